@@ -1,0 +1,1 @@
+//! `hallmark-agent`: signs at the source.

@@ -1,0 +1,3 @@
+//! The `hallmark-agent` command.
+
+fn main() {}

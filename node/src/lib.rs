@@ -1,0 +1,1 @@
+//! `hallmark-node`: the peer of an organisation.

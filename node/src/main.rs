@@ -1,0 +1,3 @@
+//! The `hallmark-node` command.
+
+fn main() {}

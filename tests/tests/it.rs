@@ -1,0 +1,1 @@
+//! All system tests: one binary.

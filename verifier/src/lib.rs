@@ -1,0 +1,1 @@
+//! `hallmark-verify`: from evidence to findings, offline.

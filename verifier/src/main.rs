@@ -1,0 +1,3 @@
+//! The `hallmark-verify` command.
+
+fn main() {}
