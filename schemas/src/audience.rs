@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::gs1::list;
 use crate::id::OrgId;
 
 /// Most organisations that one audience names.
@@ -155,7 +156,7 @@ impl FromStr for Region {
     type Err = RegionError;
     fn from_str(text: &str) -> Result<Region, RegionError> {
         match text.as_bytes() {
-            [a, b] if a.is_ascii_uppercase() && b.is_ascii_uppercase() => Ok(Region([*a, *b])),
+            [a, b] if list::has(list::COUNTRIES_ALPHA2, text) => Ok(Region([*a, *b])),
             _ => Err(RegionError(text.chars().take(20).collect())),
         }
     }
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn regions_are_two_capital_letters() {
         assert_eq!("CN".parse::<Region>().unwrap().as_str(), "CN");
-        for text in ["cn", "C", "CHN", "C1", ""] {
+        for text in ["cn", "C", "CHN", "C1", "ZZ", ""] {
             assert!(text.parse::<Region>().is_err(), "{text}");
         }
     }

@@ -38,8 +38,16 @@ pub struct IdError {
 
 impl IdError {
     fn new(text: &str, what: &'static str, offset: usize, reason: impl Into<String>) -> IdError {
-        let position = text.get(..offset).map_or(offset, |before| before.chars().count()) + 1;
-        IdError { text: text.chars().take(120).collect(), what, reason: reason.into(), position }
+        let position = text
+            .get(..offset)
+            .map_or(offset, |before| before.chars().count())
+            + 1;
+        IdError {
+            text: text.chars().take(120).collect(),
+            what,
+            reason: reason.into(),
+            position,
+        }
     }
 }
 
@@ -88,18 +96,25 @@ fn parse_org_part(
     let Some(rest) = text.strip_prefix(prefix) else {
         return Err(IdError::new(text, what, 0, format!("expected {prefix:?}")));
     };
-    let fail = |offset: usize, reason: String| IdError::new(text, what, prefix.len() + offset, reason);
-    let (scheme_text, after) =
-        rest.split_once(':').ok_or_else(|| fail(0, "expected <scheme>:<value>".to_owned()))?;
-    let scheme = OrgScheme::ALL.into_iter().find(|scheme| scheme.as_str() == scheme_text);
-    let scheme = scheme.ok_or_else(|| fail(0, "unknown scheme, expected uscc, lei or gln".to_owned()))?;
+    let fail =
+        |offset: usize, reason: String| IdError::new(text, what, prefix.len() + offset, reason);
+    let (scheme_text, after) = rest
+        .split_once(':')
+        .ok_or_else(|| fail(0, "expected <scheme>:<value>".to_owned()))?;
+    let scheme = OrgScheme::ALL
+        .into_iter()
+        .find(|scheme| scheme.as_str() == scheme_text);
+    let scheme =
+        scheme.ok_or_else(|| fail(0, "unknown scheme, expected uscc, lei or gln".to_owned()))?;
     let value_at = scheme_text.len() + 1;
     let value = match (has_local, after.split_once(':')) {
         (true, Some((value, _))) => value,
         (true, None) => return Err(fail(rest.len(), "expected :<local>".to_owned())),
         (false, _) => after,
     };
-    scheme.check(value).map_err(|(offset, reason)| fail(value_at + offset, reason))?;
+    scheme
+        .check(value)
+        .map_err(|(offset, reason)| fail(value_at + offset, reason))?;
     Ok((scheme, prefix.len() + value_at + value.len()))
 }
 
@@ -111,9 +126,12 @@ fn check_local(text: &str, what: &'static str, at: usize) -> Result<(), IdError>
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match local.find(|c| !allowed(c)) {
-        Some(offset) => {
-            Err(IdError::new(text, what, at + offset, "expected one of A-Z a-z 0-9 . _ -"))
-        }
+        Some(offset) => Err(IdError::new(
+            text,
+            what,
+            at + offset,
+            "expected one of A-Z a-z 0-9 . _ -",
+        )),
         None => Ok(()),
     }
 }
@@ -133,13 +151,18 @@ impl OrgId {
     /// The numbering scheme.
     pub fn scheme(&self) -> OrgScheme {
         let scheme = self.slug_part().split(':').next();
-        let scheme = OrgScheme::ALL.into_iter().find(|known| Some(known.as_str()) == scheme);
+        let scheme = OrgScheme::ALL
+            .into_iter()
+            .find(|known| Some(known.as_str()) == scheme);
         scheme.expect("parsing checked the scheme")
     }
 
     /// The number in the scheme.
     pub fn value(&self) -> &str {
-        self.slug_part().split_once(':').expect("parsing found the colon").1
+        self.slug_part()
+            .split_once(':')
+            .expect("parsing found the colon")
+            .1
     }
 
     /// `<scheme>-<value>`, for topics, origins and file names.
@@ -166,7 +189,9 @@ impl FromStr for OrgId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<OrgId, IdError> {
         parse_org_part(text, ORG, "organisation", false)?;
-        Ok(OrgId { text: text.to_owned() })
+        Ok(OrgId {
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -187,7 +212,9 @@ macro_rules! local_id {
             /// The organisation it belongs to.
             pub fn org(&self) -> OrgId {
                 let (org, _) = self.parts();
-                OrgId { text: format!("{ORG}{org}") }
+                OrgId {
+                    text: format!("{ORG}{org}"),
+                }
             }
 
             /// The part after the organisation.
@@ -211,7 +238,9 @@ macro_rules! local_id {
             fn from_str(text: &str) -> Result<$type, IdError> {
                 let (_, value_end) = parse_org_part(text, $prefix, $what, true)?;
                 check_local(text, $what, value_end + 1)?;
-                Ok($type { text: text.to_owned() })
+                Ok($type {
+                    text: text.to_owned(),
+                })
             }
         }
     };
@@ -285,7 +314,10 @@ impl Subject {
                 Ok(Subject::Goods(goods))
             } else {
                 let text = text.chars().take(120).collect();
-                Err(SubjectError::NotCanonical { text, canonical: goods })
+                Err(SubjectError::NotCanonical {
+                    text,
+                    canonical: goods,
+                })
             }
         }
     }
@@ -340,3 +372,100 @@ serde_as_text!(OrgId, "the URN of an organisation");
 serde_as_text!(FacilityId, "the URN of a facility");
 serde_as_text!(DeviceId, "the URN of a device");
 serde_as_text!(Subject, "the URN or Digital Link of a subject");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const USCC: &str = "91350100M000100Y43";
+
+    #[test]
+    fn an_identifier_that_is_not_the_one_text_is_refused_with_its_place() {
+        for (text, position) in [
+            ("urn:hallmark:org:uscc:91350100M000100Y44", 40),
+            ("urn:hallmark:org:uscc:91350100m000100Y43", 31),
+            ("urn:hallmark:org:duns:123456789", 18),
+            ("URN:hallmark:org:uscc:91350100M000100Y43", 1),
+            ("urn:hallmark:org:uscc", 18),
+            ("urn:hallmark:org:gln:9506000134352 ", 35),
+            ("", 1),
+        ] {
+            let error = text.parse::<OrgId>().unwrap_err();
+            assert_eq!(error.position, position, "{error}");
+        }
+        let facility = format!("urn:hallmark:facility:uscc:{USCC}");
+        for local in [
+            "",
+            ":",
+            ":a b",
+            ":a:b",
+            &format!(":{}", "x".repeat(65)),
+            ":厂",
+        ] {
+            assert!(
+                format!("{facility}{local}").parse::<FacilityId>().is_err(),
+                "{local}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_subject_is_told_by_its_text_and_goods_must_be_canonical() {
+        for text in [
+            "urn:hallmark:org:gln:9506000134352",
+            "urn:hallmark:facility:uscc:91350100M000100Y43:mill-1",
+            "urn:hallmark:device:lei:529900T8BM49AURSDO55:m.7",
+            "urn:hallmark:goods:drug:81234567890123456789",
+            "urn:hallmark:log:demo.example/uscc-91350100M000100Y43/1",
+            "https://id.gs1.org/01/09506000134352/21/A%2F1",
+        ] {
+            assert_eq!(Subject::parse(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "https://example.com/01/09506000134352",
+            "urn:epc:id:sgtin:9506000.013435.7",
+            "https://id.gs1.org/01/09506000134352/10/A/21/1",
+            "urn:hallmark:unit:1",
+            "urn:hallmark:log:",
+            "urn:hallmark:log:a b",
+            "mailto:somebody",
+        ] {
+            assert!(Subject::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn organisations_and_their_devices_return_from_their_texts(
+            body in "[0-9]{12}",
+            local in "[A-Za-z0-9._-]{1,64}",
+        ) {
+            let gln = format!("{body}{}", check::mod10_check(&body).unwrap());
+            let org = OrgId::new(OrgScheme::Gln, &gln).unwrap();
+            prop_assert_eq!(org.as_str().parse::<OrgId>(), Ok(org.clone()));
+            prop_assert_eq!(OrgId::from_slug(&org.slug()), Ok(org.clone()));
+            prop_assert_eq!((org.scheme(), org.value()), (OrgScheme::Gln, gln.as_str()));
+            let device = DeviceId::new(&org, &local).unwrap();
+            prop_assert_eq!((device.org(), device.local()), (org, local.as_str()));
+            let bytes = serde_ipld_dagcbor::to_vec(&device).unwrap();
+            prop_assert_eq!(serde_ipld_dagcbor::from_slice::<DeviceId>(&bytes).unwrap(), device);
+        }
+
+        #[test]
+        fn goods_have_one_text_whatever_they_were_read_from(serial in "[!%-?A-Z_a-z]{1,20}") {
+            let gtin = gs1_element("01", "09506000134352");
+            let elements = [gtin, gs1_element("10", "LOT"), gs1_element("21", &serial)];
+            let canonical = crate::gs1::digital_link::canonical(&elements).unwrap();
+            let goods = GoodsId::parse(&canonical).unwrap();
+            prop_assert_eq!(goods.as_str(), &canonical);
+            let elsewhere = canonical.replace("https://id.gs1.org/01", "http://brand.example/x/01");
+            prop_assert_eq!(GoodsId::parse(&elsewhere).unwrap(), goods);
+        }
+    }
+
+    fn gs1_element(code: &str, value: &str) -> crate::gs1::element::Element {
+        let strict = crate::gs1::Reading::STRICT;
+        crate::gs1::element::Element::new(code, value, &strict).unwrap()
+    }
+}

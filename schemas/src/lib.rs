@@ -3,6 +3,7 @@
 //! No I/O, clock, randomness, async or network: every function here gives the same answer on any
 //! machine. Read the modules in the order below.
 
+pub mod hex;
 mod text;
 pub mod time;
 pub mod id;

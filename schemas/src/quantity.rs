@@ -64,7 +64,7 @@ registry! {
     "water" "mL" true "Water",
 }
 
-/// Units that a value may be written in: the base unit, and value = amount * numerator / denominator.
+/// Units that a value may be written in, the base unit, and the factor to it as a fraction.
 const UNITS: &[(&str, &str, i128, i128)] = &[
     ("kWh", "Wh", 1_000, 1),
     ("MWh", "Wh", 1_000_000, 1),
@@ -119,7 +119,7 @@ pub struct Converted {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum QuantityError {
     /// The name is in no registry.
-    #[error("{name:?} is no registered quantity{}", nearest.as_ref().map_or(String::new(), |n| format!(", nearest is {n:?}")))]
+    #[error("{name:?} is no registered quantity{}", hint(*nearest))]
     Unknown {
         /// The name.
         name: String,
@@ -154,6 +154,10 @@ pub enum QuantityError {
         /// The base unit.
         unit: &'static str,
     },
+}
+
+fn hint(nearest: Option<&'static str>) -> String {
+    nearest.map_or(String::new(), |name| format!(", nearest is {name:?}"))
 }
 
 impl Quantity {

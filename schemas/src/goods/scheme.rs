@@ -21,7 +21,7 @@ pub struct Scheme {
 pub const SCHEMES: &[Scheme] = &[
     Scheme {
         name: "drug",
-        meaning: "China's drug traceability code of 20 digits: 7 of identification, 13 of production",
+        meaning: "China's drug traceability code: 7 digits of identification, 13 of production",
         example: "81234567890123456789",
         syntax: drug,
     },
