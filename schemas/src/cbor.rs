@@ -15,20 +15,26 @@ pub const DEPTH_MAX: usize = 16;
 /// Decodes deterministic CBOR and nothing else.
 pub fn from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
     scan(bytes)?;
-    let value = serde_ipld_dagcbor::from_slice(bytes)
-        .map_err(|error| CborError::Decode { reason: error.to_string() })?;
+    let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| CborError::Decode {
+        reason: error.to_string(),
+    })?;
     let again = to_vec(&value)?;
     if again == bytes {
         return Ok(value);
     }
-    let same = again.iter().zip(bytes).take_while(|(ours, theirs)| ours == theirs).count();
+    let same = again
+        .iter()
+        .zip(bytes)
+        .take_while(|(ours, theirs)| ours == theirs)
+        .count();
     Err(CborError::Differs { at: same })
 }
 
 /// Encodes deterministically.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
-    serde_ipld_dagcbor::to_vec(value)
-        .map_err(|error| CborError::Encode { reason: error.to_string() })
+    serde_ipld_dagcbor::to_vec(value).map_err(|error| CborError::Encode {
+        reason: error.to_string(),
+    })
 }
 
 /// One array or map that is being read.
@@ -44,7 +50,11 @@ struct Open {
 /// Checks that `bytes` are exactly one item of deterministic CBOR without floats, tags and simple
 /// values other than false, true and null, no deeper than [`DEPTH_MAX`].
 pub fn scan(bytes: &[u8]) -> Result<(), CborError> {
-    let mut open = [Open { left: 0, map: false, key: (0, 0) }; DEPTH_MAX];
+    let mut open = [Open {
+        left: 0,
+        map: false,
+        key: (0, 0),
+    }; DEPTH_MAX];
     let (mut depth, mut at) = (0, 0);
     loop {
         let head = Head::read(bytes, at)?;
@@ -64,18 +74,30 @@ pub fn scan(bytes: &[u8]) -> Result<(), CborError> {
                 return Err(CborError::TooDeep { at: head.at });
             }
             let map = head.major == 5;
-            let left = if map { head.value.saturating_mul(2) } else { head.value };
+            let left = if map {
+                head.value.saturating_mul(2)
+            } else {
+                head.value
+            };
             if ((bytes.len() - at) as u64) < left {
                 return Err(CborError::Truncated { at: bytes.len() });
             }
-            open[depth] = Open { left, map, key: (0, 0) };
+            open[depth] = Open {
+                left,
+                map,
+                key: (0, 0),
+            };
             depth += 1;
         }
         while depth != 0 && open[depth - 1].left == 0 {
             depth -= 1;
         }
         if depth == 0 {
-            return if at == bytes.len() { Ok(()) } else { Err(CborError::Trailing { at }) };
+            return if at == bytes.len() {
+                Ok(())
+            } else {
+                Err(CborError::Trailing { at })
+            };
         }
     }
 }
@@ -92,7 +114,9 @@ struct Head {
 
 impl Head {
     fn read(bytes: &[u8], at: usize) -> Result<Head, CborError> {
-        let first = *bytes.get(at).ok_or(CborError::Truncated { at: bytes.len() })?;
+        let first = *bytes
+            .get(at)
+            .ok_or(CborError::Truncated { at: bytes.len() })?;
         let (major, info) = (first >> 5, first & 31);
         let width = match info {
             0..=23 => 0,
@@ -101,17 +125,26 @@ impl Head {
             _ => return Err(CborError::Reserved { at }),
         };
         let end = at + 1 + width;
-        let argument =
-            bytes.get(at + 1..end).ok_or(CborError::Truncated { at: bytes.len() })?;
+        let argument = bytes
+            .get(at + 1..end)
+            .ok_or(CborError::Truncated { at: bytes.len() })?;
         let value = match width {
             0 => u64::from(info),
-            _ => argument.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            _ => argument
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
         };
         let least = [0, 24, 0x100, 0, 0x1_0000, 0, 0, 0, 0x1_0000_0000];
         if major != 7 && value < least[width] {
             return Err(CborError::NotShortest { at });
         }
-        Ok(Head { at, major, info, value, end })
+        Ok(Head {
+            at,
+            major,
+            info,
+            value,
+            end,
+        })
     }
 }
 
@@ -122,12 +155,13 @@ fn skip_scalar(bytes: &[u8], at: usize, head: &Head) -> Result<usize, CborError>
         (2 | 3, _) => {
             let length = usize::try_from(head.value).unwrap_or(usize::MAX);
             let end = head.end.saturating_add(length);
-            let content =
-                bytes.get(head.end..end).ok_or(CborError::Truncated { at: bytes.len() })?;
+            let content = bytes
+                .get(head.end..end)
+                .ok_or(CborError::Truncated { at: bytes.len() })?;
             match std::str::from_utf8(content) {
-                Err(fault) if head.major == 3 => {
-                    Err(CborError::NotUtf8 { at: head.end + fault.valid_up_to() })
-                }
+                Err(fault) if head.major == 3 => Err(CborError::NotUtf8 {
+                    at: head.end + fault.valid_up_to(),
+                }),
                 _ => Ok(end),
             }
         }

@@ -76,11 +76,15 @@ impl<'a> Sign1<'a> {
         let protected = bytes(decoder, "protected header")?;
         let start = decoder.position();
         if !matches!(decoder.datatype(), Ok(Type::Map | Type::MapIndef)) {
-            return Err(CoseError::Field { name: "unprotected header", at: start });
+            return Err(CoseError::Field {
+                name: "unprotected header",
+                at: start,
+            });
         }
-        decoder
-            .skip()
-            .map_err(|_| CoseError::Field { name: "unprotected header", at: start })?;
+        decoder.skip().map_err(|_| CoseError::Field {
+            name: "unprotected header",
+            at: start,
+        })?;
         let unprotected = &input[start..decoder.position()];
         let payload = match decoder.datatype() {
             Ok(Type::Null) => {
@@ -90,7 +94,12 @@ impl<'a> Sign1<'a> {
             _ => Some(bytes(decoder, "payload")?),
         };
         let signature = bytes(decoder, "signature")?;
-        Ok(Sign1 { protected, unprotected, payload, signature })
+        Ok(Sign1 {
+            protected,
+            unprotected,
+            payload,
+            signature,
+        })
     }
 
     /// The deterministic encoding with tag 18.
@@ -119,7 +128,9 @@ impl<'a> Sign1<'a> {
 
     /// The bytes that the signature is over, for an attached payload.
     pub fn signed_bytes(&self) -> Result<Vec<u8>, CoseError> {
-        self.payload.map(|payload| sig_structure(self.protected, payload)).ok_or(CoseError::Detached)
+        self.payload
+            .map(|payload| sig_structure(self.protected, payload))
+            .ok_or(CoseError::Detached)
     }
 
     /// Checks an Ed25519 signature over the attached payload.
@@ -134,8 +145,10 @@ impl<'a> Sign1<'a> {
 
     fn check_over(&self, key: &PublicKey, signed: &[u8]) -> Result<(), CoseError> {
         let length = self.signature.len();
-        let signature: &[u8; SIGNATURE_BYTES] =
-            self.signature.try_into().map_err(|_| CoseError::SignatureLength { length })?;
+        let signature: &[u8; SIGNATURE_BYTES] = self
+            .signature
+            .try_into()
+            .map_err(|_| CoseError::SignatureLength { length })?;
         key.verify_strict(signed, signature)?;
         Ok(())
     }
@@ -144,8 +157,12 @@ impl<'a> Sign1<'a> {
 /// Signs a payload under a protected header and encodes the message, its unprotected header empty.
 pub fn sign(protected: &[u8], payload: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, SignError> {
     let signature = signer.sign(&sig_structure(protected, payload))?;
-    let message =
-        Sign1 { protected, unprotected: EMPTY_MAP, payload: Some(payload), signature: &signature };
+    let message = Sign1 {
+        protected,
+        unprotected: EMPTY_MAP,
+        payload: Some(payload),
+        signature: &signature,
+    };
     Ok(message.encode())
 }
 
@@ -162,7 +179,9 @@ pub fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
 /// Appends a byte string in its shortest form.
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut encoder = Encoder::new(out);
-    encoder.bytes(bytes).expect("writing to memory does not fail");
+    encoder
+        .bytes(bytes)
+        .expect("writing to memory does not fail");
 }
 
 fn bytes<'a>(decoder: &mut Decoder<'a>, name: &'static str) -> Result<&'a [u8], CoseError> {

@@ -73,9 +73,16 @@ impl Receipt {
     /// The proof must lead to the checkpoint's root. A tree of one leaf has no receipt: RFC 9942
     /// asks for one hash in the path at least.
     pub fn sign(parts: ReceiptParts<'_>, log: &dyn Signer) -> Result<Vec<u8>, SignError> {
-        let ReceiptParts { entry, index, path, checkpoint } = parts;
+        let ReceiptParts {
+            entry,
+            index,
+            path,
+            checkpoint,
+        } = parts;
         let malformed = |reason: String| SignError::Malformed { reason };
-        let state = checkpoint.checkpoint().map_err(|fault| malformed(fault.to_string()))?;
+        let state = checkpoint
+            .checkpoint()
+            .map_err(|fault| malformed(fault.to_string()))?;
         if path.is_empty() {
             return Err(malformed("a tree of one leaf has no receipt".to_owned()));
         }
@@ -112,12 +119,25 @@ impl Receipt {
         let (size, index, path) = parse_proof(proof).ok_or(ReceiptError::Inclusion)?;
         let checkpoint = SignedNote::parse(note)?;
         let unprotected = encode_unprotected(size, index, &path, &checkpoint.to_bytes());
-        let same = Sign1 { unprotected: &unprotected, payload: None, ..message };
+        let same = Sign1 {
+            unprotected: &unprotected,
+            payload: None,
+            ..message
+        };
         if message.payload.is_some() || same.encode() != bytes {
             return Err(ReceiptError::NotDeterministic);
         }
         let protected = message.protected.to_vec();
-        Ok(Receipt { signer, entry_head, size, index, path, checkpoint, protected, signature })
+        Ok(Receipt {
+            signer,
+            entry_head,
+            size,
+            index,
+            path,
+            checkpoint,
+            protected,
+            signature,
+        })
     }
 
     /// The log key that it says it is signed with.
@@ -155,7 +175,9 @@ impl Receipt {
         if self.signer != log.key().id() {
             return Err(ReceiptError::OtherLog { kid: self.signer });
         }
-        log.key().verify_strict(&signed, &self.signature).map_err(CoseError::from)?;
+        log.key()
+            .verify_strict(&signed, &self.signature)
+            .map_err(CoseError::from)?;
         Ok(root)
     }
 
@@ -173,7 +195,12 @@ impl Receipt {
             return Err(ReceiptError::OtherCheckpoint);
         }
         let (index, size, quorum) = (self.index, self.size, cosigned.quorum);
-        Ok(Recorded { entry: self.entry(id)?, index, size, quorum })
+        Ok(Recorded {
+            entry: self.entry(id)?,
+            index,
+            size,
+            quorum,
+        })
     }
 }
 
@@ -196,11 +223,19 @@ fn parse_protected(protected: &[u8]) -> Option<(KeyId, [u8; ENTRY_HEAD_BYTES])> 
         && d.i64().ok()? == cose::LABEL_ALG
         && d.i64().ok()? == cose::ALG_ED25519
         && d.i64().ok()? == cose::LABEL_KID;
-    let kid = if fixed { d.bytes().ok()?.try_into().ok()? } else { return None };
+    let kid = if fixed {
+        d.bytes().ok()?.try_into().ok()?
+    } else {
+        return None;
+    };
     let fixed = d.i64().ok()? == cose::LABEL_VDS
         && d.i64().ok()? == VDS_RFC9162
         && d.str().ok()? == LABEL_ENTRY;
-    let head = if fixed { d.bytes().ok()?.try_into().ok()? } else { return None };
+    let head = if fixed {
+        d.bytes().ok()?.try_into().ok()?
+    } else {
+        return None;
+    };
     (d.position() == protected.len()).then_some((KeyId::from_bytes(kid), head))
 }
 
@@ -215,7 +250,11 @@ fn encode_unprotected(size: u64, index: u64, path: &[Hash], note: &[u8]) -> Vec<
     let mut out = Vec::with_capacity(64 + proof.len() + note.len());
     let mut encoder = Encoder::new(&mut out);
     let encoded = encoder.map(2).and_then(|e| {
-        e.i64(cose::LABEL_VDP)?.map(1)?.i64(VDP_INCLUSION)?.array(1)?.bytes(&proof)?;
+        e.i64(cose::LABEL_VDP)?
+            .map(1)?
+            .i64(VDP_INCLUSION)?
+            .array(1)?
+            .bytes(&proof)?;
         e.str(LABEL_CHECKPOINT)?.bytes(note)
     });
     encoded.expect("writing to memory does not fail");
@@ -231,7 +270,11 @@ fn parse_unprotected(unprotected: &[u8]) -> Option<(&[u8], &[u8])> {
         && d.i64().ok()? == VDP_INCLUSION
         && d.array().ok()? == Some(1);
     let proof = if fixed { d.bytes().ok()? } else { return None };
-    let note = if d.str().ok()? == LABEL_CHECKPOINT { d.bytes().ok()? } else { return None };
+    let note = if d.str().ok()? == LABEL_CHECKPOINT {
+        d.bytes().ok()?
+    } else {
+        return None;
+    };
     Some((proof, note))
 }
 
@@ -246,7 +289,9 @@ pub(crate) fn parse_proof(proof: &[u8]) -> Option<(u64, u64, Vec<Hash>)> {
     if !(1..=PROOF_HASHES_MAX as u64).contains(&count) {
         return None;
     }
-    let path = (0..count).map(|_| d.bytes().ok()?.try_into().ok()).collect::<Option<_>>()?;
+    let path = (0..count)
+        .map(|_| d.bytes().ok()?.try_into().ok())
+        .collect::<Option<_>>()?;
     (d.position() == proof.len()).then_some((size, index, path))
 }
 

@@ -14,7 +14,11 @@ fn log() -> NoteSigner {
 }
 
 fn members(count: u8) -> Vec<Witness> {
-    let member = |n| Witness { name: format!("w{n}"), key: witness(n).vkey().clone(), url: None };
+    let member = |n| Witness {
+        name: format!("w{n}"),
+        key: witness(n).vkey().clone(),
+        url: None,
+    };
     (1..=count).map(member).collect()
 }
 
@@ -31,7 +35,9 @@ fn cosigned(times: &[(u8, u64)]) -> SignedNote {
 }
 
 fn quorum_at(seconds: u64) -> Option<QuorumTime> {
-    Some(QuorumTime::At(Timestamp::from_unix_ms((1000 + seconds) * 1000)))
+    Some(QuorumTime::At(Timestamp::from_unix_ms(
+        (1000 + seconds) * 1000,
+    )))
 }
 
 /// Two of X1 X2 X3 and any of Y1 Y2 Y3: the specification's example.
@@ -50,21 +56,39 @@ fn a_quorum_is_complete_at_its_last_needed_cosignature() {
     let policy = Policy::threshold(2, members(3)).unwrap();
     assert_eq!(policy.quorum_met(&cosigned(&[(1, 5)])), Ok(None));
     assert_eq!(policy.quorum_met(&cosigned(&[(1, 5), (9, 1)])), Ok(None)); // 9 is unknown
-    assert_eq!(policy.quorum_met(&cosigned(&[(1, 5), (2, 9)])), Ok(quorum_at(9)));
-    assert_eq!(policy.quorum_met(&cosigned(&[(1, 5), (2, 9), (3, 7)])), Ok(quorum_at(7)));
+    assert_eq!(
+        policy.quorum_met(&cosigned(&[(1, 5), (2, 9)])),
+        Ok(quorum_at(9))
+    );
+    assert_eq!(
+        policy.quorum_met(&cosigned(&[(1, 5), (2, 9), (3, 7)])),
+        Ok(quorum_at(7))
+    );
     let one = Policy::threshold(1, members(3)).unwrap();
-    assert_eq!(one.quorum_met(&cosigned(&[(1, 5), (2, 3)])), Ok(quorum_at(3)));
+    assert_eq!(
+        one.quorum_met(&cosigned(&[(1, 5), (2, 3)])),
+        Ok(quorum_at(3))
+    );
     let none = Policy::none();
-    assert_eq!(none.quorum_met(&cosigned(&[])), Ok(Some(QuorumTime::Unwitnessed)));
+    assert_eq!(
+        none.quorum_met(&cosigned(&[])),
+        Ok(Some(QuorumTime::Unwitnessed))
+    );
 }
 
 #[test]
 fn nested_groups_are_counted_from_within() {
     let policy = nested();
     assert_eq!(policy.logs().len(), 1);
-    assert_eq!(policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (3, 3)])), Ok(None));
+    assert_eq!(
+        policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (3, 3)])),
+        Ok(None)
+    );
     assert_eq!(policy.quorum_met(&cosigned(&[(1, 1), (5, 9)])), Ok(None));
-    assert_eq!(policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (5, 9)])), Ok(quorum_at(9)));
+    assert_eq!(
+        policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (5, 9)])),
+        Ok(quorum_at(9))
+    );
     let all = cosigned(&[(1, 1), (2, 5), (3, 3), (4, 9), (5, 2)]);
     assert_eq!(policy.quorum_met(&all), Ok(quorum_at(3)));
 }
@@ -80,12 +104,19 @@ fn a_checkpoint_needs_its_log_and_its_quorum() {
     let mut unsigned = SignedNote::unsigned(text).unwrap();
     unsigned.add(witness(2).sign(unsigned.text(), Timestamp::EPOCH).unwrap());
     let fault = policy.check(&unsigned, log().vkey());
-    assert!(matches!(fault, Err(CosignError::Note(NoteError::NotSignedBy { .. }))));
+    assert!(matches!(
+        fault,
+        Err(CosignError::Note(NoteError::NotSignedBy { .. }))
+    ));
 }
 
 #[test]
 fn policies_return_from_their_text() {
-    for policy in [Policy::none(), nested(), Policy::threshold(3, members(3)).unwrap()] {
+    for policy in [
+        Policy::none(),
+        nested(),
+        Policy::threshold(3, members(3)).unwrap(),
+    ] {
         assert_eq!(policy.to_string().parse(), Ok(policy));
     }
     assert_eq!(Policy::none().to_string(), "quorum none\n");
@@ -103,47 +134,89 @@ fn faults_are_told_by_line() {
     let bare = "6b".repeat(32);
     for (text, line, fault) in [
         (String::new(), 0, PolicyFault::NoQuorumLine),
-        ("quorum x\n".to_owned(), 1, PolicyFault::UnknownName { name: "x".to_owned() }),
+        (
+            "quorum x\n".to_owned(),
+            1,
+            PolicyFault::UnknownName {
+                name: "x".to_owned(),
+            },
+        ),
         (format!("witness a {bare}\n"), 1, PolicyFault::BareKey),
-        ("quorum none\nquorum none\n".to_owned(), 2, PolicyFault::QuorumTwice),
+        (
+            "quorum none\nquorum none\n".to_owned(),
+            2,
+            PolicyFault::QuorumTwice,
+        ),
         (
             format!("{witnesses}group g 3 a b\n"),
             3,
             PolicyFault::Need { members: 2 },
         ),
-        (format!("{witnesses}group g 0 a b\n"), 3, PolicyFault::Need { members: 2 }),
-        (format!("{witnesses}group g any\n"), 3, PolicyFault::Need { members: 0 }),
+        (
+            format!("{witnesses}group g 0 a b\n"),
+            3,
+            PolicyFault::Need { members: 2 },
+        ),
+        (
+            format!("{witnesses}group g any\n"),
+            3,
+            PolicyFault::Need { members: 0 },
+        ),
         (
             format!("{witnesses}group g any a a\n"),
             3,
-            PolicyFault::MemberTwice { name: "a".to_owned() },
+            PolicyFault::MemberTwice {
+                name: "a".to_owned(),
+            },
         ),
         (
             format!("{witnesses}group g any a\ngroup h any a\n"),
             4,
-            PolicyFault::MemberTwice { name: "a".to_owned() },
+            PolicyFault::MemberTwice {
+                name: "a".to_owned(),
+            },
         ),
         (
             format!("{witnesses}group a any b\n"),
             3,
-            PolicyFault::NameTwice { name: "a".to_owned() },
+            PolicyFault::NameTwice {
+                name: "a".to_owned(),
+            },
         ),
         (
             format!("witness none {w1}\n"),
             1,
-            PolicyFault::NameTwice { name: "none".to_owned() },
+            PolicyFault::NameTwice {
+                name: "none".to_owned(),
+            },
         ),
         (
             format!("witness a {w1}\nwitness b {w1}\n"),
             2,
-            PolicyFault::KeyTwice { name: "w1.example".to_owned() },
+            PolicyFault::KeyTwice {
+                name: "w1.example".to_owned(),
+            },
         ),
-        (format!("log {w1}\n"), 1, PolicyFault::KeyKind { name: "w1.example".to_owned() }),
-        ("peer x\n".to_owned(), 1, PolicyFault::Line { line: "peer x".to_owned() }),
+        (
+            format!("log {w1}\n"),
+            1,
+            PolicyFault::KeyKind {
+                name: "w1.example".to_owned(),
+            },
+        ),
+        (
+            "peer x\n".to_owned(),
+            1,
+            PolicyFault::Line {
+                line: "peer x".to_owned(),
+            },
+        ),
         (
             "group g any g\n".to_owned(),
             1,
-            PolicyFault::UnknownName { name: "g".to_owned() },
+            PolicyFault::UnknownName {
+                name: "g".to_owned(),
+            },
         ),
     ] {
         let expected = Err(PolicyError { line, fault });
