@@ -1,1 +1,471 @@
-//! Not yet written.
+//! Which key was in force for whom, and when.
+//!
+//! Invariants: an entry's time is an interval, so a key covers an act, does not, or is in doubt; a
+//! key has one holder for ever, and a second use of it is refused; an organisation's key follows
+//! the one before only if that one committed to it; an organisation counts once the threshold of
+//! registrars has admitted it with the same key. Learning in any order of logs gives the same
+//! answer as long as each log is learnt in its order.
+
+use crate::attestation::{Envelope, Verified};
+use crate::id::{DeviceId, OrgId, Subject};
+use crate::key::{KeyId, PublicKey};
+use crate::kind::Body;
+use crate::kind::device::Device;
+use crate::kind::key::Key;
+use crate::kind::organisation::{LogKeys, Organisation};
+use crate::network::NetworkFile;
+use crate::role::Role;
+use crate::time::{EntryTime, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who holds a key, within its organisation.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Holder {
+    /// The organisation itself.
+    Org,
+    /// One of its devices.
+    Device(DeviceId),
+    /// Its log.
+    Log,
+    /// Its witness.
+    Witness,
+    /// Its mirror.
+    Mirror,
+    /// Its node among peers.
+    Peer,
+}
+
+/// A key in force.
+#[derive(Clone, Debug)]
+pub struct InForce<'a> {
+    /// The key.
+    pub key: &'a PublicKey,
+    /// Whose key.
+    pub org: &'a OrgId,
+    /// What of that organisation holds it.
+    pub holder: Holder,
+    /// True if the act's interval overlaps the begin or end of the key's time.
+    pub in_doubt: bool,
+}
+
+/// Why no key is in force.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum KeyFault {
+    /// Nobody has introduced it yet.
+    #[error("the key is not known")]
+    Unknown,
+    /// It was not in force at that time.
+    #[error("the key was not in force")]
+    NotInForce,
+}
+
+/// Why an identity attestation changes nothing, although its signature is good.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LearnFault {
+    /// One key, one role.
+    #[error("key {kid} is already in use by {org}")]
+    KeyReused {
+        /// The key.
+        kid: KeyId,
+        /// Its holder.
+        org: OrgId,
+    },
+    /// A second first key for an organisation.
+    #[error("{org} was admitted before with key {kid}")]
+    Admitted {
+        /// The organisation.
+        org: OrgId,
+        /// Its key.
+        kid: KeyId,
+    },
+    /// A rotation from a key that is not the organisation's, or was replaced already.
+    #[error("key {kid} is not the key that {org} has")]
+    NotCurrent {
+        /// The organisation.
+        org: OrgId,
+        /// The key that should end.
+        kid: KeyId,
+    },
+}
+
+/// What an attestation has brought.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Learned {
+    /// Keys known from now on: submissions that waited for them can go on.
+    pub keys: Vec<KeyId>,
+}
+
+/// A member as the history knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrganisationRecord {
+    /// Its name in law; empty for a registrar known from the network file alone.
+    pub legal_name: String,
+    /// Its roles.
+    pub roles: BTreeSet<Role>,
+    /// The key in use.
+    pub key: KeyId,
+    /// The key that may follow.
+    pub next_key_commitment: KeyId,
+    /// The log and keys of its node.
+    pub node: Option<LogKeys>,
+}
+
+#[derive(Clone, Debug)]
+struct KeyRecord {
+    key: PublicKey,
+    org: OrgId,
+    holder: Holder,
+    from: EntryTime,
+    until: Option<EntryTime>,
+    next: Option<KeyId>,
+}
+
+/// All keys that the network file and the logs have introduced.
+#[derive(Clone, Debug)]
+pub struct KeyHistory {
+    threshold: usize,
+    keys: BTreeMap<KeyId, KeyRecord>,
+    organisations: BTreeMap<OrgId, OrganisationRecord>,
+    devices: BTreeMap<DeviceId, (Device, EntryTime)>,
+    /// Registrars that admitted an organisation with a key, while they are too few.
+    pending: BTreeMap<(OrgId, KeyId), BTreeMap<OrgId, EntryTime>>,
+}
+
+/// In force since before any log began.
+const ALWAYS: EntryTime = EntryTime::at(Timestamp::from_unix_ms(0));
+
+impl KeyHistory {
+    /// What the network file alone says.
+    pub fn new(file: &NetworkFile) -> KeyHistory {
+        let mut history = KeyHistory {
+            threshold: 1,
+            keys: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            pending: BTreeMap::new(),
+        };
+        history.adopt(file);
+        history
+    }
+
+    /// Takes a later version of the network file, which the caller has checked to succeed. Keys
+    /// already known keep their holder.
+    pub fn adopt(&mut self, file: &NetworkFile) {
+        let network = file.network();
+        self.threshold = network.threshold as usize;
+        for registrar in &network.registrars {
+            let record = OrganisationRecord {
+                legal_name: String::new(),
+                roles: BTreeSet::from([Role::Registrar]),
+                key: registrar.key.id(),
+                next_key_commitment: registrar.next_key_commitment,
+                node: None,
+            };
+            let org = self
+                .organisations
+                .entry(registrar.org.clone())
+                .or_insert(record);
+            org.roles.insert(Role::Registrar);
+            let next = Some(registrar.next_key_commitment);
+            // A registrar's key that has another holder already stays with that holder.
+            let _known = self.insert(&registrar.key, &registrar.org, Holder::Org, ALWAYS, next);
+        }
+        for member in &network.members {
+            self.insert_node(&member.org, &member.log_keys(), ALWAYS);
+        }
+    }
+
+    /// The key in force at this time.
+    pub fn in_force(&self, kid: KeyId, at: EntryTime) -> Result<InForce<'_>, KeyFault> {
+        let record = self.keys.get(&kid).ok_or(KeyFault::Unknown)?;
+        let KeyRecord {
+            key,
+            org,
+            holder,
+            from,
+            until,
+            ..
+        } = record;
+        let ended = until.is_some_and(|until| until.hi < at.lo);
+        if ended || at.hi < from.lo {
+            return Err(KeyFault::NotInForce);
+        }
+        let covered = from.hi <= at.lo && until.is_none_or(|until| at.hi < until.lo);
+        Ok(InForce {
+            key,
+            org,
+            holder: holder.clone(),
+            in_doubt: !covered,
+        })
+    }
+
+    /// The key that an attestation must be signed with.
+    ///
+    /// A `key` is signed by the new key itself, which the key before has committed to. A `genesis`
+    /// is older than its organisation's admission, so its key may come into force later.
+    pub fn signer_of<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        at: EntryTime,
+    ) -> Result<InForce<'a>, KeyFault> {
+        match envelope.body() {
+            Body::Key(body) => self.successor(envelope, body, at),
+            Body::Genesis(_) => {
+                let record = self.keys.get(&envelope.signer()).ok_or(KeyFault::Unknown)?;
+                let KeyRecord {
+                    key, org, holder, ..
+                } = record;
+                Ok(InForce {
+                    key,
+                    org,
+                    holder: holder.clone(),
+                    in_doubt: false,
+                })
+            }
+            _ => self.in_force(envelope.signer(), at),
+        }
+    }
+
+    fn successor<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        body: &'a Key,
+        at: EntryTime,
+    ) -> Result<InForce<'a>, KeyFault> {
+        let before = self.keys.get(&body.replaces_key).ok_or(KeyFault::Unknown)?;
+        let committed = before.next == Some(body.key.id()) && body.key.id() == envelope.signer();
+        if !committed || before.holder != Holder::Org || at.hi < before.from.lo {
+            return Err(KeyFault::NotInForce);
+        }
+        let in_doubt = at.lo < before.from.hi;
+        Ok(InForce {
+            key: &body.key,
+            org: &before.org,
+            holder: Holder::Org,
+            in_doubt,
+        })
+    }
+
+    /// The roles an organisation holds.
+    pub fn roles(&self, org: &OrgId) -> BTreeSet<Role> {
+        self.organisations
+            .get(org)
+            .map(|record| record.roles.clone())
+            .unwrap_or_default()
+    }
+
+    /// A member.
+    pub fn organisation(&self, org: &OrgId) -> Option<&OrganisationRecord> {
+        self.organisations.get(org)
+    }
+
+    /// All members.
+    pub fn organisations(&self) -> impl Iterator<Item = (&OrgId, &OrganisationRecord)> {
+        self.organisations.iter()
+    }
+
+    /// A device as it was enrolled last.
+    pub fn device(&self, device: &DeviceId) -> Option<&Device> {
+        self.devices.get(device).map(|(device, _)| device)
+    }
+
+    /// Whether the key is known, in force or not.
+    pub fn knows(&self, kid: &KeyId) -> bool {
+        self.keys.contains_key(kid)
+    }
+
+    /// Takes in an identity attestation at its place in a log; others bring nothing.
+    ///
+    /// The same attestation again brings nothing and is no fault.
+    pub fn learn(&mut self, verified: &Verified, at: EntryTime) -> Result<Learned, LearnFault> {
+        let claims = verified.claims();
+        match (verified.body(), &claims.sub) {
+            (Body::Genesis(body), _) => {
+                let keys = self.insert_node(&claims.iss, &body.keys, at);
+                Ok(Learned { keys })
+            }
+            (Body::Organisation(body), Subject::Org(org)) => {
+                self.learn_organisation(body, org, &claims.iss, at)
+            }
+            (Body::Key(body), _) => self.learn_key(body, &claims.iss, at),
+            (Body::Device(body), Subject::Device(device)) => self.learn_device(body, device, at),
+            _ => Ok(Learned::default()),
+        }
+    }
+
+    fn learn_organisation(
+        &mut self,
+        body: &Organisation,
+        org: &OrgId,
+        registrar: &OrgId,
+        at: EntryTime,
+    ) -> Result<Learned, LearnFault> {
+        let kid = body.key.id();
+        self.free_for(&body.key, org, &Holder::Org)?;
+        let admitted_with = |record: &KeyRecord| record.org == *org && record.holder == Holder::Org;
+        let other = self
+            .keys
+            .iter()
+            .find(|(known, record)| **known != kid && admitted_with(record));
+        if let (Some((first, _)), false) = (other, self.keys.contains_key(&kid)) {
+            return Err(LearnFault::Admitted {
+                org: org.clone(),
+                kid: *first,
+            });
+        }
+        let votes = self.pending.entry((org.clone(), kid)).or_default();
+        votes.entry(registrar.clone()).or_insert(at);
+        if votes.len() < self.threshold {
+            return Ok(Learned::default());
+        }
+        let mut times: Vec<EntryTime> = votes.values().copied().collect();
+        times.sort_by_key(|time| (time.hi, time.lo));
+        let from = times[self.threshold - 1];
+        let next = body.next_key_commitment;
+        let mut keys = Vec::new();
+        keys.extend(self.insert(&body.key, org, Holder::Org, from, Some(next))?);
+        let record = self
+            .organisations
+            .entry(org.clone())
+            .or_insert(OrganisationRecord {
+                legal_name: String::new(),
+                roles: BTreeSet::new(),
+                key: kid,
+                next_key_commitment: next,
+                node: None,
+            });
+        body.legal_name.clone_into(&mut record.legal_name);
+        // A registrar stays one for as long as the network file names it.
+        let registrar = record
+            .roles
+            .contains(&Role::Registrar)
+            .then_some(Role::Registrar);
+        record.roles = body.roles.iter().copied().chain(registrar).collect();
+        if let Some(node) = &body.node {
+            keys.extend(self.insert_node(org, node, from));
+        }
+        Ok(Learned { keys })
+    }
+
+    fn learn_key(&mut self, body: &Key, org: &OrgId, at: EntryTime) -> Result<Learned, LearnFault> {
+        let kid = body.replaces_key;
+        let not_current = LearnFault::NotCurrent {
+            org: org.clone(),
+            kid,
+        };
+        let before = self.keys.get(&kid).filter(|record| record.org == *org);
+        let before = before.ok_or(not_current.clone())?;
+        if before.next != Some(body.key.id()) {
+            return Err(not_current);
+        }
+        let next = Some(body.next_key_commitment);
+        let keys = self.insert(&body.key, org, Holder::Org, at, next)?;
+        if let Some(record) = self.keys.get_mut(&kid) {
+            record.until = Some(record.until.map_or(at, |until| earlier(until, at)));
+        }
+        if let Some(record) = self
+            .organisations
+            .get_mut(org)
+            .filter(|record| record.key == kid)
+        {
+            record.key = body.key.id();
+            record.next_key_commitment = body.next_key_commitment;
+        }
+        Ok(Learned {
+            keys: keys.into_iter().collect(),
+        })
+    }
+
+    fn learn_device(
+        &mut self,
+        body: &Device,
+        device: &DeviceId,
+        at: EntryTime,
+    ) -> Result<Learned, LearnFault> {
+        let holder = Holder::Device(device.clone());
+        let keys = self.insert(&body.key, &device.org(), holder.clone(), at, None)?;
+        let newest = self
+            .devices
+            .get(device)
+            .is_none_or(|(_, known)| known.hi <= at.hi);
+        if newest {
+            let kid = body.key.id();
+            for (known, record) in &mut self.keys {
+                if record.holder == holder && *known != kid && record.until.is_none() {
+                    record.until = Some(at);
+                }
+            }
+            self.devices.insert(device.clone(), (body.clone(), at));
+        }
+        Ok(Learned {
+            keys: keys.into_iter().collect(),
+        })
+    }
+
+    /// The keys of a node. One that has another holder already is left with that holder: it can
+    /// then sign nothing here.
+    fn insert_node(&mut self, org: &OrgId, keys: &LogKeys, from: EntryTime) -> Vec<KeyId> {
+        let all = [
+            (keys.log.key(), Holder::Log),
+            (keys.witness.key(), Holder::Witness),
+            (keys.mirror.key(), Holder::Mirror),
+            (&keys.peer, Holder::Peer),
+        ];
+        let free = all
+            .iter()
+            .all(|(key, holder)| self.free_for(key, org, holder).is_ok());
+        if !free {
+            return Vec::new();
+        }
+        if let Some(record) = self.organisations.get_mut(org) {
+            record.node = Some(keys.clone());
+        }
+        let insert = |(key, holder)| self.insert(key, org, holder, from, None).ok().flatten();
+        all.into_iter().filter_map(insert).collect()
+    }
+
+    fn free_for(&self, key: &PublicKey, org: &OrgId, holder: &Holder) -> Result<(), LearnFault> {
+        let kid = key.id();
+        match self.keys.get(&kid) {
+            Some(known) if known.org != *org || known.holder != *holder => {
+                Err(LearnFault::KeyReused {
+                    kid,
+                    org: known.org.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The key's id if it was not known before.
+    fn insert(
+        &mut self,
+        key: &PublicKey,
+        org: &OrgId,
+        holder: Holder,
+        from: EntryTime,
+        next: Option<KeyId>,
+    ) -> Result<Option<KeyId>, LearnFault> {
+        self.free_for(key, org, &holder)?;
+        let kid = key.id();
+        if let Some(known) = self.keys.get_mut(&kid) {
+            known.from = earlier(known.from, from);
+            return Ok(None);
+        }
+        let record = KeyRecord {
+            key: key.clone(),
+            org: org.clone(),
+            holder,
+            from,
+            until: None,
+            next,
+        };
+        self.keys.insert(kid, record);
+        Ok(Some(kid))
+    }
+}
+
+fn earlier(a: EntryTime, b: EntryTime) -> EntryTime {
+    if (b.hi, b.lo) < (a.hi, a.lo) { b } else { a }
+}

@@ -1,1 +1,466 @@
-//! Not yet written.
+//! The network file: what a user is given to start from; everything else is proved from it.
+//!
+//! Invariants: a [`NetworkFile`] is signed by the threshold of its own registrars, over exactly the
+//! bytes that were parsed; a later version counts only if the threshold of the earlier version's
+//! registrars signed it too, each with the key named there or with the next key committed to there.
+//! No key stands in two roles.
+
+use crate::cbor::{self, CborError};
+use crate::cose::{ALG_ED25519, LABEL_ALG, LABEL_CONTENT_TYPE, LABEL_KID};
+use crate::id::OrgId;
+use crate::key::{KeyId, PublicKey, SignError, Signer};
+use crate::kind::check::{self, FieldError};
+use crate::kind::node::check_addresses;
+use crate::kind::organisation::LogKeys;
+use crate::kind::value::Digest;
+use crate::note::VerifierKey;
+use crate::policy::Policy;
+use crate::role::Role;
+use crate::time::Timestamp;
+use minicbor::{Decoder, Encoder};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Largest network file: 1,000 members of 800 bytes fit.
+pub const NETWORK_FILE_BYTES_MAX: usize = 900 * 1024;
+/// Most registrars.
+pub const REGISTRARS_MAX: usize = 16;
+/// Most nodes whose keys and addresses a network file holds.
+pub const MEMBERS_MAX: usize = 1024;
+/// Most rule packs.
+pub const PACKS_MAX: usize = 64;
+
+const CONTENT_TYPE: &str = "application/vnd.hallmark.network-file+cbor";
+/// Tag of COSE_Sign (RFC 9052 section 4.1).
+const TAG_COSE_SIGN: u64 = 98;
+
+/// What a network file says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Version of the format; 1.
+    pub v: u64,
+    /// Name of the network.
+    pub name: String,
+    /// Rises with every change.
+    pub version: u64,
+    /// From when on a member looks for a newer one before it trusts this.
+    pub expires_at: Timestamp,
+    /// Who admits members.
+    pub registrars: Vec<Registrar>,
+    /// How many registrars must sign.
+    pub threshold: u32,
+    /// The nodes one can start from, the registrars' first.
+    pub members: Vec<Member>,
+    /// Which witnesses must cosign a checkpoint, as `tlog-policy` text.
+    pub policy: Policy,
+    /// Rule packs that the network has agreed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<PackDigest>,
+}
+
+/// An organisation that admits members.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registrar {
+    /// Who.
+    pub org: OrgId,
+    /// Its organisation key.
+    pub key: PublicKey,
+    /// The key id of the key that will follow.
+    pub next_key_commitment: KeyId,
+}
+
+/// A node one can start from.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Whose node.
+    pub org: OrgId,
+    /// Its roles, sorted; for people, the `organisation` attestation counts.
+    pub roles: Vec<Role>,
+    /// Origin of its log.
+    pub origin: String,
+    /// Signs its checkpoints.
+    pub log_key: VerifierKey,
+    /// Cosigns checkpoints of others.
+    pub witness_key: VerifierKey,
+    /// Cosigns what it mirrors.
+    pub mirror_key: VerifierKey,
+    /// Names it among its peers.
+    pub peer_key: PublicKey,
+    /// Base URLs, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// libp2p multiaddresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub multiaddrs: Vec<String>,
+}
+
+impl Member {
+    /// The origin and keys in the form of `genesis` and `organisation`.
+    pub fn log_keys(&self) -> LogKeys {
+        LogKeys {
+            origin: self.origin.clone(),
+            log: self.log_key.clone(),
+            witness: self.witness_key.clone(),
+            mirror: self.mirror_key.clone(),
+            peer: self.peer_key.clone(),
+        }
+    }
+
+    /// A member from the parts of its `organisation` attestation.
+    pub fn new(org: OrgId, roles: Vec<Role>, keys: LogKeys) -> Member {
+        Member {
+            org,
+            roles,
+            origin: keys.origin,
+            log_key: keys.log,
+            witness_key: keys.witness,
+            mirror_key: keys.mirror,
+            peer_key: keys.peer,
+            urls: Vec::new(),
+            multiaddrs: Vec::new(),
+        }
+    }
+}
+
+/// A rule pack by its digest.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackDigest {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl Network {
+    /// The member that keeps the log of this origin.
+    pub fn member_of_origin(&self, origin: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.origin == origin)
+    }
+
+    /// The first node of this organisation.
+    pub fn member(&self, org: &OrgId) -> Option<&Member> {
+        self.members.iter().find(|member| member.org == *org)
+    }
+
+    /// True from the instant at which a newer version is due.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at <= now
+    }
+
+    fn check(&self) -> Result<(), FieldError> {
+        check::range("/v", self.v, 1..=1)?;
+        check::network_name("/name", &self.name)?;
+        check::range("/version", self.version, 1..=i64::MAX)?;
+        check::count("/registrars", self.registrars.len(), 1..=REGISTRARS_MAX)?;
+        let most = i64::try_from(self.registrars.len()).unwrap_or(1);
+        check::range("/threshold", self.threshold, 1..=most)?;
+        check::count("/members", self.members.len(), 0..=MEMBERS_MAX)?;
+        for (index, member) in self.members.iter().enumerate() {
+            let under = |error: FieldError| error.under(&format!("/members/{index}"));
+            check::sorted_set("/roles", &member.roles).map_err(under)?;
+            member.log_keys().check().map_err(under)?;
+            check_addresses(&member.urls, &member.multiaddrs).map_err(under)?;
+        }
+        check::count("/packs", self.packs.len(), 0..=PACKS_MAX)?;
+        for (index, pack) in self.packs.iter().enumerate() {
+            check::text(
+                &format!("/packs/{index}/name"),
+                &pack.name,
+                check::CODE_BYTES_MAX,
+            )?;
+        }
+        self.check_distinct()
+    }
+
+    fn check_distinct(&self) -> Result<(), FieldError> {
+        let mut keys: Vec<&PublicKey> = self.registrars.iter().map(|one| &one.key).collect();
+        for member in &self.members {
+            let own = [
+                member.log_key.key(),
+                member.witness_key.key(),
+                member.mirror_key.key(),
+            ];
+            keys.extend(own);
+            keys.push(&member.peer_key);
+        }
+        keys.sort_unstable();
+        let distinct = keys.windows(2).all(|pair| pair[0] != pair[1]);
+        check::consistent("", distinct, "one key stands in two roles")?;
+        let mut orgs: Vec<&OrgId> = self.registrars.iter().map(|one| &one.org).collect();
+        orgs.sort_unstable();
+        let distinct = orgs.windows(2).all(|pair| pair[0] != pair[1]);
+        check::consistent("/registrars", distinct, "names an organisation twice")?;
+        let mut origins: Vec<&str> = self.members.iter().map(|one| one.origin.as_str()).collect();
+        origins.sort_unstable();
+        let distinct = origins.windows(2).all(|pair| pair[0] != pair[1]);
+        check::consistent("/members", distinct, "names a log twice")
+    }
+}
+
+/// A network file with its registrars' signatures, checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NetworkFile {
+    network: Network,
+    signatures: BTreeMap<KeyId, [u8; 64]>,
+    bytes: Vec<u8>,
+}
+
+/// Why bytes are no network file, or not one that counts.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// Over the limit.
+    #[error("{bytes} bytes are more than the limit of {NETWORK_FILE_BYTES_MAX}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// No COSE_Sign of our profile.
+    #[error("not a signed network file, from byte {at}")]
+    NotSigned {
+        /// Where it stops being one.
+        at: usize,
+    },
+    /// A second encoding of the same content.
+    #[error("not the one deterministic encoding of its content")]
+    NotDeterministic,
+    /// The payload is not what a network file says.
+    #[error("the content is malformed")]
+    Content(#[source] CborError),
+    /// A field outside its limits.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// Too few of its own registrars have signed.
+    #[error("signed by {found} of its registrars, needed are {needed}")]
+    Threshold {
+        /// Valid signatures.
+        found: usize,
+        /// The threshold.
+        needed: u32,
+    },
+    /// A file of another network.
+    #[error("this is a file of network `{found}`, not of `{expected}`")]
+    OtherNetwork {
+        /// The known network.
+        expected: String,
+        /// The file's.
+        found: String,
+    },
+    /// Not newer.
+    #[error("version {found} is not newer than {known}")]
+    NotNewer {
+        /// The known version.
+        known: u64,
+        /// The file's.
+        found: u64,
+    },
+    /// Too few registrars of the known version have signed.
+    #[error("signed by {found} of the registrars known before, needed are {needed}")]
+    NotSucceeding {
+        /// Valid signatures.
+        found: usize,
+        /// The threshold known before.
+        needed: u32,
+    },
+}
+
+impl NetworkFile {
+    /// Reads a file and checks it against its own registrars.
+    pub fn parse(bytes: &[u8]) -> Result<NetworkFile, NetworkError> {
+        if NETWORK_FILE_BYTES_MAX < bytes.len() {
+            return Err(NetworkError::TooLong { bytes: bytes.len() });
+        }
+        let (payload, signatures) = read(bytes)?;
+        let network: Network = cbor::from_slice(payload).map_err(NetworkError::Content)?;
+        network.check()?;
+        if encode(payload, &signatures) != bytes {
+            return Err(NetworkError::NotDeterministic);
+        }
+        let file = NetworkFile {
+            network,
+            signatures,
+            bytes: bytes.to_vec(),
+        };
+        let signed = file
+            .network
+            .registrars
+            .iter()
+            .filter(|one| file.signed_by(&one.key));
+        let (found, needed) = (signed.count(), file.network.threshold);
+        if found < needed as usize {
+            return Err(NetworkError::Threshold { found, needed });
+        }
+        Ok(file)
+    }
+
+    /// Signs a network file. Signers beyond the registrars, such as a registrar's key before its
+    /// rotation, are allowed.
+    pub fn sign(network: Network, signers: &[&dyn Signer]) -> Result<NetworkFile, SignError> {
+        let malformed = |reason: String| SignError::Malformed { reason };
+        let payload = cbor::to_vec(&network).map_err(|error| malformed(error.to_string()))?;
+        let mut signatures = BTreeMap::new();
+        for signer in signers {
+            let kid = signer.public().id();
+            signatures.insert(kid, signer.sign(&signed_bytes(&kid, &payload))?);
+        }
+        let bytes = encode(&payload, &signatures);
+        NetworkFile::parse(&bytes).map_err(|error| malformed(error.to_string()))
+    }
+
+    /// What it says.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Refuses `new` unless it may follow `old`: same name, higher version, signed by the
+    /// threshold of `old`'s registrars.
+    pub fn successor_valid(old: &NetworkFile, new: &NetworkFile) -> Result<(), NetworkError> {
+        let (expected, found) = (&old.network.name, &new.network.name);
+        if expected != found {
+            let (expected, found) = (expected.clone(), found.clone());
+            return Err(NetworkError::OtherNetwork { expected, found });
+        }
+        let (known, found) = (old.network.version, new.network.version);
+        if found <= known {
+            return Err(NetworkError::NotNewer { known, found });
+        }
+        let signed = old
+            .network
+            .registrars
+            .iter()
+            .filter(|one| new.continues(one));
+        let (found, needed) = (signed.count(), old.network.threshold);
+        if found < needed as usize {
+            return Err(NetworkError::NotSucceeding { found, needed });
+        }
+        Ok(())
+    }
+
+    /// True if this registrar signed with its key, or with the next key it had committed to.
+    fn continues(&self, registrar: &Registrar) -> bool {
+        let committed =
+            self.network.registrars.iter().find(|one| {
+                one.org == registrar.org && one.key.id() == registrar.next_key_commitment
+            });
+        self.signed_by(&registrar.key) || committed.is_some_and(|one| self.signed_by(&one.key))
+    }
+
+    fn signed_by(&self, key: &PublicKey) -> bool {
+        let Some(signature) = self.signatures.get(&key.id()) else {
+            return false;
+        };
+        let payload = read(&self.bytes).expect("parsed before").0;
+        key.verify_strict(&signed_bytes(&key.id(), payload), signature)
+            .is_ok()
+    }
+}
+
+fn protected_body() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes);
+    let done = encoder
+        .map(1)
+        .and_then(|e| e.i64(LABEL_CONTENT_TYPE))
+        .and_then(|e| e.str(CONTENT_TYPE));
+    done.expect("writing to memory cannot fail");
+    bytes
+}
+
+fn protected_signer(kid: &KeyId) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes);
+    let done = encoder
+        .map(2)
+        .and_then(|e| e.i64(LABEL_ALG)?.i64(ALG_ED25519))
+        .and_then(|e| e.i64(LABEL_KID)?.bytes(kid.bytes()));
+    done.expect("writing to memory cannot fail");
+    bytes
+}
+
+/// `["Signature", body protected, signer protected, h'', payload]` of RFC 9052 section 4.4.
+fn signed_bytes(kid: &KeyId, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 160);
+    let mut encoder = Encoder::new(&mut bytes);
+    let done = encoder
+        .array(5)
+        .and_then(|e| {
+            e.str("Signature")?
+                .bytes(&protected_body())?
+                .bytes(&protected_signer(kid))
+        })
+        .and_then(|e| e.bytes(&[])?.bytes(payload));
+    done.expect("writing to memory cannot fail");
+    bytes
+}
+
+fn encode(payload: &[u8], signatures: &BTreeMap<KeyId, [u8; 64]>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 160 * (1 + signatures.len()));
+    let mut encoder = Encoder::new(&mut bytes);
+    let mut write = || -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+        encoder
+            .tag(minicbor::data::Tag::new(TAG_COSE_SIGN))?
+            .array(4)?;
+        encoder.bytes(&protected_body())?.map(0)?.bytes(payload)?;
+        encoder.array(signatures.len() as u64)?;
+        for (kid, signature) in signatures {
+            encoder
+                .array(3)?
+                .bytes(&protected_signer(kid))?
+                .map(0)?
+                .bytes(signature)?;
+        }
+        Ok(())
+    };
+    write().expect("writing to memory cannot fail");
+    bytes
+}
+
+/// Payload and signatures. What this skips over, the comparison with [`encode`] checks.
+fn read(bytes: &[u8]) -> Result<(&[u8], BTreeMap<KeyId, [u8; 64]>), NetworkError> {
+    let mut decoder = Decoder::new(bytes);
+    let parts = read_parts(&mut decoder);
+    let at = decoder.position();
+    match parts {
+        Some(parts) if at == bytes.len() => Ok(parts),
+        _ => Err(NetworkError::NotSigned { at }),
+    }
+}
+
+fn read_parts<'a>(d: &mut Decoder<'a>) -> Option<(&'a [u8], BTreeMap<KeyId, [u8; 64]>)> {
+    let tag = d.tag().ok()?.as_u64();
+    let shape = d.array().ok()?? == 4 && d.bytes().ok()? == protected_body();
+    if tag != TAG_COSE_SIGN || !shape || d.map().ok()?? != 0 {
+        return None;
+    }
+    let payload = d.bytes().ok()?;
+    let mut signatures = BTreeMap::new();
+    let count = d.array().ok()??;
+    if 2 * REGISTRARS_MAX as u64 <= count {
+        return None;
+    }
+    for _ in 0..count {
+        if d.array().ok()?? != 3 {
+            return None;
+        }
+        let protected = d.bytes().ok()?;
+        let kid: [u8; 32] = protected
+            .get(protected.len().checked_sub(32)?..)?
+            .try_into()
+            .ok()?;
+        let kid = KeyId::from_bytes(kid);
+        if protected != protected_signer(&kid) || d.map().ok()?? != 0 {
+            return None;
+        }
+        signatures.insert(kid, d.bytes().ok()?.try_into().ok()?);
+    }
+    Some((payload, signatures))
+}

@@ -1,0 +1,329 @@
+//! What a barcode reader sends: an optional symbology identifier, then data.
+//!
+//! Invariants: data that is meant as GS1 is read strictly; other data after a known symbology
+//! identifier is kept as it is; a line without one must be something this project knows.
+
+use crate::goods::GoodsId;
+use crate::goods::scheme::Scheme;
+use crate::gs1::digital_link::{self, DigitalLink};
+use crate::gs1::element::{self, Element, FNC1, GROUP_SEPARATOR};
+use crate::gs1::lint::fault;
+use crate::gs1::{Reading, association, epc_urn};
+use crate::id::check::{Fault, mod10};
+
+/// Most characters of a line that is read; the largest QR code holds 7,089 digits.
+pub const SCAN_MAX: usize = 8_192;
+
+/// A line of a barcode reader, understood.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Scan {
+    /// The kind of barcode, where the reader said it.
+    pub symbology: Option<&'static str>,
+    /// The data as GS1's texts write it, with `^` for FNC1.
+    pub message: String,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a barcode says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// GS1 elements, from an element string, a Digital Link, an EPC URN or a bare number.
+    Gs1(Vec<Element>),
+    /// Goods of a registered scheme.
+    Goods(GoodsId),
+    /// Anything else, after a symbology identifier.
+    Verbatim(String),
+}
+
+impl Content {
+    /// The canonical identifier of what was scanned, where it has one.
+    pub fn canonical(&self) -> Option<GoodsId> {
+        match self {
+            Content::Gs1(elements) => {
+                let uri = digital_link::canonical(elements)?;
+                Some(GoodsId::parse(&uri).expect("checked elements make a canonical identifier"))
+            }
+            Content::Goods(goods) => Some(goods.clone()),
+            Content::Verbatim(_) => None,
+        }
+    }
+}
+
+/// Reads one line of a barcode reader, without its line end.
+pub fn decode(line: &str) -> Result<Scan, Fault> {
+    if SCAN_MAX < line.len() {
+        return Err(fault(SCAN_MAX, format!("longer than {SCAN_MAX} bytes")));
+    }
+    if !line.starts_with(']') {
+        let content = decode_bare(line)?;
+        let message = match &content {
+            Content::Gs1(elements) => element::message(elements),
+            _ => line.to_owned(),
+        };
+        return Ok(Scan {
+            symbology: None,
+            message,
+            content,
+        });
+    }
+    let (identifier, data) = line.split_at_checked(3).ok_or_else(|| {
+        fault(
+            0,
+            "expected a symbology identifier of three characters, such as ]Q3",
+        )
+    })?;
+    let shift = |found: Fault| Fault {
+        offset: found.offset + 3,
+        ..found
+    };
+    let (symbology, message, content) = match identifier {
+        "]C1" => transmitted("GS1_128_CCA", data).map_err(shift)?,
+        "]e0" => transmitted("DataBarExpanded", data).map_err(shift)?,
+        "]d2" => transmitted("DM", data).map_err(shift)?,
+        "]Q3" => transmitted("QR", data).map_err(shift)?,
+        "]J1" => transmitted("DotCode", data).map_err(shift)?,
+        "]E0" => retail("EAN13", 13, data).map_err(shift)?,
+        "]E4" => retail("EAN8", 8, data).map_err(shift)?,
+        "]I0" | "]I1" if mod10(data, &[14]).is_ok() => retail("ITF14", 14, data).map_err(shift)?,
+        "]Q1" => plain("QR", data).map_err(shift)?,
+        "]d1" => plain("DM", data).map_err(shift)?,
+        "]J0" => plain("DotCode", data).map_err(shift)?,
+        _ => {
+            let symbology = symbology(identifier)
+                .ok_or_else(|| fault(0, format!("unknown symbology identifier {identifier:?}")))?;
+            plain(symbology, data).map_err(shift)?
+        }
+    };
+    Ok(Scan {
+        symbology: Some(symbology),
+        message,
+        content,
+    })
+}
+
+/// Other symbologies of ISO/IEC 15424; the modifier is a digit.
+fn symbology(identifier: &str) -> Option<&'static str> {
+    let bytes = identifier.as_bytes();
+    if !bytes[2].is_ascii_digit() {
+        return None;
+    }
+    Some(match bytes[1] {
+        b'A' => "Code39",
+        b'C' => "Code128",
+        b'E' => "EAN",
+        b'F' => "Codabar",
+        b'G' => "Code93",
+        b'H' => "Code11",
+        b'I' => "ITF",
+        b'J' => "DotCode",
+        b'L' => "PDF417",
+        b'O' => "OCR",
+        b'Q' => "QR",
+        b'd' => "DM",
+        b'e' => "DataBar",
+        b'h' => "HanXin",
+        b'z' => "Aztec",
+        _ => return None,
+    })
+}
+
+type Decoded = (&'static str, String, Content);
+
+/// A symbol whose identifier says that it holds an element string.
+fn transmitted(symbology: &'static str, data: &str) -> Result<Decoded, Fault> {
+    let elements = element::parse_transmitted(data)?;
+    association::check_contradictions(&elements).map_err(|error| fault(0, error.to_string()))?;
+    let message = format!("{FNC1}{}", data.replace(GROUP_SEPARATOR, "^"));
+    Ok((symbology, message, Content::Gs1(elements)))
+}
+
+/// A GTIN of so many digits, perhaps with a composite part after `|]e0`.
+fn retail(symbology: &'static str, length: usize, data: &str) -> Result<Decoded, Fault> {
+    let (number, composite) = match data.split_once("|]e0") {
+        Some((number, composite)) => (number, Some(composite)),
+        None => (data, None),
+    };
+    mod10(number, &[length])?;
+    let mut elements = vec![gtin(number)?];
+    let mut message = number.to_owned();
+    if let Some(composite) = composite {
+        let shift = |found: Fault| Fault {
+            offset: found.offset + number.len() + 4,
+            ..found
+        };
+        elements.extend(element::parse_transmitted(composite).map_err(shift)?);
+        association::check_contradictions(&elements)
+            .map_err(|error| fault(0, error.to_string()))?;
+        message.push_str("|^");
+        message.push_str(&composite.replace(GROUP_SEPARATOR, "^"));
+    }
+    Ok((symbology, message, Content::Gs1(elements)))
+}
+
+/// A symbol that holds any text: a Digital Link where it has a GS1 key, else as it is.
+fn plain(symbology: &'static str, data: &str) -> Result<Decoded, Fault> {
+    let is_escaped = data.trim_start_matches('\\').starts_with(FNC1);
+    let message = format!("{}{data}", if is_escaped { "\\" } else { "" });
+    let content = if digital_link::is_candidate(data, &Reading::STRICT) {
+        Content::Gs1(DigitalLink::parse(data, &Reading::STRICT)?.elements)
+    } else {
+        match decode_bare(data) {
+            Ok(Content::Gs1(elements)) if data.starts_with("urn:") => Content::Gs1(elements),
+            Ok(Content::Goods(goods)) => Content::Goods(goods),
+            _ => Content::Verbatim(data.to_owned()),
+        }
+    };
+    Ok((symbology, message, content))
+}
+
+/// A line without symbology identifier.
+fn decode_bare(line: &str) -> Result<Content, Fault> {
+    let contradiction = |elements: Vec<Element>| match association::check_contradictions(&elements)
+    {
+        Ok(()) => Ok(Content::Gs1(elements)),
+        Err(error) => Err(fault(0, error.to_string())),
+    };
+    if line.starts_with([FNC1, GROUP_SEPARATOR]) {
+        contradiction(element::parse(line)?)
+    } else if line.starts_with('(') {
+        contradiction(element::parse_bracketed(line, &Reading::STRICT)?)
+    } else if line.starts_with("urn:epc:") {
+        Ok(Content::Gs1(epc_urn::parse(line)?))
+    } else if line.starts_with("urn:hallmark:goods:") {
+        let goods = GoodsId::parse(line);
+        goods
+            .map(Content::Goods)
+            .map_err(|error| fault(error.position - 1, error.reason))
+    } else if line
+        .get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case("http"))
+    {
+        contradiction(DigitalLink::parse(line, &Reading::STRICT)?.elements)
+    } else if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) {
+        decode_number(line)
+    } else {
+        decode_scheme(line)
+    }
+}
+
+fn gtin(number: &str) -> Result<Element, Fault> {
+    Element::new("01", &format!("{number:0>14}"), &Reading::STRICT)
+}
+
+/// Bare digits: a GTIN, an SSCC with or without its (00), or a drug traceability code.
+fn decode_number(digits: &str) -> Result<Content, Fault> {
+    match digits.len() {
+        8 | 12 | 13 | 14 => {
+            mod10(digits, &[digits.len()])?;
+            Ok(Content::Gs1(vec![gtin(digits)?]))
+        }
+        18 => Ok(Content::Gs1(vec![Element::new(
+            "00",
+            digits,
+            &Reading::STRICT,
+        )?])),
+        20 if digits.starts_with("00") && mod10(&digits[2..], &[18]).is_ok() => Ok(Content::Gs1(
+            vec![Element::new("00", &digits[2..], &Reading::STRICT)?],
+        )),
+        20 => decode_scheme(digits),
+        length => Err(fault(
+            0,
+            format!("{length} digits are no GTIN (8, 12, 13, 14), SSCC (18) or drug code (20)"),
+        )),
+    }
+}
+
+/// Values that only one registered scheme can have written.
+fn decode_scheme(text: &str) -> Result<Content, Fault> {
+    const TELLING: [&str; 4] = ["drug", "handle", "ma", "oid"];
+    let schemes = TELLING.iter().filter_map(|name| Scheme::named(name));
+    let mut found = schemes.filter(|scheme| scheme.check(text).is_ok());
+    match (found.next(), found.next()) {
+        (Some(scheme), None) => GoodsId::in_scheme(scheme, text)
+            .map(Content::Goods)
+            .map_err(|error| fault(0, error.reason)),
+        _ => Err(fault(
+            0,
+            "no GS1 data, Digital Link, EPC URN or value of a registered scheme",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_lines_are_read_as_what_they_can_only_be() {
+        for (line, canonical) in [
+            ("9506000134352", "https://id.gs1.org/01/09506000134352"),
+            (
+                "006141411234567890",
+                "https://id.gs1.org/00/006141411234567890",
+            ),
+            (
+                "00006141411234567890",
+                "https://id.gs1.org/00/006141411234567890",
+            ),
+            (
+                "81234567890123456789",
+                "urn:hallmark:goods:drug:81234567890123456789",
+            ),
+            (
+                "86.1000.12/A-0001",
+                "urn:hallmark:goods:handle:86.1000.12/A-0001",
+            ),
+            ("MA.156.M0001.12", "urn:hallmark:goods:ma:MA.156.M0001.12"),
+            (
+                "1.2.156.3001.12.1",
+                "urn:hallmark:goods:oid:1.2.156.3001.12.1",
+            ),
+            (
+                "(01)09506000134352(21)A/1",
+                "https://id.gs1.org/01/09506000134352/21/A%2F1",
+            ),
+            (
+                "\u{1d}010950600013435210A1",
+                "https://id.gs1.org/01/09506000134352/10/A1",
+            ),
+            (
+                "urn:epc:id:sgtin:9506000.013435.7",
+                "https://id.gs1.org/01/09506000134352/21/7",
+            ),
+        ] {
+            let scan = decode(line).unwrap_or_else(|found| panic!("{line}: {found:?}"));
+            assert_eq!(
+                scan.content.canonical().map(|id| id.to_string()).as_deref(),
+                Some(canonical)
+            );
+        }
+    }
+
+    #[test]
+    fn other_data_after_a_symbology_identifier_is_kept_and_without_one_refused() {
+        for line in ["]Q1hello", "]A0ABC-1", "]d1https://example.com/", "]C0123"] {
+            let scan = decode(line).unwrap();
+            assert_eq!(
+                scan.content,
+                Content::Verbatim(line[3..].to_owned()),
+                "{line}"
+            );
+        }
+        for line in [
+            "hello",
+            "",
+            "123",
+            "9506000134353",
+            "]",
+            "]XX",
+            "]Q",
+            "]Q3",
+            "]é",
+            "(01)",
+        ] {
+            assert!(decode(line).is_err(), "{line}");
+        }
+        assert!(decode("]Q1https://example.com/01/09506000134353").is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! Limits on fields, with errors that name the field by its JSON pointer.
+
+use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+/// Longest short text such as a name or a document number, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Longest sentence or reason, in bytes.
+pub const SENTENCE_BYTES_MAX: usize = 2048;
+/// Longest code such as a unit or a parameter name, in bytes.
+pub const CODE_BYTES_MAX: usize = 64;
+/// Longest address, in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 512;
+/// Most attestations that one attestation cites.
+pub const CITES_MAX: usize = 1000;
+
+/// A field that is missing, malformed or outside its limit.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{pointer}: {fault}")]
+pub struct FieldError {
+    /// RFC 6901 pointer to the field in the body's JSON form; empty for the whole body. Fields of
+    /// the claims stand under `/sub`.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub fault: FieldFault,
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldFault {
+    /// Required, and not there.
+    #[error("is missing")]
+    Missing,
+    /// An empty text.
+    #[error("is empty")]
+    Empty,
+    /// A text or byte string over its limit.
+    #[error("has {found} bytes, over {max}")]
+    TooLong {
+        /// Most bytes.
+        max: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// A text with a control character.
+    #[error("holds a control character")]
+    Control,
+    /// A list with too few or too many members.
+    #[error("has {found} members, allowed are {min} to {max}")]
+    Count {
+        /// Fewest.
+        min: usize,
+        /// Most.
+        max: usize,
+        /// Found.
+        found: usize,
+    },
+    /// A number outside its range.
+    #[error("is {found}, allowed are {min} to {max}")]
+    OutOfRange {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// Found.
+        found: i128,
+    },
+    /// Something twice in a list of distinct things.
+    #[error("repeats an earlier member")]
+    Repeated,
+    /// Not of the form that the field has.
+    #[error("is not {expected}")]
+    Malformed {
+        /// The form, as "a …".
+        expected: &'static str,
+    },
+    /// Contradicts another field.
+    #[error("{0}")]
+    Inconsistent(&'static str),
+    /// The field is absent, unknown or of another type: the words of the decoder.
+    #[error("{0}")]
+    Decode(String),
+}
+
+impl FieldError {
+    /// The fault at this pointer.
+    pub fn new(pointer: impl Into<String>, fault: FieldFault) -> FieldError {
+        FieldError {
+            pointer: pointer.into(),
+            fault,
+        }
+    }
+
+    /// The same fault, with the pointer moved under `parent`.
+    pub(crate) fn under(self, parent: &str) -> FieldError {
+        FieldError {
+            pointer: format!("{parent}{}", self.pointer),
+            fault: self.fault,
+        }
+    }
+}
+
+/// A text of 1 to `max` bytes without control characters.
+pub(crate) fn text(pointer: &str, value: &str, max: usize) -> Result<(), FieldError> {
+    let fault = if value.is_empty() {
+        FieldFault::Empty
+    } else if max < value.len() {
+        FieldFault::TooLong {
+            max,
+            found: value.len(),
+        }
+    } else if value.chars().any(char::is_control) {
+        FieldFault::Control
+    } else {
+        return Ok(());
+    };
+    Err(FieldError::new(pointer, fault))
+}
+
+/// A text that may be absent.
+pub(crate) fn optional(pointer: &str, value: Option<&str>, max: usize) -> Result<(), FieldError> {
+    value.map_or(Ok(()), |value| text(pointer, value, max))
+}
+
+/// A text of lower-case letters, digits, `_`, `-` and `.`, at most [`CODE_BYTES_MAX`].
+pub(crate) fn code(pointer: &str, value: &str) -> Result<(), FieldError> {
+    text(pointer, value, CODE_BYTES_MAX)?;
+    if value
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
+    {
+        return Ok(());
+    }
+    let expected = "made of a-z, 0-9, `_`, `-` and `.`";
+    Err(FieldError::new(pointer, FieldFault::Malformed { expected }))
+}
+
+/// The length of a list.
+pub(crate) fn count(
+    pointer: &str,
+    found: usize,
+    allowed: RangeInclusive<usize>,
+) -> Result<(), FieldError> {
+    if allowed.contains(&found) {
+        return Ok(());
+    }
+    let (min, max) = (*allowed.start(), *allowed.end());
+    Err(FieldError::new(
+        pointer,
+        FieldFault::Count { min, max, found },
+    ))
+}
+
+/// A number within its range.
+pub(crate) fn range(
+    pointer: &str,
+    value: impl Into<i128>,
+    allowed: RangeInclusive<i64>,
+) -> Result<(), FieldError> {
+    let found = value.into();
+    if i128::from(*allowed.start()) <= found && found <= i128::from(*allowed.end()) {
+        return Ok(());
+    }
+    let (min, max) = (*allowed.start(), *allowed.end());
+    Err(FieldError::new(
+        pointer,
+        FieldFault::OutOfRange { min, max, found },
+    ))
+}
+
+/// Fails unless `holds`.
+pub(crate) fn consistent(
+    pointer: &str,
+    holds: bool,
+    otherwise: &'static str,
+) -> Result<(), FieldError> {
+    if holds {
+        return Ok(());
+    }
+    Err(FieldError::new(
+        pointer,
+        FieldFault::Inconsistent(otherwise),
+    ))
+}
+
+/// Fails with `expected` unless `holds`.
+pub(crate) fn form(pointer: &str, holds: bool, expected: &'static str) -> Result<(), FieldError> {
+    if holds {
+        return Ok(());
+    }
+    Err(FieldError::new(pointer, FieldFault::Malformed { expected }))
+}
+
+/// `replaces` and its reason come together.
+pub(crate) fn correction(replaces: bool, reason: Option<&str>) -> Result<(), FieldError> {
+    optional("/reason", reason, SENTENCE_BYTES_MAX)?;
+    consistent(
+        "/reason",
+        replaces == reason.is_some(),
+        "stands with `replaces`, and only there",
+    )
+}
+
+/// Sorted and without repetition: one set, one encoding.
+pub(crate) fn sorted_set<T: Ord>(pointer: &str, values: &[T]) -> Result<(), FieldError> {
+    let holds = values.windows(2).all(|pair| pair[0] < pair[1]);
+    form(pointer, holds, "sorted and without repetition")
+}
+
+/// Reads a JSON value; an error carries the pointer of the field that failed.
+pub(crate) fn from_json<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let pointer = pointer(error.path());
+        FieldError::new(pointer, FieldFault::Decode(error.into_inner().to_string()))
+    })
+}
+
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => write!(pointer, "/{index}"),
+            Segment::Map { key } => {
+                write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
+            Segment::Enum { .. } | Segment::Unknown => Ok(()),
+        }
+        .expect("writing to memory cannot fail");
+    }
+    pointer
+}
+
+/// A network's name: the first part of its logs' origins and of its topics.
+pub(crate) fn network_name(pointer: &str, value: &str) -> Result<(), FieldError> {
+    text(pointer, value, CODE_BYTES_MAX)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    form(
+        pointer,
+        value.bytes().all(plain),
+        "made of A-Z, a-z, 0-9, `_`, `-` and `.`",
+    )
+}
+
+/// Cited attestations: a sorted set within its limit.
+pub(crate) fn cites(cites: &[crate::attestation::ContentId]) -> Result<(), FieldError> {
+    count("/cites", cites.len(), 0..=CITES_MAX)?;
+    sorted_set("/cites", cites)
+}
+
+/// A unit is the base unit of its quantity.
+pub(crate) fn base_unit(
+    pointer: &str,
+    quantity: crate::quantity::Quantity,
+    unit: &str,
+) -> Result<(), FieldError> {
+    consistent(
+        pointer,
+        quantity.unit() == unit,
+        "is not the base unit of the quantity",
+    )
+}
+
+/// A fault in the decoder's words.
+pub(crate) fn decode(pointer: &str, message: String) -> FieldError {
+    FieldError::new(pointer, FieldFault::Decode(message))
+}

@@ -1,0 +1,129 @@
+//! `event`: one EPCIS 2.0 event, the client's JSON kept as it was sent.
+//!
+//! Invariants: the text is one JSON object without repeated members, within size and depth; what
+//! the tables need has been read from it before an [`Event`] exists; vocabulary and identifiers are
+//! normalised in the tables only, never in the text.
+
+use super::check::{self, FieldError};
+use super::{Kind, KindName};
+use crate::attestation::Claims;
+use crate::identity::NaturalIdentity;
+use crate::table::{RowContext, Rows, Table};
+use serde::{Deserialize, Serialize};
+
+pub mod decimal;
+pub mod document;
+pub mod fields;
+pub mod hash;
+pub mod json;
+pub mod rows;
+pub mod vocabulary;
+
+use fields::Fields;
+
+/// Longest event, in bytes of JSON.
+pub const EPCIS_BYTES_MAX: usize = 256 * 1024;
+
+/// See the module's words.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "Wire", into = "Wire")]
+pub struct Event {
+    epcis: Box<str>,
+    fields: Box<Fields>,
+}
+
+/// The body's one field.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    epcis: String,
+}
+
+impl TryFrom<Wire> for Event {
+    type Error = FieldError;
+
+    fn try_from(wire: Wire) -> Result<Event, FieldError> {
+        Event::parse(&wire.epcis)
+    }
+}
+
+impl From<Event> for Wire {
+    fn from(event: Event) -> Wire {
+        Wire {
+            epcis: event.epcis.into_string(),
+        }
+    }
+}
+
+impl Event {
+    /// Reads one event. Pointers in errors lead into the event, under `/epcis`.
+    pub fn parse(epcis: &str) -> Result<Event, FieldError> {
+        let (max, found) = (EPCIS_BYTES_MAX, epcis.len());
+        if max < found {
+            let fault = super::FieldFault::TooLong { max, found };
+            return Err(FieldError::new("/epcis", fault));
+        }
+        let json =
+            json::parse(epcis).map_err(|error| check::decode("/epcis", error.to_string()))?;
+        let fields = Fields::read(&json).map_err(|error| error.under("/epcis"))?;
+        Ok(Event {
+            epcis: epcis.into(),
+            fields: Box::new(fields),
+        })
+    }
+
+    /// The client's JSON, as sent.
+    pub fn epcis(&self) -> &str {
+        &self.epcis
+    }
+
+    /// What the tables need, normalised.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// What counts when two events of one identity are compared: the members without
+    /// `recordTime`, each number and name in one form.
+    pub(super) fn normalised(&self) -> Vec<u8> {
+        let json = json::parse(&self.epcis).expect("parsed before");
+        json::canonical(&json, &["recordTime"]).into_bytes()
+    }
+}
+
+/// The events of an EPCIS document, or the one event that the text is, each as its own text.
+pub fn from_epcis_document(text: &str) -> Result<Vec<String>, FieldError> {
+    document::events_of(text)
+}
+
+impl Kind for Event {
+    const NAME: KindName = KindName::Event;
+    const TABLES: &'static [&'static Table] = &[
+        &rows::EVENTS,
+        &rows::EVENT_ITEMS,
+        &rows::EVENT_PARTIES,
+        &rows::EVENT_LINKS,
+        &rows::SENSOR_REPORTS,
+        &super::facility::LOCATIONS,
+    ];
+
+    fn check(&self) -> Result<(), FieldError> {
+        Ok(())
+    }
+
+    fn check_claims(&self, _: &Claims) -> Result<(), FieldError> {
+        Ok(())
+    }
+
+    /// The eventID, else the event hash. An error declaration repeats the event under its own
+    /// eventID; it is another statement, told apart by when it was declared.
+    fn identity(&self, claims: &Claims) -> NaturalIdentity {
+        let fields = &self.fields;
+        let declared = fields.error.as_ref().map(|error| error.declared_at);
+        let parts = (fields.identity(), declared);
+        NaturalIdentity::of(Self::NAME, &claims.iss, &parts)
+    }
+
+    fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {
+        rows::push(&self.fields, context, rows);
+    }
+}

@@ -1,0 +1,575 @@
+//! What the tables need of an EPCIS 2.0 event.
+//!
+//! Invariants: an event has its type, time and zone, and the members that its type requires; every
+//! identifier is in its canonical form; numbers are exact.
+
+use super::decimal::Decimal;
+use super::json::{self, Json};
+use super::vocabulary::{item, measurement, place, word};
+use crate::kind::check::{self, FieldError, FieldFault};
+use crate::kind::facility::is_utc_offset;
+use crate::kind::value::Digest;
+use crate::time::Timestamp;
+use sha2::Digest as _;
+
+/// Most identifiers of one event, in all its lists.
+pub const ITEMS_MAX: usize = 10_000;
+
+/// The five types of event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventType {
+    /// Something happened to objects.
+    Object,
+    /// Objects were put into, or taken out of, a container.
+    Aggregation,
+    /// Objects were linked for long.
+    Association,
+    /// Objects belong to a business transaction.
+    Transaction,
+    /// Inputs became outputs.
+    Transformation,
+}
+
+impl EventType {
+    const ALL: [(EventType, &str); 5] = [
+        (EventType::Object, "ObjectEvent"),
+        (EventType::Aggregation, "AggregationEvent"),
+        (EventType::Association, "AssociationEvent"),
+        (EventType::Transaction, "TransactionEvent"),
+        (EventType::Transformation, "TransformationEvent"),
+    ];
+
+    /// Its name in EPCIS.
+    pub fn as_str(self) -> &'static str {
+        EventType::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, name)| name)
+    }
+}
+
+/// An event's declaration that an earlier event of its eventID was in error.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ErrorDeclaration {
+    /// When it was declared.
+    pub declared_at: Timestamp,
+    /// Why, a CBV word or a URI.
+    pub reason: Option<String>,
+    /// Events that correct it.
+    pub corrective: Vec<String>,
+}
+
+/// The place of an item in an event.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum ItemRole {
+    /// In `epcList` or `quantityList`.
+    Epc,
+    /// The parent.
+    Parent,
+    /// In a list of children.
+    Child,
+    /// In a list of inputs.
+    Input,
+    /// In a list of outputs.
+    Output,
+}
+
+impl ItemRole {
+    /// Its text in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ItemRole::Epc => "epc",
+            ItemRole::Parent => "parent",
+            ItemRole::Child => "child",
+            ItemRole::Input => "input",
+            ItemRole::Output => "output",
+        }
+    }
+}
+
+/// One item, or an amount of a class of items.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Item {
+    /// Its place in the event.
+    pub role: ItemRole,
+    /// Its identifier.
+    pub item: String,
+    /// How much of a class.
+    pub quantity: Option<Decimal>,
+    /// Unit of measure; absent for a count of pieces.
+    pub uom: Option<String>,
+}
+
+/// A party or place at one side of a transfer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Party {
+    /// `source` or `destination`.
+    pub side: &'static str,
+    /// `owning_party`, `possessing_party`, `location`, or a URI.
+    pub kind: String,
+    /// The party or place.
+    pub party: String,
+}
+
+/// One sensor report.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sensor {
+    /// What was measured.
+    pub kind: String,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// The value.
+    pub value: Option<Decimal>,
+    /// Its unit.
+    pub uom: Option<String>,
+    /// `ALARM_CONDITION` or `ERROR_CONDITION`.
+    pub exception: Option<String>,
+}
+
+/// See the module's words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fields {
+    /// Its type.
+    pub kind: EventType,
+    /// `OBSERVE`, `ADD` or `DELETE`; none for transformations.
+    pub action: Option<&'static str>,
+    /// When it happened, as its author says.
+    pub event_at: Timestamp,
+    /// Zone of the place, as `+08:00`.
+    pub utc_offset: String,
+    /// When an earlier repository recorded it.
+    pub recorded_at: Option<Timestamp>,
+    /// Its eventID, if it has one.
+    pub event_id: Option<String>,
+    /// What step of business it was.
+    pub biz_step: Option<String>,
+    /// The state of the objects after it.
+    pub disposition: Option<String>,
+    /// Where it was observed.
+    pub read_point: Option<String>,
+    /// Where the objects are after it.
+    pub biz_location: Option<String>,
+    /// The device that made the first sensor report.
+    pub device: Option<String>,
+    /// Joins the events of one transformation.
+    pub transformation_id: Option<String>,
+    /// Set if the event only declares an error.
+    pub error: Option<ErrorDeclaration>,
+    /// All items, list by list.
+    pub items: Vec<Item>,
+    /// Lot of new items, from `ilmd`.
+    pub lot: Option<String>,
+    /// Expiry of new items, from `ilmd`.
+    pub expiry: Option<String>,
+    /// Sources and destinations.
+    pub parties: Vec<Party>,
+    /// Business transactions, certificates and corrections, as (kind, reference).
+    pub links: Vec<(String, String)>,
+    /// Sensor reports.
+    pub sensors: Vec<Sensor>,
+    /// The event's hash: equal for events of the same content.
+    pub event_hash: String,
+    /// SHA-256 of the canonical sensor elements.
+    pub sensor_hash: Option<Digest>,
+}
+
+impl Fields {
+    /// What tells the event from others: its eventID, else its hash.
+    pub fn identity(&self) -> &str {
+        self.event_id.as_deref().unwrap_or(&self.event_hash)
+    }
+
+    /// True for items that begin with the event: what `ilmd` says is of them.
+    pub fn born(&self, role: ItemRole) -> bool {
+        match role {
+            ItemRole::Output => true,
+            ItemRole::Epc => self.action == Some("ADD"),
+            _ => false,
+        }
+    }
+
+    /// Reads an event. Pointers in errors lead into the event.
+    pub fn read(json: &Json) -> Result<Fields, FieldError> {
+        let Json::Object(_) = json else {
+            return Err(FieldError::new(
+                "",
+                FieldFault::Malformed {
+                    expected: "a JSON object",
+                },
+            ));
+        };
+        let kind = event_type(json)?;
+        let mut reader = Reader {
+            json,
+            items: Vec::new(),
+        };
+        reader.items(kind)?;
+        let items = reader.items;
+        require_lists(json, kind, &items)?;
+        let sensors = sensors(json)?;
+        let ilmd = json.get("ilmd");
+        let ilmd_text = |name: &str| {
+            ilmd.and_then(|ilmd| extension(ilmd, name))
+                .map(str::to_owned)
+        };
+        Ok(Fields {
+            kind,
+            action: action(json, kind)?,
+            event_at: required_instant(json, "eventTime")?,
+            utc_offset: utc_offset(json)?,
+            recorded_at: instant(json, "", "recordTime")?,
+            event_id: text(json, "", "eventID")?.map(str::to_owned),
+            biz_step: text(json, "", "bizStep")?.map(|term| word(term).to_owned()),
+            disposition: text(json, "", "disposition")?.map(|term| word(term).to_owned()),
+            read_point: location(json, "readPoint")?,
+            biz_location: location(json, "bizLocation")?,
+            device: device(json),
+            transformation_id: text(json, "", "transformationID")?.map(str::to_owned),
+            error: error_declaration(json)?,
+            items,
+            lot: ilmd_text("lotNumber"),
+            expiry: ilmd_text("itemExpirationDate"),
+            parties: parties(json)?,
+            links: links(json)?,
+            sensors,
+            event_hash: super::hash::event_hash(json),
+            sensor_hash: json
+                .get("sensorElementList")
+                .map(|list| Digest(sha2::Sha256::digest(json::canonical(list, &[])).into())),
+        })
+    }
+}
+
+fn event_type(json: &Json) -> Result<EventType, FieldError> {
+    let name = text(json, "", "type")?;
+    let found = EventType::ALL
+        .iter()
+        .find(|(_, known)| Some(*known) == name);
+    let expected = "one of the five types of EPCIS event";
+    let fault = FieldError::new("/type", FieldFault::Malformed { expected });
+    found.map(|(kind, _)| *kind).ok_or(fault)
+}
+
+fn action(json: &Json, kind: EventType) -> Result<Option<&'static str>, FieldError> {
+    let action = text(json, "", "action")?;
+    let known = ["OBSERVE", "ADD", "DELETE"]
+        .into_iter()
+        .find(|known| Some(*known) == action);
+    let none = kind == EventType::Transformation;
+    check::consistent(
+        "/action",
+        !(none && action.is_some()),
+        "is no member of a transformation",
+    )?;
+    check::form(
+        "/action",
+        none || known.is_some(),
+        "one of OBSERVE, ADD and DELETE",
+    )?;
+    Ok(known)
+}
+
+fn utc_offset(json: &Json) -> Result<String, FieldError> {
+    let offset = text(json, "", "eventTimeZoneOffset")?.unwrap_or_default();
+    check::form(
+        "/eventTimeZoneOffset",
+        is_utc_offset(offset),
+        "an offset such as `+08:00`",
+    )?;
+    Ok(offset.to_owned())
+}
+
+/// A member that is a text, if it is there.
+fn text<'a>(json: &'a Json, at: &str, name: &str) -> Result<Option<&'a str>, FieldError> {
+    let Some(value) = json.get(name) else {
+        return Ok(None);
+    };
+    let pointer = format!("{at}/{name}");
+    let expected = FieldFault::Malformed { expected: "a text" };
+    let value = value
+        .as_text()
+        .ok_or_else(|| FieldError::new(pointer.clone(), expected))?;
+    check::text(&pointer, value, check::SENTENCE_BYTES_MAX)?;
+    Ok(Some(value))
+}
+
+fn required<'a>(json: &'a Json, at: &str, name: &str) -> Result<&'a str, FieldError> {
+    let missing = || FieldError::new(format!("{at}/{name}"), FieldFault::Missing);
+    text(json, at, name)?.ok_or_else(missing)
+}
+
+fn instant(json: &Json, at: &str, name: &str) -> Result<Option<Timestamp>, FieldError> {
+    let Some(value) = text(json, at, name)? else {
+        return Ok(None);
+    };
+    let instant = Timestamp::parse(value);
+    instant
+        .map(Some)
+        .map_err(|error| check::decode(&format!("{at}/{name}"), error.to_string()))
+}
+
+fn required_instant(json: &Json, name: &str) -> Result<Timestamp, FieldError> {
+    required(json, "", name)?;
+    instant(json, "", name)?.ok_or_else(|| FieldError::new(format!("/{name}"), FieldFault::Missing))
+}
+
+/// The members of a list, if it is there.
+fn list<'a>(json: &'a Json, at: &str, name: &str) -> Result<&'a [Json], FieldError> {
+    match json.get(name) {
+        None => Ok(&[]),
+        Some(Json::List(values)) => {
+            check::count(&format!("{at}/{name}"), values.len(), 0..=ITEMS_MAX)?;
+            Ok(values)
+        }
+        Some(_) => {
+            let fault = FieldFault::Malformed { expected: "a list" };
+            Err(FieldError::new(format!("{at}/{name}"), fault))
+        }
+    }
+}
+
+fn location(json: &Json, name: &str) -> Result<Option<String>, FieldError> {
+    let Some(value) = json.get(name) else {
+        return Ok(None);
+    };
+    required(value, &format!("/{name}"), "id").map(|id| Some(place(id)))
+}
+
+/// The value of an extension member, whatever its prefix.
+fn extension<'a>(json: &'a Json, local: &str) -> Option<&'a str> {
+    let Json::Object(members) = json else {
+        return None;
+    };
+    let name_of = |name: &'a str| name.rsplit([':', '/', '#']).next().unwrap_or(name);
+    members
+        .iter()
+        .find(|(name, _)| name_of(name) == local)
+        .and_then(|(_, value)| value.as_text())
+}
+
+struct Reader<'a> {
+    json: &'a Json,
+    items: Vec<Item>,
+}
+
+impl Reader<'_> {
+    fn items(&mut self, kind: EventType) -> Result<(), FieldError> {
+        use ItemRole::{Child, Epc, Input, Output, Parent};
+        if let Some(parent) = text(self.json, "", "parentID")? {
+            self.items.push(Item {
+                role: Parent,
+                item: item(parent),
+                quantity: None,
+                uom: None,
+            });
+        }
+        let lists: &[(&str, &str, ItemRole)] = match kind {
+            EventType::Object | EventType::Transaction => &[("epcList", "quantityList", Epc)],
+            EventType::Aggregation | EventType::Association => {
+                &[("childEPCs", "childQuantityList", Child)]
+            }
+            EventType::Transformation => &[
+                ("inputEPCList", "inputQuantityList", Input),
+                ("outputEPCList", "outputQuantityList", Output),
+            ],
+        };
+        for (epcs, quantities, role) in lists {
+            self.epcs(epcs, *role)?;
+            self.quantities(quantities, *role)?;
+        }
+        check::count("", self.items.len(), 0..=ITEMS_MAX)
+    }
+
+    fn epcs(&mut self, name: &str, role: ItemRole) -> Result<(), FieldError> {
+        for (index, value) in list(self.json, "", name)?.iter().enumerate() {
+            let pointer = format!("/{name}/{index}");
+            let epc = value.as_text().unwrap_or_default();
+            check::text(&pointer, epc, check::ADDRESS_BYTES_MAX)?;
+            self.items.push(Item {
+                role,
+                item: item(epc),
+                quantity: None,
+                uom: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn quantities(&mut self, name: &str, role: ItemRole) -> Result<(), FieldError> {
+        for (index, element) in list(self.json, "", name)?.iter().enumerate() {
+            let at = format!("/{name}/{index}");
+            let class = required(element, &at, "epcClass")?;
+            let quantity = decimal(element, &at, "quantity")?;
+            let uom = text(element, &at, "uom")?.map(str::to_owned);
+            self.items.push(Item {
+                role,
+                item: item(class),
+                quantity,
+                uom,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn decimal(json: &Json, at: &str, name: &str) -> Result<Option<Decimal>, FieldError> {
+    let pointer = format!("{at}/{name}");
+    match json.get(name) {
+        None => Ok(None),
+        Some(Json::Number(literal)) => {
+            let value = Decimal::parse(literal);
+            check::form(&pointer, value.is_some(), "a number of at most 18 digits")?;
+            Ok(value)
+        }
+        Some(_) => Err(FieldError::new(
+            pointer,
+            FieldFault::Malformed {
+                expected: "a number",
+            },
+        )),
+    }
+}
+
+/// The conditions of the EPCIS schema on the lists of each type.
+fn require_lists(json: &Json, kind: EventType, items: &[Item]) -> Result<(), FieldError> {
+    let has = |role: ItemRole| items.iter().any(|item| item.role == role);
+    let delete = json.get("action").and_then(Json::as_text) == Some("DELETE");
+    let sensor = json.get("sensorElementList").is_some() && json.get("readPoint").is_some();
+    match kind {
+        EventType::Object => {
+            let holds = has(ItemRole::Epc) || json.get("epcList").is_some() || sensor;
+            check::consistent("/epcList", holds, "and `quantityList` are both missing")
+        }
+        EventType::Aggregation | EventType::Association => {
+            let parent = has(ItemRole::Parent) || kind == EventType::Aggregation;
+            check::consistent("/parentID", parent, "is missing")?;
+            let holds = has(ItemRole::Child) || delete || json.get("childEPCs").is_some();
+            check::consistent(
+                "/childEPCs",
+                holds,
+                "and `childQuantityList` are both missing",
+            )
+        }
+        EventType::Transaction => {
+            let transactions = list(json, "", "bizTransactionList")?;
+            check::count("/bizTransactionList", transactions.len(), 1..=ITEMS_MAX)?;
+            let holds = has(ItemRole::Epc) || delete || json.get("epcList").is_some();
+            check::consistent("/epcList", holds, "and `quantityList` are both missing")
+        }
+        EventType::Transformation => {
+            let both = has(ItemRole::Input) && has(ItemRole::Output);
+            let named = json.get("transformationID").is_some() && !items.is_empty();
+            check::consistent(
+                "/inputEPCList",
+                both || named,
+                "inputs or outputs are missing",
+            )
+        }
+    }
+}
+
+fn error_declaration(json: &Json) -> Result<Option<ErrorDeclaration>, FieldError> {
+    let Some(error) = json.get("errorDeclaration") else {
+        return Ok(None);
+    };
+    let at = "/errorDeclaration";
+    required(error, at, "declarationTime")?;
+    let declared = instant(error, at, "declarationTime")?;
+    let missing = FieldError::new(format!("{at}/declarationTime"), FieldFault::Missing);
+    let corrective = list(error, at, "correctiveEventIDs")?.iter();
+    Ok(Some(ErrorDeclaration {
+        declared_at: declared.ok_or(missing)?,
+        reason: text(error, at, "reason")?.map(|term| word(term).to_owned()),
+        corrective: corrective
+            .filter_map(Json::as_text)
+            .map(str::to_owned)
+            .collect(),
+    }))
+}
+
+fn parties(json: &Json) -> Result<Vec<Party>, FieldError> {
+    let mut parties = Vec::new();
+    for side in ["source", "destination"] {
+        let name = format!("{side}List");
+        for (index, element) in list(json, "", &name)?.iter().enumerate() {
+            let at = format!("/{name}/{index}");
+            parties.push(Party {
+                side,
+                kind: word(required(element, &at, "type")?).to_owned(),
+                party: place(required(element, &at, side)?),
+            });
+        }
+    }
+    Ok(parties)
+}
+
+fn links(json: &Json) -> Result<Vec<(String, String)>, FieldError> {
+    let mut links = Vec::new();
+    for (index, element) in list(json, "", "bizTransactionList")?.iter().enumerate() {
+        let at = format!("/bizTransactionList/{index}");
+        let kind = text(element, &at, "type")?.map_or("transaction", word);
+        links.push((
+            kind.to_owned(),
+            required(element, &at, "bizTransaction")?.to_owned(),
+        ));
+    }
+    let certificates = match json.get("certificationInfo") {
+        Some(Json::List(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    let texts = certificates.iter().filter_map(Json::as_text);
+    links.extend(texts.map(|text| ("certificate".to_owned(), text.to_owned())));
+    if let Some(error) = error_declaration(json)? {
+        links.extend(
+            error
+                .corrective
+                .into_iter()
+                .map(|id| ("corrected_by".to_owned(), id)),
+        );
+    }
+    Ok(links)
+}
+
+fn device(json: &Json) -> Option<String> {
+    let Some(Json::List(elements)) = json.get("sensorElementList") else {
+        return None;
+    };
+    let id = |json: &Json| {
+        json.get("deviceID")
+            .and_then(Json::as_text)
+            .map(str::to_owned)
+    };
+    elements.iter().find_map(|element| {
+        let metadata = element.get("sensorMetadata").and_then(id);
+        metadata.or_else(|| match element.get("sensorReport") {
+            Some(Json::List(reports)) => reports.iter().find_map(id),
+            _ => None,
+        })
+    })
+}
+
+fn sensors(json: &Json) -> Result<Vec<Sensor>, FieldError> {
+    let mut sensors = Vec::new();
+    for (index, element) in list(json, "", "sensorElementList")?.iter().enumerate() {
+        let at = format!("/sensorElementList/{index}");
+        let metadata_at = format!("{at}/sensorMetadata");
+        let common = match element.get("sensorMetadata") {
+            Some(metadata) => instant(metadata, &metadata_at, "time")?,
+            None => None,
+        };
+        for (index, report) in list(element, &at, "sensorReport")?.iter().enumerate() {
+            let at = format!("{at}/sensorReport/{index}");
+            sensors.push(Sensor {
+                kind: text(report, &at, "type")?
+                    .map_or_else(String::new, |term| measurement(term).to_owned()),
+                at: instant(report, &at, "time")?.or(common),
+                value: decimal(report, &at, "value")?,
+                uom: text(report, &at, "uom")?.map(str::to_owned),
+                exception: text(report, &at, "exception")?.map(str::to_owned),
+            });
+        }
+    }
+    check::count("/sensorElementList", sensors.len(), 0..=ITEMS_MAX)?;
+    Ok(sensors)
+}
