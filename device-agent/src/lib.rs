@@ -1,1 +1,4 @@
-//! `hallmark-agent`: signs at the source.
+//! `hallmark-agent`: signs scans and meter readings at the source, and loses none.
+
+mod delivery;
+pub mod spool;
