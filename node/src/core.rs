@@ -1,181 +1,458 @@
-//! The node's own log and everything it holds, as the rest of the node sees it.
+//! Everything that a node holds, as the rest of the node sees it.
 //!
-//! DRAFT of the interface: the bodies of the functions land with the schemas. Not in `lib.rs` yet.
-//!
-//! Invariants: only the writer thread changes the own log; every read here is checked against its
-//! hash before it is handed out; a handle outlives the writer and then answers `Stopped`.
+//! Invariants: only the writer thread changes the own log; every read is checked against its hash
+//! before it is handed out; handles outlive the writer and then answer that it has stopped.
 
-use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+pub(crate) mod log;
+pub(crate) mod shared;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod times;
+
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use hallmark_schemas::attestation::{ContentId, Refusal};
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::key::Signer;
-use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::note::{Checkpoint, SignedNote};
-use hallmark_schemas::policy::Policy;
-use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::note::{NoteSigner, VerifierKeyError};
 use hallmark_schemas::time::{EntryTime, Timestamp};
+
+pub use log::{GuardView, LogHandle};
+pub use shared::{Published, Signing};
+
+use crate::admission::keys::Keys;
+use crate::admission::{Admission, AdmitError, Admitted};
+use crate::deferred::Deferred;
+use crate::index::fjall::FjallIndex;
+use crate::index::{Catalogue, IndexError};
+use crate::mirror::{Mirror, MirrorError};
+use crate::sequencer::SequenceError;
+use crate::sequencer::Sequencer;
+use crate::sequencer::writer::{self, Message};
+use crate::store::StoreError;
+use crate::store::disk::{Disk, DiskError, OnPath, OsDisk};
+use crate::store::head::{HeadError, HeadSlots};
+use crate::store::lock::{DirLock, LockError};
+use crate::store::pack::PackReader;
+use crate::store::tiles::Tiles;
+
+pub use crate::sequencer::writer::WriterThread;
 
 /// Source of the time of day; tests give their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What a node needs to open its store.
 pub struct OpenOptions {
-    pub dir: PathBuf,  // DIR
-    pub data: PathBuf, // DATA
+    /// DIR.
+    pub dir: Dir,
+    /// DATA.
+    pub data: Data,
+    /// The own log's name.
     pub origin: String,
+    /// The own log's key.
     pub log_signer: Arc<dyn Signer>,
-    pub network: NetworkFile, // seeds the key history; its policy is the witness policy
+    /// What keys and the witness policy are proved from.
+    pub network: NetworkFile,
+    /// Longest wait before a stored attestation is in a signed tree.
     pub batch_wait_max: Duration,
+    /// The time of day.
     pub clock: Clock,
 }
 
-/// Makes the store of a new log (empty tree, head slots); `init` calls it once, it refuses a second time.
-pub fn create(dir: &Path, data: &Path, origin: &str) -> Result<(), OpenError>;
-/// Throws the index away and builds it again from the files (`reindex`; needs the lock).
-pub fn reindex(options: OpenOptions, progress: &mut dyn FnMut(u64)) -> Result<Reindexed, OpenError>;
-
-/// Everything the node holds. Cheap to clone (one Arc).
-#[derive(Clone)]
-pub struct Node { /* private */ }
-
-impl Node {
-    /// Takes the lock, recovers, starts the thread named `writer`.
-    pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError>;
-
-    // --- admission ---
-    /// One attestation as stored bytes (empty unprotected header). Parse, key, signature, role,
-    /// dedupe, durable. Async; CPU work runs on blocking threads.
-    pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError>;
-    /// The same for many at once: one answer each, in order. The fast path (MQTT, CBOR sequences).
-    pub async fn admit_many(&self, stored: Vec<Vec<u8>>) -> Vec<Result<Admitted, AdmitError>>;
-    /// Waits until the entry is under a published, quorum-cosigned checkpoint.
-    pub async fn recorded(&self, id: &ContentId) -> Result<Recorded, AdmitError>;
-    /// COSE receipt over the published checkpoint; None while only stored, or unknown here.
-    pub fn receipt(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError>;
-
-    // --- reading ---
-    pub fn log(&self) -> &LogHandle;
-    pub fn mirror(&self) -> &Mirror;
-    /// Shared key history: own recorded identity attestations and those of every mirrored log.
-    pub fn keys(&self) -> &Arc<RwLock<KeyHistory>>;
-    /// Body by content id: own log first, then mirrors. Checked against its id.
-    pub fn body(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Every place where this id is logged: (origin, index, entry).
-    pub fn places(&self, id: &ContentId) -> Result<Vec<Place>, StoreError>;
-    pub fn entry_time(&self, origin: &str, index: u64) -> Result<Option<EntryTime>, StoreError>;
-    pub fn status(&self) -> Status;
-    /// A newer network file: its policy and registrars take effect at once.
-    pub fn adopt_network(&self, network: NetworkFile);
+/// Why a store cannot be opened at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process works in DIR.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A folder or file cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The head cannot be made.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A followed log's copy cannot be opened.
+    #[error("failed to open the copy of a followed log")]
+    Mirror(#[from] MirrorError),
+    /// The index cannot be built.
+    #[error("failed to build the index")]
+    Sequence(#[from] SequenceError),
+    /// The origin cannot name a log.
+    #[error("the log cannot be named {origin}")]
+    Origin {
+        /// The origin.
+        origin: String,
+        /// What is wrong with it.
+        source: VerifierKeyError,
+    },
+    /// A thread cannot be started.
+    #[error("failed to start a thread")]
+    Thread {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
 }
 
-/// stored: durable here, will be logged. deferred: key not known yet, kept durably, tried again.
-pub enum Admitted {
-    Stored { id: ContentId, known: bool }, // known: it (or the same statement: then id is the first one's) was here before
-    Deferred { id: ContentId },
+impl From<DiskError> for OpenError {
+    fn from(error: DiskError) -> OpenError {
+        OpenError::Store(error.into())
+    }
 }
 
-/// A recorded attestation.
-pub struct Recorded { pub id: ContentId, pub index: u64, pub entry: Entry, pub receipt: Vec<u8> }
-pub struct Place { pub origin: String, pub index: u64, pub entry: Entry }
-
-pub enum AdmitError {
-    Refused(Refusal),                                   // the sender's fault: 4xx by refusal
-    Busy { retry_after: Duration, what: &'static str }, // 503 + Retry-After (index catching up, queue full, quarantine full)
-    ReadOnly { cause: String },                         // 503: fork guard, head mismatch ...
-    Stopped { cause: String },                          // 503: a durable write failed; the process exits 70
+impl From<IndexError> for OpenError {
+    fn from(error: IndexError) -> OpenError {
+        OpenError::Store(error.into())
+    }
 }
 
-/// The own log.
-#[derive(Clone)]
-pub struct LogHandle { /* private */ }
-
-impl LogHandle {
-    pub fn origin(&self) -> &str;
-    /// Newest published (quorum-cosigned) checkpoint note and its tree; None before the first.
-    pub fn published(&self) -> Option<Published>;
-    pub fn subscribe_published(&self) -> tokio::sync::watch::Receiver<Option<Published>>;
-    /// Log-signed, not yet cosigned checkpoint that waits for its quorum: witnesses are asked for this one.
-    pub fn subscribe_unsigned(&self) -> tokio::sync::watch::Receiver<Option<Arc<SignedNote>>>;
-    /// Brings cosignature lines (any note with the same text). Merged, checked, counted by the writer; idempotent.
-    pub fn cosigned(&self, note: SignedNote);
-    /// Head = newest sequenced tree, perhaps unpublished.
-    pub fn head(&self) -> Head; // { size, root }
-    /// Raw file bytes of a tile or entry bundle (`tile/0/x001/234.p/5`), only below the published size;
-    /// a partial tile whose full tile exists is cut from it.
-    pub fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError>;
-    pub fn entries(&self, range: std::ops::Range<u64>) -> Result<Vec<Entry>, StoreError>;
-    pub fn index_of(&self, id: &ContentId) -> Result<Option<(u64, Entry)>, StoreError>;
-    pub fn root_at(&self, size: u64) -> Result<Hash, StoreError>;
-    pub fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
-    pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError>;
-    /// Every published checkpoint note, oldest first.
-    pub fn checkpoints(&self) -> Result<Vec<SignedNote>, StoreError>;
-
-    // --- fork guard ---
-    /// How a witness's newest checkpoint of this log (under our signature) compares with our head.
-    pub fn compare(&self, theirs: &Checkpoint) -> Result<GuardView, StoreError>; // Within | Ahead | Forked
-    /// Every possible quorum is represented among the answers and none is ahead: signing may begin.
-    pub fn guard_satisfied(&self);
-    /// A witness holds more (or other) than we do: read-only from now on, shown in status.
-    pub fn guard_refused(&self, theirs: Checkpoint, view: GuardView);
-
-    /// Becomes Some(cause) when a durable write failed: exit with 70.
-    pub fn subscribe_stopped(&self) -> tokio::sync::watch::Receiver<Option<String>>;
+/// Makes the store of a new, empty log: only `init` does, and a second time is refused.
+pub fn create(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    for folder in [data.log(), data.packs(), data.peers()] {
+        disk.create_dir_all(&folder).on("make", &folder)?;
+    }
+    Ok(HeadSlots::new(disk, dir.head_slots(), origin).create()?)
 }
 
-/// The copies of followed logs under DATA/peers/<hex>. Blocking calls: use spawn_blocking.
-#[derive(Clone)]
-pub struct Mirror { /* private */ }
-
-impl Mirror {
-    /// Opens (or makes) the copy of one log. `log_key` is its checkpoint verifier key.
-    pub fn follow(&self, origin: &str, log_key: VerifierKey) -> Result<MirroredLog, MirrorError>;
-    pub fn logs(&self) -> Vec<MirroredLog>;
-    pub fn by_hex(&self, hex: &str) -> Option<MirroredLog>;
-}
-#[derive(Clone)]
-pub struct MirroredLog { /* private */ }
-impl MirroredLog {
-    pub fn origin(&self) -> &str;
-    pub fn size(&self) -> u64;
-    pub fn checkpoint(&self) -> Option<SignedNote>;
-    /// Starts taking over a newer checkpoint: signature of the log checked, never shrinks; a note of our
-    /// size with another root is kept as a defect proof and answered Err(Equivocation{proof}).
-    pub fn grow(&self, note: SignedNote) -> Result<Growth, MirrorError>;
-    /// Content ids whose bodies we lack (persisted want-list), from `after` on, at most `limit`: (index, entry).
-    pub fn wanted(&self, after: u64, limit: usize) -> Result<Vec<(u64, Entry)>, StoreError>;
-    /// Bodies: checked against id and against being logged there; one group commit. Returns how many were new.
-    pub fn put_bodies(&self, bodies: Vec<Vec<u8>>) -> Result<usize, MirrorError>;
-    pub fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError>;
-    pub fn entries(&self, range: std::ops::Range<u64>) -> Result<Vec<Entry>, StoreError>;
-    pub fn root_at(&self, size: u64) -> Result<Hash, StoreError>;   // for cosigning: consistency is by construction
-    pub fn defects(&self) -> Vec<PathBuf>;
-}
-/// Feed it the entry bundles it asks for, in order, then commit.
-pub struct Growth { /* private */ }
-impl Growth {
-    /// Next entry bundle to fetch from the peer; None when all are here.
-    pub fn next(&self) -> Option<TilePath>;
-    pub fn feed(&mut self, bundle: &[u8]) -> Result<(), MirrorError>;
-    /// Root of the rebuilt tree must be the note's; then tiles durable, then the checkpoint replaced.
-    pub fn commit(self) -> Result<(), MirrorError>;
+/// Throws the index away, so that the next [`Node::open`] builds it from the files.
+pub fn discard_index(dir: &Dir, data: &Data) -> Result<(), OpenError> {
+    let _lock = DirLock::take(&dir.lock())?;
+    let index = data.index();
+    Ok(OsDisk.remove_dir_all(&index).on("remove", &index)?)
 }
 
-/// Numbers for `status`, `/metrics`, `/readyz`.
+/// An attestation in a log that this node holds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The log.
+    pub origin: String,
+    /// Its place there.
+    pub index: u64,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// An attestation under a published checkpoint of the own log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recorded {
+    /// Its id.
+    pub id: ContentId,
+    /// Its place.
+    pub index: u64,
+    /// The entry.
+    pub entry: Entry,
+    /// The COSE receipt.
+    pub receipt: Vec<u8>,
+}
+
+/// Numbers for `status`, `/metrics` and `/readyz`.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Status {
+    /// The own log.
     pub origin: String,
-    pub head_size: u64, pub head_root: String,
-    pub published_size: u64, pub published_at: Option<Timestamp>,
-    pub stored_unlogged: u64,         // durable, not yet in the tree
-    pub signing: Signing,             // waiting_for_guard | ready | waiting_for_quorum | read_only{cause} | stopped{cause}
-    pub index_covers: u64, pub index_ready: bool,
-    pub deferred: u64, pub deferred_bytes: u64,
-    pub damaged_records: u64, pub torn_bytes: u64,
-    pub peers: Vec<PeerStatus>,       // origin, size, wanted, defects
+    /// Entries of the sequenced tree.
+    pub head_size: u64,
+    /// Root of it, in hexadecimal.
+    pub head_root: String,
+    /// Entries under the published checkpoint.
+    pub published_size: u64,
+    /// The instant of its batch.
+    pub published_at: Option<Timestamp>,
+    /// Durable bodies that are not in the tree yet.
+    pub stored_unlogged: u64,
+    /// Whether the log can sign.
+    pub signing: Signing,
+    /// Whether admission can tell duplicates.
+    pub index_ready: bool,
+    /// Attestations of unknown keys.
+    pub deferred: u64,
+    /// Bytes of them.
+    pub deferred_bytes: u64,
+    /// Records of the packs that are damaged and set aside.
+    pub damaged_records: u64,
+    /// Bytes of unfinished records that a crash left.
+    pub torn_bytes: u64,
+    /// Followed logs.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// Numbers of one followed log.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PeerStatus {
+    /// The log.
+    pub origin: String,
+    /// Entries that are here.
+    pub size: u64,
+    /// Bodies that are missing, counted to 10,000.
+    pub wanted: u64,
+    /// Defect proofs against it.
+    pub defects: u64,
+}
+
+/// Most missing bodies that `status` counts.
+const WANTED_COUNT_MAX: usize = 10_000;
+
+/// Everything the node holds. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log: LogHandle,
+    mirror: Mirror,
+    keys: Arc<Keys>,
+    deferred: Arc<Deferred>,
+    admission: Admission,
+    /// Ends the thread that tries deferred attestations again, when dropped.
+    _retry: mpsc::Sender<()>,
+    _lock: DirLock,
+}
+
+impl Node {
+    /// Takes the lock of DIR, recovers, and starts the writer thread.
+    ///
+    /// Where the files of the own log contradict each other the node opens read-only; its status
+    /// says why. Followed logs open with [`Mirror::follow`].
+    pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError> {
+        let OpenOptions {
+            dir,
+            data,
+            origin,
+            log_signer,
+            network,
+            batch_wait_max,
+            clock,
+        } = options;
+        let lock = DirLock::take(&dir.lock())?;
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let catalogue = Catalogue::new(Arc::new(FjallIndex::open(&data.index())?));
+        let keys = Arc::new(Keys::new(KeyHistory::new(&network)));
+        let policy = network.network().policy.clone();
+        let signer = NoteSigner::log(&origin, log_signer).map_err(|source| OpenError::Origin {
+            origin: origin.clone(),
+            source,
+        })?;
+        let shared = Arc::new(shared::Shared::new(
+            &origin,
+            Tiles::new(disk.clone(), &data.log()),
+            PackReader::new(disk.clone(), &data.packs()),
+            catalogue.clone(),
+            keys.clone(),
+            policy.clone(),
+        ));
+        let sequencer = Sequencer::open(
+            disk.clone(),
+            dir.head_slots(),
+            &data,
+            shared.clone(),
+            signer.clone(),
+        );
+        let sequencer = match sequencer {
+            Ok(sequencer) => {
+                sequencer.discard_foreign_index()?;
+                Some(sequencer)
+            }
+            Err(unfit) => {
+                let cause = writer::chain(&unfit);
+                tracing::error!(%cause, "the log is served read-only");
+                shared.set_signing(Signing::ReadOnly { cause });
+                None
+            }
+        };
+        let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
+        let mirror = Mirror::new(disk, data, catalogue, keys.clone(), policy.clone());
+        let (sender, receiver) = mpsc::channel();
+        if policy.is_none() {
+            // Nobody else could know more: a network without witnesses signs alone.
+            let _ = sender.send(Message::GuardSatisfied);
+        }
+        let admission = Admission::new(
+            shared.clone(),
+            deferred.clone(),
+            sender.clone(),
+            clock.clone(),
+        );
+        let thread = writer::spawn(sequencer, receiver, clock, batch_wait_max)
+            .map_err(|source| OpenError::Thread { source })?;
+        let (retry, stop_retry) = mpsc::channel();
+        spawn_retry(admission.clone(), stop_retry)?;
+        let log = LogHandle::new(shared, signer, sender.clone());
+        let inner = Inner {
+            log,
+            mirror,
+            keys,
+            deferred,
+            admission,
+            _retry: retry,
+            _lock: lock,
+        };
+        Ok((
+            Node {
+                inner: Arc::new(inner),
+            },
+            WriterThread { thread, sender },
+        ))
+    }
+
+    /// The own log.
+    pub fn log(&self) -> &LogHandle {
+        &self.inner.log
+    }
+
+    /// The copies of followed logs. Its calls block.
+    pub fn mirror(&self) -> &Mirror {
+        &self.inner.mirror
+    }
+
+    /// The key history of everything that is held here.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.inner.keys
+    }
+
+    /// Admits one attestation: its stored bytes, without receipts.
+    pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
+        let mut answers = self.admit_many(vec![stored]).await;
+        answers.pop().expect("one answer each")
+    }
+
+    /// Admits many; one answer each, in order. Twice as fast as one by one.
+    pub async fn admit_many(&self, stored: Vec<Vec<u8>>) -> Vec<Result<Admitted, AdmitError>> {
+        self.inner.admission.admit_many(stored).await
+    }
+
+    /// Waits until an attestation that is stored here is under a published checkpoint.
+    pub async fn recorded(&self, id: &ContentId) -> Result<Recorded, AdmitError> {
+        let stopped = |error: StoreError| AdmitError::Stopped {
+            cause: writer::chain(&error),
+        };
+        let mut published = self.log().subscribe_published();
+        let mut stop = self.log().subscribe_stopped();
+        loop {
+            published.mark_unchanged();
+            if let Some(cause) = stop.borrow_and_update().clone() {
+                return Err(AdmitError::Stopped { cause });
+            }
+            let log = self.log().clone();
+            let wanted = *id;
+            let found = tokio::task::spawn_blocking(move || log.recorded(&wanted)).await;
+            let found = found.map_err(|panic| AdmitError::Stopped {
+                cause: panic.to_string(),
+            })?;
+            if let Some(recorded) = found.map_err(stopped)? {
+                return Ok(recorded);
+            }
+            if !self.log().holds(id).map_err(stopped)? {
+                return Err(AdmitError::Unknown { id: *id });
+            }
+            tokio::select! {
+                changed = published.changed() => changed.map_err(|_| AdmitError::Stopped {
+                    cause: "the writer has ended".to_owned(),
+                })?,
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// A body by its id, from the own log or a copy; `None` if it is not here or erased.
+    pub fn body(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(body) = self.log().body(id)? {
+            return Ok(Some(body));
+        }
+        for log in self.mirror().logs() {
+            if let Some(body) = log.body(id)? {
+                return Ok(Some(body));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every place of an id in the logs that are held here, the own log first.
+    pub fn places(&self, id: &ContentId) -> Result<Vec<Place>, StoreError> {
+        let mut places = Vec::new();
+        if let Some((index, entry)) = self.log().index_of(id)? {
+            places.push(Place {
+                origin: self.log().origin().to_owned(),
+                index,
+                entry,
+            });
+        }
+        for log in self.mirror().logs() {
+            if let Some(index) = log.index_of(id)?.filter(|index| *index < log.head().size) {
+                let entry = log.entries(index..index + 1)?[0];
+                places.push(Place {
+                    origin: log.origin().to_owned(),
+                    index,
+                    entry,
+                });
+            }
+        }
+        Ok(places)
+    }
+
+    /// The time interval of an entry of the own or a followed log.
+    pub fn entry_time(&self, origin: &str, index: u64) -> Result<Option<EntryTime>, StoreError> {
+        if origin == self.log().origin() {
+            return self.log().entry_time(index);
+        }
+        self.mirror()
+            .log(origin)
+            .map_or(Ok(None), |log| log.entry_time(index))
+    }
+
+    /// Takes a newer network file, which the caller has checked: keys and witness policy.
+    pub fn adopt_network(&self, network: &NetworkFile) {
+        let policy = &network.network().policy;
+        self.inner.keys.adopt(network);
+        self.inner.mirror.set_policy(policy);
+        self.log().set_policy(policy);
+    }
+
+    /// Numbers, for people and machines.
+    pub fn status(&self) -> Result<Status, StoreError> {
+        let log = self.log();
+        let (deferred, deferred_bytes) = self.inner.deferred.count();
+        let (damaged_records, torn_bytes) = log.damage();
+        let mut peers = Vec::new();
+        for peer in self.mirror().logs() {
+            peers.push(PeerStatus {
+                origin: peer.origin().to_owned(),
+                size: peer.head().size,
+                wanted: peer.wanted_count(WANTED_COUNT_MAX)? as u64,
+                defects: peer.defects()?.len() as u64,
+            });
+        }
+        let (head, published) = (log.head(), log.published());
+        Ok(Status {
+            origin: log.origin().to_owned(),
+            head_size: head.size,
+            head_root: hallmark_schemas::hex::encode(&head.root),
+            published_size: published
+                .as_ref()
+                .map_or(0, |published| published.head.size),
+            published_at: published.map(|published| published.at),
+            stored_unlogged: log.unlogged(),
+            signing: log.signing(),
+            index_ready: log.index_ready(),
+            deferred,
+            deferred_bytes,
+            damaged_records,
+            torn_bytes,
+            peers,
+        })
+    }
+}
+
+fn spawn_retry(admission: Admission, stop: mpsc::Receiver<()>) -> Result<(), OpenError> {
+    let thread = std::thread::Builder::new().name("deferred".to_owned());
+    let run = move || admission.retry_deferred(&stop);
+    thread
+        .spawn(run)
+        .map(drop)
+        .map_err(|source| OpenError::Thread { source })
 }

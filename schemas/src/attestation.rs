@@ -237,12 +237,10 @@ impl Envelope {
     ///
     /// `at` is the entry's time interval: what the signer claims about time proves nothing.
     pub fn verify(self, keys: &KeyHistory, at: EntryTime) -> Result<Verified, Refusal> {
-        let in_force = keys
-            .in_force(self.signer, at)
-            .map_err(|fault| match fault {
-                KeyFault::NotInForce => Refusal::KeyNotInForce { kid: self.signer },
-                _ => Refusal::KeyUnknown { kid: self.signer },
-            })?;
+        let in_force = keys.signer_of(&self, at).map_err(|fault| match fault {
+            KeyFault::NotInForce => Refusal::KeyNotInForce { kid: self.signer },
+            _ => Refusal::KeyUnknown { kid: self.signer },
+        })?;
         let in_doubt = in_force.in_doubt;
         self.check_authority(in_force.org, &in_force.holder, keys)?;
         self.check_signature(in_force.key)?;

@@ -1,1 +1,8 @@
 //! `hallmark-verify`: from evidence to findings, offline.
+
+pub mod evidence;
+pub mod lake;
+pub mod load;
+pub mod prove;
+pub mod table;
+pub mod tabulate;

@@ -16,6 +16,7 @@ pub mod document;
 pub mod fields;
 pub mod hash;
 pub mod json;
+mod read;
 pub mod rows;
 pub mod vocabulary;
 
@@ -65,7 +66,7 @@ impl Event {
         }
         let json =
             json::parse(epcis).map_err(|error| check::decode("/epcis", error.to_string()))?;
-        let fields = Fields::read(&json).map_err(|error| error.under("/epcis"))?;
+        let fields = read::read(&json).map_err(|error| error.under("/epcis"))?;
         Ok(Event {
             epcis: epcis.into(),
             fields: Box::new(fields),
@@ -127,3 +128,6 @@ impl Kind for Event {
         rows::push(&self.fields, context, rows);
     }
 }
+
+#[cfg(test)]
+mod tests;

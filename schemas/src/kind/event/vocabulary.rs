@@ -2,15 +2,54 @@
 
 use crate::goods::GoodsId;
 
-/// The URN part and the web part of each word list of the CBV.
-const LISTS: [(&str, &str); 6] = [
-    ("bizstep", "BizStep"),
-    ("disp", "Disp"),
-    ("btt", "BTT"),
-    ("sdt", "SDT"),
-    ("er", "ER"),
-    ("comp", "Comp"),
-];
+/// One word list of the CBV.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WordList {
+    urn: &'static str,
+    web: &'static str,
+    words: &'static str,
+}
+
+/// Business steps.
+pub const BIZ_STEP: WordList = WordList {
+    urn: "bizstep",
+    web: "BizStep",
+    words: "accepting arriving assembling collecting commissioning consigning \
+        creating_class_instance cycle_counting decommissioning departing destroying \
+        disassembling dispensing encoding entering_exiting holding inspecting installing killing \
+        loading other packing picking receiving removing repackaging repairing replacing \
+        reserving retail_selling sampling sensor_reporting shipping staging_outbound stock_taking \
+        stocking storing transporting unloading unpacking void_shipping",
+};
+/// Dispositions.
+pub const DISPOSITION: WordList = WordList {
+    urn: "disp",
+    web: "Disp",
+    words: "active available completeness_inferred completeness_verified conformant \
+        container_closed container_open damaged destroyed dispensed disposed encoded expired \
+        in_progress in_transit inactive mismatch_class mismatch_instance mismatch_quantity \
+        needs_replacement no_pedigree_match non_conformant non_sellable_other partially_dispensed \
+        recalled reserved retail_sold returned sellable_accessible sellable_not_accessible stolen \
+        unavailable unknown",
+};
+/// Types of business transaction.
+pub const TRANSACTION: WordList = WordList {
+    urn: "btt",
+    web: "BTT",
+    words: "bol cert desadv inv pedigree po poc prodorder recadv rma testprd testres upevt",
+};
+/// Types of source and destination.
+pub const PARTY: WordList = WordList {
+    urn: "sdt",
+    web: "SDT",
+    words: "location owning_party possessing_party",
+};
+/// Reasons of an error declaration.
+pub const ERROR_REASON: WordList = WordList {
+    urn: "er",
+    web: "ER",
+    words: "did_not_occur incorrect_data",
+};
 
 /// Web addresses that the CBV has had.
 const WEB: [&str; 4] = [
@@ -20,23 +59,37 @@ const WEB: [&str; 4] = [
     "cbv:",
 ];
 
-/// The bare word of a CBV term in any of its forms; anything else stays as it is.
-pub fn word(term: &str) -> &str {
-    if let Some(rest) = term.strip_prefix("urn:epcglobal:cbv:") {
-        return match rest.split_once(':') {
-            Some((list, word)) if LISTS.iter().any(|(urn, _)| *urn == list) => word,
-            _ => term,
-        };
-    }
-    for prefix in WEB {
-        if let Some(rest) = term.strip_prefix(prefix) {
-            return match rest.split_once('-') {
-                Some((list, word)) if LISTS.iter().any(|(_, web)| *web == list) => word,
-                _ => term,
-            };
+impl WordList {
+    /// The bare word of a term of this list in any of its forms, or a URI outside the CBV as it
+    /// stands. `None` for a bare word, or a CBV URI, that is not in the list.
+    pub fn fold<'a>(&self, term: &'a str) -> Option<&'a str> {
+        let known = |word: &&str| self.words.split(' ').any(|one| one == *word);
+        if let Some(rest) = term.strip_prefix("urn:epcglobal:cbv:") {
+            let word = rest.strip_prefix(self.urn)?.strip_prefix(':')?;
+            return Some(word).filter(known);
+        }
+        for prefix in WEB {
+            if let Some((list, word)) = term
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.split_once('-'))
+            {
+                return Some(word).filter(|word| list == self.web && known(word));
+            }
+        }
+        if term.contains(':') {
+            Some(term)
+        } else {
+            Some(term).filter(known)
         }
     }
-    term
+
+    /// The web form of a folded term, as the CBV event hash writes it.
+    pub fn web(&self, folded: &str) -> String {
+        if folded.contains(':') {
+            return folded.to_owned();
+        }
+        format!("{}{}-{folded}", WEB[0], self.web)
+    }
 }
 
 /// The bare name of a measurement type or other term of the GS1 web vocabulary.
@@ -103,11 +156,20 @@ mod tests {
             "https://ns.gs1.org/cbv/BizStep-receiving",
             "cbv:BizStep-receiving",
         ] {
-            assert_eq!(word(form), "receiving");
+            assert_eq!(BIZ_STEP.fold(form), Some("receiving"));
+        }
+        let own = "https://example.com/step-a";
+        assert_eq!(BIZ_STEP.fold(own), Some(own));
+        for bad in [
+            "reception",
+            "urn:epcglobal:cbv:bizstep:x",
+            "cbv:Disp-active",
+        ] {
+            assert_eq!(BIZ_STEP.fold(bad), None, "{bad}");
         }
         assert_eq!(
-            word("https://example.com/step-a"),
-            "https://example.com/step-a"
+            BIZ_STEP.web("receiving"),
+            "https://ref.gs1.org/cbv/BizStep-receiving"
         );
         assert_eq!(measurement("gs1:Temperature"), "Temperature");
     }

@@ -1,0 +1,126 @@
+//! The key history of everything this node holds, and the identity attestations behind it.
+//!
+//! Invariants: the history learns only what is recorded in a log held here, each attestation once;
+//! one that does not verify yet (its registrar's log lags behind) is tried again whenever another
+//! was learnt, so the order in which logs arrive does not matter.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::kind::KindName;
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::time::EntryTime;
+
+/// Most identity attestations that wait for what they rest on: 16,384 of about 1 kB.
+const WAITING_MAX: usize = 16_384;
+
+/// Whether a kind can change the key history.
+pub(crate) fn changes_keys(kind: KindName) -> bool {
+    matches!(
+        kind,
+        KindName::Genesis
+            | KindName::Network
+            | KindName::Organisation
+            | KindName::Key
+            | KindName::Device
+    )
+}
+
+/// The shared key history.
+pub struct Keys {
+    history: RwLock<KeyHistory>,
+    /// Recorded identity attestations that did not verify yet, by log and entry.
+    waiting: Mutex<BTreeMap<(String, u64), (Envelope, EntryTime)>>,
+    /// How many attestations were learnt.
+    learnt: Mutex<u64>,
+    grown: Condvar,
+}
+
+impl Keys {
+    /// Begins with what the network file proves.
+    pub fn new(history: KeyHistory) -> Keys {
+        Keys {
+            history: RwLock::new(history),
+            waiting: Mutex::new(BTreeMap::new()),
+            learnt: Mutex::new(0),
+            grown: Condvar::new(),
+        }
+    }
+
+    /// Reads the history. The lock is held meanwhile: verify, then return.
+    pub fn read<T>(&self, read: impl FnOnce(&KeyHistory) -> T) -> T {
+        read(&self.history.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until more than `seen` attestations were learnt, or for `wait`; how many were.
+    pub(crate) fn wait_grown(&self, seen: u64, wait: Duration) -> u64 {
+        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self
+            .grown
+            .wait_timeout_while(learnt, wait, |learnt| *learnt <= seen);
+        *result.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Takes what a newer network file proves.
+    pub(crate) fn adopt(&self, network: &NetworkFile) {
+        let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
+        history.adopt(network);
+        drop(history);
+        self.count(1);
+    }
+
+    fn count(&self, learnt: u64) {
+        *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) += learnt;
+        self.grown.notify_all();
+    }
+
+    /// Learns a recorded identity attestation, or keeps it until it verifies.
+    pub(crate) fn learn(&self, origin: &str, index: u64, body: &[u8], time: EntryTime) {
+        let envelope = match Envelope::parse(body) {
+            Ok(envelope) if changes_keys(envelope.kind()) => envelope,
+            _ => return,
+        };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() == WAITING_MAX {
+            tracing::warn!(
+                origin,
+                index,
+                "too many identity attestations wait for their issuers"
+            );
+            return;
+        }
+        waiting.insert((origin.to_owned(), index), (envelope, time));
+        let mut learnt = 0;
+        loop {
+            let before = learnt;
+            waiting.retain(|_, (envelope, time)| {
+                let known = self.try_learn(envelope, *time);
+                learnt += u64::from(known);
+                !known
+            });
+            if learnt == before {
+                break;
+            }
+        }
+        if 0 < learnt {
+            self.count(learnt);
+        }
+    }
+
+    fn try_learn(&self, envelope: &Envelope, time: EntryTime) -> bool {
+        let verified = self.read(|history| envelope.clone().verify(history, time));
+        let Ok(verified) = verified else { return false };
+        let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
+        match history.learn(&verified, time) {
+            Ok(_) => true,
+            Err(error) => {
+                let id: ContentId = verified.id();
+                tracing::warn!(%id, %error, "a recorded identity attestation was not learnt");
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The own log: what was published, proofs of it, and the fork guard before anything is signed.
+
+use std::ops::Range;
+use std::sync::{Arc, mpsc};
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
+use hallmark_schemas::policy::Policy;
+use hallmark_schemas::receipt::{Receipt, ReceiptParts};
+use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::time::EntryTime;
+use tokio::sync::watch;
+
+use super::Recorded;
+use super::shared::{Published, Shared, Signing};
+use crate::sequencer::writer::Message;
+use crate::store::StoreError;
+use crate::store::head::Head;
+
+/// How a witness's newest checkpoint of this log compares with what is here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GuardView {
+    /// It is of this tree, and not beyond it.
+    Within,
+    /// It has more entries than are here: an old copy was restored, or writes were lost.
+    Ahead,
+    /// It has another root for a size that is here.
+    Forked,
+}
+
+/// The own log. Cheap to clone. What reads files blocks for some microseconds.
+#[derive(Clone)]
+pub struct LogHandle {
+    shared: Arc<Shared>,
+    signer: NoteSigner,
+    sender: mpsc::Sender<Message>,
+}
+
+impl LogHandle {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        signer: NoteSigner,
+        sender: mpsc::Sender<Message>,
+    ) -> LogHandle {
+        LogHandle {
+            shared,
+            signer,
+            sender,
+        }
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.shared.origin
+    }
+
+    /// What checks the log's checkpoints.
+    pub fn log_key(&self) -> &VerifierKey {
+        self.signer.vkey()
+    }
+
+    /// The newest checkpoint with its quorum; `None` before the first.
+    pub fn published(&self) -> Option<Published> {
+        self.shared.published.borrow().clone()
+    }
+
+    /// Tells every newly published checkpoint.
+    pub fn subscribe_published(&self) -> watch::Receiver<Option<Published>> {
+        self.shared.published.subscribe()
+    }
+
+    /// Tells the signed checkpoint that waits for its quorum: witnesses are asked for this one.
+    pub fn subscribe_unsigned(&self) -> watch::Receiver<Option<Arc<SignedNote>>> {
+        self.shared.unsigned.subscribe()
+    }
+
+    /// Tells why the writer ended, if something failed: the process then exits with 70.
+    pub fn subscribe_stopped(&self) -> watch::Receiver<Option<String>> {
+        self.shared.stopped.subscribe()
+    }
+
+    /// Brings cosignatures: a note of the same text, or with only the witness's line. Wrong ones
+    /// are passed over; the same again changes nothing.
+    pub fn cosigned(&self, note: SignedNote) {
+        self.tell(Message::Cosigned(note));
+    }
+
+    /// The newest sequenced tree, perhaps not published yet.
+    pub fn head(&self) -> Head {
+        self.shared.head()
+    }
+
+    /// Whether the log can sign.
+    pub fn signing(&self) -> Signing {
+        self.shared.signing()
+    }
+
+    /// Whether admission can tell duplicates.
+    pub fn index_ready(&self) -> bool {
+        self.shared.index_ready()
+    }
+
+    /// Durable bodies that are not in the tree yet.
+    pub fn unlogged(&self) -> u64 {
+        self.shared.unlogged()
+    }
+
+    pub(super) fn damage(&self) -> (u64, u64) {
+        self.shared.damage()
+    }
+
+    /// The bytes of a tile or entry bundle below the published size; `None` if there is no such.
+    /// A partial one is cut from a wider one where its own file is gone.
+    pub fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.tiles.read(path, self.shared.published_size())
+    }
+
+    /// Entries of the sequenced tree.
+    pub fn entries(&self, range: Range<u64>) -> Result<Vec<Entry>, StoreError> {
+        self.shared.tiles.entries(range, self.head().size)
+    }
+
+    /// Where an id is in the sequenced tree.
+    pub fn index_of(&self, id: &ContentId) -> Result<Option<(u64, Entry)>, StoreError> {
+        let Some(index) = self.shared.catalogue.entry(self.shared.log, id)? else {
+            return Ok(None);
+        };
+        let entry = self.shared.entry(index)?;
+        if entry.id == *id {
+            return Ok(Some((index, entry)));
+        }
+        // Only a damaged index says so; it is never believed.
+        Ok(None)
+    }
+
+    /// Whether the own log holds the body, in the tree or not.
+    pub fn holds(&self, id: &ContentId) -> Result<bool, StoreError> {
+        Ok(self.shared.catalogue.body(self.shared.log, id)?.is_some())
+    }
+
+    /// A body of the own log, in the tree or not; `None` if unknown or erased.
+    pub fn body(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.own_body(id)
+    }
+
+    /// The root of the first `size` entries.
+    pub fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        self.shared.tiles.root_within(size, self.head().size)
+    }
+
+    /// Proof that the tree of `from` entries is a prefix of that of `to`.
+    pub fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
+        self.shared.tiles.consistency(from, to, self.head().size)
+    }
+
+    /// Proof that the entry at `index` is in the tree of `size`.
+    pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        self.shared.tiles.inclusion(index, size, self.head().size)
+    }
+
+    /// The time interval of an entry; `None` while no published checkpoint has it.
+    pub fn entry_time(&self, index: u64) -> Result<Option<EntryTime>, StoreError> {
+        if self.head().size <= index {
+            return Ok(None);
+        }
+        let entry = self.shared.entry(index)?;
+        Ok(self.shared.read_times(|times| times.of(index, &entry)))
+    }
+
+    /// Where an attestation is under the published checkpoint, with its receipt; `None` while it
+    /// is only stored, and in a tree of one entry, which has no receipt.
+    pub fn recorded(&self, id: &ContentId) -> Result<Option<Recorded>, StoreError> {
+        let Some(published) = self.published() else {
+            return Ok(None);
+        };
+        let Some((index, entry)) = self.index_of(id)? else {
+            return Ok(None);
+        };
+        let size = published.head.size;
+        if size <= index || size < 2 {
+            return Ok(None);
+        }
+        let path = self.inclusion_proof(index, size)?;
+        let parts = ReceiptParts {
+            entry: &entry,
+            index,
+            path: &path,
+            checkpoint: &published.note,
+        };
+        let receipt = Receipt::sign(parts, &**self.signer.signer())
+            .map_err(|source| StoreError::Sign { source })?;
+        Ok(Some(Recorded {
+            id: *id,
+            index,
+            entry,
+            receipt,
+        }))
+    }
+
+    /// The COSE receipt of an attestation; `None` while there is none.
+    pub fn receipt(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.recorded(id)?.map(|recorded| recorded.receipt))
+    }
+
+    /// Compares a checkpoint of this log that a witness holds with what is here.
+    pub fn compare(&self, theirs: &Checkpoint) -> Result<GuardView, StoreError> {
+        let head = self.head();
+        if head.size < theirs.size {
+            return Ok(GuardView::Ahead);
+        }
+        let same = self.root_at(theirs.size)? == theirs.root;
+        Ok(if same {
+            GuardView::Within
+        } else {
+            GuardView::Forked
+        })
+    }
+
+    /// Lets the log sign: every possible quorum was heard, and nobody is ahead.
+    pub fn guard_satisfied(&self) {
+        self.tell(Message::GuardSatisfied);
+    }
+
+    /// Makes the log read-only: a witness has more than is here, or other.
+    pub fn guard_refused(&self, theirs: &Checkpoint, view: GuardView) {
+        let (ours, size) = (self.head().size, theirs.size);
+        let cause = match view {
+            GuardView::Forked => {
+                format!("a witness holds another tree of this log at size {size}")
+            }
+            _ => format!("a witness holds {size} entries of this log, here are only {ours}"),
+        };
+        self.tell(Message::GuardRefused { cause });
+    }
+
+    pub(super) fn set_policy(&self, policy: &Policy) {
+        self.shared.set_policy(policy.clone());
+        self.tell(Message::PolicyChanged);
+    }
+
+    fn tell(&self, message: Message) {
+        // A writer that is gone has said why in `subscribe_stopped`.
+        let _ = self.sender.send(message);
+    }
+}

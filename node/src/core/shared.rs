@@ -1,0 +1,221 @@
+//! What the writer thread tells and every reader sees of the own log.
+//!
+//! Invariant: only the writer changes anything here; readers see sizes grow and never shrink.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::policy::Policy;
+use hallmark_schemas::time::Timestamp;
+use tokio::sync::watch;
+
+use super::times::Times;
+use crate::admission::keys::Keys;
+use crate::index::{Catalogue, LogKey};
+use crate::store::StoreError;
+use crate::store::head::Head;
+use crate::store::pack::{Damage, PackReader};
+use crate::store::tiles::Tiles;
+
+/// Whether the own log can sign, and if not, why.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Signing {
+    /// Not enough witnesses have answered since the start.
+    WaitingForGuard,
+    /// Nothing is in the way.
+    Ready,
+    /// A checkpoint waits for its quorum; bodies are taken, nothing is recorded.
+    WaitingForQuorum,
+    /// Head, tiles or a witness contradict each other: nothing is taken or signed.
+    ReadOnly {
+        /// What was found, and what to do.
+        cause: String,
+    },
+    /// A durable write failed: the process must be started again.
+    Stopped {
+        /// What failed.
+        cause: String,
+    },
+}
+
+/// A published checkpoint.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The tree.
+    pub head: Head,
+    /// The note with the log's signature and the quorum's.
+    pub note: Arc<SignedNote>,
+    /// When it was published here.
+    pub at: Timestamp,
+}
+
+pub(crate) struct Shared {
+    pub(crate) origin: String,
+    pub(crate) log: LogKey,
+    pub(crate) tiles: Tiles,
+    pub(crate) packs: PackReader,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) keys: Arc<Keys>,
+    times: RwLock<Times>,
+    /// Who must cosign. A newer network file replaces it.
+    policy: RwLock<Policy>,
+    pub(crate) published: watch::Sender<Option<Published>>,
+    pub(crate) unsigned: watch::Sender<Option<Arc<SignedNote>>>,
+    pub(crate) stopped: watch::Sender<Option<String>>,
+    head: RwLock<Head>,
+    signing: RwLock<Signing>,
+    index_ready: AtomicBool,
+    unlogged: AtomicU64,
+    /// Holes in the packs that were found, each once, by file and offset.
+    damage: Mutex<BTreeMap<(PathBuf, u64), Damage>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        origin: &str,
+        tiles: Tiles,
+        packs: PackReader,
+        catalogue: Catalogue,
+        keys: Arc<Keys>,
+        policy: Policy,
+    ) -> Shared {
+        Shared {
+            origin: origin.to_owned(),
+            log: LogKey::of(origin),
+            tiles,
+            packs,
+            catalogue,
+            keys,
+            times: RwLock::new(Times::default()),
+            policy: RwLock::new(policy),
+            published: watch::Sender::new(None),
+            unsigned: watch::Sender::new(None),
+            stopped: watch::Sender::new(None),
+            head: RwLock::new(Head::EMPTY),
+            signing: RwLock::new(Signing::WaitingForGuard),
+            index_ready: AtomicBool::new(false),
+            unlogged: AtomicU64::new(0),
+            damage: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        *self.head.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_head(&self, head: Head) {
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = head;
+    }
+
+    pub(crate) fn signing(&self) -> Signing {
+        self.signing
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_signing(&self, signing: Signing) {
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = signing;
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn published_size(&self) -> u64 {
+        self.published
+            .borrow()
+            .as_ref()
+            .map_or(0, |published| published.head.size)
+    }
+
+    /// Until then admission answers busy, because a duplicate could not be told.
+    pub(crate) fn index_ready(&self) -> bool {
+        self.index_ready.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_index_ready(&self) {
+        self.index_ready.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn unlogged(&self) -> u64 {
+        self.unlogged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stored(&self, pending: usize) {
+        self.unlogged.store(pending as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sequenced(&self, head: Head, pending: usize) {
+        self.set_head(head);
+        self.stored(pending);
+    }
+
+    /// Ends all taking and signing, and wakes whoever must end the process.
+    pub(crate) fn stop(&self, cause: String) {
+        self.set_signing(Signing::Stopped {
+            cause: cause.clone(),
+        });
+        self.stopped.send_replace(Some(cause));
+    }
+
+    pub(crate) fn read_times<T>(&self, read: impl FnOnce(&Times) -> T) -> T {
+        read(&self.times.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn write_times(&self, write: impl FnOnce(&mut Times)) {
+        write(&mut self.times.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    pub(crate) fn found_damage(&self, found: Vec<Damage>) {
+        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        for hole in found {
+            if damage
+                .insert((hole.path.clone(), hole.at), hole.clone())
+                .is_none()
+            {
+                let (path, at, bytes, torn) = (hole.path.display(), hole.at, hole.bytes, hole.torn);
+                tracing::warn!(%path, at, bytes, torn, "found bytes in the packs that are no record");
+            }
+        }
+    }
+
+    /// Damaged records, and bytes of unfinished ones that a crash left.
+    pub(crate) fn damage(&self) -> (u64, u64) {
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let torn = damage.values().filter(|hole| hole.torn);
+        let torn_bytes = torn.clone().map(|hole| hole.bytes).sum();
+        (damage.len() as u64 - torn.count() as u64, torn_bytes)
+    }
+
+    /// An entry of the sequenced tree.
+    pub(crate) fn entry(&self, index: u64) -> Result<Entry, StoreError> {
+        let size = self.head().size;
+        if size <= index {
+            return Err(StoreError::Beyond { size, asked: index });
+        }
+        let entries = self.tiles.entries(index..index + 1, size)?;
+        Ok(entries[0])
+    }
+
+    /// A body of the own log, checked against its id; `None` if unknown or erased.
+    pub(crate) fn own_body(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.catalogue.body(self.log, id)? {
+            Some(place) => self.packs.read(place, id),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Attestations whose key nobody has introduced yet: kept durably, tried again, never lost.
+//!
+//! Invariants: what was answered as deferred is durable until it is admitted or refused; the
+//! quarantine is bounded, and what does not fit is told to come again; trying twice is harmless,
+//! because admission knows a content id that it has.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::frame::{self, Piece};
+use hallmark_schemas::key::KeyId;
+
+use crate::store::StoreError;
+use crate::store::disk::{AppendFile, Disk, OnPath};
+
+/// Most bytes in quarantine: two months of quarter-hour readings of a hundred meters.
+pub const DEFERRED_BYTES_MAX: usize = 64 << 20;
+/// Most attestations of one unknown key: a stranger cannot fill the quarantine with one.
+pub const DEFERRED_PER_KEY_MAX: usize = 8_192;
+
+/// What became of an attestation of an unknown key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kept {
+    /// It is durable here.
+    Kept,
+    /// There is no room; it must come again.
+    Full,
+}
+
+/// The quarantine.
+pub struct Deferred {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    waiting: BTreeMap<ContentId, (KeyId, Vec<u8>)>,
+    per_key: BTreeMap<KeyId, usize>,
+    bytes: usize,
+    /// `None` after a failed write: nothing more is taken.
+    file: Option<Box<dyn AppendFile>>,
+}
+
+impl Deferred {
+    /// Opens the quarantine at `path` (DATA/deferred).
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Deferred, StoreError> {
+        let bytes = disk.read(path).on("read", path)?.unwrap_or_default();
+        let mut state = State {
+            waiting: BTreeMap::new(),
+            per_key: BTreeMap::new(),
+            bytes: 0,
+            file: None,
+        };
+        for piece in frame::scan(&bytes) {
+            match piece {
+                Piece::Record { content, .. } => {
+                    if let Ok(envelope) = Envelope::parse(content) {
+                        state.insert(&envelope, content.to_vec());
+                    }
+                }
+                Piece::Damaged { at, end } => {
+                    let aside = path.with_extension(format!("damaged-{at}"));
+                    disk.replace(&aside, &bytes[at..end]).on("write", &aside)?;
+                    tracing::warn!(path = %aside.display(), "set a damaged deferred record aside");
+                }
+                Piece::Torn { at } => {
+                    disk.truncate(path, at as u64).on("truncate", path)?;
+                }
+            }
+        }
+        state.file = Some(disk.open_append(path).on("open", path)?);
+        Ok(Deferred {
+            disk,
+            path: path.to_path_buf(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Keeps attestations; one answer each, in order, once they are durable.
+    pub fn keep(&self, envelopes: &[&Envelope]) -> Result<Vec<Kept>, StoreError> {
+        let mut state = self.lock();
+        let mut answers = Vec::with_capacity(envelopes.len());
+        let mut records = Vec::new();
+        for envelope in envelopes {
+            let known = state.waiting.contains_key(&envelope.id());
+            let room = known || state.has_room(envelope);
+            if room && !known {
+                frame::append(&mut records, envelope.stored());
+                state.insert(envelope, envelope.stored().to_vec());
+            }
+            answers.push(if room { Kept::Kept } else { Kept::Full });
+        }
+        if !records.is_empty() {
+            let Some(mut file) = state.file.take() else {
+                return Err(StoreError::damaged(
+                    &self.path,
+                    "a write or sync failed before",
+                ));
+            };
+            file.append(&records)
+                .and_then(|()| file.sync())
+                .on("append to", &self.path)?;
+            state.file = Some(file);
+        }
+        Ok(answers)
+    }
+
+    /// The attestations of keys that are known by now, oldest id first, at most `limit`.
+    pub fn ready(&self, known: impl Fn(&KeyId) -> bool, limit: usize) -> Vec<Vec<u8>> {
+        let state = self.lock();
+        let known: Vec<&KeyId> = state.per_key.keys().filter(|key| known(key)).collect();
+        let ready = state
+            .waiting
+            .values()
+            .filter(|(key, _)| known.contains(&key));
+        ready
+            .take(limit)
+            .map(|(_, stored)| stored.clone())
+            .collect()
+    }
+
+    /// Forgets attestations that were admitted or refused.
+    pub fn remove(&self, ids: &[ContentId]) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        for id in ids {
+            state.remove(id);
+        }
+        let mut records = Vec::new();
+        for (_, stored) in state.waiting.values() {
+            frame::append(&mut records, stored);
+        }
+        state.file = None;
+        self.disk
+            .replace(&self.path, &records)
+            .on("write", &self.path)?;
+        state.file = Some(self.disk.open_append(&self.path).on("open", &self.path)?);
+        Ok(())
+    }
+
+    /// How many wait, and their bytes.
+    pub fn count(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.waiting.len() as u64, state.bytes as u64)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_room(&self, envelope: &Envelope) -> bool {
+        let of_key = self.per_key.get(&envelope.signer()).copied().unwrap_or(0);
+        let bytes = self.bytes + envelope.stored().len();
+        bytes <= DEFERRED_BYTES_MAX && of_key < DEFERRED_PER_KEY_MAX
+    }
+
+    fn insert(&mut self, envelope: &Envelope, stored: Vec<u8>) {
+        self.bytes += stored.len();
+        *self.per_key.entry(envelope.signer()).or_default() += 1;
+        self.waiting
+            .insert(envelope.id(), (envelope.signer(), stored));
+    }
+
+    fn remove(&mut self, id: &ContentId) {
+        let Some((key, stored)) = self.waiting.remove(id) else {
+            return;
+        };
+        self.bytes -= stored.len();
+        if let Some(count) = self.per_key.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_key.remove(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The index: where things are. Derived from the files, rebuilt from them, never trusted alone.
+//!
+//! Invariants: a batch is written whole or not at all, and later batches never without earlier
+//! ones; `covers` names the tree up to which the entries are indexed, in the same batch as they.
+//!
+//! Keys, by their first byte (`log` = first 8 bytes of the SHA-256 of an origin):
+//!
+//! | key | value |
+//! |---|---|
+//! | `b` id log | place of the body in the packs of that log |
+//! | `e` id log | entry of the id in that log |
+//! | `i` identity | id of the first attestation with this natural identity, own log |
+//! | `f` identity | id of the contradiction of it that was logged as evidence |
+//! | `k` log entry | id of an identity attestation, in log order |
+//! | `w` log entry | id of an entry of a mirror whose body is missing |
+//! | `c` log | `covers`: size, root, pack position |
+
+pub mod fjall;
+#[cfg(test)]
+pub(crate) mod memory;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::merkle::Hash;
+use sha2::{Digest, Sha256};
+
+use crate::store::head::Head;
+use crate::store::pack::{PackPlace, PackPosition};
+
+/// Why the index cannot answer. It can always be built again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The engine failed.
+    #[error("the index failed")]
+    Fjall {
+        /// What it said.
+        source: Box<::fjall::Error>,
+    },
+    /// An unreadable index could not be put aside.
+    #[error("failed to put the unreadable index {} aside", path.display())]
+    SetAside {
+        /// Its folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A value of another form than this release writes.
+    #[error("the index holds a value it cannot read under key {key}")]
+    Value {
+        /// The key in hexadecimal.
+        key: String,
+    },
+}
+
+impl IndexError {
+    fn fjall(error: ::fjall::Error) -> IndexError {
+        IndexError::Fjall {
+            source: Box::new(error),
+        }
+    }
+}
+
+/// Changes that are made together.
+#[derive(Default)]
+pub struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
+
+impl Batch {
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.0.push((key, Some(value)));
+    }
+
+    fn into_changes(self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.0
+    }
+
+    /// Number of changes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// An engine: sorted keys and values.
+pub trait Index: Send + Sync {
+    /// The value of a key, as the last written batch left it.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
+    /// Makes all changes or none. Visible at once; durable some time later, in order.
+    fn write(&self, batch: Batch) -> Result<(), IndexError>;
+    /// At most `limit` pairs whose keys start with `prefix`, sorted, from `prefix ‖ from` on.
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError>;
+    /// Removes everything.
+    fn clear(&self) -> Result<(), IndexError>;
+    /// Returns once everything written is durable; for a clean stop.
+    fn persist(&self) -> Result<(), IndexError>;
+}
+
+/// A log's short name in keys.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LogKey([u8; 8]);
+
+impl LogKey {
+    /// The short name of the log with this origin.
+    pub fn of(origin: &str) -> LogKey {
+        let hash = Sha256::digest(origin.as_bytes());
+        LogKey(hash[..8].try_into().expect("32 bytes begin with 8"))
+    }
+}
+
+/// Up to where a log is indexed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Covers {
+    /// The tree whose entries are all indexed.
+    pub head: Head,
+    /// Every pack record before this place is indexed.
+    pub packs: PackPosition,
+}
+
+/// The typed face of the index.
+#[derive(Clone)]
+pub struct Catalogue {
+    index: Arc<dyn Index>,
+}
+
+impl Catalogue {
+    /// Over an engine.
+    pub fn new(index: Arc<dyn Index>) -> Catalogue {
+        Catalogue { index }
+    }
+
+    /// Writes a batch.
+    pub fn write(&self, batch: Batch) -> Result<(), IndexError> {
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.index.write(batch)
+        }
+    }
+
+    /// Removes everything, to be built again.
+    pub fn clear(&self) -> Result<(), IndexError> {
+        self.index.clear()
+    }
+
+    /// For a clean stop.
+    pub fn persist(&self) -> Result<(), IndexError> {
+        self.index.persist()
+    }
+
+    /// Where a log's packs hold a body.
+    pub fn body(&self, log: LogKey, id: &ContentId) -> Result<Option<PackPlace>, IndexError> {
+        self.value(key(b'b', &[id.bytes(), &log.0]), decode_place)
+    }
+
+    /// The entry of an id in a log.
+    pub fn entry(&self, log: LogKey, id: &ContentId) -> Result<Option<u64>, IndexError> {
+        self.value(key(b'e', &[id.bytes(), &log.0]), decode_number)
+    }
+
+    /// Every log that has the id, with its entry there.
+    pub fn entries(&self, id: &ContentId) -> Result<Vec<(LogKey, u64)>, IndexError> {
+        let prefix = key(b'e', &[id.bytes()]);
+        let mut found = Vec::new();
+        for (key, value) in self.index.scan(&prefix, &[], usize::MAX)? {
+            let log = key[prefix.len()..]
+                .try_into()
+                .map_err(|_| unreadable(&key))?;
+            let entry = decode_number(&value).ok_or_else(|| unreadable(&key))?;
+            found.push((LogKey(log), entry));
+        }
+        Ok(found)
+    }
+
+    /// The first attestation of a natural identity in the own log.
+    pub fn identity(&self, identity: &[u8; 32]) -> Result<Option<ContentId>, IndexError> {
+        self.value(key(b'i', &[identity]), decode_id)
+    }
+
+    /// The contradiction of a natural identity that was logged.
+    pub fn fork(&self, identity: &[u8; 32]) -> Result<Option<ContentId>, IndexError> {
+        self.value(key(b'f', &[identity]), decode_id)
+    }
+
+    /// The identity attestations among the entries of a range, in log order: (entry, id).
+    pub fn identities(
+        &self,
+        log: LogKey,
+        range: Range<u64>,
+    ) -> Result<Vec<(u64, ContentId)>, IndexError> {
+        let mut found = self.numbered(key(b'k', &[&log.0]), range.start, usize::MAX)?;
+        found.retain(|(entry, _)| *entry < range.end);
+        Ok(found)
+    }
+
+    /// Entries of a mirror whose bodies are missing, from entry `from` on: (entry, id).
+    pub fn wanted(
+        &self,
+        log: LogKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, ContentId)>, IndexError> {
+        self.numbered(key(b'w', &[&log.0]), from, limit)
+    }
+
+    /// Up to where a log is indexed; `None` for a log the index does not know.
+    pub fn covers(&self, log: LogKey) -> Result<Option<Covers>, IndexError> {
+        self.value(key(b'c', &[&log.0]), decode_covers)
+    }
+
+    fn numbered(
+        &self,
+        prefix: Vec<u8>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, ContentId)>, IndexError> {
+        let mut found = Vec::new();
+        for (key, value) in self.index.scan(&prefix, &from.to_be_bytes(), limit)? {
+            let entry = key[prefix.len()..]
+                .try_into()
+                .map_err(|_| unreadable(&key))?;
+            let id = decode_id(&value).ok_or_else(|| unreadable(&key))?;
+            found.push((u64::from_be_bytes(entry), id));
+        }
+        Ok(found)
+    }
+
+    fn value<T>(
+        &self,
+        key: Vec<u8>,
+        decode: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, IndexError> {
+        let Some(value) = self.index.get(&key)? else {
+            return Ok(None);
+        };
+        decode(&value).map(Some).ok_or_else(|| unreadable(&key))
+    }
+}
+
+/// The changes that the store makes, in its words.
+impl Batch {
+    /// A body lies there.
+    pub fn put_body(&mut self, log: LogKey, id: &ContentId, place: PackPlace) {
+        let mut value = Vec::with_capacity(16);
+        value.extend_from_slice(&place.segment.to_le_bytes());
+        value.extend_from_slice(&place.offset.to_le_bytes());
+        value.extend_from_slice(&place.length.to_le_bytes());
+        self.put(key(b'b', &[id.bytes(), &log.0]), value);
+    }
+
+    /// An id is that entry.
+    pub fn put_entry(&mut self, log: LogKey, id: &ContentId, entry: u64) {
+        self.put(
+            key(b'e', &[id.bytes(), &log.0]),
+            entry.to_le_bytes().to_vec(),
+        );
+    }
+
+    /// An id is the first with this natural identity.
+    pub fn put_identity(&mut self, identity: &[u8; 32], id: &ContentId) {
+        self.put(key(b'i', &[identity]), id.bytes().to_vec());
+    }
+
+    /// An id is the logged contradiction of this natural identity.
+    pub fn put_fork(&mut self, identity: &[u8; 32], id: &ContentId) {
+        self.put(key(b'f', &[identity]), id.bytes().to_vec());
+    }
+
+    /// An entry is an identity attestation.
+    pub fn put_identity_entry(&mut self, log: LogKey, entry: u64, id: &ContentId) {
+        self.put(
+            key(b'k', &[&log.0, &entry.to_be_bytes()]),
+            id.bytes().to_vec(),
+        );
+    }
+
+    /// The body of an entry is missing.
+    pub fn put_wanted(&mut self, log: LogKey, entry: u64, id: &ContentId) {
+        self.put(
+            key(b'w', &[&log.0, &entry.to_be_bytes()]),
+            id.bytes().to_vec(),
+        );
+    }
+
+    /// The body of an entry came.
+    pub fn remove_wanted(&mut self, log: LogKey, entry: u64) {
+        self.0
+            .push((key(b'w', &[&log.0, &entry.to_be_bytes()]), None));
+    }
+
+    /// All entries up to there are indexed, with this batch.
+    pub fn put_covers(&mut self, log: LogKey, covers: Covers) {
+        let mut value = Vec::with_capacity(52);
+        value.extend_from_slice(&covers.head.size.to_le_bytes());
+        value.extend_from_slice(&covers.head.root);
+        value.extend_from_slice(&covers.packs.segment.to_le_bytes());
+        value.extend_from_slice(&covers.packs.offset.to_le_bytes());
+        self.put(key(b'c', &[&log.0]), value);
+    }
+}
+
+fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(41);
+    key.push(kind);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn unreadable(key: &[u8]) -> IndexError {
+    IndexError::Value {
+        key: hallmark_schemas::hex::encode(key),
+    }
+}
+
+fn decode_number(value: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(value.try_into().ok()?))
+}
+
+fn decode_id(value: &[u8]) -> Option<ContentId> {
+    Some(ContentId::from_bytes(value.try_into().ok()?))
+}
+
+fn decode_position(value: &[u8]) -> Option<PackPosition> {
+    let (segment, offset) = value.split_at_checked(4)?;
+    let segment = u32::from_le_bytes(segment.try_into().ok()?);
+    Some(PackPosition {
+        segment,
+        offset: decode_number(offset)?,
+    })
+}
+
+fn decode_place(value: &[u8]) -> Option<PackPlace> {
+    let (position, length) = value.split_at_checked(12)?;
+    let PackPosition { segment, offset } = decode_position(position)?;
+    Some(PackPlace {
+        segment,
+        offset,
+        length: u32::from_le_bytes(length.try_into().ok()?),
+    })
+}
+
+fn decode_covers(value: &[u8]) -> Option<Covers> {
+    let (size, rest) = value.split_at_checked(8)?;
+    let (root, packs) = rest.split_at_checked(32)?;
+    let root: Hash = root.try_into().ok()?;
+    let head = Head {
+        size: decode_number(size)?,
+        root,
+    };
+    Some(Covers {
+        head,
+        packs: decode_position(packs)?,
+    })
+}

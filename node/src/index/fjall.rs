@@ -1,0 +1,119 @@
+//! The index on fjall: one keyspace, keys told apart by their first byte.
+
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::{Batch, Index, IndexError};
+
+/// Largest journals together: a restart reads them all.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Memory for blocks read from disk.
+const CACHE_BYTES: u64 = 32 << 20;
+/// A memtable this large is written out: two of them fit the journals.
+const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+
+/// An index in a folder of fjall's.
+pub struct FjallIndex {
+    database: Database,
+    keyspace: Keyspace,
+}
+
+impl FjallIndex {
+    /// Opens the index in `dir` (DATA/index), made if missing.
+    ///
+    /// One that does not open is damaged or from a newer release: it is put aside as
+    /// `index.unreadable` and a new one is begun, because an index can always be built again.
+    pub fn open(dir: &Path) -> Result<FjallIndex, IndexError> {
+        match FjallIndex::open_existing(dir) {
+            Ok(index) => Ok(index),
+            Err(error) if dir.exists() => {
+                tracing::warn!(%error, "the index does not open and is built again");
+                let aside = aside(dir);
+                let failed = |source| IndexError::SetAside {
+                    path: dir.to_path_buf(),
+                    source,
+                };
+                match std::fs::remove_dir_all(&aside) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(failed(error));
+                    }
+                    _ => {}
+                }
+                std::fs::rename(dir, &aside).map_err(failed)?;
+                FjallIndex::open_existing(dir)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_existing(dir: &Path) -> Result<FjallIndex, IndexError> {
+        let database = Database::builder(dir)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(1)
+            .open()
+            .map_err(IndexError::fjall)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+        let keyspace = database
+            .keyspace("index", options)
+            .map_err(IndexError::fjall)?;
+        Ok(FjallIndex { database, keyspace })
+    }
+}
+
+fn aside(dir: &Path) -> PathBuf {
+    let mut name = dir.as_os_str().to_os_string();
+    name.push(".unreadable");
+    PathBuf::from(name)
+}
+
+impl Index for FjallIndex {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        let value = self.keyspace.get(key).map_err(IndexError::fjall)?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), IndexError> {
+        let mut changes = self.database.batch();
+        for (key, value) in batch.into_changes() {
+            match value {
+                Some(value) => changes.insert(&self.keyspace, key, value),
+                None => changes.remove(&self.keyspace, key),
+            }
+        }
+        changes.commit().map_err(IndexError::fjall)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+        let mut found = Vec::new();
+        let from = [prefix, from].concat();
+        for item in self.keyspace.range(from..) {
+            let (key, value) = item.into_inner().map_err(IndexError::fjall)?;
+            if !key.starts_with(prefix) || found.len() == limit {
+                break;
+            }
+            found.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(found)
+    }
+
+    fn clear(&self) -> Result<(), IndexError> {
+        self.keyspace.clear().map_err(IndexError::fjall)
+    }
+
+    fn persist(&self) -> Result<(), IndexError> {
+        // Rotated memtables leave little journal to read at the next start.
+        self.keyspace
+            .rotate_memtable_and_wait()
+            .map_err(IndexError::fjall)?;
+        self.database
+            .persist(PersistMode::SyncAll)
+            .map_err(IndexError::fjall)
+    }
+}

@@ -1,0 +1,561 @@
+//! Copies of the logs that this node follows, under DATA/peers.
+//!
+//! Invariants: a checkpoint replaces another only after every entry under it is here, hashed to its
+//! root on top of the tree that was proved before, and durable: so a copy never shrinks and never
+//! forks. A body is kept only if the log has its id. What is missing is known: the want-list.
+
+pub mod growth;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::frame;
+use hallmark_schemas::layout::{Data, peer_name};
+use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
+use hallmark_schemas::policy::{Policy, QuorumTime};
+use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::time::EntryTime;
+
+use crate::admission::keys::{Keys, changes_keys};
+use crate::core::times::Times;
+use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
+use crate::store::StoreError;
+use crate::store::checkpoints::Checkpoints;
+use crate::store::disk::{Disk, DiskError, OnPath};
+use crate::store::head::Head;
+use crate::store::pack::{PackPosition, PackReader, Packs};
+use crate::store::tiles::{Edge, Tiles};
+use growth::Growth;
+
+/// Entries that are indexed at once.
+const INDEX_BATCH: u64 = 16_384;
+
+/// Folder of the defect proofs against a log, beside its copy.
+const DEFECTS: &str = "defects";
+
+/// Why a followed log is not taken over.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MirrorError {
+    /// Our own disk or index.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The note is not this log's.
+    #[error("the checkpoint is not this log's")]
+    Note(#[from] NoteError),
+    /// The note is older than the copy.
+    #[error("the checkpoint has {theirs} entries, the copy {ours} already")]
+    Older {
+        /// Entries under the note.
+        theirs: u64,
+        /// Entries of the copy.
+        ours: u64,
+    },
+    /// The log signed two trees of which neither is the beginning of the other.
+    #[error("{origin} signed two histories: at size {size} the roots differ")]
+    Equivocation {
+        /// The log.
+        origin: String,
+        /// The size at which both are known.
+        size: u64,
+        /// Both signed notes, as kept.
+        proof: PathBuf,
+    },
+    /// What was served does not lead to the signed root.
+    #[error("the entries served do not lead to the root that was signed for size {size}")]
+    OtherRoot {
+        /// The size.
+        size: u64,
+    },
+    /// What was served is no entry bundle of the asked width.
+    #[error("what was served as {path} is no such entry bundle: {reason}")]
+    Bundle {
+        /// The bundle.
+        path: TilePath,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A bundle repeats earlier entries otherwise.
+    #[error("entry {index} is served otherwise than before")]
+    Rewritten {
+        /// The entry.
+        index: u64,
+    },
+    /// A body that the log does not have.
+    #[error("{id} is not in the log it was served for")]
+    NotLogged {
+        /// The id of the bytes.
+        id: ContentId,
+    },
+    /// Another growth of the same log finished first.
+    #[error("the copy grew meanwhile")]
+    Overtaken,
+}
+
+impl From<DiskError> for MirrorError {
+    fn from(error: DiskError) -> MirrorError {
+        MirrorError::Store(error.into())
+    }
+}
+
+impl From<IndexError> for MirrorError {
+    fn from(error: IndexError) -> MirrorError {
+        MirrorError::Store(error.into())
+    }
+}
+
+/// All followed logs. Its calls block: run them off the async threads.
+pub struct Mirror {
+    disk: Arc<dyn Disk>,
+    data: Data,
+    catalogue: Catalogue,
+    keys: Arc<Keys>,
+    policy: RwLock<Policy>,
+    logs: RwLock<BTreeMap<String, Arc<MirroredLog>>>,
+}
+
+impl Mirror {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        data: Data,
+        catalogue: Catalogue,
+        keys: Arc<Keys>,
+        policy: Policy,
+    ) -> Mirror {
+        let (policy, logs) = (RwLock::new(policy), RwLock::default());
+        Mirror {
+            disk,
+            data,
+            catalogue,
+            keys,
+            policy,
+            logs,
+        }
+    }
+
+    /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
+    pub fn follow(&self, log_key: VerifierKey) -> Result<Arc<MirroredLog>, MirrorError> {
+        let origin = log_key.name().to_owned();
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = logs.get(&origin) {
+            return Ok(log.clone());
+        }
+        let policy = self
+            .policy
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let data = self.data.peer(&origin);
+        let (disk, catalogue) = (self.disk.clone(), self.catalogue.clone());
+        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), policy)?;
+        let log = Arc::new(log);
+        logs.insert(origin, log.clone());
+        Ok(log)
+    }
+
+    /// All followed logs, by origin.
+    pub fn logs(&self) -> Vec<Arc<MirroredLog>> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.values().cloned().collect()
+    }
+
+    /// The followed log with this origin.
+    pub fn log(&self, origin: &str) -> Option<Arc<MirroredLog>> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.get(origin).cloned()
+    }
+
+    /// The followed log whose origin has this hex SHA-256.
+    pub fn by_digest(&self, digest: &str) -> Option<Arc<MirroredLog>> {
+        self.logs()
+            .into_iter()
+            .find(|log| peer_name(log.origin()) == digest)
+    }
+
+    pub(crate) fn set_policy(&self, policy: &Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy.clone();
+        for log in self.logs() {
+            log.lock().policy = policy.clone();
+        }
+    }
+}
+
+/// The copy of one followed log.
+pub struct MirroredLog {
+    disk: Arc<dyn Disk>,
+    data: Data,
+    log_key: VerifierKey,
+    log: LogKey,
+    tiles: Tiles,
+    packs: PackReader,
+    checkpoints: Checkpoints,
+    catalogue: Catalogue,
+    keys: Arc<Keys>,
+    state: Mutex<State>,
+}
+
+struct State {
+    head: Head,
+    note: Option<Arc<SignedNote>>,
+    edge: Edge,
+    times: Times,
+    policy: Policy,
+    packs: Packs,
+}
+
+impl MirroredLog {
+    fn open(
+        disk: Arc<dyn Disk>,
+        data: Data,
+        log_key: VerifierKey,
+        catalogue: Catalogue,
+        keys: Arc<Keys>,
+        policy: Policy,
+    ) -> Result<MirroredLog, MirrorError> {
+        let tiles = Tiles::new(disk.clone(), &data.log());
+        let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
+        checkpoints.mend()?;
+        let (head, note) = match checkpoints.newest()? {
+            None => (Head::EMPTY, None),
+            Some(bytes) => {
+                let note = SignedNote::parse(&bytes)?;
+                let checkpoint = note.checkpoint_of(&log_key)?;
+                let head = Head {
+                    size: checkpoint.size,
+                    root: checkpoint.root,
+                };
+                (head, Some(Arc::new(note)))
+            }
+        };
+        let edge = match tiles.edge(head.size) {
+            Ok(edge) if edge.root() == head.root => edge,
+            _ => {
+                // The checkpoint stays the floor that the entries, fetched again, must reach.
+                tracing::warn!(
+                    origin = log_key.name(),
+                    "the copy is damaged and fetched again"
+                );
+                Edge::empty()
+            }
+        };
+        let mut times = Times::default();
+        for bytes in checkpoints.history()? {
+            if let Ok(note) = SignedNote::parse(&bytes)
+                && let Ok(checkpoint) = note.checkpoint()
+            {
+                times.push(checkpoint.size, quorum_time(&policy, &note));
+            }
+        }
+        let (packs, _) = Packs::open(disk.clone(), &data.packs())?;
+        let reader = PackReader::new(disk.clone(), &data.packs());
+        let log = LogKey::of(log_key.name());
+        let state = Mutex::new(State {
+            head,
+            note,
+            edge,
+            times,
+            policy,
+            packs,
+        });
+        let mirrored = MirroredLog {
+            disk,
+            data,
+            log_key,
+            log,
+            tiles,
+            packs: reader,
+            checkpoints,
+            catalogue,
+            keys,
+            state,
+        };
+        mirrored.catch_up()?;
+        Ok(mirrored)
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        self.log_key.name()
+    }
+
+    /// What checks the log's checkpoints.
+    pub fn log_key(&self) -> &VerifierKey {
+        &self.log_key
+    }
+
+    /// The tree that is wholly here.
+    pub fn head(&self) -> Head {
+        let state = self.lock();
+        if state.edge.size() == state.head.size {
+            state.head
+        } else {
+            Head::EMPTY
+        }
+    }
+
+    /// The newest checkpoint that was taken over, with its signatures.
+    pub fn checkpoint(&self) -> Option<Arc<SignedNote>> {
+        self.lock().note.clone()
+    }
+
+    /// Begins to take over a newer checkpoint; `None` if it is the one that is here.
+    ///
+    /// A note that contradicts the copy is kept beside ours as a defect proof.
+    pub fn grow(self: &Arc<Self>, note: SignedNote) -> Result<Option<Growth>, MirrorError> {
+        let theirs = note.checkpoint_of(&self.log_key)?;
+        let state = self.lock();
+        let ours = state.head;
+        if theirs.size <= ours.size && state.edge.size() == ours.size {
+            let root = self.tiles.root_within(theirs.size, ours.size)?;
+            if root != theirs.root {
+                let proof = self.keep_proof(&state, theirs.size, &note)?;
+                let origin = self.origin().to_owned();
+                return Err(MirrorError::Equivocation {
+                    origin,
+                    size: theirs.size,
+                    proof,
+                });
+            }
+        }
+        match theirs.size.cmp(&ours.size) {
+            std::cmp::Ordering::Less => Err(MirrorError::Older {
+                theirs: theirs.size,
+                ours: ours.size,
+            }),
+            std::cmp::Ordering::Equal if state.edge.size() == ours.size => Ok(None),
+            _ => {
+                let head = Head {
+                    size: theirs.size,
+                    root: theirs.root,
+                };
+                Ok(Some(Growth::new(
+                    self.clone(),
+                    note,
+                    head,
+                    ours,
+                    state.edge.clone(),
+                )))
+            }
+        }
+    }
+
+    /// Entries whose bodies are missing here, from entry `from` on, at most `limit`.
+    pub fn wanted(&self, from: u64, limit: usize) -> Result<Vec<(u64, Entry)>, StoreError> {
+        let size = self.head().size;
+        let mut found = Vec::new();
+        for (index, _) in self.catalogue.wanted(self.log, from, limit)? {
+            if index < size {
+                found.push((index, self.tiles.entries(index..index + 1, size)?[0]));
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many bodies are missing here, counted to `limit`.
+    pub fn wanted_count(&self, limit: usize) -> Result<usize, StoreError> {
+        Ok(self.catalogue.wanted(self.log, 0, limit)?.len())
+    }
+
+    /// Keeps bodies of this log, durably; how many of them are new.
+    pub fn put_bodies(&self, bodies: &[Vec<u8>]) -> Result<usize, MirrorError> {
+        let mut state = self.lock();
+        let mut changes = Batch::default();
+        let mut new = BTreeMap::new();
+        for body in bodies {
+            let id = ContentId::of(body);
+            let entry = self.catalogue.entry(self.log, &id)?;
+            let Some(entry) = entry else {
+                return Err(MirrorError::NotLogged { id });
+            };
+            if new.contains_key(&entry) || self.catalogue.body(self.log, &id)?.is_some() {
+                continue;
+            }
+            changes.put_body(self.log, &id, state.packs.append(&id, body)?);
+            changes.remove_wanted(self.log, entry);
+            new.insert(entry, body);
+        }
+        state.packs.commit()?;
+        for (entry, body) in &new {
+            if is_identity(body) {
+                changes.put_identity_entry(self.log, *entry, &ContentId::of(body));
+            }
+        }
+        if !new.is_empty() && state.edge.size() == state.head.size {
+            let covers = Covers {
+                head: state.head,
+                packs: state.packs.end(),
+            };
+            changes.put_covers(self.log, covers);
+        }
+        self.catalogue.write(changes)?;
+        drop(state);
+        for (entry, body) in &new {
+            self.learn(*entry, body)?;
+        }
+        Ok(new.len())
+    }
+
+    /// A body of this log, if it is here.
+    pub fn body(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.catalogue.body(self.log, id)? {
+            Some(place) => self.packs.read(place, id),
+            None => Ok(None),
+        }
+    }
+
+    /// The entry of an id in this log.
+    pub fn index_of(&self, id: &ContentId) -> Result<Option<u64>, StoreError> {
+        Ok(self.catalogue.entry(self.log, id)?)
+    }
+
+    /// The bytes of a tile or entry bundle of the tree that is here.
+    pub fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
+        self.tiles.read(path, self.head().size)
+    }
+
+    /// Entries of the tree that is here.
+    pub fn entries(&self, range: Range<u64>) -> Result<Vec<Entry>, StoreError> {
+        self.tiles.entries(range, self.head().size)
+    }
+
+    /// The root of the first `size` entries.
+    pub fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        self.tiles.root_within(size, self.head().size)
+    }
+
+    /// Proof that the tree of `from` entries is a prefix of that of `to`.
+    pub fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
+        self.tiles.consistency(from, to, self.head().size)
+    }
+
+    /// When an entry became part of the log, by the checkpoints that were seen here.
+    pub fn entry_time(&self, index: u64) -> Result<Option<EntryTime>, StoreError> {
+        if self.head().size <= index {
+            return Ok(None);
+        }
+        let entry = self.entries(index..index + 1)?[0];
+        Ok(self.lock().times.of(index, &entry))
+    }
+
+    /// The defect proofs against this log that are kept here.
+    pub fn defects(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let dir = self.data.path().join(DEFECTS);
+        let names = self.disk.list(&dir).on("list", &dir)?;
+        Ok(names.into_iter().map(|name| dir.join(name)).collect())
+    }
+
+    /// Both notes in one file: frames, ours first.
+    fn keep_proof(
+        &self,
+        state: &State,
+        size: u64,
+        theirs: &SignedNote,
+    ) -> Result<PathBuf, MirrorError> {
+        let dir = self.data.path().join(DEFECTS);
+        self.disk.create_dir_all(&dir).on("make", &dir)?;
+        let theirs = theirs.to_bytes();
+        let name = format!(
+            "fork-{size}-{}.notes",
+            ContentId::of(&theirs).to_string().split_off(7)
+        );
+        let path: &Path = &dir.join(name);
+        let mut bytes = Vec::new();
+        if let Some(ours) = &state.note {
+            frame::append(&mut bytes, &ours.to_bytes());
+        }
+        frame::append(&mut bytes, &theirs);
+        self.disk.replace(path, &bytes).on("write", path)?;
+        Ok(path.to_path_buf())
+    }
+
+    fn learn(&self, index: u64, body: &[u8]) -> Result<(), StoreError> {
+        if is_identity(body)
+            && let Some(time) = self.entry_time(index)?
+        {
+            self.keys.learn(self.origin(), index, body, time);
+        }
+        Ok(())
+    }
+
+    /// Brings the index up to the copy and the key history up to the index.
+    fn catch_up(&self) -> Result<(), MirrorError> {
+        let state = self.lock();
+        let (head, end) = (state.head, state.packs.end());
+        if state.edge.size() != head.size {
+            return Ok(()); // what is fetched again is indexed again
+        }
+        drop(state);
+        let start = Covers {
+            head: Head::EMPTY,
+            packs: PackPosition::default(),
+        };
+        let mut covers = self.catalogue.covers(self.log)?.unwrap_or(start);
+        let prefix = covers.head.size <= head.size
+            && self.tiles.root_within(covers.head.size, head.size)? == covers.head.root;
+        if !prefix || end < covers.packs {
+            covers = start;
+        }
+        self.index_entries(covers.head.size, head)?;
+        let mut changes = Batch::default();
+        self.packs.scan(covers.packs, |scanned| {
+            changes.put_body(self.log, &scanned.id, scanned.place);
+            if let Some(entry) = self.catalogue.entry(self.log, &scanned.id)? {
+                changes.remove_wanted(self.log, entry);
+                if scanned.body.is_some_and(is_identity) {
+                    changes.put_identity_entry(self.log, entry, &scanned.id);
+                }
+            }
+            if changes.len() < INDEX_BATCH as usize {
+                return Ok(());
+            }
+            Ok::<_, MirrorError>(self.catalogue.write(std::mem::take(&mut changes))?)
+        })?;
+        changes.put_covers(self.log, Covers { head, packs: end });
+        self.catalogue.write(changes)?;
+        for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
+            if let Some(body) = self.body(&id)? {
+                self.learn(index, &body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the entries from `from` to the index, and those without a body to the want-list.
+    fn index_entries(&self, from: u64, head: Head) -> Result<(), StoreError> {
+        let mut from = from;
+        while from < head.size {
+            let to = head.size.min(from + INDEX_BATCH);
+            let mut changes = Batch::default();
+            for (index, entry) in (from..to).zip(self.tiles.entries(from..to, head.size)?) {
+                changes.put_entry(self.log, &entry.id, index);
+                if self.catalogue.body(self.log, &entry.id)?.is_none() {
+                    changes.put_wanted(self.log, index, &entry.id);
+                }
+            }
+            self.catalogue.write(changes)?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn quorum_time(policy: &Policy, note: &SignedNote) -> QuorumTime {
+    policy
+        .quorum_met(note)
+        .ok()
+        .flatten()
+        .unwrap_or(QuorumTime::Unwitnessed)
+}
+
+fn is_identity(body: &[u8]) -> bool {
+    Envelope::parse(body).is_ok_and(|envelope| changes_keys(envelope.kind()))
+}

@@ -1,0 +1,149 @@
+//! A followed log on its way from one checkpoint to a newer one.
+//!
+//! Invariants: entries are hashed onto the edge that was proved before; files beyond the copy's
+//! checkpoint may be anything, so a growth that fails or is dropped leaves the copy as it was.
+
+use std::sync::Arc;
+
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::tile::TilePath;
+
+use super::{MirrorError, MirroredLog, quorum_time};
+use crate::index::{Batch, Covers};
+use crate::store::head::Head;
+use crate::store::tiles::{Edge, TILE_WIDTH, parse_bundle};
+
+/// Entries that are written at once: 64 bundles, 672 kB.
+const WRITE_ENTRIES: usize = 64 * TILE_WIDTH as usize;
+
+/// Wants entry bundles, one after the other, until the new tree is whole.
+pub struct Growth {
+    log: Arc<MirroredLog>,
+    note: SignedNote,
+    target: Head,
+    /// The checkpoint that the copy has: the new tree must begin with it.
+    floor: Head,
+    edge: Edge,
+    entries: Vec<Entry>,
+}
+
+impl Growth {
+    pub(super) fn new(
+        log: Arc<MirroredLog>,
+        note: SignedNote,
+        target: Head,
+        floor: Head,
+        edge: Edge,
+    ) -> Growth {
+        Growth {
+            log,
+            note,
+            target,
+            floor,
+            edge,
+            entries: Vec::new(),
+        }
+    }
+
+    /// The entry bundle to feed next; `None` once all are here.
+    pub fn wants(&self) -> Option<TilePath> {
+        let size = self.size();
+        if self.target.size <= size {
+            return None;
+        }
+        let index = size / TILE_WIDTH;
+        let width = (self.target.size - index * TILE_WIDTH).min(TILE_WIDTH) as u16;
+        Some(TilePath::Entries { index, width })
+    }
+
+    /// Takes the bundle that was wanted.
+    pub fn feed(&mut self, bundle: &[u8]) -> Result<(), MirrorError> {
+        let Some(path) = self.wants() else {
+            return Ok(());
+        };
+        let refuse = |reason| MirrorError::Bundle { path, reason };
+        let entries = parse_bundle(bundle).map_err(refuse)?;
+        if entries.len() != usize::from(path.width()) {
+            return Err(refuse(format!("it has {} entries", entries.len())));
+        }
+        let first = path.index() * TILE_WIDTH;
+        let known = (self.size() - first) as usize;
+        for (index, entry) in (first..self.edge.size()).zip(&entries) {
+            let ours = self.edge.partial_entry(index);
+            if ours != Some(*entry) {
+                return Err(MirrorError::Rewritten { index });
+            }
+        }
+        for entry in entries.into_iter().skip(known) {
+            self.entries.push(entry);
+            // The tree must pass through the checkpoint that the copy has.
+            if self.size() == self.floor.size && self.edge.size() < self.floor.size {
+                self.write()?;
+                if self.edge.root() != self.floor.root {
+                    return Err(MirrorError::OtherRoot {
+                        size: self.floor.size,
+                    });
+                }
+            }
+        }
+        if WRITE_ENTRIES <= self.entries.len() {
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes the checkpoint over, if the entries lead to its root.
+    pub fn commit(mut self) -> Result<(), MirrorError> {
+        self.write()?;
+        let target = self.target;
+        if self.edge.size() != target.size || self.edge.root() != target.root {
+            return Err(MirrorError::OtherRoot { size: target.size });
+        }
+        let log = &self.log;
+        let mut state = log.lock();
+        if state.head != self.floor {
+            return Err(MirrorError::Overtaken);
+        }
+        let indexed = if state.edge.size() == state.head.size {
+            state.head.size
+        } else {
+            0
+        };
+        log.checkpoints.publish(&self.note.to_bytes())?;
+        let time = quorum_time(&state.policy, &self.note);
+        state.times.push(target.size, time);
+        state.head = target;
+        state.edge = self.edge;
+        state.note = Some(Arc::new(self.note));
+        let packs = state.packs.end();
+        log.index_entries(indexed, target)?;
+        let mut changes = Batch::default();
+        changes.put_covers(
+            log.log,
+            Covers {
+                head: target,
+                packs,
+            },
+        );
+        log.catalogue.write(changes)?;
+        drop(state);
+        if let Err(error) = log.tiles.remove_partial(self.floor.size, target.size) {
+            tracing::warn!(%error, "partial tiles stay");
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.edge.size() + self.entries.len() as u64
+    }
+
+    fn write(&mut self) -> Result<(), MirrorError> {
+        if !self.entries.is_empty() {
+            self.edge = self.log.tiles.grow(&self.edge, &self.entries)?;
+            self.entries.clear();
+        }
+        Ok(())
+    }
+}

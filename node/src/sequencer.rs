@@ -1,0 +1,217 @@
+//! The one writer of the own log: bodies durable, then ordered, then signed, then published.
+//!
+//! The order, which no crash may change:
+//! pack durable → *stored* → batch → intent durable → tiles durable → root computed twice → head
+//! swapped → checkpoint signed → cosigned by the quorum → published → *recorded*.
+//!
+//! Invariants: an id is in the packs once and in the log once; `admitted_at` never decreases; at
+//! most one sequenced tree is unpublished; nothing is signed before the fork guard is satisfied;
+//! any error here ends the sequencer, and a restart goes on from what is durable.
+
+mod group;
+pub(crate) mod publish;
+pub(crate) mod recover;
+#[cfg(test)]
+mod tests;
+pub(crate) mod writer;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::merkle::Frontier;
+use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::time::Timestamp;
+
+pub(crate) use group::{Candidate, Outcome};
+
+use crate::core::shared::{Shared, Signing};
+use crate::index::{Batch, Covers, IndexError};
+use crate::store::StoreError;
+use crate::store::checkpoints::Checkpoints;
+use crate::store::disk::DiskError;
+use crate::store::head::{Head, HeadError, HeadSlots};
+use crate::store::intent::{Intent, IntentFile};
+use crate::store::pack::{PackPosition, Packs};
+use crate::store::tiles::Edge;
+use publish::{CheckpointError, Unpublished};
+
+/// Most entries of one batch: an intent of 32,768 * 33 bytes is 1 MiB, one frame.
+pub(crate) const BATCH_ENTRIES_MAX: usize = 32_768;
+const _: () = assert!(BATCH_ENTRIES_MAX * 33 + 1024 < hallmark_schemas::frame::CONTENT_BYTES_MAX);
+
+/// Why this node cannot go on: it stops sequencing rather than guess. Never a sender's fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SequenceError {
+    /// A file or the index failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The head cannot be read or swapped.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// Memory and disk give two roots: one of them is wrong, and nothing says which.
+    #[error("two roots for size {size}: the tiles, read again, differ from memory")]
+    RootsDiffer {
+        /// The size in question.
+        size: u64,
+    },
+    /// The checkpoint cannot be made or published.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl From<DiskError> for SequenceError {
+    fn from(error: DiskError) -> SequenceError {
+        SequenceError::Store(error.into())
+    }
+}
+
+impl From<IndexError> for SequenceError {
+    fn from(error: IndexError) -> SequenceError {
+        SequenceError::Store(error.into())
+    }
+}
+
+/// A durable body that is not in the tree yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Pending {
+    pub(crate) id: ContentId,
+    pub(crate) audience: u8,
+    /// After its pack record.
+    pub(crate) end: PackPosition,
+    /// Whether it can change the key history.
+    pub(crate) identity: bool,
+}
+
+/// Everything the writer thread owns.
+pub(crate) struct Sequencer {
+    pub(crate) shared: Arc<Shared>,
+    packs: Packs,
+    slots: HeadSlots,
+    intents: IntentFile,
+    checkpoints: Checkpoints,
+    signer: NoteSigner,
+    head: Head,
+    frontier: Frontier,
+    edge: Edge,
+    /// Instant of the last batch.
+    admitted_at: Timestamp,
+    /// Every pack record before this place is in the tree.
+    consumed: PackPosition,
+    /// In pack order.
+    pending: VecDeque<Pending>,
+    unpublished: Option<Unpublished>,
+    /// Whether the fork guard lets this log sign.
+    guarded: bool,
+}
+
+impl Sequencer {
+    /// Whether there is something to sequence and nothing in its way.
+    pub(crate) fn batch_due(&self) -> bool {
+        self.guarded && !self.pending.is_empty() && self.unpublished.is_none()
+    }
+
+    /// Whether a batch should not wait for more.
+    pub(crate) fn batch_full(&self) -> bool {
+        self.batch_due() && BATCH_ENTRIES_MAX <= self.pending.len()
+    }
+
+    /// Puts the oldest pending bodies into the tree and signs it. Nothing to do is success.
+    pub(crate) fn sequence(&mut self, now: Timestamp) -> Result<(), SequenceError> {
+        if !self.batch_due() {
+            return Ok(());
+        }
+        let count = self.pending.len().min(BATCH_ENTRIES_MAX);
+        let batch: Vec<Pending> = self.pending.drain(..count).collect();
+        let last = batch.last().expect("a due batch has an entry");
+        let mut intent = Intent {
+            from: self.head,
+            to: self.head,
+            admitted_at: now.max(self.admitted_at),
+            consumed: last.end,
+            entries: batch
+                .iter()
+                .map(|pending| (pending.audience, pending.id))
+                .collect(),
+        };
+        let mut frontier = self.frontier.clone();
+        for entry in intent.log_entries() {
+            frontier.push(entry.leaf_hash());
+        }
+        intent.to = Head {
+            size: frontier.size(),
+            root: frontier.root(),
+        };
+        self.intents.save(&intent)?;
+        self.edge = apply(&self.shared, &self.slots, &self.edge, &intent)?;
+        self.frontier = frontier;
+        self.head = intent.to;
+        self.admitted_at = intent.admitted_at;
+        self.consumed = intent.consumed;
+        self.index(&batch, intent.from.size)?;
+        self.shared.sequenced(self.head, self.pending.len());
+        self.sign()
+    }
+
+    /// Adds a batch to the index, with the tree that it completes.
+    fn index(&self, batch: &[Pending], first: u64) -> Result<(), SequenceError> {
+        let mut changes = Batch::default();
+        let log = self.shared.log;
+        for (entry, pending) in (first..).zip(batch) {
+            changes.put_entry(log, &pending.id, entry);
+            if pending.identity {
+                changes.put_identity_entry(log, entry, &pending.id);
+            }
+        }
+        changes.put_covers(
+            log,
+            Covers {
+                head: self.head,
+                packs: self.consumed,
+            },
+        );
+        Ok(self.shared.catalogue.write(changes)?)
+    }
+
+    /// Every possible quorum of witnesses was heard and none is ahead: signing may begin.
+    pub(crate) fn guard_satisfied(&mut self) -> Result<(), SequenceError> {
+        if self.guarded || self.read_only() {
+            return Ok(());
+        }
+        self.guarded = true;
+        self.shared.set_signing(Signing::Ready);
+        self.sign()
+    }
+
+    /// A witness holds what this log does not: nothing is taken or signed from now on.
+    pub(crate) fn guard_refused(&mut self, cause: String) {
+        self.guarded = false;
+        self.unpublished = None;
+        self.shared.unsigned.send_replace(None);
+        self.shared.set_signing(Signing::ReadOnly { cause });
+    }
+
+    /// Whether new bodies are refused.
+    pub(crate) fn read_only(&self) -> bool {
+        matches!(self.shared.signing(), Signing::ReadOnly { .. })
+    }
+}
+
+/// Carries out an intent: tiles, both roots, head. Doing it again changes nothing.
+fn apply(
+    shared: &Shared,
+    slots: &HeadSlots,
+    edge: &Edge,
+    intent: &Intent,
+) -> Result<Edge, SequenceError> {
+    let size = intent.to.size;
+    let grown = shared.tiles.grow(edge, &intent.log_entries())?;
+    let reread = shared.tiles.root_reread(intent.from.size, size)?;
+    let roots = [grown.root(), reread, shared.tiles.root_at(size)?];
+    if roots.iter().any(|root| *root != intent.to.root) {
+        return Err(SequenceError::RootsDiffer { size });
+    }
+    slots.swap(intent.from, intent.to)?;
+    Ok(grown)
+}

@@ -1,0 +1,170 @@
+//! From a sequenced tree to a published checkpoint: signed, cosigned by the quorum, told.
+//!
+//! Invariants: the own signature is verified before anyone sees it; nothing is recorded before
+//! the witness policy is met; the same tree signed again after a restart gives the same bytes.
+
+use std::sync::Arc;
+
+use hallmark_schemas::key::SignError;
+use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote};
+use hallmark_schemas::time::Timestamp;
+
+use super::{SequenceError, Sequencer};
+use crate::core::shared::{Published, Shared, Signing};
+use crate::store::StoreError;
+use crate::store::head::Head;
+
+/// Why a checkpoint of the own log cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The log's key did not sign.
+    #[error("failed to sign the checkpoint of size {size}")]
+    Sign {
+        /// The size of the tree.
+        size: u64,
+        /// What the key's holder said.
+        source: SignError,
+    },
+    /// The log's own signature does not verify.
+    #[error("the own signature on the checkpoint of size {size} is wrong")]
+    OwnSignature {
+        /// The size of the tree.
+        size: u64,
+        /// What is wrong.
+        source: NoteError,
+    },
+    /// A cosignature that was checked before is wrong now: memory or key changed.
+    #[error("a cosignature that was right is wrong")]
+    Cosignature(#[source] NoteError),
+    /// The origin cannot stand in a note.
+    #[error("the origin {origin} cannot name a checkpoint")]
+    Origin {
+        /// The origin.
+        origin: String,
+    },
+}
+
+/// A signed checkpoint that waits for its quorum.
+pub(crate) struct Unpublished {
+    head: Head,
+    note: SignedNote,
+}
+
+/// Signs the checkpoint of a tree and checks the own signature.
+pub(crate) fn sign_checkpoint(
+    origin: &str,
+    head: Head,
+    signer: &NoteSigner,
+) -> Result<SignedNote, CheckpointError> {
+    let text = Checkpoint::new(origin, head.size, head.root).to_string();
+    let signature =
+        signer
+            .sign(&text, Timestamp::EPOCH)
+            .map_err(|source| CheckpointError::Sign {
+                size: head.size,
+                source,
+            })?;
+    let note = SignedNote::unsigned(text);
+    let mut note = note.ok_or_else(|| CheckpointError::Origin {
+        origin: origin.to_owned(),
+    })?;
+    note.add(signature);
+    note.checkpoint_of(signer.vkey())
+        .map_err(|source| CheckpointError::OwnSignature {
+            size: head.size,
+            source,
+        })?;
+    Ok(note)
+}
+
+impl Sequencer {
+    /// Signs the head if it is not published yet and may be signed.
+    pub(super) fn sign(&mut self) -> Result<(), SequenceError> {
+        let published = self.shared.published_size();
+        if !self.guarded || self.unpublished.is_some() || self.head.size <= published {
+            return Ok(());
+        }
+        let note = sign_checkpoint(&self.shared.origin, self.head, &self.signer)?;
+        self.unpublished = Some(Unpublished {
+            head: self.head,
+            note,
+        });
+        self.publish_if_met()
+    }
+
+    /// Takes cosignatures of the unpublished checkpoint; those of another one are passed over.
+    pub(crate) fn cosigned(&mut self, theirs: &SignedNote) -> Result<(), SequenceError> {
+        let policy = self.shared.policy();
+        let Some(unpublished) = &mut self.unpublished else {
+            return Ok(());
+        };
+        if unpublished.note.text() != theirs.text() {
+            return Ok(());
+        }
+        for signature in theirs.signatures() {
+            let mut keys = policy.witnesses().iter().map(|witness| &witness.key);
+            let Some(witness) = keys.find(|key| signature.is_of(key)) else {
+                continue;
+            };
+            let mut alone = SignedNote::unsigned(theirs.text().to_owned())
+                .expect("the text of a note is the text of a note");
+            alone.add(signature.clone());
+            match alone.signed_by(witness) {
+                Ok(Some(_)) => unpublished.note.add(signature.clone()),
+                _ => tracing::warn!(witness = witness.name(), "refused a wrong cosignature"),
+            }
+        }
+        self.publish_if_met()
+    }
+
+    /// Publishes the signed checkpoint if the witness policy is met; else asks for cosignatures.
+    pub(crate) fn publish_if_met(&mut self) -> Result<(), SequenceError> {
+        let policy = self.shared.policy();
+        let Some(unpublished) = &self.unpublished else {
+            return Ok(());
+        };
+        let quorum = policy.quorum_met(&unpublished.note);
+        let Some(quorum) = quorum.map_err(CheckpointError::Cosignature)? else {
+            self.shared.set_signing(Signing::WaitingForQuorum);
+            self.shared
+                .unsigned
+                .send_replace(Some(Arc::new(unpublished.note.clone())));
+            return Ok(());
+        };
+        let Unpublished { head, note } = self.unpublished.take().expect("looked at above");
+        let before = self.shared.published_size();
+        self.checkpoints.publish(&note.to_bytes())?;
+        tracing::debug!(size = head.size, "published a checkpoint");
+        if let Err(error) = self.shared.tiles.remove_partial(before, head.size) {
+            // They only take room; `check` lists them.
+            tracing::warn!(%error, "partial tiles stay");
+        }
+        self.shared
+            .write_times(|times| times.push(head.size, quorum));
+        learn(&self.shared, before, head.size)?;
+        self.shared.unsigned.send_replace(None);
+        self.shared.set_signing(Signing::Ready);
+        let published = Published {
+            head,
+            note: Arc::new(note),
+            at: self.admitted_at,
+        };
+        self.shared.published.send_replace(Some(published));
+        Ok(())
+    }
+}
+
+/// Tells the key history of the identity attestations among the entries of a range.
+pub(super) fn learn(shared: &Shared, from: u64, to: u64) -> Result<(), StoreError> {
+    for (index, id) in shared.catalogue.identities(shared.log, from..to)? {
+        let Some(body) = shared.own_body(&id)? else {
+            continue;
+        };
+        let entry = shared.entry(index)?;
+        if let Some(time) = shared.read_times(|times| times.of(index, &entry)) {
+            shared.keys.learn(&shared.origin, index, &body, time);
+        }
+    }
+    Ok(())
+}

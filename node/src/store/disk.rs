@@ -1,0 +1,197 @@
+//! The few things the store asks of a file system, so that tests can cut the power between any two.
+//!
+//! Invariants: nothing here retries; an error of a sync is final, because the kernel may have
+//! marked the lost pages clean. Durable means: the file's bytes and its name in its folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that only grows.
+pub trait AppendFile: Send {
+    /// Adds the bytes at the end. Not durable before [`AppendFile::sync`].
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns once everything appended is durable. After an error the file must not be used.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file system. Implemented by [`OsDisk`] and, in tests, by a disk that loses power on demand.
+pub trait Disk: Send + Sync {
+    /// Makes a folder and those above it, durably. An existing one is success.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Names in a folder, sorted; none if there is no such folder.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// A whole file, or `None` if there is no such file.
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// Exactly `length` bytes from `offset`; an error if the file ends before.
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// Opens a file to append, made durably in its folder if new.
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>>;
+    /// Writes a whole file in place. Neither bytes nor name are durable before the syncs.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the bytes of a file durable.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Gives a file another name in the same folder, in one step. Durable after `sync_dir`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Cuts a file to `length` bytes, durably.
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
+    /// Removes a folder with all in it. A missing one is success.
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// Replaces a file whole: readers see the old bytes or the new, before and after any crash.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let dir = parent(path)?;
+        let mut name = path
+            .file_name()
+            .ok_or(io::ErrorKind::InvalidInput)?
+            .to_os_string();
+        name.push(".new");
+        let new = dir.join(name);
+        self.write(&new, bytes)?;
+        self.sync(&new)?;
+        self.rename(&new, path)?;
+        self.sync_dir(dir)
+    }
+}
+
+/// The operating system's file system.
+#[derive(Clone, Copy, Debug)]
+pub struct OsDisk;
+
+struct OsAppend(File);
+
+impl AppendFile for OsAppend {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+impl Disk for OsDisk {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+            self.create_dir_all(above)?;
+        }
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        self.sync_dir(parent(dir)?)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        // `length` comes from a record or an index value: the file bounds what is allocated.
+        let mut bytes = Vec::with_capacity(length.min(1 << 20));
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        let new = !path.exists();
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        if new {
+            file.sync_all()?;
+            self.sync_dir(parent(path)?)?;
+        }
+        Ok(Box::new(OsAppend(file)))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::write(path, bytes)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(length)?;
+        file.sync_all()
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parent(path: &Path) -> io::Result<&Path> {
+    match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(dir) => Ok(dir),
+        None => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// A failed file operation: what was being done, to which file.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} {}", path.display())]
+pub struct DiskError {
+    /// What was being done, as a verb.
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+/// Names the action and the file of a failed operation.
+pub(crate) trait OnPath<T> {
+    fn on(self, action: &'static str, path: &Path) -> Result<T, DiskError>;
+}
+
+impl<T> OnPath<T> for io::Result<T> {
+    fn on(self, action: &'static str, path: &Path) -> Result<T, DiskError> {
+        self.map_err(|source| DiskError {
+            action,
+            path: path.to_path_buf(),
+            source,
+        })
+    }
+}

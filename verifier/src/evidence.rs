@@ -1,0 +1,364 @@
+//! What was read, before anything of it is believed, and what proving made of it.
+//!
+//! Invariants: loading keeps bytes as they were found and judges nothing; a body that lies in a
+//! file stays there until it is needed; every list is in an order that the input decides, never
+//! the machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Mutex;
+
+use hallmark_schemas::attestation::{ContentId, Verified};
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::kind::KindName;
+use hallmark_schemas::network::Network;
+use hallmark_schemas::time::{EntryTime, Timestamp};
+
+use crate::table::TableSet;
+
+/// Everything the inputs hold. Nothing in it has been proved.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// Network files of nodes given as input: the caller trusts these.
+    pub networks_trusted: Vec<Vec<u8>>,
+    /// Network files that came in bundles: they must follow from a trusted one, if there is one.
+    pub networks_carried: Vec<Vec<u8>>,
+    /// The logs, by origin.
+    pub logs: BTreeMap<String, LogEvidence>,
+    /// The bodies that are at hand.
+    pub bodies: Bodies,
+    /// Bodies that came outside a pack, with what they claim to be: a bundle's, in its order.
+    pub carried: BTreeSet<ContentId>,
+    /// Receipts of a bundle, by the body they are for.
+    pub receipts: BTreeMap<ContentId, Vec<Vec<u8>>>,
+    /// Plain tables given with `--table` and read from a lake: judged, never proved.
+    pub tables: TableSet,
+    /// The instant for which a bundle says it was made.
+    pub as_of: Option<Timestamp>,
+    /// What was read, in the order in which it was given.
+    pub sources: Vec<Source>,
+    /// What was already wrong with the files themselves.
+    pub defects: Vec<Defect>,
+    /// Pack segments that end inside a record: what a crash leaves, or a cut.
+    pub torn: Vec<String>,
+}
+
+/// One log as the inputs hold it.
+#[derive(Debug, Default)]
+pub struct LogEvidence {
+    /// Signed checkpoints as found, in the order found; proving sorts them by size.
+    pub checkpoints: Vec<Vec<u8>>,
+    /// Runs of entries by the index of their first.
+    pub entries: BTreeMap<u64, Vec<Entry>>,
+    /// Hash tiles that came along, by their path: checked against the entries.
+    pub tiles: BTreeMap<String, Vec<u8>>,
+    /// The input says it holds every body of this log: a missing one makes it incomplete.
+    pub whole: bool,
+}
+
+/// Bodies by content id, in memory or still in their files.
+#[derive(Debug, Default)]
+pub struct Bodies {
+    places: BTreeMap<ContentId, Place>,
+    files: Vec<Mutex<File>>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Box<[u8]>),
+    File {
+        file: usize,
+        offset: u64,
+        bytes: usize,
+    },
+    Erased,
+}
+
+/// What is known of one body.
+#[derive(Debug)]
+pub enum Held {
+    /// Its stored bytes.
+    Bytes(Vec<u8>),
+    /// Removed on purpose; its place is marked.
+    Erased,
+    /// Not in the inputs.
+    Missing,
+}
+
+impl Bodies {
+    /// Registers a file that bodies lie in and returns its number.
+    pub fn add_file(&mut self, file: File) -> usize {
+        self.files.push(Mutex::new(file));
+        self.files.len() - 1
+    }
+
+    /// Notes that the body lies at `offset` of a registered file. The first place found is kept.
+    pub fn add_in_file(&mut self, id: ContentId, file: usize, offset: u64, bytes: usize) {
+        self.add(
+            id,
+            Place::File {
+                file,
+                offset,
+                bytes,
+            },
+        );
+    }
+
+    /// Keeps a body in memory.
+    pub fn add_in_memory(&mut self, id: ContentId, body: &[u8]) {
+        self.add(id, Place::Memory(body.into()));
+    }
+
+    /// Notes that the body has been erased.
+    pub fn add_erased(&mut self, id: ContentId) {
+        self.add(id, Place::Erased);
+    }
+
+    fn add(&mut self, id: ContentId, place: Place) {
+        let kept = self.places.get(&id);
+        if kept.is_none_or(|kept| matches!(kept, Place::Erased)) {
+            self.places.insert(id, place);
+        }
+    }
+
+    /// How many bodies are known.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True if none is known.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The ids of all that are known, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &ContentId> {
+        self.places.keys()
+    }
+
+    /// Reads one body.
+    pub fn get(&self, id: &ContentId) -> io::Result<Held> {
+        match self.places.get(id) {
+            None => Ok(Held::Missing),
+            Some(Place::Erased) => Ok(Held::Erased),
+            Some(Place::Memory(body)) => Ok(Held::Bytes(body.to_vec())),
+            Some(Place::File {
+                file,
+                offset,
+                bytes,
+            }) => {
+                let mut file = self.files[*file].lock().map_err(|_| io::ErrorKind::Other)?;
+                file.seek(SeekFrom::Start(*offset))?;
+                let mut body = vec![0; *bytes];
+                file.read_exact(&mut body)?;
+                Ok(Held::Bytes(body))
+            }
+        }
+    }
+}
+
+/// One thing that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// As given on the command line.
+    pub name: String,
+    /// `bundle`, `node`, `lake`, or `table <name>`.
+    pub what: String,
+    /// SHA-256 of the file, where it is one.
+    pub digest: Option<String>,
+    /// Rows of a plain table that were read.
+    pub rows_read: u64,
+    /// Rows of a plain table that are judged.
+    pub rows_used: u64,
+    /// Rows of a plain table that were refused.
+    pub rows_refused: u64,
+    /// Columns that no table declares: not read.
+    pub columns_ignored: Vec<String>,
+    /// Why rows were refused; at most [`FAULTS_MAX`], the count says how many there were.
+    pub faults: Vec<RowFault>,
+    /// A plain table: nothing in it is signed.
+    pub unproven: bool,
+}
+
+/// Most refused rows that one source describes; all are counted.
+pub const FAULTS_MAX: usize = 100;
+
+/// Why one row of a plain table was refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}; {advice}")]
+pub struct RowFault {
+    /// Line of the file, the header being the first.
+    pub line: u64,
+    /// Name of the column, or a number where it has none.
+    pub column: String,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+/// What sort of thing is wrong with evidence. The text is the `kind` in the table `defects`.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum DefectKind {
+    /// A signature of a body, log, witness or network file that does not verify.
+    BadSignature,
+    /// A key used before it was known or after it was given up, or by someone else.
+    KeyNotInForce,
+    /// An issuer without the role that its kind needs.
+    RoleMissing,
+    /// Two contents under one natural identity.
+    Fork,
+    /// Two checkpoints of one log of which neither extends the other.
+    Split,
+    /// A later checkpoint that is smaller, or an earlier time on a later entry.
+    Shrink,
+    /// A device's batch that does not name the one before it.
+    BadChain,
+    /// A body that no entry of its log holds.
+    Unlogged,
+    /// A body, entry or key that the evidence needs and does not hold.
+    Withheld,
+    /// Tiles, entries or receipts that do not give the root of the checkpoint.
+    BadProof,
+    /// A body whose bytes are not those of its content id, or no attestation.
+    BadBody,
+    /// An entry whose audience is not the one that was signed.
+    BadAudience,
+    /// Fewer witnesses than the policy asks for.
+    NoQuorum,
+}
+
+impl DefectKind {
+    /// Its text in the table `defects`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DefectKind::BadSignature => "bad_signature",
+            DefectKind::KeyNotInForce => "key_not_in_force",
+            DefectKind::RoleMissing => "role_missing",
+            DefectKind::Fork => "fork",
+            DefectKind::Split => "split",
+            DefectKind::Shrink => "shrink",
+            DefectKind::BadChain => "bad_chain",
+            DefectKind::Unlogged => "unlogged",
+            DefectKind::Withheld => "withheld",
+            DefectKind::BadProof => "bad_proof",
+            DefectKind::BadBody => "bad_body",
+            DefectKind::BadAudience => "bad_audience",
+            DefectKind::NoQuorum => "no_quorum",
+        }
+    }
+
+    /// What it makes of a check: a contradiction between proved statements is for the rules to
+    /// name; anything else says that the input itself proves nothing, or not everything.
+    pub const fn exit(self) -> Exit {
+        match self {
+            DefectKind::Fork | DefectKind::BadChain => Exit::Done,
+            DefectKind::Withheld => Exit::Incomplete,
+            _ => Exit::Broken,
+        }
+    }
+}
+
+/// One thing that is wrong with the evidence itself: a row of the table `defects`.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Defect {
+    /// The log it was found in, if in one.
+    pub log: Option<String>,
+    /// The entry, if at one.
+    pub entry: Option<u64>,
+    /// What sort it is.
+    pub kind: DefectKind,
+    /// What it is about: a subject, a log or a file.
+    pub subject: String,
+    /// The attestations it rests on.
+    pub cites: Vec<ContentId>,
+    /// One sentence with the values.
+    pub detail: String,
+    /// Latest time of the entry, where it has one.
+    pub at: Option<Timestamp>,
+}
+
+/// What of one issuer and kind a log holds: a row of the table `coverage`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Coverage {
+    /// The log.
+    pub log: String,
+    /// The issuer; empty where bodies are missing, whose issuer nobody can know.
+    pub issuer: Option<String>,
+    /// The kind, likewise.
+    pub kind: Option<KindName>,
+    /// First entry that the row speaks of.
+    pub from_entry: u64,
+    /// Entry after the last that the row speaks of.
+    pub to_entry: u64,
+    /// Earliest time of these entries.
+    pub from_at: Timestamp,
+    /// Latest time of these entries.
+    pub to_at: Timestamp,
+    /// Bodies that are at hand.
+    pub bodies_held: u64,
+    /// Bodies that are not.
+    pub bodies_missing: u64,
+}
+
+/// One attestation whose place in a log and whose signature have been proved.
+#[derive(Debug)]
+pub struct ProvenAttestation {
+    /// Origin of the log: the lowest of several that hold it.
+    pub origin: String,
+    /// Its index there.
+    pub entry: u64,
+    /// When it was recorded.
+    pub time: EntryTime,
+    /// The attestation.
+    pub attestation: Verified,
+}
+
+/// One log whose checkpoint, entries and tiles agree.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProvenLog {
+    /// Its origin.
+    pub origin: String,
+    /// Size of its newest checkpoint.
+    pub size: u64,
+    /// Root of that checkpoint, as hex.
+    pub root: String,
+    /// When the quorum had seen it; without witnesses, the newest `admitted_at`.
+    pub at: Timestamp,
+    /// False if nobody but the log itself vouches for its times.
+    pub witnessed: bool,
+}
+
+/// What proving leaves: the attestations that stand, and what is wrong with the rest.
+#[derive(Debug)]
+pub struct Proven {
+    /// Those that stand, by (origin, entry); one row for a content id that several logs hold.
+    pub attestations: Vec<ProvenAttestation>,
+    /// What is wrong.
+    pub defects: Vec<Defect>,
+    /// From what absence can be concluded.
+    pub coverage: Vec<Coverage>,
+    /// The logs.
+    pub logs: Vec<ProvenLog>,
+    /// Remarks for the reader: in doubt, unwitnessed.
+    pub notes: Vec<String>,
+    /// What the network file says, if there is one that can be used.
+    pub network: Option<Network>,
+    /// SHA-256 of that file, hex.
+    pub network_digest: Option<String>,
+    /// Plain tables, handed through.
+    pub tables: TableSet,
+    /// The newest instant in the evidence, if it has one.
+    pub as_of: Option<Timestamp>,
+}
+
+impl Proven {
+    /// What the defects alone make of the check.
+    pub fn exit(&self) -> Exit {
+        self.defects
+            .iter()
+            .fold(Exit::Done, |exit, defect| exit.or(defect.kind.exit()))
+    }
+}

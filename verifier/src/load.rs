@@ -1,0 +1,261 @@
+//! The first stage: reads what the command line names, and believes none of it.
+//!
+//! Invariants: an input that is none of ours, or that cannot be read as what it is, ends the check
+//! here; everything else becomes [`Evidence`], its flaws included.
+
+pub mod bundle;
+pub mod csv;
+pub mod dir;
+pub mod parquet;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use datafusion::arrow::error::ArrowError;
+use hallmark_schemas::bundle::BundleError;
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::hex;
+use hallmark_schemas::table::{self, Table};
+use sha2::{Digest as _, Sha256};
+
+use crate::evidence::{Evidence, Source};
+use crate::lake::{self, LakeError};
+use crate::table::TableSet;
+use csv::CsvError;
+use dir::Folder;
+use parquet::ParquetFault;
+
+/// A plain table of the command line: `--table NAME=FILE`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TableFile {
+    /// The evidence table that its rows belong to.
+    pub table: &'static Table,
+    /// The file, CSV or Parquet.
+    pub path: PathBuf,
+}
+
+/// Why an input cannot be used at all. Who named it must repair it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The system does not give it out.
+    #[error("failed to read {}", .path.display())]
+    Io {
+        /// What was read.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder that holds nothing of ours.
+    #[error("{} is no node, log, lake or bundle", .path.display())]
+    NotEvidence {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Too long to be what it should be.
+    #[error("{} has {bytes} bytes, more than the limit of {limit}", .path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A file that is no bundle.
+    #[error("{} is no evidence bundle", .path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the byte.
+        source: BundleError,
+    },
+    /// A CSV file of which no row can be used.
+    #[error("failed to read {} as table `{table}`", .path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// What is wrong, with the line.
+        source: CsvError,
+    },
+    /// A Parquet file that does not fit its table.
+    #[error("failed to read {} as table `{table}`", .path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        source: ParquetFault,
+    },
+    /// A lake that cannot be read.
+    #[error("failed to read the lake {}", .path.display())]
+    Lake {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<LakeError>,
+    },
+    /// The rows could not be put in order.
+    #[error("failed to sort the rows")]
+    Sort(#[from] ArrowError),
+}
+
+impl LoadError {
+    /// The error for a file or folder that the system does not give out.
+    pub fn io(path: &Path, source: io::Error) -> LoadError {
+        LoadError::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// The exit code of a command that ends with it.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            LoadError::Sort(_) => Exit::Fault,
+            _ => Exit::Input,
+        }
+    }
+
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            LoadError::Io { .. } => "check the name and that you may read it",
+            LoadError::NotEvidence { .. } => {
+                "give a bundle (.hallmark), the folder of a node, its data folder or its lake"
+            }
+            LoadError::TooLong { .. } => "check that this is the file you meant",
+            LoadError::Bundle { .. } => {
+                "get the bundle again from who sent it; it is cut or altered"
+            }
+            LoadError::Csv { .. } | LoadError::Parquet { .. } => {
+                "`hallmark-verify tables` lists the columns of every table"
+            }
+            LoadError::Lake { .. } => "rebuild the lake with `hallmark-node reindex`",
+            LoadError::Sort(_) => "report this with the input",
+        }
+    }
+}
+
+/// Reads all inputs, in the order given.
+pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadError> {
+    let mut evidence = Evidence::default();
+    for path in inputs {
+        let what = load_input(path, &mut evidence)?;
+        let name = path.display().to_string();
+        evidence.sources.push(Source {
+            name,
+            what: what.to_owned(),
+            ..Source::default()
+        });
+    }
+    for file in tables {
+        load_table(file, &mut evidence)?;
+    }
+    evidence.tables = std::mem::take(&mut evidence.tables).sorted()?;
+    Ok(evidence)
+}
+
+fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, LoadError> {
+    if path == Path::new("-") {
+        bundle::read_stdin(evidence)?;
+        return Ok("bundle");
+    }
+    if !path.is_dir() {
+        bundle::read_file(path, evidence)?;
+        return Ok("bundle");
+    }
+    match dir::recognise(path) {
+        Some(Folder::Dir(dir, data)) => {
+            dir::read_network(&dir, evidence)?;
+            dir::read_data(&data, evidence)?;
+            Ok("node")
+        }
+        Some(Folder::Data(data)) => {
+            dir::read_data(&data, evidence)?;
+            Ok("node")
+        }
+        Some(Folder::Lake(folder)) => {
+            let tables = lake::read(&folder).map_err(|source| LoadError::Lake {
+                path: folder,
+                source: Box::new(source),
+            })?;
+            evidence.tables.append(tables);
+            Ok("lake")
+        }
+        None => Err(LoadError::NotEvidence {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+fn load_table(file: &TableFile, evidence: &mut Evidence) -> Result<(), LoadError> {
+    let TableFile { table, path } = file;
+    let digest = digest(path)?;
+    let mut source = Source {
+        name: path.display().to_string(),
+        what: format!("table {}", table.name),
+        digest: Some(digest),
+        unproven: true,
+        ..Source::default()
+    };
+    let mut open = File::open(path).map_err(|error| LoadError::io(path, error))?;
+    let mut tables = TableSet::new();
+    if is_parquet(path, &mut open)? {
+        parquet::read(table, open, &mut source, &mut tables).map_err(|fault| {
+            LoadError::Parquet {
+                path: path.clone(),
+                table: table.name,
+                source: fault,
+            }
+        })?;
+    } else {
+        csv::read(table, open, &mut source, &mut tables).map_err(|fault| LoadError::Csv {
+            path: path.clone(),
+            table: table.name,
+            source: fault,
+        })?;
+    }
+    evidence.tables.append(tables);
+    evidence.sources.push(source);
+    Ok(())
+}
+
+/// Parquet files start with four fixed bytes.
+fn is_parquet(path: &Path, file: &mut File) -> Result<bool, LoadError> {
+    use std::io::{Seek, SeekFrom};
+    let fail = |source| LoadError::io(path, source);
+    let mut head = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut head).map_err(fail)?;
+    file.seek(SeekFrom::Start(0)).map_err(fail)?;
+    Ok(head == b"PAR1")
+}
+
+fn digest(path: &Path) -> Result<String, LoadError> {
+    let fail = |source| LoadError::io(path, source);
+    let mut file = File::open(path).map_err(fail)?;
+    let (mut hasher, mut chunk) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut chunk).map_err(fail)?;
+        if read == 0 {
+            return Ok(hex::encode(&hasher.finalize()));
+        }
+        hasher.update(&chunk[..read]);
+    }
+}
+
+/// The evidence table of this name, or the nearest name there is.
+pub fn table_named(name: &str) -> Result<&'static Table, Option<&'static str>> {
+    table::table(name).ok_or_else(|| {
+        let names = table::all_tables().iter().map(|table| table.name);
+        let near = names
+            .map(|known| (strsim::damerau_levenshtein(known, name), known))
+            .min();
+        near.filter(|(distance, _)| *distance <= 3)
+            .map(|(_, known)| known)
+    })
+}

@@ -1,0 +1,143 @@
+//! Evidence bundles, read piece by piece.
+//!
+//! Invariants: at most one item is parsed at a time; bodies of a file stay in the file; what comes
+//! from a pipe is kept in memory up to [`PIPE_BYTES_MAX`].
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::bundle::{BundleError, Item, Piece, Reader};
+use hallmark_schemas::note::SignedNote;
+
+use super::LoadError;
+use crate::evidence::{Defect, DefectKind, Evidence};
+
+/// Most bytes of bodies that a bundle from standard input may bring: they stay in memory.
+pub const PIPE_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Reads the bundle in a file.
+pub fn read_file(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
+    let open = || File::open(path).map_err(|source| LoadError::io(path, source));
+    let file = evidence.bodies.add_file(open()?);
+    read(path, &mut open()?, Some(file), evidence)
+}
+
+/// Reads the bundle that comes from standard input.
+pub fn read_stdin(evidence: &mut Evidence) -> Result<(), LoadError> {
+    let mut input = io::stdin().lock().take(PIPE_BYTES_MAX);
+    read(Path::new("-"), &mut input, None, evidence)
+}
+
+/// Reads a bundle; `file` is the registered file that `input` reads from its start.
+pub fn read(
+    name: &Path,
+    input: &mut dyn Read,
+    file: Option<usize>,
+    evidence: &mut Evidence,
+) -> Result<(), LoadError> {
+    let wrong = |source: BundleError| LoadError::Bundle {
+        path: name.to_owned(),
+        source,
+    };
+    let (mut reader, mut held, mut taken) = (Reader::default(), Vec::new(), 0u64);
+    let mut start = 0;
+    loop {
+        match reader.next(&held[start..]).map_err(wrong)? {
+            Some((piece, length)) => {
+                start += length;
+                taken += length as u64;
+                keep(piece, file, taken, evidence);
+            }
+            None => {
+                held.drain(..start);
+                start = 0;
+                let before = held.len();
+                held.resize(before + CHUNK, 0);
+                let read = input.read(&mut held[before..]);
+                let read = read.map_err(|source| LoadError::io(name, source))?;
+                held.truncate(before + read);
+                if read == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    reader.finish(held.len()).map_err(wrong)
+}
+
+fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
+    let item = match piece {
+        Piece::Header(header) => {
+            evidence.networks_carried.push(header.network);
+            evidence.as_of = evidence.as_of.max(Some(header.as_of));
+            return;
+        }
+        Piece::Item(item) => item,
+    };
+    match item {
+        Item::Checkpoint(note) => match origin_of(&note) {
+            Ok(origin) => evidence
+                .logs
+                .entry(origin)
+                .or_default()
+                .checkpoints
+                .push(note),
+            Err(detail) => evidence.defects.push(flaw(DefectKind::BadProof, detail)),
+        },
+        Item::Entries {
+            origin,
+            first,
+            entries,
+        } => {
+            evidence
+                .logs
+                .entry(origin)
+                .or_default()
+                .entries
+                .insert(first, entries);
+        }
+        Item::Identity(body) | Item::Body(body) => {
+            let id = ContentId::of(&body);
+            if let Err(error) = Envelope::parse(&body) {
+                let mut defect = flaw(DefectKind::BadBody, format!("{id}: {error}"));
+                defect.cites.push(id);
+                evidence.defects.push(defect);
+            }
+            evidence.carried.insert(id);
+            match file {
+                // The content is the last thing of an item.
+                Some(file) => {
+                    let offset = end - body.len() as u64;
+                    evidence.bodies.add_in_file(id, file, offset, body.len());
+                }
+                None => evidence.bodies.add_in_memory(id, &body),
+            }
+        }
+        Item::Receipt { id, receipt } => evidence.receipts.entry(id).or_default().push(receipt),
+    }
+}
+
+fn origin_of(note: &[u8]) -> Result<String, String> {
+    let note = SignedNote::parse(note).map_err(|error| error.to_string())?;
+    note.checkpoint()
+        .map(|checkpoint| checkpoint.origin)
+        .map_err(|error| error.to_string())
+}
+
+fn flaw(kind: DefectKind, detail: String) -> Defect {
+    let subject = "bundle".to_owned();
+    Defect {
+        log: None,
+        entry: None,
+        kind,
+        subject,
+        cites: Vec::new(),
+        detail,
+        at: None,
+    }
+}
