@@ -1,1 +1,6 @@
-//! All system tests: one binary.
+//! All system tests, one binary: real processes over real sockets, brokers and files.
+
+#[cfg(test)]
+mod it {
+    mod tidy;
+}
