@@ -1,1 +1,8 @@
-//! The demo and its seeded generator.
+//! `cargo demo`, and the seeded generator of its data.
+//!
+//! Read [`generate`] for what the data is and where the frauds are, [`demo`] for what happens.
+
+pub mod generate;
+pub mod random;
+
+pub mod demo;

@@ -5,6 +5,8 @@
 
 pub(crate) mod log;
 pub(crate) mod shared;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod times;
 
 use std::sync::{Arc, mpsc};

@@ -1,3 +1,7 @@
 //! The `hallmark-node` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hallmark_node::cli::main(std::env::args_os())
+}

@@ -13,6 +13,7 @@ use hallmark_schemas::attestation::{ContentId, Verified};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::kind::KindName;
+use hallmark_schemas::network::Network;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use crate::table::TableSet;
@@ -343,6 +344,10 @@ pub struct Proven {
     pub logs: Vec<ProvenLog>,
     /// Remarks for the reader: in doubt, unwitnessed.
     pub notes: Vec<String>,
+    /// What the network file says, if there is one that can be used.
+    pub network: Option<Network>,
+    /// SHA-256 of that file, hex.
+    pub network_digest: Option<String>,
     /// Plain tables, handed through.
     pub tables: TableSet,
     /// The newest instant in the evidence, if it has one.

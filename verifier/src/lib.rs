@@ -3,5 +3,6 @@
 pub mod evidence;
 pub mod lake;
 pub mod load;
+pub mod prove;
 pub mod table;
 pub mod tabulate;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch, StringArray,
-    StringBuilder, TimestampMillisecondBuilder, UInt64Array,
+    StringBuilder, TimestampMillisecondArray, TimestampMillisecondBuilder, UInt64Array,
 };
-use datafusion::arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take};
+use datafusion::arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, max, take};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 use hallmark_schemas::table::{self, Bucket, COMMON, Cell, Column, ColumnType, Row, Table};
+use hallmark_schemas::time::Timestamp;
 
 /// Most rows of one batch: a million cells of 64 bytes in 64 columns stay under a few hundred MiB.
 pub const BATCH_ROWS_MAX: usize = 65_536;
@@ -152,6 +153,36 @@ pub fn key_column(table: &Table) -> Option<&'static str> {
 /// The values of a text column; `None` if the batch has no such column.
 pub fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
     batch.column_by_name(name)?.as_any().downcast_ref()
+}
+
+/// The newest instant that a row speaks of: each table's own first instant, its entry's time and
+/// the issuer's word. Instants that may lie ahead, such as the end of a validity, do not count.
+pub fn newest_instant(set: &TableSet) -> Option<Timestamp> {
+    let mut newest = None;
+    for (name, batches) in set.iter() {
+        let own = declared(name).and_then(|table| {
+            table
+                .columns
+                .iter()
+                .find(|column| column.kind == ColumnType::Instant)
+        });
+        let names = own
+            .map(|column| column.name)
+            .into_iter()
+            .chain(["from_hi", "asserted_at"]);
+        for name in names {
+            for batch in batches {
+                newest = newest.max(newest_of(batch, name));
+            }
+        }
+    }
+    newest
+}
+
+fn newest_of(batch: &RecordBatch, name: &str) -> Option<Timestamp> {
+    let column = batch.column_by_name(name)?.as_any();
+    let ms = max(column.downcast_ref::<TimestampMillisecondArray>()?)?;
+    Timestamp::try_from_unix_ms(u64::try_from(ms).ok()?)
 }
 
 fn fields(table: &Table) -> Vec<Field> {

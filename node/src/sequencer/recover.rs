@@ -228,6 +228,8 @@ fn misfit(intent: &Intent, head: Head) -> Unfit {
 }
 
 /// Reads the published checkpoint and the history of all of them, and holds them against the head.
+///
+/// A published note that is damaged is taken from the history, where it was written too.
 fn load_published(
     shared: &Shared,
     checkpoints: &Checkpoints,
@@ -235,15 +237,14 @@ fn load_published(
     head: Head,
 ) -> Result<(), Unfit> {
     let policy = shared.policy();
-    for bytes in checkpoints
-        .history()?
-        .into_iter()
-        .chain(checkpoints.newest()?)
-    {
-        let Ok(note) = SignedNote::parse(&bytes) else {
-            continue;
-        };
-        let Ok(checkpoint) = note.checkpoint() else {
+    let read = |bytes: &[u8]| {
+        let note = SignedNote::parse(bytes)?;
+        let checkpoint = note.checkpoint_of(signer.vkey())?;
+        Ok((checkpoint, note))
+    };
+    let mut newest = None;
+    for bytes in checkpoints.history()? {
+        let Ok((checkpoint, note)) = read(&bytes) else {
             continue;
         };
         // Published under an older policy: the witnesses of then are not asked today.
@@ -253,14 +254,23 @@ fn load_published(
             .flatten()
             .unwrap_or(QuorumTime::Unwitnessed);
         shared.write_times(|times| times.push(checkpoint.size, quorum));
+        newest = Some((checkpoint, note));
     }
-    let Some(bytes) = checkpoints.newest()? else {
+    let published = checkpoints.newest()?.map(|bytes| read(&bytes));
+    match (published, &newest) {
+        (Some(Ok((checkpoint, note))), _) => {
+            let quorum = policy.quorum_met(&note).ok().flatten();
+            let quorum = quorum.unwrap_or(QuorumTime::Unwitnessed);
+            shared.write_times(|times| times.push(checkpoint.size, quorum));
+            newest = Some((checkpoint, note));
+        }
+        (Some(Err(_)) | None, Some((_, note))) => checkpoints.publish(&note.to_bytes())?,
+        (Some(Err(error)), None) => return Err(Unfit::Checkpoint(error)),
+        (None, None) => {}
+    }
+    let Some((checkpoint, note)) = newest else {
         return Ok(());
     };
-    let note = SignedNote::parse(&bytes).map_err(Unfit::Checkpoint)?;
-    let checkpoint = note
-        .checkpoint_of(signer.vkey())
-        .map_err(Unfit::Checkpoint)?;
     let size = checkpoint.size;
     if head.size < size {
         return Err(Unfit::HeadBehind {
@@ -268,7 +278,7 @@ fn load_published(
             data: size,
         });
     }
-    if shared.tiles.root_within(size, head.size)? != checkpoint.root {
+    if size == 0 || shared.tiles.root_within(size, head.size)? != checkpoint.root {
         return Err(Unfit::OtherRoot {
             what: "the published checkpoint",
             size,

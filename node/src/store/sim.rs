@@ -33,7 +33,8 @@ struct State {
     durable_names: BTreeMap<PathBuf, usize>,
     steps: usize,
     stop_at: Option<usize>,
-    fail_sync_at: Option<usize>,
+    fail_at: Option<usize>,
+    failed: bool,
     stopped: bool,
     trace: Vec<String>,
 }
@@ -80,12 +81,23 @@ impl SimDisk {
     pub(crate) fn fail_at(&self, step: usize) {
         let mut state = self.0.lock().unwrap();
         state.steps = 0;
-        state.fail_sync_at = Some(step);
+        state.fail_at = Some(step);
     }
 
     /// Whether the stop was reached.
     pub(crate) fn stopped(&self) -> bool {
         self.0.lock().unwrap().stopped
+    }
+
+    /// Whether the failure was reached.
+    pub(crate) fn failed(&self) -> bool {
+        self.0.lock().unwrap().failed
+    }
+
+    /// Takes a file over from another disk.
+    pub(crate) fn copy_from(&self, other: &SimDisk, path: &Path) {
+        let bytes = other.read(path).unwrap().unwrap();
+        self.corrupt(path, |mine| *mine = bytes);
     }
 
     /// The last operation done or refused, for messages.
@@ -130,7 +142,9 @@ impl SimDisk {
             return Err(io::Error::other("stopped"));
         }
         state.steps += 1;
-        if state.fail_sync_at == Some(state.steps - 1) {
+        // Removing what only takes room may fail without harm: it is not counted.
+        if state.fail_at == Some(state.steps - 1) && what != "remove" {
+            state.failed = true;
             return Err(io::Error::other("injected I/O error"));
         }
         act(&mut state)

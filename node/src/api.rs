@@ -1,0 +1,190 @@
+//! The routes: what each path is, and the one table of status codes.
+//!
+//! Invariants: a route translates and nothing more; every error is problem+json, or concise
+//! problem details where the client speaks COSE; an attestation that the caller may not know of
+//! answers like one that does not exist, as late.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::BodyExt;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use crate::serve::Origin;
+use crate::service::Service;
+
+pub mod attestations;
+pub mod caller;
+pub mod entries;
+pub mod export;
+pub mod findings;
+pub mod health;
+pub mod limit;
+pub mod log;
+pub mod network;
+pub mod peers;
+pub mod problem;
+pub mod scitt;
+
+use problem::ApiError;
+
+/// What every route is given.
+pub type App = Arc<Service>;
+
+/// Most bytes of a submitted attestation in transit: 1 MiB and its receipts.
+pub const SUBMISSION_BYTES_MAX: usize = (1 << 20) + (64 << 10);
+/// Most bytes of an `add-checkpoint` request: 63 hashes and a note with its signatures.
+pub const CHECKPOINT_REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of any other body.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
+/// Time that a slow start of a body is forgiven.
+const BODY_GRACE: Duration = Duration::from_secs(1);
+
+/// Every route of this node.
+pub fn router(app: App) -> Router {
+    let public = Router::new()
+        .route("/log/checkpoint", get(log::checkpoint))
+        .route("/log/tile/{*path}", get(log::tile))
+        .route("/peers/{hex}/checkpoint", get(peers::checkpoint))
+        .route("/peers/{hex}/tile/{*path}", get(peers::tile))
+        .route("/entries/{id}", get(entries::show))
+        .route("/v1/attestations/{id}", get(attestations::show))
+        .route("/.well-known/scitt-keys", get(scitt::keys))
+        .route("/.well-known/scitt-keys/{kid}", get(scitt::key))
+        .route("/network.hallmark", get(network::show))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(middleware::from_fn(share));
+    let own = Router::new()
+        .route("/", get(findings::page))
+        .route("/entries", post(entries::register))
+        .route("/v1/attestations", post(attestations::sign))
+        .route("/log/add-checkpoint", post(log::add_checkpoint))
+        .route("/v1/findings", get(findings::list))
+        .route("/v1/findings/{id}", get(findings::show))
+        .route("/metrics", get(health::metrics))
+        .route("/local/network", post(network::adopt))
+        .route("/local/status", get(health::status))
+        .route("/local/export", post(export::bundle))
+        .route("/local/receipt/{id}", get(entries::receipt));
+    public
+        .merge(own)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::by_caller))
+        .layer(middleware::from_fn(problem::speak))
+        .layer(middleware::from_fn(harden))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+/// The answer to a request that took too long.
+pub fn too_slow() -> Response {
+    problem::json(&ApiError::TooSlow)
+}
+
+fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
+    problem::json(&ApiError::Fault { cause: "a bug in this route".to_owned() })
+}
+
+async fn unknown_path() -> ApiError {
+    ApiError::NotFound
+}
+
+async fn wrong_method(method: Method) -> ApiError {
+    ApiError::MethodNotAllowed { method: method.to_string() }
+}
+
+/// Public reads may be used by any page.
+async fn share(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let any = HeaderValue::from_static("*");
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    response
+}
+
+/// Headers that every answer has.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Reads a request's body under a limit on its size and on how slowly it may come.
+pub(crate) async fn read_body(app: &Service, body: Body, max: usize) -> Result<Bytes, ApiError> {
+    let started = Instant::now();
+    let rate = app.config.http.body_rate_min.max(1);
+    let mut body = body;
+    let mut read = Vec::new();
+    loop {
+        let allowed = BODY_GRACE + Duration::from_millis(read.len() as u64 * 1000 / rate);
+        let frame = match timeout_at(started + allowed, body.frame()).await {
+            Err(_) => return Err(ApiError::TooSlow),
+            Ok(None) => return Ok(read.into()),
+            Ok(Some(Err(_))) => return Err(ApiError::malformed("the body ends too early")),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(data) = frame.into_data() {
+            if max < read.len() + data.len() {
+                return Err(ApiError::TooLarge { max });
+            }
+            read.extend_from_slice(&data);
+        }
+    }
+}
+
+/// Fails unless the request came over the owner's socket.
+pub(crate) fn owner_only(origin: Origin) -> Result<(), ApiError> {
+    if origin == Origin::Socket { Ok(()) } else { Err(ApiError::NotFound) }
+}
+
+/// Bytes with a strong validator; 304 where the client has them.
+pub(crate) fn cached(request: &axum::http::HeaderMap, kind: &'static str, control: &'static str, tag: &str, bytes: Vec<u8>) -> Response {
+    let tag = format!("\"{tag}\"");
+    let known = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = known.is_some_and(|list| list.split(',').any(|one| one.trim() == tag));
+    let head = [
+        (header::CACHE_CONTROL, control.to_owned()),
+        (header::ETAG, tag),
+        (header::CONTENT_TYPE, kind.to_owned()),
+    ];
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
+    }
+    (StatusCode::OK, head, bytes).into_response()
+}
+
+/// Immutable for a week: what its name commits to never changes.
+pub(crate) const IMMUTABLE: &str = "public, max-age=604800, immutable";
+/// Immutable too, but for this caller alone.
+pub(crate) const IMMUTABLE_PRIVATE: &str = "private, max-age=604800, immutable";
+
+/// Runs blocking store work off the request threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| ApiError::Fault { cause: "a bug in a store call".to_owned() })
+}
+
+/// Gives the state a name in handlers.
+pub(crate) type Ctx = State<App>;

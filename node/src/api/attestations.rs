@@ -1,0 +1,119 @@
+//! `/v1/attestations`: the node signs for clients without keys; bodies for whom they are meant.
+
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::cose::Sign1;
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::caller::Caller;
+use super::entries::parse_id;
+use super::problem::ApiError;
+use super::{
+    BODY_BYTES_MAX, Ctx, IMMUTABLE, IMMUTABLE_PRIVATE, blocking, cached, read_body,
+};
+use crate::admission::Admitted;
+use crate::sign::{Defaults, Statement};
+
+/// A 404 leaves no earlier than this after its request, whether the body exists or not.
+const HIDING_TIME: Duration = Duration::from_millis(10);
+
+/// `POST /v1/attestations`: {kind, sub, aud?, payload}; signed by the node's capture device.
+pub(super) async fn sign(
+    State(app): Ctx,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    caller.may_sign_for(&app.config.org)?;
+    let (parts, body) = request.into_parts();
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !kind.is_some_and(|kind| kind.contains("json")) {
+        return Err(ApiError::WrongType { wanted: "application/json" });
+    }
+    let bytes = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let json: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|e| ApiError::malformed(format!("not JSON: {e}")))?;
+    let statement = Statement::from_json(json, &Defaults::default())
+        .map_err(|e| ApiError::malformed(e.to_string()))?;
+    let now = (app.clock)();
+    let envelope = statement
+        .sign(&app.config, now, app.capture.as_ref())
+        .map_err(|e| ApiError::malformed(e.to_string()))?;
+    let admitted = app.admit(envelope.stored().to_vec()).await?;
+    let (id, standing) = match admitted {
+        Admitted::Stored { id, .. } => (id, "stored"),
+        Admitted::Deferred { id } => (id, "deferred"),
+    };
+    let view = serde_json::json!({ "id": id.to_string(), "status": standing });
+    let location = format!("/v1/attestations/{id}");
+    let head = [(header::LOCATION, location)];
+    let status = if standing == "stored" { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    Ok((status, head, axum::Json(view)).into_response())
+}
+
+/// `GET /v1/attestations/{id}`: JSON, the payload as CBOR or the stored COSE_Sign1, by `Accept`.
+pub(super) async fn show(
+    State(app): Ctx,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let started = Instant::now();
+    let id = parse_id(&id)?;
+    let node = app.node.clone();
+    let stored = blocking(move || node.body(&id)).await??;
+    let readable = stored.and_then(|stored| {
+        let envelope = Envelope::parse(&stored).ok()?;
+        let claims = envelope.claims();
+        caller.may_read(&claims.aud, &claims.iss).then_some(envelope)
+    });
+    let Some(envelope) = readable else {
+        sleep_until(started + HIDING_TIME).await;
+        return Err(ApiError::NotFound);
+    };
+    represent(&app, &headers, id, envelope).await
+}
+
+/// The signed payload, as it was signed.
+fn payload_of(envelope: &Envelope) -> Vec<u8> {
+    let message = Sign1::parse(envelope.stored()).expect("an envelope is a COSE_Sign1");
+    message.payload.expect("an envelope has its payload").to_vec()
+}
+
+async fn represent(
+    app: &super::App,
+    headers: &HeaderMap,
+    id: ContentId,
+    envelope: Envelope,
+) -> Result<Response, ApiError> {
+    let is_public = envelope.claims().aud.byte() == 0;
+    let control = if is_public { IMMUTABLE } else { IMMUTABLE_PRIVATE };
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let hex = id.to_string();
+    let mut response = if accept.contains("application/cose") {
+        let stored = envelope.stored().to_vec();
+        cached(headers, "application/cose", control, &hex, stored)
+    } else if accept.contains("application/cbor") {
+        let payload = payload_of(&envelope);
+        cached(headers, "application/cbor", control, &format!("{hex}-cbor"), payload)
+    } else if accept.is_empty() || accept.contains("json") || accept.contains("*/*") {
+        let node = app.node.clone();
+        let places = blocking(move || node.places(&id)).await??;
+        let places = places.iter().map(|place| {
+            serde_json::json!({
+                "log": place.origin,
+                "index": place.index,
+                "admitted_at": place.entry.admitted_at,
+            })
+        });
+        let view = crate::sign::view(&envelope, places.collect());
+        (StatusCode::OK, axum::Json(view)).into_response()
+    } else {
+        return Err(ApiError::NotAcceptable {
+            offered: "application/json, application/cbor, application/cose",
+        });
+    };
+    response.headers_mut().insert(header::VARY, "Accept, Authorization".parse().expect("ASCII"));
+    Ok(response)
+}

@@ -1,0 +1,88 @@
+//! How many requests one address may send.
+//!
+//! Invariants: the owner's socket is not limited; the table of addresses is bounded; whoever is
+//! turned away is told when to come back.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::problem::ApiError;
+use crate::serve::Origin;
+
+/// Most addresses that are remembered; each takes about 40 bytes.
+const ADDRESSES_MAX: usize = 16 * 1024;
+/// A burst is so many seconds' worth.
+const BURST_S: f64 = 10.0;
+
+/// Requests left for each address. Every request takes one; time brings them back.
+#[derive(Debug, Default)]
+pub struct Limiter(Mutex<HashMap<IpAddr, Bucket>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Limiter {
+    /// Takes one request of `address`; otherwise the seconds until there is one.
+    pub fn take(&self, address: IpAddr, per_second: u32, now: Instant) -> Result<(), u64> {
+        let (rate, burst) = (f64::from(per_second), f64::from(per_second) * BURST_S);
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ADDRESSES_MAX <= buckets.len() && !buckets.contains_key(&address) {
+            buckets.retain(|_, b| now.duration_since(b.at).as_secs_f64() < BURST_S);
+            if ADDRESSES_MAX <= buckets.len() {
+                return Err(BURST_S as u64);
+            }
+        }
+        let bucket = buckets.entry(address).or_insert(Bucket { left: burst, at: now });
+        let elapsed = now.duration_since(bucket.at).as_secs_f64();
+        bucket.left = (bucket.left + elapsed * rate).min(burst);
+        bucket.at = now;
+        if bucket.left < 1.0 {
+            return Err(((1.0 - bucket.left) / rate).ceil().max(1.0) as u64);
+        }
+        bucket.left -= 1.0;
+        Ok(())
+    }
+}
+
+/// The layer over all routes.
+pub(crate) async fn by_caller(State(app): State<App>, request: Request, next: Next) -> Response {
+    if let Some(Origin::Address(address)) = request.extensions().get::<Origin>() {
+        let per_second = app.config.http.requests_per_second_max;
+        if let Err(after_s) = app.limiter.take(*address, per_second, Instant::now()) {
+            return ApiError::TooMany { after_s }.into_response();
+        }
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_is_followed_by_a_wait_and_then_by_the_rate() {
+        let (limiter, address) = (Limiter::default(), IpAddr::from([192, 0, 2, 1]));
+        let start = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(limiter.take(address, 2, start), Ok(()));
+        }
+        assert_eq!(limiter.take(address, 2, start), Err(1));
+        assert_eq!(limiter.take(IpAddr::from([192, 0, 2, 2]), 2, start), Ok(()));
+        let later = start + Duration::from_secs(1);
+        assert_eq!(limiter.take(address, 2, later), Ok(()));
+        assert_eq!(limiter.take(address, 2, later), Ok(()));
+        assert_eq!(limiter.take(address, 2, later), Err(1));
+    }
+}

@@ -1,0 +1,286 @@
+//! Errors of the routes, and the one table of their status codes.
+//!
+//! Invariants: a client reads problem+json (RFC 9457), or concise problem details (RFC 9290) if it
+//! sent or accepts COSE or CBOR; our own faults tell nothing of the inside.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hallmark_schemas::attestation::{ContentId, Refusal};
+
+use crate::admission::AdmitError;
+use crate::store::StoreError;
+
+/// Why a request gets no result.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant says what its fields tell")]
+pub enum ApiError {
+    /// The request cannot be read.
+    Malformed { detail: String },
+    /// The attestation is malformed, unsigned or not authorised.
+    Refused { code: String, detail: String },
+    /// A route that needs a token got none, or a bad one.
+    Unauthorized { detail: String },
+    /// The token does not allow this.
+    Forbidden { detail: String },
+    /// Nothing here, or nothing that the caller may know of.
+    NotFound,
+    /// The path has other methods.
+    MethodNotAllowed { method: String },
+    /// The `Accept` header names nothing that this route has.
+    NotAcceptable { offered: &'static str },
+    /// The body or header came too slowly.
+    TooSlow,
+    /// Another statement has this natural identity.
+    Contradicted { detail: String, earlier: Option<ContentId> },
+    /// The body is too large.
+    TooLarge { max: usize },
+    /// The route takes another media type.
+    WrongType { wanted: &'static str },
+    /// Well-formed, but it proves nothing.
+    Unproved { detail: String },
+    /// Too many requests.
+    TooMany { after_s: u64 },
+    /// Not now.
+    Busy { after_s: u64, detail: String },
+    /// Our own fault.
+    Fault { cause: String },
+}
+
+impl ApiError {
+    /// A request that cannot be read.
+    pub fn malformed(detail: impl Into<String>) -> ApiError {
+        ApiError::Malformed { detail: detail.into() }
+    }
+
+    /// The table: status, stable code, title.
+    fn row(&self) -> (StatusCode, &str, &'static str) {
+        use StatusCode as S;
+        match self {
+            ApiError::Malformed { .. } => (S::BAD_REQUEST, "malformed", "cannot be read"),
+            ApiError::Refused { code, .. } => (S::BAD_REQUEST, code, "attestation refused"),
+            ApiError::Unauthorized { .. } => (S::UNAUTHORIZED, "unauthorized", "token needed"),
+            ApiError::Forbidden { .. } => (S::FORBIDDEN, "forbidden", "not allowed"),
+            ApiError::NotFound => (S::NOT_FOUND, "not_found", "not found"),
+            ApiError::MethodNotAllowed { .. } => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
+            }
+            ApiError::NotAcceptable { .. } => {
+                (S::NOT_ACCEPTABLE, "not_acceptable", "no such representation")
+            }
+            ApiError::TooSlow => (S::REQUEST_TIMEOUT, "too_slow", "request took too long"),
+            ApiError::Contradicted { .. } => (S::CONFLICT, "contradicted", "contradicts itself"),
+            ApiError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large", "body too large"),
+            ApiError::WrongType { .. } => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "wrong_type", "media type not taken")
+            }
+            ApiError::Unproved { .. } => (S::UNPROCESSABLE_ENTITY, "unproved", "proof is wrong"),
+            ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
+            ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
+            ApiError::Fault { .. } => (S::INTERNAL_SERVER_ERROR, "fault", "fault of this node"),
+        }
+    }
+
+    /// One sentence with the values.
+    fn detail(&self) -> String {
+        match self {
+            ApiError::Malformed { detail }
+            | ApiError::Refused { detail, .. }
+            | ApiError::Unauthorized { detail }
+            | ApiError::Forbidden { detail }
+            | ApiError::Contradicted { detail, .. }
+            | ApiError::Unproved { detail }
+            | ApiError::Busy { detail, .. } => detail.clone(),
+            ApiError::NotFound => "nothing here that you may know of".to_owned(),
+            ApiError::MethodNotAllowed { method } => format!("this path does not take {method}"),
+            ApiError::NotAcceptable { offered } => format!("this route offers {offered}"),
+            ApiError::TooSlow => "send it again, faster or in smaller parts".to_owned(),
+            ApiError::TooLarge { max } => format!("at most {max} bytes"),
+            ApiError::WrongType { wanted } => format!("this route takes {wanted}"),
+            ApiError::TooMany { after_s } => format!("try again in {after_s} s"),
+            ApiError::Fault { .. } => "the operator's log has the cause".to_owned(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            ApiError::TooMany { after_s } | ApiError::Busy { after_s, .. } => Some(*after_s),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        let detail = with_causes(&refusal);
+        match refusal {
+            Refusal::Contradicted { earlier, .. } => {
+                ApiError::Contradicted { detail, earlier: Some(earlier) }
+            }
+            other => ApiError::Refused { code: other.code().to_owned(), detail },
+        }
+    }
+}
+
+impl From<AdmitError> for ApiError {
+    fn from(error: AdmitError) -> ApiError {
+        match error {
+            AdmitError::Refused(refusal) => refusal.into(),
+            AdmitError::Busy { retry_after, what } => {
+                ApiError::Busy { after_s: retry_after.as_secs().max(1), detail: what.to_owned() }
+            }
+            AdmitError::ReadOnly { cause } => ApiError::Busy { after_s: 60, detail: cause },
+            AdmitError::Unknown { .. } => ApiError::NotFound,
+            AdmitError::Stopped { cause } => {
+                tracing::error!(%cause, "the writer stopped");
+                ApiError::Busy { after_s: 60, detail: "this node has stopped writing".to_owned() }
+            }
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> ApiError {
+        ApiError::Fault { cause: with_causes(&error) }
+    }
+}
+
+/// An error and what lies below it, in one line.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let ApiError::Fault { cause } = &self {
+            tracing::error!(%cause, "request failed by our own fault");
+        }
+        let mut response = json(&self);
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// RFC 9457.
+pub(crate) fn json(error: &ApiError) -> Response {
+    let (status, code, title) = error.row();
+    let mut problem = serde_json::json!({
+        "type": format!("urn:hallmark:problem:{code}"),
+        "title": title,
+        "status": status.as_u16(),
+        "detail": error.detail(),
+    });
+    if let ApiError::Contradicted { earlier: Some(earlier), .. } = error {
+        problem["earlier"] = earlier.to_string().into();
+    }
+    let mut response =
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string())
+            .into_response();
+    finish(&mut response, error);
+    response
+}
+
+/// RFC 9290: {-1: title, -2: detail, -4: response code}, in the order of its encoded keys.
+fn concise(error: &ApiError) -> Response {
+    let (status, _, title) = error.row();
+    let mut bytes = vec![0xa3, 0x20];
+    text(&mut bytes, title);
+    bytes.push(0x21);
+    text(&mut bytes, &error.detail());
+    bytes.push(0x23);
+    bytes.push(0x19);
+    bytes.extend_from_slice(&status.as_u16().to_be_bytes());
+    let kind = "application/concise-problem-details+cbor";
+    let mut response = (status, [(header::CONTENT_TYPE, kind)], bytes).into_response();
+    finish(&mut response, error);
+    response
+}
+
+/// A CBOR text string; details are cut at 64 KiB.
+fn text(bytes: &mut Vec<u8>, text: &str) {
+    let mut end = text.len().min(usize::from(u16::MAX));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    match end {
+        0..=23 => bytes.push(0x60 | end as u8),
+        24..=255 => bytes.extend_from_slice(&[0x78, end as u8]),
+        _ => {
+            bytes.push(0x79);
+            bytes.extend_from_slice(&(end as u16).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&text.as_bytes()[..end]);
+}
+
+fn finish(response: &mut Response, error: &ApiError) {
+    let headers = response.headers_mut();
+    if let Some(after) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
+    }
+    if matches!(error, ApiError::Unauthorized { .. }) {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+}
+
+/// Turns an error into concise problem details for clients that speak COSE.
+pub(crate) async fn speak(request: Request, next: Next) -> Response {
+    let speaks_cose = speaks_cose(request.headers());
+    let response = next.run(request).await;
+    match response.extensions().get::<Arc<ApiError>>() {
+        Some(error) if speaks_cose => concise(error),
+        _ => response,
+    }
+}
+
+fn speaks_cose(headers: &HeaderMap) -> bool {
+    let names = |name: header::HeaderName, what: &[&str]| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+        what.iter().any(|one| value.contains(one))
+    };
+    if names(header::ACCEPT, &["problem+json", "application/json"]) {
+        return false;
+    }
+    let cose = ["application/cose", "concise-problem-details+cbor", "application/cbor"];
+    names(header::CONTENT_TYPE, &cose[..1]) || names(header::ACCEPT, &cose)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concise_details_are_deterministic_cbor() {
+        let mut bytes = Vec::new();
+        text(&mut bytes, &"x".repeat(300));
+        assert_eq!(&bytes[..3], &[0x79, 1, 44]);
+        let response = concise(&ApiError::NotFound);
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn a_cose_client_is_answered_in_cbor_unless_it_accepts_json() {
+        let mut headers = HeaderMap::new();
+        assert!(!speaks_cose(&headers));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/cose"));
+        assert!(speaks_cose(&headers));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/problem+json"));
+        assert!(!speaks_cose(&headers));
+    }
+
+    #[test]
+    fn a_busy_node_says_when_to_come_back() {
+        let response = json(&ApiError::Busy { after_s: 7, detail: String::new() });
+        assert_eq!(response.headers()[header::RETRY_AFTER], "7");
+    }
+}

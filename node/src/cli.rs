@@ -1,0 +1,371 @@
+//! The command line of `hallmark-node`: its tree, its output, its exit codes.
+//!
+//! Invariants: stdout is data, stderr is talk; the last line is the verdict; a command returns its
+//! exit code, nothing here ends the process.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hallmark_schemas::exit::Exit;
+
+use crate::command;
+use crate::failure::Failure;
+
+/// The peer of an organisation: admits, logs, mirrors and serves attestations.
+#[derive(Debug, Parser)]
+#[command(name = "hallmark-node", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done · 1 findings, or items refused · 2 command line or \
+configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete · 6 busy, locked or \
+unreachable · 70 our own fault")]
+pub struct Cli {
+    /// How results are printed: text for people, json with one object a line for programs.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
+    pub format: Format,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// JSON lines with stable field names.
+    Json,
+    /// Deterministic CBOR or stored bytes, where a command has them.
+    Cbor,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes keys, config.toml and the request to join a network.
+    #[command(after_help = "Examples:
+  hallmark-node init plant --org urn:hallmark:org:uscc:91310000MA1K4LCA5N --name 'Plant Ltd' \\
+      --role producer --network network.hallmark
+  hallmark-node init registry --org urn:hallmark:org:lei:529900T8BM49AURSDO55 --name Registry \\
+      --role registrar --new-network demo")]
+    Init(InitArgs),
+    /// Registrar: admits an organisation and writes the next network file.
+    #[command(after_help = "Example:\n  hallmark-node admit registry plant/join.cbor")]
+    Admit(AdmitArgs),
+    /// Admits a device: logs its attestation and writes enrolled.cbor.
+    #[command(after_help = "Example:\n  hallmark-node enrol plant meter/enrol.cbor")]
+    Enrol(EnrolArgs),
+    /// Shows the network file, or (registrar) makes a version with another witness policy.
+    #[command(after_help = "Examples:
+  hallmark-node network registry show
+  hallmark-node network registry --quorum 2 --witness uscc-91310000MA1K4LCA5N \\
+      --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009")]
+    Network(NetworkArgs),
+    /// Serves HTTP, MQTT and peers until SIGTERM.
+    #[command(after_help = "Example:\n  hallmark-node run plant --http 127.0.0.1:8080")]
+    Run(RunArgs),
+    /// Signs attestations into the durable outbox and sends them to the running node.
+    #[command(after_help = "Examples:
+  hallmark-node submit plant attestation.json
+  hallmark-node submit plant events.json --aud members --receipt
+  hallmark-node submit plant meter.csv --kind readings")]
+    Submit(SubmitArgs),
+    /// Prints one attestation.
+    #[command(after_help = "Example:\n  hallmark-node get plant sha256:… --format json")]
+    Get(GetArgs),
+    /// Prints the COSE receipt of one attestation, as bytes.
+    #[command(after_help = "Example:\n  hallmark-node receipt plant sha256:… > receipt.cose")]
+    Receipt(GetArgs),
+    /// Writes an evidence bundle that anyone can check offline.
+    #[command(after_help = "Examples:
+  hallmark-node export plant -o plant.hallmark
+  hallmark-node export plant --goods https://id.gs1.org/01/09520123456788/21/7 -o case.hallmark
+  hallmark-node export plant --period 2026-01-01T00:00:00Z/2026-04-01T00:00:00Z -o q1.hallmark")]
+    Export(ExportArgs),
+    /// Prints a bearer token, alone on the last line.
+    #[command(after_help = "Example:\n  hallmark-node token plant --scope capture --purpose erp")]
+    Token(TokenArgs),
+    /// Says how the node and its log are.
+    #[command(after_help = "Example:\n  hallmark-node status plant --format json")]
+    Status(DirArgs),
+    /// Re-reads everything: tiles against the checkpoint, bodies against their ids.
+    #[command(after_help = "Example:\n  hallmark-node check plant")]
+    Check(DirArgs),
+    /// Rebuilds the index and the evidence tables from the files.
+    #[command(after_help = "Example:\n  hallmark-node reindex plant")]
+    Reindex(DirArgs),
+}
+
+/// Only the node's folder.
+#[derive(Args, Debug)]
+pub struct DirArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// The folder to make.
+    pub dir: PathBuf,
+    /// The organisation, `urn:hallmark:org:<uscc|lei|gln>:<value>`.
+    #[arg(long, value_name = "URN")]
+    pub org: String,
+    /// Its legal name.
+    #[arg(long)]
+    pub name: String,
+    /// A role it asks for; may be given several times.
+    #[arg(long = "role", value_name = "ROLE", required = true, num_args = 1..)]
+    pub roles: Vec<String>,
+    /// The network file to start from.
+    #[arg(long, value_name = "FILE", conflicts_with = "new_network")]
+    pub network: Option<PathBuf>,
+    /// Founds a network of this name and makes the organisation its registrar too.
+    #[arg(long, value_name = "NAME")]
+    pub new_network: Option<String>,
+    /// The region whose law binds its bodies, ISO 3166 alpha-2.
+    #[arg(long, default_value = "CN", env = "HALLMARK_REGION")]
+    pub region: String,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `admit`.
+#[derive(Args, Debug)]
+pub struct AdmitArgs {
+    /// The registrar's folder.
+    pub dir: PathBuf,
+    /// The newcomer's join.cbor.
+    pub join: PathBuf,
+    /// Grants these roles instead of those asked for.
+    #[arg(long = "role", value_name = "ROLE", num_args = 1..)]
+    pub roles: Vec<String>,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `enrol`.
+#[derive(Args, Debug)]
+pub struct EnrolArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// The device's enrol.cbor.
+    pub enrol: PathBuf,
+    /// Where enrolled.cbor goes. Default: beside enrol.cbor.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `network`.
+#[derive(Args, Debug)]
+pub struct NetworkArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// `show` prints the network file; the default without --quorum.
+    #[arg(value_parser = ["show"])]
+    pub action: Option<String>,
+    /// How many of the witnesses must cosign; 0 is `quorum none`.
+    #[arg(long, value_name = "K")]
+    pub quorum: Option<usize>,
+    /// A member that witnesses, `<scheme>-<value>` or its URN; default: all members.
+    #[arg(long = "witness", value_name = "NAME", num_args = 1.., requires = "quorum")]
+    pub witnesses: Vec<String>,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// Where HTTP listens; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", env = "HALLMARK_HTTP")]
+    pub http: Option<SocketAddr>,
+    /// The broker: `embedded`, `none` or mqtt://host:port.
+    #[arg(long, value_name = "BROKER", env = "HALLMARK_MQTT")]
+    pub mqtt: Option<String>,
+}
+
+/// `submit`.
+#[derive(Args, Debug)]
+pub struct SubmitArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// JSON, JSON lines, CBOR, EPCIS documents or CSV; `-` is stdin.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The kind, where the file does not say it.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Who may read: public, members or URN,...
+    #[arg(long)]
+    pub aud: Option<String>,
+    /// Waits for *recorded* and prints the index too.
+    #[arg(long)]
+    pub receipt: bool,
+    /// Seconds to wait for the node.
+    #[arg(long, default_value_t = 60, env = "HALLMARK_WAIT")]
+    pub wait: u64,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `get` and `receipt`.
+#[derive(Args, Debug)]
+pub struct GetArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// The content id, `sha256:<64 hex>`.
+    pub id: String,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// Bodies about these goods.
+    #[arg(long, value_name = "GOODS")]
+    pub goods: Vec<String>,
+    /// Bodies about this facility and its devices.
+    #[arg(long, value_name = "URN")]
+    pub facility: Vec<String>,
+    /// Bodies admitted in this period, `START/END` in RFC 3339.
+    #[arg(long, value_name = "START/END")]
+    pub period: Option<String>,
+    /// This attestation and what it cites.
+    #[arg(long = "id", value_name = "ID")]
+    pub ids: Vec<String>,
+    /// The bundle to write; `-` is stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `token`.
+#[derive(Args, Debug)]
+pub struct TokenArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// What the token allows.
+    #[arg(long, value_parser = ["capture", "read", "admin"])]
+    pub scope: String,
+    /// Why it is asked for; kept in the record of access.
+    #[arg(long)]
+    pub purpose: String,
+    /// The origin of the node that it is for. Default: this one.
+    #[arg(long, value_name = "ORIGIN")]
+    pub audience: Option<String>,
+    /// Minutes it lives, at most 10.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10))]
+    pub minutes: u64,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Where a command writes: data to stdout, talk to stderr.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// How results are printed.
+    pub format: Format,
+}
+
+impl Output {
+    /// One result: `text` for people or `json` for programs.
+    pub fn item(&self, text: impl std::fmt::Display, json: &serde_json::Value) {
+        match self.format {
+            Format::Json => stdout_line(&json.to_string()),
+            Format::Text | Format::Cbor => stdout_line(&text.to_string()),
+        }
+    }
+
+    /// The last line: what it all came to.
+    pub fn verdict(&self, word: &str, text: impl std::fmt::Display) {
+        let json = serde_json::json!({ "verdict": word, "text": text.to_string() });
+        self.item(format!("{word}: {text}"), &json);
+    }
+
+    /// Talk, to stderr.
+    pub fn say(&self, text: impl std::fmt::Display) {
+        eprintln!("{text}");
+    }
+
+    /// Raw bytes to stdout.
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(|e| Failure::fault("cannot write to stdout").because(&e))
+    }
+}
+
+/// A closed pipe on stdout ends nothing: whoever reads has read enough.
+fn stdout_line(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{line}");
+}
+
+/// Parses the arguments, runs the command, prints its failure.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return exit.into();
+        }
+    };
+    start_logging(matches!(cli.command, Command::Run(_)));
+    match command::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprint!("{}", failure.lines());
+            failure.exit().into()
+        }
+    }
+}
+
+fn start_logging(serving: bool) {
+    let default = if serving { "info,fjall=warn,lsm_tree=warn,rumqttd=warn" } else { "error" };
+    let filter = crate::config::log_filter(default);
+    let color = std::io::stderr().is_terminal() && !crate::config::no_color();
+    // A second subscriber (tests in one process) is no fault.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_lives_ten_minutes_at_most() {
+        let args = |minutes: &str| {
+            let line = ["hallmark-node", "token", "d", "--scope", "read", "--purpose", "audit"];
+            Cli::try_parse_from(line.into_iter().chain(["--minutes", minutes]))
+        };
+        assert!(args("10").is_ok());
+        assert!(args("11").is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! The subcommands: what each does, and what several of them share.
+
+use std::future::Future;
+use std::path::Path;
+
+use futures_util::StreamExt;
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::exit::Exit;
+
+use crate::cli::{Cli, Command, Output};
+use crate::client::Ask;
+use crate::failure::Failure;
+use crate::outbox::{self, Fate, Parcel};
+use crate::socket::Local;
+
+pub mod admit;
+pub mod check;
+pub mod enrol;
+pub mod export;
+pub mod get;
+pub mod init;
+pub mod network;
+pub mod reindex;
+pub mod run;
+pub mod status;
+pub mod submit;
+pub mod token;
+
+/// Attestations of one file that are on their way at once.
+const SENT_AT_ONCE: usize = 64;
+
+/// Runs the command and answers its exit code.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    let output = Output { format: cli.format };
+    match cli.command {
+        Command::Init(args) => init::run(&args, output),
+        Command::Admit(args) => admit::run(&args, output),
+        Command::Enrol(args) => enrol::run(&args, output),
+        Command::Network(args) => network::run(&args, output),
+        Command::Run(args) => run::run(&args, output),
+        Command::Submit(args) => submit::run(&args, output),
+        Command::Get(args) => get::attestation(&args, output),
+        Command::Receipt(args) => get::receipt(&args, output),
+        Command::Export(args) => export::run(&args, output),
+        Command::Token(args) => token::run(&args, output),
+        Command::Status(args) => status::run(&args, output),
+        Command::Check(args) => check::run(&args, output),
+        Command::Reindex(args) => reindex::run(&args, output),
+    }
+}
+
+/// Runs a future of a short command on one thread.
+pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::fault("cannot start the runtime").because(&e))?
+        .block_on(work)
+}
+
+/// The running node of `dir`, or how to start it.
+pub(crate) async fn running(dir: &Path) -> Result<Local, Failure> {
+    Local::connect(dir).await?.ok_or_else(|| not_running(dir))
+}
+
+pub(crate) fn not_running(dir: &Path) -> Failure {
+    Failure::busy(format!("no node runs on {}", dir.display()))
+        .help(format!("start it: hallmark-node run {}", dir.display()))
+}
+
+/// Sends everything in the outbox, oldest file first, and settles it.
+///
+/// Stops at the first file of which something cannot be taken now.
+pub(crate) async fn send_outbox(
+    dir: &Path,
+    local: &Local,
+    mut told: impl FnMut(&ContentId, &Fate),
+) -> Result<bool, Failure> {
+    for parcel in outbox::waiting(dir)? {
+        let at_once = if parcel.is_ordered() { 1 } else { SENT_AT_ONCE };
+        let fates = send(&parcel, local, at_once, &mut told).await?;
+        parcel.settle(dir, &fates)?;
+        if fates.iter().any(|(_, fate)| matches!(fate, Fate::Later { .. })) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn send(
+    parcel: &Parcel,
+    local: &Local,
+    at_once: usize,
+    told: &mut impl FnMut(&ContentId, &Fate),
+) -> Result<Vec<(ContentId, Fate)>, Failure> {
+    let sent = parcel.items.iter().map(|(id, stored)| async move {
+        let ask = Ask {
+            body: Some(("application/cose", stored)),
+            accept: Some("application/problem+json"),
+            prefer: Some("respond-async"),
+            ..Ask::default()
+        };
+        local.ask("/entries", ask).await.map(|answer| (*id, fate_of(id, &answer)))
+    });
+    let mut answers = futures_util::stream::iter(sent).buffered(at_once);
+    let mut fates = Vec::new();
+    while let Some(answer) = answers.next().await {
+        let (id, fate) = answer?;
+        told(&id, &fate);
+        fates.push((id, fate));
+    }
+    Ok(fates)
+}
+
+fn fate_of(id: &ContentId, answer: &crate::client::Answer) -> Fate {
+    let located = answer.location.as_deref().and_then(|path| path.rsplit('/').next()?.parse().ok());
+    let stored = located.unwrap_or(*id);
+    match (answer.status, answer.standing.as_deref()) {
+        (303, Some("deferred")) => Fate::Deferred,
+        (201 | 303, standing) => {
+            Fate::Stored { id: stored, recorded: standing == Some("recorded") }
+        }
+        (408 | 429 | 503, _) => Fate::Later { reason: answer.text() },
+        _ => Fate::Refused { reason: answer.text() },
+    }
+}
+
+/// Puts attestations into the outbox and, where the node runs, sends them.
+///
+/// Answers whether they were sent.
+pub(crate) async fn log(
+    dir: &Path,
+    envelopes: &[hallmark_schemas::attestation::Envelope],
+    output: Output,
+) -> Result<bool, Failure> {
+    outbox::put(dir, envelopes)?;
+    let Some(local) = Local::connect(dir).await? else {
+        output.say("no node runs here: what was signed waits in the outbox for the next run");
+        return Ok(false);
+    };
+    let mut refused = None;
+    send_outbox(dir, &local, |id, fate| {
+        if let Fate::Refused { reason } = fate {
+            refused = Some(format!("{id}: {reason}"));
+        }
+    })
+    .await?;
+    match refused {
+        Some(reason) => Err(Failure::new(Exit::Found, format!("refused {reason}"))
+            .help("what was refused lies in outbox/refused")),
+        None => Ok(true),
+    }
+}

@@ -1,0 +1,81 @@
+//! `export`: an evidence bundle that anyone can check offline.
+
+use std::io::Write;
+use std::path::Path;
+
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::time::{Period, Timestamp};
+
+use super::{running, wait_for};
+use crate::bundle::Selection;
+use crate::cli::{ExportArgs, Output};
+use crate::failure::Failure;
+
+/// Asks the running node for the bundle; the file appears whole or not at all.
+pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
+    let selection = selection(args)?;
+    let is_stdout = args.output == Path::new("-");
+    let fresh = args.output.with_extension("hallmark.new");
+    let cannot = |e: std::io::Error| {
+        Failure::usage(format!("cannot write {}", args.output.display())).because(&e)
+    };
+    let mut file = if is_stdout { None } else { Some(std::fs::File::create(&fresh).map_err(cannot)?) };
+    let mut written = 0u64;
+    let fetched = wait_for(async {
+        let local = running(&args.dir).await?;
+        let body = serde_json::to_vec(&selection).expect("texts are JSON");
+        local
+            .download("/local/export", &body, |piece| {
+                written += piece.len() as u64;
+                match &mut file {
+                    Some(file) => file.write_all(piece),
+                    None => std::io::stdout().lock().write_all(piece),
+                }
+            })
+            .await
+    });
+    if fetched.is_err() && !is_stdout {
+        let _ = std::fs::remove_file(&fresh);
+    }
+    fetched?;
+    if let Some(file) = file {
+        file.sync_all().map_err(cannot)?;
+        std::fs::rename(&fresh, &args.output).map_err(cannot)?;
+        let path = args.output.display();
+        let json = serde_json::json!({ "bundle": path.to_string(), "bytes": written });
+        output.item(format!("exported: {path}, {written} bytes"), &json);
+    }
+    Ok(Exit::Done)
+}
+
+fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
+    let mut selection = Selection::default();
+    for goods in &args.goods {
+        let parsed = GoodsId::parse(goods)
+            .map_err(|e| Failure::usage(format!("--goods {goods}")).because(&e))?;
+        selection.goods.push(parsed.to_string());
+    }
+    for facility in &args.facility {
+        let parsed: hallmark_schemas::id::FacilityId = facility.parse().map_err(|e| {
+            Failure::usage(format!("--facility {facility}"))
+                .because(&e)
+                .help("urn:hallmark:facility:<scheme>:<value>:<local>")
+        })?;
+        selection.facilities.push(parsed.to_string());
+    }
+    for id in &args.ids {
+        let parsed =
+            id.parse().map_err(|e| Failure::usage(format!("--id {id}")).because(&e))?;
+        selection.ids.push(parsed);
+    }
+    selection.period = args.period.as_deref().map(period).transpose()?;
+    Ok(selection)
+}
+
+fn period(text: &str) -> Result<Period, Failure> {
+    let wrong = || Failure::usage(format!("--period {text}")).help("START/END, both RFC 3339 with offset");
+    let (start, end) = text.split_once('/').ok_or_else(wrong)?;
+    let instant = |text: &str| Timestamp::parse(text).map_err(|e| wrong().because(&e));
+    Period::new(instant(start)?, instant(end)?).ok_or_else(wrong)
+}

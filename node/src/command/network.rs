@@ -1,0 +1,152 @@
+//! `network`: shows the network file, or makes its next version.
+
+use std::path::Path;
+
+use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::key::{SecretKey, Signer};
+use hallmark_schemas::layout::Dir;
+use hallmark_schemas::network::{Member, Network, NetworkFile};
+use hallmark_schemas::policy::{Policy, Witness};
+
+use super::init::{NETWORK_LIFE_MS, network_version, read_network};
+use super::{log, wait_for};
+use crate::cli::{NetworkArgs, Output};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::files::{now, write_durably};
+use crate::keys::{self, Purpose};
+use crate::socket::Local;
+
+/// Shows, or changes the witness policy.
+pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
+    let config = Config::load(&args.dir)?;
+    let file = read_network(&Dir::new(&args.dir).network())?;
+    let Some(quorum) = args.quorum else {
+        show(&file, output);
+        return Ok(Exit::Done);
+    };
+    if args.action.is_some() {
+        return Err(Failure::usage("`show` and --quorum exclude one another"));
+    }
+    let key = registrar_key(&args.dir, &config, &file, args.passphrase_file.as_deref())?;
+    let mut network = file.network().clone();
+    network.policy = policy(&network, quorum, &args.witnesses)?;
+    let next = next_version(network, &key)?;
+    wait_for(publish(&args.dir, &config, &next, Vec::new(), &key, output))?;
+    let text = format!("version {} asks for {quorum} witnesses", next.network().version);
+    output.verdict("made", text);
+    Ok(Exit::Done)
+}
+
+fn show(file: &NetworkFile, output: Output) {
+    let network = file.network();
+    let mut text = format!(
+        "network {} version {} until {}\n",
+        network.name, network.version, network.expires_at
+    );
+    for registrar in &network.registrars {
+        text.push_str(&format!("registrar {}\n", registrar.org));
+    }
+    for member in &network.members {
+        let roles: Vec<_> = member.roles.iter().map(|role| role.as_str()).collect();
+        let urls = if member.urls.is_empty() { "-".to_owned() } else { member.urls.join(" ") };
+        text.push_str(&format!("member {} {} {urls}\n", member.org, roles.join(",")));
+    }
+    text.push_str(network.policy.to_string().trim_end());
+    let json = serde_json::to_value(network).unwrap_or_default();
+    output.item(text, &json);
+    let members = network.members.len();
+    output.verdict("valid", format!("signed by its registrars, {members} members"));
+}
+
+/// The organisation key, if this organisation is a registrar.
+pub(crate) fn registrar_key(
+    dir: &Path,
+    config: &Config,
+    file: &NetworkFile,
+    passphrase_file: Option<&Path>,
+) -> Result<SecretKey, Failure> {
+    let key = || keys::open(&Dir::new(dir).keys(), Purpose::Organisation, passphrase_file);
+    let registrars = &file.network().registrars;
+    if !registrars.iter().any(|registrar| registrar.org == config.org) {
+        let names: Vec<_> = registrars.iter().map(|one| one.org.to_string()).collect();
+        return Err(Failure::usage(format!("{} is no registrar", config.org))
+            .help(format!("the registrar does this: {}", names.join(", "))));
+    }
+    key()
+}
+
+/// The same network one version on, signed.
+pub(crate) fn next_version(
+    mut network: Network,
+    key: &dyn Signer,
+) -> Result<NetworkFile, Failure> {
+    network.version += 1;
+    network.expires_at =
+        now().checked_add_ms(NETWORK_LIFE_MS).unwrap_or(network.expires_at);
+    NetworkFile::sign(network, &[key])
+        .map_err(|e| Failure::usage("cannot sign the network file").because(&e))
+}
+
+/// Logs `first` and the version, and puts the version into force, at a running node or in the
+/// folder.
+pub(crate) async fn publish(
+    dir: &Path,
+    config: &Config,
+    file: &NetworkFile,
+    mut first: Vec<Envelope>,
+    key: &dyn Signer,
+    output: Output,
+) -> Result<(), Failure> {
+    first.push(network_version(&config.org, file, now(), key)?);
+    // What the file rests on is durable before the file is in force.
+    log(dir, &first, output).await?;
+    let Some(local) = Local::connect(dir).await? else {
+        return write_durably(&Dir::new(dir).network(), file.bytes())
+            .map_err(|e| Failure::fault("cannot write network.hallmark").because(&e));
+    };
+    let kind = "application/vnd.hallmark.network+cbor";
+    let answer = local.post("/local/network", kind, file.bytes()).await?;
+    match answer.status {
+        204 => Ok(()),
+        status => Err(Failure::fault(format!(
+            "the node does not take the network file ({status}): {}",
+            answer.text()
+        ))),
+    }
+}
+
+fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, Failure> {
+    if quorum == 0 {
+        return Ok(Policy::none());
+    }
+    let mut witnesses = Vec::new();
+    let chosen: Vec<&Member> = if names.is_empty() {
+        network.members.iter().collect()
+    } else {
+        names.iter().map(|name| named(network, name)).collect::<Result<_, _>>()?
+    };
+    for member in chosen {
+        let (name, key) = (member.org.slug(), member.witness_key.clone());
+        if !witnesses.iter().any(|known: &Witness| known.key == key) {
+            witnesses.push(Witness { name, key, url: member.urls.first().cloned() });
+        }
+    }
+    let count = witnesses.len();
+    Policy::threshold(quorum, witnesses).ok_or_else(|| {
+        Failure::usage(format!("a quorum of {quorum} cannot be had of {count} witnesses"))
+            .help("name more with --witness, or ask for fewer")
+    })
+}
+
+fn named<'a>(network: &'a Network, name: &str) -> Result<&'a Member, Failure> {
+    let org = name.parse::<OrgId>().or_else(|_| OrgId::from_slug(name)).ok();
+    let found = network.members.iter().find(|member| Some(&member.org) == org.as_ref());
+    found.ok_or_else(|| {
+        let slugs: Vec<_> = network.members.iter().map(|member| member.org.slug()).collect();
+        Failure::usage(format!("{name} is no member"))
+            .help(format!("members: {}", slugs.join(", ")))
+    })
+}

@@ -1,0 +1,259 @@
+//! `run`: the node serves until SIGTERM or Ctrl-C, then drains.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::layout::Dir;
+use hallmark_schemas::note::NoteSigner;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+
+use super::init::{read_network, witness_name};
+use crate::api;
+use crate::cli::{Output, RunArgs};
+use crate::client::Client;
+use crate::config::Config;
+use crate::core::{Node, OpenError, OpenOptions, WriterThread};
+use crate::store::lock::LockError;
+use crate::failure::Failure;
+use crate::files::{now, write_durably};
+use crate::judge::{self, Judged};
+use crate::keys::{self, Purpose};
+use crate::peers::address::AddressBook;
+use crate::serve::{Door, serve, tls};
+use crate::service::{Health, Service};
+use crate::witness::Witness;
+use crate::{mqtt, peers, socket, witness};
+
+mod announce;
+mod drain;
+
+/// What a start needs that outlives no shutdown.
+struct Started {
+    service: Arc<Service>,
+    writer: WriterThread,
+}
+
+/// Opens, serves, drains.
+pub(super) fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure> {
+    let mut config = Config::load(&args.dir)?;
+    if let Some(http) = args.http {
+        config.http.listen = http;
+    }
+    if let Some(mqtt) = &args.mqtt {
+        config.mqtt.broker.clone_from(mqtt);
+    }
+    config.check_flags(&args.dir)?;
+    let started = open(&args.dir, config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::fault("cannot start the runtime").because(&e))?;
+    let Started { service, writer } = started;
+    let ended = runtime.block_on(attend(Arc::clone(&service), output));
+    let _ = std::fs::remove_file(Dir::new(&args.dir).addresses());
+    let _ = std::fs::remove_file(Dir::new(&args.dir).socket());
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    drop(service);
+    writer.stop();
+    let exit = ended?;
+    output.say("stopped: everything acknowledged is durable");
+    Ok(exit)
+}
+
+/// How the store of this folder is opened.
+pub(crate) fn open_options(dir: &Path, config: &Config) -> Result<OpenOptions, Failure> {
+    let keys = Dir::new(dir).keys();
+    Ok(OpenOptions {
+        dir: Dir::new(dir),
+        data: config.data_dir(dir),
+        origin: config.origin.clone(),
+        log_signer: Arc::new(keys::open(&keys, Purpose::Log, None)?),
+        network: read_network(&Dir::new(dir).network())?,
+        batch_wait_max: config.log.batch_wait_max,
+        clock: Arc::new(now),
+    })
+}
+
+/// A store that cannot be opened, as exit code and remedy.
+pub(crate) fn cannot_open(error: OpenError) -> Failure {
+    if let OpenError::Lock(held @ LockError::Held { .. }) = &error {
+        return Failure::busy(held.to_string())
+            .help("one process works in a folder; stop the other first");
+    }
+    Failure::fault("cannot open the log").because(&error).help(
+        "nothing was changed; `hallmark-node check` tells what is damaged",
+    )
+}
+
+fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
+    let keys = Dir::new(dir).keys();
+    let options = open_options(dir, &config)?;
+    let open = |purpose| keys::open(&keys, purpose, None).map(Arc::new);
+    let (log_key, witness_key) = (open(Purpose::Log)?, open(Purpose::Witness)?);
+    let (capture, peer) = (open(Purpose::Capture)?, open(Purpose::Peer)?);
+    let named = |e: hallmark_schemas::note::VerifierKeyError| {
+        Failure::usage("the configured origin is no name for a log").because(&e)
+    };
+    let log_vkey = NoteSigner::log(&config.origin, log_key.clone()).map_err(named)?.vkey().clone();
+    let name = witness_name(&config.network, &config.org);
+    let signer = NoteSigner::witness(&name, witness_key).map_err(named)?;
+    let network = RwLock::new(Arc::new(options.network.clone()));
+    let (node, writer) = Node::open(options).map_err(cannot_open)?;
+    let witness = Witness::open(&dir.join("head").join("witness"), signer)
+        .map_err(|e| Failure::fault("cannot read what this witness has cosigned").because(&e))?;
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    // In tests several nodes share a process: the first recorder counts for all.
+    let _ = metrics::set_global_recorder(recorder);
+    let data = config.data_dir(dir);
+    let client = Client::new().map_err(|e| Failure::fault("cannot make HTTP calls").because(&e))?;
+    let service = Arc::new(Service {
+        addresses: AddressBook::open(data.path().join("addresses.json")),
+        findings: RwLock::new(Arc::new(Judged::read(&data.path().join("findings.json")))),
+        dir: dir.to_owned(),
+        data,
+        node,
+        witness,
+        client,
+        clock: Arc::new(now),
+        capture,
+        peer,
+        log_key,
+        log_vkey,
+        limiter: api::limit::Limiter::default(),
+        health: Health::default(),
+        founded: std::sync::atomic::AtomicBool::new(false),
+        network_changed: Notify::new(),
+        evidence_changed: Notify::new(),
+        network,
+        witnessed: Mutex::default(),
+        deferred: Mutex::default(),
+        metrics: handle,
+        config,
+    });
+    Ok(Started { service, writer })
+}
+
+/// Everything between the open log and the drained node.
+async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> {
+    let (stop, stopped) = watch::channel(false);
+    let http = &service.config.http;
+    let listener = TcpListener::bind(http.listen).await.map_err(|e| {
+        Failure::busy(format!("cannot listen on {}", http.listen))
+            .because(&e)
+            .help("choose another address with --http, or port 0 for a free one")
+    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| Failure::fault("the listener has no address").because(&e))?;
+    let tls = tls(http, &service.dir, address)?;
+    let url = public_url(&service, address, tls.is_some());
+    let local = socket::listen(&service.dir)?;
+    let broker = start_broker(&service).await?;
+    let router = api::router(Arc::clone(&service));
+    let shared = Arc::new(http.clone());
+    let door = |door| {
+        tokio::spawn(serve(door, Arc::clone(&shared), router.clone(), stopped.clone()))
+    };
+    // The witness endpoint answers before the own log signs anything.
+    let doors = [door(Door::Tcp(listener, tls)), door(Door::Socket(local))];
+    let mut tasks = vec![
+        tokio::spawn(witness::quorum::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),
+    ];
+    if let Some(broker) = broker.clone() {
+        let (service, stopped) = (Arc::clone(&service), stopped.clone());
+        tasks.push(tokio::spawn(async move {
+            if let Err(failure) = mqtt::run(service, broker, stopped).await {
+                tracing::error!(failure = failure.lines(), "no MQTT");
+            }
+        }));
+    }
+    write_addresses(&service, &url, broker.as_deref())?;
+    info!(url, broker, origin = service.config.origin, "ready");
+    output.say(format!("ready: {url}"));
+    let fault = until_stopped(&service).await;
+    // From here on no new request; what is in work is answered.
+    let _ = stop.send(true);
+    for task in doors.into_iter().chain(tasks) {
+        if let Err(error) = task.await
+            && error.is_panic()
+        {
+            warn!(%error, "a task ended by a bug");
+        }
+    }
+    match fault {
+        Some(cause) => Err(Failure::fault("the log cannot be written any more").note(cause).help(
+            "free or repair the disk, then start again: everything acknowledged is durable",
+        )),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn public_url(service: &Service, address: SocketAddr, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    let own = format!("{scheme}://{address}");
+    let stated = service.config.http.public_url.as_ref();
+    stated.map_or(own, |url| url.trim_end_matches('/').to_owned())
+}
+
+/// The broker to connect to, started first if it is the embedded one.
+async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
+    match service.config.mqtt.broker.as_str() {
+        "none" => Ok(None),
+        #[cfg(feature = "broker")]
+        "embedded" => {
+            service.health.broker(false);
+            mqtt::broker::start(service.config.mqtt.listen).await.map(Some)
+        }
+        #[cfg(not(feature = "broker"))]
+        "embedded" => Err(Failure::usage("this build has no embedded broker")
+            .help("name a broker in `mqtt.broker`, or build with feature `broker`")),
+        url => {
+            service.health.broker(false);
+            Ok(Some(url.to_owned()))
+        }
+    }
+}
+
+fn write_addresses(service: &Service, url: &str, mqtt: Option<&str>) -> Result<(), Failure> {
+    let mqtt = service.config.mqtt.public_url.as_deref().or(mqtt);
+    let addresses = serde_json::json!({
+        "http": url, "p2p": [], "mqtt": mqtt, "pid": std::process::id(),
+    });
+    write_durably(&Dir::new(&service.dir).addresses(), addresses.to_string().as_bytes())
+        .map_err(|e| Failure::fault("cannot write run/addresses.json").because(&e))
+}
+
+/// SIGTERM, Ctrl-C, or the cause for which the writer stopped.
+async fn until_stopped(service: &Service) -> Option<String> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut writer = service.node.log().subscribe_stopped();
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(error) => {
+                warn!(%error, "SIGTERM cannot be caught");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => None,
+        _ = tokio::signal::ctrl_c() => None,
+        cause = writer.wait_for(Option::is_some) => match cause {
+            Ok(cause) => cause.clone(),
+            Err(_) => Some("the writer is gone".to_owned()),
+        },
+    }
+}

@@ -1,0 +1,144 @@
+//! Where this node answers, told to the network when it changes: a `node` attestation in the own
+//! log and at every known peer; a registrar also renews its line in the network file.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallmark_schemas::audience::Audience;
+use hallmark_schemas::id::Subject;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::node::Node as Addresses;
+use hallmark_schemas::layout::Dir;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::command::init::network_version;
+use crate::command::network::{next_version, registrar_key};
+use crate::keys::{self, Purpose};
+use crate::admission::Admitted;
+use crate::service::Service;
+use crate::sign::Statement;
+
+/// Pause between two rounds of telling peers that did not answer.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Announces `url` once the organisation is admitted and the genesis is stored.
+pub(super) async fn run(service: Arc<Service>, url: String, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = crate::peers::stopped(&mut stop) => {}
+        () = announce(&service, &url) => {}
+    }
+}
+
+async fn announce(service: &Arc<Service>, url: &str) {
+    while !service.may_announce() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    renew_network(service, url).await;
+    let urls = vec![url.to_owned()];
+    let mut stored = None;
+    while stored.is_none() {
+        let known = service.addresses.attested(&service.config.org);
+        stored = match attest(service, &urls, known.as_ref() != Some(&urls)).await {
+            Ok(stored) => Some(stored),
+            Err(reason) => {
+                warn!(reason, "cannot attest the addresses of this node");
+                tokio::time::sleep(RETRY_WAIT).await;
+                None
+            }
+        };
+    }
+    if let Some(Some(stored)) = stored {
+        tell(service, &stored).await;
+    }
+}
+
+/// The stored bytes of a fresh attestation; None where the known one still holds.
+async fn attest(
+    service: &Arc<Service>,
+    urls: &[String],
+    changed: bool,
+) -> Result<Option<Vec<u8>>, String> {
+    if !changed {
+        return Ok(None);
+    }
+    let now = (service.clock)();
+    let body = Addresses { from_at: now, urls: urls.to_vec(), multiaddrs: Vec::new() };
+    let sub = Subject::Org(service.config.org.clone());
+    let statement = Statement::of(Body::Node(body), sub, Audience::Public);
+    let envelope = statement
+        .sign(&service.config, now, service.capture.as_ref())
+        .map_err(|e| e.to_string())?;
+    let stored = envelope.stored().to_vec();
+    match service.admit_own(stored.clone()).await {
+        Ok(Admitted::Stored { .. }) => {
+            info!(?urls, "attested the addresses of this node");
+            Ok(Some(stored))
+        }
+        // Kept until the capture device is known; peers keep it as long, too.
+        Ok(Admitted::Deferred { .. }) => Ok(Some(stored)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Posts it to every known peer, until each has it.
+async fn tell(service: &Arc<Service>, stored: &[u8]) {
+    let mut told = BTreeSet::new();
+    let mut wait = RETRY_WAIT;
+    loop {
+        let network = service.network();
+        let known = service.addresses.known_urls(&network, &service.config);
+        for url in known {
+            if told.contains(&url) {
+                continue;
+            }
+            let entries = format!("{url}/entries");
+            if let Ok(answer) = service.client.post(&entries, "application/cose", stored).await
+                && matches!(answer.status, 201 | 303)
+            {
+                told.insert(url);
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY_WAIT_MAX);
+    }
+}
+
+/// A registrar's own URL stands in the network file, so that newcomers find it.
+async fn renew_network(service: &Arc<Service>, url: &str) {
+    match renewed(service, url).await {
+        Ok(false) => {}
+        Ok(true) => info!(url, "the network file names the new address"),
+        Err(reason) => warn!(reason, "the network file keeps the old address of this node"),
+    }
+}
+
+/// True if a version with the new address is logged and in force.
+async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
+    let file = service.network();
+    let own = &service.config.org;
+    let is_registrar = file.network().registrars.iter().any(|one| one.org == *own);
+    let mut network = file.network().clone();
+    let member = network.members.iter_mut().find(|member| member.org == *own);
+    let Some(member) = member.filter(|member| is_registrar && member.urls != [url]) else {
+        return Ok(false);
+    };
+    member.urls = vec![url.to_owned()];
+    let passphrase = crate::config::passphrase_file();
+    let folder = Dir::new(&service.dir).keys();
+    if passphrase.is_none() && keys::is_sealed(&folder, Purpose::Organisation) {
+        return Err("the organisation key is encrypted; set HALLMARK_PASSPHRASE_FILE".to_owned());
+    }
+    let lines = |failure: crate::failure::Failure| failure.lines();
+    let key = registrar_key(&service.dir, &service.config, &file, passphrase.as_deref());
+    let key = key.map_err(lines)?;
+    let next = next_version(network, &key).map_err(lines)?;
+    let version = network_version(own, &next, (service.clock)(), &key).map_err(lines)?;
+    service.admit_own(version.stored().to_vec()).await.map_err(|e| e.to_string())?;
+    let adopting = Arc::clone(service);
+    let adopted = tokio::task::spawn_blocking(move || adopting.adopt_network(next)).await;
+    adopted.map_err(|e| e.to_string())??;
+    Ok(true)
+}

@@ -1,0 +1,47 @@
+//! `status`: how the node and its log are.
+
+use hallmark_schemas::exit::Exit;
+use serde_json::Value;
+
+use super::{running, wait_for};
+use crate::cli::{DirArgs, Output};
+use crate::failure::Failure;
+
+/// Asks the running node.
+pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
+    let answer = wait_for(async { running(&args.dir).await?.get("/local/status").await })?;
+    let view: Value = serde_json::from_slice(&answer.body)
+        .map_err(|e| Failure::fault("the node's answer is no JSON").because(&e))?;
+    let mut lines = Vec::new();
+    flatten("", &view, &mut lines);
+    output.item(lines.join("\n"), &view);
+    if view["ready"].as_bool() == Some(true) {
+        output.verdict("ready", format!("{} entries published", view["published_size"]));
+        return Ok(Exit::Done);
+    }
+    let parts = view["readiness"].as_object().into_iter().flatten();
+    let missing: Vec<String> = parts
+        .filter_map(|(part, word)| Some((part, word.as_str()?)))
+        .filter(|(_, word)| !matches!(*word, "ready" | "none"))
+        .map(|(part, word)| format!("{part} {word}"))
+        .collect();
+    output.verdict("not ready", missing.join(", "));
+    Ok(Exit::Busy)
+}
+
+fn flatten(prefix: &str, value: &Value, lines: &mut Vec<String>) {
+    let name = |key: &str| {
+        if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+    };
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, value)| flatten(&name(key), value, lines));
+        }
+        Value::Array(list) => {
+            let items = list.iter().enumerate();
+            items.for_each(|(index, value)| flatten(&name(&index.to_string()), value, lines));
+        }
+        Value::String(text) => lines.push(format!("{prefix:<28} {text}")),
+        other => lines.push(format!("{prefix:<28} {other}")),
+    }
+}

@@ -1,0 +1,218 @@
+//! `submit`: signs what files say into the outbox and sends it to the running node.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::audience::Audience;
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::kind::KindName;
+use hallmark_schemas::layout::Dir;
+
+use super::{running, send_outbox, wait_for};
+use crate::cli::{Output, SubmitArgs};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::files::now;
+use crate::keys::{self, Purpose};
+use crate::outbox::{self, Fate};
+use crate::sign::{Defaults, Statement};
+use crate::socket::Local;
+
+mod csv;
+
+/// What was printed, for the verdict.
+#[derive(Default)]
+struct Tally {
+    stored: Vec<ContentId>,
+    deferred: usize,
+    refused: usize,
+    later: Option<String>,
+}
+
+/// Reads all files before anything is signed; signs all before anything is sent.
+pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
+    let config = Config::load(&args.dir)?;
+    let defaults = defaults(args)?;
+    let mut statements = Vec::new();
+    for file in &args.files {
+        statements.extend(read(file, &defaults, &args.dir)?);
+    }
+    let envelopes = sign(args, &config, statements)?;
+    if !envelopes.is_empty() {
+        outbox::put(&args.dir, &envelopes)?;
+    }
+    wait_for(async {
+        let Some(local) = Local::connect(&args.dir).await? else {
+            let count = envelopes.len();
+            return Err(super::not_running(&args.dir)
+                .note(format!("{count} signed attestations wait in the outbox")));
+        };
+        let mut tally = Tally::default();
+        let done = send_outbox(&args.dir, &local, |id, fate| tell(&mut tally, id, fate, args, output));
+        done.await?;
+        if args.receipt {
+            wait_recorded(&args.dir, &tally, args.wait, output).await?;
+        }
+        verdict(&tally, output)
+    })
+}
+
+fn defaults(args: &SubmitArgs) -> Result<Defaults, Failure> {
+    let kind = args.kind.as_deref().map(str::parse::<KindName>).transpose().map_err(|e| {
+        let known: Vec<_> = KindName::ALL.iter().map(|kind| kind.as_str()).collect();
+        Failure::usage(e).help(format!("kinds: {}", known.join(", ")))
+    })?;
+    let aud = args.aud.as_deref().map(audience).transpose()?;
+    Ok(Defaults { kind, aud })
+}
+
+fn audience(text: &str) -> Result<Audience, Failure> {
+    let wrong = |e: &dyn std::fmt::Display| {
+        Failure::usage(format!("--aud {text}: {e}"))
+            .help("public, members, or organisation URNs separated by commas")
+    };
+    match text {
+        "public" => Ok(Audience::Public),
+        "members" => Ok(Audience::Members),
+        list => {
+            let names: Result<BTreeSet<_>, _> = list.split(',').map(str::parse).collect();
+            Ok(Audience::Named(names.map_err(|e| wrong(&e))?))
+        }
+    }
+}
+
+fn read(file: &Path, defaults: &Defaults, dir: &Path) -> Result<Vec<Statement>, Failure> {
+    let name = file.display().to_string();
+    let mut bytes = Vec::new();
+    let read = if name == "-" {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        std::fs::read(file).map(|content| bytes = content)
+    };
+    read.map_err(|e| Failure::input(format!("cannot read {name}")).because(&e))?;
+    let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let wrong = |e: crate::sign::StatementError| {
+        Failure::input(format!("{name}: {e}"))
+            .help("nothing of this call was stored; correct the place and submit again")
+    };
+    if is_csv || (defaults.kind == Some(KindName::Readings) && !bytes.starts_with(b"{")) {
+        if defaults.kind != Some(KindName::Readings) {
+            return Err(Failure::usage(format!("{name}: CSV needs --kind readings")));
+        }
+        let config = Config::load(dir)?;
+        return csv::readings(&bytes, &config, defaults, dir).map_err(wrong);
+    }
+    Statement::from_file(&bytes, defaults).map_err(wrong)
+}
+
+fn sign(
+    args: &SubmitArgs,
+    config: &Config,
+    statements: Vec<Statement>,
+) -> Result<Vec<Envelope>, Failure> {
+    let keys = Dir::new(&args.dir).keys();
+    let capture = keys::open(&keys, Purpose::Capture, None)?;
+    let passphrase = args.passphrase_file.as_deref();
+    let organisation = statements
+        .iter()
+        .any(Statement::needs_organisation_key)
+        .then(|| keys::open(&keys, Purpose::Organisation, passphrase))
+        .transpose()?;
+    let now = now();
+    let mut envelopes = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.into_iter().enumerate() {
+        let key = match &organisation {
+            Some(key) if statement.needs_organisation_key() => key,
+            _ => &capture,
+        };
+        let kind = statement.kind();
+        let signed = statement.sign(config, now, key).map_err(|e| {
+            Failure::input(format!("statement {} ({kind}) cannot be signed", index + 1)).because(&e)
+        })?;
+        envelopes.push(signed);
+    }
+    Ok(envelopes)
+}
+
+fn tell(tally: &mut Tally, sent: &ContentId, fate: &Fate, args: &SubmitArgs, output: Output) {
+    let json = |id: &ContentId, status: &str| {
+        serde_json::json!({ "id": id.to_string(), "status": status })
+    };
+    match fate {
+        Fate::Stored { id, .. } => {
+            tally.stored.push(*id);
+            if !args.receipt {
+                output.item(id, &json(id, "stored"));
+            }
+        }
+        Fate::Deferred => {
+            tally.deferred += 1;
+            output.say(format!("{sent} is deferred: its signer's key is not known yet"));
+            output.item(sent, &json(sent, "deferred"));
+        }
+        Fate::Refused { reason } => {
+            tally.refused += 1;
+            output.say(format!("refused {sent}: {reason}"));
+            if output.format == crate::cli::Format::Json {
+                let mut view = json(sent, "refused");
+                view["reason"] = reason.clone().into();
+                output.item("", &view);
+            }
+        }
+        Fate::Later { reason } => tally.later = Some(reason.clone()),
+    }
+}
+
+async fn wait_recorded(
+    dir: &Path,
+    tally: &Tally,
+    wait: u64,
+    output: Output,
+) -> Result<(), Failure> {
+    let local = running(dir).await?;
+    let until = Instant::now() + Duration::from_secs(wait);
+    for id in &tally.stored {
+        loop {
+            let answer = local.get(&format!("/entries/{id}")).await?;
+            if answer.status == 200 {
+                break;
+            }
+            if until < Instant::now() {
+                return Err(Failure::busy(format!("{id} is stored, but not recorded after {wait} s"))
+                    .help("see `hallmark-node status`: the quorum may be away"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let answer = local.get(&format!("/local/receipt/{id}")).await?;
+        let place: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let index = &place["index"];
+        let json = serde_json::json!({ "id": id.to_string(), "status": "recorded", "index": index });
+        output.item(format!("{id} {index}"), &json);
+    }
+    Ok(())
+}
+
+fn verdict(tally: &Tally, output: Output) -> Result<Exit, Failure> {
+    let mut parts = vec![format!("{} stored", tally.stored.len())];
+    if tally.deferred != 0 {
+        parts.push(format!("{} deferred", tally.deferred));
+    }
+    if tally.refused != 0 {
+        parts.push(format!("{} refused, kept in outbox/refused", tally.refused));
+    }
+    let text = parts.join(", ");
+    if let Some(reason) = &tally.later {
+        return Err(Failure::busy(format!("the node takes no more now: {reason}"))
+            .note(format!("{text}; the rest waits in the outbox"))
+            .help("submit again without files sends the rest"));
+    }
+    if tally.refused != 0 {
+        output.say(format!("refused: {text}"));
+        return Ok(Exit::Found);
+    }
+    output.say(format!("done: {text}"));
+    Ok(Exit::Done)
+}

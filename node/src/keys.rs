@@ -1,0 +1,310 @@
+//! The key files of a node: `DIR/keys/*.key`.
+//!
+//! Invariants: one key, one role; a file is written once, mode 0600; a file that group or world
+//! can read is refused; the organisation's keys lie encrypted wherever a passphrase is to be had.
+//!
+//! Format, one line: `hallmark-key 1 <role> clear <base64 seed>` or
+//! `hallmark-key 1 <role> argon2id <base64 salt> <base64 nonce> <base64 sealed seed>`.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use hallmark_schemas::key::SecretKey;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// Memory of argon2id in KiB: 64 MiB, twice over, one lane.
+const ARGON2_KIB: u32 = 64 * 1024;
+const ARGON2_PASSES: u32 = 2;
+
+/// What a key is for; also the name of its file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// Signs for the organisation.
+    Organisation,
+    /// The organisation's next key, committed to beforehand.
+    OrganisationNext,
+    /// Signs the log's checkpoints and receipts.
+    Log,
+    /// Cosigns other logs' checkpoints.
+    Witness,
+    /// Signs that this node holds a whole copy.
+    Mirror,
+    /// Speaks for the node to its peers.
+    Peer,
+    /// The device that signs what clients hand in.
+    Capture,
+}
+
+impl Purpose {
+    /// Every purpose, in the order in which `init` makes the keys.
+    pub const ALL: [Purpose; 7] = [
+        Purpose::Organisation,
+        Purpose::OrganisationNext,
+        Purpose::Log,
+        Purpose::Witness,
+        Purpose::Mirror,
+        Purpose::Peer,
+        Purpose::Capture,
+    ];
+
+    /// The name in the file and of the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Organisation => "organisation",
+            Purpose::OrganisationNext => "organisation-next",
+            Purpose::Log => "log",
+            Purpose::Witness => "witness",
+            Purpose::Mirror => "mirror",
+            Purpose::Peer => "peer",
+            Purpose::Capture => "capture",
+        }
+    }
+
+    /// Whether its file is encrypted under the passphrase; the others must start unattended.
+    fn is_sealed(self) -> bool {
+        matches!(self, Purpose::Organisation | Purpose::OrganisationNext)
+    }
+
+    fn path(self, keys: &Path) -> PathBuf {
+        keys.join(format!("{}.key", self.name()))
+    }
+}
+
+/// Where the passphrase comes from.
+#[derive(Debug)]
+pub struct Passphrase(Option<Zeroizing<String>>);
+
+impl Passphrase {
+    /// The passphrase for keys that are being made: file, else a terminal, else none.
+    pub fn for_new(file: Option<&Path>) -> Result<Passphrase, Failure> {
+        if let Some(file) = file {
+            return Passphrase::from_file(file);
+        }
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(Passphrase(None));
+        }
+        let first = prompt("passphrase for the organisation key (empty: none): ")?;
+        if first.is_empty() {
+            return Ok(Passphrase(None));
+        }
+        if *prompt("the same again: ")? != *first {
+            return Err(Failure::usage("the two passphrases differ").help("run the command again"));
+        }
+        Ok(Passphrase(Some(first)))
+    }
+
+    /// Whether there is one.
+    pub fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn from_file(file: &Path) -> Result<Passphrase, Failure> {
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            Failure::usage(format!("cannot read the passphrase file {}", file.display()))
+                .because(&e)
+        })?;
+        let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
+        if text.is_empty() {
+            return Err(Failure::usage(format!("{} is empty", file.display())));
+        }
+        Ok(Passphrase(Some(text)))
+    }
+}
+
+fn prompt(text: &str) -> Result<Zeroizing<String>, Failure> {
+    rpassword::prompt_password(text)
+        .map(Zeroizing::new)
+        .map_err(|e| Failure::usage("cannot read a passphrase from the terminal").because(&e))
+}
+
+/// Makes one new key and writes its file; an existing file is never replaced.
+pub fn create(
+    keys: &Path,
+    purpose: Purpose,
+    passphrase: &Passphrase,
+) -> Result<SecretKey, Failure> {
+    let seed = Zeroizing::new(random::<32>());
+    let line = match (&passphrase.0, purpose.is_sealed()) {
+        (Some(passphrase), true) => seal(purpose, &seed, passphrase)?,
+        _ => format!("hallmark-key 1 {} clear {}\n", purpose.name(), BASE64.encode(*seed)),
+    };
+    let path = purpose.path(keys);
+    let cannot = |e: std::io::Error| {
+        Failure::usage(format!("cannot write the key file {}", path.display())).because(&e)
+    };
+    let line = Zeroizing::new(line);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(cannot)?;
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(cannot)?;
+    Ok(SecretKey::from_seed(*seed))
+}
+
+/// Opens one key file. `passphrase_file` (or a terminal) is asked only if the file is encrypted.
+pub fn open(
+    keys: &Path,
+    purpose: Purpose,
+    passphrase_file: Option<&Path>,
+) -> Result<SecretKey, Failure> {
+    let path = purpose.path(keys);
+    let cannot = |e: std::io::Error| {
+        Failure::usage(format!("cannot read the key file {}", path.display())).because(&e)
+    };
+    let mode = std::fs::metadata(&path).map_err(cannot)?.mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::usage(format!(
+            "the key file {} can be read by others (mode {:o})",
+            path.display(),
+            mode & 0o777
+        ))
+        .help(format!("chmod 600 {}; if others had access, rotate the key", path.display())));
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(cannot)?);
+    let malformed = || Failure::usage(format!("{} is no key file of ours", path.display()));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.as_slice() {
+        ["hallmark-key", "1", role, "clear", seed] if *role == purpose.name() => {
+            let seed = Zeroizing::new(BASE64.decode(seed).map_err(|_| malformed())?);
+            let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| malformed())?);
+            Ok(SecretKey::from_seed(*seed))
+        }
+        ["hallmark-key", "1", role, "argon2id", salt, nonce, sealed] if *role == purpose.name() => {
+            let part = |text: &str| BASE64.decode(text).map_err(|_| malformed());
+            let (salt, nonce, sealed) = (part(salt)?, part(nonce)?, part(sealed)?);
+            let passphrase = ask(&path, passphrase_file)?;
+            unseal(purpose, &passphrase, &salt, &nonce, &sealed).ok_or_else(|| {
+                Failure::usage(format!("the passphrase does not open {}", path.display()))
+                    .help("give the right file with --passphrase-file")
+            })
+        }
+        _ => Err(malformed()),
+    }
+}
+
+/// Whether opening this key needs a passphrase.
+pub fn is_sealed(keys: &Path, purpose: Purpose) -> bool {
+    let text = Zeroizing::new(std::fs::read_to_string(purpose.path(keys)).unwrap_or_default());
+    text.contains(" argon2id ")
+}
+
+fn ask(path: &Path, passphrase_file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+    if let Some(file) = passphrase_file {
+        let passphrase = Passphrase::from_file(file)?;
+        return Ok(passphrase.0.expect("from_file gives one or fails"));
+    }
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return prompt(&format!("passphrase for {}: ", path.display()));
+    }
+    Err(Failure::usage(format!("{} is encrypted and there is no passphrase", path.display()))
+        .help("set HALLMARK_PASSPHRASE_FILE or give --passphrase-file"))
+}
+
+fn seal(purpose: Purpose, seed: &[u8; 32], passphrase: &str) -> Result<String, Failure> {
+    let (salt, nonce) = (random::<16>(), random::<12>());
+    let cipher = cipher(passphrase, &salt)
+        .ok_or_else(|| Failure::fault("cannot derive a key from the passphrase"))?;
+    let payload = Payload { msg: seed, aad: purpose.name().as_bytes() };
+    let sealed = cipher
+        .encrypt(&Nonce::from(nonce), payload)
+        .map_err(|_| Failure::fault("cannot encrypt the key file"))?;
+    let [salt, nonce, sealed] = [&salt[..], &nonce, &sealed].map(|part| BASE64.encode(part));
+    Ok(format!("hallmark-key 1 {} argon2id {salt} {nonce} {sealed}\n", purpose.name()))
+}
+
+fn unseal(
+    purpose: Purpose,
+    passphrase: &str,
+    salt: &[u8],
+    nonce: &[u8],
+    sealed: &[u8],
+) -> Option<SecretKey> {
+    let nonce = Nonce::from(<[u8; 12]>::try_from(nonce).ok()?);
+    let payload = Payload { msg: sealed, aad: purpose.name().as_bytes() };
+    let seed = Zeroizing::new(cipher(passphrase, salt)?.decrypt(&nonce, payload).ok()?);
+    Some(SecretKey::from_seed(seed[..].try_into().ok()?))
+}
+
+fn cipher(passphrase: &str, salt: &[u8]) -> Option<ChaCha20Poly1305> {
+    let params = Params::new(ARGON2_KIB, ARGON2_PASSES, 1, Some(32)).ok()?;
+    let mut key = Zeroizing::new([0u8; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(passphrase.as_bytes(), salt, &mut *key)
+        .ok()?;
+    Some(ChaCha20Poly1305::new(&Key::from(*key)))
+}
+
+/// Random bytes from the operating system.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use hallmark_schemas::key::Signer;
+
+    use super::*;
+
+    fn passphrase_file(dir: &Path, text: &str) -> PathBuf {
+        let path = dir.join(format!("{text}.txt"));
+        std::fs::write(&path, format!("{text}\n")).expect("written");
+        path
+    }
+
+    #[test]
+    fn a_sealed_key_opens_with_its_passphrase_only() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let right = passphrase_file(dir.path(), "right");
+        let wrong = passphrase_file(dir.path(), "wrong");
+        let passphrase = Passphrase::for_new(Some(&right)).expect("read");
+        let made = create(dir.path(), Purpose::Organisation, &passphrase).expect("made");
+        let text = std::fs::read_to_string(dir.path().join("organisation.key")).expect("read");
+        assert!(text.starts_with("hallmark-key 1 organisation argon2id "));
+        let opened = open(dir.path(), Purpose::Organisation, Some(&right)).expect("opens");
+        assert_eq!(opened.public().bytes(), made.public().bytes());
+        let refused = open(dir.path(), Purpose::Organisation, Some(&wrong)).expect_err("refused");
+        assert!(refused.lines().contains("does not open"));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        create(dir.path(), Purpose::Log, &Passphrase(None)).expect("made");
+        let path = dir.path().join("log.key");
+        assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
+        open(dir.path(), Purpose::Log, None).expect("opens");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).expect("chmod");
+        let refused = open(dir.path(), Purpose::Log, None).expect_err("refused");
+        assert!(refused.lines().contains("chmod 600"));
+    }
+
+    #[test]
+    fn an_existing_key_is_never_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        create(dir.path(), Purpose::Peer, &Passphrase(None)).expect("made");
+        assert!(create(dir.path(), Purpose::Peer, &Passphrase(None)).is_err());
+    }
+
+    #[test]
+    fn a_key_file_under_another_name_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        create(dir.path(), Purpose::Log, &Passphrase(None)).expect("made");
+        std::fs::copy(dir.path().join("log.key"), dir.path().join("witness.key")).expect("copied");
+        assert!(open(dir.path(), Purpose::Witness, None).is_err());
+    }
+}

@@ -1,0 +1,299 @@
+//! The accept loop: connections in, requests to the router, limits on both.
+//!
+//! Invariants: no connection without a limit on its header, its idle time and its neighbours from
+//! the same address; plain HTTP only on loopback or behind stated proxies; on shutdown requests in
+//! work are answered before their connection closes.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use crate::config::Http;
+use crate::failure::Failure;
+
+/// Longest drain after SIGTERM.
+pub const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Longest TLS handshake.
+const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Whom a request came from, put into its extensions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// Over DIR/run/node.sock, which only the owner can open.
+    Socket,
+    /// Over TCP from this address.
+    Address(IpAddr),
+}
+
+/// Where the service listens.
+pub enum Door {
+    /// TCP, with TLS or without.
+    Tcp(TcpListener, Option<TlsAcceptor>),
+    /// The owner's socket.
+    Socket(UnixListener),
+}
+
+/// Whether plain HTTP, TLS or nothing is allowed on this address.
+pub fn tls(http: &Http, dir: &Path, listen: SocketAddr) -> Result<Option<TlsAcceptor>, Failure> {
+    match (&http.tls_certificate, &http.tls_key) {
+        (Some(certificate), Some(key)) => {
+            acceptor(&dir.join(certificate), &dir.join(key)).map(Some)
+        }
+        (None, None) if listen.ip().is_loopback() || !http.trusted_proxies.is_empty() => Ok(None),
+        (None, None) => Err(Failure::usage(format!("plain HTTP is not served on {listen}")).help(
+            "set http.tls_certificate and http.tls_key, or http.trusted_proxies if a proxy in \
+             front speaks TLS, or listen on 127.0.0.1",
+        )),
+        _ => Err(Failure::usage("http.tls_certificate and http.tls_key go together")
+            .help("set both in config.toml, or none")),
+    }
+}
+
+fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let wrong = |path: &Path, e: &(dyn std::error::Error + 'static)| {
+        Failure::usage(format!("cannot use {} for TLS", path.display()))
+            .because(e)
+            .help("both files are PEM: the chain from the leaf up, and its private key")
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| wrong(certificate, &e))?;
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, &e))?;
+    crate::client::install_tls_provider();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .map_err(|e| wrong(certificate, &e))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Accepts until `stop` turns true, then drains.
+pub async fn serve(door: Door, http: Arc<Http>, router: Router, mut stop: watch::Receiver<bool>) {
+    let doorman = Doorman { http, router, stop: stop.clone(), guests: Guests::default() };
+    let doorman = Arc::new(doorman);
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            () = crate::peers::stopped(&mut stop) => break,
+            _ = accept(&door, &doorman, &mut tasks) => {}
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+    drop(door);
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_WAIT_MAX, drained).await.is_err() {
+        warn!("connections still open after the drain are closed");
+    }
+}
+
+async fn accept(door: &Door, doorman: &Arc<Doorman>, tasks: &mut tokio::task::JoinSet<()>) {
+    let doorman = Arc::clone(doorman);
+    let refused = match door {
+        Door::Tcp(listener, tls) => match listener.accept().await {
+            Ok((stream, address)) => {
+                let Some(guest) = doorman.guests.enter(address.ip(), &doorman.http) else {
+                    debug!(%address, "too many connections from one address");
+                    return;
+                };
+                let _ = stream.set_nodelay(true);
+                let (tls, origin) = (tls.clone(), Origin::Address(address.ip()));
+                tasks.spawn(async move {
+                    let _guest = guest;
+                    match tls {
+                        None => doorman.attend(stream, origin).await,
+                        Some(tls) => {
+                            let shake = tokio::time::timeout(HANDSHAKE_WAIT_MAX, tls.accept(stream));
+                            if let Ok(Ok(stream)) = shake.await {
+                                doorman.attend(stream, origin).await;
+                            }
+                        }
+                    }
+                });
+                None
+            }
+            Err(error) => Some(error),
+        },
+        Door::Socket(listener) => match listener.accept().await {
+            Ok((stream, _)) => {
+                tasks.spawn(async move { doorman.attend(stream, Origin::Socket).await });
+                None
+            }
+            Err(error) => Some(error),
+        },
+    };
+    if let Some(error) = refused {
+        // Out of file descriptors, most likely: wait for some to close.
+        warn!(%error, "cannot accept a connection");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What every connection shares.
+struct Doorman {
+    http: Arc<Http>,
+    router: Router,
+    stop: watch::Receiver<bool>,
+    guests: Guests,
+}
+
+impl Doorman {
+    async fn attend<S>(&self, stream: S, origin: Origin)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Even: idle. Odd: a request in work. Each request adds two in all.
+        let beat = Arc::new(AtomicU64::new(0));
+        let (router, counted) = (self.router.clone(), Arc::clone(&beat));
+        let proxies = self.http.trusted_proxies.clone();
+        let wait = self.http.request_wait_max;
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let (router, beat) = (router.clone(), Arc::clone(&counted));
+            let mut request = request.map(Body::new);
+            let origin = behind_proxy(origin, &request, &proxies);
+            request.extensions_mut().insert(origin);
+            async move {
+                beat.fetch_add(1, Ordering::Relaxed);
+                let answer = tokio::time::timeout(wait, router.oneshot(request)).await;
+                beat.fetch_add(1, Ordering::Relaxed);
+                let answer = answer.unwrap_or_else(|_| Ok(crate::api::too_slow()));
+                answer as Result<_, Infallible>
+            }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.http.header_wait_max.max(self.http.idle_wait_max))
+            .max_headers(64)
+            .max_buf_size(64 << 10)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut stop = self.stop.clone();
+        let mut closing = false;
+        let mut seen = u64::MAX;
+        // The first header has its own, shorter limit.
+        let mut patience = self.http.header_wait_max;
+        loop {
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = crate::peers::stopped(&mut stop), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = tokio::time::sleep(patience) => {
+                    let now = beat.load(Ordering::Relaxed);
+                    let is_idle = now % 2 == 0 && (now == seen || now == 0);
+                    if is_idle {
+                        return;
+                    }
+                    seen = now;
+                    patience = self.http.idle_wait_max;
+                }
+            }
+        }
+    }
+}
+
+/// Behind a stated proxy the client is the last address that the proxy names.
+fn behind_proxy<B>(origin: Origin, request: &hyper::Request<B>, proxies: &[IpAddr]) -> Origin {
+    let Origin::Address(address) = origin else { return origin };
+    if !proxies.contains(&address) {
+        return origin;
+    }
+    let named = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    last.map_or(origin, Origin::Address)
+}
+
+/// Open connections by address. Each connection adds one and takes it off when it ends.
+#[derive(Clone, Default)]
+struct Guests(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Guests {
+    fn enter(&self, address: IpAddr, http: &Http) -> Option<Guest> {
+        let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = guests.entry(address).or_default();
+        let is_proxy = http.trusted_proxies.contains(&address);
+        if http.connections_per_ip_max <= *count && !is_proxy {
+            return None;
+        }
+        *count += 1;
+        Some(Guest { guests: self.clone(), address })
+    }
+}
+
+struct Guest {
+    guests: Guests,
+    address: IpAddr,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut guests = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = guests.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                guests.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_refused_off_loopback_without_proxies() {
+        let dir = Path::new(".");
+        let mut http = Http::default();
+        let outside = SocketAddr::from(([192, 0, 2, 1], 80));
+        assert!(tls(&http, dir, outside).is_err());
+        assert!(tls(&http, dir, SocketAddr::from(([127, 0, 0, 1], 80))).is_ok());
+        http.trusted_proxies = vec![IpAddr::from([192, 0, 2, 9])];
+        assert!(tls(&http, dir, outside).is_ok());
+        http.tls_key = Some("key.pem".into());
+        assert!(tls(&http, dir, outside).is_err());
+    }
+
+    #[test]
+    fn one_address_has_only_so_many_connections() {
+        let http = Http { connections_per_ip_max: 2, ..Http::default() };
+        let guests = Guests::default();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let first = guests.enter(address, &http).expect("first");
+        let _second = guests.enter(address, &http).expect("second");
+        assert!(guests.enter(address, &http).is_none());
+        drop(first);
+        assert!(guests.enter(address, &http).is_some());
+    }
+
+    #[test]
+    fn only_a_stated_proxy_names_the_client() {
+        let request = hyper::Request::builder()
+            .header("x-forwarded-for", "203.0.113.9, 198.51.100.7")
+            .body(())
+            .expect("a request");
+        let proxy = IpAddr::from([192, 0, 2, 1]);
+        let client = IpAddr::from([198, 51, 100, 7]);
+        let origin = Origin::Address(proxy);
+        assert_eq!(behind_proxy(origin, &request, &[]), origin);
+        assert_eq!(behind_proxy(origin, &request, &[proxy]), Origin::Address(client));
+    }
+}

@@ -1,0 +1,374 @@
+//! What the tasks of a running node share.
+//!
+//! Invariants: the network file only moves forward, signed under the one before; every verified
+//! `node` attestation is known to the address book; what is shown of health is what the tasks last
+//! said of themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::history::Holder;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::key::{SecretKey, Signer};
+use hallmark_schemas::kind::{Body, KindName};
+use hallmark_schemas::layout::{Data, Dir};
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::VerifierKey;
+use hallmark_schemas::time::{EntryTime, Timestamp};
+use hallmark_schemas::token::{Grant, Scope, Token};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::admission::{AdmitError, Admitted};
+use crate::api::limit::Limiter;
+use crate::api::problem::with_causes;
+use crate::client::Client;
+use crate::config::Config;
+use crate::core::{Clock, Node, Signing};
+use crate::files::write_durably;
+use crate::judge::Judged;
+use crate::peers::address::AddressBook;
+use crate::store::StoreError;
+use crate::witness::Witness;
+
+/// Purpose of a token by which one node reads another's bodies.
+const REPLICATION: &str = "replication";
+/// Most deferred ids that are noted; each takes 32 bytes.
+const DEFERRED_NOTED_MAX: usize = 65_536;
+/// Life of a replication token; it is made anew for each round.
+const TOKEN_MS: i64 = 5 * 60 * 1000;
+
+/// A running node.
+pub struct Service {
+    /// DIR.
+    pub dir: PathBuf,
+    /// DATA.
+    pub data: Data,
+    /// `config.toml` with the flags of this run.
+    pub config: Config,
+    /// The log and everything held.
+    pub node: Node,
+    /// Where members answer.
+    pub addresses: AddressBook,
+    /// Cosigns others' logs, and our own where the policy says so.
+    pub witness: Witness,
+    /// Asks other nodes.
+    pub client: Client,
+    /// The time of day.
+    pub clock: Clock,
+    /// Signs what clients hand in.
+    pub capture: Arc<SecretKey>,
+    /// Speaks to peers.
+    pub peer: Arc<SecretKey>,
+    /// Signs checkpoints and receipts.
+    pub log_key: Arc<SecretKey>,
+    /// The same as a verifier key, named as the origin.
+    pub log_vkey: VerifierKey,
+    /// Requests left for each address.
+    pub limiter: Limiter,
+    /// What the tasks said of themselves.
+    pub health: Health,
+    /// Whether the log has its genesis. Whoever stores it sets it.
+    pub founded: AtomicBool,
+    /// A newer network file was adopted.
+    pub network_changed: Notify,
+    /// Bodies or entries of a peer arrived.
+    pub evidence_changed: Notify,
+    /// The newest version. `adopt_network` alone replaces it.
+    pub(crate) network: RwLock<Arc<NetworkFile>>,
+    /// The newest judgement. The judge replaces it whole.
+    pub(crate) findings: RwLock<Arc<Judged>>,
+    /// Sizes of our log that witnesses have cosigned, by verifier key: a guess that a 409 corrects.
+    pub(crate) witnessed: Mutex<BTreeMap<String, u64>>,
+    /// Submissions that wait for their key, of this process: bounded, the oldest id goes first.
+    pub(crate) deferred: Mutex<BTreeSet<ContentId>>,
+    /// Renders `/metrics`.
+    pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
+}
+
+impl Service {
+    /// The newest network file.
+    pub fn network(&self) -> Arc<NetworkFile> {
+        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over a newer version: checked against the one in force, durable, then effective.
+    pub fn adopt_network(&self, file: NetworkFile) -> Result<(), String> {
+        let mut current = self.network.write().unwrap_or_else(PoisonError::into_inner);
+        if file.bytes() == current.bytes() {
+            return Ok(());
+        }
+        NetworkFile::successor_valid(&current, &file).map_err(|e| with_causes(&e))?;
+        write_durably(&Dir::new(&self.dir).network(), file.bytes())
+            .map_err(|e| format!("cannot write the network file: {e}"))?;
+        self.node.adopt_network(&file);
+        *current = Arc::new(file);
+        drop(current);
+        self.network_changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Admission of what others send: a new log takes its genesis first.
+    pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
+        if !self.founded.load(Ordering::Acquire) {
+            return Err(AdmitError::Busy {
+                retry_after: Duration::from_secs(2),
+                what: "this log waits for its genesis, its organisation for admission",
+            });
+        }
+        self.admit_own(stored).await
+    }
+
+    /// Admission, and what the service itself learns from an admitted body.
+    pub async fn admit_own(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
+        let parsed = Envelope::parse(&stored).ok().filter(|one| one.kind() == KindName::Node);
+        let admitted = self.node.admit(stored).await;
+        let result = match &admitted {
+            Ok(Admitted::Stored { .. }) => "stored",
+            Ok(Admitted::Deferred { .. }) => "deferred",
+            Err(AdmitError::Refused(_)) => "refused",
+            Err(_) => "busy",
+        };
+        metrics::counter!("hallmark_admissions_total", "result" => result).increment(1);
+        match (&admitted, parsed) {
+            (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(&envelope),
+            (Ok(Admitted::Deferred { id }), _) => self.note_deferred(*id),
+            _ => {}
+        }
+        admitted
+    }
+
+    /// Learns the addresses of a `node` attestation, if its signature holds.
+    pub fn learn(&self, envelope: &Envelope) {
+        let Body::Node(node) = envelope.body() else { return };
+        let now = EntryTime::at((self.clock)());
+        if self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok() {
+            self.addresses.learn(&envelope.claims().iss, node.from_at, &node.urls);
+        }
+    }
+
+    fn note_deferred(&self, id: ContentId) {
+        let mut deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
+        if DEFERRED_NOTED_MAX <= deferred.len() {
+            deferred.pop_first();
+        }
+        deferred.insert(id);
+    }
+
+    /// Whether this attestation waits for its key, as far as this process has seen.
+    pub fn is_deferred(&self, id: &ContentId) -> bool {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    /// Whether a registrar's log, as held here, has admitted the own organisation.
+    pub fn is_admitted(&self) -> bool {
+        self.node.keys().read(|keys| keys.organisation(&self.config.org).is_some())
+    }
+
+    /// Whether the capture device is known, so that others can check what it signs.
+    pub fn may_announce(&self) -> bool {
+        let capture = self.capture.public().id();
+        let now = EntryTime::at((self.clock)());
+        self.founded.load(Ordering::Acquire)
+            && self.node.keys().read(|keys| keys.in_force(capture, now).is_ok())
+    }
+
+    /// Who signed this token, and what it allows. Err says why it does not count.
+    pub fn check_token(&self, token: Token) -> Result<(OrgId, Scope), String> {
+        let now = (self.clock)();
+        let signer = token.signer();
+        let known = self.node.keys().read(|keys| {
+            let force = keys.in_force(signer, EntryTime::at(now)).ok()?;
+            Some((force.key.clone(), force.org.clone(), force.holder))
+        });
+        let network = self.network();
+        let (key, org, is_peer) = match known {
+            Some((key, org, Holder::Org)) => (key, org, false),
+            Some((key, org, Holder::Peer)) => (key, org, true),
+            Some(_) => return Err("only an organisation key signs tokens".to_owned()),
+            None => {
+                let members = &network.network().members;
+                let member = members.iter().find(|member| member.peer_key.id() == signer);
+                let member = member.ok_or("the token's key is of no member")?;
+                (member.peer_key.clone(), member.org.clone(), true)
+            }
+        };
+        let grant = token.verify(&key, &self.config.origin, now).map_err(|e| with_causes(&e))?;
+        if grant.iss != org {
+            return Err(format!("the token says {}, its key is of {org}", grant.iss));
+        }
+        if is_peer && (grant.purpose != REPLICATION || grant.scope != Scope::Read) {
+            return Err("a peer key signs tokens for replication only".to_owned());
+        }
+        Ok((org, grant.scope))
+    }
+
+    /// A token by which the peer with this origin lets us read what is meant for us.
+    pub fn replication_token(&self, origin: &str) -> Option<String> {
+        let iat = Timestamp::from_unix_ms((self.clock)().unix_ms() / 1000 * 1000);
+        let grant = Grant {
+            iss: self.config.org.clone(),
+            aud: origin.to_owned(),
+            scope: Scope::Read,
+            purpose: REPLICATION.to_owned(),
+            iat,
+            exp: iat.checked_add_ms(TOKEN_MS)?,
+        };
+        grant.sign(self.peer.as_ref()).ok()
+    }
+
+    /// The address of the node whose witness key this is.
+    pub fn witness_url(&self, key: &VerifierKey) -> Option<String> {
+        let network = self.network();
+        let mut members = network.network().members.iter();
+        let member = members.find(|member| member.witness_key == *key);
+        let known = member.and_then(|member| {
+            self.addresses.urls(&network, &self.config, &member.origin).into_iter().next()
+        });
+        let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
+        known.or_else(|| named.and_then(|witness| witness.url.clone()))
+    }
+
+    pub(crate) fn witnessed_size(&self, key: &VerifierKey) -> u64 {
+        let witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
+        witnessed.get(&key.to_string()).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn set_witnessed_size(&self, key: &VerifierKey, size: u64) {
+        let mut witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
+        witnessed.insert(key.to_string(), size);
+    }
+
+    /// The newest judgement.
+    pub fn findings(&self) -> Arc<Judged> {
+        Arc::clone(&self.findings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_findings(&self, judged: Judged) {
+        *self.findings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judged);
+    }
+
+    /// Ready, or why not.
+    pub fn readiness(&self) -> Readiness {
+        let log = self.node.log();
+        let ready = || "ready".to_owned();
+        let (mut store, mut word, mut quorum) = (ready(), ready(), ready());
+        match log.signing() {
+            Signing::Ready => {}
+            Signing::Stopped { cause } => store = cause,
+            Signing::ReadOnly { cause } => word = format!("read-only: {cause}"),
+            Signing::WaitingForGuard => {
+                quorum = "too few witnesses have told what they hold of this log".to_owned();
+            }
+            Signing::WaitingForQuorum => {
+                quorum = "a checkpoint waits for its witnesses".to_owned();
+            }
+        }
+        if !self.founded.load(Ordering::Acquire) {
+            word = "waits for the registrar to admit this organisation".to_owned();
+        }
+        let index = if log.index_ready() { ready() } else { "catching up".to_owned() };
+        let (broker, peers) = (self.health.broker_word(), self.health.peer_words());
+        Readiness { store, index, log: word, quorum, broker, peers }
+    }
+
+    /// Everything that `status` prints.
+    pub fn status_view(&self) -> Result<Value, StoreError> {
+        let mut view = serde_json::to_value(self.node.status()?).unwrap_or_default();
+        let network = self.network();
+        let findings = self.findings();
+        view["org"] = self.config.org.to_string().into();
+        view["network"] = network.network().name.clone().into();
+        view["network_version"] = network.network().version.into();
+        view["members"] = network.network().members.len().into();
+        view["findings"] = findings.findings.len().into();
+        view["judged_as_of"] = findings.as_of.to_string().into();
+        let readiness = self.readiness();
+        view["ready"] = readiness.is_ready().into();
+        view["readiness"] = serde_json::to_value(&readiness).unwrap_or_default();
+        Ok(view)
+    }
+
+    /// The text of `/metrics`.
+    pub fn metrics_text(&self) -> Result<String, StoreError> {
+        let status = self.node.status()?;
+        for (name, value) in [
+            ("hallmark_log_size", status.head_size),
+            ("hallmark_log_published_size", status.published_size),
+            ("hallmark_stored_unlogged", status.stored_unlogged),
+            ("hallmark_deferred", status.deferred),
+            ("hallmark_damaged_records", status.damaged_records),
+        ] {
+            metrics::gauge!(name).set(value as f64);
+        }
+        for peer in &status.peers {
+            let label = peer.origin.clone();
+            metrics::gauge!("hallmark_peer_size", "origin" => label.clone()).set(peer.size as f64);
+            metrics::gauge!("hallmark_peer_wanted", "origin" => label).set(peer.wanted as f64);
+        }
+        Ok(self.metrics.render())
+    }
+}
+
+/// Ready, or why not, part by part. `ready` in every part means ready.
+#[derive(Clone, Debug, Serialize)]
+pub struct Readiness {
+    /// Whether bodies can be made durable.
+    pub store: String,
+    /// Whether the index covers the log.
+    pub index: String,
+    /// Whether the log may be signed.
+    pub log: String,
+    /// Whether enough witnesses answer.
+    pub quorum: String,
+    /// Whether the broker answers; `none` where there is none.
+    pub broker: String,
+    /// Followed logs that cannot be followed now, and why. They do not make the node unready.
+    pub peers: BTreeMap<String, String>,
+}
+
+impl Readiness {
+    /// Whether all parts are ready.
+    pub fn is_ready(&self) -> bool {
+        let parts = [&self.store, &self.index, &self.log, &self.quorum];
+        parts.iter().all(|part| *part == "ready") && self.broker != "away"
+    }
+}
+
+/// What tasks last said of themselves.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// None: no broker configured.
+    broker: Mutex<Option<bool>>,
+    peers: Mutex<BTreeMap<String, String>>,
+}
+
+impl Health {
+    /// The broker answers, or not.
+    pub fn broker(&self, connected: bool) {
+        *self.broker.lock().unwrap_or_else(PoisonError::into_inner) = Some(connected);
+    }
+
+    /// This log is followed (None), or why not.
+    pub fn peer(&self, origin: &str, reason: Option<&str>) {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            None => peers.remove(origin),
+            Some(reason) => peers.insert(origin.to_owned(), reason.to_owned()),
+        };
+    }
+
+    fn broker_word(&self) -> String {
+        let broker = *self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        broker.map_or("none", |up| if up { "ready" } else { "away" }).to_owned()
+    }
+
+    fn peer_words(&self) -> BTreeMap<String, String> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

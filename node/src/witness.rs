@@ -1,0 +1,286 @@
+//! The witness: this node's word that another's log has only grown.
+//!
+//! Invariants: what is cosigned is durable before the signature leaves; reading the state, checking
+//! and storing happen under one lock, so two requests cannot race; the state lies in DIR/head,
+//! outside DATA, so that no restored backup makes this witness forget.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, verify_consistency};
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
+use hallmark_schemas::time::Timestamp;
+use tracing::{error, warn};
+
+use hallmark_schemas::layout::peer_name;
+
+pub mod quorum;
+
+/// Most hashes of a consistency proof (tlog-witness).
+const PROOF_MAX: usize = 63;
+
+/// Cosigns checkpoints of the network's logs. Cheap to clone.
+#[derive(Clone)]
+pub struct Witness {
+    dir: PathBuf,
+    signer: Arc<NoteSigner>,
+    /// What was last cosigned, by hex of the origin. `cosign` alone changes it, with the file.
+    seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+}
+
+/// The newest checkpoint of one log that this witness has cosigned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+    /// The note with the log's signature and our cosignature.
+    pub note: String,
+}
+
+/// What a good request gets.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// 200: our cosignature lines.
+    Cosigned {
+        /// One line each, with its newline.
+        lines: String,
+    },
+    /// 409: the size that we hold.
+    Conflict {
+        /// Our size.
+        size: u64,
+    },
+}
+
+/// Why nothing was cosigned.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// 404: no log of this network.
+    #[error("{origin} is no log of this network")]
+    UnknownLog {
+        /// What the checkpoint says.
+        origin: String,
+    },
+    /// 403: no signature of the log's key, or a bad one.
+    #[error("the checkpoint is not signed by the log's key: {reason}")]
+    Untrusted {
+        /// What is wrong.
+        reason: String,
+    },
+    /// 400: not a request of tlog-witness, or a smaller tree.
+    #[error("{reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// 422: the new tree does not contain the old one.
+    #[error("the proof does not lead from {old} to {new}: {reason}")]
+    Unproved {
+        /// Old size.
+        old: u64,
+        /// New size.
+        new: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// 500: the state cannot be made durable.
+    #[error("the witness cannot write its state")]
+    Disk {
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A parsed `add-checkpoint` request.
+struct Request {
+    old: u64,
+    proof: Vec<Hash>,
+    note: SignedNote,
+}
+
+impl Witness {
+    /// Reads the state under `dir` (DIR/head/witness). A damaged file is an error: forgetting what
+    /// was cosigned would be worse.
+    pub fn open(dir: &Path, signer: NoteSigner) -> Result<Witness, std::io::Error> {
+        std::fs::create_dir_all(dir)?;
+        let mut seen = BTreeMap::new();
+        for file in std::fs::read_dir(dir)? {
+            let path = file?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.extension().is_some() || name.len() != 64 {
+                continue;
+            }
+            let damaged = || std::io::Error::other(format!("{} is damaged", path.display()));
+            let note = SignedNote::parse(&std::fs::read(&path)?).map_err(|_| damaged())?;
+            let checkpoint = note.checkpoint().map_err(|_| damaged())?;
+            let (size, root) = (checkpoint.size, checkpoint.root);
+            seen.insert(name.to_owned(), Seen { size, root, note: note.to_string() });
+        }
+        let (dir, signer) = (dir.to_owned(), Arc::new(signer));
+        Ok(Witness { dir, signer, seen: Arc::new(Mutex::new(seen)) })
+    }
+
+    /// Our verifier key.
+    pub fn vkey(&self) -> &VerifierKey {
+        self.signer.vkey()
+    }
+
+    /// The newest that we cosigned of the log with this hex of its origin.
+    pub fn seen(&self, hex: &str) -> Option<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(hex).cloned()
+    }
+
+    /// `add-checkpoint` of tlog-witness: the order of its checks is the specification's.
+    pub fn add_checkpoint(
+        &self,
+        network: &NetworkFile,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Answer, Fault> {
+        let request = parse(body)?;
+        let malformed = |e: &dyn std::fmt::Display| Fault::Malformed { reason: e.to_string() };
+        let checkpoint = request.note.checkpoint().map_err(|e| malformed(&e))?;
+        let key = crate::peers::log_key(network, &checkpoint.origin)
+            .ok_or(Fault::UnknownLog { origin: checkpoint.origin })?;
+        let checkpoint = request
+            .note
+            .checkpoint_of(&key)
+            .map_err(|e| Fault::Untrusted { reason: e.to_string() })?;
+        if checkpoint.size < request.old {
+            let (old, new) = (request.old, checkpoint.size);
+            return Err(Fault::Malformed { reason: format!("old size {old} is over size {new}") });
+        }
+        self.cosign(&key, request, now)
+    }
+
+    /// Checks against the state, stores, signs: all under the lock.
+    fn cosign(&self, key: &VerifierKey, request: Request, now: Timestamp) -> Result<Answer, Fault> {
+        let mut states = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let checkpoint = request.note.checkpoint_of(key).expect("checked by the caller");
+        let hex = peer_name(&checkpoint.origin);
+        let (size, root) =
+            states.get(&hex).map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
+        if request.old != size {
+            return Ok(Answer::Conflict { size });
+        }
+        let (old, new) = (request.old, checkpoint.size);
+        let unproved = |reason: String| {
+            error!(origin = %checkpoint.origin, old, new, reason, "a log does not prove its growth");
+            Fault::Unproved { old, new, reason }
+        };
+        if old == 0 && !request.proof.is_empty() {
+            return Err(unproved("from nothing no proof is needed".to_owned()));
+        }
+        if new == 0 && checkpoint.root != EMPTY_ROOT {
+            return Err(unproved("the root of an empty tree is another".to_owned()));
+        }
+        if old != 0 {
+            verify_consistency(old, &root, new, &checkpoint.root, &request.proof)
+                .map_err(|e| unproved(e.to_string()))?;
+        }
+        let signature = self
+            .signer
+            .sign(request.note.text(), now)
+            .map_err(|e| Fault::Disk { source: std::io::Error::other(e.to_string()) })?;
+        let lines = format!("{signature}\n");
+        let mut note = SignedNote::unsigned(request.note.text().to_owned())
+            .expect("its text was parsed as a note");
+        for line in request.note.signatures().iter().filter(|line| line.is_of(key)) {
+            note.add(line.clone());
+        }
+        note.add(signature);
+        let state = Seen { size: new, root: checkpoint.root, note: note.to_string() };
+        self.store(&hex, &state.note).map_err(|source| Fault::Disk { source })?;
+        states.insert(hex, state);
+        Ok(Answer::Cosigned { lines })
+    }
+
+    /// Cosigns a checkpoint whose tree this node has itself, as writer or as mirror.
+    ///
+    /// `prove` gives the consistency proof between two sizes of that tree.
+    pub fn cosign_held(
+        &self,
+        key: &VerifierKey,
+        note: &SignedNote,
+        now: Timestamp,
+        prove: impl Fn(u64, u64) -> Option<Vec<Hash>>,
+    ) -> Result<Option<String>, Fault> {
+        let untrusted = |e: &dyn std::fmt::Display| Fault::Untrusted { reason: e.to_string() };
+        let checkpoint = note.checkpoint_of(key).map_err(|e| untrusted(&e))?;
+        let old = self.seen(&peer_name(&checkpoint.origin)).map_or(0, |seen| seen.size);
+        if checkpoint.size < old {
+            return Ok(None);
+        }
+        let proof = if old == 0 || old == checkpoint.size {
+            Vec::new()
+        } else {
+            let Some(proof) = prove(old, checkpoint.size) else { return Ok(None) };
+            proof
+        };
+        let request = Request { old, proof, note: note.clone() };
+        match self.cosign(key, request, now)? {
+            Answer::Cosigned { lines } => Ok(Some(lines)),
+            Answer::Conflict { .. } => {
+                warn!(origin = %checkpoint.origin, "another request came between");
+                Ok(None)
+            }
+        }
+    }
+
+    fn store(&self, hex: &str, note: &str) -> Result<(), std::io::Error> {
+        let (path, fresh) = (self.dir.join(hex), self.dir.join(format!("{hex}.new")));
+        let mut file = File::create(&fresh)?;
+        file.write_all(note.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &path)?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+/// `old <size>`, proof lines, an empty line, the checkpoint.
+fn parse(body: &[u8]) -> Result<Request, Fault> {
+    let wrong = |reason: &str| Fault::Malformed { reason: reason.to_owned() };
+    let text = std::str::from_utf8(body).map_err(|_| wrong("the request is not UTF-8"))?;
+    let (head, note) = text.split_once("\n\n").ok_or_else(|| wrong("there is no empty line"))?;
+    let mut lines = head.split('\n');
+    let old = lines.next().and_then(|line| line.strip_prefix("old "));
+    let old = old.ok_or_else(|| wrong("the first line is not `old <size>`"))?;
+    let is_decimal = old == "0" || (!old.starts_with('0') && !old.starts_with('+'));
+    let old: u64 = old.parse().ok().filter(|_| is_decimal).ok_or_else(|| {
+        wrong("the old size is no decimal number without leading zeros")
+    })?;
+    let mut proof = Vec::new();
+    for line in lines {
+        let hash = STANDARD.decode(line).ok().and_then(|hash| Hash::try_from(hash).ok());
+        proof.push(hash.ok_or_else(|| wrong("a proof line is no base64 of 32 bytes"))?);
+        if PROOF_MAX < proof.len() {
+            return Err(wrong("the proof has more than 63 lines"));
+        }
+    }
+    let note = SignedNote::parse(note.as_bytes())
+        .map_err(|e| Fault::Malformed { reason: format!("the checkpoint cannot be read: {e}") })?;
+    Ok(Request { old, proof, note })
+}
+
+/// The request that [`Witness::add_checkpoint`] takes.
+pub fn encode_request(old: u64, proof: &[Hash], note: &SignedNote) -> Vec<u8> {
+    let mut text = format!("old {old}\n");
+    for hash in proof {
+        text.push_str(&STANDARD.encode(hash));
+        text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(&note.to_string());
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The second stage: what of the evidence stands.
+//!
+//! Invariants: only an attestation whose entry leads to a signed checkpoint of its log, and whose
+//! key was in force for its issuer at that entry's time, comes out proven; whatever fails is a
+//! [`Defect`] and never an `Err`; work is shared by all cores, the order of what comes out is that
+//! of the logs. One stage a file: the network file, the trees, the bodies, what they say together.
+
+mod bodies;
+mod coverage;
+mod cross;
+mod log;
+mod network;
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use hallmark_schemas::hex;
+use hallmark_schemas::time::Timestamp;
+
+use crate::evidence::{Defect, DefectKind, Evidence, Proven, ProvenLog};
+use crate::table::{self, TableSet};
+use log::LogState;
+
+/// Proves what can be proved of the evidence, and says what cannot.
+pub fn prove(mut evidence: Evidence) -> Proven {
+    let mut defects = std::mem::take(&mut evidence.defects);
+    let root = network::trust_root(&evidence, &mut defects);
+    let mut logs = Vec::new();
+    for (origin, log) in std::mem::take(&mut evidence.logs) {
+        logs.push(LogState::check(origin, log, &mut defects));
+    }
+    let parsed = bodies::parse(&logs, &evidence, &mut defects);
+    let Some(root) = root else {
+        return without_root(evidence, logs, defects);
+    };
+    let policies = network::Policies::new(&root, &logs, &parsed);
+    let stood = bodies::verify(&root, &policies, &mut logs, parsed, &mut defects);
+    let receipts = cross::receipts(&evidence, &logs, &policies, &stood.history, &mut defects);
+    let attestations = cross::once_each(stood.attestations, receipts);
+    cross::forks(&attestations, &mut defects);
+    cross::chains(&attestations, &mut defects);
+    cross::citations(&attestations, &logs, &evidence, &mut defects);
+    cross::unlogged(&evidence, &logs, &attestations, &mut defects);
+    defects.sort();
+    defects.dedup();
+    let mut notes = network::notes(&root);
+    notes.extend(logs.iter().flat_map(LogState::notes));
+    notes.extend(cross::notes(&attestations));
+    let tables = evidence.tables;
+    let proven_logs: Vec<_> = logs.iter().filter_map(proven_log).collect();
+    let as_of = newest(evidence.as_of, &proven_logs, &tables);
+    Proven {
+        coverage: coverage::of(&logs, &attestations, &stood.held),
+        network: Some(root.network().clone()),
+        network_digest: Some(network::digest(&root)),
+        attestations,
+        defects,
+        logs: proven_logs,
+        notes,
+        tables,
+        as_of,
+    }
+}
+
+/// Without a network file no key is known, so nothing signed can be proved.
+fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect>) -> Proven {
+    if let Some(log) = logs.first() {
+        defects.push(Defect {
+            log: Some(log.origin.clone()),
+            entry: None,
+            kind: DefectKind::Withheld,
+            subject: log.origin.clone(),
+            cites: Vec::new(),
+            detail: "there is no usable network file, so no key can be traced".to_owned(),
+            at: None,
+        });
+    }
+    defects.sort();
+    defects.dedup();
+    let tables = evidence.tables;
+    Proven {
+        attestations: Vec::new(),
+        defects,
+        coverage: Vec::new(),
+        logs: Vec::new(),
+        notes: Vec::new(),
+        network: None,
+        network_digest: None,
+        as_of: newest(evidence.as_of, &[], &tables),
+        tables,
+    }
+}
+
+fn proven_log(log: &LogState) -> Option<ProvenLog> {
+    let newest = log.newest_dated()?;
+    Some(ProvenLog {
+        origin: log.origin.clone(),
+        size: newest.size,
+        root: hex::encode(&newest.root),
+        at: newest.at,
+        witnessed: newest.witnessed,
+    })
+}
+
+/// The newest instant that the evidence knows of: no clock is asked.
+fn newest(stated: Option<Timestamp>, logs: &[ProvenLog], tables: &TableSet) -> Option<Timestamp> {
+    let logs = logs.iter().map(|log| log.at);
+    stated
+        .into_iter()
+        .chain(logs)
+        .chain(table::newest_instant(tables))
+        .max()
+}
+
+/// Does `work` on every item, on all cores; results keep the order of the items.
+fn on_all_cores<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(cores).max(1);
+    let mut items = items.into_iter();
+    let work = &work;
+    thread::scope(|scope| {
+        let mut workers = Vec::new();
+        loop {
+            let part: Vec<T> = items.by_ref().take(share).collect();
+            if part.is_empty() {
+                break;
+            }
+            workers.push(scope.spawn(move || part.into_iter().map(work).collect::<Vec<R>>()));
+        }
+        let join = |worker: thread::ScopedJoinHandle<'_, Vec<R>>| match worker.join() {
+            Ok(results) => results,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().flat_map(join).collect()
+    })
+}
+
+/// Numbers of things by what they are about, for remarks.
+type Counts = BTreeMap<String, u64>;

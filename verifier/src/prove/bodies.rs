@@ -1,0 +1,260 @@
+//! Bodies: parsed on all cores, keys learnt in the order of the logs, signatures checked on all
+//! cores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+
+use hallmark_schemas::attestation::{Envelope, Refusal, Verified};
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::kind::KindName;
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::VerifierKey;
+use hallmark_schemas::time::EntryTime;
+
+use super::log::LogState;
+use super::network::Policies;
+use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation};
+
+/// One entry whose body is at hand, or why it is not.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// Number of the log.
+    pub(super) log: usize,
+    /// Index of the entry in it.
+    pub(super) entry: u64,
+    /// The body; absent if it is missing, erased or damaged.
+    pub(super) envelope: Option<Box<Envelope>>,
+}
+
+/// What came through.
+pub(super) struct Stood {
+    pub(super) attestations: Vec<ProvenAttestation>,
+    pub(super) history: KeyHistory,
+    /// (log, entry) whose body is at hand, proven or not.
+    pub(super) held: BTreeSet<(usize, u64)>,
+}
+
+/// Reads and parses the body of every entry.
+pub(super) fn parse(
+    logs: &[LogState],
+    evidence: &Evidence,
+    defects: &mut Vec<Defect>,
+) -> Vec<Parsed> {
+    let places = logs.iter().enumerate().flat_map(|(number, log)| {
+        log.entries
+            .iter()
+            .map(move |(index, entry)| (number, *index, *entry))
+    });
+    let read = super::on_all_cores(places.collect(), |(log, index, entry)| {
+        (log, index, entry, read_one(evidence, &entry))
+    });
+    let mut parsed = Vec::new();
+    for (number, index, entry, result) in read {
+        let log = &logs[number];
+        let envelope = match result {
+            Ok(envelope) => envelope,
+            Err(detail) => {
+                defects.push(log.defect_at(index, DefectKind::BadBody, entry.id, detail));
+                None
+            }
+        };
+        if let Some(envelope) = &envelope {
+            let signed = envelope.claims().aud.byte();
+            if signed != entry.audience {
+                let detail = format!(
+                    "entry {index} says audience {}, its body was signed for {signed}",
+                    entry.audience
+                );
+                defects.push(log.defect_at(index, DefectKind::BadAudience, entry.id, detail));
+            }
+        }
+        parsed.push(Parsed {
+            log: number,
+            entry: index,
+            envelope,
+        });
+    }
+    parsed
+}
+
+fn read_one(evidence: &Evidence, entry: &Entry) -> Result<Option<Box<Envelope>>, String> {
+    let body = match evidence.bodies.get(&entry.id) {
+        Ok(Held::Bytes(body)) => body,
+        Ok(Held::Erased | Held::Missing) => return Ok(None),
+        Err(error) => return Err(format!("the body cannot be read: {error}")),
+    };
+    let envelope = Envelope::parse(&body).map_err(|error| chain(&error))?;
+    if envelope.id() != entry.id {
+        return Err(format!(
+            "the body stored as {} is that of {}",
+            entry.id,
+            envelope.id()
+        ));
+    }
+    Ok(Some(Box::new(envelope)))
+}
+
+/// An error and its causes on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
+}
+
+/// Learns keys until nothing new comes, then checks every other signature.
+pub(super) fn verify(
+    root: &NetworkFile,
+    policies: &Policies,
+    logs: &mut [LogState],
+    parsed: Vec<Parsed>,
+    defects: &mut Vec<Defect>,
+) -> Stood {
+    let mut history = KeyHistory::new(root);
+    let held = parsed.iter().filter(|one| one.envelope.is_some());
+    let held = held.map(|one| (one.log, one.entry)).collect();
+    let (mut identity, mut others) = (Vec::new(), Vec::new());
+    for one in parsed {
+        if let Some(envelope) = one.envelope {
+            let place = (one.log, one.entry);
+            match brings_keys(envelope.kind()) {
+                true => identity.push((place, envelope)),
+                false => others.push((place, envelope)),
+            }
+        }
+    }
+    let mut verified = learn(root, policies, logs, identity, &mut history, defects);
+    let logs = &*logs;
+    for log in logs.iter().filter(|log| log.key.is_none()) {
+        let detail = "nothing at hand says which key signs this log".to_owned();
+        defects.push(log.defect(DefectKind::Withheld, detail));
+    }
+    others.retain(|((log, entry), _)| logs[*log].proves(*entry));
+    let checked = super::on_all_cores(others, |(place, envelope)| {
+        let time = time_of(logs, place);
+        let id = envelope.id();
+        (place, id, envelope.verify(&history, time))
+    });
+    for ((log, entry), id, result) in checked {
+        match result {
+            Ok(attestation) => {
+                verified.insert((log, entry), attestation);
+            }
+            Err(refusal) => {
+                let detail = chain(&refusal);
+                defects.push(logs[log].defect_at(entry, kind_of(&refusal), id, detail));
+            }
+        }
+    }
+    let proven = |((log, entry), attestation): (Place, Verified)| ProvenAttestation {
+        origin: logs[log].origin.clone(),
+        entry,
+        time: time_of(logs, (log, entry)),
+        attestation,
+    };
+    Stood {
+        attestations: verified.into_iter().map(proven).collect(),
+        history,
+        held,
+    }
+}
+
+type Place = (usize, u64);
+
+const fn brings_keys(kind: KindName) -> bool {
+    matches!(
+        kind,
+        KindName::Genesis | KindName::Organisation | KindName::Key | KindName::Device
+    )
+}
+
+fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {
+    let entry = logs[log]
+        .entry(index)
+        .expect("only entries at hand have a place");
+    logs[log].time(index, entry)
+}
+
+/// Dates logs as their keys become known and learns from them, in their order, until neither
+/// brings anything new.
+fn learn(
+    root: &NetworkFile,
+    policies: &Policies,
+    logs: &mut [LogState],
+    mut waiting: Vec<(Place, Box<Envelope>)>,
+    history: &mut KeyHistory,
+    defects: &mut Vec<Defect>,
+) -> BTreeMap<Place, Verified> {
+    let mut verified = BTreeMap::new();
+    loop {
+        let mut progress = false;
+        for log in logs.iter_mut().filter(|log| log.key.is_none()) {
+            if let Some(key) = log_key(root, history, &log.origin) {
+                log.date(&key, policies, defects);
+                progress = true;
+            }
+        }
+        let mut still = Vec::new();
+        for (place, envelope) in waiting {
+            if !logs[place.0].proves(place.1) {
+                still.push((place, envelope));
+                continue;
+            }
+            let time = time_of(logs, place);
+            match (*envelope).clone().verify(history, time) {
+                Ok(attestation) => {
+                    progress = true;
+                    if let Err(fault) = history.learn(&attestation, time) {
+                        let (log, detail) = (&logs[place.0], fault.to_string());
+                        let kind = DefectKind::KeyNotInForce;
+                        defects.push(log.defect_at(place.1, kind, attestation.id(), detail));
+                    }
+                    verified.insert(place, attestation);
+                }
+                Err(_) => still.push((place, envelope)),
+            }
+        }
+        waiting = still;
+        if !progress {
+            break;
+        }
+    }
+    for ((log, index), envelope) in waiting {
+        if logs[log].proves(index) {
+            let (id, time) = (envelope.id(), time_of(logs, (log, index)));
+            if let Err(refusal) = envelope.verify(history, time) {
+                let detail = chain(&refusal);
+                defects.push(logs[log].defect_at(index, kind_of(&refusal), id, detail));
+            }
+        }
+    }
+    verified
+}
+
+fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<VerifierKey> {
+    if let Some(member) = root.network().member_of_origin(origin) {
+        return Some(member.log_key.clone());
+    }
+    let mut nodes = history
+        .organisations()
+        .filter_map(|(_, record)| record.node.as_ref());
+    nodes
+        .find(|node| node.origin == origin)
+        .map(|node| node.log.clone())
+}
+
+fn kind_of(refusal: &Refusal) -> DefectKind {
+    match refusal {
+        Refusal::BadSignature(_) => DefectKind::BadSignature,
+        Refusal::KeyUnknown { .. } => DefectKind::Withheld,
+        Refusal::KeyNotInForce { .. }
+        | Refusal::IssuerMismatch { .. }
+        | Refusal::SignerNotAllowed { .. } => DefectKind::KeyNotInForce,
+        Refusal::RoleMissing { .. } => DefectKind::RoleMissing,
+        Refusal::Contradicted { .. } => DefectKind::Fork,
+        _ => DefectKind::BadBody,
+    }
+}

@@ -1,0 +1,306 @@
+//! What attestations say about one another: forks, chains, citations, receipts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::id::{DeviceId, Subject};
+use hallmark_schemas::identity::NaturalIdentity;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::readings::Readings;
+use hallmark_schemas::policy::QuorumTime;
+use hallmark_schemas::receipt::{Receipt, Recorded};
+use hallmark_schemas::time::EntryTime;
+
+use super::bodies::chain;
+use super::log::LogState;
+use super::network::Policies;
+use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation};
+
+/// A defect of one proven attestation.
+fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
+    let attestation = &of.attestation;
+    Defect {
+        log: Some(of.origin.clone()),
+        entry: Some(of.entry),
+        kind,
+        subject: attestation.claims().sub.to_string(),
+        cites: vec![attestation.id()],
+        detail,
+        at: Some(of.time.hi),
+    }
+}
+
+/// Checks every receipt; one of an entry that is not at hand proves its attestation by itself.
+pub(super) fn receipts(
+    evidence: &Evidence,
+    logs: &[LogState],
+    policies: &Policies,
+    history: &KeyHistory,
+    defects: &mut Vec<Defect>,
+) -> Vec<ProvenAttestation> {
+    let mut proven = Vec::new();
+    for (id, receipt) in evidence
+        .receipts
+        .iter()
+        .flat_map(|(id, all)| all.iter().map(move |one| (*id, one)))
+    {
+        match check_receipt(id, receipt, logs, policies) {
+            Ok((log, recorded)) => match log.entry(recorded.index) {
+                Some(entry) if *entry == recorded.entry => {}
+                Some(_) => {
+                    let detail = format!(
+                        "the receipt says entry {}, which is another",
+                        recorded.index
+                    );
+                    defects.push(log.defect_at(recorded.index, DefectKind::BadProof, id, detail));
+                }
+                None => match by_receipt(evidence, log, &recorded, history) {
+                    Ok(attestation) => proven.extend(attestation),
+                    Err(detail) => defects.push(Defect {
+                        cites: vec![id],
+                        ..log.defect(DefectKind::BadSignature, detail)
+                    }),
+                },
+            },
+            Err(detail) => defects.push(Defect {
+                log: None,
+                entry: None,
+                kind: DefectKind::BadProof,
+                subject: "receipt".to_owned(),
+                cites: vec![id],
+                detail,
+                at: None,
+            }),
+        }
+    }
+    proven
+}
+
+fn check_receipt<'a>(
+    id: ContentId,
+    receipt: &[u8],
+    logs: &'a [LogState],
+    policies: &Policies,
+) -> Result<(&'a LogState, Recorded), String> {
+    let receipt = Receipt::parse(receipt).map_err(|error| chain(&error))?;
+    let of = |log: &&LogState| {
+        log.key
+            .as_ref()
+            .is_some_and(|key| key.key().id() == receipt.signer())
+    };
+    let log = logs
+        .iter()
+        .find(of)
+        .ok_or("the receipt is of a log that is not at hand")?;
+    let key = log.key.as_ref().ok_or("the key of the log is not known")?;
+    let mut last = String::new();
+    for policy in policies.all() {
+        match receipt.verify(id, key, policy) {
+            Ok(recorded) => return Ok((log, recorded)),
+            Err(error) => last = chain(&error),
+        }
+    }
+    Err(last)
+}
+
+fn by_receipt(
+    evidence: &Evidence,
+    log: &LogState,
+    recorded: &Recorded,
+    history: &KeyHistory,
+) -> Result<Option<ProvenAttestation>, String> {
+    let Entry {
+        id, admitted_at, ..
+    } = recorded.entry;
+    let body = match evidence.bodies.get(&id) {
+        Ok(Held::Bytes(body)) => body,
+        _ => return Ok(None),
+    };
+    let time = match recorded.quorum {
+        QuorumTime::At(hi) => EntryTime {
+            lo: admitted_at.min(hi),
+            hi,
+        },
+        QuorumTime::Unwitnessed => EntryTime::at(admitted_at),
+    };
+    let envelope = Envelope::parse(&body).map_err(|error| chain(&error))?;
+    let attestation = envelope
+        .verify(history, time)
+        .map_err(|error| chain(&error))?;
+    let (origin, entry) = (log.origin.clone(), recorded.index);
+    Ok(Some(ProvenAttestation {
+        origin,
+        entry,
+        time,
+        attestation,
+    }))
+}
+
+/// Keeps each content id once, where the lowest (log, entry) has it.
+pub(super) fn once_each(
+    mut attestations: Vec<ProvenAttestation>,
+    by_receipt: Vec<ProvenAttestation>,
+) -> Vec<ProvenAttestation> {
+    attestations.extend(by_receipt);
+    attestations.sort_by(|one, other| (&one.origin, one.entry).cmp(&(&other.origin, other.entry)));
+    let mut seen = BTreeSet::new();
+    attestations.retain(|proven| seen.insert(proven.attestation.id()));
+    attestations
+}
+
+/// Two contents under one natural identity. An event that declares its own error is none.
+pub(super) fn forks(attestations: &[ProvenAttestation], defects: &mut Vec<Defect>) {
+    let mut first: BTreeMap<NaturalIdentity, (&ProvenAttestation, [u8; 32])> = BTreeMap::new();
+    for proven in attestations {
+        let envelope = proven.attestation.envelope();
+        let declares_error =
+            matches!(envelope.body(), Body::Event(event) if event.fields().error.is_some());
+        if declares_error {
+            continue;
+        }
+        let digest = envelope.content_digest();
+        let (earlier, known) = first.entry(envelope.identity()).or_insert((proven, digest));
+        if *known != digest {
+            let detail = format!(
+                "{} says something else under the identity of {}",
+                proven.attestation.id(),
+                earlier.attestation.id()
+            );
+            let mut fork = defect(proven, DefectKind::Fork, detail);
+            fork.cites.push(earlier.attestation.id());
+            fork.cites.sort();
+            defects.push(fork);
+        }
+    }
+}
+
+/// A batch names the content id of the batch with the sequence number before its own.
+pub(super) fn chains(attestations: &[ProvenAttestation], defects: &mut Vec<Defect>) {
+    type Batch<'a> = (&'a ProvenAttestation, &'a Readings);
+    let mut devices: BTreeMap<&DeviceId, BTreeMap<u64, Vec<Batch<'_>>>> = BTreeMap::new();
+    for proven in attestations {
+        if let (Body::Readings(readings), Subject::Device(device)) =
+            (proven.attestation.body(), &proven.attestation.claims().sub)
+        {
+            let batches = devices.entry(device).or_default();
+            batches
+                .entry(readings.sequence)
+                .or_default()
+                .push((proven, readings));
+        }
+    }
+    for batches in devices.values() {
+        for (sequence, batch) in batches {
+            let before = sequence
+                .checked_sub(1)
+                .and_then(|before| batches.get(&before));
+            let before = before.map(|all| {
+                all.iter()
+                    .map(|(proven, _)| proven.attestation.id())
+                    .collect::<BTreeSet<_>>()
+            });
+            for (proven, readings) in batch {
+                let holds = match (&before, readings.previous) {
+                    (Some(before), Some(previous)) => before.contains(&previous),
+                    (Some(_), None) => false,
+                    // Batches arrive in any order; a gap is for the rules.
+                    (None, _) => true,
+                };
+                if !holds {
+                    let detail = format!("batch {sequence} does not name batch {}", sequence - 1);
+                    let mut broken = defect(proven, DefectKind::BadChain, detail);
+                    broken.cites.extend(before.iter().flatten());
+                    broken.cites.sort();
+                    defects.push(broken);
+                }
+            }
+        }
+    }
+}
+
+/// Bodies that a whole log must hold, and bodies that proven attestations rest on.
+pub(super) fn citations(
+    attestations: &[ProvenAttestation],
+    logs: &[LogState],
+    evidence: &Evidence,
+    defects: &mut Vec<Defect>,
+) {
+    let known: BTreeSet<&ContentId> = evidence.bodies.ids().collect();
+    for log in logs.iter().filter(|log| log.whole) {
+        for (index, entry) in log
+            .entries
+            .iter()
+            .filter(|(_, entry)| !known.contains(&entry.id))
+        {
+            let (kind, detail) = match evidence.torn.is_empty() {
+                true => (
+                    DefectKind::Withheld,
+                    format!("the body of entry {index} is missing"),
+                ),
+                false => (
+                    DefectKind::BadBody,
+                    format!(
+                        "the body of entry {index} is lost; damaged are {}",
+                        evidence.torn.join(", ")
+                    ),
+                ),
+            };
+            defects.push(log.defect_at(*index, kind, entry.id, detail));
+        }
+    }
+    for proven in attestations {
+        for cited in proven.attestation.body().cites() {
+            if !known.contains(cited) {
+                let detail = format!("rests on {cited}, which is not at hand");
+                let mut withheld = defect(proven, DefectKind::Withheld, detail);
+                withheld.cites.push(*cited);
+                defects.push(withheld);
+            }
+        }
+    }
+}
+
+/// A bundle's bodies must stand in a log or have a receipt.
+pub(super) fn unlogged(
+    evidence: &Evidence,
+    logs: &[LogState],
+    attestations: &[ProvenAttestation],
+    defects: &mut Vec<Defect>,
+) {
+    let proven = attestations.iter().map(|proven| proven.attestation.id());
+    let entries = logs
+        .iter()
+        .flat_map(|log| log.entries.iter().map(|(_, entry)| entry.id));
+    let logged: BTreeSet<ContentId> = proven.chain(entries).collect();
+    for id in evidence.carried.difference(&logged) {
+        defects.push(Defect {
+            log: None,
+            entry: None,
+            kind: DefectKind::Unlogged,
+            subject: id.to_string(),
+            cites: vec![*id],
+            detail: format!("{id} stands in none of the logs at hand"),
+            at: None,
+        });
+    }
+}
+
+/// Remarks for the reader.
+pub(super) fn notes(attestations: &[ProvenAttestation]) -> Vec<String> {
+    let mut in_doubt = super::Counts::new();
+    for proven in attestations
+        .iter()
+        .filter(|proven| proven.attestation.in_doubt())
+    {
+        *in_doubt.entry(proven.origin.clone()).or_default() += 1;
+    }
+    let note = |(origin, count)| {
+        format!(
+            "{origin}: for {count} attestation(s) it is in doubt whether the key was in force \
+             before or after, as both were recorded between the same two checkpoints"
+        )
+    };
+    in_doubt.into_iter().map(note).collect()
+}

@@ -1,0 +1,161 @@
+//! Where trust starts: the network file, and the witness policies of its versions.
+
+use hallmark_schemas::hex;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::network::{NetworkError, NetworkFile};
+use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::policy::{Policy, QuorumTime};
+use hallmark_schemas::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::bodies::Parsed;
+use super::log::LogState;
+use crate::evidence::{Defect, DefectKind, Evidence};
+
+/// For so long after a new version was logged, a node may not have heard of its policy yet.
+const POLICY_CHANGE_MS_MAX: i64 = 10 * 60 * 1000;
+
+/// The network file that everything else is proved from: the newest that follows from the one the
+/// caller trusts. One that came in a bundle is believed only where there is no such.
+pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Option<NetworkFile> {
+    let files = evidence
+        .networks_trusted
+        .iter()
+        .chain(&evidence.networks_carried);
+    let mut root: Option<NetworkFile> = None;
+    for bytes in files {
+        let file = match NetworkFile::parse(bytes) {
+            Ok(file) => file,
+            Err(error) => {
+                defects.push(flaw(super::bodies::chain(&error)));
+                continue;
+            }
+        };
+        root = Some(match root {
+            None => file,
+            Some(known) => match follow(known, file) {
+                Ok(newer) => newer,
+                Err((known, error)) => {
+                    defects.push(flaw(error.to_string()));
+                    known
+                }
+            },
+        });
+    }
+    root
+}
+
+/// The newer of two versions, if one follows from the other.
+fn follow(
+    known: NetworkFile,
+    other: NetworkFile,
+) -> Result<NetworkFile, (NetworkFile, NetworkError)> {
+    if known.bytes() == other.bytes() || NetworkFile::successor_valid(&other, &known).is_ok() {
+        return Ok(known);
+    }
+    match NetworkFile::successor_valid(&known, &other) {
+        Ok(()) => Ok(other),
+        Err(error) => Err((known, error)),
+    }
+}
+
+fn flaw(detail: String) -> Defect {
+    Defect {
+        log: None,
+        entry: None,
+        kind: DefectKind::BadSignature,
+        subject: "network file".to_owned(),
+        cites: Vec::new(),
+        detail,
+        at: None,
+    }
+}
+
+/// SHA-256 of the file, hex: what two people compare to know that they start from the same.
+pub(super) fn digest(file: &NetworkFile) -> String {
+    hex::encode(&Sha256::digest(file.bytes()))
+}
+
+pub(super) fn notes(file: &NetworkFile) -> Vec<String> {
+    let network = file.network();
+    match network.policy.is_none() {
+        true => vec![format!(
+            "network {} has no witnesses: the times of its logs are their own word",
+            network.name
+        )],
+        false => Vec::new(),
+    }
+}
+
+/// The witness policies of all versions that are known, oldest first, each with its begin.
+#[derive(Debug)]
+pub(super) struct Policies {
+    versions: Vec<(Timestamp, Policy)>,
+}
+
+impl Policies {
+    /// The policy of the root, and of the versions before it that the logs hold.
+    pub(super) fn new(root: &NetworkFile, logs: &[LogState], parsed: &[Parsed]) -> Policies {
+        let mut logged: Vec<(NetworkFile, Timestamp)> = Vec::new();
+        for one in parsed {
+            let Some(Body::Network(body)) = one.envelope.as_ref().map(|envelope| envelope.body())
+            else {
+                continue;
+            };
+            let at = logs[one.log]
+                .entry(one.entry)
+                .map(|entry| entry.admitted_at);
+            if let (Ok(file), Some(at)) = (NetworkFile::parse(&body.file.0), at) {
+                logged.push((file, at));
+            }
+        }
+        logged.sort_by_key(|(file, at)| (std::cmp::Reverse(file.network().version), *at));
+        let begin = |file: &NetworkFile| {
+            let same = logged
+                .iter()
+                .find(|(known, _)| known.bytes() == file.bytes());
+            same.map_or(Timestamp::EPOCH, |(_, at)| *at)
+        };
+        let mut versions = vec![(begin(root), root.network().policy.clone())];
+        let mut newest = root;
+        for (file, at) in &logged {
+            if NetworkFile::successor_valid(file, newest).is_ok() {
+                versions.push((*at, file.network().policy.clone()));
+                newest = file;
+            }
+        }
+        versions.reverse();
+        if let Some(first) = versions.first_mut() {
+            first.0 = Timestamp::EPOCH;
+        }
+        Policies { versions }
+    }
+
+    /// When a quorum had seen the checkpoint, under a policy that was in force when its newest
+    /// entry was made; `None` if it has no such quorum.
+    pub(super) fn quorum(&self, note: &SignedNote, newest: Timestamp) -> Option<QuorumTime> {
+        let in_force = self
+            .versions
+            .iter()
+            .enumerate()
+            .filter(|(index, (from, _))| {
+                let next = self.versions.get(index + 1);
+                let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
+                *from <= newest && (next.is_none() || until.is_some_and(|until| newest < until))
+            });
+        // A strict version before a lax one: a time that witnesses vouch for is worth more.
+        let mut met: Vec<_> = in_force
+            .filter_map(|(_, (_, policy))| policy.quorum_met(note).ok().flatten())
+            .collect();
+        met.sort_by_key(|time| match time {
+            QuorumTime::At(at) => (0, *at),
+            QuorumTime::Unwitnessed => (1, Timestamp::EPOCH),
+        });
+        met.into_iter().next()
+    }
+
+    /// All versions, oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Policy> {
+        self.versions.iter().map(|(_, policy)| policy)
+    }
+}
