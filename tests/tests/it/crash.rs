@@ -80,7 +80,7 @@ fn a_node_killed_ten_times_keeps_each_acknowledged_attestation_once_at_its_index
 fn facility(org: &str, local: &str) -> String {
     let sub = org.replace(":org:", ":facility:");
     format!(
-        r#"{{"kind":"facility","sub":"{sub}:{local}","payload":{{"v":1,"name":"{local}","lat_e7":311234567,"lon_e7":1214567890,"utc_offset":"+08:00"}}}}"#
+        r#"{{"kind":"facility","sub":"{sub}:{local}","payload":{{"v":1,"name":"{local}","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","sector":"steel","utc_offset":"+08:00"}}}}"#
     )
 }
 

@@ -8,7 +8,7 @@ fn wrong_command_lines_end_with_2_and_say_what_is_wrong() {
     let cases: &[(&str, &[&str])] = &[
         ("hallmark-node", &["frobnicate"]),
         ("hallmark-node", &["init"]),
-        ("hallmark-node", &["status", "/nonexistent/dir"]),
+        ("hallmark-node", &["run", "/nonexistent/dir"]),
         ("hallmark-verify", &["check"]),
         ("hallmark-verify", &["check", "--fail-on", "fatal", "x"]),
         ("hallmark-verify", &["check", "--at", "yesterday", "x"]),

@@ -362,9 +362,6 @@ impl Node {
         http("GET", &self.url, path, &[], b"")
     }
 
-    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        http("POST", &self.url, path, headers, body)
-    }
 
     /// Waits until `/readyz` says 200.
     pub(crate) fn ready(&self) {
