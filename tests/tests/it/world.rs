@@ -43,14 +43,6 @@ impl Ran {
         );
         self
     }
-
-    /// Lines of `--format json`.
-    pub(crate) fn json(&self) -> Vec<Value> {
-        self.stdout
-            .lines()
-            .map(|line| serde_json::from_str(line).expect(line))
-            .collect()
-    }
 }
 
 /// One of the three programs.
@@ -361,7 +353,6 @@ impl Node {
     pub(crate) fn get(&self, path: &str) -> Answer {
         http("GET", &self.url, path, &[], b"")
     }
-
 
     /// Waits until `/readyz` says 200.
     pub(crate) fn ready(&self) {
