@@ -8,7 +8,14 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 /// The product's folders, in the order of their imports.
-const CRATES: [&str; 6] = ["schemas", "verifier", "node", "device-agent", "tests", "examples"];
+const CRATES: [&str; 6] = [
+    "schemas",
+    "verifier",
+    "node",
+    "device-agent",
+    "tests",
+    "examples",
+];
 
 /// What each crate may name of ours.
 const MAY_IMPORT: [(&str, &[&str]); 4] = [
@@ -20,23 +27,45 @@ const MAY_IMPORT: [(&str, &[&str]); 4] = [
 
 /// An external crate and where it may be named: beginnings of paths, `*` for one folder's name.
 const HOMES: [(&str, &[&str]); 12] = [
-    ("axum", &["node/src/api", "node/src/serve", "node/src/socket"]),
-    ("rumqttc", &["node/src/mqtt", "device-agent/src/publish", "device-agent/src/source/mqtt"]),
+    (
+        "axum",
+        &["node/src/api", "node/src/serve", "node/src/socket"],
+    ),
+    (
+        "rumqttc",
+        &[
+            "node/src/mqtt",
+            "device-agent/src/publish",
+            "device-agent/src/source/mqtt",
+        ],
+    ),
     ("rumqttd", &["node/src/mqtt"]),
     ("libp2p", &["node/src/net"]),
     ("fjall", &["node/src/index/"]),
     ("sled", &["node/src/index/"]),
     ("datafusion", &["verifier/src/"]),
     ("arrow", &["verifier/src/"]),
-    ("clap", &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs"]),
-    ("reqwest", &["node/src/client.rs", "verifier/src/load/node_url.rs"]),
+    (
+        "clap",
+        &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs"],
+    ),
+    (
+        "reqwest",
+        &["node/src/client.rs", "verifier/src/load/node_url.rs"],
+    ),
     ("maud", &["node/src/page"]),
     ("minicbor", &["schemas/src/"]),
 ];
 
 /// Words that stand for unfinished work or for another machine.
-const FORBIDDEN: [&str; 6] =
-    ["todo!(", "unimplemented!(", "#[ignore", "/home/", "/root/", concat!("/wo", "rk/")];
+const FORBIDDEN: [&str; 6] = [
+    "todo!(",
+    "unimplemented!(",
+    "#[ignore",
+    "/home/",
+    "/root/",
+    concat!("/wo", "rk/"),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -47,6 +76,20 @@ struct Source {
     text: String,
     /// The line on which the tests at the foot begin; past the end if there are none.
     tests_from: usize,
+    /// The file is only compiled for tests or benchmarks.
+    is_test: bool,
+}
+
+/// `#[cfg(test)]` before a module: the number of that line, and the line of the module.
+fn test_modules(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let next = text.lines().skip(1);
+    text.lines()
+        .zip(next)
+        .enumerate()
+        .filter_map(|(number, (line, next))| {
+            let is_module = next.starts_with("mod ") || next.starts_with("pub(crate) mod ");
+            (line == "#[cfg(test)]" && is_module).then_some((number, next.trim_end()))
+        })
 }
 
 fn sources() -> Vec<Source> {
@@ -54,13 +97,30 @@ fn sources() -> Vec<Source> {
     for folder in CRATES {
         collect(&root().join(folder), folder, &mut all);
     }
-    assert!(50 < all.len(), "the sources are not where they were: {} files", all.len());
+    let mut tests = Vec::new();
+    for source in &all {
+        let folder = source.path.trim_end_matches(".rs").trim_end_matches("/lib");
+        for (_, module) in test_modules(&source.text) {
+            let name = module.rsplit(' ').next().unwrap().trim_end_matches(';');
+            tests.push(format!("{folder}/{name}.rs"));
+        }
+    }
+    for source in &mut all {
+        source.is_test |= tests.contains(&source.path);
+    }
+    assert!(
+        50 < all.len(),
+        "the sources are not where they were: {} files",
+        all.len()
+    );
     all
 }
 
 fn collect(folder: &Path, path: &str, all: &mut Vec<Source>) {
-    let mut entries: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     entries.sort();
     for entry in entries {
         let name = entry.file_name().unwrap().to_string_lossy().into_owned();
@@ -69,12 +129,18 @@ fn collect(folder: &Path, path: &str, all: &mut Vec<Source>) {
             collect(&entry, &path, all);
         } else if name.ends_with(".rs") {
             let text = std::fs::read_to_string(&entry).unwrap();
-            let place = text.lines().position(|line| line.starts_with("#[cfg(test)]"));
-            let is_inline = place.is_some_and(|at| {
-                text.lines().nth(at + 1).is_some_and(|line| line.trim_end().ends_with('{'))
+            let tests_from = test_modules(&text).find(|(_, line)| line.ends_with('{'));
+            let tests_from = tests_from.map_or(usize::MAX, |(number, _)| number);
+            let is_test = ["/tests.rs", "/tests/", "/benches/"]
+                .iter()
+                .any(|it| path.contains(it))
+                || path.starts_with("tests/");
+            all.push(Source {
+                path,
+                text,
+                tests_from,
+                is_test,
             });
-            let tests_from = if is_inline { place.unwrap() } else { usize::MAX };
-            all.push(Source { path, text, tests_from });
         }
     }
 }
@@ -84,17 +150,13 @@ impl Source {
         self.path.split('/').next().unwrap()
     }
 
-    /// The file is only compiled for tests or benchmarks.
-    fn is_test(&self) -> bool {
-        self.folder() == "tests"
-            || ["/tests.rs", "/tests/", "/benches/"].iter().any(|part| self.path.contains(part))
-    }
-
     /// Lines of code outside tests and comments, with their numbers.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let end = if self.is_test() { 0 } else { self.tests_from };
+        let end = if self.is_test { 0 } else { self.tests_from };
         let lines = self.text.lines().take(end).enumerate();
-        lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(n, l)| (n + 1, l))
+        lines
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+            .map(|(n, l)| (n + 1, l))
     }
 
     fn fault(&self, line: usize, what: &str) -> String {
@@ -112,7 +174,12 @@ fn names(line: &str, name: &str) -> bool {
 }
 
 fn check(faults: Vec<String>) {
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 #[test]
@@ -123,7 +190,9 @@ fn crates_import_only_what_stands_before_them() {
         .collect();
     let mut faults = Vec::new();
     for source in sources() {
-        let Some((_, may)) = MAY_IMPORT.iter().find(|(folder, _)| *folder == source.folder())
+        let Some((_, may)) = MAY_IMPORT
+            .iter()
+            .find(|(folder, _)| *folder == source.folder())
         else {
             continue;
         };
@@ -141,7 +210,7 @@ fn crates_import_only_what_stands_before_them() {
 #[test]
 fn each_external_crate_has_one_home() {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_test()) {
+    for source in sources().iter().filter(|source| !source.is_test) {
         for (number, line) in source.code() {
             for (name, homes) in HOMES {
                 let is_home = homes.iter().any(|home| match home.strip_prefix('*') {
@@ -159,10 +228,20 @@ fn each_external_crate_has_one_home() {
 
 #[test]
 fn schemas_do_no_io_read_no_clock_and_roll_no_dice() {
-    let words =
-        ["std::fs", "std::net", "SystemTime", "Instant::now", "getrandom", "tokio", "std::env"];
+    let words = [
+        "std::fs",
+        "std::net",
+        "SystemTime",
+        "Instant::now",
+        "getrandom",
+        "tokio",
+        "std::env",
+    ];
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| source.path.starts_with("schemas/src/")) {
+    for source in sources()
+        .iter()
+        .filter(|source| source.path.starts_with("schemas/src/"))
+    {
         for (number, line) in source.code() {
             for word in words.iter().filter(|word| line.contains(**word)) {
                 faults.push(source.fault(number, &format!("{word} in schemas")));
@@ -227,7 +306,7 @@ fn nothing_unfinished_unwrapped_or_bound_to_one_machine_is_left() {
         if source.path.ends_with("/mod.rs") {
             faults.push(source.fault(1, "m.rs stands beside m/, never m/mod.rs"));
         }
-        if !source.text.starts_with("//!") {
+        if !source.is_test && !source.text.starts_with("//!") {
             faults.push(source.fault(1, "the first lines tell what the file is for"));
         }
     }
@@ -237,7 +316,9 @@ fn nothing_unfinished_unwrapped_or_bound_to_one_machine_is_left() {
 #[test]
 fn main_files_are_short() {
     let all = sources();
-    let mains = all.iter().filter(|source| source.path.ends_with("src/main.rs"));
+    let mains = all
+        .iter()
+        .filter(|source| source.path.ends_with("src/main.rs"));
     check(
         mains
             .filter(|source| 40 < source.text.lines().count())
@@ -249,8 +330,13 @@ fn main_files_are_short() {
 #[test]
 fn documents_name_no_path_of_one_machine() {
     let mut faults = Vec::new();
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
-    {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ] {
         let text = std::fs::read_to_string(root().join(name))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         for (number, line) in text.lines().enumerate() {
@@ -270,15 +356,19 @@ fn every_rule_has_cases_one_that_fires_and_one_for_each_innocent_explanation() {
     let mut faults = Vec::new();
     for rule in rules {
         let sql = std::fs::read_to_string(&rule).unwrap();
-        let innocent = sql.lines().find_map(|line| line.strip_prefix("-- innocent = "));
-        let list: Vec<String> =
-            serde_json::from_str(innocent.unwrap_or("[]")).unwrap_or_default();
+        let innocent = sql
+            .lines()
+            .find_map(|line| line.strip_prefix("-- innocent = "));
+        let list: Vec<String> = serde_json::from_str(innocent.unwrap_or("[]")).unwrap_or_default();
         let cases = std::fs::read_to_string(rule.with_extension("cases.md")).unwrap_or_default();
         let count = |heading: &str| cases.lines().filter(|l| l.starts_with(heading)).count();
         if count("## Fires:") == 0 || count("## Silent:") < list.len().max(1) {
             let found = (count("## Fires:"), count("## Silent:"));
             let wanted = list.len().max(1);
-            faults.push(format!("{}: {found:?}, wanted 1 and {wanted}", rule.display()));
+            faults.push(format!(
+                "{}: {found:?}, wanted 1 and {wanted}",
+                rule.display()
+            ));
         }
     }
     check(faults);
@@ -303,5 +393,8 @@ fn continuous_integration_calls_the_test_command_and_nothing_else() {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set "))
         .collect();
-    assert_eq!(commands, ["cd \"$(dirname \"$0\")/..\"", "exec bash tests/run"]);
+    assert_eq!(
+        commands,
+        ["cd \"$(dirname \"$0\")/..\"", "exec bash tests/run"]
+    );
 }
