@@ -189,9 +189,7 @@ impl FromStr for Speed {
             return Ok(Speed::Max);
         }
         match text.parse::<f64>() {
-            Ok(rows) if rows.is_finite() && 0.001 <= rows && rows <= 1e6 => {
-                Ok(Speed::PerSecond(rows))
-            }
+            Ok(rows) if (0.001..=1e6).contains(&rows) => Ok(Speed::PerSecond(rows)),
             _ => Err("expected max, or rows a second from 0.001 to 1000000".to_owned()),
         }
     }
@@ -237,8 +235,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            eprintln!("help: see `hallmark-agent --help` for the commands and their examples");
+            return Exit::Usage.into();
         }
     };
     start_logging();

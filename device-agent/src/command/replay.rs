@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::publish::{Ended, Tally};
 use crate::source::replay;
+use crate::tally::Board;
 
 /// How often the progress line is drawn.
 const PROGRESS_PERIOD: Duration = Duration::from_millis(200);
@@ -31,8 +32,11 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let speed = args.speed;
     let rows = thread::spawn(move || replay::run(&source, input, speed, sender));
-    let mut progress = Progress::new();
-    let ended = runtime.block_on(courier.run(inbox, stop_signal(), |tally| progress.draw(tally)));
+    let (mut progress, mut board) = (Progress::new(), Board::open(&layout));
+    let ended = runtime.block_on(courier.run(inbox, stop_signal(), |tally| {
+        board.show(tally);
+        progress.draw(tally);
+    }));
     progress.clear();
     drop(lock);
     let (ended, tally) = ended.map_err(|fault| courier_failure(&fault))?;

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::publish::Tally;
 use crate::source;
+use crate::tally::Board;
 
 /// Things taken that wait to be signed; a source that is faster waits here.
 pub(super) const INBOX_MAX: usize = 4096;
@@ -28,11 +29,12 @@ pub(super) fn run(args: &RunArgs, out: &Output) -> Result<Exit, Failure> {
     for source in sources {
         start(source, &config, &layout, *out, sender.clone())?;
     }
+    let mut board = Board::open(&layout);
     out.say(format_args!("{} runs; SIGTERM or Ctrl-C stops it", config.device));
     let ended = runtime.block_on(async move {
         // The inbox stays open after the last source has ended: run stays up.
         let _open = sender;
-        courier.run(inbox, stop_signal(), |_| {}).await
+        courier.run(inbox, stop_signal(), |tally| board.show(tally)).await
     });
     drop(lock);
     let (_, tally) = ended.map_err(|fault| courier_failure(&fault))?;
