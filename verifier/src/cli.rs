@@ -18,9 +18,11 @@ use crate::load::TableFile;
 /// Checks evidence, offline, and finds what is falsified or inconsistent.
 #[derive(Debug, Parser)]
 #[command(name = "hallmark-verify", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 nothing found · 1 findings at or over --fail-on · 2 command \
+#[command(
+    after_help = "Exit codes: 0 nothing found · 1 findings at or over --fail-on · 2 command \
 line · 3 input malformed · 4 a proof of the input is broken · 5 evidence incomplete, cannot say · \
-6 busy · 70 our own fault")]
+6 busy · 70 our own fault"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -127,7 +129,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nobody is left to tell if the terminal is gone.
             let _printed = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             return exit.into();
         }
     };
@@ -150,7 +156,10 @@ fn table_file(text: &str) -> Result<TableFile, String> {
         Some(near) => format!("there is no table `{name}`; did you mean `{near}`?"),
         None => format!("there is no table `{name}`; `hallmark-verify tables` lists all"),
     })?;
-    Ok(TableFile { table, path: path.into() })
+    Ok(TableFile {
+        table,
+        path: path.into(),
+    })
 }
 
 /// Bytes with an optional `K`, `M` or `G` (powers of 1,024).
@@ -164,7 +173,10 @@ fn size(text: &str) -> Result<usize, String> {
         _ => (text, 0),
     };
     let number: usize = digits.trim().parse().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).filter(|bytes| MEMORY_MIN <= *bytes).ok_or_else(wrong)
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| MEMORY_MIN <= *bytes)
+        .ok_or_else(wrong)
 }
 
 /// Least memory that a query can start with: 16 MiB.
@@ -180,9 +192,19 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         command.clone().debug_assert();
-        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example"), "{} has no examples", sub.get_name());
+        for sub in command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            let help = sub
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example"),
+                "{} has no examples",
+                sub.get_name()
+            );
         }
     }
 
@@ -191,8 +213,19 @@ mod tests {
         assert_eq!(size("512M"), Ok(512 << 20));
         assert_eq!(size("4GiB"), Ok(4 << 30));
         assert!(size("12").is_err() && size("much").is_err());
-        assert_eq!(table_file("meter_readings=a.csv").unwrap().table.name, "meter_readings");
-        assert!(table_file("meter_reading=a.csv").unwrap_err().contains("`meter_readings`"));
-        assert!(table_file("meter_readings").unwrap_err().contains("NAME=FILE"));
+        assert_eq!(
+            table_file("meter_readings=a.csv").unwrap().table.name,
+            "meter_readings"
+        );
+        assert!(
+            table_file("meter_reading=a.csv")
+                .unwrap_err()
+                .contains("`meter_readings`")
+        );
+        assert!(
+            table_file("meter_readings")
+                .unwrap_err()
+                .contains("NAME=FILE")
+        );
     }
 }

@@ -393,7 +393,11 @@ mod tests {
     /// The one row's fault, as the report prints it.
     fn fault(row: &str) -> String {
         let (source, _) = read_text(format!("{HEADER}\n{row}\n")).unwrap();
-        assert_eq!((source.rows_read, source.rows_used, source.rows_refused), (1, 0, 1), "{row}");
+        assert_eq!(
+            (source.rows_read, source.rows_used, source.rows_refused),
+            (1, 0, 1),
+            "{row}"
+        );
         source.faults[0].to_string()
     }
 
@@ -403,9 +407,17 @@ mod tests {
             7,\"a, b\",0042,Wh,2026-03-01T00:15:00+08:00,electricity,900\r\n\r\n";
         let (source, tables) = read_text(text).unwrap();
         assert_eq!(source.columns_ignored, ["note"]);
-        assert_eq!((source.rows_read, source.rows_used, source.rows_refused), (1, 1, 0));
+        assert_eq!(
+            (source.rows_read, source.rows_used, source.rows_refused),
+            (1, 1, 0)
+        );
         let batch = &tables.get("meter_readings")[0];
-        let text = |name| crate::table::texts(batch, name).unwrap().value(0).to_owned();
+        let text = |name| {
+            crate::table::texts(batch, name)
+                .unwrap()
+                .value(0)
+                .to_owned()
+        };
         assert_eq!(text("device"), "0042"); // leading zeros stay
         assert_eq!(text("content_id"), "file:ab#1");
         assert_eq!(batch.column_by_name("register").unwrap().null_count(), 1);
@@ -415,20 +427,56 @@ mod tests {
     fn each_bad_cell_is_refused_with_line_column_and_remedy() {
         let at = "2026-03-01T00:15:00Z";
         for (row, wanted) in [
-            (format!("d,electricity,Wh,{at},900,4.9E+12,"), ["line 2, column amount", "as text"]),
-            (format!("6.9E+12,electricity,Wh,{at},900,1,"), ["column device", "as text"]),
-            (format!("d,electricity,Wh,{at},900,1.5,"), ["column amount", "whole numbers of the base"]),
-            (format!("d,electricity,Wh,{at},900,\"1,500\","), ["column amount", "without separators"]),
-            (format!("d,electricity,Wh,{at},900,99999999999999999999,"), ["column amount", "64 bits"]),
-            (format!("d,electricity,Wh,{at},900,one,"), ["column amount", "whole number"]),
-            (format!("d,electricity,Wh,{at},900,,"), ["column amount", "fill it in"]),
-            (format!("d,electricity,Wh,{at},900,1"), ["column 7", "double quotes"]),
-            ("d,electricity,Wh,2026-03-01T00:15:00,900,1,".to_owned(), ["read_at", "any zone"]),
-            ("d,electricity,Wh,2026-13-01T00:15:00Z,900,1,".to_owned(), ["read_at", "+08:00"]),
-            ("d,electricity,Wh,1.3.2026,900,1,".to_owned(), ["read_at", "+08:00"]),
+            (
+                format!("d,electricity,Wh,{at},900,4.9E+12,"),
+                ["line 2, column amount", "as text"],
+            ),
+            (
+                format!("6.9E+12,electricity,Wh,{at},900,1,"),
+                ["column device", "as text"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,1.5,"),
+                ["column amount", "whole numbers of the base"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,\"1,500\","),
+                ["column amount", "without separators"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,99999999999999999999,"),
+                ["column amount", "64 bits"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,one,"),
+                ["column amount", "whole number"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,,"),
+                ["column amount", "fill it in"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,1"),
+                ["column 7", "double quotes"],
+            ),
+            (
+                "d,electricity,Wh,2026-03-01T00:15:00,900,1,".to_owned(),
+                ["read_at", "any zone"],
+            ),
+            (
+                "d,electricity,Wh,2026-13-01T00:15:00Z,900,1,".to_owned(),
+                ["read_at", "+08:00"],
+            ),
+            (
+                "d,electricity,Wh,1.3.2026,900,1,".to_owned(),
+                ["read_at", "+08:00"],
+            ),
         ] {
             let found = fault(&row);
-            assert!(wanted.iter().all(|part| found.contains(part)), "{row}: {found}");
+            assert!(
+                wanted.iter().all(|part| found.contains(part)),
+                "{row}: {found}"
+            );
         }
     }
 
@@ -448,15 +496,37 @@ mod tests {
     #[test]
     fn files_that_are_no_such_table_are_refused_whole() {
         assert!(matches!(read_text(""), Err(CsvError::Empty)));
-        assert!(matches!(read_text("device,amount\n1,2\n"), Err(CsvError::Missing { .. })));
-        assert!(matches!(read_text("device,device\n"), Err(CsvError::Twice { number: 2, .. })));
-        assert!(matches!(read_text("device;amount;unit\n"), Err(CsvError::Encoding { .. })));
-        assert!(matches!(read_text(b"\xff\xfed\0e\0"), Err(CsvError::Encoding { .. })));
-        assert!(matches!(read_text(b"PK\x03\x04 and so on"), Err(CsvError::Encoding { .. })));
-        assert!(matches!(read_text(b"ger\xe4t,amount\n"), Err(CsvError::Encoding { .. })));
+        assert!(matches!(
+            read_text("device,amount\n1,2\n"),
+            Err(CsvError::Missing { .. })
+        ));
+        assert!(matches!(
+            read_text("device,device\n"),
+            Err(CsvError::Twice { number: 2, .. })
+        ));
+        assert!(matches!(
+            read_text("device;amount;unit\n"),
+            Err(CsvError::Encoding { .. })
+        ));
+        assert!(matches!(
+            read_text(b"\xff\xfed\0e\0"),
+            Err(CsvError::Encoding { .. })
+        ));
+        assert!(matches!(
+            read_text(b"PK\x03\x04 and so on"),
+            Err(CsvError::Encoding { .. })
+        ));
+        assert!(matches!(
+            read_text(b"ger\xe4t,amount\n"),
+            Err(CsvError::Encoding { .. })
+        ));
         let open = format!("{HEADER}\n\"{}", "x".repeat(2 * ROW_BYTES_MAX));
         assert!(matches!(read_text(open), Err(CsvError::Read { .. })));
-        let bad = [HEADER.as_bytes(), b"\nd\xff,electricity,Wh,2026-03-01T00:15:00Z,900,1,\n"].concat();
+        let bad = [
+            HEADER.as_bytes(),
+            b"\nd\xff,electricity,Wh,2026-03-01T00:15:00Z,900,1,\n",
+        ]
+        .concat();
         assert!(read_text(bad).unwrap().0.faults[0].advice.contains("UTF-8"));
     }
 }
