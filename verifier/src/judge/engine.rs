@@ -28,9 +28,7 @@ pub(crate) struct Answer {
 
 /// Memory shared by all sessions of a run.
 pub(crate) fn runtime(memory_max: usize) -> Result<Arc<RuntimeEnv>> {
-    RuntimeEnvBuilder::new()
-        .with_memory_limit(memory_max, 1.0)
-        .build_arc()
+    RuntimeEnvBuilder::new().with_memory_limit(memory_max, 1.0).build_arc()
 }
 
 /// Plans every rule over empty tables and looks at the columns it returns.
@@ -67,11 +65,7 @@ pub(crate) fn run(
         let mut answers = Vec::new();
         for bound in rules {
             let findings = judge(&context, bound, as_of).await;
-            answers.push(Answer {
-                code: bound.rule.header.code.clone(),
-                bucket,
-                findings,
-            });
+            answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
         }
         answers
     })
@@ -95,17 +89,10 @@ async fn judge(
     Ok(findings)
 }
 
-async fn plan(
-    context: &SessionContext,
-    bound: &Bound<'_>,
-    as_of: Timestamp,
-) -> Result<LogicalPlan> {
+async fn plan(context: &SessionContext, bound: &Bound<'_>, as_of: Timestamp) -> Result<LogicalPlan> {
     let as_of_ms = i64::try_from(as_of.unix_ms()).unwrap_or(i64::MAX);
     let statement = bound.rule.query.bind(&bound.pack.parameters, as_of_ms);
-    context
-        .state()
-        .statement_to_plan(Statement::Statement(Box::new(statement)))
-        .await
+    context.state().statement_to_plan(Statement::Statement(Box::new(statement))).await
 }
 
 fn session(tables: &TableSet, runtime: &Arc<RuntimeEnv>, shape: Shape) -> Result<SessionContext> {
@@ -117,13 +104,7 @@ fn session(tables: &TableSet, runtime: &Arc<RuntimeEnv>, shape: Shape) -> Result
     let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
     function::register(&context)?;
     for table in table::all_tables() {
-        add(
-            &context,
-            table.name,
-            schema(table),
-            tables.get(table.name),
-            shape,
-        )?;
+        add(&context, table.name, schema(table), tables.get(table.name), shape)?;
         let all = format!("{}_all", table.name);
         add(&context, &all, schema_all(table), tables.get(&all), shape)?;
     }
