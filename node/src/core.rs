@@ -7,6 +7,8 @@ pub(crate) mod log;
 pub(crate) mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub(crate) mod times;
 
 use std::sync::{Arc, mpsc};
