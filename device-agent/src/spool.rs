@@ -10,6 +10,7 @@
 //! harmless). Both go when all of the segment is released, but never the newest, whose head and
 //! entries carry the device's chain on.
 
+pub mod peek;
 mod segment;
 
 use std::collections::{BTreeMap, HashMap};

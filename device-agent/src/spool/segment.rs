@@ -256,7 +256,7 @@ impl Found {
     }
 }
 
-fn released(path: &Path) -> Result<HashSet<ContentId>, SpoolError> {
+pub(super) fn released(path: &Path) -> Result<HashSet<ContentId>, SpoolError> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
         read => read.map_err(disk("read", path))?,
