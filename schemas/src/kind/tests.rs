@@ -112,7 +112,8 @@ fn a_field_at_fault_is_named_by_its_pointer() {
         Body::from_json(kind, body).unwrap_err().pointer
     };
     use KindName::{Device, Emissions, Event, Facility, Finding, Organisation, Readings};
-    let cases: [(KindName, &dyn Fn(&mut Value), &str); 14] = [
+    type Case<'a> = (KindName, &'a dyn Fn(&mut Value), &'a str);
+    let cases: [Case<'_>; 14] = [
         (
             Readings,
             &|body| body["samples"][1]["amount"] = json!(1.5),
@@ -212,20 +213,22 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_never_panics_and_never_keeps_the_id(at in 0_usize..10_000, to in any::<u8>()) {
+    fn a_changed_byte_never_keeps_the_id(at in 0_usize..10_000, to in any::<u8>()) {
         for (_, envelope) in vectors() {
             let mut bytes = envelope.stored().to_vec();
             let at = at % bytes.len();
             bytes[at] = to;
             if let Ok(changed) = Envelope::parse(&bytes) {
                 prop_assert_eq!(changed.id() == envelope.id(), bytes == envelope.stored());
-                prop_assert_eq!(changed.body().encode(&[0; 16]).len(), envelope.body().encode(&[0; 16]).len());
             }
         }
     }
 
     #[test]
-    fn readings_round_trip(amounts in proptest::collection::vec(any::<i64>(), 1..50), sequence in 0..i64::MAX as u64) {
+    fn readings_round_trip(
+        amounts in proptest::collection::vec(any::<i64>(), 1..50),
+        sequence in 0..i64::MAX as u64,
+    ) {
         let samples: Vec<Value> = (0..).zip(&amounts).map(|(index, amount)| {
             json!({"read_at": Timestamp::from_unix_ms(index * 1000), "amount": amount})
         }).collect();
