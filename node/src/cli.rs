@@ -46,7 +46,7 @@ pub enum Format {
 pub enum Command {
     /// Makes keys, config.toml and the request to join a network.
     #[command(after_help = "Examples:
-  hallmark-node init plant --org urn:hallmark:org:uscc:91310000MA1K4LCA5N --name 'Plant Ltd' \\
+  hallmark-node init plant --org urn:hallmark:org:uscc:91310000MA1K4LCA5K --name 'Plant Ltd' \\
       --role producer --network network.hallmark
   hallmark-node init registry --org urn:hallmark:org:lei:529900T8BM49AURSDO55 --name Registry \\
       --role registrar --new-network demo")]
@@ -60,7 +60,7 @@ pub enum Command {
     /// Shows the network file, or (registrar) makes a version with another witness policy.
     #[command(after_help = "Examples:
   hallmark-node network registry show
-  hallmark-node network registry --quorum 2 --witness uscc-91310000MA1K4LCA5N \\
+  hallmark-node network registry --quorum 2 --witness uscc-91310000MA1K4LCA5K \\
       --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009")]
     Network(NetworkArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.

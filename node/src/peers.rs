@@ -57,6 +57,7 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
             () = service.network_changed.notified() => false,
         };
         if is_due {
+            service.resolve_addresses();
             follow_network(&service).await;
         }
     }
@@ -304,7 +305,7 @@ async fn keep(
             bodies.iter().filter_map(|body| Envelope::parse(body).ok()).collect();
         let kept = log.put_bodies(&bodies).map_err(|e| with_causes(&e))?;
         for envelope in envelopes {
-            service.learn(&envelope);
+            service.learn(envelope);
         }
         metrics::counter!("hallmark_mirror_bodies_total").increment(kept as u64);
         service.evidence_changed.notify_one();

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::Holder;
-use hallmark_schemas::id::OrgId;
-use hallmark_schemas::key::{SecretKey, Signer};
+use hallmark_schemas::id::{OrgId, Subject};
+use hallmark_schemas::key::{KeyId, PublicKey, SecretKey, Signer};
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::network::NetworkFile;
@@ -40,6 +40,8 @@ use crate::witness::Witness;
 const REPLICATION: &str = "replication";
 /// Most deferred ids that are noted; each takes 32 bytes.
 const DEFERRED_NOTED_MAX: usize = 65_536;
+/// Most devices and addresses that are kept until they are proved.
+const TOLD_MAX: usize = 4096;
 /// Life of a replication token; it is made anew for each round.
 const TOKEN_MS: i64 = 5 * 60 * 1000;
 
@@ -87,6 +89,10 @@ pub struct Service {
     pub(crate) witnessed: Mutex<BTreeMap<String, u64>>,
     /// Submissions that wait for their key, of this process: bounded, the oldest id goes first.
     pub(crate) deferred: Mutex<BTreeSet<ContentId>>,
+    /// Devices whose enrolment was seen, perhaps before it was recorded: only for addresses.
+    pub(crate) devices: Mutex<BTreeMap<KeyId, (PublicKey, OrgId)>>,
+    /// `node` attestations whose key is not known yet.
+    pub(crate) told: Mutex<Vec<Envelope>>,
     /// Renders `/metrics`.
     pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
@@ -126,7 +132,8 @@ impl Service {
 
     /// Admission, and what the service itself learns from an admitted body.
     pub async fn admit_own(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        let parsed = Envelope::parse(&stored).ok().filter(|one| one.kind() == KindName::Node);
+        let tells = |one: &Envelope| matches!(one.kind(), KindName::Node | KindName::Device);
+        let parsed = Envelope::parse(&stored).ok().filter(tells);
         let admitted = self.node.admit(stored).await;
         let result = match &admitted {
             Ok(Admitted::Stored { .. }) => "stored",
@@ -136,20 +143,58 @@ impl Service {
         };
         metrics::counter!("hallmark_admissions_total", "result" => result).increment(1);
         match (&admitted, parsed) {
-            (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(&envelope),
-            (Ok(Admitted::Deferred { id }), _) => self.note_deferred(*id),
+            (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(envelope),
+            (Ok(Admitted::Deferred { id }), envelope) => {
+                self.note_deferred(*id);
+                envelope.map(|envelope| self.learn(envelope)).unwrap_or_default();
+            }
             _ => {}
         }
         admitted
     }
 
-    /// Learns the addresses of a `node` attestation, if its signature holds.
-    pub fn learn(&self, envelope: &Envelope) {
-        let Body::Node(node) = envelope.body() else { return };
-        let now = EntryTime::at((self.clock)());
-        if self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok() {
-            self.addresses.learn(&envelope.claims().iss, node.from_at, &node.urls);
+    /// Learns the addresses of a `node` attestation, now or when its key is known.
+    ///
+    /// A newcomer's device is known here before it is recorded anywhere: without addresses its log
+    /// could not be followed, nor be asked to witness.
+    pub fn learn(&self, envelope: Envelope) {
+        if let (Body::Device(device), Subject::Device(sub)) =
+            (envelope.body(), &envelope.claims().sub)
+        {
+            let now = EntryTime::at((self.clock)());
+            if self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok() {
+                let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+                if devices.len() < TOLD_MAX {
+                    devices.insert(device.key.id(), (device.key.clone(), sub.org()));
+                }
+            }
+        } else if envelope.kind() == KindName::Node {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < TOLD_MAX {
+                told.push(envelope);
+            }
         }
+        self.resolve_addresses();
+    }
+
+    /// Tries again what [`Service::learn`] could not prove yet.
+    pub fn resolve_addresses(&self) {
+        let now = EntryTime::at((self.clock)());
+        let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|envelope| {
+            let Body::Node(node) = envelope.body() else { return false };
+            let iss = &envelope.claims().iss;
+            let is_device = devices.get(&envelope.signer()).is_some_and(|(key, org)| {
+                org == iss && envelope.check_signature(key).is_ok()
+            });
+            let is_proved = is_device
+                || self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok();
+            if is_proved {
+                self.addresses.learn(iss, node.from_at, &node.urls);
+            }
+            !is_proved
+        });
     }
 
     fn note_deferred(&self, id: ContentId) {
@@ -168,6 +213,12 @@ impl Service {
     /// Whether a registrar's log, as held here, has admitted the own organisation.
     pub fn is_admitted(&self) -> bool {
         self.node.keys().read(|keys| keys.organisation(&self.config.org).is_some())
+    }
+
+    /// Whether the own organisation signs network files.
+    pub fn is_registrar(&self) -> bool {
+        let network = self.network();
+        network.network().registrars.iter().any(|one| one.org == self.config.org)
     }
 
     /// Whether the capture device is known, so that others can check what it signs.

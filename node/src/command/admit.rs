@@ -63,7 +63,7 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
         .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
     let id = admission.id();
     let next = next_version(network, &key)?;
-    wait_for(publish(&args.dir, &config, &next, vec![admission], &key, output))?;
+    wait_for(publish(&args.dir, &config, &file, &next, vec![admission], &key, output))?;
     let version = next.network().version;
     let json = serde_json::json!({ "org": org.to_string(), "id": id.to_string(), "version": version });
     output.item(id, &json);

@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing existing is touched; when it fails, what it began is removed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{Draft, Envelope, sign};
@@ -73,6 +73,11 @@ pub(super) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
     if !passphrase.is_some() {
         output.say("warning: the organisation key lies in clear in keys/organisation.key");
         output.say("help: make it again with HALLMARK_PASSPHRASE_FILE, or keep the file offline");
+    }
+    let named = |file: &NetworkFile| file.network().members.iter().any(|m| !m.urls.is_empty());
+    if plan.file.as_ref().is_some_and(|file| !named(file)) {
+        output.say("warning: the network file names no address where a member answers");
+        output.say("help: take it again after the registrar's first run, or add a [[peer]] url");
     }
     let dir = args.dir.display();
     let next = if plan.file.is_none() {
@@ -185,7 +190,10 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
         }
     };
     write_durably(&dir.network(), file.bytes()).map_err(cannot)?;
-    envelopes.push(capture_device(plan, &keys, now)?);
+    let device = capture_device(plan, &keys, now)?;
+    // Told to peers with the addresses that the device signs.
+    write_durably(&capture_file(&dir), device.stored()).map_err(cannot)?;
+    envelopes.push(device);
     outbox::put(&args.dir, &envelopes)?;
     crate::core::create(&dir, &config.data_dir(&args.dir), &plan.origin)
         .map_err(|e| Failure::fault("cannot make the log").because(&e))
@@ -212,6 +220,11 @@ pub(crate) fn witness_name(network: &str, org: &OrgId) -> String {
 /// The device that signs for clients of this node.
 pub(crate) fn capture_id(org: &OrgId) -> DeviceId {
     DeviceId::new(org, "capture").expect("`capture` is a local name of a device")
+}
+
+/// Where the attestation that introduces that device is kept.
+pub(crate) fn capture_file(dir: &Dir) -> PathBuf {
+    dir.keys().join("capture.cose")
 }
 
 fn log_keys(plan: &Plan, keys: &Keys) -> Result<LogKeys, Failure> {

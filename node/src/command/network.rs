@@ -1,8 +1,9 @@
 //! `network`: shows the network file, or makes its next version.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::key::{SecretKey, Signer};
@@ -19,6 +20,9 @@ use crate::files::{now, write_durably};
 use crate::keys::{self, Purpose};
 use crate::socket::Local;
 
+/// Longest wait for what a version rests on.
+const RECORDED_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// Shows, or changes the witness policy.
 pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
@@ -34,7 +38,7 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let mut network = file.network().clone();
     network.policy = policy(&network, quorum, &args.witnesses)?;
     let next = next_version(network, &key)?;
-    wait_for(publish(&args.dir, &config, &next, Vec::new(), &key, output))?;
+    wait_for(publish(&args.dir, &config, &file, &next, Vec::new(), &key, output))?;
     let text = format!("version {} asks for {quorum} witnesses", next.network().version);
     output.verdict("made", text);
     Ok(Exit::Done)
@@ -90,23 +94,34 @@ pub(crate) fn next_version(
         .map_err(|e| Failure::usage("cannot sign the network file").because(&e))
 }
 
-/// Logs `first` and the version, and puts the version into force, at a running node or in the
-/// folder.
+/// Logs `first` and the version, then puts the version into force.
+///
+/// At a running node all of it is recorded under the old policy first: a new witness may be one
+/// whose admission is only being published. A folder at rest takes it at once, unless the policy
+/// changes.
 pub(crate) async fn publish(
     dir: &Path,
     config: &Config,
+    old: &NetworkFile,
     file: &NetworkFile,
     mut first: Vec<Envelope>,
     key: &dyn Signer,
     output: Output,
 ) -> Result<(), Failure> {
+    let is_running = Local::connect(dir).await?.is_some();
+    if !is_running && old.network().policy != file.network().policy {
+        return Err(super::not_running(dir)
+            .note("another witness policy is put into force by the running node"));
+    }
     first.push(network_version(&config.org, file, now(), key)?);
-    // What the file rests on is durable before the file is in force.
     log(dir, &first, output).await?;
     let Some(local) = Local::connect(dir).await? else {
         return write_durably(&Dir::new(dir).network(), file.bytes())
             .map_err(|e| Failure::fault("cannot write network.hallmark").because(&e));
     };
+    for envelope in &first {
+        wait_recorded(&local, &envelope.id()).await?;
+    }
     let kind = "application/vnd.hallmark.network+cbor";
     let answer = local.post("/local/network", kind, file.bytes()).await?;
     match answer.status {
@@ -115,6 +130,24 @@ pub(crate) async fn publish(
             "the node does not take the network file ({status}): {}",
             answer.text()
         ))),
+    }
+}
+
+/// Waits until the attestation, or the earlier one that says the same, is recorded.
+async fn wait_recorded(local: &Local, id: &ContentId) -> Result<(), Failure> {
+    let until = Instant::now() + RECORDED_WAIT_MAX;
+    loop {
+        let answer = local.get(&format!("/entries/{id}")).await?;
+        // 404: the same was said before, under another id.
+        if matches!(answer.status, 200 | 404) {
+            return Ok(());
+        }
+        if until < Instant::now() {
+            return Err(Failure::busy(format!("{id} is stored, but not recorded yet"))
+                .note("the network file is unchanged")
+                .help("give the command again when `hallmark-node status` says ready"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -134,6 +134,8 @@ fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
         network,
         witnessed: Mutex::default(),
         deferred: Mutex::default(),
+        devices: Mutex::default(),
+        told: Mutex::default(),
         metrics: handle,
         config,
     });
@@ -178,6 +180,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
             }
         }));
     }
+    announce::renew_first(&service, &url).await;
     write_addresses(&service, &url, broker.as_deref())?;
     info!(url, broker, origin = service.config.origin, "ready");
     output.say(format!("ready: {url}"));

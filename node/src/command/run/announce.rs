@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hallmark_schemas::audience::Audience;
@@ -13,7 +14,8 @@ use hallmark_schemas::layout::Dir;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::command::init::network_version;
+use crate::client::Ask;
+use crate::command::init::{capture_file, network_version};
 use crate::command::network::{next_version, registrar_key};
 use crate::keys::{self, Purpose};
 use crate::admission::Admitted;
@@ -23,6 +25,8 @@ use crate::sign::Statement;
 /// Pause between two rounds of telling peers that did not answer.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a registrar's start waits for its own renewed network file.
+const RENEW_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Announces `url` once the organisation is admitted and the genesis is stored.
 pub(super) async fn run(service: Arc<Service>, url: String, mut stop: watch::Receiver<bool>) {
@@ -32,11 +36,25 @@ pub(super) async fn run(service: Arc<Service>, url: String, mut stop: watch::Rec
     }
 }
 
+/// Before the node says that it is ready: whoever is given the network file then finds it by it.
+pub(super) async fn renew_first(service: &Arc<Service>, url: &str) {
+    let renewed = async {
+        while !service.founded.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        renew_network(service, url).await;
+    };
+    // A registrar that cannot (a sealed key, a log that waits) is ready all the same.
+    let is_registrar = service.is_registrar();
+    if is_registrar && tokio::time::timeout(RENEW_WAIT_MAX, renewed).await.is_err() {
+        warn!("the network file does not name the new address yet");
+    }
+}
+
 async fn announce(service: &Arc<Service>, url: &str) {
     while !service.may_announce() {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    renew_network(service, url).await;
     let urls = vec![url.to_owned()];
     let mut stored = None;
     while stored.is_none() {
@@ -85,6 +103,7 @@ async fn attest(
 
 /// Posts it to every known peer, until each has it.
 async fn tell(service: &Arc<Service>, stored: &[u8]) {
+    let device = std::fs::read(capture_file(&Dir::new(&service.dir))).unwrap_or_default();
     let mut told = BTreeSet::new();
     let mut wait = RETRY_WAIT;
     loop {
@@ -94,16 +113,25 @@ async fn tell(service: &Arc<Service>, stored: &[u8]) {
             if told.contains(&url) {
                 continue;
             }
-            let entries = format!("{url}/entries");
-            if let Ok(answer) = service.client.post(&entries, "application/cose", stored).await
-                && matches!(answer.status, 201 | 303)
-            {
+            if post(service, &url, &device).await && post(service, &url, stored).await {
                 told.insert(url);
             }
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_WAIT_MAX);
     }
+}
+
+/// True if the peer keeps it.
+async fn post(service: &Service, url: &str, stored: &[u8]) -> bool {
+    let url = format!("{url}/entries");
+    let ask = Ask {
+        body: Some(("application/cose", stored)),
+        prefer: Some("respond-async"),
+        ..Ask::default()
+    };
+    let answer = service.client.ask(&url, ask).await;
+    answer.is_ok_and(|answer| matches!(answer.status, 201 | 303))
 }
 
 /// A registrar's own URL stands in the network file, so that newcomers find it.
@@ -119,7 +147,7 @@ async fn renew_network(service: &Arc<Service>, url: &str) {
 async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
     let file = service.network();
     let own = &service.config.org;
-    let is_registrar = file.network().registrars.iter().any(|one| one.org == *own);
+    let is_registrar = service.is_registrar();
     let mut network = file.network().clone();
     let member = network.members.iter_mut().find(|member| member.org == *own);
     let Some(member) = member.filter(|member| is_registrar && member.urls != [url]) else {
