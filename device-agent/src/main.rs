@@ -1,3 +1,7 @@
-//! The `hallmark-agent` command.
+//! `hallmark-agent`: signs at the source.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hallmark_device_agent::cli::run(std::env::args_os())
+}

@@ -1,1 +1,363 @@
-//! x
+//! The story that `cargo demo` tells: a network, two devices, three frauds, and who finds them.
+//!
+//! Read [`run`] from the top: each step of the story is one function below it, in order.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::generate::{self, goods};
+use crate::world::agent::Agent;
+use crate::world::node::{Member, Node};
+use crate::world::program::Programs;
+use crate::world::until;
+
+pub mod build;
+pub mod cli;
+pub mod input;
+pub mod verdict;
+
+mod tell;
+
+use cli::Options;
+use input::Input;
+use tell::Teller;
+use verdict::Expected;
+
+/// Who keeps the members' list.
+pub const REGISTRAR: Member = Member {
+    org: "urn:hallmark:org:lei:9999DEM0REGISTRY0146",
+    name: "Lingnan Registry",
+    role: "registrar",
+};
+/// Whose goods and emissions it is about.
+pub const PRODUCER: Member = Member {
+    org: generate::PRODUCER,
+    name: "Qinghe Flasks Ltd",
+    role: "producer",
+};
+/// Who judges.
+pub const VERIFIER: Member = Member {
+    org: "urn:hallmark:org:uscc:91110000DEM0BCH01G",
+    name: "Beichen Verification",
+    role: "verifier",
+};
+
+/// Longest wait for anything that the network does by itself.
+const NETWORK_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Tells the story; 0 if exactly what was expected was found.
+pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if let Some(folder) = &options.data {
+        generate::all(options.seed).write(folder)?;
+        println!("written: {}", folder.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Whichever comes first; dropping the story kills every process it started.
+    tokio::select! {
+        told = story(options) => told,
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+    }
+}
+
+/// Everything that runs, and what it runs on.
+struct Stage {
+    programs: Programs,
+    folder: PathBuf,
+    input: Input,
+    registrar: Node,
+    producer: Node,
+    verifier: Node,
+}
+
+impl Stage {
+    /// Stops the nodes as an operator does; each must end well.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        for node in [&mut self.verifier, &mut self.producer, &mut self.registrar] {
+            let code = node.stop().await?;
+            anyhow::ensure!(code == 0, "{} ended with {code}", node.member().name);
+        }
+        Ok(())
+    }
+}
+
+async fn story(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut teller = Teller::default();
+    teller.step("Build the three programs");
+    let programs = build::programs().await?;
+    let temporary = tempfile::Builder::new()
+        .prefix("hallmark-demo-")
+        .tempdir()?;
+    let folder = options
+        .keep
+        .clone()
+        .unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder)?;
+    let input = Input::new(options, &folder.join("data"))?;
+    let expected = Expected::of(&input);
+
+    teller.step("Found a network: registrar, producer, emission verifier");
+    let mut stage = found(programs, folder, input, &teller).await?;
+    teller.step("A scanner commissions, packs and ships flasks in Shanghai");
+    let _scanner = scan(&stage, &teller).await?;
+    teller.step("A meter replays quarter hours of the works' electricity");
+    measure(&stage, &teller).await?;
+    teller.step("The producer states its places, a journey, its emissions");
+    state(&stage, &teller).await?;
+    teller.step("The emission verifier judges what it mirrors");
+    let findings = judge(&mut stage, &expected, &teller).await?;
+    teller.step("An evidence bundle, checked in a fresh process without network");
+    let offline = check(&stage, &teller).await?;
+
+    let faults = expected.compare(&findings, &offline);
+    teller.step("Result");
+    for fault in &faults {
+        teller.say(&format!("WRONG: {fault}"));
+    }
+    if faults.is_empty() {
+        let count = expected.count();
+        teller.say(&format!(
+            "{count} frauds committed, {count} found, nothing else accused"
+        ));
+    }
+    let code = ExitCode::from(u8::from(!faults.is_empty()));
+    if options.once {
+        stage.stop().await?;
+        return Ok(code);
+    }
+    teller.say(&format!("findings page: {}/", stage.verifier.url()));
+    teller.say(&format!("folders: {}", stage.folder.display()));
+    teller.say("Ctrl-C ends the demo");
+    std::future::pending::<()>().await;
+    Ok(code)
+}
+
+/// Three nodes that witness one another: two of three must cosign.
+async fn found(
+    programs: Programs,
+    folder: PathBuf,
+    input: Input,
+    teller: &Teller,
+) -> anyhow::Result<Stage> {
+    let mut registrar =
+        Node::found(&programs, REGISTRAR, &folder.join("registrar"), "demo").await?;
+    registrar.start(&[]).await?;
+    registrar.ready(NETWORK_WAIT_MAX).await?;
+    let file = registrar.dir().join("network.hallmark");
+    let mut producer = Node::join(&programs, PRODUCER, &folder.join("producer"), &file).await?;
+    let mut verifier = Node::join(&programs, VERIFIER, &folder.join("verifier"), &file).await?;
+    for newcomer in [&producer, &verifier] {
+        let request = newcomer.dir().join("join.cbor");
+        registrar.run("admit", &[&request]).await?.with_code(0)?;
+    }
+    producer.start(&["--mqtt", "embedded"]).await?;
+    verifier.start(&[]).await?;
+    for node in [&registrar, &producer, &verifier] {
+        node.ready(NETWORK_WAIT_MAX).await?;
+    }
+    registrar
+        .run("network", &["--quorum", "2"])
+        .await?
+        .with_code(0)?;
+    for node in [&registrar, &producer, &verifier] {
+        quorum_known(node).await?;
+        node.ready(NETWORK_WAIT_MAX).await?;
+        let Member { name, role, .. } = node.member();
+        teller.say(&format!("{name} ({role}) at {}", node.url()));
+    }
+    teller.say("each checkpoint needs the signatures of 2 of the 3 as witnesses");
+    Ok(Stage {
+        programs,
+        folder,
+        input,
+        registrar,
+        producer,
+        verifier,
+    })
+}
+
+/// Waits until a node follows the network file that asks for witnesses.
+async fn quorum_known(node: &Node) -> anyhow::Result<()> {
+    let what = format!("{} to know the quorum", node.member().name);
+    until(&what, NETWORK_WAIT_MAX, || async {
+        let shown = node.run("network", &["show", "--format", "json"]).await?;
+        Ok((shown.code == 0 && !shown.stdout.contains("quorum none")).then_some(()))
+    })
+    .await
+}
+
+/// The packing bench: an agent that reads scan lines.
+async fn scan(stage: &Stage, teller: &Teller) -> anyhow::Result<Agent> {
+    let place = goods::SHANGHAI.link();
+    let source = format!(
+        "[[source]]\nprotocol = \"stdin\"\nread_point = \"{place}\"\n\
+         biz_location = \"{place}\"\ntime_zone = \"+08:00\"\n"
+    );
+    let args = ["--device", "bench-1", "--source", "stdin"];
+    let dir = stage.folder.join("bench-1");
+    let mut agent = Agent::enrolled(&stage.programs, &stage.producer, &dir, &args, &source).await?;
+    let bench = &stage.input.data.bench;
+    agent.start("run", &[])?.type_lines(&bench.lines()).await?;
+    let wanted = bench.events();
+    let what = format!("receipts of {wanted} scans");
+    until(&what, NETWORK_WAIT_MAX, || async {
+        let status = agent.status().await?;
+        let has = |key: &str, count: usize| status[key].as_u64() == Some(count as u64);
+        Ok((has("recorded", wanted) && has("pending", 0)).then_some(()))
+    })
+    .await
+    .with_context(|| {
+        agent
+            .process()
+            .map(|process| process.log_tail())
+            .unwrap_or_default()
+    })?;
+    teller.say(&format!(
+        "{wanted} scans signed by the device, each with a verified receipt"
+    ));
+    Ok(agent)
+}
+
+/// The meter: an agent that replays a CSV file and ends once all is recorded.
+async fn measure(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
+    for fraud in stage
+        .input
+        .data
+        .frauds
+        .iter()
+        .filter(|fraud| fraud.code == "MTR-005")
+    {
+        teller.say(&format!("FRAUD: {}", fraud.told));
+    }
+    let facility = stage.input.data.facility.as_str();
+    let mut args = vec!["--device", "meter-1", "--source", "replay"];
+    args.extend([
+        "--quantity",
+        "electricity",
+        "--accuracy-ppm",
+        "5000",
+        "--facility",
+        facility,
+    ]);
+    let dir = stage.folder.join("meter-1");
+    let source = &stage.input.source;
+    let mut agent = Agent::enrolled(&stage.programs, &stage.producer, &dir, &args, source).await?;
+    agent.start("replay", &[&stage.input.meter.to_string_lossy()])?;
+    let process = agent.take_process()?;
+    let code = process.ended(NETWORK_WAIT_MAX).await?;
+    let log = std::fs::read_to_string(dir.with_extension("log")).unwrap_or_default();
+    let verdict = log.lines().last().unwrap_or_default();
+    anyhow::ensure!(code == 0, "the meter's replay ended with {code}: {verdict}");
+    teller.say(verdict);
+    Ok(())
+}
+
+/// What the producer submits itself, and the shop that sells a copy.
+async fn state(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
+    let data = &stage.input.data;
+    let copy = stage.input.folder.join("copy.json");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let now = hallmark_schemas::time::Timestamp::from_unix_ms(u64::try_from(now.as_millis())?);
+    std::fs::write(
+        &copy,
+        goods::copy_sold(&data.bench.cloned(), &now.to_string()),
+    )?;
+    for fraud in data.frauds.iter().filter(|fraud| fraud.code != "MTR-005") {
+        teller.say(&format!("FRAUD: {}", fraud.told));
+    }
+    let file = |name: &str| stage.input.folder.join(name);
+    let files = [
+        file("facilities.json"),
+        stage.input.events.clone(),
+        copy.clone(),
+        file("report.json"),
+    ];
+    let mut args: Vec<_> = files
+        .iter()
+        .map(|file| file.to_string_lossy().into_owned())
+        .collect();
+    args.push("--receipt".to_owned());
+    let ended = stage.producer.run("submit", &args).await?.with_code(0)?;
+    teller.say(&format!(
+        "{} statements recorded",
+        ended.stdout.lines().count()
+    ));
+    Ok(())
+}
+
+/// Waits until the verifier's node has found what was expected, then prints all it found.
+async fn judge(
+    stage: &mut Stage,
+    expected: &Expected,
+    teller: &Teller,
+) -> anyhow::Result<Vec<Value>> {
+    let verifier = &stage.verifier;
+    let found = until("the findings", NETWORK_WAIT_MAX, || async {
+        let findings = findings(verifier).await?;
+        Ok(expected.are_in(&findings).then_some(findings))
+    });
+    let findings = match found.await {
+        Ok(findings) => findings,
+        // What is missing is told at the end, with everything that was found.
+        Err(_) => findings(verifier).await?,
+    };
+    for finding in &findings {
+        teller.finding(finding);
+    }
+    Ok(findings)
+}
+
+async fn findings(node: &Node) -> anyhow::Result<Vec<Value>> {
+    let answer = node.get("/v1/findings").await?;
+    answer["findings"]
+        .as_array()
+        .cloned()
+        .context("no list of findings")
+}
+
+/// Exports everything from the verifier's node and has `hallmark-verify` judge it again.
+async fn check(stage: &Stage, teller: &Teller) -> anyhow::Result<Vec<Value>> {
+    let bundle = stage.folder.join("demo.hallmark");
+    let path = bundle.to_string_lossy();
+    stage
+        .verifier
+        .run("export", &["-o", &path])
+        .await?
+        .with_code(0)?;
+    let args = ["check", &path, "--report", "json"];
+    let ended = stage.programs.run("hallmark-verify", &args, b"").await?;
+    let size = size_of(&bundle)?;
+    teller.say(&format!(
+        "{path}, {} KiB: exit code {}",
+        size / 1024,
+        ended.code
+    ));
+    let report: Value = serde_json::from_str(&ended.stdout)
+        .with_context(|| format!("the report is no JSON\n{}", ended.stderr))?;
+    anyhow::ensure!(
+        ended.code == 1,
+        "exit code {} instead of 1\n{}",
+        ended.code,
+        ended.stderr
+    );
+    let findings = report["findings"]
+        .as_array()
+        .cloned()
+        .context("no list of findings")?;
+    teller.say(&format!(
+        "{} findings, proved and judged offline",
+        findings.len()
+    ));
+    Ok(findings)
+}
+
+fn size_of(path: &Path) -> anyhow::Result<u64> {
+    Ok(std::fs::metadata(path)?.len())
+}

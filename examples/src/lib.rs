@@ -5,4 +5,6 @@
 pub mod generate;
 pub mod random;
 
+pub mod world;
+
 pub mod demo;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::frame::{self, Piece};
@@ -146,7 +146,7 @@ impl Deferred {
         (state.waiting.len() as u64, state.bytes as u64)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,5 +176,87 @@ impl State {
                 self.per_key.remove(&key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::{facility, readings};
+    use crate::store::sim::{SimDisk, Survives};
+
+    fn open(disk: &SimDisk) -> Deferred {
+        Deferred::open(Arc::new(disk.clone()), Path::new("/data/deferred")).unwrap()
+    }
+
+    fn waiting(deferred: &Deferred) -> Vec<Vec<u8>> {
+        deferred.ready(|_| true, usize::MAX)
+    }
+
+    #[test]
+    fn what_was_kept_survives_a_stop_at_every_step_until_it_is_removed() {
+        let all = [readings(1, 5), readings(2, 5), facility(1, "plant", 0)];
+        for survives in [
+            Survives::Everything,
+            Survives::Synced,
+            Survives::HalfOfUnsynced,
+        ] {
+            for step in 0.. {
+                let disk = SimDisk::default();
+                disk.stop_at(step);
+                let opened = Deferred::open(Arc::new(disk.clone()), Path::new("/data/deferred"));
+                let (mut kept, mut removed) = (Vec::new(), None);
+                if let Ok(deferred) = opened {
+                    for envelope in &all {
+                        if deferred.keep(&[envelope]).is_ok() {
+                            kept.push(envelope.stored().to_vec());
+                        }
+                    }
+                    removed = Some(all[0].stored().to_vec());
+                    let _ = deferred.remove(&[all[0].id()]);
+                }
+                let found = waiting(&open(&disk.after(survives)));
+                for stored in kept {
+                    let gone = removed.as_ref() == Some(&stored);
+                    assert!(found.contains(&stored) || gone, "step {step}, {survives:?}");
+                }
+                if !disk.stopped() {
+                    assert_eq!(found.len(), 2);
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_those_of_known_keys_are_ready_and_the_same_is_kept_once() {
+        let disk = SimDisk::default();
+        let deferred = open(&disk);
+        let (meter, plant) = (readings(1, 5), facility(1, "plant", 0));
+        let kept = deferred.keep(&[&meter, &plant, &meter]).unwrap();
+        assert_eq!(kept, [Kept::Kept; 3]);
+        assert_eq!(deferred.count().0, 2);
+        let known = |key: &KeyId| *key == meter.signer();
+        assert_eq!(deferred.ready(known, 9), [meter.stored()]);
+    }
+
+    #[test]
+    fn a_key_has_a_bounded_share() {
+        let deferred = open(&SimDisk::default());
+        let meter = readings(1, 5);
+        deferred
+            .lock()
+            .per_key
+            .insert(meter.signer(), DEFERRED_PER_KEY_MAX);
+        assert_eq!(deferred.keep(&[&meter]).unwrap(), [Kept::Full]);
+        assert_eq!(
+            deferred.keep(&[&facility(1, "plant", 0)]).unwrap(),
+            [Kept::Kept]
+        );
+        deferred.lock().bytes = DEFERRED_BYTES_MAX;
+        assert_eq!(
+            deferred.keep(&[&facility(2, "plant", 0)]).unwrap(),
+            [Kept::Full]
+        );
     }
 }

@@ -5,6 +5,8 @@
 //! forks. A body is kept only if the log has its id. What is missing is known: the want-list.
 
 pub mod growth;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -15,8 +15,12 @@ pub const DEPTH_MAX: usize = 16;
 /// Decodes deterministic CBOR and nothing else.
 pub fn from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
     scan(bytes)?;
-    let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| CborError::Decode {
-        reason: error.to_string(),
+    let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| {
+        let reason = match error {
+            serde_ipld_dagcbor::DecodeError::Msg(words) => words,
+            other => other.to_string(),
+        };
+        CborError::Decode { reason }
     })?;
     let again = to_vec(&value)?;
     if again == bytes {
@@ -268,4 +272,143 @@ pub enum CborError {
     Differs { at: usize },
     #[error("cannot be encoded: {reason}")]
     Encode { reason: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    #[test]
+    fn each_fault_is_named_with_its_place() {
+        let cases: &[(&[u8], CborError)] = &[
+            (&[], CborError::Truncated { at: 0 }),
+            (&[0x19, 0x01], CborError::Truncated { at: 2 }),
+            (&[0x43, 1, 2], CborError::Truncated { at: 3 }),
+            (
+                &[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                CborError::Truncated { at: 9 },
+            ),
+            (
+                &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                CborError::Truncated { at: 9 },
+            ),
+            (
+                &[0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                CborError::Truncated { at: 9 },
+            ),
+            (&[0x82, 0x00], CborError::Truncated { at: 2 }),
+            (&[0x00, 0x00], CborError::Trailing { at: 1 }),
+            (&[0x81, 0x9f, 0xff], CborError::Indefinite { at: 1 }),
+            (&[0x81, 0x1c], CborError::Reserved { at: 1 }),
+            (&[0x81, 0x18, 0x17], CborError::NotShortest { at: 1 }),
+            (&[0x81, 0x58, 0x01, 0x00], CborError::NotShortest { at: 1 }),
+            (&[0x81, 0xf9, 0x00, 0x00], CborError::Float { at: 1 }),
+            (&[0x81, 0xc0, 0x00], CborError::Tag { at: 1 }),
+            (&[0x81, 0xf7], CborError::Simple { at: 1 }),
+            (&[0x81, 0xf8, 0x20], CborError::Simple { at: 1 }),
+            (&[0x62, 0x41, 0xff], CborError::NotUtf8 { at: 2 }),
+            (&[0xa1, 0xf5, 0x00], CborError::KeyType { at: 1 }),
+            (
+                &[0xa2, 0x02, 0x00, 0x01, 0x00],
+                CborError::KeyOrder { at: 3 },
+            ),
+            (
+                &[0xa2, 0x01, 0x00, 0x01, 0x00],
+                CborError::KeyRepeated { at: 3 },
+            ),
+            // A shorter key comes first, whatever its letters.
+            (
+                &[0xa2, 0x62, 0x61, 0x61, 0x00, 0x61, 0x62, 0x00],
+                CborError::KeyOrder { at: 5 },
+            ),
+        ];
+        for (bytes, fault) in cases {
+            assert_eq!(scan(bytes).as_ref(), Err(fault), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded_without_recursion() {
+        let nested = |levels: usize| [vec![0x81; levels], vec![0x00]].concat();
+        assert_eq!(scan(&nested(DEPTH_MAX)), Ok(()));
+        assert_eq!(
+            scan(&nested(DEPTH_MAX + 1)),
+            Err(CborError::TooDeep { at: DEPTH_MAX })
+        );
+        assert_eq!(
+            scan(&nested(1_000_000)),
+            Err(CborError::TooDeep { at: DEPTH_MAX })
+        );
+        assert_eq!(scan(&[0xa1, 0x00, 0xa0]), Ok(()));
+    }
+
+    #[derive(Debug, Deserialize, PartialEq, Serialize)]
+    struct Body {
+        v: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    }
+
+    #[test]
+    fn what_decodes_but_is_not_its_own_encoding_is_refused() {
+        let body = Body {
+            v: 1,
+            name: Some("lot".to_owned()),
+        };
+        let bytes = to_vec(&body).unwrap();
+        assert_eq!(from_slice::<Body>(&bytes), Ok(body));
+        // A key that the type does not have, and a null that it would leave out.
+        for other in [
+            &[0xa2, 0x61, 0x76, 1, 0x61, 0x77, 2][..],
+            &[0xa2, 0x61, 0x76, 1, 0x64, 0x6e, 0x61, 0x6d, 0x65, 0xf6],
+        ] {
+            assert!(
+                matches!(from_slice::<Body>(other), Err(CborError::Differs { .. })),
+                "{other:02x?}"
+            );
+        }
+        assert!(matches!(
+            from_slice::<Body>(&[0x80]),
+            Err(CborError::Decode { .. })
+        ));
+    }
+
+    #[test]
+    fn people_see_json() {
+        let bytes = [
+            0xa3, 0x01, 0x20, 0x61, 0x61, 0x42, 1, 2, 0x61, 0x62, 0x82, 0xf5, 0xf6,
+        ];
+        let json = to_json(&bytes).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"1": -1, "a": "0102", "b": [true, null]})
+        );
+        let wide = [0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(to_json(&wide).unwrap(), "-18446744073709551616");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (scan(&bytes), to_json(&bytes), from_slice::<Body>(&bytes));
+        }
+
+        #[test]
+        fn what_another_implementation_encodes_is_accepted(
+            pairs in prop::collection::btree_map(0..5000u64, "[a-z]{0,40}", 0..20),
+        ) {
+            let entries = pairs.iter().map(|(key, text)| {
+                (ciborium::Value::from(*key), ciborium::Value::from(text.as_str()))
+            });
+            let map = ciborium::Value::Map(entries.collect());
+            let mut bytes = Vec::new();
+            ciborium::into_writer(&map, &mut bytes).unwrap();
+            prop_assert_eq!(scan(&bytes), Ok(()));
+            for length in 0..bytes.len() {
+                prop_assert!(scan(&bytes[..length]).is_err());
+            }
+        }
+    }
 }

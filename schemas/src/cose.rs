@@ -207,3 +207,83 @@ pub enum CoseError {
     #[error(transparent)]
     BadSignature(#[from] BadSignature),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SecretKey;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_message_returns_from_its_bytes_and_verifies() {
+        let key = SecretKey::from_seed([1; 32]);
+        let bytes = sign(&[0xa1, 0x01, 0x32], b"said", &key).unwrap();
+        assert_eq!(bytes[..7], [0xd2, 0x84, 0x43, 0xa1, 0x01, 0x32, 0xa0]);
+        let message = Sign1::parse(&bytes).unwrap();
+        assert!(message.is_deterministic(&bytes));
+        assert_eq!(message.check(key.public()), Ok(()));
+        assert_eq!(Sign1::parse_untagged(&bytes[1..]), Ok(message));
+        let detached = Sign1 {
+            payload: None,
+            ..message
+        };
+        assert_eq!(detached.check(key.public()), Err(CoseError::Detached));
+        assert_eq!(detached.check_detached(key.public(), b"said"), Ok(()));
+        assert!(detached.check_detached(key.public(), b"sad").is_err());
+        assert_eq!(Sign1::parse(&detached.encode()), Ok(detached));
+        let short = Sign1 {
+            signature: &[0; 63],
+            ..message
+        };
+        assert_eq!(
+            short.check(key.public()),
+            Err(CoseError::SignatureLength { length: 63 })
+        );
+    }
+
+    #[test]
+    fn other_shapes_are_refused_with_their_place() {
+        let field = |name, at| Err(CoseError::Field { name, at });
+        assert_eq!(Sign1::parse(&[]), Err(CoseError::NotSign1 { at: 0 }));
+        assert_eq!(
+            Sign1::parse(&[0xd1, 0x84]),
+            Err(CoseError::NotSign1 { at: 0 })
+        );
+        assert_eq!(
+            Sign1::parse(&[0xd2, 0x83]),
+            Err(CoseError::NotSign1 { at: 1 })
+        );
+        assert_eq!(
+            Sign1::parse(&[0xd2, 0x84, 0xa0]),
+            field("protected header", 2)
+        );
+        assert_eq!(
+            Sign1::parse(&[0xd2, 0x84, 0x40, 0x80]),
+            field("unprotected header", 3)
+        );
+        assert_eq!(
+            Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0x01]),
+            field("payload", 4)
+        );
+        assert_eq!(
+            Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0xf6, 0xf6]),
+            field("signature", 5)
+        );
+        let trailing = Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0xf6, 0x40, 0]);
+        assert_eq!(trailing, Err(CoseError::Trailing { at: 6 }));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let tagged = [&[0xd2, 0x84], bytes.as_slice()].concat();
+            for bytes in [&bytes, &tagged] {
+                let _ = Sign1::parse_untagged(bytes);
+                if let Ok(message) = Sign1::parse(bytes) {
+                    let again = message.encode();
+                    prop_assert_eq!(Sign1::parse(&again), Ok(message));
+                }
+            }
+        }
+    }
+}

@@ -469,3 +469,6 @@ impl KeyHistory {
 fn earlier(a: EntryTime, b: EntryTime) -> EntryTime {
     if (b.hi, b.lo) < (a.hi, a.lo) { b } else { a }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use crate::cbor::CborError;
 use crate::identity::NaturalIdentity;
 use crate::role::Role;
 use crate::table::{RowContext, Rows, Table};
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::str::FromStr;
 
@@ -43,7 +44,7 @@ pub enum SignerRule {
 }
 
 /// What every kind declares. One type, one file, one name.
-pub trait Kind {
+pub trait Kind: DeserializeOwned {
     /// Its name, also in the content type of its attestations.
     const NAME: KindName;
     /// Roles that may issue it; empty means any member.
@@ -52,6 +53,11 @@ pub trait Kind {
     const SIGNER: SignerRule = SignerRule::Member;
     /// The evidence tables that its rows go to.
     const TABLES: &'static [&'static Table];
+
+    /// Reads the JSON form; an error carries the pointer of the field that failed.
+    fn from_json(json: &serde_json::Value) -> Result<Self, FieldError> {
+        check::from_json(json)
+    }
 
     /// Refuses a body with a field outside its limits, or a subject of the wrong sort.
     fn check(&self) -> Result<(), FieldError>;
@@ -173,7 +179,7 @@ macro_rules! kinds {
                 let json = payload::json_fields(json)?;
                 let body = match kind {
                     $(KindName::$variant => {
-                        Body::$variant(check::from_json::<$module::$variant>(&json)?)
+                        Body::$variant(<$module::$variant as Kind>::from_json(&json)?)
                     })*
                 };
                 body.check()?;
@@ -263,3 +269,6 @@ impl FromStr for KindName {
             .ok_or_else(|| UnknownKind(text.chars().take(64).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests;

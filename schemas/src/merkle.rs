@@ -233,7 +233,7 @@ pub fn verify_consistency(
         return match (proof, old == new) {
             ([_, ..], _) => Err(ProofError::TooLong),
             ([], true) if old_root != new_root => Err(ProofError::OtherRoot),
-            ([], false) if *old_root != EMPTY_ROOT => Err(ProofError::OtherRoot),
+            ([], _) if old == 0 && *old_root != EMPTY_ROOT => Err(ProofError::OtherRoot),
             ([], _) => Ok(()),
         };
     }

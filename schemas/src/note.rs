@@ -17,7 +17,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::GeneralPurpose;
+use base64::engine::general_purpose::{PAD, STANDARD};
 
 use crate::key::{SIGNATURE_BYTES, SignError, Signer};
 use crate::time::Timestamp;
@@ -26,6 +27,13 @@ use crate::time::Timestamp;
 pub const NOTE_BYTES_MAX: usize = 1 << 20;
 /// Most signatures of one note.
 pub const SIGNATURES_MAX: usize = 100;
+
+/// As other implementations read signature lines: unused bits of the last digit may be set. A known
+/// signature is checked anyway, an unknown one is nobody's business.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    PAD.with_decode_allow_trailing_bits(true),
+);
 
 const LINE_HEAD: &str = "\u{2014} ";
 
@@ -167,7 +175,7 @@ impl FromStr for NoteSignature {
             .strip_prefix(LINE_HEAD)
             .and_then(|rest| rest.split_once(' '))
             .ok_or_else(fault)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| fault())?;
+        let bytes = LENIENT.decode(encoded).map_err(|_| fault())?;
         let (key_id, signature) = bytes.split_first_chunk::<4>().ok_or_else(fault)?;
         if !vkey::is_key_name(name) || signature.is_empty() {
             return Err(fault());

@@ -1,1 +1,3 @@
-//! System tests live in `tests/it.rs`.
+//! What system tests share; the tests themselves live in `tests/it.rs`.
+
+pub mod vectors;

@@ -1,1 +1,12 @@
-//! All system tests: one binary.
+//! All system tests: whole processes over real sockets, brokers and files. One binary.
+//!
+//! The programs are those that `cargo build --workspace --bins` left beside this one.
+
+mod it {
+    mod crash;
+    mod epcis;
+    mod input;
+    mod network;
+    mod steel;
+    mod world;
+}

@@ -1,8 +1,20 @@
 //! `hallmark-verify`: from evidence to findings, offline.
+//!
+//! The stages, in order: **load** reads files, **prove** says what of them stands, **tabulate**
+//! makes rows of it, **judge** runs every rule over the rows, **report** says what was found. A
+//! finding is a function of evidence and rules alone: no clock, no network, no chance.
 
 pub mod evidence;
-pub mod lake;
+pub mod table;
 pub mod load;
 pub mod prove;
-pub mod table;
 pub mod tabulate;
+pub mod lake;
+pub mod pack;
+pub mod allow;
+pub mod function;
+pub mod summary;
+pub mod judge;
+pub mod finding;
+pub mod cases;
+pub mod catalogue;

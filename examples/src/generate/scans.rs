@@ -66,7 +66,7 @@ impl Bench {
 
 /// The code that selects a mode of the bench.
 fn control(mode: &str) -> String {
-    format!("HALLMARK:{}", mode.to_uppercase())
+    format!("mode:{mode}")
 }
 
 fn data_matrix(serial: &str) -> String {

@@ -81,7 +81,7 @@ fn header_bytes_are_those_of_the_specification() {
     let protected = message.protected;
     assert_eq!(protected[..3], [0xa4, 0x01, 0x32]); // {1: -19, …
     let content_type = b"\x03\x78\x26application/vnd.hallmark.readings+cbor";
-    assert_eq!(protected[3..3 + content_type.len()], content_type);
+    assert_eq!(protected[3..3 + content_type.len()], *content_type);
     let rest = &protected[3 + content_type.len()..];
     assert_eq!(rest[..3], [0x04, 0x58, 32]);
     assert_eq!(rest[3..35], device_key().public().id().bytes()[..]);

@@ -52,20 +52,28 @@ impl Content {
 
 /// Reads one line of a barcode reader, without its line end.
 pub fn decode(line: &str) -> Result<Scan, Fault> {
+    decode_with(line, false)
+}
+
+/// [`decode`] for capture: a bare line that is meant as nothing known is kept as it is, too.
+pub fn decode_capture(line: &str) -> Result<Scan, Fault> {
+    decode_with(line, true)
+}
+
+fn decode_with(line: &str, keeps_other: bool) -> Result<Scan, Fault> {
     if SCAN_MAX < line.len() {
         return Err(fault(SCAN_MAX, format!("longer than {SCAN_MAX} bytes")));
     }
     if !line.starts_with(']') {
-        let content = decode_bare(line)?;
+        let content = match decode_bare(line) {
+            Err(_) if keeps_other && !is_meant(line) => Content::Verbatim(line.to_owned()),
+            found => found?,
+        };
         let message = match &content {
             Content::Gs1(elements) => element::message(elements),
             _ => line.to_owned(),
         };
-        return Ok(Scan {
-            symbology: None,
-            message,
-            content,
-        });
+        return Ok(Scan { symbology: None, message, content });
     }
     let (identifier, data) = line.split_at_checked(3).ok_or_else(|| {
         fault(
@@ -175,6 +183,17 @@ fn plain(symbology: &'static str, data: &str) -> Result<Decoded, Fault> {
         }
     };
     Ok((symbology, message, content))
+}
+
+/// Whether a bare line is meant as GS1 data or goods, so that a fault in it is an error.
+fn is_meant(line: &str) -> bool {
+    let is_number = !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
+    match line {
+        _ if line.starts_with([FNC1, GROUP_SEPARATOR, '(']) => true,
+        _ if line.starts_with("urn:epc:") || line.starts_with("urn:hallmark:") => true,
+        _ if is_number => matches!(line.len(), 8 | 12 | 13 | 14 | 18 | 20),
+        _ => digital_link::is_candidate(line, &Reading::STRICT),
+    }
 }
 
 /// A line without symbology identifier.
@@ -325,5 +344,11 @@ mod tests {
             assert!(decode(line).is_err(), "{line}");
         }
         assert!(decode("]Q1https://example.com/01/09506000134353").is_err());
+        for line in ["hello", "12345", "https://example.com/"] {
+            assert_eq!(decode_capture(line).unwrap().content, Content::Verbatim(line.to_owned()));
+        }
+        for line in ["9506000134353", "(01)", "https://example.com/01/09506000134353", "]XX"] {
+            assert!(decode_capture(line).is_err(), "{line}");
+        }
     }
 }

@@ -107,6 +107,11 @@ impl Kind for Event {
         &super::facility::LOCATIONS,
     ];
 
+    fn from_json(json: &serde_json::Value) -> Result<Event, FieldError> {
+        let wire: Wire = check::from_json(json)?;
+        Event::parse(&wire.epcis)
+    }
+
     fn check(&self) -> Result<(), FieldError> {
         Ok(())
     }

@@ -105,7 +105,7 @@ impl Kind for Organisation {
     const NAME: KindName = KindName::Organisation;
     const ISSUERS: &'static [Role] = &[Role::Registrar];
     const SIGNER: SignerRule = SignerRule::Organisation;
-    const TABLES: &'static [&'static Table] = &[&ORGANISATIONS];
+    const TABLES: &'static [&'static Table] = &[&ORGANISATIONS, &super::key::KEYS];
 
     fn check(&self) -> Result<(), FieldError> {
         check::text("/legal_name", &self.legal_name, check::NAME_BYTES_MAX)?;

@@ -27,11 +27,14 @@ pub enum FrameError {
         found: u64,
     },
     /// No `v`, or one of another release.
-    #[error("is of version {found:?}, known is {PAYLOAD_VERSION}")]
+    #[error("is of version {found}, known is {PAYLOAD_VERSION}")]
     Version {
-        /// Its `v`, if any.
-        found: Option<u64>,
+        /// Its `v`.
+        found: u64,
     },
+    /// No number `v`.
+    #[error("has no version `v`")]
+    NoVersion,
     /// No `salt` of 16 bytes.
     #[error("has no salt of 16 bytes")]
     Salt,
@@ -82,8 +85,10 @@ pub fn split(bytes: &[u8]) -> Result<(Vec<u8>, [u8; 16]), FrameError> {
             _ => own.push(&bytes[range]),
         }
     }
-    if version != Some(PAYLOAD_VERSION) {
-        return Err(FrameError::Version { found: version });
+    match version {
+        Some(PAYLOAD_VERSION) => {}
+        Some(found) => return Err(FrameError::Version { found }),
+        None => return Err(FrameError::NoVersion),
     }
     let salt = salt
         .and_then(|salt| salt.try_into().ok())
@@ -150,7 +155,7 @@ mod tests {
         let joined = join(&fields, &[7; 16]);
         crate::cbor::scan(&joined).unwrap();
         assert_eq!(split(&joined), Ok((fields.clone(), [7; 16])));
-        assert_eq!(split(&fields), Err(FrameError::Version { found: None }));
+        assert_eq!(split(&fields), Err(FrameError::NoVersion));
     }
 
     #[test]

@@ -51,3 +51,92 @@ fn valid_documents_are_read_and_invalid_ones_refused() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+fn event(change: &str) -> Result<Event, FieldError> {
+    let text = r#"{"type":"ObjectEvent","eventTime":"2026-03-01T08:00:00+08:00",
+        "eventTimeZoneOffset":"+08:00","action":"ADD","epcList":["urn:epc:id:sgtin:6901234.000020.1"],
+        "quantityList":[{"epcClass":"urn:epc:class:lgtin:6901234.000020.L7","quantity":2.50}],
+        "bizStep":"commissioning","ilmd":{"cbvmda:lotNumber":"L7"}}"#;
+    let (from, to) = change.split_once(" -> ").unwrap_or(("", ""));
+    assert!(text.contains(from), "{from}");
+    Event::parse(&text.replacen(from, to, 1))
+}
+
+#[test]
+fn an_event_is_read_into_what_the_tables_need() {
+    let event = event("").unwrap();
+    let fields = event.fields();
+    assert_eq!(
+        fields.items[0].item,
+        "https://id.gs1.org/01/06901234000207/21/1"
+    );
+    assert_eq!(
+        fields.items[1].item,
+        "https://id.gs1.org/01/06901234000207/10/L7"
+    );
+    let amount = fields.items[1].quantity.unwrap();
+    assert_eq!((amount.amount, amount.scale_e10), (25, -1));
+    assert_eq!(fields.lot.as_deref(), Some("L7"));
+    assert_eq!(fields.event_at.to_string(), "2026-03-01T00:00:00Z");
+    assert_eq!(fields.identity(), fields.event_hash);
+}
+
+#[test]
+fn what_breaks_the_schema_is_refused_with_its_pointer() {
+    for (change, pointer) in [
+        (r#""ObjectEvent" -> "Event""#, "/epcis/type"),
+        (r#""ADD" -> "add""#, "/epcis/action"),
+        (
+            r#""2026-03-01T08:00:00+08:00" -> "2026-03-01T08:00:00""#,
+            "/epcis/eventTime",
+        ),
+        (r#""+08:00", -> "+8","#, "/epcis/eventTimeZoneOffset"),
+        (r#"2.50 -> "2.50""#, "/epcis/quantityList/0/quantity"),
+        (r#""epcClass" -> "class""#, "/epcis/quantityList/0/epcClass"),
+        (r#""commissioning" -> "making""#, "/epcis/bizStep"),
+        (r#""bizStep" -> "action""#, "/epcis"),
+        (r#""type" -> "kind""#, "/epcis/type"),
+    ] {
+        assert_eq!(event(change).unwrap_err().pointer, pointer, "{change}");
+    }
+    let twice = event(r#""bizStep" -> "action""#).unwrap_err().to_string();
+    assert_eq!(
+        twice,
+        "/epcis: member \"action\" is repeated at line 4 column 9"
+    );
+    let deep = "[".repeat(100_000);
+    assert!(Event::parse(&deep).is_err());
+    assert!(Event::parse(&" ".repeat(EPCIS_BYTES_MAX + 1)).is_err());
+}
+
+#[test]
+fn spaces_member_order_and_zeros_change_no_hash_but_content_does() {
+    let hash = |event: Event| event.fields().event_hash.clone();
+    let same = hash(event("").unwrap());
+    assert_eq!(hash(event("2.50 -> 2.5").unwrap()), same);
+    assert_eq!(hash(event(r#""type" ->  "type""#).unwrap()), same);
+    assert_eq!(
+        hash(event(r#"{"type" -> {"recordTime":"2026-03-02T00:00:00Z","type""#).unwrap()),
+        same
+    );
+    assert_ne!(hash(event("2.50 -> 2.51").unwrap()), same);
+}
+
+#[test]
+fn events_leave_their_document_with_order_literals_and_context() {
+    let text = r#"{"@context":["c"],"type":"EPCISDocument","epcisBody":{"eventList":[
+        {"type":"ObjectEvent","b":1.50,"a":"\u0041\n"}, {"@context":"own","type":"X"}]}}"#;
+    let events = from_epcis_document(text).unwrap();
+    let first = r#"{"@context":["c"],"type":"ObjectEvent","b":1.50,"a":"A\u000a"}"#;
+    assert_eq!(events, [first, r#"{"@context":"own","type":"X"}"#]);
+    assert_eq!(from_epcis_document(" {} ").unwrap(), ["{}"]);
+    let missing = from_epcis_document(r#"{"type":"EPCISDocument"}"#).unwrap_err();
+    assert_eq!(missing.pointer, "/epcisBody");
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in ".{0,200}", bytes in "[\\[\\]{}:,\"\\\\u0-9eE.+-]{0,60}") {
+        let _ = (Event::parse(&text), Event::parse(&bytes), from_epcis_document(&bytes));
+    }
+}

@@ -1,0 +1,39 @@
+//! `parse`: one JSON object for each line of scan data.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+
+use hallmark_schemas::exit::Exit;
+
+use crate::cli::ParseArgs;
+use crate::failure::Failure;
+use crate::parse;
+
+pub(super) fn run(args: &ParseArgs) -> Result<Exit, Failure> {
+    let unreadable = |error: &io::Error| {
+        Failure::input(format!("cannot read {}", args.file.display())).because(error)
+    };
+    let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(&args.file).map_err(|error| unreadable(&error))?)
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let (mut read, mut refused) = (0_u64, 0_u64);
+    let mut lines = BufReader::new(input);
+    while let Some(line) = parse::next_line(&mut lines).map_err(|error| unreadable(&error))? {
+        let found = parse::line(&line);
+        if found.get("error").is_some() {
+            refused += 1;
+        }
+        read += 1;
+        // A closed pipe means that whoever reads has read enough.
+        if writeln!(out, "{found}").is_err() {
+            break;
+        }
+    }
+    let _ = out.flush();
+    // Standard output holds one object a line and nothing else.
+    eprintln!("{read} lines, {refused} refused");
+    Ok(if 0 < refused { Exit::Found } else { Exit::Done })
+}

@@ -1,0 +1,187 @@
+//! What the demo runs on: the generated data, or files of the caller.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use hallmark_schemas::quantity::Quantity;
+use hallmark_schemas::time::Timestamp;
+
+use super::cli::Options;
+use crate::generate::{self, Data};
+
+/// Headers of the column of instants that are understood, each the end of its interval.
+const TIMES: [&str; 3] = ["read_at", "period_end", "time"];
+/// Headers of the column of values, with their unit.
+const VALUES: [(&str, &str); 4] = [
+    ("amount", "Wh"),
+    ("usage_wh", "Wh"),
+    ("usage_kwh", "kWh"),
+    ("kwh", "kWh"),
+];
+/// What instants without offset are taken for.
+const TIME_ZONE: &str = "+08:00";
+
+/// Files and the truth about them.
+#[derive(Debug)]
+pub struct Input {
+    /// The generated data, its report replaced where the meter is the caller's.
+    pub data: Data,
+    /// Folder with the files of [`Data::write`].
+    pub folder: PathBuf,
+    /// Readings.
+    pub meter: PathBuf,
+    /// How the agent reads them: a `[[source]]` table.
+    pub source: String,
+    /// EPCIS document.
+    pub events: PathBuf,
+    /// Rule families that may find something in the caller's files.
+    pub open_families: Vec<&'static str>,
+}
+
+impl Input {
+    /// Generates, and puts the caller's files in place of the generated ones.
+    pub fn new(options: &Options, folder: &Path) -> anyhow::Result<Input> {
+        let mut data = generate::all(options.seed);
+        let mut open_families = Vec::new();
+        let mut meter = folder.join("meter.csv");
+        if let Some(file) = &options.meter {
+            let read = Readings::read(file)?;
+            data.report.period = read.period;
+            data.report.activity_wh = read.total_wh;
+            let _ = generate::fraud::understate(&mut data.report);
+            data.frauds.retain(|fraud| fraud.code != "MTR-005");
+            open_families.push("MTR");
+            meter = file.clone();
+        }
+        let source = Readings::read_header(&meter)?;
+        data.write(folder)?;
+        let mut events = folder.join("journey.json");
+        if let Some(file) = &options.events {
+            ensure!(file.exists(), "{} does not exist", file.display());
+            open_families.push("TRC");
+            events = file.clone();
+        }
+        let folder = folder.to_owned();
+        Ok(Input {
+            data,
+            folder,
+            meter,
+            source,
+            events,
+            open_families,
+        })
+    }
+}
+
+/// What a file of readings says.
+struct Readings {
+    period: (Timestamp, Timestamp),
+    total_wh: i64,
+}
+
+impl Readings {
+    fn read_header(file: &Path) -> anyhow::Result<String> {
+        let mut rows = reader(file)?;
+        let columns = Columns::of(&rows.headers()?.clone(), file)?;
+        let mut instants = Vec::new();
+        for row in rows.records().take(2) {
+            instants.push(columns.instant(&row?)?);
+        }
+        let &[first, second] = instants.as_slice() else {
+            bail!("{} has fewer than two rows", file.display());
+        };
+        let interval_s = second.ms_since(first) / 1000;
+        let register = columns.register.as_ref();
+        Ok(format!(
+            "[[source]]\nprotocol = \"replay\"\nquantity = \"electricity\"\nunit = {:?}\n\
+             time_column = {:?}\nvalue_column = {:?}\n{}interval = \"{interval_s}s\"\n\
+             time_zone = \"{TIME_ZONE}\"\nclock_quality = \"synchronised\"\n",
+            columns.value.2,
+            columns.time.1,
+            columns.value.1,
+            register.map_or(String::new(), |name| format!(
+                "register_column = {name:?}\n"
+            )),
+        ))
+    }
+
+    fn read(file: &Path) -> anyhow::Result<Readings> {
+        let mut rows = reader(file)?;
+        let columns = Columns::of(&rows.headers()?.clone(), file)?;
+        let mut total_wh = 0i64;
+        let mut instants = Vec::new();
+        for row in rows.records() {
+            let row = row?;
+            instants.push(columns.instant(&row)?);
+            total_wh += columns.watt_hours(&row)?;
+        }
+        let (Some(&first), Some(&second), Some(&last)) =
+            (instants.first(), instants.get(1), instants.last())
+        else {
+            bail!("{} has fewer than two rows", file.display());
+        };
+        let start = first
+            .checked_add_ms(-second.ms_since(first))
+            .context("before 1970")?;
+        Ok(Readings {
+            period: (start, last),
+            total_wh,
+        })
+    }
+}
+
+fn reader(file: &Path) -> anyhow::Result<csv::Reader<std::fs::File>> {
+    csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Where the columns are: index and name, the value's unit too.
+struct Columns {
+    time: (usize, &'static str),
+    value: (usize, &'static str, &'static str),
+    register: Option<String>,
+}
+
+impl Columns {
+    fn of(header: &csv::StringRecord, file: &Path) -> anyhow::Result<Columns> {
+        let place = |name: &str| header.iter().position(|cell| cell == name);
+        let time = TIMES.iter().find_map(|name| Some((place(name)?, *name)));
+        let value = VALUES
+            .iter()
+            .find_map(|(name, unit)| Some((place(name)?, *name, *unit)));
+        let (Some(time), Some(value)) = (time, value) else {
+            bail!(
+                "{}: needs a column {} and a column {}",
+                file.display(),
+                TIMES.join(" or "),
+                VALUES.map(|(name, _)| name).join(" or ")
+            );
+        };
+        // A register counts in the unit of the values.
+        let register = place("register").map(|_| "register".to_owned());
+        Ok(Columns {
+            time,
+            value,
+            register,
+        })
+    }
+
+    fn instant(&self, row: &csv::StringRecord) -> anyhow::Result<Timestamp> {
+        let text = row.get(self.time.0).unwrap_or_default();
+        let seconds = if text.len() == "2018-01-01T00:15".len() {
+            ":00"
+        } else {
+            ""
+        };
+        Timestamp::parse(text)
+            .or_else(|_| Timestamp::parse(&format!("{text}{seconds}{TIME_ZONE}")))
+            .with_context(|| format!("no instant: {text}"))
+    }
+
+    fn watt_hours(&self, row: &csv::StringRecord) -> anyhow::Result<i64> {
+        let text = row.get(self.value.0).unwrap_or_default();
+        let quantity: Quantity = "electricity".parse().context("electricity is a quantity")?;
+        let amount = quantity.convert(text, self.value.2).context("no amount")?;
+        // Fractions of a watt-hour do not matter to a report that is 18 % off.
+        Ok(amount.amount)
+    }
+}

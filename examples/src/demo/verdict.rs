@@ -1,0 +1,127 @@
+//! Whether exactly what was expected has been found.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::input::Input;
+use crate::generate::fraud::Fraud;
+
+/// The findings that the committed frauds must lead to.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    frauds: Vec<Fraud>,
+    open_families: Vec<&'static str>,
+}
+
+impl Expected {
+    /// Of this input.
+    pub fn of(input: &Input) -> Expected {
+        Expected {
+            frauds: input.data.frauds.clone(),
+            open_families: input.open_families.clone(),
+        }
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.frauds.len()
+    }
+
+    /// True once each fraud has its finding.
+    pub fn are_in(&self, findings: &[Value]) -> bool {
+        self.frauds
+            .iter()
+            .all(|fraud| findings.iter().any(|finding| is_of(finding, fraud)))
+    }
+
+    /// What is missing, what is too much, and what differs between the node and the bundle.
+    pub fn compare(&self, online: &[Value], offline: &[Value]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for fraud in &self.frauds {
+            let count = online
+                .iter()
+                .filter(|finding| is_of(finding, fraud))
+                .count();
+            if count != 1 {
+                faults.push(format!(
+                    "{} for \"{}\": found {count} times",
+                    fraud.code, fraud.told
+                ));
+            }
+        }
+        for finding in online.iter().filter(|finding| !self.explains(finding)) {
+            faults.push(format!(
+                "unexpected: {} {}",
+                finding["code"], finding["message_en"]
+            ));
+        }
+        let ids = |findings: &[Value]| -> BTreeSet<String> {
+            findings
+                .iter()
+                .map(|finding| finding["id"].to_string())
+                .collect()
+        };
+        if ids(online) != ids(offline) {
+            faults.push("the node and the bundle lead to different findings".to_owned());
+        }
+        faults
+    }
+
+    /// Caused by a fraud, or by a file of the caller's.
+    fn explains(&self, finding: &Value) -> bool {
+        let code = finding["code"].as_str().unwrap_or_default();
+        self.frauds.iter().any(|fraud| is_of(finding, fraud))
+            || self
+                .open_families
+                .iter()
+                .any(|family| code.starts_with(family))
+    }
+}
+
+fn is_of(finding: &Value, fraud: &Fraud) -> bool {
+    finding["code"] == fraud.code
+        && finding["subject"]
+            .as_str()
+            .is_some_and(|subject| subject.contains(&fraud.subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn expected() -> Expected {
+        let fraud = Fraud {
+            code: "MTR-005",
+            told: "copied".to_owned(),
+            subject: "meter-1".to_owned(),
+        };
+        Expected {
+            frauds: vec![fraud],
+            open_families: vec!["TRC"],
+        }
+    }
+
+    #[test]
+    fn a_missing_a_doubled_and_an_unexpected_finding_are_faults() {
+        let copied = json!({ "id": "1", "code": "MTR-005", "subject": "urn:x:meter-1" });
+        let other = json!({ "id": "2", "code": "MTR-001", "subject": "urn:x:meter-1" });
+        let open = json!({ "id": "3", "code": "TRC-005", "subject": "x" });
+        for (online, faults) in [
+            (vec![copied.clone()], 0),
+            (vec![copied.clone(), open], 0),
+            (vec![], 1),
+            (vec![copied.clone(), copied.clone()], 1),
+            (vec![copied.clone(), other], 1),
+        ] {
+            assert_eq!(
+                expected().compare(&online, &online).len(),
+                faults,
+                "{online:?}"
+            );
+        }
+        assert_eq!(expected().compare(&[copied], &[]).len(), 1);
+    }
+}

@@ -1,0 +1,260 @@
+//! A copy against the log it follows: whole at every stop, never shrunk, never forked.
+
+use super::*;
+use crate::core::testing::{
+    NOW, device, facility, log_signer, network, origin, readings, witness, witnessed,
+};
+use crate::index::memory::MemoryIndex;
+use crate::sequencer::publish::sign_checkpoint;
+use crate::store::sim::{SimDisk, Survives};
+use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::note::NoteSigner;
+
+fn signer() -> NoteSigner {
+    NoteSigner::log(&origin(), log_signer()).unwrap()
+}
+
+/// The log that is followed: its tiles, bodies and any checkpoint of it.
+struct Source {
+    tiles: Tiles,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl Source {
+    fn new(bodies: Vec<Envelope>) -> Source {
+        let tiles = Tiles::new(Arc::new(SimDisk::default()), Path::new("/log"));
+        let bodies: Vec<Vec<u8>> = bodies.iter().map(|body| body.stored().to_vec()).collect();
+        let mut edge = Edge::empty();
+        for body in &bodies {
+            let id = ContentId::of(body);
+            edge = tiles
+                .grow(
+                    &edge,
+                    &[Entry {
+                        audience: 0,
+                        admitted_at: NOW,
+                        id,
+                    }],
+                )
+                .unwrap();
+        }
+        Source { tiles, bodies }
+    }
+
+    /// `count` entries of one body each, more than a bundle if asked.
+    fn of(count: u8, name: &str) -> Source {
+        Source::new((0..count).map(|number| facility(number, name, 0)).collect())
+    }
+
+    fn note(&self, size: u64) -> SignedNote {
+        let root = self.tiles.root_at(size).unwrap();
+        let mut note = sign_checkpoint(&origin(), Head { size, root }, &signer()).unwrap();
+        note.add(witness().sign(note.text(), NOW).unwrap());
+        note
+    }
+
+    fn feed(&self, log: &Arc<MirroredLog>, size: u64) -> Result<(), MirrorError> {
+        let Some(mut growth) = log.grow(self.note(size))? else {
+            return Ok(());
+        };
+        while let Some(path) = growth.wants() {
+            growth.feed(&self.tiles.read(&path, size).unwrap().unwrap())?;
+        }
+        growth.commit()
+    }
+}
+
+fn follow(disk: &SimDisk, index: &Arc<MemoryIndex>) -> Result<Arc<MirroredLog>, MirrorError> {
+    let keys = Arc::new(Keys::new(KeyHistory::new(&network(Policy::none()))));
+    let catalogue = Catalogue::new(index.clone());
+    let data = Data::new("/data");
+    let mirror = Mirror::new(Arc::new(disk.clone()), data, catalogue, keys, witnessed());
+    mirror.follow(signer().vkey().clone())
+}
+
+fn started(disk: &SimDisk) -> Arc<MirroredLog> {
+    follow(disk, &Arc::default()).unwrap()
+}
+
+#[test]
+fn a_copy_is_the_log_with_its_times_and_its_missing_bodies() {
+    let source = Source::of(5, "plant");
+    let log = started(&SimDisk::default());
+    source.feed(&log, 2).unwrap();
+    source.feed(&log, 5).unwrap();
+    assert_eq!(log.head().size, 5);
+    assert!(log.grow(source.note(5)).unwrap().is_none());
+    assert_eq!(log.root_at(3).unwrap(), source.tiles.root_at(3).unwrap());
+    assert_eq!(
+        log.wanted(1, 2)
+            .unwrap()
+            .iter()
+            .map(|(at, _)| *at)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(log.put_bodies(&source.bodies[1..3]).unwrap(), 2);
+    assert_eq!(log.put_bodies(&source.bodies[1..4]).unwrap(), 1);
+    assert_eq!(
+        log.wanted(0, 9)
+            .unwrap()
+            .iter()
+            .map(|(at, _)| *at)
+            .collect::<Vec<_>>(),
+        [0, 4]
+    );
+    let id = ContentId::of(&source.bodies[2]);
+    assert_eq!(log.body(&id).unwrap().as_ref(), Some(&source.bodies[2]));
+    let stranger = facility(9, "plant", 0).stored().to_vec();
+    assert!(matches!(
+        log.put_bodies(&[stranger]),
+        Err(MirrorError::NotLogged { .. })
+    ));
+    assert!(
+        log.entry_time(4)
+            .unwrap()
+            .is_some_and(|time| time.hi.unix_ms() / 1000 == 1_790_000_000)
+    );
+}
+
+#[test]
+fn a_copy_stopped_anywhere_is_whole_and_goes_on() {
+    let source = Source::of(6, "plant");
+    for survives in [
+        Survives::Everything,
+        Survives::Synced,
+        Survives::HalfOfUnsynced,
+    ] {
+        for step in 0.. {
+            let disk = SimDisk::default();
+            disk.stop_at(step);
+            let index = Arc::new(MemoryIndex::default());
+            let mut reached = (0, 0);
+            if let Ok(log) = follow(&disk, &index) {
+                for size in [2, 5] {
+                    if source.feed(&log, size).is_ok() {
+                        reached.0 = size;
+                    }
+                    if log
+                        .put_bodies(&source.bodies[size as usize - 2..size as usize])
+                        .is_ok()
+                    {
+                        reached.1 += 2;
+                    }
+                }
+            }
+            let context = format!("step {step} ({}), {survives:?}", disk.last());
+            let index = if step % 2 == 0 { index } else { Arc::default() };
+            let log = follow(&disk.after(survives), &index)
+                .unwrap_or_else(|error| panic!("{error:?}: {context}"));
+            assert!(reached.0 <= log.head().size, "{context}");
+            source.feed(&log, 6).unwrap();
+            let missing = log.wanted(0, 9).unwrap().len();
+            assert!(
+                missing <= 6 - reached.1,
+                "{missing} missing, {reached:?}: {context}"
+            );
+            log.put_bodies(&source.bodies).unwrap();
+            assert!(log.wanted(0, 9).unwrap().is_empty(), "{context}");
+            assert_eq!(log.root_at(6).unwrap(), source.tiles.root_at(6).unwrap());
+            if !disk.stopped() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn two_histories_are_kept_as_a_proof_and_not_followed() {
+    let (source, other) = (Source::of(4, "plant"), Source::of(4, "mill"));
+    let log = started(&SimDisk::default());
+    source.feed(&log, 3).unwrap();
+    for size in [3, 2] {
+        match log.grow(other.note(size)) {
+            Err(MirrorError::Equivocation { proof, .. }) => {
+                let bytes = log.disk.read(&proof).unwrap().unwrap();
+                let notes: Vec<SignedNote> = frame::scan(&bytes)
+                    .map(|piece| match piece {
+                        frame::Piece::Record { content, .. } => SignedNote::parse(content).unwrap(),
+                        other => panic!("{other:?}"),
+                    })
+                    .collect();
+                assert_eq!(notes, [source.note(3), other.note(size)]);
+            }
+            other => panic!("{:?}", other.map(|growth| growth.is_some())),
+        }
+    }
+    assert_eq!(log.defects().unwrap().len(), 2);
+    assert!(matches!(
+        other.feed(&log, 4),
+        Err(MirrorError::Rewritten { index: 0 })
+    ));
+    assert!(matches!(
+        log.grow(source.note(2)),
+        Err(MirrorError::Older { theirs: 2, ours: 3 })
+    ));
+    assert_eq!(log.head().size, 3);
+    source.feed(&log, 4).unwrap();
+}
+
+#[test]
+fn entries_that_do_not_lead_to_the_root_change_nothing() {
+    let (source, other) = (Source::of(4, "plant"), Source::of(4, "mill"));
+    let log = started(&SimDisk::default());
+    let mut growth = log.grow(source.note(4)).unwrap().unwrap();
+    let path = growth.wants().unwrap();
+    growth
+        .feed(&other.tiles.read(&path, 4).unwrap().unwrap())
+        .unwrap();
+    assert!(matches!(
+        growth.commit(),
+        Err(MirrorError::OtherRoot { size: 4 })
+    ));
+    let mut growth = log.grow(source.note(4)).unwrap().unwrap();
+    assert!(matches!(
+        growth.feed(b"no bundle"),
+        Err(MirrorError::Bundle { .. })
+    ));
+    assert_eq!(log.head().size, 0);
+    source.feed(&log, 4).unwrap();
+    assert_eq!(log.head().size, 4);
+    let stranger = NoteSigner::log("test/other/1", log_signer()).unwrap();
+    let note = sign_checkpoint("test/other/1", log.head(), &stranger).unwrap();
+    assert!(matches!(log.grow(note), Err(MirrorError::Note(_))));
+}
+
+#[test]
+fn a_damaged_copy_is_fetched_again_and_must_reach_its_checkpoint() {
+    let (source, other) = (Source::of(5, "plant"), Source::of(5, "mill"));
+    let disk = SimDisk::default();
+    source.feed(&started(&disk), 4).unwrap();
+    let tile = disk
+        .paths()
+        .into_iter()
+        .find(|path| path.ends_with("tile/0/000.p/4"))
+        .unwrap();
+    disk.corrupt(&tile, |bytes| bytes[3] ^= 1);
+    let log = started(&disk);
+    assert_eq!(log.head().size, 0);
+    assert!(matches!(
+        other.feed(&log, 5),
+        Err(MirrorError::OtherRoot { size: 4 })
+    ));
+    source.feed(&log, 5).unwrap();
+    assert_eq!(log.head().size, 5);
+}
+
+#[test]
+fn identities_of_a_followed_log_are_learnt_in_any_order_and_after_a_start() {
+    let source = Source::new(vec![device(), readings(1, 5)]);
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    let log = follow(&disk, &index).unwrap();
+    source.feed(&log, 2).unwrap();
+    let kid = readings(1, 5).signer();
+    let knows = |log: &MirroredLog| log.keys.read(|keys| keys.knows(&kid));
+    assert!(!knows(&log));
+    log.put_bodies(&source.bodies).unwrap();
+    assert!(knows(&log));
+    assert!(knows(&follow(&disk, &index).unwrap()));
+    assert!(knows(&started(&disk)), "with an index built anew");
+}

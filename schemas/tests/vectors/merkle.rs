@@ -1,0 +1,67 @@
+//! Inclusion and consistency proofs of transparency-dev/merkle.
+
+use hallmark_schemas::merkle::{Hash, verify_consistency, verify_inclusion};
+use serde_json::Value;
+
+use crate::{folder, items, json, text, unbase64};
+
+/// `None` if the vector's bytes are no hash: what has the wrong length cannot even be asked.
+fn hash(value: &Value, name: &str) -> Option<Hash> {
+    unbase64(value[name].as_str().unwrap_or_default())
+        .try_into()
+        .ok()
+}
+
+fn proof(value: &Value) -> Option<Vec<Hash>> {
+    let hashes = items(&value["proof"]).iter();
+    hashes
+        .map(|hash| unbase64(hash.as_str().unwrap_or_default()).try_into().ok())
+        .collect()
+}
+
+#[test]
+fn inclusion_proofs() {
+    let Some(folder) = folder("merkle") else {
+        return;
+    };
+    let vectors = json(&folder, "inclusion.json");
+    assert_eq!(items(&vectors).len(), 68);
+    for vector in items(&vectors) {
+        let verdict = (|| {
+            let (leaf, root) = (hash(vector, "leafHash")?, hash(vector, "root")?);
+            let (index, size) = (vector["leafIdx"].as_u64()?, vector["treeSize"].as_u64()?);
+            verify_inclusion(&leaf, index, size, &proof(vector)?, &root).ok()
+        })();
+        assert_eq!(
+            verdict.is_none(),
+            vector["wantErr"] == true,
+            "{}",
+            text(vector, "_path")
+        );
+    }
+}
+
+#[test]
+fn consistency_proofs() {
+    let Some(folder) = folder("merkle") else {
+        return;
+    };
+    let vectors = json(&folder, "consistency.json");
+    assert_eq!(items(&vectors).len(), 77);
+    for vector in items(&vectors) {
+        let verdict = (|| {
+            // Equal texts that are no hashes are asked as equal hashes.
+            let same = vector["root1"] == vector["root2"];
+            let root = |name| hash(vector, name).or(same.then_some([9; 32]));
+            let (old_root, new_root) = (root("root1")?, root("root2")?);
+            let (old, new) = (vector["size1"].as_u64()?, vector["size2"].as_u64()?);
+            verify_consistency(old, &old_root, new, &new_root, &proof(vector)?).ok()
+        })();
+        assert_eq!(
+            verdict.is_none(),
+            vector["wantErr"] == true,
+            "{}",
+            text(vector, "_path")
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! kill -9 at random moments: nothing acknowledged is lost, doubled or moved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::policy::Policy;
+use hallmark_schemas::receipt::Receipt;
+
+use super::world::{Node, SOON, World, http, run, wait};
+
+/// One node killed ten times under load, from a printed seed.
+#[test]
+fn a_node_killed_ten_times_keeps_each_acknowledged_attestation_once_at_its_index() {
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(7);
+    println!("SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let token = node.token("capture");
+    let file = std::fs::read(node.dir.join("network.hallmark")).expect("init wrote it");
+    let network = NetworkFile::parse(&file).expect("a network file");
+    let member = &network.network().members[0];
+    let policy = Policy::none();
+    let mut indexes: BTreeMap<String, u64> = BTreeMap::new();
+    for round in 0..10 {
+        let pause = Duration::from_millis(random.u64(30..700));
+        let acknowledged = load_until_killed(&mut node, &token, round, pause);
+        node.start();
+        node.ready();
+        for id in acknowledged.iter().chain(indexes.clone().keys()) {
+            let receipt = wait("the receipt of an acknowledged attestation", SOON, || {
+                let answer = node.get(&format!("/entries/{id}"));
+                (answer.status == 200).then_some(answer.body)
+            });
+            let receipt = Receipt::parse(&receipt).expect("a receipt");
+            let content_id = id.parse().expect("a content id");
+            let recorded = receipt
+                .verify(content_id, &member.log_key, &policy)
+                .expect("a proof");
+            let before = indexes.insert(id.clone(), recorded.index);
+            assert!(
+                before.is_none_or(|before| before == recorded.index),
+                "{id} moved"
+            );
+        }
+    }
+    assert!(
+        10 < indexes.len(),
+        "the load acknowledged too little: {}",
+        indexes.len()
+    );
+    let places: BTreeSet<u64> = indexes.values().copied().collect();
+    assert_eq!(places.len(), indexes.len(), "two attestations at one index");
+    node.stop();
+    run("hallmark-verify", &["check", node.dir_text()]).ok();
+}
+
+/// Four senders at once, until the node dies under them; the ids it acknowledged.
+fn load_until_killed(node: &mut Node, token: &str, round: u32, pause: Duration) -> Vec<String> {
+    let stop = AtomicBool::new(false);
+    let (url, org) = (node.url.clone(), node.org.clone());
+    std::thread::scope(|scope| {
+        let send = |sender: u32| {
+            let (url, stop, org) = (&url, &stop, &org);
+            move || {
+                let mut ids = Vec::new();
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let body = facility(org, &format!("r{round}-s{sender}-n{number}"));
+                    ids.extend(post(url, token, &body));
+                }
+                ids
+            }
+        };
+        let senders: Vec<_> = (0..4).map(|sender| scope.spawn(send(sender))).collect();
+        std::thread::sleep(pause);
+        node.kill();
+        stop.store(true, Ordering::Relaxed);
+        senders
+            .into_iter()
+            .flat_map(|sender| sender.join().expect("no panic"))
+            .collect()
+    })
+}
+
+fn facility(org: &str, local: &str) -> String {
+    let sub = org.replace(":org:", ":facility:");
+    format!(
+        r#"{{"kind":"facility","sub":"{sub}:{local}","payload":{{"v":1,"name":"{local}","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","sector":"steel","utc_offset":"+08:00"}}}}"#
+    )
+}
+
+/// The id, if the node acknowledged.
+fn post(url: &str, token: &str, body: &str) -> Option<String> {
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let answer = http("POST", url, "/v1/attestations", &headers, body.as_bytes());
+    if !(200..300).contains(&answer.status) {
+        return None;
+    }
+    answer.json()["id"].as_str().map(ToOwned::to_owned)
+}

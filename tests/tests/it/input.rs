@@ -1,0 +1,176 @@
+//! Bad input: a clear error that says what to do, the right exit code, nothing half done.
+
+use super::world::{World, path_text, run, run_with};
+
+/// Command lines and the code they end with.
+#[test]
+fn wrong_command_lines_end_with_2_and_say_what_is_wrong() {
+    let cases: &[(&str, &[&str])] = &[
+        ("hallmark-node", &["frobnicate"]),
+        ("hallmark-node", &["init"]),
+        ("hallmark-node", &["run", "/nonexistent/dir"]),
+        ("hallmark-verify", &["check"]),
+        ("hallmark-verify", &["check", "--fail-on", "fatal", "x"]),
+        ("hallmark-verify", &["check", "--at", "yesterday", "x"]),
+        (
+            "hallmark-verify",
+            &["check", "--table", "no_such_table=x.csv"],
+        ),
+        ("hallmark-agent", &["init"]),
+        ("hallmark-agent", &["run", "/nonexistent/dir"]),
+    ];
+    for (program, args) in cases {
+        let ran = run(program, args);
+        assert_eq!(ran.code, 2, "{program} {args:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("error:"),
+            "{program} {args:?}: {}",
+            ran.stderr
+        );
+        assert!(ran.stdout.is_empty(), "{program} {args:?}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn an_unknown_configuration_key_is_refused_with_its_line_and_the_nearest_key() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.stop();
+    let path = node.dir.join("config.toml");
+    let config = std::fs::read_to_string(&path).expect("init wrote it");
+    std::fs::write(&path, config.replace("batch_wait_max", "batch_wait_maks")).expect("writable");
+    let ran = node.run("run", &[]).fails(2);
+    assert!(ran.stderr.contains("batch_wait_maks"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("batch_wait_max"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("line") || ran.stderr.contains("config.toml:"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// Files for `submit`: what is malformed is refused whole, and the log does not grow.
+#[test]
+fn malformed_submissions_store_nothing() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let before = node.run("status", &["--format", "json"]).ok().stdout;
+    let cases: &[(&str, &[u8], &[&str])] = &[
+        ("truncated.json", b"{\"kind\":\"facility\"", &[]),
+        ("kind.json", b"{\"kind\":\"no-such\",\"sub\":\"x\",\"payload\":{}}", &[]),
+        ("field.json", b"{\"kind\":\"facility\",\"sub\":\"urn:hallmark:facility:gln:9506000000015:a\",\"payload\":{\"v\":1,\"nane\":\"x\"}}", &[]),
+        ("noise.cbor", b"\xff\x00\x81\x81\x81", &[]),
+        ("rows.csv", b"quantity,unit,read_at,interval_s,amount\nelectricity,Wh,2026-01-01T00:00:00,900,x\n", &["--kind", "readings"]),
+    ];
+    for (name, bytes, args) in cases {
+        let file = world.file(name, bytes);
+        let mut line = vec![path_text(&file)];
+        line.extend(*args);
+        let ran = node.run("submit", &line);
+        assert!(
+            [1, 3].contains(&ran.code),
+            "{name} ended with {}: {}",
+            ran.code,
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("error:"), "{name}: {}", ran.stderr);
+    }
+    let after = node.run("status", &["--format", "json"]).ok().stdout;
+    let size = |text: &str| {
+        let line = text
+            .lines()
+            .next()
+            .and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        line.and_then(|json| json["published_size"].as_u64())
+    };
+    assert!(size(&before) <= size(&after));
+}
+
+#[test]
+fn malformed_requests_get_4xx_and_problem_json() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let long = vec![0u8; 3 << 20];
+    let cases: &[(&str, &str, &[(&str, &str)], &[u8], &[u16])] = &[
+        (
+            "POST",
+            "/entries",
+            &[("Content-Type", "application/cose")],
+            b"\xd2\x84",
+            &[400],
+        ),
+        (
+            "POST",
+            "/entries",
+            &[("Content-Type", "application/cose")],
+            &long,
+            &[400, 413],
+        ),
+        (
+            "POST",
+            "/entries",
+            &[("Content-Type", "text/plain")],
+            b"hello",
+            &[400, 415],
+        ),
+        (
+            "POST",
+            "/v1/attestations",
+            &[("Content-Type", "application/json")],
+            b"{}",
+            &[401],
+        ),
+        ("GET", "/v1/attestations/nonsense", &[], b"", &[400, 404]),
+        ("GET", "/log/tile/0/zzz", &[], b"", &[400, 404]),
+        ("GET", "/no/such/route", &[], b"", &[404]),
+        ("DELETE", "/log/checkpoint", &[], b"", &[405]),
+        ("POST", "/log/add-checkpoint", &[], b"old x\n", &[400]),
+    ];
+    for (method, path, headers, body, expected) in cases {
+        let answer = super::world::http(method, &node.url, path, headers, body);
+        assert!(
+            expected.contains(&answer.status),
+            "{method} {path}: {answer:?}"
+        );
+        let kind = answer.header("content-type").unwrap_or_default();
+        let problem = kind.starts_with("application/problem+json")
+            || kind.starts_with("application/concise-problem-details+cbor")
+            || path.ends_with("add-checkpoint");
+        assert!(problem, "{method} {path}: {kind}");
+    }
+}
+
+#[test]
+fn malformed_evidence_ends_with_3_and_names_line_and_column() {
+    let world = World::new();
+    let bundle = world.file("noise.hallmark", b"not a bundle at all");
+    let ran = run("hallmark-verify", &["check", path_text(&bundle)]).fails(3);
+    assert!(ran.stderr.contains("error:"), "{}", ran.stderr);
+    let csv =
+        "device,quantity,unit,read_at,interval_s,amount\nm,electricity,Wh,2026-01-01 00:00,900,1\n";
+    let table = format!(
+        "meter_readings={}",
+        path_text(&world.file("naive.csv", csv))
+    );
+    let ran = run("hallmark-verify", &["check", "--table", &table]).fails(3);
+    assert!(
+        ran.stderr.contains("line 2") && ran.stderr.contains("read_at"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn every_scan_line_gets_one_answer_whatever_it_holds() {
+    let lines = b"(01)09520123456788\n^0109520123456788\nhttps://id.gs1.org/01/09520123456788/21/7\n\xff\xfe\n\n]C1\nhello\n";
+    let ran = run_with("hallmark-agent", &["parse"], lines);
+    let json: Vec<_> = ran
+        .stdout
+        .lines()
+        .map(serde_json::from_str::<serde_json::Value>)
+        .collect();
+    assert!(json.iter().all(Result::is_ok), "{}", ran.stdout);
+    assert!(6 <= json.len(), "{}", ran.stdout);
+}

@@ -1,0 +1,37 @@
+//! Functions that rules may call beside those of SQL: one file each.
+//!
+//! Invariants: each sees its whole series in a total order that it makes itself, works in integers
+//! or through `libm`, and rounds before anything is compared; so an answer depends neither on the
+//! machine nor on how rows arrive.
+
+use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+
+pub mod base_amount;
+pub mod copied_windows;
+pub mod distance_m;
+pub mod unix_ms;
+
+/// Their names, as rules write them.
+pub const NAMES: &[&str] =
+    &["base_amount", "base_unit", "copied_windows", "distance_m", "from_unix_ms", "unix_ms"];
+
+/// Makes them known to a session.
+pub(crate) fn register(context: &SessionContext) -> Result<()> {
+    let state = context.state_ref();
+    let mut state = state.write();
+    for function in [
+        ScalarUDF::from(base_amount::BaseAmount::new()),
+        ScalarUDF::from(base_amount::BaseUnit::new()),
+        ScalarUDF::from(distance_m::DistanceM::new()),
+        ScalarUDF::from(unix_ms::UnixMs::new()),
+        ScalarUDF::from(unix_ms::FromUnixMs::new()),
+    ] {
+        state.register_udf(Arc::new(function))?;
+    }
+    state.register_udaf(Arc::new(AggregateUDF::from(copied_windows::CopiedWindows::new())))?;
+    Ok(())
+}
