@@ -14,11 +14,11 @@ use hallmark_schemas::layout::Dir;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::admission::{AdmitError, Admitted};
 use crate::client::Ask;
 use crate::command::init::{capture_file, network_version};
-use crate::command::network::{next_version, registrar_key};
+use crate::command::network::{next_version, registrar_key, take_turn};
 use crate::keys::{self, Purpose};
-use crate::admission::Admitted;
 use crate::service::Service;
 use crate::sign::Statement;
 
@@ -83,22 +83,21 @@ async fn attest(
         return Ok(None);
     }
     let now = (service.clock)();
-    let body = Addresses { from_at: now, urls: urls.to_vec(), multiaddrs: Vec::new() };
+    let body = Addresses {
+        from_at: now,
+        urls: urls.to_vec(),
+        multiaddrs: Vec::new(),
+    };
     let sub = Subject::Org(service.config.org.clone());
     let statement = Statement::of(Body::Node(body), sub, Audience::Public);
     let envelope = statement
         .sign(&service.config, now, service.capture.as_ref())
         .map_err(|e| e.to_string())?;
     let stored = envelope.stored().to_vec();
-    match service.admit_own(stored.clone()).await {
-        Ok(Admitted::Stored { .. }) => {
-            info!(?urls, "attested the addresses of this node");
-            Ok(Some(stored))
-        }
-        // Kept until the capture device is known; peers keep it as long, too.
-        Ok(Admitted::Deferred { .. }) => Ok(Some(stored)),
-        Err(error) => Err(error.to_string()),
-    }
+    // Deferred is as good: kept here until the capture device is known, by peers as long.
+    admit_patiently(service, &stored).await?;
+    info!(?urls, "attested the addresses of this node");
+    Ok(Some(stored))
 }
 
 /// Posts it to every known peer, until each has it.
@@ -134,23 +133,50 @@ async fn post(service: &Service, url: &str, stored: &[u8]) -> bool {
     answer.is_ok_and(|answer| matches!(answer.status, 201 | 303))
 }
 
+/// Admission, again while the node is only busy.
+async fn admit_patiently(service: &Service, stored: &[u8]) -> Result<Admitted, String> {
+    loop {
+        match service.admit_own(stored.to_vec()).await {
+            Ok(admitted) => return Ok(admitted),
+            Err(AdmitError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => return Err(crate::api::problem::with_causes(&error)),
+        }
+    }
+}
+
 /// A registrar's own URL stands in the network file, so that newcomers find it.
 async fn renew_network(service: &Arc<Service>, url: &str) {
     match renewed(service, url).await {
         Ok(false) => {}
         Ok(true) => info!(url, "the network file names the new address"),
-        Err(reason) => warn!(reason, "the network file keeps the old address of this node"),
+        Err(reason) => warn!(
+            reason,
+            "the network file keeps the old address of this node"
+        ),
     }
 }
 
 /// True if a version with the new address is logged and in force.
 async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
+    if !service.is_registrar() {
+        return Ok(false);
+    }
+    while !service.node.log().index_ready() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let dir = service.dir.clone();
+    let turn = tokio::task::spawn_blocking(move || take_turn(&dir)).await;
+    let _turn = turn
+        .map_err(|e| e.to_string())?
+        .map_err(|failure| failure.lines())?;
+    let adopting = Arc::clone(service);
+    let adopted = tokio::task::spawn_blocking(move || adopting.adopt_logged()).await;
+    adopted.map_err(|e| e.to_string())??;
     let file = service.network();
     let own = &service.config.org;
-    let is_registrar = service.is_registrar();
     let mut network = file.network().clone();
     let member = network.members.iter_mut().find(|member| member.org == *own);
-    let Some(member) = member.filter(|member| is_registrar && member.urls != [url]) else {
+    let Some(member) = member.filter(|member| member.urls != [url]) else {
         return Ok(false);
     };
     member.urls = vec![url.to_owned()];
@@ -164,7 +190,7 @@ async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
     let key = key.map_err(lines)?;
     let next = next_version(network, &key).map_err(lines)?;
     let version = network_version(own, &next, (service.clock)(), &key).map_err(lines)?;
-    service.admit_own(version.stored().to_vec()).await.map_err(|e| e.to_string())?;
+    admit_patiently(service, version.stored()).await?;
     let adopting = Arc::clone(service);
     let adopted = tokio::task::spawn_blocking(move || adopting.adopt_network(next)).await;
     adopted.map_err(|e| e.to_string())??;
