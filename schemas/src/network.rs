@@ -464,3 +464,6 @@ fn read_parts<'a>(d: &mut Decoder<'a>) -> Option<(&'a [u8], BTreeMap<KeyId, [u8;
     }
     Some((payload, signatures))
 }
+
+#[cfg(test)]
+mod tests;

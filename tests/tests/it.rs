@@ -2,11 +2,13 @@
 //!
 //! The programs are those that `cargo build --workspace --bins` left beside this one.
 
+#[cfg(test)]
 mod it {
     mod crash;
     mod epcis;
     mod input;
     mod network;
     mod steel;
+    mod tidy;
     mod world;
 }

@@ -62,9 +62,9 @@ fn real(file: &str) -> Option<String> {
 }
 
 /// A decimal number as an integer of `decimals` more digits.
-fn scaled(text: &str, decimals: usize) -> Option<i64> {
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    format!("{whole}{rest:0<decimals$}").get(..whole.len() + decimals)?.parse().ok()
+fn scaled(text: &str, decimals: i32) -> Option<i64> {
+    let number: f64 = text.parse().ok()?;
+    Some((number * 10_f64.powi(decimals)).round() as i64)
 }
 
 /// Active and reactive energy of the steel works, in quarter hours from 2018-01-01 in Korea.

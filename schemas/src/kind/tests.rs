@@ -237,3 +237,30 @@ proptest! {
         prop_assert_eq!(Body::from_json(KindName::Readings, body.to_json()).unwrap(), body);
     }
 }
+
+#[test]
+fn golden_refusals_are_refused_with_their_words() {
+    let file = include_str!("../../vectors/refused.json");
+    let file: Value = serde_json::from_str(file).unwrap();
+    let seed = u8::try_from(file["seed"].as_u64().unwrap()).unwrap();
+    let key = SecretKey::from_seed([seed; 32]);
+    for vector in file["refused"].as_array().unwrap() {
+        let Some(text) = vector["stored"].as_str() else {
+            continue;
+        };
+        let bytes = crate::hex::decode(text).unwrap();
+        let refusal = match Envelope::parse(&bytes) {
+            Err(malformed) => crate::attestation::Refusal::Malformed(malformed),
+            Ok(envelope) => {
+                let checked = envelope.check_signature(crate::key::Signer::public(&key));
+                crate::attestation::Refusal::BadSignature(checked.unwrap_err())
+            }
+        };
+        assert_eq!(
+            refusal.code(),
+            vector["code"].as_str().unwrap(),
+            "{}",
+            vector["name"]
+        );
+    }
+}

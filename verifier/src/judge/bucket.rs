@@ -3,7 +3,8 @@
 //! Invariants: a row's bucket depends on its key and the number of buckets only; every row that a
 //! rule's scope binds together lies in one bucket, so findings are the same for any number of them.
 //! Facilities and devices that name one another are one key; an event lies in the bucket of each of
-//! its items (or places), and a finding on an item counts only from the item's own bucket.
+//! its items (or places), small tables in every bucket. So that half a view accuses nobody, a
+//! finding counts only from the bucket where its subject is at home.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -106,7 +107,7 @@ pub(crate) fn check_scope(scope: Scope, tables: &BTreeSet<String>) -> Result<(),
 /// Evidence divided for rules of one family.
 pub(crate) struct Divided {
     pub(crate) buckets: Vec<TableSet>,
-    /// By item or place: its own bucket. Empty where keys are never shared.
+    /// The bucket of each key. Empty where there is one bucket.
     homes: BTreeMap<String, usize>,
 }
 
@@ -177,12 +178,32 @@ impl Keys {
         let (roots, events) = (Roots::default(), HashMap::new());
         let mut keys = Keys { count, family, roots, events, homes: BTreeMap::new() };
         match family {
-            Family::Facility => keys.roots = Roots::of(tables),
+            Family::Facility => {
+                keys.roots = Roots::of(tables);
+                keys.learn_roots(tables);
+            }
             Family::Item => keys.learn_events(tables, "event_items", &["item"]),
             Family::Location => keys.learn_events(tables, "events", &["read_point", "biz_location"]),
             Family::Account => {}
         }
         keys
+    }
+
+    fn learn_roots(&mut self, tables: &TableSet) {
+        let batches = tables.iter().flat_map(|(_, batches)| batches);
+        for column in batches.flat_map(|batch| {
+            ["device", "facility"].into_iter().filter_map(|name| texts(batch, name))
+        }) {
+            let mut last = None;
+            for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+                let name = column.value(row);
+                if last != Some(name) && !self.homes.contains_key(name) {
+                    let home = hash(self.roots.root(name), self.count);
+                    self.homes.insert(name.to_owned(), home);
+                }
+                last = Some(name);
+            }
+        }
     }
 
     fn learn_events(&mut self, tables: &TableSet, table: &str, columns: &[&str]) {
