@@ -1,3 +1,4 @@
+use super::KindName::{Device, Emissions, Event, Facility, Finding, Organisation, Readings};
 use super::*;
 use crate::attestation::{Draft, Envelope, sign};
 use crate::key::SecretKey;
@@ -97,21 +98,13 @@ fn rows_fit_the_tables_that_their_kind_declares() {
 
 #[test]
 fn a_field_at_fault_is_named_by_its_pointer() {
-    let bodies: Vec<(KindName, Value)> = vectors()
-        .into_iter()
-        .map(|(vector, one)| (one.kind(), vector["body"].clone()))
-        .collect();
     let refuse = |kind: KindName, change: &dyn Fn(&mut Value)| {
-        let mut body = bodies
-            .iter()
-            .find(|(name, _)| *name == kind)
-            .unwrap()
-            .1
-            .clone();
+        let mut all = vectors().into_iter();
+        let (vector, _) = all.find(|(_, one)| one.kind() == kind).unwrap();
+        let mut body = vector["body"].clone();
         change(&mut body);
         Body::from_json(kind, body).unwrap_err().pointer
     };
-    use KindName::{Device, Emissions, Event, Facility, Finding, Organisation, Readings};
     type Case<'a> = (KindName, &'a dyn Fn(&mut Value), &'a str);
     let cases: [Case<'_>; 14] = [
         (
@@ -238,10 +231,10 @@ proptest! {
         }).collect();
         let body = json!({"boot": 0, "sequence": sequence, "quantity": "electricity", "unit": "Wh",
             "interval_s": 1, "clock_quality": "holdover", "samples": samples});
-        let body = Body::from_json(KindName::Readings, body).unwrap();
-        let again = Body::decode(KindName::Readings, &body.encode(&[1; 16])).unwrap();
+        let body = Body::from_json(Readings, body).unwrap();
+        let again = Body::decode(Readings, &body.encode(&[1; 16])).unwrap();
         prop_assert_eq!(&again, &body);
-        prop_assert_eq!(Body::from_json(KindName::Readings, body.to_json()).unwrap(), body);
+        prop_assert_eq!(Body::from_json(Readings, body.to_json()).unwrap(), body);
     }
 }
 
