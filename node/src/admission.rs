@@ -98,6 +98,15 @@ pub(crate) struct Admission {
     clock: Clock,
 }
 
+type Answer = Result<Admitted, AdmitError>;
+
+/// A chunk on its way: answers that are known, and the reply that brings the others.
+struct Handed {
+    early: Vec<Option<Answer>>,
+    kinds: Vec<KindName>,
+    reply: Option<oneshot::Receiver<Result<Vec<Outcome>, ReadOnly>>>,
+}
+
 /// An attestation after the part that needs no order.
 enum Proved {
     Candidate(Candidate),
@@ -131,7 +140,7 @@ impl Admission {
         if let Some(error) = self.closed() {
             return stored.iter().map(|_| Err(error.clone())).collect();
         }
-        let mut chunks = Vec::new();
+        let mut proving = Vec::new();
         let mut rest = stored.into_iter();
         loop {
             let chunk: Vec<Vec<u8>> = rest.by_ref().take(CHUNK).collect();
@@ -139,31 +148,43 @@ impl Admission {
                 break;
             }
             let admission = self.clone();
-            chunks.push(tokio::spawn(
-                async move { admission.admit_chunk(chunk).await },
-            ));
+            let prove = async move { admission.prove_chunk(chunk).await };
+            proving.push(tokio::spawn(prove));
         }
-        let mut answers = Vec::new();
-        for chunk in chunks {
+        // Proved on all cores, handed over in the order of submission, answered by shared syncs.
+        let mut waiting = Vec::new();
+        for chunk in proving {
             match chunk.await {
-                Ok(mut chunk) => answers.append(&mut chunk),
+                Ok((proved, kept)) => waiting.push(self.hand_over(proved, kept).await),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
+        }
+        let mut answers = Vec::new();
+        for Handed {
+            early,
+            kinds,
+            reply,
+        } in waiting
+        {
+            let outcome = match reply {
+                Some(reply) => reply.await.ok(),
+                None => None,
+            };
+            let mut late = self.answers(&kinds, outcome).into_iter();
+            let all = early
+                .into_iter()
+                .map(|answer| answer.or_else(|| late.next()));
+            answers.extend(all.map(|answer| answer.expect("one answer each")));
         }
         answers
     }
 
-    /// Admits at most a chunk.
-    async fn admit_chunk(&self, stored: Vec<Vec<u8>>) -> Vec<Result<Admitted, AdmitError>> {
-        let count = stored.len();
-        let permit = self
-            .workers
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("never closed");
+    /// Proves at most a chunk on a worker; those of unknown keys are kept.
+    async fn prove_chunk(&self, stored: Vec<Vec<u8>>) -> (Vec<Proved>, Vec<Answer>) {
+        let permit = self.workers.clone().acquire_owned().await;
+        let permit = permit.expect("never closed");
         let admission = self.clone();
-        let proved = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let proved: Vec<Proved> = stored.iter().map(|bytes| admission.prove(bytes)).collect();
             drop(permit);
             let unknown = proved.iter().filter_map(|proved| match proved {
@@ -171,25 +192,24 @@ impl Admission {
                 _ => None,
             });
             let unknown: Vec<&Envelope> = unknown.collect();
-            let kept = if unknown.is_empty() {
-                Ok(Vec::new())
-            } else {
-                admission.defer(&unknown)
-            };
+            let kept = admission.defer(&unknown);
+            let kept = kept.unwrap_or_else(|error| vec![Err(error); unknown.len()]);
+            drop(unknown);
             (proved, kept)
-        });
-        let (proved, kept) = match proved.await {
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(proved) => proved,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        let mut kept = match kept {
-            Ok(kept) => kept.into_iter(),
-            Err(error) => return vec![Err(error); count],
-        };
+        }
+    }
+
+    /// Gives what was proved to the writer, without waiting for its answer.
+    async fn hand_over(&self, proved: Vec<Proved>, kept: Vec<Answer>) -> Handed {
+        let mut kept = kept.into_iter();
         let mut candidates = Vec::new();
-        let mut answers = Vec::with_capacity(count);
+        let mut early = Vec::with_capacity(proved.len());
         for proved in proved {
-            answers.push(match proved {
+            early.push(match proved {
                 Proved::Refused(refusal) => Some(Err(refusal.into())),
                 Proved::Unknown(_) => kept.next(),
                 Proved::Candidate(candidate) => {
@@ -198,13 +218,32 @@ impl Admission {
                 }
             });
         }
-        let mut submitted = self.submit(candidates).await.into_iter();
-        let fill = |answer: Option<_>| answer.or_else(|| submitted.next());
-        answers
-            .into_iter()
-            .map(fill)
-            .map(|answer| answer.expect("one answer each"))
-            .collect()
+        let kinds: Vec<KindName> = candidates.iter().map(Candidate::kind).collect();
+        if candidates.is_empty() {
+            return Handed {
+                early,
+                kinds,
+                reply: None,
+            };
+        }
+        let room = self
+            .queue
+            .clone()
+            .acquire_many_owned(candidates.len() as u32)
+            .await;
+        let permit = Some(room.expect("never closed"));
+        let (reply, answer) = oneshot::channel();
+        // A writer that has ended drops the reply, which is answered below.
+        let _ = self.sender.send(Message::Store {
+            candidates,
+            reply,
+            permit,
+        });
+        Handed {
+            early,
+            kinds,
+            reply: Some(answer),
+        }
     }
 
     /// Why nothing is taken now, if so.
@@ -240,10 +279,10 @@ impl Admission {
         })
     }
 
-    fn defer(
-        &self,
-        envelopes: &[&Envelope],
-    ) -> Result<Vec<Result<Admitted, AdmitError>>, AdmitError> {
+    fn defer(&self, envelopes: &[&Envelope]) -> Result<Vec<Answer>, AdmitError> {
+        if envelopes.is_empty() {
+            return Ok(Vec::new());
+        }
         let kept = self.deferred.keep(envelopes).map_err(|error| {
             let cause = crate::sequencer::writer::chain(&error);
             self.shared.stop(cause.clone());
@@ -257,32 +296,6 @@ impl Admission {
             }),
         };
         Ok(envelopes.iter().zip(kept).map(answer).collect())
-    }
-
-    /// Hands candidates to the writer and waits until they are durable.
-    async fn submit(&self, candidates: Vec<Candidate>) -> Vec<Result<Admitted, AdmitError>> {
-        if candidates.is_empty() {
-            return Vec::new();
-        }
-        let kinds: Vec<KindName> = candidates.iter().map(Candidate::kind).collect();
-        let room = self
-            .queue
-            .clone()
-            .acquire_many_owned(candidates.len() as u32)
-            .await;
-        let permit = Some(room.expect("never closed"));
-        let (reply, answer) = oneshot::channel();
-        let sent = self.sender.send(Message::Store {
-            candidates,
-            reply,
-            permit,
-        });
-        let outcome = if sent.is_ok() {
-            answer.await.ok()
-        } else {
-            None
-        };
-        self.answers(&kinds, outcome)
     }
 
     fn answers(
@@ -309,10 +322,10 @@ impl Admission {
     }
 
     /// Tries deferred attestations again whenever a key was learnt, until the node stops.
-    pub(crate) fn retry_deferred(&self, stop: &mpsc::Receiver<()>) {
+    pub(crate) fn retry_deferred(&self) {
         let mut seen = 0;
-        while matches!(stop.try_recv(), Err(mpsc::TryRecvError::Empty)) {
-            seen = self.shared.keys.wait_grown(seen, DEFERRED_LOOK);
+        while let Some(learnt) = self.shared.keys.wait_grown(seen, DEFERRED_LOOK) {
+            seen = learnt;
             while self.closed().is_none() {
                 match self.retry_once() {
                     Ok(0) => break,

@@ -7,9 +7,12 @@ pub(crate) mod log;
 pub(crate) mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub(crate) mod times;
 
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hallmark_schemas::attestation::ContentId;
@@ -209,9 +212,6 @@ struct Inner {
     keys: Arc<Keys>,
     deferred: Arc<Deferred>,
     admission: Admission,
-    /// Ends the thread that tries deferred attestations again, when dropped.
-    _retry: mpsc::Sender<()>,
-    _lock: DirLock,
 }
 
 impl Node {
@@ -231,7 +231,8 @@ impl Node {
         } = options;
         let lock = DirLock::take(&dir.lock())?;
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-        let catalogue = Catalogue::new(Arc::new(FjallIndex::open(&data.index())?));
+        let index = Arc::new(FjallIndex::open(&data.index())?);
+        let catalogue = Catalogue::new(index).holding(lock);
         let keys = Arc::new(Keys::new(KeyHistory::new(&network)));
         let policy = network.network().policy.clone();
         let signer = NoteSigner::log(&origin, log_signer).map_err(|source| OpenError::Origin {
@@ -280,23 +281,25 @@ impl Node {
         );
         let thread = writer::spawn(sequencer, receiver, clock, batch_wait_max)
             .map_err(|source| OpenError::Thread { source })?;
-        let (retry, stop_retry) = mpsc::channel();
-        spawn_retry(admission.clone(), stop_retry)?;
+        let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());
         let inner = Inner {
             log,
             mirror,
-            keys,
+            keys: keys.clone(),
             deferred,
             admission,
-            _retry: retry,
-            _lock: lock,
         };
         Ok((
             Node {
                 inner: Arc::new(inner),
             },
-            WriterThread { thread, sender },
+            WriterThread {
+                thread,
+                retry,
+                keys,
+                sender,
+            },
         ))
     }
 
@@ -448,11 +451,10 @@ impl Node {
     }
 }
 
-fn spawn_retry(admission: Admission, stop: mpsc::Receiver<()>) -> Result<(), OpenError> {
+fn spawn_retry(admission: Admission) -> Result<JoinHandle<()>, OpenError> {
     let thread = std::thread::Builder::new().name("deferred".to_owned());
-    let run = move || admission.retry_deferred(&stop);
+    let run = move || admission.retry_deferred();
     thread
         .spawn(run)
-        .map(drop)
         .map_err(|source| OpenError::Thread { source })
 }

@@ -28,6 +28,7 @@ use hallmark_schemas::merkle::Hash;
 use sha2::{Digest, Sha256};
 
 use crate::store::head::Head;
+use crate::store::lock::DirLock;
 use crate::store::pack::{PackPlace, PackPosition};
 
 /// Why the index cannot answer. It can always be built again.
@@ -132,12 +133,22 @@ pub struct Covers {
 #[derive(Clone)]
 pub struct Catalogue {
     index: Arc<dyn Index>,
+    /// Whoever can still use the index holds the lock of its folder.
+    _lock: Option<Arc<DirLock>>,
 }
 
 impl Catalogue {
     /// Over an engine.
     pub fn new(index: Arc<dyn Index>) -> Catalogue {
-        Catalogue { index }
+        Catalogue { index, _lock: None }
+    }
+
+    /// Keeps a lock for as long as anyone holds the catalogue.
+    pub fn holding(self, lock: DirLock) -> Catalogue {
+        Catalogue {
+            _lock: Some(Arc::new(lock)),
+            ..self
+        }
     }
 
     /// Writes a batch.

@@ -302,3 +302,66 @@ fn parse<T: Request>(bytes: &[u8]) -> Result<T, EnrolmentError> {
     message.check(request.key())?;
     Ok(request)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SecretKey;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn vector(name: &str) -> (Value, Vec<u8>) {
+        let file = include_str!("../vectors/exchange.json");
+        let file: Value = serde_json::from_str(file).unwrap();
+        let vector = file["enrolment"][name].clone();
+        let bytes = crate::hex::decode(vector["bytes"].as_str().unwrap()).unwrap();
+        (vector["content"].clone(), bytes)
+    }
+
+    #[test]
+    fn the_three_files_are_read_as_they_were_written() {
+        let (content, bytes) = vector("join");
+        assert_eq!(
+            serde_json::to_value(Join::parse(&bytes).unwrap()).unwrap(),
+            content
+        );
+        let (content, bytes) = vector("enrol");
+        assert_eq!(
+            serde_json::to_value(Enrol::parse(&bytes).unwrap()).unwrap(),
+            content
+        );
+        assert!(Join::parse(&bytes).is_err());
+        let (content, bytes) = vector("enrolled");
+        let (enrolled, file) = Enrolled::parse(&bytes).unwrap();
+        assert_eq!(serde_json::to_value(&enrolled).unwrap(), content);
+        assert_eq!(file.bytes(), enrolled.network.0);
+    }
+
+    #[test]
+    fn nobody_requests_for_a_key_that_another_holds() {
+        let enrol = Enrol::parse(&vector("enrol").1).unwrap();
+        assert!(enrol.sign(&SecretKey::from_seed([99; 32])).is_err());
+    }
+
+    #[test]
+    fn a_log_key_that_the_network_file_does_not_name_is_refused() {
+        let (mut enrolled, _) = Enrolled::parse(&vector("enrolled").1).unwrap();
+        enrolled.ack_topic.push('x');
+        let fault = Enrolled::parse(&enrolled.encode()).unwrap_err();
+        assert!(matches!(fault, EnrolmentError::Field(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_requests_never_pass(at in 0_usize..10_000, to in any::<u8>()) {
+            for name in ["join", "enrol"] {
+                let good = vector(name).1;
+                let mut bad = good.clone();
+                let at = at % bad.len();
+                bad[at] = to;
+                let passes = Join::parse(&bad).is_ok() || Enrol::parse(&bad).is_ok();
+                prop_assert_eq!(passes, bad == good);
+            }
+        }
+    }
+}

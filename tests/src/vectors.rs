@@ -46,4 +46,55 @@ mod tests {
             assert!(found == text, "schemas/vectors/{name} is stale; {help}");
         }
     }
+
+    /// The bytes of a page's `hex` blocks, without comments, and its `note` and `token` blocks.
+    fn examples(page: &str) -> Vec<String> {
+        let blocks = page.split("```").skip(1).step_by(2);
+        let code = |line: &str| {
+            line.split("  #")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        let example = |block: &str| {
+            let (kind, text) = block.split_once('\n')?;
+            match kind {
+                "hex" => Some(text.lines().map(code).collect::<String>()),
+                "note" | "token" => Some(text.trim_end().to_owned()),
+                _ => None,
+            }
+        };
+        blocks.filter_map(example).collect()
+    }
+
+    fn texts(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+            Value::Object(members) => members.values().for_each(|value| texts(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn examples_in_the_specification_are_those_of_the_vectors() {
+        let mut known = Vec::new();
+        files()
+            .iter()
+            .for_each(|(_, value)| texts(value, &mut known));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/spec");
+        let mut pages = 0;
+        for page in std::fs::read_dir(folder).unwrap() {
+            let path = page.unwrap().path();
+            let examples = examples(&std::fs::read_to_string(&path).unwrap());
+            assert!(!examples.is_empty(), "{} has no example", path.display());
+            for example in examples {
+                let found = known.iter().any(|text| text.contains(&example));
+                assert!(found, "{}: in no vector: {example}", path.display());
+            }
+            pages += 1;
+        }
+        assert_eq!(pages, 7);
+    }
 }

@@ -6,15 +6,29 @@
 
 pub mod evidence;
 pub mod table;
+
 pub mod load;
+
 pub mod prove;
+
 pub mod tabulate;
+
 pub mod lake;
-pub mod pack;
+
 pub mod allow;
 pub mod function;
+pub mod pack;
 pub mod summary;
+
 pub mod judge;
+
 pub mod finding;
+
 pub mod cases;
 pub mod catalogue;
+
+pub mod report;
+
+pub mod cli;
+pub mod command;
+pub mod failure;

@@ -16,6 +16,7 @@ use datafusion::arrow::error::ArrowError;
 use hallmark_schemas::bundle::BundleError;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
+use hallmark_schemas::layout::Dir;
 use hallmark_schemas::table::{self, Table};
 use sha2::{Digest as _, Sha256};
 
@@ -176,11 +177,16 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
             Ok("node")
         }
         Some(Folder::Data(data)) => {
+            // DATA lies in DIR unless configured elsewhere, and DIR knows the network.
+            let within = path.canonicalize().ok();
+            if let Some(parent) = within.as_deref().and_then(Path::parent) {
+                dir::read_network(&Dir::new(parent), evidence)?;
+            }
             dir::read_data(&data, evidence)?;
             Ok("node")
         }
         Some(Folder::Lake(folder)) => {
-            let tables = lake::read(&folder).map_err(|source| LoadError::Lake {
+            let tables = lake::read_rows(&folder).map_err(|source| LoadError::Lake {
                 path: folder,
                 source: Box::new(source),
             })?;

@@ -1,3 +1,7 @@
-//! The `hallmark-verify` command.
+//! `hallmark-verify`: checks evidence, offline, and finds what is falsified or inconsistent.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hallmark_verifier::cli::run(std::env::args_os())
+}

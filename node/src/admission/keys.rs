@@ -34,8 +34,8 @@ pub struct Keys {
     history: RwLock<KeyHistory>,
     /// Recorded identity attestations that did not verify yet, by log and entry.
     waiting: Mutex<BTreeMap<(String, u64), (Envelope, EntryTime)>>,
-    /// How many attestations were learnt.
-    learnt: Mutex<u64>,
+    /// How many attestations were learnt; `None` once the node stops.
+    learnt: Mutex<Option<u64>>,
     grown: Condvar,
 }
 
@@ -45,7 +45,7 @@ impl Keys {
         Keys {
             history: RwLock::new(history),
             waiting: Mutex::new(BTreeMap::new()),
-            learnt: Mutex::new(0),
+            learnt: Mutex::new(Some(0)),
             grown: Condvar::new(),
         }
     }
@@ -55,13 +55,19 @@ impl Keys {
         read(&self.history.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until more than `seen` attestations were learnt, or for `wait`; how many were.
-    pub(crate) fn wait_grown(&self, seen: u64, wait: Duration) -> u64 {
+    /// Waits until more than `seen` attestations were learnt, or for `wait`; how many were, or
+    /// `None` if the node stops.
+    pub(crate) fn wait_grown(&self, seen: u64, wait: Duration) -> Option<u64> {
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = self
-            .grown
-            .wait_timeout_while(learnt, wait, |learnt| *learnt <= seen);
+        let same = |learnt: &mut Option<u64>| learnt.is_some_and(|learnt| learnt <= seen);
+        let result = self.grown.wait_timeout_while(learnt, wait, same);
         *result.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends all waiting.
+    pub(crate) fn close(&self) {
+        *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.grown.notify_all();
     }
 
     /// Takes what a newer network file proves.
@@ -73,7 +79,9 @@ impl Keys {
     }
 
     fn count(&self, learnt: u64) {
-        *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) += learnt;
+        let mut count = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = count.map(|count| count + learnt);
+        drop(count);
         self.grown.notify_all();
     }
 

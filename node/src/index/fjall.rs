@@ -27,6 +27,9 @@ impl FjallIndex {
     pub fn open(dir: &Path) -> Result<FjallIndex, IndexError> {
         match FjallIndex::open_existing(dir) {
             Ok(index) => Ok(index),
+            Err(IndexError::Fjall { source }) if matches!(*source, fjall::Error::Locked) => {
+                Err(IndexError::Fjall { source })
+            }
             Err(error) if dir.exists() => {
                 tracing::warn!(%error, "the index does not open and is built again");
                 let aside = aside(dir);

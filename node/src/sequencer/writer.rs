@@ -3,6 +3,7 @@
 //! Invariants: submissions wait in a bounded queue; many are answered by one sync; an error ends
 //! the thread, after which every submission is told that the node has stopped.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use hallmark_schemas::note::SignedNote;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Candidate, Outcome, SequenceError, Sequencer};
+use crate::admission::keys::Keys;
 use crate::core::Clock;
 
 /// Most attestations that wait for the writer: beyond it senders wait. 16 MiB of 1 kB bodies.
@@ -45,21 +47,24 @@ type Reply = oneshot::Sender<Result<Vec<Outcome>, ReadOnly>>;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ReadOnly;
 
-/// The thread, to end it in order.
-#[derive(Debug)]
+/// The threads of the store, to end them in order.
 pub struct WriterThread {
     pub(crate) thread: std::thread::JoinHandle<()>,
+    /// Tries deferred attestations again.
+    pub(crate) retry: std::thread::JoinHandle<()>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) sender: std::sync::mpsc::Sender<Message>,
 }
 
 impl WriterThread {
-    /// Ends the thread: what is durable is in the tree as far as the policy lets it, the index is
+    /// Ends the threads: what is durable is in the tree as far as the policy lets it, the index is
     /// written out. Nothing is lost if this never runs.
     pub fn stop(self) {
         // A thread that is gone already was told or failed; `stopped` says which.
         let _ = self.sender.send(Message::Stop);
-        if self.thread.join().is_err() {
-            tracing::error!("the writer thread panicked");
+        self.keys.close();
+        if self.retry.join().is_err() || self.thread.join().is_err() {
+            tracing::error!("a thread of the store panicked");
         }
     }
 }

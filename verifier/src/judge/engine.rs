@@ -1,5 +1,6 @@
 //! The query engine: one session for each bucket, every evidence table known to it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -10,14 +11,13 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
-use hallmark_schemas::table;
 use hallmark_schemas::time::Timestamp;
 
 use super::rows::{check_columns, rows};
-use super::{Bound, JudgeError, SHAPE, Shape};
+use super::{Bound, JudgeError, SHAPE, Shape, missing_tables};
 use crate::finding::Finding;
 use crate::function;
-use crate::table::{TableSet, schema, schema_all};
+use crate::table::{TableSet, declared, schema, schema_all};
 
 /// What one rule said about one bucket.
 pub(crate) struct Answer {
@@ -28,13 +28,15 @@ pub(crate) struct Answer {
 
 /// Memory shared by all sessions of a run.
 pub(crate) fn runtime(memory_max: usize) -> Result<Arc<RuntimeEnv>> {
-    RuntimeEnvBuilder::new().with_memory_limit(memory_max, 1.0).build_arc()
+    RuntimeEnvBuilder::new()
+        .with_memory_limit(memory_max, 1.0)
+        .build_arc()
 }
 
 /// Plans every rule over empty tables and looks at the columns it returns.
 pub(crate) fn check(rules: &[Bound<'_>]) -> std::result::Result<(), JudgeError> {
     let runtime = runtime(super::MEMORY_DEFAULT).map_err(JudgeError::Engine)?;
-    let context = session(&TableSet::new(), &runtime, SHAPE).map_err(JudgeError::Engine)?;
+    let context = session(&TableSet::new(), rules, &runtime, SHAPE).map_err(JudgeError::Engine)?;
     block_on(async {
         for bound in rules {
             let fault = |problem: String| JudgeError::Rule {
@@ -60,12 +62,19 @@ pub(crate) fn run(
     as_of: Timestamp,
     shape: Shape,
 ) -> std::result::Result<Vec<Answer>, JudgeError> {
-    let context = session(tables, runtime, shape).map_err(JudgeError::Engine)?;
+    // Without its tables a rule has no answer here; planning it would be all the cost.
+    let mut rules = rules.to_vec();
+    rules.retain(|bound| missing_tables(bound.rule, tables).is_empty());
+    let context = session(tables, &rules, runtime, shape).map_err(JudgeError::Engine)?;
     block_on(async {
         let mut answers = Vec::new();
-        for bound in rules {
+        for bound in &rules {
             let findings = judge(&context, bound, as_of).await;
-            answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
+            answers.push(Answer {
+                code: bound.rule.header.code.clone(),
+                bucket,
+                findings,
+            });
         }
         answers
     })
@@ -89,13 +98,26 @@ async fn judge(
     Ok(findings)
 }
 
-async fn plan(context: &SessionContext, bound: &Bound<'_>, as_of: Timestamp) -> Result<LogicalPlan> {
+async fn plan(
+    context: &SessionContext,
+    bound: &Bound<'_>,
+    as_of: Timestamp,
+) -> Result<LogicalPlan> {
     let as_of_ms = i64::try_from(as_of.unix_ms()).unwrap_or(i64::MAX);
     let statement = bound.rule.query.bind(&bound.pack.parameters, as_of_ms);
-    context.state().statement_to_plan(Statement::Statement(Box::new(statement))).await
+    context
+        .state()
+        .statement_to_plan(Statement::Statement(Box::new(statement)))
+        .await
 }
 
-fn session(tables: &TableSet, runtime: &Arc<RuntimeEnv>, shape: Shape) -> Result<SessionContext> {
+/// A session that knows the tables that these rules read, and nothing else.
+fn session(
+    tables: &TableSet,
+    rules: &[Bound<'_>],
+    runtime: &Arc<RuntimeEnv>,
+    shape: Shape,
+) -> Result<SessionContext> {
     let config = SessionConfig::new()
         .with_target_partitions(shape.partitions)
         .with_batch_size(shape.batch_rows)
@@ -103,10 +125,20 @@ fn session(tables: &TableSet, runtime: &Arc<RuntimeEnv>, shape: Shape) -> Result
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
     let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
     function::register(&context)?;
-    for table in table::all_tables() {
-        add(&context, table.name, schema(table), tables.get(table.name), shape)?;
-        let all = format!("{}_all", table.name);
-        add(&context, &all, schema_all(table), tables.get(&all), shape)?;
+    let names: BTreeSet<&String> = rules
+        .iter()
+        .flat_map(|bound| &bound.rule.query.tables)
+        .collect();
+    for name in names {
+        let Some(table) = declared(name) else {
+            continue;
+        };
+        let schema = if name == table.name {
+            schema(table)
+        } else {
+            schema_all(table)
+        };
+        add(&context, name, schema, tables.get(name), shape)?;
     }
     Ok(context)
 }

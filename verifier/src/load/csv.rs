@@ -89,6 +89,8 @@ pub fn read(
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .has_headers(false)
+        // With its default, the crate counts lines of files with CR LF one too low.
+        .terminator(csv::Terminator::Any(b'\n'))
         .from_reader(limited);
     let mut record = csv::ByteRecord::new();
     if !next(&mut reader, &mut record)? {
@@ -275,6 +277,7 @@ fn header_names(record: &csv::ByteRecord) -> Result<Vec<String>, CsvError> {
 type CellFault = (String, &'static str);
 
 fn cell(column: &Column, bytes: &[u8]) -> Result<Cell, CellFault> {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|_| ("not UTF-8".to_owned(), "save the file as CSV in UTF-8"))?;
     if text.contains('\0') {
@@ -370,4 +373,160 @@ fn instant(text: &str) -> Result<Cell, CellFault> {
         };
         (error.to_string(), advice)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hallmark_schemas::table;
+
+    fn read_text(text: impl AsRef<[u8]>) -> Result<(Source, TableSet), CsvError> {
+        let table = table::table("meter_readings").expect("declared");
+        let (mut source, mut tables) = (Source::default(), TableSet::new());
+        source.digest = Some("ab".to_owned());
+        read(table, text.as_ref(), &mut source, &mut tables)?;
+        Ok((source, tables))
+    }
+
+    const HEADER: &str = "device,quantity,unit,read_at,interval_s,amount,register";
+
+    /// The one row's fault, as the report prints it.
+    fn fault(row: &str) -> String {
+        let (source, _) = read_text(format!("{HEADER}\n{row}\n")).unwrap();
+        assert_eq!(
+            (source.rows_read, source.rows_used, source.rows_refused),
+            (1, 0, 1),
+            "{row}"
+        );
+        source.faults[0].to_string()
+    }
+
+    #[test]
+    fn columns_stand_in_any_order_and_unknown_ones_are_listed() {
+        let text = "\u{feff}amount,note,device,unit,read_at,quantity,interval_s\r\n\
+            7,\"a, b\",0042,Wh,2026-03-01T00:15:00+08:00,electricity,900\r\n\r\n";
+        let (source, tables) = read_text(text).unwrap();
+        assert_eq!(source.columns_ignored, ["note"]);
+        assert_eq!(
+            (source.rows_read, source.rows_used, source.rows_refused),
+            (1, 1, 0)
+        );
+        let batch = &tables.get("meter_readings")[0];
+        let text = |name| {
+            crate::table::texts(batch, name)
+                .unwrap()
+                .value(0)
+                .to_owned()
+        };
+        assert_eq!(text("device"), "0042"); // leading zeros stay
+        assert_eq!(text("content_id"), "file:ab#1");
+        assert_eq!(batch.column_by_name("register").unwrap().null_count(), 1);
+    }
+
+    #[test]
+    fn each_bad_cell_is_refused_with_line_column_and_remedy() {
+        let at = "2026-03-01T00:15:00Z";
+        for (row, wanted) in [
+            (
+                format!("d,electricity,Wh,{at},900,4.9E+12,"),
+                ["line 2, column amount", "as text"],
+            ),
+            (
+                format!("6.9E+12,electricity,Wh,{at},900,1,"),
+                ["column device", "as text"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,1.5,"),
+                ["column amount", "whole numbers of the base"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,\"1,500\","),
+                ["column amount", "without separators"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,99999999999999999999,"),
+                ["column amount", "64 bits"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,one,"),
+                ["column amount", "whole number"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,,"),
+                ["column amount", "fill it in"],
+            ),
+            (
+                format!("d,electricity,Wh,{at},900,1"),
+                ["column 7", "double quotes"],
+            ),
+            (
+                "d,electricity,Wh,2026-03-01T00:15:00,900,1,".to_owned(),
+                ["read_at", "any zone"],
+            ),
+            (
+                "d,electricity,Wh,2026-13-01T00:15:00Z,900,1,".to_owned(),
+                ["read_at", "+08:00"],
+            ),
+            (
+                "d,electricity,Wh,1.3.2026,900,1,".to_owned(),
+                ["read_at", "+08:00"],
+            ),
+        ] {
+            let found = fault(&row);
+            assert!(
+                wanted.iter().all(|part| found.contains(part)),
+                "{row}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_through_quoted_line_ends_and_good_rows_stay() {
+        let at = "2026-03-01T00:15:00Z";
+        let text = format!(
+            "{HEADER}\n\"a\nb\",electricity,Wh,{at},900,1,\nd,electricity,Wh,{at},900,x,\n\
+             e,electricity,Wh,{at},900,-3,007\n"
+        );
+        let (source, tables) = read_text(text).unwrap();
+        assert_eq!((source.rows_used, source.rows_refused), (2, 1));
+        assert_eq!(source.faults[0].line, 4);
+        assert_eq!(tables.rows("meter_readings"), 2);
+    }
+
+    #[test]
+    fn files_that_are_no_such_table_are_refused_whole() {
+        assert!(matches!(read_text(""), Err(CsvError::Empty)));
+        assert!(matches!(
+            read_text("device,amount\n1,2\n"),
+            Err(CsvError::Missing { .. })
+        ));
+        assert!(matches!(
+            read_text("device,device\n"),
+            Err(CsvError::Twice { number: 2, .. })
+        ));
+        assert!(matches!(
+            read_text("device;amount;unit\n"),
+            Err(CsvError::Encoding { .. })
+        ));
+        assert!(matches!(
+            read_text(b"\xff\xfed\0e\0"),
+            Err(CsvError::Encoding { .. })
+        ));
+        assert!(matches!(
+            read_text(b"PK\x03\x04 and so on"),
+            Err(CsvError::Encoding { .. })
+        ));
+        assert!(matches!(
+            read_text(b"ger\xe4t,amount\n"),
+            Err(CsvError::Encoding { .. })
+        ));
+        let open = format!("{HEADER}\n\"{}", "x".repeat(2 * ROW_BYTES_MAX));
+        assert!(matches!(read_text(open), Err(CsvError::Read { .. })));
+        let bad = [
+            HEADER.as_bytes(),
+            b"\nd\xff,electricity,Wh,2026-03-01T00:15:00Z,900,1,\n",
+        ]
+        .concat();
+        assert!(read_text(bad).unwrap().0.faults[0].advice.contains("UTF-8"));
+    }
 }

@@ -1,0 +1,169 @@
+//! Tiles grown in any steps, against the definition of the tree.
+
+use super::*;
+use crate::store::sim::{SimDisk, Survives};
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::time::Timestamp;
+use proptest::prelude::*;
+
+fn entries(range: Range<u64>) -> Vec<Entry> {
+    let entry = |number: u64| Entry {
+        audience: (number % 3) as u8,
+        admitted_at: Timestamp::from_unix_ms(number),
+        id: ContentId::of(&number.to_le_bytes()),
+    };
+    range.map(entry).collect()
+}
+
+fn root(size: u64) -> Hash {
+    let mut frontier = Frontier::new();
+    entries(0..size)
+        .iter()
+        .for_each(|entry| frontier.push(entry.leaf_hash()));
+    frontier.root()
+}
+
+fn tiles(disk: &SimDisk) -> Tiles {
+    Tiles::new(Arc::new(disk.clone()), Path::new("/log"))
+}
+
+fn grown(tiles: &Tiles, sizes: &[u64]) -> Edge {
+    let mut edge = Edge::empty();
+    for size in sizes {
+        edge = tiles.grow(&edge, &entries(edge.size()..*size)).unwrap();
+    }
+    edge
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn tiles_grown_in_any_steps_prove_what_the_definition_says(
+        steps in prop::collection::vec(1u64..700, 1..5),
+        leaf in any::<u64>(),
+        older in any::<u64>(),
+    ) {
+        let tiles = tiles(&SimDisk::default());
+        let sizes: Vec<u64> = steps.iter().scan(0, |sum, step| {
+            *sum += step;
+            Some(*sum)
+        }).collect();
+        let edge = grown(&tiles, &sizes);
+        let size = edge.size();
+        prop_assert_eq!(edge.root(), root(size));
+        prop_assert_eq!(&tiles.edge(size).unwrap(), &edge);
+        prop_assert_eq!(tiles.root_at(size).unwrap(), root(size));
+        prop_assert_eq!(tiles.frontier(size).unwrap().root(), root(size));
+        let before = sizes.iter().rev().nth(1).copied().unwrap_or(0);
+        prop_assert_eq!(tiles.root_reread(before, size).unwrap(), root(size));
+        prop_assert_eq!(tiles.entries(0..size, size).unwrap(), entries(0..size));
+        let (leaf, older) = (leaf % size, older % size + 1);
+        prop_assert_eq!(tiles.root_within(older, size).unwrap(), root(older));
+        let proof = tiles.inclusion(leaf, size, size).unwrap();
+        let hash = entries(leaf..leaf + 1)[0].leaf_hash();
+        merkle::verify_inclusion(&hash, leaf, size, &proof, &root(size)).unwrap();
+        let proof = tiles.consistency(older, size, size).unwrap();
+        merkle::verify_consistency(older, &root(older), size, &root(size), &proof).unwrap();
+    }
+}
+
+#[test]
+fn a_partial_tile_is_cut_from_the_full_one_that_took_its_place() {
+    let disk = SimDisk::default();
+    let tiles = tiles(&disk);
+    grown(&tiles, &[3, 70, 260, 600]);
+    let partial = [
+        TilePath::Hashes {
+            level: 0,
+            index: 0,
+            width: 70,
+        },
+        TilePath::Entries {
+            index: 0,
+            width: 70,
+        },
+        TilePath::Hashes {
+            level: 0,
+            index: 1,
+            width: 4,
+        },
+        TilePath::Entries { index: 1, width: 4 },
+    ];
+    let before = partial.map(|path| tiles.read(&path, 600).unwrap().unwrap());
+    for (from, to) in [(0, 3), (3, 70), (70, 260), (260, 600)] {
+        tiles.remove_partial(from, to).unwrap();
+    }
+    let left = disk
+        .paths()
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains(".p/"));
+    let expected = [
+        "/log/tile/0/002.p/88",
+        "/log/tile/1/000.p/1",
+        "/log/tile/1/000.p/2",
+    ];
+    let left: Vec<_> = left.collect();
+    assert!(
+        expected
+            .iter()
+            .all(|path| left.contains(&PathBuf::from(path))),
+        "{left:?}"
+    );
+    assert!(
+        !left
+            .iter()
+            .any(|path| path.starts_with("/log/tile/0/000.p")),
+        "{left:?}"
+    );
+    assert_eq!(
+        partial.map(|path| tiles.read(&path, 600).unwrap().unwrap()),
+        before
+    );
+    let beyond = [
+        TilePath::Hashes {
+            level: 0,
+            index: 2,
+            width: 89,
+        },
+        TilePath::Hashes {
+            level: 1,
+            index: 0,
+            width: 3,
+        },
+        TilePath::Hashes {
+            level: 2,
+            index: 0,
+            width: 1,
+        },
+        TilePath::Entries {
+            index: u64::MAX / 2,
+            width: 256,
+        },
+    ];
+    assert!(
+        beyond
+            .iter()
+            .all(|path| tiles.read(path, 600).unwrap().is_none())
+    );
+}
+
+#[test]
+fn a_damaged_tile_is_told_and_never_hashed_over() {
+    let disk = SimDisk::default();
+    grown(&tiles(&disk), &[260, 300]);
+    for path in [
+        "/log/tile/0/001.p/44",
+        "/log/tile/entries/001.p/44",
+        "/log/tile/1/000.p/1",
+    ] {
+        let disk = disk.after(Survives::Everything);
+        disk.corrupt(Path::new(path), |bytes| bytes[20] ^= 1);
+        let reread = tiles(&disk).root_reread(260, 300);
+        assert!(
+            reread.is_err() || reread.is_ok_and(|found| found != root(300)),
+            "{path}"
+        );
+        disk.corrupt(Path::new(path), |bytes| bytes.truncate(7));
+        assert!(tiles(&disk).root_reread(260, 300).is_err(), "{path}");
+    }
+}

@@ -1,0 +1,281 @@
+//! The command line of `hallmark-verify`: its tree, its output, its exit codes.
+//!
+//! Invariants: stdout is data, stderr is talk; the last line is the verdict; a command returns its
+//! exit code, nothing here ends the process.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::time::Timestamp;
+
+use crate::command;
+use crate::finding::Severity;
+use crate::load::TableFile;
+
+/// Checks evidence, offline, and finds what is falsified or inconsistent.
+#[derive(Debug, Parser)]
+#[command(name = "hallmark-verify", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 nothing found · 1 findings at or over --fail-on · 2 command \
+line · 3 input malformed · 4 a proof of the input is broken · 5 evidence incomplete, cannot say · \
+6 busy · 70 our own fault"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Proves the input, judges it by every rule, and reports.
+    #[command(after_help = "Examples:
+  hallmark-verify check case.hallmark
+  hallmark-verify check plant --fail-on error
+  hallmark-verify check --table meter_readings=march.csv
+  hallmark-verify check case.hallmark --table external_statements=bills.csv --report json -o r.json
+  hallmark-verify check - < case.hallmark
+
+A CSV names its columns in the first line, as `hallmark-verify tables` lists them. Instants are
+RFC 3339 with an offset, amounts whole numbers of the base unit, an empty cell means: not known.")]
+    Check(CheckArgs),
+    /// Lists every evidence table: columns, types, units and what they mean.
+    #[command(after_help = "Examples:
+  hallmark-verify tables
+  hallmark-verify tables meter_readings ledger_entries
+  hallmark-verify tables --format json")]
+    Tables(TablesArgs),
+    /// Lists, shows, starts and tests rules.
+    #[command(after_help = "Examples:
+  hallmark-verify rules list
+  hallmark-verify rules show MTR-005
+  hallmark-verify rules new my-rules ABC-001 night-load
+  hallmark-verify rules test my-rules")]
+    Rules(RulesArgs),
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// A bundle, a node's folder or its data folder, or a lake; `-` is a bundle on stdin.
+    #[arg(value_name = "INPUT", required_unless_present = "tables")]
+    pub inputs: Vec<PathBuf>,
+    /// Judges a plain CSV or Parquet file as this evidence table; its rows stay unproven.
+    #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
+    pub tables: Vec<TableFile>,
+    /// A folder with further rules, beside those that are built in; may be given several times.
+    #[arg(long = "pack", value_name = "DIR")]
+    pub packs: Vec<PathBuf>,
+    /// Judges as of this instant. Default: the newest in the evidence; no clock is asked.
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Exit code 1 from findings of this severity on.
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Warning)]
+    pub fail_on: FailOn,
+    /// Memory that queries may use, such as 512M or 4G.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
+    pub memory: usize,
+    /// How the report is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub report: Format,
+    /// Writes the report to a file instead of stdout; `-` is stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `tables`.
+#[derive(Args, Debug)]
+pub struct TablesArgs {
+    /// Only these tables.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// How they are printed: text for people, json with one table a line for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `rules`.
+#[derive(Args, Debug)]
+pub struct RulesArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: RulesCommand,
+}
+
+/// The subcommands of `rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Lists the built-in rules.
+    List {
+        /// How they are printed: text for people, json with one rule a line for programs.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Prints a rule: its header and its query.
+    Show {
+        /// Its code, such as MTR-005.
+        code: String,
+    },
+    /// Writes a rule to start from, and its cases, into a folder.
+    New {
+        /// The pack's folder; it is made where there is none.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The new rule's code, such as ABC-001.
+        code: String,
+        /// What the rule is about, in a few words joined by `-`.
+        slug: String,
+    },
+    /// Runs the cases of the built-in rules, or of the rules in a folder.
+    Test {
+        /// The pack's folder; the built-in rules without it.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// How results are printed: text for people, json with one case a line for programs.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// Stable field names, for programs.
+    Json,
+}
+
+/// From which severity on findings make exit code 1.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum FailOn {
+    /// Any finding.
+    Note,
+    /// Warnings and errors.
+    Warning,
+    /// Errors only.
+    Error,
+}
+
+impl FailOn {
+    /// The severity.
+    pub const fn severity(self) -> Severity {
+        match self {
+            FailOn::Note => Severity::Note,
+            FailOn::Warning => Severity::Warning,
+            FailOn::Error => Severity::Error,
+        }
+    }
+}
+
+/// Runs a command line and returns the exit code of the process.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell if the terminal is gone.
+            let _printed = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return exit.into();
+        }
+    };
+    match command::run(&cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprint!("{}", failure.lines());
+            failure.exit().into()
+        }
+    }
+}
+
+/// `NAME=FILE` of `--table`.
+fn table_file(text: &str) -> Result<TableFile, String> {
+    let (name, path) = text
+        .split_once('=')
+        .filter(|(_, path)| !path.is_empty())
+        .ok_or("write NAME=FILE, such as meter_readings=march.csv")?;
+    let table = crate::load::table_named(name).map_err(|near| match near {
+        Some(near) => format!("there is no table `{name}`; did you mean `{near}`?"),
+        None => format!("there is no table `{name}`; `hallmark-verify tables` lists all"),
+    })?;
+    Ok(TableFile {
+        table,
+        path: path.into(),
+    })
+}
+
+/// Bytes with an optional `K`, `M` or `G` (powers of 1,024).
+fn size(text: &str) -> Result<usize, String> {
+    let wrong = || "write a number of bytes such as 512M or 4G, at least 16M".to_owned();
+    let text = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'K' | 'k')) => (&text[..at], 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let number: usize = digits.trim().parse().map_err(|_| wrong())?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| MEMORY_MIN <= *bytes)
+        .ok_or_else(wrong)
+}
+
+/// Least memory that a query can start with: 16 MiB.
+const MEMORY_MIN: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_is_consistent_and_every_command_has_examples() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for sub in command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            let help = sub
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example"),
+                "{} has no examples",
+                sub.get_name()
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_and_tables_are_read_or_refused_with_a_remedy() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("4GiB"), Ok(4 << 30));
+        assert!(size("12").is_err() && size("much").is_err());
+        assert_eq!(
+            table_file("meter_readings=a.csv").unwrap().table.name,
+            "meter_readings"
+        );
+        assert!(
+            table_file("meter_reading=a.csv")
+                .unwrap_err()
+                .contains("`meter_readings`")
+        );
+        assert!(
+            table_file("meter_readings")
+                .unwrap_err()
+                .contains("NAME=FILE")
+        );
+    }
+}

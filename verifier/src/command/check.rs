@@ -1,0 +1,115 @@
+//! `hallmark-verify check`: load, prove, tabulate, judge, report.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::time::Timestamp;
+
+use crate::cli::{CheckArgs, Format};
+use crate::failure::Failure;
+use crate::judge::{Judge, JudgeOptions};
+use crate::load;
+use crate::pack::Pack;
+use crate::prove;
+use crate::report::{Report, Style, json, text};
+use crate::tabulate;
+
+/// Checks the inputs and writes the report.
+pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    let judge = judge(&args.packs)?;
+    let report = check(args, &judge)?;
+    let to_stdout = args
+        .output
+        .as_deref()
+        .is_none_or(|path| path == Path::new("-"));
+    let style = Style {
+        color: to_stdout && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let written = match args.report {
+        Format::Text => text::write(&report, style),
+        Format::Json => json::write(&report),
+    };
+    match args.output.as_deref().filter(|_| !to_stdout) {
+        Some(path) => {
+            fs::write(path, written).map_err(|error| {
+                Failure::usage(format!("failed to write {}", path.display()))
+                    .because(&error)
+                    .help("give `-o` a file in a folder that you may write")
+            })?;
+            eprintln!("{}", report.verdict.sentence);
+        }
+        None => write_stdout(written.as_bytes())?,
+    }
+    Ok(report.exit)
+}
+
+/// A closed pipe, such as `| head`, is no failure.
+pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::fault("failed to write to stdout").because(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn judge(folders: &[std::path::PathBuf]) -> Result<Judge, Failure> {
+    let fault = |error: &dyn std::error::Error| Failure::fault(error.to_string());
+    let packs = vec![Pack::core().map_err(|error| fault(&error).because(&error))?];
+    let ours: Vec<_> = packs.iter().map(|pack| pack.digest).collect();
+    for folder in folders {
+        let pack = Pack::read(folder).map_err(|error| {
+            Failure::usage(format!("{} is no rule pack", folder.display()))
+                .because(&error)
+                .help("`hallmark-verify rules test DIR` says what is wrong with a pack")
+        })?;
+        // The query engine is no authorization boundary.
+        if !ours.contains(&pack.digest) {
+            let strange = format!("the pack {} is none of those built in", folder.display());
+            return Err(Failure::usage(format!(
+                "{strange}, and this program has no jail to run it in"
+            ))
+            .help("run your own rules with `hallmark-verify rules test DIR`"));
+        }
+    }
+    Judge::new(packs).map_err(|error| {
+        Failure::usage("the rules cannot be used")
+            .because(&error)
+            .help("`hallmark-verify tables` lists the columns that a rule may read")
+    })
+}
+
+fn check(args: &CheckArgs, judge: &Judge) -> Result<Report, Failure> {
+    let evidence = load::load(&args.inputs, &args.tables).map_err(|error| {
+        let (exit, help) = (error.exit(), error.help());
+        let failure = Failure::new(exit, &error);
+        match std::error::Error::source(&error) {
+            Some(cause) => failure.because(cause).help(help),
+            None => failure.help(help),
+        }
+    })?;
+    let sources = evidence.sources.clone();
+    let proven = prove::prove(evidence);
+    let tables = tabulate::tabulate(&proven)
+        .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
+    let as_of = args.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
+    let options = JudgeOptions {
+        as_of,
+        memory_max: args.memory,
+        only: None,
+    };
+    let judged = judge
+        .run(&tables, &options)
+        .map_err(|error| Failure::fault("failed to judge").because(&error))?;
+    Ok(Report::new(
+        sources,
+        &proven,
+        &tables,
+        judged,
+        as_of,
+        args.fail_on.severity(),
+    ))
+}

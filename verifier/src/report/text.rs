@@ -1,0 +1,348 @@
+//! The report for people: findings first, the verdict last.
+
+use std::fmt::Write as _;
+
+use hallmark_schemas::exit::Exit;
+
+use super::{Counts, Report, SourceView, Style};
+use crate::finding::{Finding, Severity};
+
+/// Most evidence ids printed for one finding; the line says how many there are.
+const EVIDENCE_SHOWN: usize = 6;
+/// Most lines of one list; the line after says how many there are.
+const LINES_SHOWN: usize = 20;
+/// Where the text of a labelled line begins.
+const LABEL: usize = 12;
+
+/// Writes the report as text.
+pub fn write(report: &Report, style: Style) -> String {
+    let mut out = Out {
+        text: String::new(),
+        style,
+    };
+    out.findings(report);
+    out.defects(report);
+    out.rules(report);
+    out.proved(report);
+    out.inputs(report);
+    out.remarks(report);
+    out.line("");
+    out.line(&report.verdict.sentence);
+    out.text
+}
+
+struct Out {
+    text: String,
+    style: Style,
+}
+
+impl Out {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn labelled(&mut self, label: &str, text: &str) {
+        self.line(&format!("  {label:<width$}{text}", width = LABEL - 2));
+    }
+
+    fn list<T>(&mut self, label: &str, items: &[T], shown: usize, text: impl Fn(&T) -> String) {
+        for (index, item) in items.iter().take(shown).enumerate() {
+            self.labelled(if index == 0 { label } else { "" }, &text(item));
+        }
+        if shown < items.len() {
+            let more = format!("showing {shown} of {}; --report json has all", items.len());
+            self.labelled("", &more);
+        }
+    }
+
+    fn findings(&mut self, report: &Report) {
+        self.line(&format!("Findings: {}", counts(report.counts)));
+        let severities = [Severity::Error, Severity::Warning, Severity::Note];
+        for severity in severities {
+            for finding in report
+                .findings
+                .iter()
+                .filter(|one| one.severity == severity)
+            {
+                self.line("");
+                self.finding(finding);
+            }
+        }
+        if 0 < report.findings_expired {
+            self.line("");
+            let expired = report.findings_expired;
+            self.line(&format!(
+                "{expired} finding(s) had expired by then and are not listed"
+            ));
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        let severity = self.painted(finding.severity);
+        let class = finding.class.as_str();
+        self.line(&format!(
+            "{severity} {} {} ({class})",
+            finding.code, finding.title
+        ));
+        self.labelled("", &finding.message_en);
+        self.labelled("", &finding.message_zh);
+        self.labelled("subject", &finding.subject);
+        match (finding.period_start, finding.period_end) {
+            (Some(start), Some(end)) => self.labelled("period", &format!("{start} to {end}")),
+            (Some(at), None) | (None, Some(at)) => self.labelled("at", &at.to_string()),
+            (None, None) => {}
+        }
+        if let Some(effect) = finding.effect {
+            let unit = finding.effect_unit.as_deref().unwrap_or_default();
+            self.labelled("effect", &format!("{effect:+} {unit}"));
+        }
+        self.list("evidence", &finding.evidence, EVIDENCE_SHOWN, Clone::clone);
+        let listed = finding.evidence.len() as u64;
+        if listed < finding.evidence_count {
+            let count = finding.evidence_count;
+            self.labelled(
+                "",
+                &format!("{count} in all, of which the first {listed} are named"),
+            );
+        }
+        self.list("rule out", &finding.innocent, LINES_SHOWN, Clone::clone);
+        self.labelled("basis", &finding.basis.join("; "));
+        self.labelled("answer", &finding.answer);
+        self.labelled("expires", &finding.expires_at.to_string());
+        self.labelled("finding", &finding.id.to_string());
+    }
+
+    /// Red, yellow or blue on a terminal, so that no reader depends on the colour alone.
+    fn painted(&self, severity: Severity) -> String {
+        let code = match severity {
+            Severity::Error => 31,
+            Severity::Warning => 33,
+            Severity::Note => 34,
+        };
+        match self.style.color {
+            true => format!("\u{1b}[1;{code}m{}\u{1b}[0m", severity.as_str()),
+            false => severity.as_str().to_owned(),
+        }
+    }
+
+    fn defects(&mut self, report: &Report) {
+        if report.defects.is_empty() {
+            return;
+        }
+        self.line("");
+        self.line(&format!(
+            "Defects of the evidence itself: {}",
+            report.defects.len()
+        ));
+        for defect in report.defects.iter().take(LINES_SHOWN) {
+            let place = match (&defect.log, defect.entry) {
+                (Some(log), Some(entry)) => format!("{log}, entry {entry}: "),
+                (Some(log), None) => format!("{log}: "),
+                (None, _) => String::new(),
+            };
+            self.line(&format!("  {} {place}{}", defect.kind, defect.detail));
+            defect
+                .cites
+                .iter()
+                .take(2)
+                .for_each(|id| self.line(&format!("    {id}")));
+        }
+        if LINES_SHOWN < report.defects.len() {
+            let all = report.defects.len();
+            self.line(&format!(
+                "  showing {LINES_SHOWN} of {all}; --report json has all"
+            ));
+        }
+    }
+
+    fn rules(&mut self, report: &Report) {
+        self.line("");
+        self.line("Rules");
+        for pack in &report.packs {
+            self.labelled(
+                "pack",
+                &format!("{} {}, sha256 {}", pack.name, pack.version, pack.digest),
+            );
+        }
+        self.labelled("ran", &none_or(&report.rules_run));
+        self.list("silent", &report.rules_silent, usize::MAX, |rule| {
+            format!("{}: {}", rule.code, rule.reason)
+        });
+        self.list("failed", &report.rules_failed, usize::MAX, |rule| {
+            format!("{}: {}", rule.code, rule.reason)
+        });
+    }
+
+    fn proved(&mut self, report: &Report) {
+        self.line("");
+        self.line("Proved");
+        match &report.network {
+            Some(network) => {
+                let of = format!(
+                    "{}, version {}, sha256 {}",
+                    network.name, network.version, network.sha256
+                );
+                self.labelled("network", &of);
+            }
+            None => self.labelled("network", "none: nothing here is traced to a signature"),
+        }
+        self.list("log", &report.logs, LINES_SHOWN, |log| {
+            let by = if log.witnessed {
+                "witnessed"
+            } else {
+                "by its own word"
+            };
+            format!("{} at size {}, {} ({by})", log.origin, log.size, log.at)
+        });
+        self.labelled(
+            "proven",
+            &format!("{} attestations", report.attestations_proven),
+        );
+        let missing: Vec<_> = report
+            .coverage
+            .iter()
+            .filter(|row| row.issuer.is_none() && 0 < row.bodies_missing)
+            .collect();
+        self.list("not held", &missing, LINES_SHOWN, |row| {
+            format!(
+                "{}: {} bodies; absence of anything there proves nothing",
+                row.log, row.bodies_missing
+            )
+        });
+        self.labelled("as of", &report.as_of.to_string());
+        let revocations = match report.revocations_as_of {
+            Some(at) => at.to_string(),
+            None => "unknown: the log of a registrar is not at hand".to_owned(),
+        };
+        self.line(&format!("  revocations as of {revocations}"));
+    }
+
+    fn inputs(&mut self, report: &Report) {
+        self.line("");
+        self.line("Read");
+        for source in &report.sources {
+            self.source(source);
+        }
+    }
+
+    fn source(&mut self, source: &SourceView) {
+        let unproven = if source.unproven { ", unproven" } else { "" };
+        self.line(&format!("  {} ({}{unproven})", source.name, source.what));
+        if !source.unproven {
+            return;
+        }
+        self.line(&format!(
+            "    {} rows read, {} used, {} refused",
+            source.rows_read, source.rows_used, source.rows_refused
+        ));
+        if !source.columns_ignored.is_empty() {
+            self.line(&format!(
+                "    columns ignored: {}",
+                source.columns_ignored.join(", ")
+            ));
+        }
+        for fault in source.faults.iter().take(LINES_SHOWN) {
+            self.line(&format!(
+                "    line {}, column {}: {}; {}",
+                fault.line, fault.column, fault.reason, fault.advice
+            ));
+        }
+        let shown = source.faults.len().min(LINES_SHOWN) as u64;
+        if shown < source.rows_refused {
+            self.line(&format!(
+                "    showing {shown} of {} refused rows",
+                source.rows_refused
+            ));
+        }
+    }
+
+    fn remarks(&mut self, report: &Report) {
+        if !report.notes.is_empty() {
+            self.line("");
+            self.line("Remarks");
+            report
+                .notes
+                .iter()
+                .for_each(|note| self.line(&format!("  {note}")));
+        }
+    }
+}
+
+fn none_or(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn counts(counts: Counts) -> String {
+    let one = |number: u64, word: &str| {
+        let plural = if number == 1 { "" } else { "s" };
+        format!("{number} {word}{plural}")
+    };
+    let Counts {
+        error,
+        warning,
+        note,
+    } = counts;
+    format!(
+        "{}, {}, {}",
+        one(error, "error"),
+        one(warning, "warning"),
+        one(note, "note")
+    )
+}
+
+/// The last line: one sentence, also when nothing was found.
+pub(super) fn verdict(report: &Report) -> String {
+    let mut text = String::new();
+    let looked = format!(
+        "{} rules over {} rows of evidence, {} attestations proven",
+        report.rules_run.len(),
+        report.rows_judged,
+        report.attestations_proven
+    );
+    let found = counts(report.counts);
+    let defects = report.defects.len();
+    let _fmt = match report.exit {
+        Exit::Done if report.findings.is_empty() => write!(text, "nothing found: {looked}"),
+        Exit::Done => write!(
+            text,
+            "nothing at or over the asked severity ({found}): {looked}"
+        ),
+        Exit::Found => write!(text, "found: {found}; {looked}"),
+        Exit::Input => {
+            let refused: u64 = report
+                .sources
+                .iter()
+                .map(|source| source.rows_refused)
+                .sum();
+            write!(
+                text,
+                "malformed: {refused} rows were refused ({found}); {looked}"
+            )
+        }
+        Exit::Broken => {
+            write!(
+                text,
+                "broken: proofs of the input itself do not hold, {defects} defects ({found}); {looked}"
+            )
+        }
+        Exit::Incomplete => {
+            write!(
+                text,
+                "incomplete: evidence is missing, cannot say more ({found}); {looked}"
+            )
+        }
+        Exit::Usage | Exit::Busy | Exit::Fault => {
+            write!(
+                text,
+                "failed: {} rules could not be finished ({found}); {looked}",
+                report.rules_failed.len()
+            )
+        }
+    };
+    text
+}

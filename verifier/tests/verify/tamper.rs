@@ -1,0 +1,353 @@
+//! Each way of tampering gives the right defect and exit code; nothing else does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hallmark_schemas::bundle::Item;
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::layout::Dir;
+use hallmark_verifier::evidence::{DefectKind, Proven};
+use hallmark_verifier::load::{LoadError, load};
+use hallmark_verifier::prove::prove;
+use tempfile::TempDir;
+
+use crate::world::{ORIGIN, World, usual};
+
+fn check(path: &Path) -> Result<Proven, LoadError> {
+    load(&[path.to_owned()], &[]).map(prove)
+}
+
+fn dir_of(world: &World) -> (TempDir, Dir) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = Dir::new(folder.path().join("plant"));
+    world.write_dir(dir.path());
+    (folder, dir)
+}
+
+fn bundle_of(world: &World, items: &[Item]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.hallmark");
+    fs::write(&path, world.bundle(items)).unwrap();
+    (folder, path)
+}
+
+fn kinds(proven: &Proven) -> Vec<DefectKind> {
+    let mut kinds: Vec<_> = proven.defects.iter().map(|defect| defect.kind).collect();
+    kinds.dedup();
+    kinds
+}
+
+/// Changes one byte of a file, from the end if `at` is negative.
+fn flip(path: &Path, at: i64) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = if at < 0 { bytes.len() as i64 + at } else { at };
+    bytes[usize::try_from(at).unwrap()] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_untouched_node_and_bundle_are_proved_whole() {
+    for quorum in [0, 2] {
+        let world = usual(quorum);
+        let (_kept, dir) = dir_of(&world);
+        let (_kept_too, bundle) = bundle_of(&world, &world.items());
+        for path in [dir.path(), &bundle, dir.data().path()] {
+            let proven = check(path).unwrap();
+            assert_eq!(proven.defects, [], "{}", path.display());
+            assert_eq!(proven.attestations.len(), 6);
+            assert_eq!(proven.logs.len(), 1);
+            assert_eq!(proven.logs[0].witnessed, quorum == 2);
+            assert_eq!(proven.exit(), Exit::Done);
+        }
+    }
+}
+
+#[test]
+fn witnesses_bound_the_time_of_an_entry_from_both_sides() {
+    let world = usual(2);
+    let (_kept, dir) = dir_of(&world);
+    let proven = check(dir.path()).unwrap();
+    let published = |n: usize| {
+        let witness = &world.network.network().policy.witnesses()[0];
+        world.checkpoints[n]
+            .signed_by(&witness.key)
+            .unwrap()
+            .unwrap()
+    };
+    let time = proven.attestations[4].time;
+    assert_eq!((time.lo, time.hi), (published(0), published(1)));
+    assert_eq!(proven.attestations[5].time.lo, published(1));
+}
+
+#[test]
+fn a_changed_byte_in_any_file_of_a_node_is_found() {
+    let world = usual(2);
+    let entries = "tile/entries/000.p/6";
+    type Change = fn(&Dir, &str);
+    let cases: [(Change, DefectKind, Exit); 7] = [
+        // The first body, its CRC no longer right.
+        (
+            |dir, _| flip(&dir.data().pack(0), 60),
+            DefectKind::BadBody,
+            Exit::Broken,
+        ),
+        // The last body: looks like a crash, but the log holds its entry.
+        (
+            |dir, _| flip(&dir.data().pack(0), -3),
+            DefectKind::BadBody,
+            Exit::Broken,
+        ),
+        (
+            |dir, _| flip(&dir.data().tile("tile/0/000.p/6"), 40),
+            DefectKind::BadProof,
+            Exit::Broken,
+        ),
+        (
+            |dir, entries| flip(&dir.data().tile(entries), -1),
+            DefectKind::BadProof,
+            Exit::Broken,
+        ),
+        (
+            |dir, entries| flip(&dir.data().tile(entries), 1),
+            DefectKind::BadProof,
+            Exit::Broken,
+        ),
+        (
+            |dir, _| flip(&dir.data().checkpoints(), 30),
+            DefectKind::BadProof,
+            Exit::Broken,
+        ),
+        (
+            |dir, entries| fs::remove_file(dir.data().tile(entries)).unwrap(),
+            DefectKind::Withheld,
+            Exit::Incomplete,
+        ),
+    ];
+    for (number, (change, kind, exit)) in cases.into_iter().enumerate() {
+        let (_kept, dir) = dir_of(&world);
+        change(&dir, entries);
+        let proven = check(dir.path()).unwrap();
+        assert!(
+            kinds(&proven).contains(&kind),
+            "case {number}: {:#?}",
+            proven.defects
+        );
+        assert_eq!(proven.exit(), exit, "case {number}: {:#?}", proven.defects);
+    }
+}
+
+#[test]
+fn a_forged_checkpoint_proves_nothing() {
+    let world = usual(2);
+    let (_kept, dir) = dir_of(&world);
+    let path = dir.data().checkpoint();
+    let note = fs::read_to_string(&path).unwrap();
+    fs::remove_file(dir.data().checkpoints()).unwrap();
+    // Another size under the old signatures.
+    fs::write(&path, note.replace("\n6\n", "\n5\n")).unwrap();
+    let proven = check(dir.path()).unwrap();
+    assert!(
+        kinds(&proven).contains(&DefectKind::BadSignature),
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(
+        (proven.attestations.len(), proven.exit()),
+        (0, Exit::Broken)
+    );
+}
+
+#[test]
+fn a_checkpoint_without_its_quorum_is_told() {
+    let world = usual(2);
+    let (_kept, dir) = dir_of(&world);
+    let path = dir.data().checkpoint();
+    let note = fs::read_to_string(&path).unwrap();
+    let lines = note
+        .lines()
+        .filter(|line| !line.starts_with("\u{2014} w2 "));
+    fs::write(
+        &path,
+        lines.map(|line| format!("{line}\n")).collect::<String>(),
+    )
+    .unwrap();
+    fs::remove_file(dir.data().checkpoints()).unwrap();
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::NoQuorum],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Broken);
+}
+
+#[test]
+fn a_log_that_was_rewritten_under_its_own_key_splits_from_its_history() {
+    let mut world = usual(0);
+    let entry = world.entries[3];
+    world.entries[3] = world.entries[4];
+    world.entries[4] = entry;
+    world.bodies.swap(3, 4);
+    world.publish();
+    let (_kept, dir) = dir_of(&world);
+    let proven = check(dir.path()).unwrap();
+    assert!(
+        kinds(&proven).contains(&DefectKind::Split),
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Broken);
+}
+
+#[test]
+fn a_body_that_is_changed_left_out_or_added_shows_in_a_bundle() {
+    let world = usual(2);
+    let items = world.items();
+    let last = items.len() - 1;
+
+    let mut changed = items.clone();
+    let Item::Body(body) = &mut changed[last] else {
+        unreachable!("readings come last")
+    };
+    let at = body.len() - 1;
+    body[at] ^= 1;
+    let (_kept, path) = bundle_of(&world, &changed);
+    let proven = check(&path).unwrap();
+    assert!(
+        kinds(&proven).contains(&DefectKind::Unlogged),
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(
+        (proven.attestations.len(), proven.exit()),
+        (5, Exit::Broken)
+    );
+
+    // A body that is not carried is none of the bundle's claims, but shows in the coverage.
+    let (_kept, path) = bundle_of(&world, &items[..last]);
+    let proven = check(&path).unwrap();
+    assert_eq!(
+        (proven.defects.len(), proven.coverage[0].bodies_missing),
+        (0, 1)
+    );
+
+    // Without the organisation's meter key its readings cannot be traced.
+    let meter = items
+        .iter()
+        .rposition(|item| matches!(item, Item::Identity(_)))
+        .unwrap();
+    let mut without = items.clone();
+    without.remove(meter);
+    let (_kept, path) = bundle_of(&world, &without);
+    let proven = check(&path).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::Withheld],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Incomplete);
+}
+
+#[test]
+fn a_bundle_that_lacks_entries_or_is_cut_says_so() {
+    let world = usual(2);
+    let mut items = world.items();
+    let of = items
+        .iter()
+        .position(|item| matches!(item, Item::Entries { .. }))
+        .unwrap();
+    items[of] = Item::Entries {
+        origin: ORIGIN.to_owned(),
+        first: 0,
+        entries: world.entries[..4].to_vec(),
+    };
+    let (_kept, path) = bundle_of(&world, &items);
+    let proven = check(&path).unwrap();
+    assert!(
+        kinds(&proven).contains(&DefectKind::Withheld),
+        "{:#?}",
+        proven.defects
+    );
+
+    let bytes = world.bundle(&world.items());
+    fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
+    let error = check(&path).unwrap_err();
+    assert!(matches!(error, LoadError::Bundle { .. }));
+    assert_eq!(error.exit(), Exit::Input);
+    fs::write(&path, b"not a bundle").unwrap();
+    assert_eq!(check(&path).unwrap_err().exit(), Exit::Input);
+}
+
+#[test]
+fn signatures_audiences_and_network_files_are_checked() {
+    // An audience byte that is not what was signed.
+    let mut world = World::new(2);
+    world.readings(1, None, 41_000);
+    world.entries[3].audience = 0;
+    world.publish();
+    let (_kept, dir) = dir_of(&world);
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::BadAudience],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Broken);
+
+    // A body whose signature is not that of its key, logged all the same.
+    let mut world = World::new(2);
+    world.readings(1, None, 41_000);
+    let mut forged = world.bodies.pop().unwrap();
+    world.entries.pop();
+    let at = forged.len() - 1;
+    forged[at] ^= 1;
+    let envelope = hallmark_schemas::attestation::Envelope::parse(&forged).unwrap();
+    world.append(&envelope);
+    world.publish();
+    let (_kept, dir) = dir_of(&world);
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::BadSignature],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Broken);
+
+    flip(&dir.network(), -1);
+    let proven = check(dir.path()).unwrap();
+    assert!(kinds(&proven).contains(&DefectKind::BadSignature));
+    assert_eq!(
+        (proven.attestations.len(), proven.exit()),
+        (0, Exit::Broken)
+    );
+}
+
+#[test]
+fn forks_and_broken_chains_are_rows_for_the_rules_and_no_broken_proof() {
+    let mut world = World::new(2);
+    let first = world.readings(1, None, 41_000);
+    let second = world.readings(2, Some(first), 39_000);
+    let fork = world.readings(2, Some(first), 12_000);
+    let broken = world.readings(3, Some(first), 38_000);
+    world.publish();
+    let (_kept, dir) = dir_of(&world);
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::Fork, DefectKind::BadChain],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Done);
+    let mut pair = vec![second, fork];
+    pair.sort();
+    assert_eq!(proven.defects[0].cites, pair);
+    assert!(proven.defects[1].cites.contains(&broken));
+    let tables = hallmark_verifier::tabulate::tabulate(&proven).unwrap();
+    assert_eq!(tables.rows("defects"), 2);
+    assert_eq!(tables.rows("meter_readings"), 16);
+}
