@@ -41,7 +41,7 @@ impl Bench {
 
     /// How many events the agent makes of the lines.
     pub fn events(&self) -> usize {
-        // Each flask is commissioned and packed, each carton shipped.
+        // A carton: its flasks commissioned and packed one by one, one shipping.
         self.cartons
             .iter()
             .map(|(_, flasks)| 2 * flasks.len() + 1)
