@@ -78,7 +78,11 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
         (true, false) => ("stopped", "start it with `hallmark-agent run`"),
     };
     out.verdict(word, said);
-    Ok(if seen.refused.is_empty() { Exit::Done } else { Exit::Found })
+    Ok(if seen.refused.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Found
+    })
 }
 
 /// A folder that `init` made.
@@ -92,6 +96,8 @@ pub(super) fn require_folder(layout: &Layout) -> Result<(), Failure> {
 
 /// Whether another process holds the folder's lock.
 fn is_running(layout: &Layout) -> bool {
-    let Ok(lock) = File::open(layout.lock()) else { return false };
+    let Ok(lock) = File::open(layout.lock()) else {
+        return false;
+    };
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
