@@ -59,7 +59,7 @@ impl TableSet {
             }
         }
         for (name, mut builder) in open {
-            if 0 < builder.len() {
+            if !builder.is_empty() {
                 self.push(name, builder.finish()?);
             }
         }

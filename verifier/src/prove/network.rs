@@ -31,32 +31,25 @@ pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Opti
                 continue;
             }
         };
-        root = Some(match root {
-            None => file,
-            Some(known) => match follow(known, file) {
-                Ok(newer) => newer,
-                Err((known, error)) => {
-                    defects.push(flaw(error.to_string()));
-                    known
-                }
-            },
-        });
+        match root
+            .as_ref()
+            .map_or(Ok(true), |known| follows(known, &file))
+        {
+            Ok(true) => root = Some(file),
+            Ok(false) => {}
+            Err(error) => defects.push(flaw(error.to_string())),
+        }
     }
     root
 }
 
-/// The newer of two versions, if one follows from the other.
-fn follow(
-    known: NetworkFile,
-    other: NetworkFile,
-) -> Result<NetworkFile, (NetworkFile, NetworkError)> {
-    if known.bytes() == other.bytes() || NetworkFile::successor_valid(&other, &known).is_ok() {
-        return Ok(known);
+/// True if `other` is a later version than `known`, false if it is the same or an earlier one.
+fn follows(known: &NetworkFile, other: &NetworkFile) -> Result<bool, NetworkError> {
+    let same = known.bytes() == other.bytes();
+    if same || NetworkFile::successor_valid(other, known).is_ok() {
+        return Ok(false);
     }
-    match NetworkFile::successor_valid(&known, &other) {
-        Ok(()) => Ok(other),
-        Err(error) => Err((known, error)),
-    }
+    NetworkFile::successor_valid(known, other).map(|()| true)
 }
 
 fn flaw(detail: String) -> Defect {

@@ -185,9 +185,7 @@ fn a_checkpoint_without_its_quorum_is_told() {
 #[test]
 fn a_log_that_was_rewritten_under_its_own_key_splits_from_its_history() {
     let mut world = usual(0);
-    let entry = world.entries[3];
-    world.entries[3] = world.entries[4];
-    world.entries[4] = entry;
+    world.entries.swap(3, 4);
     world.bodies.swap(3, 4);
     world.publish();
     let (_kept, dir) = dir_of(&world);
