@@ -54,7 +54,10 @@ fn a_lake_written_in_ranges_reads_as_the_tables_of_the_whole_log() {
     let from_lake = load(&[folder.path().to_owned()], &[]).unwrap();
     let tables = tabulate::tabulate(&prove(from_lake)).unwrap();
     assert_eq!(tables.get("meter_readings"), whole.get("meter_readings"));
-    assert_eq!(tables.get("meter_readings_all"), whole.get("meter_readings_all"));
+    assert_eq!(
+        tables.get("meter_readings_all"),
+        whole.get("meter_readings_all")
+    );
 }
 
 #[test]
