@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use hallmark_schemas::attestation::ContentId;
@@ -9,6 +10,7 @@ use hallmark_schemas::exit::Exit;
 
 use crate::cli::{Cli, Command, Output};
 use crate::client::Ask;
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::outbox::{self, Fate, Parcel};
 use crate::socket::Local;
@@ -26,6 +28,10 @@ pub mod status;
 pub mod submit;
 pub mod token;
 
+/// How long a deferred attestation is sent again: a node that has just started knows its own
+/// capture device after the next batch.
+const DEFERRED_WAIT_MAX: Duration = Duration::from_secs(10);
+const DEFERRED_RETRY_WAIT: Duration = Duration::from_millis(200);
 /// Attestations of one file that are on their way at once.
 const SENT_AT_ONCE: usize = 64;
 
@@ -60,6 +66,8 @@ pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 
 /// The running node of `dir`, or how to start it.
 pub(crate) async fn running(dir: &Path) -> Result<Local, Failure> {
+    // A folder that is none is the caller's mistake, not a node that rests.
+    Config::load(dir)?;
     Local::connect(dir).await?.ok_or_else(|| not_running(dir))
 }
 
@@ -80,7 +88,10 @@ pub(crate) async fn send_outbox(
         let at_once = if parcel.is_ordered() { 1 } else { SENT_AT_ONCE };
         let fates = send(&parcel, local, at_once, &mut told).await?;
         parcel.settle(dir, &fates)?;
-        if fates.iter().any(|(_, fate)| matches!(fate, Fate::Later { .. })) {
+        if fates
+            .iter()
+            .any(|(_, fate)| matches!(fate, Fate::Later { .. }))
+        {
             return Ok(false);
         }
     }
@@ -93,15 +104,11 @@ async fn send(
     at_once: usize,
     told: &mut impl FnMut(&ContentId, &Fate),
 ) -> Result<Vec<(ContentId, Fate)>, Failure> {
-    let sent = parcel.items.iter().map(|(id, stored)| async move {
-        let ask = Ask {
-            body: Some(("application/cose", stored)),
-            accept: Some("application/problem+json"),
-            prefer: Some("respond-async"),
-            ..Ask::default()
-        };
-        local.ask("/entries", ask).await.map(|answer| (*id, fate_of(id, &answer)))
-    });
+    let until = Instant::now() + DEFERRED_WAIT_MAX;
+    let sent = parcel
+        .items
+        .iter()
+        .map(|(id, stored)| post(local, id, stored, until));
     let mut answers = futures_util::stream::iter(sent).buffered(at_once);
     let mut fates = Vec::new();
     while let Some(answer) = answers.next().await {
@@ -112,16 +119,46 @@ async fn send(
     Ok(fates)
 }
 
+/// Sends one attestation; while its signer's key is only being recorded, again.
+async fn post(
+    local: &Local,
+    id: &ContentId,
+    stored: &[u8],
+    until: Instant,
+) -> Result<(ContentId, Fate), Failure> {
+    let ask = Ask {
+        body: Some(("application/cose", stored)),
+        accept: Some("application/problem+json"),
+        prefer: Some("respond-async"),
+        ..Ask::default()
+    };
+    loop {
+        let fate = fate_of(id, &local.ask("/entries", ask).await?);
+        if fate != Fate::Deferred || until < Instant::now() {
+            return Ok((*id, fate));
+        }
+        tokio::time::sleep(DEFERRED_RETRY_WAIT).await;
+    }
+}
+
 fn fate_of(id: &ContentId, answer: &crate::client::Answer) -> Fate {
-    let located = answer.location.as_deref().and_then(|path| path.rsplit('/').next()?.parse().ok());
+    let located = answer
+        .location
+        .as_deref()
+        .and_then(|path| path.rsplit('/').next()?.parse().ok());
     let stored = located.unwrap_or(*id);
     match (answer.status, answer.standing.as_deref()) {
         (303, Some("deferred")) => Fate::Deferred,
-        (201 | 303, standing) => {
-            Fate::Stored { id: stored, recorded: standing == Some("recorded") }
-        }
-        (408 | 429 | 503, _) => Fate::Later { reason: answer.text() },
-        _ => Fate::Refused { reason: answer.text() },
+        (201 | 303, standing) => Fate::Stored {
+            id: stored,
+            recorded: standing == Some("recorded"),
+        },
+        (408 | 429 | 503, _) => Fate::Later {
+            reason: answer.text(),
+        },
+        _ => Fate::Refused {
+            reason: answer.text(),
+        },
     }
 }
 

@@ -3,15 +3,25 @@
 //! Invariants: judging never blocks admission (its own thread, bounded memory); findings are a
 //! pure function of the evidence, so DATA/findings.json is derived and written whole.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use hallmark_schemas::time::Timestamp;
+use hallmark_verifier::evidence::Proven;
+use hallmark_verifier::judge::{Judge, JudgeOptions};
+use hallmark_verifier::lake;
+use hallmark_verifier::load::load;
+use hallmark_verifier::prove::prove;
+use hallmark_verifier::tabulate::{Devices, attested, derived, tabulate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::api::problem::with_causes;
+use crate::files::write_durably;
 use crate::service::Service;
 
 /// One judgement of everything that is held.
@@ -30,7 +40,12 @@ pub struct Judged {
 impl Default for Judged {
     fn default() -> Judged {
         let as_of = Timestamp::from_unix_ms(0);
-        Judged { as_of, rules_run: 0, findings: Vec::new(), silent: Vec::new() }
+        Judged {
+            as_of,
+            rules_run: 0,
+            findings: Vec::new(),
+            silent: Vec::new(),
+        }
     }
 }
 
@@ -49,25 +64,31 @@ impl Judged {
     }
 }
 
-/// Judges `judge.wait` after new evidence, until `stop`.
+/// Judges `judge.wait` after new evidence, until `stop`; rests four times as long as it worked, so
+/// that a large log leaves the processor to admission.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     if !service.config.judge.enabled {
         return;
     }
     let mut published = service.node.log().subscribe_published();
+    let mut wait = service.config.judge.wait;
     loop {
         tokio::select! {
             () = crate::peers::stopped(&mut stop) => return,
-            () = tokio::time::sleep(service.config.judge.wait) => {}
+            () = tokio::time::sleep(wait) => {}
         }
         published.borrow_and_update();
-        let judging = Arc::clone(&service);
-        let judged = tokio::task::spawn_blocking(move || once(&judging)).await;
-        match judged {
-            Ok(Ok(count)) => info!(findings = count, "judged"),
+        let (judging, started) = (Arc::clone(&service), Instant::now());
+        match tokio::task::spawn_blocking(move || once(&judging)).await {
+            Ok(Ok(count)) => info!(
+                findings = count,
+                ms = started.elapsed().as_millis(),
+                "judged"
+            ),
             Ok(Err(reason)) => warn!(reason, "cannot judge"),
             Err(error) => warn!(%error, "judging broke off"),
         }
+        wait = service.config.judge.wait.max(started.elapsed() * 4);
         tokio::select! {
             () = crate::peers::stopped(&mut stop) => return,
             changed = published.changed() => {
@@ -93,6 +114,116 @@ fn once(service: &Service) -> Result<usize, String> {
 }
 
 fn judge(service: &Service) -> Result<Judged, String> {
-    let _ = service;
-    Ok(Judged::default())
+    let input = if service.config.data.is_some() {
+        service.data.path().to_owned()
+    } else {
+        service.dir.clone()
+    };
+    let evidence = load(&[input], &[]).map_err(|e| with_causes(&e))?;
+    let proven = prove(evidence);
+    keep(&service.data.lake(), &proven)?;
+    let tables = tabulate(&proven).map_err(|e| with_causes(&e))?;
+    let memory_max = usize::try_from(service.config.judge.memory_max).unwrap_or(usize::MAX);
+    let as_of = proven.as_of.unwrap_or(Timestamp::EPOCH);
+    let options = JudgeOptions {
+        as_of,
+        memory_max,
+        only: None,
+    };
+    let judge = core_judge()?;
+    let judged = judge.run(&tables, &options).map_err(|e| with_causes(&e))?;
+    for failed in &judged.failed {
+        warn!(
+            code = failed.code,
+            reason = failed.reason,
+            "a rule could not be finished"
+        );
+    }
+    let json = |finding| serde_json::to_value(finding).unwrap_or_default();
+    let silent = judged
+        .silent
+        .iter()
+        .map(|silent| serde_json::json!({ "code": silent.code, "reason": silent.reason }));
+    Ok(Judged {
+        as_of,
+        rules_run: judged.rules_run.len(),
+        findings: judged.findings.iter().map(json).collect(),
+        silent: silent.collect(),
+    })
+}
+
+/// The core rules, planned once in a process.
+fn core_judge() -> Result<&'static Judge, String> {
+    static CORE: OnceLock<Judge> = OnceLock::new();
+    if let Some(judge) = CORE.get() {
+        return Ok(judge);
+    }
+    let judge = Judge::with_core().map_err(|e| with_causes(&e))?;
+    Ok(CORE.get_or_init(|| judge))
+}
+
+/// How far the lake goes in one log, and how many attestations that gave.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+struct Kept {
+    next: u64,
+    attested: u64,
+}
+
+/// Adds the rows of what is new to the lake. A body that came after its range was tabulated makes
+/// the lake start anew.
+fn keep(lake: &Path, proven: &Proven) -> Result<(), String> {
+    let state_path = lake.with_extension("json");
+    let state = std::fs::read(&state_path).unwrap_or_default();
+    let mut state: BTreeMap<String, Kept> = serde_json::from_slice(&state).unwrap_or_default();
+    let count = |origin: &str, until: u64| {
+        let of_log = proven
+            .attestations
+            .iter()
+            .filter(|one| one.origin == origin);
+        of_log.filter(|one| one.entry < until).count() as u64
+    };
+    let is_stale = proven.logs.iter().any(|log| {
+        let next = lake::next_entry(lake, &log.origin).unwrap_or(0);
+        let kept = state.get(&log.origin).copied().unwrap_or_default();
+        kept != Kept {
+            next,
+            attested: count(&log.origin, next),
+        }
+    });
+    if is_stale {
+        state.clear();
+        match std::fs::remove_dir_all(lake) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("cannot make the lake anew: {e}"));
+            }
+            _ => {}
+        }
+    }
+    let devices = Devices::of(&proven.attestations);
+    for log in &proven.logs {
+        let next = lake::next_entry(lake, &log.origin).map_err(|e| with_causes(&e))?;
+        if next < log.size {
+            let new = proven
+                .attestations
+                .iter()
+                .filter(|one| one.origin == log.origin);
+            let new = new.filter(|one| next <= one.entry && one.entry < log.size);
+            let rows = attested(new, &devices).map_err(|e| with_causes(&e))?;
+            lake::append(lake, &log.origin, next..log.size, &rows).map_err(|e| with_causes(&e))?;
+        }
+        let attested = count(&log.origin, log.size);
+        state.insert(
+            log.origin.clone(),
+            Kept {
+                next: log.size,
+                attested,
+            },
+        );
+    }
+    let tables = derived(proven).map_err(|e| with_causes(&e))?;
+    for table in ["defects", "coverage"] {
+        lake::replace(lake, table, tables.get(table)).map_err(|e| with_causes(&e))?;
+    }
+    let text = serde_json::to_vec(&state).map_err(|e| e.to_string())?;
+    write_durably(&state_path, &text).map_err(|e| format!("cannot write lake.json: {e}"))
 }

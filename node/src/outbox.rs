@@ -86,7 +86,10 @@ pub fn waiting(dir: &Path) -> Result<Vec<Parcel>, Failure> {
     };
     for file in files {
         let path = file.map_err(cannot)?.path();
-        if path.extension().is_some_and(|extension| extension == "outbox") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "outbox")
+        {
             paths.push(path);
         }
     }
@@ -100,7 +103,9 @@ pub fn waiting(dir: &Path) -> Result<Vec<Parcel>, Failure> {
         };
         let mut items = Vec::new();
         for piece in frame::scan(&bytes) {
-            let Piece::Record { content, .. } = piece else { return Err(damaged()) };
+            let Piece::Record { content, .. } = piece else {
+                return Err(damaged());
+            };
             items.push((ContentId::of(content), content.to_vec()));
         }
         parcels.push(Parcel { path, items });
@@ -126,7 +131,10 @@ impl Parcel {
 
     /// Whether it begins with the genesis of the log.
     pub fn is_genesis(&self) -> bool {
-        let first = self.items.first().and_then(|(_, stored)| Envelope::parse(stored).ok());
+        let first = self
+            .items
+            .first()
+            .and_then(|(_, stored)| Envelope::parse(stored).ok());
         first.is_some_and(|envelope| envelope.kind() == KindName::Genesis)
     }
 
@@ -137,7 +145,9 @@ impl Parcel {
         };
         let refused = Dir::new(dir).outbox().join("refused");
         for (id, fate) in fates {
-            let Fate::Refused { reason } = fate else { continue };
+            let Fate::Refused { reason } = fate else {
+                continue;
+            };
             let Some((_, stored)) = self.items.iter().find(|(item, _)| item == id) else {
                 continue;
             };
@@ -148,7 +158,9 @@ impl Parcel {
             write_durably(&refused.join(format!("{name}.txt")), reason.as_bytes())
                 .map_err(cannot)?;
         }
-        let is_final = fates.iter().all(|(_, fate)| !matches!(fate, Fate::Later { .. }));
+        let is_final = fates
+            .iter()
+            .all(|(_, fate)| !matches!(fate, Fate::Later { .. }));
         if is_final && fates.len() == self.items.len() {
             match std::fs::remove_file(&self.path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(cannot(e)),

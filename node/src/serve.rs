@@ -55,12 +55,16 @@ pub fn tls(http: &Http, dir: &Path, listen: SocketAddr) -> Result<Option<TlsAcce
             acceptor(&dir.join(certificate), &dir.join(key)).map(Some)
         }
         (None, None) if listen.ip().is_loopback() || !http.trusted_proxies.is_empty() => Ok(None),
-        (None, None) => Err(Failure::usage(format!("plain HTTP is not served on {listen}")).help(
-            "set http.tls_certificate and http.tls_key, or http.trusted_proxies if a proxy in \
+        (None, None) => Err(
+            Failure::usage(format!("plain HTTP is not served on {listen}")).help(
+                "set http.tls_certificate and http.tls_key, or http.trusted_proxies if a proxy in \
              front speaks TLS, or listen on 127.0.0.1",
-        )),
-        _ => Err(Failure::usage("http.tls_certificate and http.tls_key go together")
-            .help("set both in config.toml, or none")),
+            ),
+        ),
+        _ => Err(
+            Failure::usage("http.tls_certificate and http.tls_key go together")
+                .help("set both in config.toml, or none"),
+        ),
     }
 }
 
@@ -87,7 +91,12 @@ fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {
 
 /// Accepts until `stop` turns true, then drains.
 pub async fn serve(door: Door, http: Arc<Http>, router: Router, mut stop: watch::Receiver<bool>) {
-    let doorman = Doorman { http, router, stop: stop.clone(), guests: Guests::default() };
+    let doorman = Doorman {
+        http,
+        router,
+        stop: stop.clone(),
+        guests: Guests::default(),
+    };
     let doorman = Arc::new(doorman);
     let mut tasks = tokio::task::JoinSet::new();
     loop {
@@ -120,7 +129,8 @@ async fn accept(door: &Door, doorman: &Arc<Doorman>, tasks: &mut tokio::task::Jo
                     match tls {
                         None => doorman.attend(stream, origin).await,
                         Some(tls) => {
-                            let shake = tokio::time::timeout(HANDSHAKE_WAIT_MAX, tls.accept(stream));
+                            let shake =
+                                tokio::time::timeout(HANDSHAKE_WAIT_MAX, tls.accept(stream));
                             if let Ok(Ok(stream)) = shake.await {
                                 doorman.attend(stream, origin).await;
                             }
@@ -212,11 +222,16 @@ impl Doorman {
 
 /// Behind a stated proxy the client is the last address that the proxy names.
 fn behind_proxy<B>(origin: Origin, request: &hyper::Request<B>, proxies: &[IpAddr]) -> Origin {
-    let Origin::Address(address) = origin else { return origin };
+    let Origin::Address(address) = origin else {
+        return origin;
+    };
     if !proxies.contains(&address) {
         return origin;
     }
-    let named = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let named = request
+        .headers()
+        .get("x-forwarded-for")
+        .and_then(|value| value.to_str().ok());
     let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     last.map_or(origin, Origin::Address)
 }
@@ -234,7 +249,10 @@ impl Guests {
             return None;
         }
         *count += 1;
-        Some(Guest { guests: self.clone(), address })
+        Some(Guest {
+            guests: self.clone(),
+            address,
+        })
     }
 }
 
@@ -274,7 +292,10 @@ mod tests {
 
     #[test]
     fn one_address_has_only_so_many_connections() {
-        let http = Http { connections_per_ip_max: 2, ..Http::default() };
+        let http = Http {
+            connections_per_ip_max: 2,
+            ..Http::default()
+        };
         let guests = Guests::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         let first = guests.enter(address, &http).expect("first");
@@ -294,6 +315,9 @@ mod tests {
         let client = IpAddr::from([198, 51, 100, 7]);
         let origin = Origin::Address(proxy);
         assert_eq!(behind_proxy(origin, &request, &[]), origin);
-        assert_eq!(behind_proxy(origin, &request, &[proxy]), Origin::Address(client));
+        assert_eq!(
+            behind_proxy(origin, &request, &[proxy]),
+            Origin::Address(client)
+        );
     }
 }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::Holder;
-use hallmark_schemas::id::OrgId;
-use hallmark_schemas::key::{SecretKey, Signer};
+use hallmark_schemas::id::{OrgId, Subject};
+use hallmark_schemas::identity::NaturalIdentity;
+use hallmark_schemas::key::{KeyId, PublicKey, SecretKey, Signer};
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::network::NetworkFile;
@@ -40,6 +41,8 @@ use crate::witness::Witness;
 const REPLICATION: &str = "replication";
 /// Most deferred ids that are noted; each takes 32 bytes.
 const DEFERRED_NOTED_MAX: usize = 65_536;
+/// Most devices and addresses that are kept until they are proved.
+const TOLD_MAX: usize = 4096;
 /// Life of a replication token; it is made anew for each round.
 const TOKEN_MS: i64 = 5 * 60 * 1000;
 
@@ -87,6 +90,10 @@ pub struct Service {
     pub(crate) witnessed: Mutex<BTreeMap<String, u64>>,
     /// Submissions that wait for their key, of this process: bounded, the oldest id goes first.
     pub(crate) deferred: Mutex<BTreeSet<ContentId>>,
+    /// Devices whose enrolment was seen, perhaps before it was recorded: only for addresses.
+    pub(crate) devices: Mutex<BTreeMap<KeyId, (PublicKey, OrgId)>>,
+    /// `node` attestations whose key is not known yet.
+    pub(crate) told: Mutex<Vec<Envelope>>,
     /// Renders `/metrics`.
     pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
@@ -113,6 +120,29 @@ impl Service {
         Ok(())
     }
 
+    /// Takes over versions that the own log holds already: a crash may have come between logging
+    /// one and putting it into force.
+    pub fn adopt_logged(&self) -> Result<(), String> {
+        loop {
+            let version = self.network().network().version + 1;
+            let org = &self.config.org;
+            let identity = NaturalIdentity::of(KindName::Network, org, &(version,));
+            let log = self.node.log();
+            let id = log
+                .same_statement(&identity.key)
+                .map_err(|e| with_causes(&e))?;
+            let Some(id) = id else { return Ok(()) };
+            let stored = log.body(&id).map_err(|e| with_causes(&e))?;
+            let envelope = stored.and_then(|stored| Envelope::parse(&stored).ok());
+            let Some(Body::Network(logged)) = envelope.as_ref().map(Envelope::body) else {
+                return Ok(());
+            };
+            let file = NetworkFile::parse(&logged.file.0).map_err(|e| with_causes(&e))?;
+            self.adopt_network(file)?;
+            tracing::info!(version, "took over a logged network file");
+        }
+    }
+
     /// Admission of what others send: a new log takes its genesis first.
     pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
         if !self.founded.load(Ordering::Acquire) {
@@ -126,7 +156,8 @@ impl Service {
 
     /// Admission, and what the service itself learns from an admitted body.
     pub async fn admit_own(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        let parsed = Envelope::parse(&stored).ok().filter(|one| one.kind() == KindName::Node);
+        let tells = |one: &Envelope| matches!(one.kind(), KindName::Node | KindName::Device);
+        let parsed = Envelope::parse(&stored).ok().filter(tells);
         let admitted = self.node.admit(stored).await;
         let result = match &admitted {
             Ok(Admitted::Stored { .. }) => "stored",
@@ -136,20 +167,75 @@ impl Service {
         };
         metrics::counter!("hallmark_admissions_total", "result" => result).increment(1);
         match (&admitted, parsed) {
-            (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(&envelope),
-            (Ok(Admitted::Deferred { id }), _) => self.note_deferred(*id),
+            (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(envelope),
+            (Ok(Admitted::Deferred { id }), envelope) => {
+                self.note_deferred(*id);
+                envelope
+                    .map(|envelope| self.learn(envelope))
+                    .unwrap_or_default();
+            }
             _ => {}
         }
         admitted
     }
 
-    /// Learns the addresses of a `node` attestation, if its signature holds.
-    pub fn learn(&self, envelope: &Envelope) {
-        let Body::Node(node) = envelope.body() else { return };
-        let now = EntryTime::at((self.clock)());
-        if self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok() {
-            self.addresses.learn(&envelope.claims().iss, node.from_at, &node.urls);
+    /// Learns the addresses of a `node` attestation, now or when its key is known.
+    ///
+    /// A newcomer's device is known here before it is recorded anywhere: without addresses its log
+    /// could not be followed, nor be asked to witness.
+    pub fn learn(&self, envelope: Envelope) {
+        if let (Body::Device(device), Subject::Device(sub)) =
+            (envelope.body(), &envelope.claims().sub)
+        {
+            let now = EntryTime::at((self.clock)());
+            if self
+                .node
+                .keys()
+                .read(|keys| envelope.clone().verify(keys, now))
+                .is_ok()
+            {
+                let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+                if devices.len() < TOLD_MAX {
+                    devices.insert(device.key.id(), (device.key.clone(), sub.org()));
+                }
+            }
+        } else if envelope.kind() == KindName::Node {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < TOLD_MAX {
+                told.push(envelope);
+            }
         }
+        self.resolve_addresses();
+    }
+
+    /// Tries again what [`Service::learn`] could not prove yet.
+    pub fn resolve_addresses(&self) {
+        let now = EntryTime::at((self.clock)());
+        let devices = self
+            .devices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|envelope| {
+            let Body::Node(node) = envelope.body() else {
+                return false;
+            };
+            let iss = &envelope.claims().iss;
+            let is_device = devices
+                .get(&envelope.signer())
+                .is_some_and(|(key, org)| org == iss && envelope.check_signature(key).is_ok());
+            let is_proved = is_device
+                || self
+                    .node
+                    .keys()
+                    .read(|keys| envelope.clone().verify(keys, now))
+                    .is_ok();
+            if is_proved {
+                self.addresses.learn(iss, node.from_at, &node.urls);
+            }
+            !is_proved
+        });
     }
 
     fn note_deferred(&self, id: ContentId) {
@@ -162,12 +248,27 @@ impl Service {
 
     /// Whether this attestation waits for its key, as far as this process has seen.
     pub fn is_deferred(&self, id: &ContentId) -> bool {
-        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+        self.deferred
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(id)
     }
 
     /// Whether a registrar's log, as held here, has admitted the own organisation.
     pub fn is_admitted(&self) -> bool {
-        self.node.keys().read(|keys| keys.organisation(&self.config.org).is_some())
+        self.node
+            .keys()
+            .read(|keys| keys.organisation(&self.config.org).is_some())
+    }
+
+    /// Whether the own organisation signs network files.
+    pub fn is_registrar(&self) -> bool {
+        let network = self.network();
+        network
+            .network()
+            .registrars
+            .iter()
+            .any(|one| one.org == self.config.org)
     }
 
     /// Whether the capture device is known, so that others can check what it signs.
@@ -175,7 +276,10 @@ impl Service {
         let capture = self.capture.public().id();
         let now = EntryTime::at((self.clock)());
         self.founded.load(Ordering::Acquire)
-            && self.node.keys().read(|keys| keys.in_force(capture, now).is_ok())
+            && self
+                .node
+                .keys()
+                .read(|keys| keys.in_force(capture, now).is_ok())
     }
 
     /// Who signed this token, and what it allows. Err says why it does not count.
@@ -198,7 +302,9 @@ impl Service {
                 (member.peer_key.clone(), member.org.clone(), true)
             }
         };
-        let grant = token.verify(&key, &self.config.origin, now).map_err(|e| with_causes(&e))?;
+        let grant = token
+            .verify(&key, &self.config.origin, now)
+            .map_err(|e| with_causes(&e))?;
         if grant.iss != org {
             return Err(format!("the token says {}, its key is of {org}", grant.iss));
         }
@@ -228,19 +334,33 @@ impl Service {
         let mut members = network.network().members.iter();
         let member = members.find(|member| member.witness_key == *key);
         let known = member.and_then(|member| {
-            self.addresses.urls(&network, &self.config, &member.origin).into_iter().next()
+            self.addresses
+                .urls(&network, &self.config, &member.origin)
+                .into_iter()
+                .next()
         });
-        let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
+        let named = network
+            .network()
+            .policy
+            .witnesses()
+            .iter()
+            .find(|witness| witness.key == *key);
         known.or_else(|| named.and_then(|witness| witness.url.clone()))
     }
 
     pub(crate) fn witnessed_size(&self, key: &VerifierKey) -> u64 {
-        let witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
+        let witnessed = self
+            .witnessed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         witnessed.get(&key.to_string()).copied().unwrap_or(0)
     }
 
     pub(crate) fn set_witnessed_size(&self, key: &VerifierKey, size: u64) {
-        let mut witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut witnessed = self
+            .witnessed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         witnessed.insert(key.to_string(), size);
     }
 
@@ -250,7 +370,10 @@ impl Service {
     }
 
     pub(crate) fn set_findings(&self, judged: Judged) {
-        *self.findings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judged);
+        *self
+            .findings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(judged);
     }
 
     /// Ready, or why not.
@@ -272,9 +395,20 @@ impl Service {
         if !self.founded.load(Ordering::Acquire) {
             word = "waits for the registrar to admit this organisation".to_owned();
         }
-        let index = if log.index_ready() { ready() } else { "catching up".to_owned() };
+        let index = if log.index_ready() {
+            ready()
+        } else {
+            "catching up".to_owned()
+        };
         let (broker, peers) = (self.health.broker_word(), self.health.peer_words());
-        Readiness { store, index, log: word, quorum, broker, peers }
+        Readiness {
+            store,
+            index,
+            log: word,
+            quorum,
+            broker,
+            peers,
+        }
     }
 
     /// Everything that `status` prints.
@@ -365,10 +499,15 @@ impl Health {
 
     fn broker_word(&self) -> String {
         let broker = *self.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        broker.map_or("none", |up| if up { "ready" } else { "away" }).to_owned()
+        broker
+            .map_or("none", |up| if up { "ready" } else { "away" })
+            .to_owned()
     }
 
     fn peer_words(&self) -> BTreeMap<String, String> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     self, BinaryOperator, CastKind, DataType, Expr, FunctionArgumentClause, FunctionArguments,
-    GroupByExpr, ObjectName, SetExpr, Statement, TableFactor, UnaryOperator, Value, Visit,
-    Visitor, VisitorMut, WindowType,
+    GroupByExpr, ObjectName, SetExpr, Statement, TableFactor, UnaryOperator, Value, Visit, Visitor,
+    VisitorMut, WindowType,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -98,17 +98,56 @@ pub enum NotAllowed {
 /// Functions that give the same answer for the same rows, and need no more than memory for them.
 const FUNCTIONS: &[&str] = &[
     // scalar
-    "abs", "array_concat", "array_distinct", "array_has", "array_length", "array_sort",
-    "array_to_string", "cardinality", "coalesce", "concat", "ends_with", "greatest", "least",
-    "length", "lower", "make_array", "nullif", "split_part", "starts_with", "strpos", "substr",
-    "upper", "unnest",
+    "abs",
+    "array_concat",
+    "array_distinct",
+    "array_has",
+    "array_length",
+    "array_sort",
+    "array_to_string",
+    "cardinality",
+    "coalesce",
+    "concat",
+    "ends_with",
+    "greatest",
+    "least",
+    "length",
+    "lower",
+    "make_array",
+    "nullif",
+    "split_part",
+    "starts_with",
+    "strpos",
+    "substr",
+    "upper",
+    "unnest",
     // aggregate and window
-    "array_agg", "bool_and", "bool_or", "count", "dense_rank", "first_value", "lag", "last_value",
-    "lead", "max", "min", "rank", "row_number", "string_agg", "sum",
+    "array_agg",
+    "bool_and",
+    "bool_or",
+    "count",
+    "dense_rank",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "max",
+    "min",
+    "rank",
+    "row_number",
+    "string_agg",
+    "sum",
 ];
 /// Of these, the ones whose answer depends on the order of rows.
 const ORDERED: &[&str] = &[
-    "array_agg", "dense_rank", "first_value", "lag", "last_value", "lead", "rank", "row_number",
+    "array_agg",
+    "dense_rank",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "rank",
+    "row_number",
     "string_agg",
 ];
 
@@ -129,7 +168,9 @@ pub fn check(text: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Que
     let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
         return Err(NotAllowed::NotOneSelect);
     };
-    let Statement::Query(query) = &statement else { return Err(NotAllowed::NotOneSelect) };
+    let Statement::Query(query) = &statement else {
+        return Err(NotAllowed::NotOneSelect);
+    };
     let mut walk = Walk {
         parameters,
         named: BTreeSet::new(),
@@ -141,14 +182,29 @@ pub fn check(text: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Que
     }
     let required = need::required(query);
     let Walk { tables, seen, .. } = walk;
-    Ok(Query { statement, tables, required, parameters: seen })
+    Ok(Query {
+        statement,
+        tables,
+        required,
+        parameters: seen,
+    })
 }
 
 impl Query {
     /// The statement with every parameter replaced by a typed literal of the tree.
-    pub(crate) fn bind(&self, parameters: &BTreeMap<String, Parameter>, as_of_ms: i64) -> Statement {
+    pub(crate) fn bind(
+        &self,
+        parameters: &BTreeMap<String, Parameter>,
+        as_of_ms: i64,
+    ) -> Statement {
         let mut statement = self.statement.clone();
-        let _: ControlFlow<()> = ast::VisitMut::visit(&mut statement, &mut Bind { parameters, as_of_ms });
+        let _: ControlFlow<()> = ast::VisitMut::visit(
+            &mut statement,
+            &mut Bind {
+                parameters,
+                as_of_ms,
+            },
+        );
         statement
     }
 }
@@ -169,7 +225,11 @@ fn refuse(what: impl Into<String>) -> Verdict {
 }
 
 fn refuse_if(condition: bool, what: &str) -> Verdict {
-    if condition { refuse(what) } else { ControlFlow::Continue(()) }
+    if condition {
+        refuse(what)
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 impl Visitor for Walk<'_> {
@@ -185,9 +245,15 @@ impl Visitor for Walk<'_> {
                 self.named.insert(name);
             }
         }
-        refuse_if(query.limit_clause.is_some() || query.fetch.is_some(), "LIMIT")?;
+        refuse_if(
+            query.limit_clause.is_some() || query.fetch.is_some(),
+            "LIMIT",
+        )?;
         refuse_if(!query.locks.is_empty() || query.for_clause.is_some(), "FOR")?;
-        refuse_if(query.settings.is_some() || query.format_clause.is_some(), "SETTINGS or FORMAT")?;
+        refuse_if(
+            query.settings.is_some() || query.format_clause.is_some(),
+            "SETTINGS or FORMAT",
+        )?;
         refuse_if(!query.pipe_operators.is_empty(), "a pipe operator")?;
         body(&query.body)
     }
@@ -208,7 +274,10 @@ impl Visitor for Walk<'_> {
             || select.value_table_mode.is_some()
             || select.flavor != ast::SelectFlavor::Standard;
         refuse_if(strange, "a SELECT clause outside the standard")?;
-        refuse_if(matches!(select.distinct, Some(ast::Distinct::On(_))), "DISTINCT ON")?;
+        refuse_if(
+            matches!(select.distinct, Some(ast::Distinct::On(_))),
+            "DISTINCT ON",
+        )?;
         let GroupByExpr::Expressions(_, modifiers) = &select.group_by else {
             return refuse("GROUP BY ALL");
         };
@@ -218,7 +287,18 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Verdict {
         match factor {
-            TableFactor::Table { name, alias: _, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } => {
+            TableFactor::Table {
+                name,
+                alias: _,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
                 let plain = args.is_none()
                     && with_hints.is_empty()
                     && version.is_none()
@@ -230,9 +310,9 @@ impl Visitor for Walk<'_> {
                 refuse_if(!plain, "a table function, hint, version or sample")?;
                 self.table(name)
             }
-            TableFactor::Derived { lateral, sample, .. } => {
-                refuse_if(*lateral || sample.is_some(), "LATERAL or a sample")
-            }
+            TableFactor::Derived {
+                lateral, sample, ..
+            } => refuse_if(*lateral || sample.is_some(), "LATERAL or a sample"),
             TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
             other => refuse(format!("{other}")),
         }
@@ -240,20 +320,44 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> Verdict {
         match expr {
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }
-            | Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_)
-            | Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsDistinctFrom(..)
-            | Expr::IsNotDistinctFrom(..) | Expr::InList { .. } | Expr::InSubquery { .. }
-            | Expr::Between { .. } | Expr::Nested(_) | Expr::Case { .. } | Expr::Array(_) => ControlFlow::Continue(()),
+            Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::CompoundFieldAccess { .. }
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::Nested(_)
+            | Expr::Case { .. }
+            | Expr::Array(_) => ControlFlow::Continue(()),
             Expr::Like { any, .. } => refuse_if(*any, "LIKE ANY"),
             Expr::BinaryOp { op, .. } => refuse_if(!plain_operator(op), &format!("operator {op}")),
             Expr::UnaryOp { op, .. } => {
-                let plain = matches!(op, UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::Plus);
+                let plain = matches!(
+                    op,
+                    UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::Plus
+                );
                 refuse_if(!plain, &format!("operator {op}"))
             }
-            Expr::Cast { kind, data_type, array, format, .. } => {
+            Expr::Cast {
+                kind,
+                data_type,
+                array,
+                format,
+                ..
+            } => {
                 let plain = matches!(kind, CastKind::Cast) && !array && format.is_none();
-                refuse_if(!plain || !plain_type(data_type), &format!("a cast to {data_type}"))
+                refuse_if(
+                    !plain || !plain_type(data_type),
+                    &format!("a cast to {data_type}"),
+                )
             }
             Expr::Exists { subquery, .. } => join::check_exists(subquery),
             Expr::Value(value) => self.value(&value.value),
@@ -283,7 +387,9 @@ impl Walk<'_> {
                 let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
                 refuse_if(!whole, &format!("the number {digits}, which is not whole,"))
             }
-            Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => ControlFlow::Continue(()),
+            Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {
+                ControlFlow::Continue(())
+            }
             Value::Placeholder(name) => {
                 let name = name.trim_start_matches('$').to_owned();
                 if name != AS_OF && !self.parameters.contains_key(&name) {
@@ -300,9 +406,17 @@ impl Walk<'_> {
 fn body(body: &SetExpr) -> Verdict {
     match body {
         SetExpr::Select(_) | SetExpr::Query(_) => ControlFlow::Continue(()),
-        SetExpr::SetOperation { left, right, set_quantifier, .. } => {
+        SetExpr::SetOperation {
+            left,
+            right,
+            set_quantifier,
+            ..
+        } => {
             use ast::SetQuantifier::{All, Distinct, None};
-            refuse_if(!matches!(set_quantifier, All | Distinct | None), "a set operation BY NAME")?;
+            refuse_if(
+                !matches!(set_quantifier, All | Distinct | None),
+                "a set operation BY NAME",
+            )?;
             self::body(left)?;
             self::body(right)
         }
@@ -316,14 +430,30 @@ fn plain_operator(op: &BinaryOperator) -> bool {
     };
     matches!(
         op,
-        And | Divide | Eq | Gt | GtEq | Lt | LtEq | Minus | Modulo | Multiply | NotEq | Or | Plus | StringConcat
+        And | Divide
+            | Eq
+            | Gt
+            | GtEq
+            | Lt
+            | LtEq
+            | Minus
+            | Modulo
+            | Multiply
+            | NotEq
+            | Or
+            | Plus
+            | StringConcat
     )
 }
 
 fn plain_type(data_type: &DataType) -> bool {
     matches!(
         data_type,
-        DataType::BigInt(None) | DataType::Boolean | DataType::Decimal(_) | DataType::Varchar(None) | DataType::Text
+        DataType::BigInt(None)
+            | DataType::Boolean
+            | DataType::Decimal(_)
+            | DataType::Varchar(None)
+            | DataType::Text
     )
 }
 
@@ -391,7 +521,10 @@ impl VisitorMut for Bind<'_> {
 fn integer(number: i64) -> Expr {
     let digits = Expr::value(Value::Number(number.unsigned_abs().to_string(), false));
     if number < 0 {
-        let negated = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(digits) };
+        let negated = Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(digits),
+        };
         return Expr::Nested(Box::new(negated));
     }
     digits

@@ -49,6 +49,13 @@ RFC 3339 with an offset, amounts whole numbers of the base unit, an empty cell m
   hallmark-verify tables meter_readings ledger_entries
   hallmark-verify tables --format json")]
     Tables(TablesArgs),
+    /// Lists, shows, starts and tests rules.
+    #[command(after_help = "Examples:
+  hallmark-verify rules list
+  hallmark-verify rules show MTR-005
+  hallmark-verify rules new my-rules ABC-001 night-load
+  hallmark-verify rules test my-rules")]
+    Rules(RulesArgs),
 }
 
 /// `check`.
@@ -89,6 +96,49 @@ pub struct TablesArgs {
     /// How they are printed: text for people, json with one table a line for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// `rules`.
+#[derive(Args, Debug)]
+pub struct RulesArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: RulesCommand,
+}
+
+/// The subcommands of `rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Lists the built-in rules.
+    List {
+        /// How they are printed: text for people, json with one rule a line for programs.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Prints a rule: its header and its query.
+    Show {
+        /// Its code, such as MTR-005.
+        code: String,
+    },
+    /// Writes a rule to start from, and its cases, into a folder.
+    New {
+        /// The pack's folder; it is made where there is none.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The new rule's code, such as ABC-001.
+        code: String,
+        /// What the rule is about, in a few words joined by `-`.
+        slug: String,
+    },
+    /// Runs the cases of the built-in rules, or of the rules in a folder.
+    Test {
+        /// The pack's folder; the built-in rules without it.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// How results are printed: text for people, json with one case a line for programs.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
 }
 
 /// How results are printed.

@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 pub mod check;
+pub mod rules;
 pub mod tables;
 
 use hallmark_schemas::exit::Exit;
@@ -13,5 +14,6 @@ pub fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(args),
         Command::Tables(args) => tables::run(args),
+        Command::Rules(args) => rules::run(args),
     }
 }

@@ -23,7 +23,9 @@ pub(super) async fn ready(State(app): Ctx) -> Response {
     };
     let mut response = (status, axum::Json(&readiness)).into_response();
     if status != StatusCode::OK {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

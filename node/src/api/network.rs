@@ -10,11 +10,24 @@ use super::{BODY_BYTES_MAX, Ctx, blocking, cached, owner_only, read_body};
 use crate::serve::Origin;
 
 /// `GET /network.hallmark`
-pub(super) async fn show(State(app): Ctx, headers: HeaderMap) -> Response {
+pub(super) async fn show(State(app): Ctx, origin: Origin, headers: HeaderMap) -> Response {
+    if origin == Origin::Socket {
+        // The owner is about to make the next version: none that is logged may be forgotten.
+        let service = app.clone();
+        if let Ok(Err(reason)) = blocking(move || service.adopt_logged()).await {
+            tracing::warn!(reason, "cannot take over a logged network file");
+        }
+    }
     let file = app.network();
     let tag = format!("{}-{}", file.network().name, file.network().version);
     let kind = "application/vnd.hallmark.network+cbor";
-    cached(&headers, kind, "no-cache, max-age=0", &tag, file.bytes().to_vec())
+    cached(
+        &headers,
+        kind,
+        "no-cache, max-age=0",
+        &tag,
+        file.bytes().to_vec(),
+    )
 }
 
 /// `POST /local/network`: the owner's command made the next version.

@@ -6,12 +6,10 @@ use hallmark_schemas::enrolment::Join;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::Body;
-use hallmark_schemas::layout::Dir;
 use hallmark_schemas::network::Member;
 use hallmark_schemas::role::Role;
 
-use super::init::read_network;
-use super::network::{next_version, publish, registrar_key};
+use super::network::{current, next_version, publish, registrar_key, take_turn};
 use super::wait_for;
 use crate::cli::{AdmitArgs, Output};
 use crate::config::Config;
@@ -30,7 +28,8 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
             .because(&e)
             .help("`hallmark-node init` of the newcomer writes join.cbor")
     })?;
-    let file = read_network(&Dir::new(&args.dir).network())?;
+    let _turn = take_turn(&args.dir)?;
+    let file = current(&args.dir)?;
     let mut network = file.network().clone();
     let key = registrar_key(&args.dir, &config, &file, args.passphrase_file.as_deref())?;
     let (org, mut body) = (join.org, join.organisation);
@@ -52,20 +51,44 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
             output.verdict("admitted", format!("{org} is a member already"));
             return Ok(Exit::Done);
         }
-        return Err(Failure::usage(format!("{org} is a member already, with other keys"))
-            .help("keys are changed by `key` attestations, a lost log gets a successor"));
+        return Err(
+            Failure::usage(format!("{org} is a member already, with other keys"))
+                .help("keys are changed by `key` attestations, a lost log gets a successor"),
+        );
     }
     let mut member = Member::new(org.clone(), body.roles.clone(), node);
     (member.urls, member.multiaddrs) = (join.urls, join.multiaddrs);
     network.members.push(member);
-    let claims = claims(&config.org, Subject::Org(org.clone()), Audience::Public, Vec::new(), now());
-    let admission = sign(Draft { claims, body: Body::Organisation(body) }, random(), &key)
-        .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
+    let claims = claims(
+        &config.org,
+        Subject::Org(org.clone()),
+        Audience::Public,
+        Vec::new(),
+        now(),
+    );
+    let admission = sign(
+        Draft {
+            claims,
+            body: Body::Organisation(body),
+        },
+        random(),
+        &key,
+    )
+    .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
     let id = admission.id();
     let next = next_version(network, &key)?;
-    wait_for(publish(&args.dir, &config, &next, vec![admission], &key, output))?;
+    wait_for(publish(
+        &args.dir,
+        &config,
+        &file,
+        &next,
+        vec![admission],
+        &key,
+        output,
+    ))?;
     let version = next.network().version;
-    let json = serde_json::json!({ "org": org.to_string(), "id": id.to_string(), "version": version });
+    let json =
+        serde_json::json!({ "org": org.to_string(), "id": id.to_string(), "version": version });
     output.item(id, &json);
     output.verdict("admitted", format!("{org}, network file version {version}"));
     Ok(Exit::Done)
@@ -74,9 +97,11 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
 fn roles(names: &[String]) -> Result<Vec<Role>, Failure> {
     let mut roles = Vec::new();
     for name in names.iter().flat_map(|list| list.split(',')) {
-        let role = name.parse().map_err(|e: hallmark_schemas::role::RoleError| {
-            Failure::usage(format!("--role {name}")).because(&e)
-        })?;
+        let role = name
+            .parse()
+            .map_err(|e: hallmark_schemas::role::RoleError| {
+                Failure::usage(format!("--role {name}")).because(&e)
+            })?;
         roles.push(role);
     }
     roles.sort_unstable();

@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing existing is touched; when it fails, what it began is removed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{Draft, Envelope, sign};
@@ -58,10 +58,15 @@ struct Plan {
 /// Makes the folder.
 pub(super) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
     let plan = plan(args)?;
-    let is_taken = args.dir.read_dir().is_ok_and(|mut files| files.next().is_some());
+    let is_taken = args
+        .dir
+        .read_dir()
+        .is_ok_and(|mut files| files.next().is_some());
     if is_taken || args.dir.is_file() {
-        return Err(Failure::usage(format!("{} exists and is not empty", args.dir.display()))
-            .help("choose another folder; an existing node is never overwritten"));
+        return Err(
+            Failure::usage(format!("{} exists and is not empty", args.dir.display()))
+                .help("choose another folder; an existing node is never overwritten"),
+        );
     }
     let passphrase = Passphrase::for_new(args.passphrase_file.as_deref())?;
     let made = make(args, &plan, &passphrase);
@@ -74,6 +79,11 @@ pub(super) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
         output.say("warning: the organisation key lies in clear in keys/organisation.key");
         output.say("help: make it again with HALLMARK_PASSPHRASE_FILE, or keep the file offline");
     }
+    let named = |file: &NetworkFile| file.network().members.iter().any(|m| !m.urls.is_empty());
+    if plan.file.as_ref().is_some_and(|file| !named(file)) {
+        output.say("warning: the network file names no address where a member answers");
+        output.say("help: take it again after the registrar's first run, or add a [[peer]] url");
+    }
     let dir = args.dir.display();
     let next = if plan.file.is_none() {
         format!("hallmark-node run {dir}")
@@ -84,7 +94,10 @@ pub(super) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
         "dir": dir.to_string(), "org": plan.org.to_string(), "origin": plan.origin, "next": next,
     });
     output.item(format!("made {dir} for {}", plan.org), &json);
-    output.item(format!("next: {next}"), &serde_json::json!({ "verdict": "made", "next": next }));
+    output.item(
+        format!("next: {next}"),
+        &serde_json::json!({ "verdict": "made", "next": next }),
+    );
     Ok(Exit::Done)
 }
 
@@ -94,17 +107,30 @@ fn plan(args: &InitArgs) -> Result<Plan, Failure> {
             .because(&e)
             .help("urn:hallmark:org:uscc:…, urn:hallmark:org:lei:… or urn:hallmark:org:gln:…")
     })?;
-    let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+    let known = || {
+        Role::ALL
+            .iter()
+            .map(|role| role.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let mut roles = Vec::new();
     for role in args.roles.iter().flat_map(|list| list.split(',')) {
         let parsed: Role = role.parse().map_err(|e| {
-            Failure::usage(format!("--role {role}")).because(&e).help(format!("roles: {}", known()))
+            Failure::usage(format!("--role {role}"))
+                .because(&e)
+                .help(format!("roles: {}", known()))
         })?;
         roles.push(parsed);
     }
-    let region = args.region.parse().map_err(|e: hallmark_schemas::audience::RegionError| {
-        Failure::usage(format!("--region {}", args.region)).because(&e).help("such as CN or DE")
-    })?;
+    let region = args
+        .region
+        .parse()
+        .map_err(|e: hallmark_schemas::audience::RegionError| {
+            Failure::usage(format!("--region {}", args.region))
+                .because(&e)
+                .help("such as CN or DE")
+        })?;
     let (network, file) = match (&args.new_network, &args.network) {
         (Some(name), _) => {
             roles.push(Role::Registrar);
@@ -124,7 +150,14 @@ fn plan(args: &InitArgs) -> Result<Plan, Failure> {
     roles.sort_unstable();
     roles.dedup();
     let origin = format!("{network}/{}/1", org.slug());
-    Ok(Plan { org, roles, region, network, origin, file })
+    Ok(Plan {
+        org,
+        roles,
+        region,
+        network,
+        origin,
+        file,
+    })
 }
 
 /// Reads and checks a network file.
@@ -179,13 +212,22 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
         None => {
             let file = found(plan, &keys, log_keys, now)?;
             let registered = Body::Organisation(body);
-            envelopes.push(signed(plan, Subject::Org(plan.org.clone()), registered, now, &keys)?);
+            envelopes.push(signed(
+                plan,
+                Subject::Org(plan.org.clone()),
+                registered,
+                now,
+                &keys,
+            )?);
             envelopes.push(network_version(&plan.org, &file, now, &keys.organisation)?);
             file
         }
     };
     write_durably(&dir.network(), file.bytes()).map_err(cannot)?;
-    envelopes.push(capture_device(plan, &keys, now)?);
+    let device = capture_device(plan, &keys, now)?;
+    // Told to peers with the addresses that the device signs.
+    write_durably(&capture_file(&dir), device.stored()).map_err(cannot)?;
+    envelopes.push(device);
     outbox::put(&args.dir, &envelopes)?;
     crate::core::create(&dir, &config.data_dir(&args.dir), &plan.origin)
         .map_err(|e| Failure::fault("cannot make the log").because(&e))
@@ -212,6 +254,11 @@ pub(crate) fn witness_name(network: &str, org: &OrgId) -> String {
 /// The device that signs for clients of this node.
 pub(crate) fn capture_id(org: &OrgId) -> DeviceId {
     DeviceId::new(org, "capture").expect("`capture` is a local name of a device")
+}
+
+/// Where the attestation that introduces that device is kept.
+pub(crate) fn capture_file(dir: &Dir) -> PathBuf {
+    dir.keys().join("capture.cose")
 }
 
 fn log_keys(plan: &Plan, keys: &Keys) -> Result<LogKeys, Failure> {
@@ -262,8 +309,18 @@ fn genesis(
     now: Timestamp,
 ) -> Result<Envelope, Failure> {
     let network = plan.network.clone();
-    let genesis = Genesis { network, keys: log_keys.clone(), previous: None };
-    signed(plan, Subject::Log(plan.origin.clone()), Body::Genesis(genesis), now, keys)
+    let genesis = Genesis {
+        network,
+        keys: log_keys.clone(),
+        previous: None,
+    };
+    signed(
+        plan,
+        Subject::Log(plan.origin.clone()),
+        Body::Genesis(genesis),
+        now,
+        keys,
+    )
 }
 
 fn capture_device(plan: &Plan, keys: &Keys, now: Timestamp) -> Result<Envelope, Failure> {
@@ -299,7 +356,9 @@ fn found(
         v: 1,
         name: plan.network.clone(),
         version: 1,
-        expires_at: now.checked_add_ms(NETWORK_LIFE_MS).unwrap_or(Timestamp::MAX),
+        expires_at: now
+            .checked_add_ms(NETWORK_LIFE_MS)
+            .unwrap_or(Timestamp::MAX),
         registrars: vec![registrar],
         threshold: 1,
         members: vec![Member::new(plan.org.clone(), plan.roles.clone(), log_keys)],
@@ -320,9 +379,19 @@ pub(crate) fn network_version(
     use hallmark_schemas::kind::network::Network as Version;
     use hallmark_schemas::kind::value::Blob;
 
-    let version = Version { version: file.network().version, file: Blob(file.bytes().to_vec()) };
+    let version = Version {
+        version: file.network().version,
+        file: Blob(file.bytes().to_vec()),
+    };
     let sub = Subject::Org(org.clone());
     let claims = claims(org, sub, Audience::Public, Vec::new(), now);
-    sign(Draft { claims, body: Body::Network(version) }, random(), key)
-        .map_err(|e| Failure::usage("cannot log the network file").because(&e))
+    sign(
+        Draft {
+            claims,
+            body: Body::Network(version),
+        },
+        random(),
+        key,
+    )
+    .map_err(|e| Failure::usage("cannot log the network file").because(&e))
 }

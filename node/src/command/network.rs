@@ -1,11 +1,14 @@
 //! `network`: shows the network file, or makes its next version.
 
+use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::key::{SecretKey, Signer};
+use hallmark_schemas::kind::Body;
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::network::{Member, Network, NetworkFile};
 use hallmark_schemas::policy::{Policy, Witness};
@@ -17,16 +20,21 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::{now, write_durably};
 use crate::keys::{self, Purpose};
+use crate::outbox;
 use crate::socket::Local;
+
+/// Longest wait for what a version rests on.
+const RECORDED_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Shows, or changes the witness policy.
 pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
-    let file = read_network(&Dir::new(&args.dir).network())?;
     let Some(quorum) = args.quorum else {
-        show(&file, output);
+        show(&read_network(&Dir::new(&args.dir).network())?, output);
         return Ok(Exit::Done);
     };
+    let _turn = take_turn(&args.dir)?;
+    let file = current(&args.dir)?;
     if args.action.is_some() {
         return Err(Failure::usage("`show` and --quorum exclude one another"));
     }
@@ -34,8 +42,19 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let mut network = file.network().clone();
     network.policy = policy(&network, quorum, &args.witnesses)?;
     let next = next_version(network, &key)?;
-    wait_for(publish(&args.dir, &config, &next, Vec::new(), &key, output))?;
-    let text = format!("version {} asks for {quorum} witnesses", next.network().version);
+    wait_for(publish(
+        &args.dir,
+        &config,
+        &file,
+        &next,
+        Vec::new(),
+        &key,
+        output,
+    ))?;
+    let text = format!(
+        "version {} asks for {quorum} witnesses",
+        next.network().version
+    );
     output.verdict("made", text);
     Ok(Exit::Done)
 }
@@ -51,14 +70,73 @@ fn show(file: &NetworkFile, output: Output) {
     }
     for member in &network.members {
         let roles: Vec<_> = member.roles.iter().map(|role| role.as_str()).collect();
-        let urls = if member.urls.is_empty() { "-".to_owned() } else { member.urls.join(" ") };
-        text.push_str(&format!("member {} {} {urls}\n", member.org, roles.join(",")));
+        let urls = if member.urls.is_empty() {
+            "-".to_owned()
+        } else {
+            member.urls.join(" ")
+        };
+        text.push_str(&format!(
+            "member {} {} {urls}\n",
+            member.org,
+            roles.join(",")
+        ));
     }
     text.push_str(network.policy.to_string().trim_end());
     let json = serde_json::to_value(network).unwrap_or_default();
     output.item(text, &json);
     let members = network.members.len();
-    output.verdict("valid", format!("signed by its registrars, {members} members"));
+    output.verdict(
+        "valid",
+        format!("signed by its registrars, {members} members"),
+    );
+}
+
+/// Waits until no other command, nor the running node, makes a version of the network file. The
+/// turn ends when the file is dropped.
+pub(crate) fn take_turn(dir: &Path) -> Result<File, Failure> {
+    let path = Dir::new(dir).run().join("network.lock");
+    let cannot =
+        |e: std::io::Error| Failure::busy(format!("cannot lock {}", path.display())).because(&e);
+    std::fs::create_dir_all(Dir::new(dir).run()).map_err(cannot)?;
+    let mut options = OpenOptions::new();
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(cannot)?;
+    file.lock().map_err(cannot)?;
+    Ok(file)
+}
+
+/// The newest version: the running node's, else the folder's with what waits in the outbox.
+pub(crate) fn current(dir: &Path) -> Result<NetworkFile, Failure> {
+    let mut newest = read_network(&Dir::new(dir).network())?;
+    let told = wait_for(async {
+        let Some(local) = Local::connect(dir).await? else {
+            return Ok(None);
+        };
+        local.get("/network.hallmark").await.map(Some)
+    })?;
+    let mut later = Vec::new();
+    if let Some(answer) = told {
+        later.extend(NetworkFile::parse(&answer.body));
+    }
+    for (_, stored) in outbox::waiting(dir)?
+        .into_iter()
+        .flat_map(|parcel| parcel.items)
+    {
+        let envelope = Envelope::parse(&stored).ok();
+        if let Some(Body::Network(version)) = envelope.as_ref().map(Envelope::body) {
+            later.extend(NetworkFile::parse(&version.file.0));
+        }
+    }
+    for file in later {
+        if NetworkFile::successor_valid(&newest, &file).is_ok() {
+            newest = file;
+        }
+    }
+    Ok(newest)
 }
 
 /// The organisation key, if this organisation is a registrar.
@@ -68,9 +146,18 @@ pub(crate) fn registrar_key(
     file: &NetworkFile,
     passphrase_file: Option<&Path>,
 ) -> Result<SecretKey, Failure> {
-    let key = || keys::open(&Dir::new(dir).keys(), Purpose::Organisation, passphrase_file);
+    let key = || {
+        keys::open(
+            &Dir::new(dir).keys(),
+            Purpose::Organisation,
+            passphrase_file,
+        )
+    };
     let registrars = &file.network().registrars;
-    if !registrars.iter().any(|registrar| registrar.org == config.org) {
+    if !registrars
+        .iter()
+        .any(|registrar| registrar.org == config.org)
+    {
         let names: Vec<_> = registrars.iter().map(|one| one.org.to_string()).collect();
         return Err(Failure::usage(format!("{} is no registrar", config.org))
             .help(format!("the registrar does this: {}", names.join(", "))));
@@ -79,34 +166,43 @@ pub(crate) fn registrar_key(
 }
 
 /// The same network one version on, signed.
-pub(crate) fn next_version(
-    mut network: Network,
-    key: &dyn Signer,
-) -> Result<NetworkFile, Failure> {
+pub(crate) fn next_version(mut network: Network, key: &dyn Signer) -> Result<NetworkFile, Failure> {
     network.version += 1;
-    network.expires_at =
-        now().checked_add_ms(NETWORK_LIFE_MS).unwrap_or(network.expires_at);
+    network.expires_at = now()
+        .checked_add_ms(NETWORK_LIFE_MS)
+        .unwrap_or(network.expires_at);
     NetworkFile::sign(network, &[key])
         .map_err(|e| Failure::usage("cannot sign the network file").because(&e))
 }
 
-/// Logs `first` and the version, and puts the version into force, at a running node or in the
-/// folder.
+/// Logs `first` and the version, then puts the version into force.
+///
+/// At a running node all of it is recorded under the old policy first: a new witness may be one
+/// whose admission is only being published. A folder at rest takes it at once, unless the policy
+/// changes.
 pub(crate) async fn publish(
     dir: &Path,
     config: &Config,
+    old: &NetworkFile,
     file: &NetworkFile,
     mut first: Vec<Envelope>,
     key: &dyn Signer,
     output: Output,
 ) -> Result<(), Failure> {
+    let is_running = Local::connect(dir).await?.is_some();
+    if !is_running && old.network().policy != file.network().policy {
+        return Err(super::not_running(dir)
+            .note("another witness policy is put into force by the running node"));
+    }
     first.push(network_version(&config.org, file, now(), key)?);
-    // What the file rests on is durable before the file is in force.
     log(dir, &first, output).await?;
     let Some(local) = Local::connect(dir).await? else {
         return write_durably(&Dir::new(dir).network(), file.bytes())
             .map_err(|e| Failure::fault("cannot write network.hallmark").because(&e));
     };
+    for envelope in &first {
+        wait_recorded(&local, &envelope.id()).await?;
+    }
     let kind = "application/vnd.hallmark.network+cbor";
     let answer = local.post("/local/network", kind, file.bytes()).await?;
     match answer.status {
@@ -118,6 +214,26 @@ pub(crate) async fn publish(
     }
 }
 
+/// Waits until the attestation, or the earlier one that says the same, is recorded.
+async fn wait_recorded(local: &Local, id: &ContentId) -> Result<(), Failure> {
+    let until = Instant::now() + RECORDED_WAIT_MAX;
+    loop {
+        let answer = local.get(&format!("/entries/{id}")).await?;
+        // 404: the same was said before, under another id.
+        if matches!(answer.status, 200 | 404) {
+            return Ok(());
+        }
+        if until < Instant::now() {
+            return Err(
+                Failure::busy(format!("{id} is stored, but not recorded yet"))
+                    .note("the network file is unchanged")
+                    .help("give the command again when `hallmark-node status` says ready"),
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, Failure> {
     if quorum == 0 {
         return Ok(Policy::none());
@@ -126,26 +242,45 @@ fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, 
     let chosen: Vec<&Member> = if names.is_empty() {
         network.members.iter().collect()
     } else {
-        names.iter().map(|name| named(network, name)).collect::<Result<_, _>>()?
+        names
+            .iter()
+            .map(|name| named(network, name))
+            .collect::<Result<_, _>>()?
     };
     for member in chosen {
         let (name, key) = (member.org.slug(), member.witness_key.clone());
         if !witnesses.iter().any(|known: &Witness| known.key == key) {
-            witnesses.push(Witness { name, key, url: member.urls.first().cloned() });
+            witnesses.push(Witness {
+                name,
+                key,
+                url: member.urls.first().cloned(),
+            });
         }
     }
     let count = witnesses.len();
     Policy::threshold(quorum, witnesses).ok_or_else(|| {
-        Failure::usage(format!("a quorum of {quorum} cannot be had of {count} witnesses"))
-            .help("name more with --witness, or ask for fewer")
+        Failure::usage(format!(
+            "a quorum of {quorum} cannot be had of {count} witnesses"
+        ))
+        .help("name more with --witness, or ask for fewer")
     })
 }
 
 fn named<'a>(network: &'a Network, name: &str) -> Result<&'a Member, Failure> {
-    let org = name.parse::<OrgId>().or_else(|_| OrgId::from_slug(name)).ok();
-    let found = network.members.iter().find(|member| Some(&member.org) == org.as_ref());
+    let org = name
+        .parse::<OrgId>()
+        .or_else(|_| OrgId::from_slug(name))
+        .ok();
+    let found = network
+        .members
+        .iter()
+        .find(|member| Some(&member.org) == org.as_ref());
     found.ok_or_else(|| {
-        let slugs: Vec<_> = network.members.iter().map(|member| member.org.slug()).collect();
+        let slugs: Vec<_> = network
+            .members
+            .iter()
+            .map(|member| member.org.slug())
+            .collect();
         Failure::usage(format!("{name} is no member"))
             .help(format!("members: {}", slugs.join(", ")))
     })

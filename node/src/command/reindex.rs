@@ -30,7 +30,7 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
     let size = node.log().head().size;
     drop(node);
     writer.stop();
-    for derived in ["lake", "findings.json", "addresses.json"] {
+    for derived in ["lake", "lake.json", "findings.json", "addresses.json"] {
         let path = data.path().join(derived);
         let removed = if path.is_dir() {
             std::fs::remove_dir_all(&path)
@@ -44,6 +44,9 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
             _ => {}
         }
     }
-    output.verdict("rebuilt", format!("{size} entries; the lake is made again by the next run"));
+    output.verdict(
+        "rebuilt",
+        format!("{size} entries; the lake is made again by the next run"),
+    );
     Ok(Exit::Done)
 }

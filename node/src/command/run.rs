@@ -19,7 +19,6 @@ use crate::cli::{Output, RunArgs};
 use crate::client::Client;
 use crate::config::Config;
 use crate::core::{Node, OpenError, OpenOptions, WriterThread};
-use crate::store::lock::LockError;
 use crate::failure::Failure;
 use crate::files::{now, write_durably};
 use crate::judge::{self, Judged};
@@ -27,6 +26,7 @@ use crate::keys::{self, Purpose};
 use crate::peers::address::AddressBook;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
+use crate::store::lock::LockError;
 use crate::witness::Witness;
 use crate::{mqtt, peers, socket, witness};
 
@@ -86,9 +86,9 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
         return Failure::busy(held.to_string())
             .help("one process works in a folder; stop the other first");
     }
-    Failure::fault("cannot open the log").because(&error).help(
-        "nothing was changed; `hallmark-node check` tells what is damaged",
-    )
+    Failure::fault("cannot open the log")
+        .because(&error)
+        .help("nothing was changed; `hallmark-node check` tells what is damaged")
 }
 
 fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
@@ -100,7 +100,10 @@ fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
     let named = |e: hallmark_schemas::note::VerifierKeyError| {
         Failure::usage("the configured origin is no name for a log").because(&e)
     };
-    let log_vkey = NoteSigner::log(&config.origin, log_key.clone()).map_err(named)?.vkey().clone();
+    let log_vkey = NoteSigner::log(&config.origin, log_key.clone())
+        .map_err(named)?
+        .vkey()
+        .clone();
     let name = witness_name(&config.network, &config.org);
     let signer = NoteSigner::witness(&name, witness_key).map_err(named)?;
     let network = RwLock::new(Arc::new(options.network.clone()));
@@ -134,6 +137,8 @@ fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
         network,
         witnessed: Mutex::default(),
         deferred: Mutex::default(),
+        devices: Mutex::default(),
+        told: Mutex::default(),
         metrics: handle,
         config,
     });
@@ -159,7 +164,12 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let router = api::router(Arc::clone(&service));
     let shared = Arc::new(http.clone());
     let door = |door| {
-        tokio::spawn(serve(door, Arc::clone(&shared), router.clone(), stopped.clone()))
+        tokio::spawn(serve(
+            door,
+            Arc::clone(&shared),
+            router.clone(),
+            stopped.clone(),
+        ))
     };
     // The witness endpoint answers before the own log signs anything.
     let doors = [door(Door::Tcp(listener, tls)), door(Door::Socket(local))];
@@ -168,7 +178,11 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
         tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),
+        tokio::spawn(announce::run(
+            Arc::clone(&service),
+            url.clone(),
+            stopped.clone(),
+        )),
     ];
     if let Some(broker) = broker.clone() {
         let (service, stopped) = (Arc::clone(&service), stopped.clone());
@@ -178,6 +192,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
             }
         }));
     }
+    announce::renew_first(&service, &url).await;
     write_addresses(&service, &url, broker.as_deref())?;
     info!(url, broker, origin = service.config.origin, "ready");
     output.say(format!("ready: {url}"));
@@ -192,9 +207,9 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
         }
     }
     match fault {
-        Some(cause) => Err(Failure::fault("the log cannot be written any more").note(cause).help(
-            "free or repair the disk, then start again: everything acknowledged is durable",
-        )),
+        Some(cause) => Err(Failure::fault("the log cannot be written any more")
+            .note(cause)
+            .help("free or repair the disk, then start again: everything acknowledged is durable")),
         None => Ok(Exit::Done),
     }
 }
@@ -213,7 +228,9 @@ async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
         #[cfg(feature = "broker")]
         "embedded" => {
             service.health.broker(false);
-            mqtt::broker::start(service.config.mqtt.listen).await.map(Some)
+            mqtt::broker::start(service.config.mqtt.listen)
+                .await
+                .map(Some)
         }
         #[cfg(not(feature = "broker"))]
         "embedded" => Err(Failure::usage("this build has no embedded broker")
@@ -230,8 +247,11 @@ fn write_addresses(service: &Service, url: &str, mqtt: Option<&str>) -> Result<(
     let addresses = serde_json::json!({
         "http": url, "p2p": [], "mqtt": mqtt, "pid": std::process::id(),
     });
-    write_durably(&Dir::new(&service.dir).addresses(), addresses.to_string().as_bytes())
-        .map_err(|e| Failure::fault("cannot write run/addresses.json").because(&e))
+    write_durably(
+        &Dir::new(&service.dir).addresses(),
+        addresses.to_string().as_bytes(),
+    )
+    .map_err(|e| Failure::fault("cannot write run/addresses.json").because(&e))
 }
 
 /// SIGTERM, Ctrl-C, or the cause for which the writer stopped.

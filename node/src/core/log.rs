@@ -135,6 +135,11 @@ impl LogHandle {
         Ok(None)
     }
 
+    /// The first attestation of the own log with this natural identity.
+    pub fn same_statement(&self, identity: &[u8; 32]) -> Result<Option<ContentId>, StoreError> {
+        Ok(self.shared.catalogue.identity(identity)?)
+    }
+
     /// Whether the own log holds the body, in the tree or not.
     pub fn holds(&self, id: &ContentId) -> Result<bool, StoreError> {
         Ok(self.shared.catalogue.body(self.shared.log, id)?.is_some())

@@ -104,16 +104,27 @@ fn everything_that_no_rule_needs_is_refused() {
     for text in HOSTILE {
         assert!(check(text, &BTreeMap::new()).is_err(), "{text}");
     }
-    let deep = format!("SELECT {}1{} AS x FROM devices", "(".repeat(5_000), ")".repeat(5_000));
+    let deep = format!(
+        "SELECT {}1{} AS x FROM devices",
+        "(".repeat(5_000),
+        ")".repeat(5_000)
+    );
     assert!(check(&deep, &BTreeMap::new()).is_err());
-    let long = format!("SELECT device FROM devices -- {}", "x".repeat(super::RULE_BYTES_MAX));
+    let long = format!(
+        "SELECT device FROM devices -- {}",
+        "x".repeat(super::RULE_BYTES_MAX)
+    );
     assert!(check(&long, &BTreeMap::new()).is_err());
 }
 
 #[test]
 fn what_rules_need_is_allowed() {
     for text in HONEST {
-        assert!(check(text, &BTreeMap::new()).is_ok(), "{text}: {:?}", check(text, &BTreeMap::new()).err());
+        assert!(
+            check(text, &BTreeMap::new()).is_ok(),
+            "{text}: {:?}",
+            check(text, &BTreeMap::new()).err()
+        );
     }
 }
 
@@ -121,10 +132,22 @@ fn what_rules_need_is_allowed() {
 fn a_query_names_the_tables_without_which_it_is_empty() {
     let cases: &[(&str, &[&str])] = &[
         ("SELECT device FROM devices", &["devices"]),
-        ("SELECT d.device FROM devices AS d LEFT JOIN calibrations AS c ON c.device = d.device", &["devices"]),
-        ("SELECT d.device FROM devices AS d JOIN calibrations AS c ON c.device = d.device", &["calibrations", "devices"]),
-        ("SELECT device FROM devices UNION ALL SELECT device FROM calibrations", &[]),
-        ("WITH a AS (SELECT device FROM devices), b AS (SELECT device FROM a) SELECT device FROM b", &["devices"]),
+        (
+            "SELECT d.device FROM devices AS d LEFT JOIN calibrations AS c ON c.device = d.device",
+            &["devices"],
+        ),
+        (
+            "SELECT d.device FROM devices AS d JOIN calibrations AS c ON c.device = d.device",
+            &["calibrations", "devices"],
+        ),
+        (
+            "SELECT device FROM devices UNION ALL SELECT device FROM calibrations",
+            &[],
+        ),
+        (
+            "WITH a AS (SELECT device FROM devices), b AS (SELECT device FROM a) SELECT device FROM b",
+            &["devices"],
+        ),
         (
             "SELECT d.device FROM devices AS d WHERE EXISTS (SELECT 1 FROM coverage AS c WHERE c.covered_issuer = d.issuer)",
             &["coverage", "devices"],
@@ -136,6 +159,14 @@ fn a_query_names_the_tables_without_which_it_is_empty() {
     ];
     for (text, tables) in cases {
         let query = check(text, &BTreeMap::new()).expect("allowed");
-        assert_eq!(query.required.iter().map(String::as_str).collect::<Vec<_>>(), *tables, "{text}");
+        assert_eq!(
+            query
+                .required
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+            *tables,
+            "{text}"
+        );
     }
 }

@@ -58,13 +58,22 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 
 fn judge(folders: &[std::path::PathBuf]) -> Result<Judge, Failure> {
     let fault = |error: &dyn std::error::Error| Failure::fault(error.to_string());
-    let mut packs = vec![Pack::core().map_err(|error| fault(&error).because(&error))?];
+    let packs = vec![Pack::core().map_err(|error| fault(&error).because(&error))?];
+    let ours: Vec<_> = packs.iter().map(|pack| pack.digest).collect();
     for folder in folders {
-        packs.push(Pack::read(folder).map_err(|error| {
+        let pack = Pack::read(folder).map_err(|error| {
             Failure::usage(format!("{} is no rule pack", folder.display()))
                 .because(&error)
                 .help("`hallmark-verify rules test DIR` says what is wrong with a pack")
-        })?);
+        })?;
+        // The query engine is no authorization boundary.
+        if !ours.contains(&pack.digest) {
+            let strange = format!("the pack {} is none of those built in", folder.display());
+            return Err(Failure::usage(format!(
+                "{strange}, and this program has no jail to run it in"
+            ))
+            .help("run your own rules with `hallmark-verify rules test DIR`"));
+        }
     }
     Judge::new(packs).map_err(|error| {
         Failure::usage("the rules cannot be used")

@@ -27,7 +27,10 @@ pub fn distance_m(from: (i64, i64), to: (i64, i64)) -> Option<i64> {
         fits.then(|| (radians(lat_e7), radians(lon_e7)))
     };
     let ((lat1, lon1), (lat2, lon2)) = (radians(from)?, radians(to)?);
-    let (half_lat, half_lon) = (libm::sin((lat2 - lat1) / 2.0), libm::sin((lon2 - lon1) / 2.0));
+    let (half_lat, half_lon) = (
+        libm::sin((lat2 - lat1) / 2.0),
+        libm::sin((lon2 - lon1) / 2.0),
+    );
     let square = half_lat * half_lat + libm::cos(lat1) * libm::cos(lat2) * half_lon * half_lon;
     let angle = 2.0 * libm::asin(libm::sqrt(square.clamp(0.0, 1.0)));
     Some(libm::round(EARTH_RADIUS_M * angle) as i64)
@@ -43,7 +46,9 @@ impl DistanceM {
     /// The function.
     pub fn new() -> DistanceM {
         let arguments = vec![DataType::Int64; 4];
-        DistanceM { signature: Signature::exact(arguments, Volatility::Immutable) }
+        DistanceM {
+            signature: Signature::exact(arguments, Volatility::Immutable),
+        }
     }
 }
 
@@ -68,16 +73,17 @@ impl ScalarUDFImpl for DistanceM {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let columns = arrays.iter().map(|array| as_int64_array(array)).collect::<Result<Vec<_>>>()?;
+        let columns = arrays
+            .iter()
+            .map(|array| as_int64_array(array))
+            .collect::<Result<Vec<_>>>()?;
         let at = |column: usize, row: usize| {
             let column = columns[column];
             column.is_valid(row).then(|| column.value(row))
         };
         let rows = columns.first().map_or(0, |column| column.len());
         let distances: Int64Array = (0..rows)
-            .map(|row| {
-                distance_m((at(0, row)?, at(1, row)?), (at(2, row)?, at(3, row)?))
-            })
+            .map(|row| distance_m((at(0, row)?, at(1, row)?), (at(2, row)?, at(3, row)?)))
             .collect();
         Ok(ColumnarValue::Array(Arc::new(distances)))
     }
@@ -105,7 +111,10 @@ mod tests {
     #[test]
     fn shanghai_and_chengdu_lie_1660_km_apart() {
         let metres = distance_m((312_304_000, 1_214_737_000), (305_728_000, 1_040_668_000));
-        assert!(metres.is_some_and(|metres| (1_655_000..1_665_000).contains(&metres)), "{metres:?}");
+        assert!(
+            metres.is_some_and(|metres| (1_655_000..1_665_000).contains(&metres)),
+            "{metres:?}"
+        );
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub(crate) struct Answer {
 
 /// Memory shared by all sessions of a run.
 pub(crate) fn runtime(memory_max: usize) -> Result<Arc<RuntimeEnv>> {
-    RuntimeEnvBuilder::new().with_memory_limit(memory_max, 1.0).build_arc()
+    RuntimeEnvBuilder::new()
+        .with_memory_limit(memory_max, 1.0)
+        .build_arc()
 }
 
 /// Plans every rule over empty tables and looks at the columns it returns.
@@ -68,7 +70,11 @@ pub(crate) fn run(
         let mut answers = Vec::new();
         for bound in &rules {
             let findings = judge(&context, bound, as_of).await;
-            answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
+            answers.push(Answer {
+                code: bound.rule.header.code.clone(),
+                bucket,
+                findings,
+            });
         }
         answers
     })
@@ -92,10 +98,17 @@ async fn judge(
     Ok(findings)
 }
 
-async fn plan(context: &SessionContext, bound: &Bound<'_>, as_of: Timestamp) -> Result<LogicalPlan> {
+async fn plan(
+    context: &SessionContext,
+    bound: &Bound<'_>,
+    as_of: Timestamp,
+) -> Result<LogicalPlan> {
     let as_of_ms = i64::try_from(as_of.unix_ms()).unwrap_or(i64::MAX);
     let statement = bound.rule.query.bind(&bound.pack.parameters, as_of_ms);
-    context.state().statement_to_plan(Statement::Statement(Box::new(statement))).await
+    context
+        .state()
+        .statement_to_plan(Statement::Statement(Box::new(statement)))
+        .await
 }
 
 /// A session that knows the tables that these rules read, and nothing else.
@@ -112,11 +125,19 @@ fn session(
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
     let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
     function::register(&context)?;
-    let names: BTreeSet<&String> =
-        rules.iter().flat_map(|bound| &bound.rule.query.tables).collect();
+    let names: BTreeSet<&String> = rules
+        .iter()
+        .flat_map(|bound| &bound.rule.query.tables)
+        .collect();
     for name in names {
-        let Some(table) = declared(name) else { continue };
-        let schema = if name == table.name { schema(table) } else { schema_all(table) };
+        let Some(table) = declared(name) else {
+            continue;
+        };
+        let schema = if name == table.name {
+            schema(table)
+        } else {
+            schema_all(table)
+        };
         add(&context, name, schema, tables.get(name), shape)?;
     }
     Ok(context)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hallmark_schemas::audience::Audience;
@@ -13,16 +14,19 @@ use hallmark_schemas::layout::Dir;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::command::init::network_version;
-use crate::command::network::{next_version, registrar_key};
+use crate::admission::{AdmitError, Admitted};
+use crate::client::Ask;
+use crate::command::init::{capture_file, network_version};
+use crate::command::network::{next_version, registrar_key, take_turn};
 use crate::keys::{self, Purpose};
-use crate::admission::Admitted;
 use crate::service::Service;
 use crate::sign::Statement;
 
 /// Pause between two rounds of telling peers that did not answer.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a registrar's start waits for its own renewed network file.
+const RENEW_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Announces `url` once the organisation is admitted and the genesis is stored.
 pub(super) async fn run(service: Arc<Service>, url: String, mut stop: watch::Receiver<bool>) {
@@ -32,11 +36,25 @@ pub(super) async fn run(service: Arc<Service>, url: String, mut stop: watch::Rec
     }
 }
 
+/// Before the node says that it is ready: whoever is given the network file then finds it by it.
+pub(super) async fn renew_first(service: &Arc<Service>, url: &str) {
+    let renewed = async {
+        while !service.founded.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        renew_network(service, url).await;
+    };
+    // A registrar that cannot (a sealed key, a log that waits) is ready all the same.
+    let is_registrar = service.is_registrar();
+    if is_registrar && tokio::time::timeout(RENEW_WAIT_MAX, renewed).await.is_err() {
+        warn!("the network file does not name the new address yet");
+    }
+}
+
 async fn announce(service: &Arc<Service>, url: &str) {
     while !service.may_announce() {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    renew_network(service, url).await;
     let urls = vec![url.to_owned()];
     let mut stored = None;
     while stored.is_none() {
@@ -65,26 +83,26 @@ async fn attest(
         return Ok(None);
     }
     let now = (service.clock)();
-    let body = Addresses { from_at: now, urls: urls.to_vec(), multiaddrs: Vec::new() };
+    let body = Addresses {
+        from_at: now,
+        urls: urls.to_vec(),
+        multiaddrs: Vec::new(),
+    };
     let sub = Subject::Org(service.config.org.clone());
     let statement = Statement::of(Body::Node(body), sub, Audience::Public);
     let envelope = statement
         .sign(&service.config, now, service.capture.as_ref())
         .map_err(|e| e.to_string())?;
     let stored = envelope.stored().to_vec();
-    match service.admit_own(stored.clone()).await {
-        Ok(Admitted::Stored { .. }) => {
-            info!(?urls, "attested the addresses of this node");
-            Ok(Some(stored))
-        }
-        // Kept until the capture device is known; peers keep it as long, too.
-        Ok(Admitted::Deferred { .. }) => Ok(Some(stored)),
-        Err(error) => Err(error.to_string()),
-    }
+    // Deferred is as good: kept here until the capture device is known, by peers as long.
+    admit_patiently(service, &stored).await?;
+    info!(?urls, "attested the addresses of this node");
+    Ok(Some(stored))
 }
 
 /// Posts it to every known peer, until each has it.
 async fn tell(service: &Arc<Service>, stored: &[u8]) {
+    let device = std::fs::read(capture_file(&Dir::new(&service.dir))).unwrap_or_default();
     let mut told = BTreeSet::new();
     let mut wait = RETRY_WAIT;
     loop {
@@ -94,10 +112,7 @@ async fn tell(service: &Arc<Service>, stored: &[u8]) {
             if told.contains(&url) {
                 continue;
             }
-            let entries = format!("{url}/entries");
-            if let Ok(answer) = service.client.post(&entries, "application/cose", stored).await
-                && matches!(answer.status, 201 | 303)
-            {
+            if post(service, &url, &device).await && post(service, &url, stored).await {
                 told.insert(url);
             }
         }
@@ -106,23 +121,62 @@ async fn tell(service: &Arc<Service>, stored: &[u8]) {
     }
 }
 
+/// True if the peer keeps it.
+async fn post(service: &Service, url: &str, stored: &[u8]) -> bool {
+    let url = format!("{url}/entries");
+    let ask = Ask {
+        body: Some(("application/cose", stored)),
+        prefer: Some("respond-async"),
+        ..Ask::default()
+    };
+    let answer = service.client.ask(&url, ask).await;
+    answer.is_ok_and(|answer| matches!(answer.status, 201 | 303))
+}
+
+/// Admission, again while the node is only busy.
+async fn admit_patiently(service: &Service, stored: &[u8]) -> Result<Admitted, String> {
+    loop {
+        match service.admit_own(stored.to_vec()).await {
+            Ok(admitted) => return Ok(admitted),
+            Err(AdmitError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => return Err(crate::api::problem::with_causes(&error)),
+        }
+    }
+}
+
 /// A registrar's own URL stands in the network file, so that newcomers find it.
 async fn renew_network(service: &Arc<Service>, url: &str) {
     match renewed(service, url).await {
         Ok(false) => {}
         Ok(true) => info!(url, "the network file names the new address"),
-        Err(reason) => warn!(reason, "the network file keeps the old address of this node"),
+        Err(reason) => warn!(
+            reason,
+            "the network file keeps the old address of this node"
+        ),
     }
 }
 
 /// True if a version with the new address is logged and in force.
 async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
+    if !service.is_registrar() {
+        return Ok(false);
+    }
+    while !service.node.log().index_ready() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let dir = service.dir.clone();
+    let turn = tokio::task::spawn_blocking(move || take_turn(&dir)).await;
+    let _turn = turn
+        .map_err(|e| e.to_string())?
+        .map_err(|failure| failure.lines())?;
+    let adopting = Arc::clone(service);
+    let adopted = tokio::task::spawn_blocking(move || adopting.adopt_logged()).await;
+    adopted.map_err(|e| e.to_string())??;
     let file = service.network();
     let own = &service.config.org;
-    let is_registrar = file.network().registrars.iter().any(|one| one.org == *own);
     let mut network = file.network().clone();
     let member = network.members.iter_mut().find(|member| member.org == *own);
-    let Some(member) = member.filter(|member| is_registrar && member.urls != [url]) else {
+    let Some(member) = member.filter(|member| member.urls != [url]) else {
         return Ok(false);
     };
     member.urls = vec![url.to_owned()];
@@ -136,7 +190,7 @@ async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
     let key = key.map_err(lines)?;
     let next = next_version(network, &key).map_err(lines)?;
     let version = network_version(own, &next, (service.clock)(), &key).map_err(lines)?;
-    service.admit_own(version.stored().to_vec()).await.map_err(|e| e.to_string())?;
+    admit_patiently(service, version.stored()).await?;
     let adopting = Arc::clone(service);
     let adopted = tokio::task::spawn_blocking(move || adopting.adopt_network(next)).await;
     adopted.map_err(|e| e.to_string())??;
