@@ -1,7 +1,7 @@
 //! MQTT between agent and node: topics, and the acknowledgement that counts.
 //!
-//! Invariants: an MQTT acknowledgement proves nothing, an [`Ack`] does; `recorded` carries a receipt
-//! that the agent verifies itself; `refused` carries a reason.
+//! Invariants: an MQTT acknowledgement proves nothing, an [`Ack`] does; `recorded` carries a
+//! receipt that the agent verifies itself; `refused` carries a reason.
 
 use crate::attestation::ContentId;
 use crate::cbor::{self, CborError};

@@ -116,6 +116,7 @@ macro_rules! kinds {
         pub enum KindName { $(#[doc = $doc] $variant,)* }
 
         /// The body of an attestation.
+        #[expect(clippy::large_enum_variant, reason = "the large ones are rare and short-lived")]
         #[derive(Clone, Debug, PartialEq)]
         pub enum Body { $(#[doc = $doc] $variant($module::$variant),)* }
 
@@ -244,7 +245,7 @@ impl Body {
     }
 
     /// What counts as the content when two attestations of one identity are compared: the fields
-    /// without `salt`, and for an event its JSON without `recordTime`.
+    /// without `salt`, and for an event what its hash, eventID and error declaration say.
     pub fn normalised(&self) -> Vec<u8> {
         match self {
             Body::Event(event) => event.normalised(),

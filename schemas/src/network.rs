@@ -34,6 +34,9 @@ const CONTENT_TYPE: &str = "application/vnd.hallmark.network-file+cbor";
 /// Tag of COSE_Sign (RFC 9052 section 4.1).
 const TAG_COSE_SIGN: u64 = 98;
 
+/// Ed25519 signatures by the id of their key.
+type Signatures = BTreeMap<KeyId, [u8; 64]>;
+
 /// What a network file says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -205,7 +208,7 @@ impl Network {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NetworkFile {
     network: Network,
-    signatures: BTreeMap<KeyId, [u8; 64]>,
+    signatures: Signatures,
     bytes: Vec<u8>,
 }
 
@@ -402,7 +405,7 @@ fn signed_bytes(kid: &KeyId, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn encode(payload: &[u8], signatures: &BTreeMap<KeyId, [u8; 64]>) -> Vec<u8> {
+fn encode(payload: &[u8], signatures: &Signatures) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(payload.len() + 160 * (1 + signatures.len()));
     let mut encoder = Encoder::new(&mut bytes);
     let mut write = || -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
@@ -425,7 +428,7 @@ fn encode(payload: &[u8], signatures: &BTreeMap<KeyId, [u8; 64]>) -> Vec<u8> {
 }
 
 /// Payload and signatures. What this skips over, the comparison with [`encode`] checks.
-fn read(bytes: &[u8]) -> Result<(&[u8], BTreeMap<KeyId, [u8; 64]>), NetworkError> {
+fn read(bytes: &[u8]) -> Result<(&[u8], Signatures), NetworkError> {
     let mut decoder = Decoder::new(bytes);
     let parts = read_parts(&mut decoder);
     let at = decoder.position();
@@ -435,7 +438,7 @@ fn read(bytes: &[u8]) -> Result<(&[u8], BTreeMap<KeyId, [u8; 64]>), NetworkError
     }
 }
 
-fn read_parts<'a>(d: &mut Decoder<'a>) -> Option<(&'a [u8], BTreeMap<KeyId, [u8; 64]>)> {
+fn read_parts<'a>(d: &mut Decoder<'a>) -> Option<(&'a [u8], Signatures)> {
     let tag = d.tag().ok()?.as_u64();
     let shape = d.array().ok()?? == 4 && d.bytes().ok()? == protected_body();
     if tag != TAG_COSE_SIGN || !shape || d.map().ok()?? != 0 {

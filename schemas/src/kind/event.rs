@@ -83,11 +83,14 @@ impl Event {
         &self.fields
     }
 
-    /// What counts when two events of one identity are compared: the members without
-    /// `recordTime`, each number and name in one form.
+    /// What counts when two events of one identity are compared: the content that the hash is
+    /// made from, the eventID and the error declaration.
     pub(super) fn normalised(&self) -> Vec<u8> {
         let json = json::parse(&self.epcis).expect("parsed before");
-        json::canonical(&json, &["recordTime"]).into_bytes()
+        let error = json.get("errorDeclaration");
+        let error = error.map(|error| json::canonical(error, &[]));
+        let said = (hash::pre_hash(&json), &self.fields.event_id, error);
+        crate::cbor::to_vec(&said).expect("texts encode")
     }
 }
 

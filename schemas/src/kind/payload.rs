@@ -40,8 +40,17 @@ pub enum FrameError {
     Salt,
 }
 
-/// The entries of a CBOR map: each key and the range of key and value.
-fn entries(bytes: &[u8]) -> Result<Vec<(&str, Range<usize>, usize)>, FrameError> {
+/// One entry of a CBOR map.
+struct Member<'a> {
+    key: &'a str,
+    /// Where key and value stand.
+    range: Range<usize>,
+    /// Where the value begins.
+    value: usize,
+}
+
+/// The entries of a CBOR map.
+fn entries(bytes: &[u8]) -> Result<Vec<Member<'_>>, FrameError> {
     let mut decoder = Decoder::new(bytes);
     let fault = |at| FrameError::NotAMap { at };
     let count = decoder.map().ok().flatten().ok_or(fault(0))?;
@@ -54,7 +63,8 @@ fn entries(bytes: &[u8]) -> Result<Vec<(&str, Range<usize>, usize)>, FrameError>
         let key = decoder.str().map_err(|_| fault(start))?;
         let value = decoder.position();
         decoder.skip().map_err(|_| fault(value))?;
-        entries.push((key, start..decoder.position(), value));
+        let range = start..decoder.position();
+        entries.push(Member { key, range, value });
     }
     if decoder.position() != bytes.len() {
         return Err(fault(decoder.position()));
@@ -78,7 +88,7 @@ fn write_map(parts: &[&[u8]]) -> Vec<u8> {
 /// The caller has scanned `bytes`: they are deterministic CBOR within the depth limit.
 pub fn split(bytes: &[u8]) -> Result<(Vec<u8>, [u8; 16]), FrameError> {
     let (mut version, mut salt, mut own) = (None, None, Vec::new());
-    for (key, range, value) in entries(bytes)? {
+    for Member { key, range, value } in entries(bytes)? {
         match key {
             "v" => version = Decoder::new(&bytes[value..range.end]).u64().ok(),
             "salt" => salt = Decoder::new(&bytes[value..range.end]).bytes().ok(),
@@ -112,7 +122,7 @@ pub fn join(fields: &[u8], salt: &[u8; 16]) -> Vec<u8> {
     let own = entries(fields).expect("a body is encoded as a map with text keys");
     let mut parts: Vec<&[u8]> = own
         .into_iter()
-        .map(|(_, range, _)| &fields[range])
+        .map(|member| &fields[member.range])
         .collect();
     parts.push(&extra[..boundary]);
     parts.push(&extra[boundary..]);

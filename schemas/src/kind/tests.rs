@@ -1,3 +1,4 @@
+use super::KindName::{Device, Emissions, Event, Facility, Finding, Organisation, Readings};
 use super::*;
 use crate::attestation::{Draft, Envelope, sign};
 use crate::key::SecretKey;
@@ -97,22 +98,15 @@ fn rows_fit_the_tables_that_their_kind_declares() {
 
 #[test]
 fn a_field_at_fault_is_named_by_its_pointer() {
-    let bodies: Vec<(KindName, Value)> = vectors()
-        .into_iter()
-        .map(|(vector, one)| (one.kind(), vector["body"].clone()))
-        .collect();
     let refuse = |kind: KindName, change: &dyn Fn(&mut Value)| {
-        let mut body = bodies
-            .iter()
-            .find(|(name, _)| *name == kind)
-            .unwrap()
-            .1
-            .clone();
+        let mut all = vectors().into_iter();
+        let (vector, _) = all.find(|(_, one)| one.kind() == kind).unwrap();
+        let mut body = vector["body"].clone();
         change(&mut body);
         Body::from_json(kind, body).unwrap_err().pointer
     };
-    use KindName::{Device, Emissions, Event, Facility, Finding, Organisation, Readings};
-    let cases: [(KindName, &dyn Fn(&mut Value), &str); 14] = [
+    type Case<'a> = (KindName, &'a dyn Fn(&mut Value), &'a str);
+    let cases: [Case<'_>; 14] = [
         (
             Readings,
             &|body| body["samples"][1]["amount"] = json!(1.5),
@@ -167,11 +161,15 @@ fn a_field_at_fault_is_named_by_its_pointer() {
     for (kind, change, pointer) in cases {
         assert_eq!(refuse(kind, change), pointer, "{kind}");
     }
-    for (kind, body) in &bodies {
-        let mut body = body.clone();
+}
+
+#[test]
+fn unknown_fields_and_other_shapes_are_refused() {
+    for (vector, envelope) in vectors() {
+        let (kind, mut body) = (envelope.kind(), vector["body"].clone());
         body["unknown_field"] = json!(1);
-        assert!(Body::from_json(*kind, body).is_err(), "{kind}");
-        assert!(Body::from_json(*kind, json!([])).is_err(), "{kind}");
+        assert!(Body::from_json(kind, body).is_err(), "{kind}");
+        assert!(Body::from_json(kind, json!([])).is_err(), "{kind}");
     }
 }
 
@@ -212,29 +210,31 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_never_panics_and_never_keeps_the_id(at in 0_usize..10_000, to in any::<u8>()) {
+    fn a_changed_byte_never_keeps_the_id(at in 0_usize..10_000, to in any::<u8>()) {
         for (_, envelope) in vectors() {
             let mut bytes = envelope.stored().to_vec();
             let at = at % bytes.len();
             bytes[at] = to;
             if let Ok(changed) = Envelope::parse(&bytes) {
                 prop_assert_eq!(changed.id() == envelope.id(), bytes == envelope.stored());
-                prop_assert_eq!(changed.body().encode(&[0; 16]).len(), envelope.body().encode(&[0; 16]).len());
             }
         }
     }
 
     #[test]
-    fn readings_round_trip(amounts in proptest::collection::vec(any::<i64>(), 1..50), sequence in 0..i64::MAX as u64) {
+    fn readings_round_trip(
+        amounts in proptest::collection::vec(any::<i64>(), 1..50),
+        sequence in 0..i64::MAX as u64,
+    ) {
         let samples: Vec<Value> = (0..).zip(&amounts).map(|(index, amount)| {
             json!({"read_at": Timestamp::from_unix_ms(index * 1000), "amount": amount})
         }).collect();
         let body = json!({"boot": 0, "sequence": sequence, "quantity": "electricity", "unit": "Wh",
             "interval_s": 1, "clock_quality": "holdover", "samples": samples});
-        let body = Body::from_json(KindName::Readings, body).unwrap();
-        let again = Body::decode(KindName::Readings, &body.encode(&[1; 16])).unwrap();
+        let body = Body::from_json(Readings, body).unwrap();
+        let again = Body::decode(Readings, &body.encode(&[1; 16])).unwrap();
         prop_assert_eq!(&again, &body);
-        prop_assert_eq!(Body::from_json(KindName::Readings, body.to_json()).unwrap(), body);
+        prop_assert_eq!(Body::from_json(Readings, body.to_json()).unwrap(), body);
     }
 }
 

@@ -8,7 +8,12 @@ use super::{Bucket, Column, Table};
 pub static DEFECTS: Table = Table {
     name: "defects",
     columns: &[
-        Column::text("kind", "`bad_signature`, `key_not_in_force`, `fork`, `shrink`, `bad_chain`, `unlogged`, `withheld` …").required(),
+        Column::text(
+            "kind",
+            "`bad_signature`, `key_not_in_force`, `fork`, `shrink`, `bad_chain`, `unlogged`, \
+             `withheld` …",
+        )
+        .required(),
         Column::text("subject", "Of what").required(),
         Column::instant("at", "When"),
         Column::list("cites", "The evidence"),

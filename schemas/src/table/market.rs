@@ -42,7 +42,12 @@ pub static LEDGER_ENTRIES: Table = Table {
         Column::text("registry", "The registry").required(),
         Column::integer("seq", "Its number").required(),
         Column::text("order", "The order decided").required(),
-        Column::text("op", "`issue`, `transfer`, `surrender`, `retire`, `cancel`, `allocate`, `recover`, `carry_over`, `freeze`, `release` or `reverse`").required(),
+        Column::text(
+            "op",
+            "`issue`, `transfer`, `surrender`, `retire`, `cancel`, `allocate`, `recover`, \
+             `carry_over`, `freeze`, `release` or `reverse`",
+        )
+        .required(),
         Column::text("decision", "`accepted` or `refused`").required(),
         Column::text("reason", "Why"),
         Column::text("from_account", "From"),

@@ -11,7 +11,8 @@ pub static ACCREDITATIONS: Table = Table {
         Column::text("organisation", "The accredited body").required(),
         Column::text(
             "scheme",
-            "`iso17025`, `iso17020`, `iso17065`, `iso14065`, `cma`, `cnas` or an authority’s commission",
+            "`iso17025`, `iso17020`, `iso17065`, `iso14065`, `cma`, `cnas` or an authority’s \
+             commission",
         ),
         Column::text("number", "Its number"),
         Column::list("methods", "Methods it covers"),

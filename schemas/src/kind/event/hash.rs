@@ -1,14 +1,359 @@
-//! The hash of an event's content.
+//! The Event Hash ID of CBV 2.0: one `ni:` URI for one content of an event, however it is written.
+//!
+//! Invariants: `recordTime`, `eventID`, `errorDeclaration` and `rdfs:comment` do not count, so an
+//! error declaration hashes like the event it voids; times count in UTC to the millisecond, half
+//! up; numbers count as decimals without needless zeros; lists count as sorted; identifiers count
+//! in their canonical Digital Link with the finest key only; extensions count under the namespace
+//! of their prefix. The order of fields is that of the published vectors.
 
-use super::json::{self, Json};
+use super::decimal;
+use super::json::Json;
+use super::vocabulary::{self, WordList};
 use crate::kind::value::Digest;
+use crate::time::Timestamp;
 use sha2::Digest as _;
+use std::collections::BTreeMap;
 
-/// Members that do not belong to an event's content.
+/// The form in which a value counts.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    Time,
+    Id,
+    Word(&'static WordList),
+    Measurement,
+}
+
+/// The shape of a member.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// `key=value`, repeated for each value of a list.
+    Value(Form),
+    /// The key once, then `epc=value` for each.
+    Ids,
+    /// The key, then the members; repeated for each object of a list.
+    Object(&'static [Field]),
+    /// The key once, then for each object this word and its members.
+    Objects(&'static str, &'static [Field]),
+}
+
+/// A member of an event: its JSON name, the key it counts under, its shape.
+type Field = (&'static str, &'static str, Shape);
+
+const fn value(name: &'static str, form: Form) -> Field {
+    (name, name, Shape::Value(form))
+}
+
+const fn ids(name: &'static str) -> Field {
+    (name, name, Shape::Ids)
+}
+
+const QUANTITY: &[Field] = &[
+    value("epcClass", Form::Id),
+    value("quantity", Form::Plain),
+    value("uom", Form::Plain),
+];
+
+const fn quantities(name: &'static str) -> Field {
+    (name, name, Shape::Objects("quantityElement", QUANTITY))
+}
+
+const PLACE: &[Field] = &[value("id", Form::Id)];
+
+const METADATA: &[Field] = &[
+    value("time", Form::Time),
+    value("startTime", Form::Time),
+    value("endTime", Form::Time),
+    value("deviceID", Form::Id),
+    value("deviceMetadata", Form::Id),
+    value("rawData", Form::Id),
+    value("dataProcessingMethod", Form::Id),
+    value("bizRules", Form::Id),
+];
+
+const REPORT: &[Field] = &[
+    value("type", Form::Measurement),
+    value("exception", Form::Measurement),
+    value("deviceID", Form::Id),
+    value("deviceMetadata", Form::Id),
+    value("rawData", Form::Id),
+    value("dataProcessingMethod", Form::Id),
+    value("time", Form::Time),
+    value("microorganism", Form::Id),
+    value("chemicalSubstance", Form::Id),
+    value("value", Form::Plain),
+    value("component", Form::Word(&vocabulary::COMPONENT)),
+    value("stringValue", Form::Plain),
+    value("booleanValue", Form::Plain),
+    value("hexBinaryValue", Form::Plain),
+    value("uriValue", Form::Id),
+    value("minValue", Form::Plain),
+    value("maxValue", Form::Plain),
+    value("meanValue", Form::Plain),
+    value("sDev", Form::Plain),
+    value("percRank", Form::Plain),
+    value("percValue", Form::Plain),
+    value("uom", Form::Plain),
+    value("coordinateReferenceSystem", Form::Plain),
+];
+
+const SENSOR: &[Field] = &[
+    ("sensorMetadata", "sensorMetadata", Shape::Object(METADATA)),
+    ("sensorReport", "sensorReport", Shape::Object(REPORT)),
+];
+
+const fn parties(list: &'static str, members: &'static [Field]) -> Field {
+    (list, list, Shape::Objects("", members))
+}
+
+const DISPOSITIONS: &[Field] = &[
+    value("set", Form::Word(&vocabulary::DISPOSITION)),
+    value("unset", Form::Word(&vocabulary::DISPOSITION)),
+];
+
+const TRANSACTION: &[Field] = &[
+    value("type", Form::Word(&vocabulary::TRANSACTION)),
+    value("bizTransaction", Form::Id),
+];
+
+const DESTINATION: &[Field] = &[
+    value("type", Form::Word(&vocabulary::PARTY)),
+    value("destination", Form::Id),
+];
+
+const SOURCE: &[Field] = &[
+    value("type", Form::Word(&vocabulary::PARTY)),
+    value("source", Form::Id),
+];
+
+/// An event's members in the order in which they count.
+const EVENT: &[Field] = &[
+    ("type", "eventType", Shape::Value(Form::Plain)),
+    value("eventTime", Form::Time),
+    value("eventTimeZoneOffset", Form::Plain),
+    value("certificationInfo", Form::Id),
+    ids("epcList"),
+    value("parentID", Form::Id),
+    ids("inputEPCList"),
+    ids("childEPCs"),
+    quantities("quantityList"),
+    quantities("childQuantityList"),
+    quantities("inputQuantityList"),
+    ids("outputEPCList"),
+    quantities("outputQuantityList"),
+    value("action", Form::Plain),
+    value("transformationID", Form::Id),
+    value("bizStep", Form::Word(&vocabulary::BIZ_STEP)),
+    value("disposition", Form::Word(&vocabulary::DISPOSITION)),
+    (
+        "persistentDisposition",
+        "persistentDisposition",
+        Shape::Object(DISPOSITIONS),
+    ),
+    ("readPoint", "readPoint", Shape::Object(PLACE)),
+    ("bizLocation", "bizLocation", Shape::Object(PLACE)),
+    parties("bizTransactionList", TRANSACTION),
+    parties("destinationList", DESTINATION),
+    parties("sourceList", SOURCE),
+    (
+        "sensorElementList",
+        "sensorElementList",
+        Shape::Objects("sensorElement", SENSOR),
+    ),
+    ("ilmd", "ilmd", Shape::Object(&[])),
+];
+
+/// Members that are no content of an event.
 const EXCLUDED: [&str; 4] = ["@context", "errorDeclaration", "eventID", "recordTime"];
+const COMMENT: &str = "{http://www.w3.org/2000/01/rdf-schema#}comment";
 
-/// SHA-256 over the canonical JSON of the event without [`EXCLUDED`].
-pub fn event_hash(json: &Json) -> String {
-    let digest = sha2::Sha256::digest(json::canonical(json, &EXCLUDED));
-    format!("ni:///sha-256;{}?ver=hallmark1", Digest(digest.into()))
+/// Prefixes that the EPCIS context declares.
+const PREFIXES: [(&str, &str); 4] = [
+    ("cbv", "https://ref.gs1.org/cbv/"),
+    ("cbvmda", "urn:epcglobal:cbv:mda:"),
+    ("gs1", "https://gs1.org/voc/"),
+    ("rdfs", "http://www.w3.org/2000/01/rdf-schema#"),
+];
+
+/// The event's hash as a `ni:` URI.
+pub fn event_hash(event: &Json) -> String {
+    let digest = sha2::Sha256::digest(pre_hash(event));
+    format!("ni:///sha-256;{}?ver=CBV2.0", Digest(digest.into()))
+}
+
+/// The text that is hashed.
+pub fn pre_hash(event: &Json) -> String {
+    let mut prefixes = BTreeMap::from(PREFIXES);
+    declare(event.get("@context"), &mut prefixes);
+    Hasher { prefixes }.object(event, EVENT)
+}
+
+fn declare<'a>(context: Option<&'a Json>, prefixes: &mut BTreeMap<&'a str, &'a str>) {
+    match context {
+        Some(Json::List(parts)) => parts.iter().for_each(|part| declare(Some(part), prefixes)),
+        Some(Json::Object(members)) => {
+            let texts = members
+                .iter()
+                .filter_map(|(name, uri)| Some((&**name, uri.as_text()?)));
+            prefixes.extend(texts);
+        }
+        _ => {}
+    }
+}
+
+struct Hasher<'a> {
+    prefixes: BTreeMap<&'a str, &'a str>,
+}
+
+/// The values of a list, or the one value.
+fn values(json: &Json) -> &[Json] {
+    match json {
+        Json::List(values) => values,
+        one => std::slice::from_ref(one),
+    }
+}
+
+fn sorted(parts: impl Iterator<Item = String>) -> String {
+    let mut parts: Vec<String> = parts.collect();
+    parts.sort_unstable();
+    parts.concat()
+}
+
+impl Hasher<'_> {
+    /// The known members in their order, then the extensions.
+    fn object(&self, json: &Json, fields: &[Field]) -> String {
+        let known = fields.iter().map(|field| self.member(json, field));
+        let mut text: String = known.collect();
+        text.push_str(&self.extensions(json, fields));
+        text
+    }
+
+    fn member(&self, json: &Json, (name, key, shape): &Field) -> String {
+        let Some(json) = json.get(name) else {
+            return String::new();
+        };
+        let values = values(json).iter();
+        match shape {
+            Shape::Value(form) => sorted(values.map(|one| format!("{key}={}", scalar(one, *form)))),
+            Shape::Ids => {
+                let epcs = sorted(values.map(|one| format!("epc={}", scalar(one, Form::Id))));
+                format!("{key}{epcs}")
+            }
+            Shape::Object(fields) => {
+                sorted(values.map(|one| format!("{key}{}", self.object(one, fields))))
+            }
+            Shape::Objects(word, fields) => {
+                let all = sorted(values.map(|one| format!("{word}{}", self.object(one, fields))));
+                format!("{key}{all}")
+            }
+        }
+    }
+
+    fn extensions(&self, json: &Json, fields: &[Field]) -> String {
+        let Json::Object(members) = json else {
+            return String::new();
+        };
+        let own = |name: &str| fields.iter().any(|(known, ..)| *known == name);
+        let others = members
+            .iter()
+            .filter(|(name, _)| !own(name) && !EXCLUDED.contains(&name.as_str()));
+        sorted(others.map(|(name, value)| self.extension(name, value)))
+    }
+
+    fn extension(&self, name: &str, json: &Json) -> String {
+        let key = match name.split_once(':') {
+            Some((prefix, local)) => {
+                format!(
+                    "{{{}}}{local}",
+                    self.prefixes.get(prefix).unwrap_or(&prefix)
+                )
+            }
+            None => name.to_owned(),
+        };
+        if key == COMMENT {
+            return String::new();
+        }
+        sorted(values(json).iter().map(|one| match one {
+            Json::Object(_) => format!("{key}{}", self.extensions(one, &[])),
+            _ => format!("{key}={}", scalar(one, Form::Id)),
+        }))
+    }
+}
+
+fn scalar(json: &Json, form: Form) -> String {
+    let text = match json {
+        Json::Text(text) => text.trim(),
+        Json::Number(literal) => return decimal::plain(literal),
+        Json::Bool(value) => return value.to_string(),
+        _ => return String::new(),
+    };
+    match form {
+        Form::Plain => text.to_owned(),
+        Form::Time => time(text).unwrap_or_else(|| text.to_owned()),
+        Form::Id => identifier(text),
+        Form::Word(list) => list.web(list.fold(text).unwrap_or(text)),
+        Form::Measurement => match vocabulary::measurement(text) {
+            uri if uri.contains(':') => uri.to_owned(),
+            word => format!("https://gs1.org/voc/{word}"),
+        },
+    }
+}
+
+/// RFC 3339 in UTC with three decimals, rounded half up at the fourth.
+fn time(text: &str) -> Option<String> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (cut, up) = match digits {
+        0..=3 => (text.to_owned(), false),
+        _ => {
+            let zone = &rest[digits..];
+            (
+                format!("{whole}.{}{zone}", &rest[..3]),
+                b'5' <= rest.as_bytes()[3],
+            )
+        }
+    };
+    let at = Timestamp::parse(&cut).ok()?.checked_add_ms(i64::from(up))?;
+    let utc = at.to_string();
+    let (seconds, fraction) = utc
+        .trim_end_matches('Z')
+        .split_once('.')
+        .unwrap_or((utc.trim_end_matches('Z'), ""));
+    Some(format!("{seconds}.{fraction:0<3}Z"))
+}
+
+/// Keys after which one more key makes an identifier finer, best first.
+const FINER: [(&str, &[&str]); 5] = [
+    ("01", &["21", "10", "235"]),
+    ("8006", &["21", "10"]),
+    ("414", &["254"]),
+    ("8010", &["8011"]),
+    ("8004", &[]),
+];
+
+/// The canonical Digital Link with its finest key only; other identifiers as they stand.
+fn identifier(text: &str) -> String {
+    let item = vocabulary::item(text);
+    let Some(path) = item.strip_prefix("https://id.gs1.org/") else {
+        return item;
+    };
+    let path = path.split('?').next().unwrap_or(path);
+    let parts: Vec<&str> = path.split('/').collect();
+    let [key, value, qualifiers @ ..] = parts.as_slice() else {
+        return item;
+    };
+    let finer = FINER
+        .iter()
+        .find(|(known, _)| known == key)
+        .map_or(&[][..], |(_, finer)| finer);
+    let finest = finer.iter().find_map(|wanted| {
+        let mut pairs = qualifiers.chunks_exact(2);
+        pairs
+            .find(|pair| pair[0] == *wanted)
+            .map(|pair| format!("/{}/{}", pair[0], pair[1]))
+    });
+    format!(
+        "https://id.gs1.org/{key}/{value}{}",
+        finest.unwrap_or_default()
+    )
 }

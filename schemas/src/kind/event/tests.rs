@@ -52,9 +52,41 @@ fn valid_documents_are_read_and_invalid_ones_refused() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Files whose hashes rest on a list of fields to ignore, which stands outside the event.
+const IGNORING: &str = "IgnoreFields";
+
+#[test]
+fn hashes_are_those_of_the_published_vectors() {
+    let mut wrong = Vec::new();
+    for path in files("event-hash", "jsonld") {
+        if path.to_string_lossy().contains(IGNORING) {
+            continue;
+        }
+        let events = from_epcis_document(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let expected = std::fs::read_to_string(path.with_extension("hashes")).unwrap();
+        let texts = std::fs::read_to_string(path.with_extension("prehashes")).unwrap_or_default();
+        assert_eq!(events.len(), expected.lines().count(), "{}", path.display());
+        let mut texts = texts.lines();
+        for (event, expected) in events.iter().zip(expected.lines()) {
+            let json = json::parse(event).unwrap();
+            let text = texts.next();
+            if hash::event_hash(&json) != expected.trim() {
+                let found = hash::pre_hash(&json);
+                wrong.push(format!(
+                    "{}\n{found}\n{}",
+                    path.display(),
+                    text.unwrap_or_default()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
 fn event(change: &str) -> Result<Event, FieldError> {
     let text = r#"{"type":"ObjectEvent","eventTime":"2026-03-01T08:00:00+08:00",
-        "eventTimeZoneOffset":"+08:00","action":"ADD","epcList":["urn:epc:id:sgtin:6901234.000020.1"],
+        "eventTimeZoneOffset":"+08:00","action":"ADD",
+        "epcList":["urn:epc:id:sgtin:6901234.000020.1"],
         "quantityList":[{"epcClass":"urn:epc:class:lgtin:6901234.000020.L7","quantity":2.50}],
         "bizStep":"commissioning","ilmd":{"cbvmda:lotNumber":"L7"}}"#;
     let (from, to) = change.split_once(" -> ").unwrap_or(("", ""));
@@ -102,7 +134,7 @@ fn what_breaks_the_schema_is_refused_with_its_pointer() {
     let twice = event(r#""bizStep" -> "action""#).unwrap_err().to_string();
     assert_eq!(
         twice,
-        "/epcis: member \"action\" is repeated at line 4 column 9"
+        "/epcis: member \"action\" is repeated at line 5 column 9"
     );
     let deep = "[".repeat(100_000);
     assert!(Event::parse(&deep).is_err());
@@ -123,6 +155,25 @@ fn spaces_member_order_and_zeros_change_no_hash_but_content_does() {
 }
 
 #[test]
+fn the_form_of_an_identifier_makes_no_contradiction() {
+    let normalised = |change: &str| event(change).unwrap().normalised();
+    let same = normalised("");
+    let link = "urn:epc:id:sgtin:6901234.000020.1 -> https://example.com/01/06901234000207/21/1";
+    assert_eq!(normalised(link), same);
+    assert_eq!(
+        normalised("commissioning -> urn:epcglobal:cbv:bizstep:commissioning"),
+        same
+    );
+    assert_ne!(
+        normalised(r#"{"type" -> {"eventID":"urn:uuid:1","type""#),
+        same
+    );
+    let error =
+        r#"{"type" -> {"errorDeclaration":{"declarationTime":"2026-03-02T00:00:00Z"},"type""#;
+    assert_ne!(normalised(error), same);
+}
+
+#[test]
 fn events_leave_their_document_with_order_literals_and_context() {
     let text = r#"{"@context":["c"],"type":"EPCISDocument","epcisBody":{"eventList":[
         {"type":"ObjectEvent","b":1.50,"a":"\u0041\n"}, {"@context":"own","type":"X"}]}}"#;
@@ -136,7 +187,10 @@ fn events_leave_their_document_with_order_literals_and_context() {
 
 proptest::proptest! {
     #[test]
-    fn arbitrary_text_never_panics(text in ".{0,200}", bytes in "[\\[\\]{}:,\"\\\\u0-9eE.+-]{0,60}") {
+    fn arbitrary_text_never_panics(
+        text in ".{0,200}",
+        bytes in "[\\[\\]{}:,\"\\\\u0-9eE.+-]{0,60}",
+    ) {
         let _ = (Event::parse(&text), Event::parse(&bytes), from_epcis_document(&bytes));
     }
 }

@@ -51,6 +51,14 @@ pub const ERROR_REASON: WordList = WordList {
     words: "did_not_occur incorrect_data",
 };
 
+/// Components of a vector or position.
+pub const COMPONENT: WordList = WordList {
+    urn: "comp",
+    web: "Comp",
+    words: "altitude axial_distance azimuth easting elevation_angle height latitude longitude \
+        northing polar_angle spherical_radius x y z",
+};
+
 /// Web addresses that the CBV has had.
 const WEB: [&str; 4] = [
     "https://ref.gs1.org/cbv/",
