@@ -100,7 +100,7 @@ fn sign_and_spool(batcher: &mut Batcher, spool: &mut Spool) -> Result<Taken> {
             source_unit: None,
         };
         let signed_at = Timestamp::from_unix_ms(read_at.unix_ms() / 1000 * 1000);
-        group.extend(batcher.sample(&series, sample, Instant::now(), signed_at)?);
+        group.extend(batcher.sample(&series, (sample, None), Instant::now(), signed_at)?);
         if group.len() == GROUP || number + 1 == BATCHES * SAMPLES {
             let entries: Vec<_> = group
                 .iter()

@@ -12,8 +12,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use humantime_serde::re::humantime::parse_duration;
 use hallmark_schemas::exit::Exit;
+use humantime_serde::re::humantime::parse_duration;
 
 use crate::command;
 use crate::failure::Failure;
@@ -21,9 +21,11 @@ use crate::failure::Failure;
 /// Signs scans and meter readings where they are taken, and loses none.
 #[derive(Debug, Parser)]
 #[command(name = "hallmark-agent", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done · 1 some items refused · 2 command line or \
+#[command(
+    after_help = "Exit codes: 0 done · 1 some items refused · 2 command line or \
 configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete · 6 busy, locked or \
-unreachable · 70 our own fault")]
+unreachable · 70 our own fault"
+)]
 pub struct Cli {
     /// How results are printed: text for people, json with one object a line for programs.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
@@ -115,10 +117,20 @@ pub struct InitArgs {
     #[arg(long, value_name = "URN")]
     pub facility: Option<String>,
     /// Latitude, decimal degrees.
-    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "lon")]
+    #[arg(
+        long,
+        value_name = "DEGREES",
+        allow_hyphen_values = true,
+        requires = "lon"
+    )]
     pub lat: Option<String>,
     /// Longitude, decimal degrees.
-    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "lat")]
+    #[arg(
+        long,
+        value_name = "DEGREES",
+        allow_hyphen_values = true,
+        requires = "lat"
+    )]
     pub lon: Option<String>,
 }
 
@@ -189,9 +201,7 @@ impl FromStr for Speed {
             return Ok(Speed::Max);
         }
         match text.parse::<f64>() {
-            Ok(rows) if rows.is_finite() && 0.001 <= rows && rows <= 1e6 => {
-                Ok(Speed::PerSecond(rows))
-            }
+            Ok(rows) if (0.001..=1e6).contains(&rows) => Ok(Speed::PerSecond(rows)),
             _ => Err("expected max, or rows a second from 0.001 to 1000000".to_owned()),
         }
     }
@@ -237,8 +247,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            eprintln!("help: see `hallmark-agent --help` for the commands and their examples");
+            return Exit::Usage.into();
         }
     };
     start_logging();

@@ -1,4 +1,7 @@
-//! The agent's options: `config.toml`, then the defaults here. The one place that reads it.
+//! The agent's options: the environment, then `config.toml`, then the defaults here.
+//!
+//! Each option outside `[[source]]` is also `HALLMARK_` and its key in capitals, such as
+//! `HALLMARK_ACK_WAIT_MAX` or `HALLMARK_MQTT_URL`.
 //!
 //! Invariants: an unknown key is an error with its line and the nearest known key; every value is
 //! within its stated range once a [`Config`] exists.
@@ -68,7 +71,10 @@ pub struct SpoolConfig {
 
 impl Default for SpoolConfig {
     fn default() -> SpoolConfig {
-        SpoolConfig { bytes_max: default_bytes_max(), when_full: WhenFull::default() }
+        SpoolConfig {
+            bytes_max: default_bytes_max(),
+            when_full: WhenFull::default(),
+        }
     }
 }
 
@@ -147,7 +153,10 @@ const fn default_keep_alive() -> Duration {
 }
 
 fn default_mqtt() -> MqttConfig {
-    MqttConfig { keep_alive: default_keep_alive(), ..MqttConfig::default() }
+    MqttConfig {
+        keep_alive: default_keep_alive(),
+        ..MqttConfig::default()
+    }
 }
 
 impl Config {
@@ -159,18 +168,35 @@ impl Config {
                 .because(&error)
                 .help("make the folder with `hallmark-agent init`")
         })?;
-        Config::parse(&text).map_err(|fault| {
-            Failure::usage(format!("{} is wrong", path.display())).note(fault.reason).help(fault.help)
+        Config::parse_with(&text, |name| std::env::var(name).ok()).map_err(|fault| {
+            Failure::usage(format!("{} is wrong", path.display()))
+                .note(fault.reason)
+                .help(fault.help)
         })
     }
 
     /// Reads the text of a configuration.
     pub fn parse(text: &str) -> Result<Config, ConfigFault> {
-        let raw: Raw = toml::from_str(text).map_err(|error| ConfigFault::toml(text, &error))?;
+        Config::parse_with(text, |_| None)
+    }
+
+    /// Reads the text of a configuration under an environment.
+    fn parse_with(
+        text: &str,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, ConfigFault> {
+        let mut raw: Raw = toml::from_str(text).map_err(|error| ConfigFault::toml(text, &error))?;
+        raw.override_by(environment)?;
         let config = Config {
-            device: raw.device.parse().map_err(|error| ConfigFault::value("device", &error))?,
+            device: raw
+                .device
+                .parse()
+                .map_err(|error| ConfigFault::value("device", &error))?,
             release: raw.release,
-            audience: raw.audience.parse().map_err(|error| ConfigFault::value("audience", &error))?,
+            audience: raw
+                .audience
+                .parse()
+                .map_err(|error| ConfigFault::value("audience", &error))?,
             samples_max: raw.samples_max,
             batch_wait_max: raw.batch_wait_max,
             ack_wait_max: raw.ack_wait_max,
@@ -188,10 +214,97 @@ impl Config {
         within("samples_max", self.samples_max, 1, 4096)?;
         within("window_max", self.window_max, 1, 65_536)?;
         within("spool.bytes_max", self.spool.bytes_max, 16 << 20, 1 << 40)?;
-        within("batch_wait_max (s)", self.batch_wait_max, Duration::from_millis(10), s(86_400))?;
+        within(
+            "batch_wait_max (s)",
+            self.batch_wait_max,
+            Duration::from_millis(10),
+            s(86_400),
+        )?;
         within("ack_wait_max (s)", self.ack_wait_max, s(1), s(3_600))?;
         within("mqtt.keep_alive (s)", self.mqtt.keep_alive, s(5), s(600))
     }
+}
+
+impl Raw {
+    /// Options of the environment take the place of those in the file.
+    fn override_by(
+        &mut self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), ConfigFault> {
+        let get = |key: &str| {
+            let name = format!("HALLMARK_{}", key.replace('.', "_").to_uppercase());
+            environment(&name).map(|text| (name, text))
+        };
+        override_with(get("device"), &mut self.device, parse_text)?;
+        override_with(get("release"), &mut self.release, parse_word)?;
+        override_with(get("audience"), &mut self.audience, parse_text)?;
+        override_with(get("samples_max"), &mut self.samples_max, parse_number)?;
+        override_with(
+            get("batch_wait_max"),
+            &mut self.batch_wait_max,
+            parse_duration,
+        )?;
+        override_with(get("ack_wait_max"), &mut self.ack_wait_max, parse_duration)?;
+        override_with(get("window_max"), &mut self.window_max, parse_number)?;
+        override_with(
+            get("spool.bytes_max"),
+            &mut self.spool.bytes_max,
+            parse_number,
+        )?;
+        override_with(
+            get("spool.when_full"),
+            &mut self.spool.when_full,
+            parse_word,
+        )?;
+        let mqtt = &mut self.mqtt;
+        override_with(get("mqtt.url"), &mut mqtt.url, parse_some)?;
+        override_with(get("mqtt.username"), &mut mqtt.username, parse_some)?;
+        override_with(
+            get("mqtt.password_file"),
+            &mut mqtt.password_file,
+            parse_some,
+        )?;
+        override_with(get("mqtt.ca_file"), &mut mqtt.ca_file, parse_some)?;
+        override_with(get("mqtt.cert_file"), &mut mqtt.cert_file, parse_some)?;
+        override_with(get("mqtt.key_file"), &mut mqtt.key_file, parse_some)?;
+        override_with(get("mqtt.keep_alive"), &mut mqtt.keep_alive, parse_duration)
+    }
+}
+
+fn override_with<T>(
+    found: Option<(String, String)>,
+    value: &mut T,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<(), ConfigFault> {
+    if let Some((name, text)) = found {
+        *value = parse(&text).map_err(|reason| ConfigFault {
+            reason: format!("{name}: {reason}"),
+            help: format!("correct or unset {name}"),
+        })?;
+    }
+    Ok(())
+}
+
+fn parse_text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn parse_some<T: for<'a> From<&'a str>>(text: &str) -> Result<Option<T>, String> {
+    Ok(Some(T::from(text)))
+}
+
+fn parse_number<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime_serde::re::humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// One of the words that the file takes for the option, too.
+fn parse_word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let word = serde_json::Value::from(text);
+    serde_json::from_value(word).map_err(|error| error.to_string())
 }
 
 fn within<T: PartialOrd + std::fmt::Debug>(
@@ -220,7 +333,10 @@ pub struct ConfigFault {
 
 impl ConfigFault {
     fn value(key: &str, error: &dyn std::fmt::Display) -> ConfigFault {
-        ConfigFault { reason: format!("{key}: {error}"), help: format!("correct {key}") }
+        ConfigFault {
+            reason: format!("{key}: {error}"),
+            help: format!("correct {key}"),
+        }
     }
 
     /// Adds the line, and the nearest known key where one is unknown.
@@ -237,7 +353,10 @@ impl ConfigFault {
             }
             None => "see the comments that `hallmark-agent init` writes".to_owned(),
         };
-        ConfigFault { reason: format!("line {line}: {message}"), help }
+        ConfigFault {
+            reason: format!("line {line}: {message}"),
+            help,
+        }
     }
 }
 
@@ -258,7 +377,10 @@ mod tests {
     #[test]
     fn defaults_are_within_their_ranges() {
         let config = Config::parse(DEVICE).unwrap();
-        assert_eq!((config.release, config.audience), (Release::Recorded, Audience::Members));
+        assert_eq!(
+            (config.release, config.audience),
+            (Release::Recorded, Audience::Members)
+        );
         assert_eq!(config.mqtt.keep_alive, Duration::from_secs(30));
     }
 
@@ -267,11 +389,38 @@ mod tests {
         for (text, line, key) in [
             ("\nrelase = \"stored\"\n", "line 3", "`release`"),
             ("[spool]\nbytes = 1\n", "line 3", "`bytes_max`"),
-            ("[[source]]\nprotocol = \"stdin\"\nreadpoint = \"x\"\n", "line 4", "`read_point`"),
+            (
+                "[[source]]\nprotocol = \"stdin\"\nreadpoint = \"x\"\n",
+                "line 4",
+                "`read_point`",
+            ),
         ] {
             let fault = Config::parse(&format!("{DEVICE}{text}")).unwrap_err();
             assert!(fault.reason.contains(line), "{fault:?}");
             assert!(fault.help.contains(key), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_takes_the_place_of_the_file() {
+        let text = format!("{DEVICE}release = \"recorded\"\n[mqtt]\nurl = \"mqtt://a:1883\"\n");
+        let config = Config::parse_with(&text, |name| match name {
+            "HALLMARK_RELEASE" => Some("stored".to_owned()),
+            "HALLMARK_MQTT_URL" => Some("mqtt://b:1883".to_owned()),
+            "HALLMARK_ACK_WAIT_MAX" => Some("3s".to_owned()),
+            "HALLMARK_SPOOL_BYTES_MAX" => Some("33554432".to_owned()),
+            _ => None,
+        });
+        let config = config.unwrap();
+        assert_eq!(config.release, Release::Stored);
+        assert_eq!(config.mqtt.url.as_deref(), Some("mqtt://b:1883"));
+        assert_eq!(
+            (config.ack_wait_max.as_secs(), config.spool.bytes_max),
+            (3, 32 << 20)
+        );
+        for (variable, value) in [("HALLMARK_RELEASE", "never"), ("HALLMARK_WINDOW_MAX", "0")] {
+            let set = |name: &str| (name == variable).then(|| value.to_owned());
+            assert!(Config::parse_with(DEVICE, set).is_err(), "{variable}");
         }
     }
 

@@ -18,8 +18,9 @@ const HEADER: &str = "hallmark-device-key-1 ";
 /// Makes a key and its file, mode 0600.
 pub fn create(path: &Path) -> Result<SecretKey, Failure> {
     let mut seed = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(&mut *seed)
-        .map_err(|error| Failure::fault("the operating system gives no random bytes").note(error))?;
+    getrandom::fill(&mut *seed).map_err(|error| {
+        Failure::fault("the operating system gives no random bytes").note(error)
+    })?;
     let mut line = Zeroizing::new(String::from(HEADER));
     for byte in seed.iter() {
         line.push_str(&format!("{byte:02x}"));
@@ -77,8 +78,10 @@ pub fn load(path: &Path) -> Result<SecretKey, Failure> {
 fn check_mode(path: &Path, meta: &fs::Metadata) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
     if meta.permissions().mode() & 0o077 != 0 {
-        return Err(Failure::usage(format!("{} is readable by others", path.display()))
-            .help(format!("chmod 600 {}", path.display())));
+        return Err(
+            Failure::usage(format!("{} is readable by others", path.display()))
+                .help(format!("chmod 600 {}", path.display())),
+        );
     }
     Ok(())
 }

@@ -49,6 +49,11 @@ impl Layout {
         self.dir.join("scans")
     }
 
+    /// Counts over all starts, for `status`.
+    pub fn tally(&self) -> PathBuf {
+        self.dir.join("tally.json")
+    }
+
     /// Held by the one process that works on the folder.
     pub fn lock(&self) -> PathBuf {
         self.dir.join("lock")

@@ -17,4 +17,5 @@ pub mod parse;
 pub mod publish;
 pub mod source;
 pub mod spool;
+pub mod tally;
 pub mod trust;

@@ -18,10 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::block_in_place;
 use tracing::{debug, error, info, warn};
 
-use crate::config::Release;
 use crate::batch::{BatchError, Batcher, Kept, Sealed, Taken};
+use crate::config::Release;
 use crate::delivery::Delivery;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::{Mark, Spool, SpoolError};
 use crate::trust::Trust;
 
 use link::LinkEvent;
@@ -140,6 +140,11 @@ impl Courier {
         }
     }
 
+    /// How far files have been taken in earlier starts.
+    pub fn marks(&self) -> &[Mark] {
+        self.spool.marks()
+    }
+
     /// Runs until the sources have ended and everything is answered, or until `stop`.
     ///
     /// Needs a runtime with several threads: syncs of the disk block.
@@ -189,14 +194,22 @@ impl Courier {
     }
 
     /// Signs and spools one thing and all that wait behind it, with one sync.
-    fn take(&mut self, first: Taken, inbox: &mut mpsc::Receiver<Taken>) -> Result<(), CourierError> {
+    fn take(
+        &mut self,
+        first: Taken,
+        inbox: &mut mpsc::Receiver<Taken>,
+    ) -> Result<(), CourierError> {
         let mut waiting = Vec::new();
         let mut next = Some(first);
         let mut count = 0;
         while let Some(taken) = next {
             self.sign(taken, &mut waiting)?;
             count += 1;
-            next = if count < TAKE_MAX { inbox.try_recv().ok() } else { None };
+            next = if count < TAKE_MAX {
+                inbox.try_recv().ok()
+            } else {
+                None
+            };
         }
         self.heard_at = Instant::now();
         self.store(waiting)
@@ -217,17 +230,27 @@ impl Courier {
                 }
                 return Ok(());
             }
-            Taken::Sample { series, sample } => self.batcher.sample(&series, sample, now, at),
+            Taken::Sample {
+                series,
+                sample,
+                mark,
+            } => self.batcher.sample(&series, (sample, mark), now, at),
             Taken::Flush => self.batcher.seal(at),
         };
-        waiting.extend(sealed?.map(|sealed| Waiting { sealed, answer: None }));
+        waiting.extend(sealed?.map(|sealed| Waiting {
+            sealed,
+            answer: None,
+        }));
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), CourierError> {
         let sealed = self.batcher.seal(wall_clock())?;
         match sealed {
-            Some(sealed) => self.store(vec![Waiting { sealed, answer: None }]),
+            Some(sealed) => self.store(vec![Waiting {
+                sealed,
+                answer: None,
+            }]),
             None => Ok(()),
         }
     }
@@ -271,7 +294,10 @@ impl Courier {
             }
         }
         if !self.untaken.is_empty() {
-            error!(waiting = self.untaken.len(), "the spool is full: nothing more is taken");
+            error!(
+                waiting = self.untaken.len(),
+                "the spool is full: nothing more is taken"
+            );
         }
         Ok(())
     }
@@ -279,12 +305,19 @@ impl Courier {
     fn spool_all(&mut self, waiting: &[Waiting]) -> Result<(), SpoolError> {
         let entries: Vec<_> = waiting
             .iter()
-            .map(|one| (one.sealed.envelope.id(), one.sealed.class, one.sealed.envelope.stored()))
+            .map(|one| {
+                (
+                    one.sealed.envelope.id(),
+                    one.sealed.class,
+                    one.sealed.envelope.stored(),
+                )
+            })
             .collect();
         if entries.is_empty() {
             return Ok(());
         }
-        block_in_place(|| self.spool.take(&entries))
+        let mark = waiting.iter().rev().find_map(|one| one.sealed.mark);
+        block_in_place(|| self.spool.take_marked(&entries, mark))
     }
 
     fn confirm(&mut self, waiting: Vec<Waiting>) {
@@ -296,14 +329,19 @@ impl Courier {
 
     /// Sends what is due, if the broker is there.
     fn send_due(&mut self) -> Result<(), CourierError> {
-        let Some(client) = &self.client else { return Ok(()) };
+        let Some(client) = &self.client else {
+            return Ok(());
+        };
         let topic = &self.trust.enrolled().attest_topic;
         for ordinal in self.delivery.due(Instant::now(), &self.spool) {
             let Some(body) = self.spool.read(ordinal)? else {
                 self.delivery.settled(ordinal);
                 continue;
             };
-            if client.try_publish(topic, QoS::AtLeastOnce, false, body).is_err() {
+            if client
+                .try_publish(topic, QoS::AtLeastOnce, false, body)
+                .is_err()
+            {
                 debug!(ordinal, "the queue to the broker is full: sent later");
             }
         }
@@ -375,7 +413,9 @@ impl Courier {
 
     /// Whether the answer carries a receipt that proves the entry recorded.
     fn is_proved(&mut self, ack: &Ack, ordinal: u64) -> Result<bool, CourierError> {
-        let Some(attestation) = self.spool.read(ordinal)? else { return Ok(false) };
+        let Some(attestation) = self.spool.read(ordinal)? else {
+            return Ok(false);
+        };
         let receipt = ack.receipt.as_deref().unwrap_or_default();
         match self.trust.check_receipt(ack.id, &attestation, receipt) {
             Ok(recorded) => {
@@ -392,12 +432,20 @@ impl Courier {
     }
 
     fn retry_untaken(&mut self) -> Result<(), CourierError> {
-        if self.untaken.is_empty() { Ok(()) } else { self.store(Vec::new()) }
+        if self.untaken.is_empty() {
+            Ok(())
+        } else {
+            self.store(Vec::new())
+        }
     }
 
     fn on_timer(&mut self, now: Instant) -> Result<(), CourierError> {
         let due = self.batcher.due_at().is_some_and(|due_at| due_at <= now);
-        if due && self.untaken.is_empty() { self.flush() } else { Ok(()) }
+        if due && self.untaken.is_empty() {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// When something is next to be done without anything coming in.
@@ -418,7 +466,11 @@ impl Courier {
                     Some(_) => "the broker is there, but no node answers".to_owned(),
                     None => self.down_reason.clone(),
                 };
-                Err(CourierError::Unreachable { waited, reason, pending })
+                Err(CourierError::Unreachable {
+                    waited,
+                    reason,
+                    pending,
+                })
             }
             _ => Ok(()),
         }
@@ -426,7 +478,9 @@ impl Courier {
 
     /// Tells the broker that this is no accident.
     async fn goodbye(&mut self, link: &mut mpsc::Receiver<LinkEvent>) {
-        let Some(client) = self.client.take() else { return };
+        let Some(client) = self.client.take() else {
+            return;
+        };
         if client.try_disconnect().is_err() {
             return;
         }
@@ -451,7 +505,9 @@ fn reply(answer: Option<oneshot::Sender<Kept>>, kept: Kept) {
 
 /// The wall clock, for what the signer claims about time.
 fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     Timestamp::try_from_unix_ms(unix_ms).unwrap_or(Timestamp::MAX)
 }

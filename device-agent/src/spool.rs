@@ -94,6 +94,29 @@ pub struct Chain {
     pub last: Option<(u64, ContentId)>,
 }
 
+/// Most files whose marks are kept: 3 KiB at the head of each segment.
+pub const MARKS_MAX: usize = 64;
+
+/// How far a file has been taken, so that its replay goes on where it stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mark {
+    /// SHA-256 of the file.
+    pub file: ContentId,
+    /// Its first rows that lie in spooled batches.
+    pub rows: u64,
+}
+
+impl Mark {
+    /// Puts a mark last; it replaces the file's earlier one, or the oldest where there are many.
+    fn keep(marks: &mut Vec<Mark>, mark: Mark) {
+        marks.retain(|earlier| earlier.file != mark.file);
+        if MARKS_MAX <= marks.len() {
+            marks.remove(0);
+        }
+        marks.push(mark);
+    }
+}
+
 /// What opening found.
 #[derive(Debug)]
 pub struct Opened {
@@ -119,6 +142,7 @@ pub struct Spool {
     /// The `.rel` file written last, with its segment's number.
     released: Option<(u64, File)>,
     chain: Chain,
+    marks: Vec<Mark>,
     thinned: u64,
     poisoned: bool,
 }
@@ -154,7 +178,7 @@ impl Spool {
             .segments
             .last_key_value()
             .map_or(0, |(last, _)| last + 1);
-        let (active, bytes) = segment::create(dir, number, chain)?;
+        let (active, bytes) = segment::create(dir, number, chain, &found.marks)?;
         found.segments.insert(number, Segment { bytes, pending: 0 });
         let mut spool = Spool {
             dir: dir.to_path_buf(),
@@ -166,6 +190,7 @@ impl Spool {
             active,
             released: None,
             chain,
+            marks: found.marks,
             thinned: 0,
             poisoned: false,
         };
@@ -179,6 +204,21 @@ impl Spool {
 
     /// Takes entries with one sync for all of them. On success each is durable.
     pub fn take(&mut self, entries: &[(ContentId, Class, &[u8])]) -> Result<(), SpoolError> {
+        self.take_marked(entries, None)
+    }
+
+    /// How far files have been taken.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// Takes entries and notes with the same write how far that is in a file. The mark comes last:
+    /// a write that power cuts off takes rows again rather than losing them.
+    pub fn take_marked(
+        &mut self,
+        entries: &[(ContentId, Class, &[u8])],
+        mark: Option<Mark>,
+    ) -> Result<(), SpoolError> {
         if self.poisoned {
             return Err(SpoolError::Poisoned);
         }
@@ -209,7 +249,11 @@ impl Spool {
             });
             at += u64::from(length);
         }
+        at += mark.map_or(0, |mark| u64::from(segment::append_mark(&mut bytes, mark)));
         self.write_active(&bytes)?;
+        if let Some(mark) = mark {
+            Mark::keep(&mut self.marks, mark);
+        }
         let taken = places.len();
         for place in places {
             if let Class::Batch { sequence } = place.class {
@@ -348,7 +392,7 @@ impl Spool {
 
     fn roll(&mut self) -> Result<(), SpoolError> {
         let number = self.active_number() + 1;
-        let (active, bytes) = segment::create(&self.dir, number, self.chain)?;
+        let (active, bytes) = segment::create(&self.dir, number, self.chain, &self.marks)?;
         self.active = active;
         self.segments.insert(number, Segment { bytes, pending: 0 });
         self.drop_released_segments()

@@ -150,6 +150,11 @@ async fn found(
         Node::found(&programs, REGISTRAR, &folder.join("registrar"), "demo").await?;
     registrar.start(&[]).await?;
     registrar.ready(NETWORK_WAIT_MAX).await?;
+    // Newcomers start from the network file, which by now must say where the registrar answers.
+    shown(&registrar, "its own address", |file| {
+        file.contains(registrar.url())
+    })
+    .await?;
     let file = registrar.dir().join("network.hallmark");
     let mut producer = Node::join(&programs, PRODUCER, &folder.join("producer"), &file).await?;
     let mut verifier = Node::join(&programs, VERIFIER, &folder.join("verifier"), &file).await?;
@@ -167,7 +172,7 @@ async fn found(
         .await?
         .with_code(0)?;
     for node in [&registrar, &producer, &verifier] {
-        quorum_known(node).await?;
+        shown(node, "the quorum", |file| !file.contains("quorum none")).await?;
         node.ready(NETWORK_WAIT_MAX).await?;
         let Member { name, role, .. } = node.member();
         teller.say(&format!("{name} ({role}) at {}", node.url()));
@@ -183,12 +188,12 @@ async fn found(
     })
 }
 
-/// Waits until a node follows the network file that asks for witnesses.
-async fn quorum_known(node: &Node) -> anyhow::Result<()> {
-    let what = format!("{} to know the quorum", node.member().name);
+/// Waits until a node's network file (JSON) is as `wanted`.
+async fn shown(node: &Node, what: &str, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    let what = format!("{} to know {what}", node.member().name);
     until(&what, NETWORK_WAIT_MAX, || async {
         let shown = node.run("network", &["show", "--format", "json"]).await?;
-        Ok((shown.code == 0 && !shown.stdout.contains("quorum none")).then_some(()))
+        Ok((shown.code == 0 && wanted(&shown.stdout)).then_some(()))
     })
     .await
 }
@@ -208,9 +213,13 @@ async fn scan(stage: &Stage, teller: &Teller) -> anyhow::Result<Agent> {
     let wanted = bench.events();
     let what = format!("receipts of {wanted} scans");
     until(&what, NETWORK_WAIT_MAX, || async {
+        let kept = log_of(agent.dir())
+            .lines()
+            .filter(|line| line.starts_with("kept here: "))
+            .count();
         let status = agent.status().await?;
-        let has = |key: &str, count: usize| status[key].as_u64() == Some(count as u64);
-        Ok((has("recorded", wanted) && has("pending", 0)).then_some(()))
+        let is_empty = |key: &str| status[key].as_u64() == Some(0);
+        Ok((kept == wanted && is_empty("waiting") && is_empty("refused")).then_some(()))
     })
     .await
     .with_context(|| {
@@ -252,7 +261,7 @@ async fn measure(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     agent.start("replay", &[&stage.input.meter.to_string_lossy()])?;
     let process = agent.take_process()?;
     let code = process.ended(NETWORK_WAIT_MAX).await?;
-    let log = std::fs::read_to_string(dir.with_extension("log")).unwrap_or_default();
+    let log = log_of(&dir);
     let verdict = log.lines().last().unwrap_or_default();
     anyhow::ensure!(code == 0, "the meter's replay ended with {code}: {verdict}");
     teller.say(verdict);
@@ -356,6 +365,11 @@ async fn check(stage: &Stage, teller: &Teller) -> anyhow::Result<Vec<Value>> {
         findings.len()
     ));
     Ok(findings)
+}
+
+/// What the program of a folder has said so far.
+fn log_of(dir: &Path) -> String {
+    std::fs::read_to_string(dir.with_extension("log")).unwrap_or_default()
 }
 
 fn size_of(path: &Path) -> anyhow::Result<u64> {

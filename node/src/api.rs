@@ -215,3 +215,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Gives the state a name in handlers.
 pub(crate) type Ctx = State<App>;
+
+#[cfg(test)]
+mod tests;

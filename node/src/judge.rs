@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hallmark_schemas::time::Timestamp;
 use hallmark_verifier::evidence::Proven;
@@ -23,6 +23,9 @@ use tracing::{info, warn};
 use crate::api::problem::with_causes;
 use crate::files::write_durably;
 use crate::service::Service;
+
+/// How long judging waits for bodies that are on their way from peers.
+const BODIES_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// One judgement of everything that is held.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -78,6 +81,10 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(wait) => {}
         }
         published.borrow_and_update();
+        let until = Instant::now() + BODIES_WAIT_MAX;
+        while Instant::now() < until && is_fetching(&service).await {
+            tokio::time::sleep(BODIES_WAIT_MAX / 20).await;
+        }
         let (judging, started) = (Arc::clone(&service), Instant::now());
         match tokio::task::spawn_blocking(move || once(&judging)).await {
             Ok(Ok(count)) => info!(
@@ -99,6 +106,15 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
             () = service.evidence_changed.notified() => {}
         }
     }
+}
+
+/// Whether bodies of followed logs are on their way: what is only late must not look withheld.
+async fn is_fetching(service: &Arc<Service>) -> bool {
+    let node = service.node.clone();
+    let status = tokio::task::spawn_blocking(move || node.status()).await;
+    status.is_ok_and(|status| {
+        status.is_ok_and(|status| status.peers.iter().any(|peer| peer.wanted != 0))
+    })
 }
 
 /// Tabulates what is new, judges everything, keeps and shows the findings.
@@ -132,6 +148,9 @@ fn judge(service: &Service) -> Result<Judged, String> {
     };
     let judge = core_judge()?;
     let judged = judge.run(&tables, &options).map_err(|e| with_causes(&e))?;
+    for finding in &judged.findings {
+        tracing::debug!(code = finding.code, subject = finding.subject, "found");
+    }
     for failed in &judged.failed {
         warn!(
             code = failed.code,

@@ -277,7 +277,11 @@ async fn after(ingest: &Ingest, admitted: Admitted, sent: &Envelope, topic: &str
         reason: None,
     };
     let (id, known) = match admitted {
-        Admitted::Deferred { .. } => return plain(Status::Deferred),
+        Admitted::Deferred { id } => {
+            // It is stored and recorded without another word from the device.
+            let _ = ingest.awaited.try_send((id, topic.to_owned()));
+            return plain(Status::Deferred);
+        }
         Admitted::Stored { id, known } => (id, known),
     };
     if known {

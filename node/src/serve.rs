@@ -208,7 +208,7 @@ impl Doorman {
                 }
                 () = tokio::time::sleep(patience) => {
                     let now = beat.load(Ordering::Relaxed);
-                    let is_idle = now % 2 == 0 && (now == seen || now == 0);
+                    let is_idle = now.is_multiple_of(2) && (now == seen || now == 0);
                     if is_idle {
                         return;
                     }

@@ -9,6 +9,7 @@ mod it {
     mod input;
     mod network;
     mod steel;
+    mod readme;
     mod tidy;
     mod world;
 }

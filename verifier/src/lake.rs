@@ -131,6 +131,11 @@ pub fn replace(folder: &Path, table: &str, batches: &[RecordBatch]) -> Result<()
 
 /// Reads every table: sorted, a content id once, replaced rows hidden as [`tabulate`] does.
 pub fn read(folder: &Path) -> Result<TableSet, LakeError> {
+    Ok(tabulate::hide_replaced(read_rows(folder)?)?)
+}
+
+/// Reads every table with the replaced rows in it, and [`REPLACEMENTS`].
+pub fn read_rows(folder: &Path) -> Result<TableSet, LakeError> {
     let complete = ranges(folder)?;
     let mut set = TableSet::new();
     for path in paths(folder)? {
@@ -149,7 +154,7 @@ pub fn read(folder: &Path) -> Result<TableSet, LakeError> {
             }
         }
     }
-    Ok(tabulate::hide_replaced(lowest_log_only(set)?.sorted()?)?)
+    Ok(lowest_log_only(set)?.sorted()?)
 }
 
 /// For each log, by its name in paths, the entry after the last that is held whole.

@@ -186,7 +186,7 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
             Ok("node")
         }
         Some(Folder::Lake(folder)) => {
-            let tables = lake::read(&folder).map_err(|source| LoadError::Lake {
+            let tables = lake::read_rows(&folder).map_err(|source| LoadError::Lake {
                 path: folder,
                 source: Box::new(source),
             })?;

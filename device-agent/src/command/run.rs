@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::publish::Tally;
 use crate::source;
+use crate::tally::Board;
 
 /// Things taken that wait to be signed; a source that is faster waits here.
 pub(super) const INBOX_MAX: usize = 4096;
@@ -22,22 +23,36 @@ pub(super) fn run(args: &RunArgs, out: &Output) -> Result<Exit, Failure> {
     let layout = Layout::new(&args.dir);
     let config = Config::load(&layout)?;
     let sources = config.sources.clone();
-    let Agent { config, courier, lock } = Agent::open(&layout, config, None)?;
+    let Agent {
+        config,
+        courier,
+        lock,
+    } = Agent::open(&layout, config, None)?;
     let runtime = runtime()?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     for source in sources {
         start(source, &config, &layout, *out, sender.clone())?;
     }
-    out.say(format_args!("{} runs; SIGTERM or Ctrl-C stops it", config.device));
+    let mut board = Board::open(&layout);
+    out.say(format_args!(
+        "{} runs; SIGTERM or Ctrl-C stops it",
+        config.device
+    ));
     let ended = runtime.block_on(async move {
         // The inbox stays open after the last source has ended: run stays up.
         let _open = sender;
-        courier.run(inbox, stop_signal(), |_| {}).await
+        courier
+            .run(inbox, stop_signal(), |tally| board.show(tally))
+            .await
     });
     drop(lock);
     let (_, tally) = ended.map_err(|fault| courier_failure(&fault))?;
     out.verdict("stopped", summary(&tally));
-    Ok(if 0 < tally.refused { Exit::Found } else { Exit::Done })
+    Ok(if 0 < tally.refused {
+        Exit::Found
+    } else {
+        Exit::Done
+    })
 }
 
 /// Starts one source on a thread of its own, for instruments block.
@@ -60,7 +75,9 @@ fn start(
         }
     };
     let started = thread::Builder::new().name(name).spawn(take);
-    started.map(drop).map_err(|error| Failure::fault("cannot start a thread").because(&error))
+    started
+        .map(drop)
+        .map_err(|error| Failure::fault("cannot start a thread").because(&error))
 }
 
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -93,6 +110,12 @@ async fn interrupt() {
 }
 
 pub(super) fn summary(tally: &Tally) -> String {
-    let Tally { taken, acknowledged, refused, pending, .. } = tally;
+    let Tally {
+        taken,
+        acknowledged,
+        refused,
+        pending,
+        ..
+    } = tally;
     format!("{taken} taken, {acknowledged} recorded, {refused} refused, {pending} in the spool")
 }

@@ -27,8 +27,11 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
     }
     let (waiting, refused) = (seen.waiting.len(), seen.refused.len());
     out.verdict(
-        if waiting == 0 { "empty" } else { "waiting" },
-        format!("{waiting} wait for a receipt, {refused} refused, {} bytes", seen.bytes),
+        if waiting == 0 { "empty" } else { "pending" },
+        format!(
+            "{waiting} wait for a receipt, {refused} refused, {} bytes",
+            seen.bytes
+        ),
     );
     Ok(if 0 < refused { Exit::Found } else { Exit::Done })
 }
@@ -39,11 +42,15 @@ fn show(entry: &Waiting, out: &Output) {
         Class::Scan => None,
     };
     let envelope = Envelope::parse(&entry.body).ok();
-    let kind = envelope.as_ref().map_or("damaged", |envelope| envelope.kind().as_str());
-    let at = envelope.as_ref().map(|envelope| envelope.claims().iat.to_string());
-    let json = json!({ "state": "waiting", "id": entry.id, "kind": kind, "sequence": sequence,
+    let kind = envelope
+        .as_ref()
+        .map_or("damaged", |envelope| envelope.kind().as_str());
+    let at = envelope
+        .as_ref()
+        .map(|envelope| envelope.claims().iat.to_string());
+    let json = json!({ "state": "pending", "id": entry.id, "kind": kind, "sequence": sequence,
         "signed_at": at, "bytes": entry.body.len() });
     let number = sequence.map_or(String::new(), |sequence| format!(" {sequence}"));
     let at = at.unwrap_or_default();
-    out.item(format!("waiting {} {kind}{number} {at}", entry.id), &json);
+    out.item(format!("pending {} {kind}{number} {at}", entry.id), &json);
 }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::key;
 use crate::layout::Layout;
 use crate::spool::peek;
+use crate::tally::Totals;
 use crate::trust::Trust;
 
 pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
@@ -30,6 +31,7 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
         false => None,
     };
     let enrolled = trust.as_ref().map(Trust::enrolled);
+    let totals = Totals::read(&layout);
     let is_running = is_running(&layout);
     let oldest_at = seen.waiting.first().and_then(|entry| {
         let envelope = hallmark_schemas::attestation::Envelope::parse(&entry.body).ok()?;
@@ -44,7 +46,9 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
         "log": enrolled.map(|enrolled| enrolled.origin.clone()),
         "broker": enrolled.map(|enrolled| enrolled.broker.clone()),
         "sources": sources,
-        "waiting": seen.waiting.len(),
+        "pending": seen.waiting.len(),
+        "taken": totals.taken,
+        "recorded": totals.recorded,
         "oldest_at": oldest_at,
         "refused": seen.refused.len(),
         "damaged": seen.damaged,
@@ -56,10 +60,12 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
     let oldest = oldest_at.map_or(String::new(), |at| format!(", the oldest signed {at}"));
     let text = format!(
         "device   {}\nkey      {}\nlog      {log}\nbroker   {broker}\nsources  {}\n\
-         spool    {} waiting{oldest}, {} refused, {} of {} bytes",
+         recorded {} of {} taken\nspool    {} pending{oldest}, {} refused, {} of {} bytes",
         config.device,
         key.public().id(),
         sources.join(", "),
+        totals.recorded,
+        totals.taken,
         seen.waiting.len(),
         seen.refused.len(),
         seen.bytes,
@@ -72,7 +78,11 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
         (true, false) => ("stopped", "start it with `hallmark-agent run`"),
     };
     out.verdict(word, said);
-    Ok(if seen.refused.is_empty() { Exit::Done } else { Exit::Found })
+    Ok(if seen.refused.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Found
+    })
 }
 
 /// A folder that `init` made.
@@ -86,6 +96,8 @@ pub(super) fn require_folder(layout: &Layout) -> Result<(), Failure> {
 
 /// Whether another process holds the folder's lock.
 fn is_running(layout: &Layout) -> bool {
-    let Ok(lock) = File::open(layout.lock()) else { return false };
+    let Ok(lock) = File::open(layout.lock()) else {
+        return false;
+    };
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use csv::{ByteRecord, ReaderBuilder};
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::kind::readings::Sample;
 use hallmark_schemas::time::Timestamp;
 use tokio::sync::mpsc;
@@ -18,11 +19,14 @@ use crate::batch::{Series, Taken};
 use crate::cli::Speed;
 use crate::config::source::ReplayConfig;
 use crate::failure::Failure;
+use crate::spool::Mark;
 
 pub mod instant;
 
 /// Most rows of one file: 57 years of quarter hours; 160 bytes each are 320 MB.
 pub const ROWS_MAX: usize = 2_000_000;
+/// Longest file: a row has 20 to 200 bytes.
+pub const FILE_BYTES_MAX: u64 = 512 << 20;
 /// Most faulty rows that are told one by one.
 const FAULTS_SHOWN: usize = 20;
 /// Longest cell that is read.
@@ -33,25 +37,57 @@ const CELL_BYTES_MAX: usize = 64;
 pub struct Replayed {
     /// Rows handed over.
     pub rows: u64,
+    /// Rows that an earlier replay of the same file had handed over.
+    pub before: u64,
     /// Rows that were not; a malformed file is an error instead.
     pub refused: u64,
 }
 
 /// Reads a file of readings and hands its rows over.
 ///
+/// `rows_taken` says of a file, by its SHA-256, how many of its rows are in the spool already.
 /// Returns early, without error, when nobody takes any more.
 pub fn run(
     config: &ReplayConfig,
     input: Box<dyn Read + Send>,
     speed: Speed,
     taken: mpsc::Sender<Taken>,
+    rows_taken: impl Fn(&ContentId) -> u64,
 ) -> Result<Replayed, Failure> {
-    let samples = read(config, input)?;
+    let mut bytes = Vec::new();
+    let mut input = input.take(FILE_BYTES_MAX + 1);
+    input
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::input("cannot read the readings").because(&error))?;
+    if FILE_BYTES_MAX < bytes.len() as u64 {
+        return Err(
+            Failure::input(format!("the file has more than {FILE_BYTES_MAX} bytes"))
+                .help("cut it into several files"),
+        );
+    }
+    let file = ContentId::of(&bytes);
+    let samples = read(config, bytes.as_slice())?;
+    drop(bytes);
+    let before = rows_taken(&file).min(samples.len() as u64);
     let series = Arc::new(series(config));
-    let mut replayed = Replayed::default();
-    for sample in samples {
+    let mut replayed = Replayed {
+        before,
+        ..Replayed::default()
+    };
+    for (row, sample) in (1..).zip(samples) {
+        if row <= before {
+            continue;
+        }
+        let mark = Some(Mark { file, rows: row });
         let series = Arc::clone(&series);
-        if taken.blocking_send(Taken::Sample { series, sample }).is_err() {
+        if taken
+            .blocking_send(Taken::Sample {
+                series,
+                sample,
+                mark,
+            })
+            .is_err()
+        {
             return Ok(replayed);
         }
         replayed.rows += 1;
@@ -77,14 +113,22 @@ fn series(config: &ReplayConfig) -> Series {
 
 /// The samples of a file, or every fault in it.
 pub fn read(config: &ReplayConfig, input: impl Read) -> Result<Vec<Sample>, Failure> {
-    let mut reader =
-        ReaderBuilder::new().delimiter(config.delimiter).flexible(true).from_reader(input);
+    let mut reader = ReaderBuilder::new()
+        .delimiter(config.delimiter)
+        .flexible(true)
+        .from_reader(input);
     let unreadable = |error: &csv::Error| Failure::input("cannot read the readings").because(error);
-    let header = reader.byte_headers().map_err(|error| unreadable(&error))?.clone();
+    let header = reader
+        .byte_headers()
+        .map_err(|error| unreadable(&error))?
+        .clone();
     let columns = Columns::find(config, &header)?;
     let (mut samples, mut faults, mut faulty) = (Vec::new(), Vec::new(), 0_usize);
     let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|error| unreadable(&error))?
+    {
         let line = record.position().map_or(0, csv::Position::line);
         match columns.sample(config, &header, &record) {
             Ok(Some(sample)) if samples.len() < ROWS_MAX => samples.push(sample),
@@ -126,22 +170,24 @@ impl Columns {
     fn find(config: &ReplayConfig, header: &ByteRecord) -> Result<Columns, Failure> {
         let column = |name: &str, key: &str| {
             let is_named = |cell: &&[u8]| cell_text(cell).is_ok_and(|text| text == name);
-            let mut found =
-                header.iter().enumerate().filter(|(_, cell)| is_named(cell)).map(|(at, _)| at);
+            let mut found = header
+                .iter()
+                .enumerate()
+                .filter(|(_, cell)| is_named(cell))
+                .map(|(at, _)| at);
             match (found.next(), found.next()) {
                 (Some(at), None) => Ok(at),
                 (None, _) => Err(Failure::input(format!("line 1: no column {name:?}"))
                     .note(format!("the columns are {}", names(header)))
                     .help(format!("correct `{key}` in the [[source]] of config.toml"))),
-                (Some(_), Some(_)) => {
-                    Err(Failure::input(format!("line 1: two columns are called {name:?}"))
-                        .help("rename one of them"))
-                }
+                (Some(_), Some(_)) => Err(Failure::input(format!(
+                    "line 1: two columns are called {name:?}"
+                ))
+                .help("rename one of them")),
             }
         };
-        let optional = |name: &Option<String>, key| {
-            name.as_deref().map(|name| column(name, key)).transpose()
-        };
+        let optional =
+            |name: &Option<String>, key| name.as_deref().map(|name| column(name, key)).transpose();
         Ok(Columns {
             time: column(&config.time_column, "time_column")?,
             value: column(&config.value_column, "value_column")?,
@@ -158,10 +204,17 @@ impl Columns {
         row: &ByteRecord,
     ) -> Result<Option<Sample>, String> {
         if row.len() != header.len() {
-            return Err(format!("{} cells, the header has {}", row.len(), header.len()));
+            return Err(format!(
+                "{} cells, the header has {}",
+                row.len(),
+                header.len()
+            ));
         }
         let cell = |at: usize| {
-            let name = header.get(at).and_then(|cell| cell_text(cell).ok()).unwrap_or_default();
+            let name = header
+                .get(at)
+                .and_then(|cell| cell_text(cell).ok())
+                .unwrap_or_default();
             let place = format!("column {} ({name})", at + 1);
             match cell_text(row.get(at).unwrap_or_default()) {
                 Ok(text) => Ok((text, place)),
@@ -171,7 +224,9 @@ impl Columns {
         let convert = |at: usize| {
             let (text, place) = cell(at)?;
             let converted = config.quantity.convert(text, &config.unit);
-            converted.map(|found| found.amount).map_err(|error| format!("{place}: {error}"))
+            converted
+                .map(|found| found.amount)
+                .map_err(|error| format!("{place}: {error}"))
         };
         let (text, place) = cell(self.time)?;
         let read_at = instant::parse(config, text).map_err(|fault| format!("{place}: {fault}"))?;
@@ -184,7 +239,11 @@ impl Columns {
             Some((text, _)) if !text.is_empty() => self.register.map(convert).transpose()?,
             _ => None,
         };
-        let quality = self.quality.map(cell).transpose()?.map(|(text, _)| text.to_owned());
+        let quality = self
+            .quality
+            .map(cell)
+            .transpose()?
+            .map(|(text, _)| text.to_owned());
         Ok(Some(Sample {
             read_at,
             amount: convert(self.value)?,
@@ -208,8 +267,11 @@ fn cell_text(cell: &[u8]) -> Result<&str, String> {
 }
 
 fn names(header: &ByteRecord) -> String {
-    let names: Vec<String> =
-        header.iter().take(50).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    let names: Vec<String> = header
+        .iter()
+        .take(50)
+        .map(|cell| String::from_utf8_lossy(cell).into_owned())
+        .collect();
     names.join(", ")
 }
 

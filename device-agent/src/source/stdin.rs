@@ -35,7 +35,9 @@ pub fn run(
     taken: mpsc::Sender<Taken>,
 ) -> Result<(), Failure> {
     let stdin = Stdin::open(&config, &device, layout)?;
-    stdin.drive(std::io::stdin().lock(), &taken, &out).map(|_| ())
+    stdin
+        .drive(std::io::stdin().lock(), &taken, &out)
+        .map(|_| ())
 }
 
 /// The bench, and the scans that it remembers.
@@ -58,7 +60,10 @@ impl Stdin {
         let recent = Recent::open(&scans, config.duplicate_window, now()).map_err(|error| {
             Failure::fault(format!("cannot read {}", scans.display())).because(&error)
         })?;
-        Ok(Stdin { bench: Bench::new(config, device)?, recent })
+        Ok(Stdin {
+            bench: Bench::new(config, device)?,
+            recent,
+        })
     }
 
     fn drive(
@@ -75,7 +80,9 @@ impl Stdin {
             if line.trim().is_empty() {
                 continue;
             }
-            let Some(answer) = self.scan(&line, taken)? else { return Ok(driven) };
+            let Some(answer) = self.scan(&line, taken)? else {
+                return Ok(driven);
+            };
             match answer.word {
                 Word::KeptHere => driven.kept += 1,
                 Word::KeptBefore => driven.before += 1,
@@ -87,11 +94,7 @@ impl Stdin {
     }
 
     /// What one line means, once it is durable; `None` when nobody takes any more.
-    fn scan(
-        &mut self,
-        line: &str,
-        taken: &mpsc::Sender<Taken>,
-    ) -> Result<Option<Answer>, Failure> {
+    fn scan(&mut self, line: &str, taken: &mpsc::Sender<Taken>) -> Result<Option<Answer>, Failure> {
         let at = now();
         let told = |word, text, goods| Ok(Some(Answer { word, text, goods }));
         let (epcis, scan, goods) = match self.bench.line(line, at, &random_uuid()?) {
@@ -104,10 +107,18 @@ impl Stdin {
             return told(Word::KeptBefore, text, Some(goods));
         }
         let (answer, kept) = oneshot::channel();
-        if taken.blocking_send(Taken::Event { epcis, answer: Some(answer) }).is_err() {
+        if taken
+            .blocking_send(Taken::Event {
+                epcis,
+                answer: Some(answer),
+            })
+            .is_err()
+        {
             return Ok(None);
         }
-        let Ok(kept) = kept.blocking_recv() else { return Ok(None) };
+        let Ok(kept) = kept.blocking_recv() else {
+            return Ok(None);
+        };
         match kept {
             Kept::Here(_) => {
                 self.recent.add(&scan, at).map_err(|error| {
@@ -169,15 +180,18 @@ impl std::fmt::Display for Answer {
 /// The clock of the machine; before 1970 or after 9999 it is as good as none.
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let ms = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let ms = since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    });
     Timestamp::try_from_unix_ms(ms).unwrap_or(Timestamp::MAX)
 }
 
 /// A random UUID (version 4), as a URN.
 fn random_uuid() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::fault("the operating system gives no random bytes").note(error))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::fault("the operating system gives no random bytes").note(error)
+    })?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let mut text = String::from("urn:uuid:");
@@ -214,7 +228,9 @@ mod tests {
 
     /// Drives lines through a bench whose events a thread keeps.
     fn drive(dir: &Path, lines: &str) -> (Driven, Vec<String>) {
-        let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:b-1".parse().unwrap();
+        let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:b-1"
+            .parse()
+            .unwrap();
         let stdin = Stdin::open(&config(), &device, &Layout::new(dir)).unwrap();
         let (sender, mut receiver) = mpsc::channel(4);
         let keeper = std::thread::spawn(move || {
@@ -228,7 +244,9 @@ mod tests {
             }
             events
         });
-        let out = Output { format: Format::Json };
+        let out = Output {
+            format: Format::Json,
+        };
         let driven = stdin.drive(lines.as_bytes(), &sender, &out).unwrap();
         drop(sender);
         (driven, keeper.join().unwrap())
@@ -241,11 +259,25 @@ mod tests {
         let b = "]Q3010950600013435221B";
         let c = "(01)09506000134353(21)C";
         let (driven, events) = drive(dir.path(), &format!("{a}\n{b}\n\n{b}\r\n{c}\n"));
-        assert_eq!(driven, Driven { kept: 2, before: 1, refused: 1 });
+        assert_eq!(
+            driven,
+            Driven {
+                kept: 2,
+                before: 1,
+                refused: 1
+            }
+        );
         assert_eq!(events.len(), 2);
         // A new start remembers what was kept.
         let (driven, events) = drive(dir.path(), &format!("{a}\n"));
-        assert_eq!(driven, Driven { kept: 0, before: 1, refused: 0 });
+        assert_eq!(
+            driven,
+            Driven {
+                kept: 0,
+                before: 1,
+                refused: 0
+            }
+        );
         assert!(events.is_empty());
     }
 }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::frame::{self, Piece};
 
-use super::{Chain, Class, Place, Segment, SpoolError, disk, sync_dir};
+use super::{Chain, Class, Mark, Place, Segment, SpoolError, disk, sync_dir};
 
 /// First byte of a frame's content.
 const HEAD: u8 = b'h';
 const SCAN: u8 = b's';
 const BATCH: u8 = b'b';
+const MARK: u8 = b'm';
 
 /// The first frame of a segment: where the device's chain stood when it was begun.
 fn encode_head(chain: Chain) -> Vec<u8> {
@@ -38,6 +39,26 @@ fn parse_head(content: &[u8]) -> Option<Chain> {
     Some(Chain {
         boot: u64::from_be_bytes(*boot),
         last,
+    })
+}
+
+/// Appends the frame of a mark; returns its length.
+pub(super) fn append_mark(file: &mut Vec<u8>, mark: Mark) -> u32 {
+    let before = file.len();
+    let rows = mark.rows.to_be_bytes();
+    frame::append(
+        file,
+        &[&[MARK], mark.file.bytes().as_slice(), &rows].concat(),
+    );
+    u32::try_from(file.len() - before).expect("a mark is 49 bytes")
+}
+
+fn parse_mark(content: &[u8]) -> Option<Mark> {
+    let (file, rows) = content.strip_prefix(&[MARK])?.split_first_chunk::<32>()?;
+    let rows = u64::from_be_bytes(rows.try_into().ok()?);
+    Some(Mark {
+        file: ContentId::from_bytes(*file),
+        rows,
     })
 }
 
@@ -107,11 +128,19 @@ pub(super) fn list(dir: &Path) -> Result<Vec<u64>, SpoolError> {
     Ok(numbers)
 }
 
-/// Makes a durable segment that holds its head; returns it with its length.
-pub(super) fn create(dir: &Path, number: u64, chain: Chain) -> Result<(File, u64), SpoolError> {
+/// Makes a durable segment that holds its head and the marks so far; returns it with its length.
+pub(super) fn create(
+    dir: &Path,
+    number: u64,
+    chain: Chain,
+    marks: &[Mark],
+) -> Result<(File, u64), SpoolError> {
     let path = path(dir, number);
     let mut bytes = Vec::new();
     frame::append(&mut bytes, &encode_head(chain));
+    for mark in marks {
+        append_mark(&mut bytes, *mark);
+    }
     let mut file = OpenOptions::new()
         .append(true)
         .create_new(true)
@@ -179,6 +208,7 @@ pub(super) struct Found {
     pub(super) next_ordinal: u64,
     pub(super) segments: BTreeMap<u64, Segment>,
     pub(super) chain: Chain,
+    pub(super) marks: Vec<Mark>,
     pub(super) damaged: Vec<PathBuf>,
 }
 
@@ -229,6 +259,10 @@ impl Found {
         if let Some(head) = parse_head(content) {
             self.chain.boot = self.chain.boot.max(head.boot);
             self.chain.last = head.last.or(self.chain.last);
+            return false;
+        }
+        if let Some(mark) = parse_mark(content) {
+            Mark::keep(&mut self.marks, mark);
             return false;
         }
         let Some(entry) = Entry::parse(content) else {

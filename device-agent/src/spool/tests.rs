@@ -218,3 +218,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn marks_of_files_last_over_restarts_rolls_and_releases() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = |file: &[u8], rows| Mark {
+        file: ContentId::of(file),
+        rows,
+    };
+    let mut spool = Spool::open(dir.path(), ROOMY).unwrap().spool;
+    let body = vec![7; 3 << 18];
+    for rows in 1..=20_u8 {
+        let mut body = body.clone();
+        body[0] = rows;
+        let (id, class) = (
+            ContentId::of(&body),
+            Class::Batch {
+                sequence: rows.into(),
+            },
+        );
+        let mark = mark(b"one", rows.into());
+        spool
+            .take_marked(&[(id, class, &body)], Some(mark))
+            .unwrap();
+        spool.release(&id).unwrap();
+    }
+    let body = b"last".as_slice();
+    let entry = (ContentId::of(body), Class::Batch { sequence: 21 }, body);
+    spool.take_marked(&[entry], Some(mark(b"two", 5))).unwrap();
+    drop(spool);
+    for _ in 0..3 {
+        let spool = Spool::open(dir.path(), ROOMY).unwrap().spool;
+        assert_eq!(spool.marks(), [mark(b"one", 20), mark(b"two", 5)]);
+        assert_eq!(spool.state().pending, 1);
+    }
+    let mut marks = Vec::new();
+    for n in 0..100_u8 {
+        Mark::keep(&mut marks, mark(&[n], 1));
+    }
+    assert_eq!((marks.len(), marks[0]), (MARKS_MAX, mark(&[36], 1)));
+}

@@ -21,6 +21,17 @@ pub async fn programs() -> anyhow::Result<Programs> {
     build
         .args(["build", "--workspace", "--bins", "--locked"])
         .current_dir(root);
+    // `cargo run` describes the demo's own package to it; a build script that reads those variables
+    // (ring's does) would run again, and half of the workspace with it.
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|begin| name.starts_with(begin))
+        {
+            build.env_remove(&key);
+        }
+    }
     let exe = std::env::current_exe()?;
     if exe
         .parent()

@@ -53,8 +53,8 @@ impl Input {
             open_families.push("MTR");
             meter = file.clone();
         }
-        let source = Readings::read_header(&meter)?;
         data.write(folder)?;
+        let source = Readings::read_header(&meter)?;
         let mut events = folder.join("journey.json");
         if let Some(file) = &options.events {
             ensure!(file.exists(), "{} does not exist", file.display());

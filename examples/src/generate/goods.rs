@@ -89,7 +89,7 @@ pub fn facilities(works: &FacilityId) -> String {
         facility(&id, place, "retail")
     };
     let all = [
-        facility(works, &SHANGHAI, "metal goods"),
+        facility(works, &SHANGHAI, "metal-goods"),
         shop("shop-chengdu", &CHENGDU),
         shop("shop-urumqi", &URUMQI),
     ];

@@ -9,7 +9,7 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::network::Member;
 use hallmark_schemas::role::Role;
 
-use super::network::{current, next_version, publish, registrar_key, take_turn};
+use super::network::{Step, current, next_version, publish, registrar_key, take_turn};
 use super::wait_for;
 use crate::cli::{AdmitArgs, Output};
 use crate::config::Config;
@@ -77,11 +77,14 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
     let id = admission.id();
     let next = next_version(network, &key)?;
+    let step = Step {
+        old: &file,
+        new: &next,
+    };
     wait_for(publish(
         &args.dir,
         &config,
-        &file,
-        &next,
+        step,
         vec![admission],
         &key,
         output,

@@ -56,7 +56,7 @@ struct Plan {
 }
 
 /// Makes the folder.
-pub(super) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
     let plan = plan(args)?;
     let is_taken = args
         .dir
@@ -281,7 +281,7 @@ fn organisation(args: &InitArgs, plan: &Plan, keys: &Keys, log_keys: &LogKeys) -
     Organisation {
         legal_name: args.name.clone(),
         roles: plan.roles.clone(),
-        regions: vec![plan.region.clone()],
+        regions: vec![plan.region],
         key: keys.organisation.public().clone(),
         next_key_commitment: keys.next.public().id(),
         node: Some(log_keys.clone()),

@@ -42,15 +42,11 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let mut network = file.network().clone();
     network.policy = policy(&network, quorum, &args.witnesses)?;
     let next = next_version(network, &key)?;
-    wait_for(publish(
-        &args.dir,
-        &config,
-        &file,
-        &next,
-        Vec::new(),
-        &key,
-        output,
-    ))?;
+    let step = Step {
+        old: &file,
+        new: &next,
+    };
+    wait_for(publish(&args.dir, &config, step, Vec::new(), &key, output))?;
     let text = format!(
         "version {} asks for {quorum} witnesses",
         next.network().version
@@ -175,6 +171,15 @@ pub(crate) fn next_version(mut network: Network, key: &dyn Signer) -> Result<Net
         .map_err(|e| Failure::usage("cannot sign the network file").because(&e))
 }
 
+/// From one version of the network file to the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    /// The version in force.
+    pub(crate) old: &'a NetworkFile,
+    /// The version to put into force.
+    pub(crate) new: &'a NetworkFile,
+}
+
 /// Logs `first` and the version, then puts the version into force.
 ///
 /// At a running node all of it is recorded under the old policy first: a new witness may be one
@@ -183,8 +188,7 @@ pub(crate) fn next_version(mut network: Network, key: &dyn Signer) -> Result<Net
 pub(crate) async fn publish(
     dir: &Path,
     config: &Config,
-    old: &NetworkFile,
-    file: &NetworkFile,
+    Step { old, new: file }: Step<'_>,
     mut first: Vec<Envelope>,
     key: &dyn Signer,
     output: Output,

@@ -31,12 +31,12 @@ use crate::witness::Witness;
 use crate::{mqtt, peers, socket, witness};
 
 mod announce;
-mod drain;
+pub(crate) mod drain;
 
 /// What a start needs that outlives no shutdown.
-struct Started {
-    service: Arc<Service>,
-    writer: WriterThread,
+pub(crate) struct Started {
+    pub(crate) service: Arc<Service>,
+    pub(crate) writer: WriterThread,
 }
 
 /// Opens, serves, drains.
@@ -91,7 +91,7 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
         .help("nothing was changed; `hallmark-node check` tells what is damaged")
 }
 
-fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
+pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
     let keys = Dir::new(dir).keys();
     let options = open_options(dir, &config)?;
     let open = |purpose| keys::open(&keys, purpose, None).map(Arc::new);

@@ -73,7 +73,11 @@ fn decode_with(line: &str, keeps_other: bool) -> Result<Scan, Fault> {
             Content::Gs1(elements) => element::message(elements),
             _ => line.to_owned(),
         };
-        return Ok(Scan { symbology: None, message, content });
+        return Ok(Scan {
+            symbology: None,
+            message,
+            content,
+        });
     }
     let (identifier, data) = line.split_at_checked(3).ok_or_else(|| {
         fault(
@@ -345,9 +349,17 @@ mod tests {
         }
         assert!(decode("]Q1https://example.com/01/09506000134353").is_err());
         for line in ["hello", "12345", "https://example.com/"] {
-            assert_eq!(decode_capture(line).unwrap().content, Content::Verbatim(line.to_owned()));
+            assert_eq!(
+                decode_capture(line).unwrap().content,
+                Content::Verbatim(line.to_owned())
+            );
         }
-        for line in ["9506000134353", "(01)", "https://example.com/01/09506000134353", "]XX"] {
+        for line in [
+            "9506000134353",
+            "(01)",
+            "https://example.com/01/09506000134353",
+            "]XX",
+        ] {
             assert!(decode_capture(line).is_err(), "{line}");
         }
     }

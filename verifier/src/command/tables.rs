@@ -16,7 +16,7 @@ use crate::load;
 struct TableView {
     name: &'static str,
     meaning: &'static str,
-    /// What it is divided by: `whole`, `facility`, `device`, `item`, `location`, `account`, `event`.
+    /// What it is divided by: `facility`, `item` …; `whole` if it is not.
     bucket: &'static str,
     bucket_column: Option<&'static str>,
     columns: Vec<ColumnView>,

@@ -51,7 +51,11 @@ pub enum CsvError {
         number: usize,
     },
     /// Columns without which no row means anything.
-    #[error("line 1: the header lacks {}, which table `{table}` needs; it has {}", list(.missing), list(.found))]
+    #[error(
+        "line 1: the header lacks {}, which table `{table}` needs; it has {}",
+        list(.missing),
+        list(.found)
+    )]
     Missing {
         /// The table.
         table: &'static str,

@@ -246,7 +246,7 @@ fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<Ver
         .map(|node| node.log.clone())
 }
 
-fn kind_of(refusal: &Refusal) -> DefectKind {
+pub(super) fn kind_of(refusal: &Refusal) -> DefectKind {
     match refusal {
         Refusal::BadSignature(_) => DefectKind::BadSignature,
         Refusal::KeyUnknown { .. } => DefectKind::Withheld,

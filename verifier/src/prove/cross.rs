@@ -13,7 +13,7 @@ use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::receipt::{Receipt, Recorded};
 use hallmark_schemas::time::EntryTime;
 
-use super::bodies::chain;
+use super::bodies::{chain, kind_of};
 use super::log::LogState;
 use super::network::Policies;
 use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation};
@@ -58,9 +58,9 @@ pub(super) fn receipts(
                 }
                 None => match by_receipt(evidence, log, &recorded, history) {
                     Ok(attestation) => proven.extend(attestation),
-                    Err(detail) => defects.push(Defect {
+                    Err((kind, detail)) => defects.push(Defect {
                         cites: vec![id],
-                        ..log.defect(DefectKind::BadSignature, detail)
+                        ..log.defect(kind, detail)
                     }),
                 },
             },
@@ -110,7 +110,7 @@ fn by_receipt(
     log: &LogState,
     recorded: &Recorded,
     history: &KeyHistory,
-) -> Result<Option<ProvenAttestation>, String> {
+) -> Result<Option<ProvenAttestation>, (DefectKind, String)> {
     let Entry {
         id, admitted_at, ..
     } = recorded.entry;
@@ -125,10 +125,10 @@ fn by_receipt(
         },
         QuorumTime::Unwitnessed => EntryTime::at(admitted_at),
     };
-    let envelope = Envelope::parse(&body).map_err(|error| chain(&error))?;
+    let envelope = Envelope::parse(&body).map_err(|error| (DefectKind::BadBody, chain(&error)))?;
     let attestation = envelope
         .verify(history, time)
-        .map_err(|error| chain(&error))?;
+        .map_err(|refusal| (kind_of(&refusal), chain(&refusal)))?;
     let (origin, entry) = (log.origin.clone(), recorded.index);
     Ok(Some(ProvenAttestation {
         origin,

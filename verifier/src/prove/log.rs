@@ -3,7 +3,7 @@
 //! Invariants: roots are recomputed from the entries, never taken from a tile; a checkpoint dates
 //! entries only when its own signature holds; what a claimed size says is never allocated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use hallmark_schemas::attestation::ContentId;
@@ -27,9 +27,10 @@ pub(super) struct LogState {
     pub(super) entries: Vec<(u64, Entry)>,
     /// Ranges below the newest checkpoint that are not at hand.
     pub(super) holes: Vec<Range<u64>>,
-    /// The entries lead to the root of the newest checkpoint.
-    pub(super) tree_holds: bool,
+    /// By size, smallest first.
     notes: Vec<(SignedNote, Checkpoint)>,
+    /// Sizes at which the entries give the root that a checkpoint states.
+    roots_hold: BTreeSet<(u64, Hash)>,
     /// Set by [`LogState::date`].
     dated: Option<Vec<Dated>>,
     /// The key of the log, once known.
@@ -55,16 +56,14 @@ impl LogState {
             whole: log.whole,
             entries: Vec::new(),
             holes: Vec::new(),
-            tree_holds: false,
             notes: Vec::new(),
+            roots_hold: BTreeSet::new(),
             dated: None,
             key: None,
         };
         state.read_notes(&log.checkpoints, defects);
         state.join(log.entries, defects);
-        if state.holes.is_empty() {
-            state.recompute(&log.tiles, defects);
-        }
+        state.recompute(&log.tiles, defects);
         state.check_order(defects);
         state
     }
@@ -170,23 +169,24 @@ impl LogState {
         }
     }
 
-    /// Computes every root that a checkpoint states, and every tile that came along.
+    /// Computes every root that a checkpoint states, up to the first hole, and every tile that came
+    /// along with a log without holes.
     fn recompute(&mut self, tiles: &BTreeMap<String, Vec<u8>>, defects: &mut Vec<Defect>) {
-        let leaves: Vec<Hash> = self
-            .entries
-            .iter()
-            .map(|(_, entry)| entry.leaf_hash())
-            .collect();
-        self.check_tiles(&leaves, tiles, defects);
-        let (mut tree, mut wrong) = (Frontier::new(), Vec::new());
-        for (_, checkpoint) in &self.notes {
+        let until = self.holes.first().map_or(self.size(), |hole| hole.start);
+        let before = self.entries.iter().take_while(|(index, _)| *index < until);
+        let leaves: Vec<Hash> = before.map(|(_, entry)| entry.leaf_hash()).collect();
+        if self.holes.is_empty() {
+            self.check_tiles(&leaves, tiles, defects);
+        }
+        let (mut tree, mut wrong) = (Frontier::new(), BTreeSet::new());
+        for (_, checkpoint) in self.notes.iter().filter(|(_, one)| one.size <= until) {
             while tree.size() < checkpoint.size {
                 tree.push(leaves[tree.size() as usize]);
             }
-            self.tree_holds = tree.root() == checkpoint.root;
-            if !self.tree_holds {
-                wrong.push(checkpoint.size);
-            }
+            match tree.root() == checkpoint.root {
+                true => self.roots_hold.insert((checkpoint.size, checkpoint.root)),
+                false => wrong.insert(checkpoint.size),
+            };
         }
         for size in wrong {
             let kind = match size == self.size() {
@@ -268,7 +268,7 @@ impl LogState {
         policies: &Policies,
         defects: &mut Vec<Defect>,
     ) {
-        let mut dated = Vec::new();
+        let (mut dated, mut vouched) = (Vec::new(), false);
         let newest = self.size();
         for (note, checkpoint) in &self.notes {
             if let Err(error) = note.checkpoint_of(key) {
@@ -293,6 +293,10 @@ impl LogState {
                 None => continue,
             };
             let (size, root) = (checkpoint.size, checkpoint.root);
+            vouched |= size == newest;
+            if !self.roots_hold.contains(&(size, root)) {
+                continue;
+            }
             add_dated(
                 &mut dated,
                 Dated {
@@ -304,7 +308,6 @@ impl LogState {
                 },
             );
         }
-        let vouched = dated.last().is_some_and(|last| last.size == newest);
         let signed = !self.notes.is_empty();
         if signed && !vouched {
             let detail = format!("the checkpoint of size {newest} lacks its quorum of witnesses");
@@ -321,10 +324,8 @@ impl LogState {
 
     /// True if entries of this log prove what they hold.
     pub(super) fn proves(&self, index: u64) -> bool {
-        self.tree_holds
-            && self
-                .newest_dated()
-                .is_some_and(|newest| index < newest.size)
+        self.newest_dated()
+            .is_some_and(|newest| index < newest.size)
     }
 
     /// The time interval of an entry.

@@ -327,7 +327,7 @@ pub(super) fn verdict(report: &Report) -> String {
         Exit::Broken => {
             write!(
                 text,
-                "broken: proofs of the input itself do not hold, {defects} defects ({found}); {looked}"
+                "broken: proofs of the input do not hold, {defects} defects ({found}); {looked}"
             )
         }
         Exit::Incomplete => {

@@ -351,3 +351,60 @@ fn forks_and_broken_chains_are_rows_for_the_rules_and_no_broken_proof() {
     assert_eq!(tables.rows("defects"), 2);
     assert_eq!(tables.rows("meter_readings"), 16);
 }
+
+#[test]
+fn a_receipt_proves_a_body_whose_entry_is_not_carried_and_a_false_one_is_told() {
+    let world = usual(2);
+    let receipt = world.receipt(5);
+    let mut items = world.items();
+    let of = items
+        .iter()
+        .position(|item| matches!(item, Item::Entries { .. }))
+        .unwrap();
+    let (origin, entries) = (ORIGIN.to_owned(), world.entries[..5].to_vec());
+    let id = world.entries[5].id;
+    items.push(Item::Receipt {
+        id,
+        receipt: receipt.clone(),
+    });
+    let (_kept, path) = bundle_of(&world, &items);
+    assert_eq!(check(&path).unwrap().defects, []);
+
+    // Without the entry the log is incomplete, but the receipt still proves the body.
+    items[of] = Item::Entries {
+        origin,
+        first: 0,
+        entries,
+    };
+    let (_kept, path) = bundle_of(&world, &items);
+    let proven = check(&path).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::Withheld],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Incomplete);
+    assert_eq!(
+        (proven.attestations.len(), proven.attestations[5].entry),
+        (6, 5)
+    );
+
+    let mut forged = receipt;
+    let at = forged.len() - 1;
+    forged[at] ^= 1;
+    let mut items = world.items();
+    items.push(Item::Receipt {
+        id,
+        receipt: forged,
+    });
+    let (_kept, path) = bundle_of(&world, &items);
+    let proven = check(&path).unwrap();
+    assert_eq!(
+        kinds(&proven),
+        [DefectKind::BadProof],
+        "{:#?}",
+        proven.defects
+    );
+    assert_eq!(proven.exit(), Exit::Broken);
+}

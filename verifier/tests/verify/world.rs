@@ -1,5 +1,6 @@
 //! One organisation with its log, its meter and two witnesses, made from fixed seeds.
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use hallmark_schemas::kind::genesis::Genesis;
 use hallmark_schemas::kind::organisation::{LogKeys, Organisation};
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::{Data, Dir};
-use hallmark_schemas::merkle::{Frontier, Hash};
+use hallmark_schemas::merkle::{Frontier, Hash, inclusion_proof};
 use hallmark_schemas::network::{Member, Network, NetworkFile, Registrar};
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
 use hallmark_schemas::policy::{Policy, Witness};
+use hallmark_schemas::receipt::{Receipt, ReceiptParts};
 use hallmark_schemas::role::Role;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 use hallmark_schemas::time::Timestamp;
@@ -226,6 +228,28 @@ impl World {
             note.add(signer.sign(note.text(), self.now).unwrap());
         }
         self.checkpoints.push(note);
+    }
+
+    /// The receipt of an entry under the newest checkpoint.
+    pub(crate) fn receipt(&self, index: u64) -> Vec<u8> {
+        let checkpoint = self.checkpoints.last().unwrap();
+        let size = checkpoint.checkpoint().unwrap().size;
+        let read = |level: u32, index: u64| -> Result<Hash, Infallible> {
+            let (first, count) = ((index << level) as usize, 1 << level);
+            let leaves = self.entries[first..first + count]
+                .iter()
+                .map(Entry::leaf_hash);
+            Ok(tile::complete_root(&leaves.collect::<Vec<_>>()))
+        };
+        let path = inclusion_proof(index, size, read).unwrap();
+        let entry = &self.entries[index as usize];
+        let parts = ReceiptParts {
+            entry,
+            index,
+            path: &path,
+            checkpoint,
+        };
+        Receipt::sign(parts, self.log.signer().as_ref()).unwrap()
     }
 
     /// Writes DIR: network file, log, packs and history.

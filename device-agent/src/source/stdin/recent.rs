@@ -35,7 +35,9 @@ impl Recent {
         };
         let mut kept_at = HashMap::new();
         for line in text.lines() {
-            let Some((ms, id)) = line.split_once(' ') else { continue };
+            let Some((ms, id)) = line.split_once(' ') else {
+                continue;
+            };
             let at = ms.parse().ok().and_then(Timestamp::try_from_unix_ms);
             if let (Some(at), Ok(id)) = (at, id.parse::<ContentId>())
                 && is_within(at, now, window_ms)
@@ -51,7 +53,11 @@ impl Recent {
         file.sync_all()?;
         fs::rename(&fresh, path)?;
         let file = OpenOptions::new().append(true).open(path)?;
-        Ok(Recent { window_ms, kept_at, file })
+        Ok(Recent {
+            window_ms,
+            kept_at,
+            file,
+        })
     }
 
     /// Whether the scan was kept within the window before `now`.
@@ -94,7 +100,11 @@ mod tests {
         recent.add("A", at(1_000_000)).unwrap();
         assert!(recent.has("A", at(1_059_999)));
         assert!(!recent.has("A", at(1_060_000)));
-        fs::write(&path, format!("{}x y\n7\n", fs::read_to_string(&path).unwrap())).unwrap();
+        fs::write(
+            &path,
+            format!("{}x y\n7\n", fs::read_to_string(&path).unwrap()),
+        )
+        .unwrap();
         let recent = Recent::open(&path, window, at(1_030_000)).unwrap();
         assert!(recent.has("A", at(1_030_000)));
         let recent = Recent::open(&path, window, at(1_090_000)).unwrap();

@@ -16,7 +16,7 @@ use crate::service::Service;
 const RETRY_WAIT: Duration = Duration::from_millis(200);
 
 /// Stores everything that waits, in order. The genesis waits until the organisation is admitted.
-pub(super) async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     if service.node.log().head().size != 0 {
         service.founded.store(true, Ordering::Release);
     }
