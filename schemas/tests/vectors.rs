@@ -46,9 +46,9 @@ fn items(value: &serde_json::Value) -> &[serde_json::Value] {
 }
 
 fn text<'a>(value: &'a serde_json::Value, name: &str) -> &'a str {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text {name} in {value}"))
+    let text = value[name].as_str();
+    text.ok_or_else(|| format!("no text {name} in {value}"))
+        .expect("a vector has the text")
 }
 
 /// Hexadecimal of either case, spaces ignored.

@@ -60,6 +60,9 @@ pub struct Finding {
     pub answer: String,
     /// From then on it is no longer reported.
     pub expires_at: Timestamp,
+    /// Days that it lives, from its rule.
+    #[serde(skip)]
+    pub(crate) expires_days: u32,
     /// SHA-256 of the pack that holds the rule.
     pub pack_digest: Digest,
     /// Further columns of the rule, by name.
@@ -104,7 +107,7 @@ pub(crate) struct Row {
 }
 
 impl Finding {
-    pub(crate) fn new(rule: &Rule, pack_digest: [u8; 32], as_of: Timestamp, row: Row) -> Finding {
+    pub(crate) fn new(rule: &Rule, pack_digest: [u8; 32], row: Row) -> Finding {
         let header = &rule.header;
         let mut evidence = row.evidence;
         evidence.sort_unstable();
@@ -135,13 +138,19 @@ impl Finding {
             innocent: header.innocent.clone(),
             basis: header.basis.clone(),
             answer: header.answer.clone(),
-            expires_at: expiry(row.period_end.unwrap_or(as_of), header.expires.0),
+            expires_at: Timestamp::MAX,
+            expires_days: header.expires.0,
             pack_digest: Digest(pack_digest),
             columns: row.columns,
         };
         finding.message_en = finding.fill(&header.message_en);
         finding.message_zh = finding.fill(&header.message_zh);
         finding
+    }
+
+    /// Lets the finding live for its rule's days from when its evidence was complete.
+    pub(crate) fn date(&mut self, complete_at: Timestamp) {
+        self.expires_at = expiry(complete_at, self.expires_days);
     }
 
     /// What findings are sorted by; the rest of a finding follows from the rule and the row.

@@ -221,6 +221,7 @@ impl Judge {
                     outcome.add(answer, &divided);
                 }
             }
+            outcome.date(&tables);
         }
         Ok(outcome.finish(&self.packs))
     }

@@ -4,7 +4,7 @@
 //! finished set are sorted by (bucket key, time, content id), so that the same evidence gives the
 //! same bytes on any machine; nothing here iterates a hash map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -177,6 +177,27 @@ pub fn newest_instant(set: &TableSet) -> Option<Timestamp> {
         }
     }
     newest
+}
+
+/// When each of these attestations was in its log at the latest, by `from_hi`.
+pub(crate) fn entered_at(set: &TableSet, wanted: &BTreeSet<&str>) -> BTreeMap<String, Timestamp> {
+    let mut entered = BTreeMap::new();
+    for batch in set.iter().flat_map(|(_, batches)| batches) {
+        let instants = batch
+            .column_by_name("from_hi")
+            .map(|column| column.as_any());
+        let instants = instants.and_then(|any| any.downcast_ref::<TimestampMillisecondArray>());
+        let (Some(ids), Some(instants)) = (texts(batch, "content_id"), instants) else {
+            continue;
+        };
+        for (id, ms) in ids.iter().zip(instants) {
+            let at = ms.and_then(|ms| Timestamp::try_from_unix_ms(u64::try_from(ms).ok()?));
+            if let (Some(id), Some(at)) = (id.filter(|id| wanted.contains(id)), at) {
+                entered.insert(id.to_owned(), at);
+            }
+        }
+    }
+    entered
 }
 
 fn newest_of(batch: &RecordBatch, name: &str) -> Option<Timestamp> {

@@ -222,7 +222,8 @@ proptest! {
         if let Ok(changed) = SignedNote::parse(&bytes) {
             let both = changed.checkpoint_of(log().vkey()).is_ok()
                 && changed.signed_by(witness(1).vkey()).is_ok_and(|at| at.is_some());
-            prop_assert!(!both);
+            // Unused bits of a signature's last digit change nothing that is signed.
+            prop_assert!(!both || changed == note());
         }
     }
 }

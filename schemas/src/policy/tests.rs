@@ -132,96 +132,69 @@ fn faults_are_told_by_line() {
     let (w1, w2) = (witness(1).vkey().to_string(), witness(2).vkey().to_string());
     let witnesses = format!("witness a {w1}\nwitness b {w2}\n");
     let bare = "6b".repeat(32);
+    let name = |name: &str| name.to_owned();
+    let twice = |member: &str| PolicyFault::MemberTwice { name: name(member) };
+    let need = |members| PolicyFault::Need { members };
     for (text, line, fault) in [
-        (String::new(), 0, PolicyFault::NoQuorumLine),
+        (name(""), 0, PolicyFault::NoQuorumLine),
         (
-            "quorum x\n".to_owned(),
+            name("quorum x"),
             1,
-            PolicyFault::UnknownName {
-                name: "x".to_owned(),
+            PolicyFault::UnknownName { name: name("x") },
+        ),
+        (
+            name("group g any g"),
+            1,
+            PolicyFault::UnknownName { name: name("g") },
+        ),
+        (
+            name("peer x"),
+            1,
+            PolicyFault::Line {
+                line: name("peer x"),
             },
         ),
-        (format!("witness a {bare}\n"), 1, PolicyFault::BareKey),
         (
-            "quorum none\nquorum none\n".to_owned(),
+            name("quorum none\nquorum none"),
             2,
             PolicyFault::QuorumTwice,
         ),
+        (format!("witness a {bare}"), 1, PolicyFault::BareKey),
         (
-            format!("{witnesses}group g 3 a b\n"),
-            3,
-            PolicyFault::Need { members: 2 },
-        ),
-        (
-            format!("{witnesses}group g 0 a b\n"),
-            3,
-            PolicyFault::Need { members: 2 },
-        ),
-        (
-            format!("{witnesses}group g any\n"),
-            3,
-            PolicyFault::Need { members: 0 },
-        ),
-        (
-            format!("{witnesses}group g any a a\n"),
-            3,
-            PolicyFault::MemberTwice {
-                name: "a".to_owned(),
-            },
-        ),
-        (
-            format!("{witnesses}group g any a\ngroup h any a\n"),
-            4,
-            PolicyFault::MemberTwice {
-                name: "a".to_owned(),
-            },
-        ),
-        (
-            format!("{witnesses}group a any b\n"),
-            3,
-            PolicyFault::NameTwice {
-                name: "a".to_owned(),
-            },
-        ),
-        (
-            format!("witness none {w1}\n"),
+            format!("witness none {w1}"),
             1,
-            PolicyFault::NameTwice {
-                name: "none".to_owned(),
-            },
+            PolicyFault::NameTwice { name: name("none") },
         ),
         (
-            format!("witness a {w1}\nwitness b {w1}\n"),
-            2,
-            PolicyFault::KeyTwice {
-                name: "w1.example".to_owned(),
-            },
-        ),
-        (
-            format!("log {w1}\n"),
+            format!("log {w1}"),
             1,
             PolicyFault::KeyKind {
-                name: "w1.example".to_owned(),
+                name: name("w1.example"),
             },
         ),
         (
-            "peer x\n".to_owned(),
-            1,
-            PolicyFault::Line {
-                line: "peer x".to_owned(),
-            },
+            format!("{witnesses}group a any b"),
+            3,
+            PolicyFault::NameTwice { name: name("a") },
         ),
+        (format!("{witnesses}group g 3 a b"), 3, need(2)),
+        (format!("{witnesses}group g 0 a b"), 3, need(2)),
+        (format!("{witnesses}group g any"), 3, need(0)),
+        (format!("{witnesses}group g any a a"), 3, twice("a")),
         (
-            "group g any g\n".to_owned(),
-            1,
-            PolicyFault::UnknownName {
-                name: "g".to_owned(),
-            },
+            format!("{witnesses}group g any a\ngroup h any a"),
+            4,
+            twice("a"),
         ),
     ] {
         let expected = Err(PolicyError { line, fault });
         assert_eq!(text.parse::<Policy>(), expected, "{text}");
     }
+    let again = format!("witness a {w1}\nwitness b {w1}\n").parse::<Policy>();
+    let fault = PolicyFault::KeyTwice {
+        name: name("w1.example"),
+    };
+    assert_eq!(again, Err(PolicyError { line: 2, fault }));
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_real_quarter_passes_and_a_copied_week_is_one_finding() {
             .run("replay", &[path_text(&file), "--speed", "max"])
             .ok();
         let status = agent.run("status", &["--format", "json"]).ok();
-        assert!(status.stdout.contains("\"pending\":0"), "{}", status.stdout);
+        assert!(status.stdout.contains("\"waiting\":0"), "{}", status.stdout);
     }
     let finding = wait("the finding at the node", SOON, || {
         let findings = node.get("/v1/findings").json();
@@ -140,7 +140,7 @@ fn an_agent_killed_ten_times_loses_and_doubles_no_batch() {
     );
     agent.run("replay", &[path_text(&last)]).ok();
     let status = agent.run("status", &["--format", "json"]).ok();
-    assert!(status.stdout.contains("\"pending\":0"), "{}", status.stdout);
+    assert!(status.stdout.contains("\"waiting\":0"), "{}", status.stdout);
     let mut node = node;
     node.stop();
     let checked = run(

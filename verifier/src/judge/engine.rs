@@ -92,7 +92,7 @@ async fn judge(
     let mut findings = Vec::new();
     for batch in answer.await.map_err(|error| plain(&error))? {
         for row in rows(&batch).map_err(|error| error.to_string())? {
-            findings.push(Finding::new(bound.rule, bound.pack.digest, as_of, row));
+            findings.push(Finding::new(bound.rule, bound.pack.digest, row));
         }
     }
     Ok(findings)

@@ -14,7 +14,7 @@ use super::engine::Answer;
 use super::{FailedRule, Judged, PackUsed, SilentRule};
 use crate::finding::Finding;
 use crate::pack::{Pack, ParameterValue};
-use crate::table::TableSet;
+use crate::table::{TableSet, entered_at};
 
 /// Share of false findings that is accepted, unless a pack sets `false_discovery_ppm`.
 const FALSE_DISCOVERY_PPM: i64 = 10_000;
@@ -76,6 +76,21 @@ impl Outcome {
                     self.findings.insert(finding.id, finding);
                 }
             }
+        }
+    }
+
+    /// Dates the findings: each lives from when the newest of its evidence was in a log. What was
+    /// in no log, a plain table, says nothing of when it was known and is taken as new.
+    pub(crate) fn date(&mut self, tables: &TableSet) {
+        let cited = self.findings.values().flat_map(|finding| &finding.evidence);
+        let entered = entered_at(tables, &cited.map(String::as_str).collect());
+        for finding in self.findings.values_mut() {
+            let newest = finding
+                .evidence
+                .iter()
+                .filter_map(|id| entered.get(id))
+                .max();
+            finding.date(newest.copied().unwrap_or(self.as_of));
         }
     }
 

@@ -57,7 +57,7 @@ fn readings(count: u64) -> TableSet {
             "quantity" | "unit" => Cell::text("x"),
             "interval_s" => Cell::Integer(900),
             "amount" => Cell::integer(number),
-            "read_at" => Cell::Instant(Timestamp::from_unix_ms(900_000 * (number + 1))),
+            "from_hi" | "read_at" => Cell::Instant(Timestamp::from_unix_ms(900_000 * (number + 1))),
             _ => Cell::Null,
         });
         rows.push_whole(table, cells.collect());
