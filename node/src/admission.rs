@@ -30,6 +30,11 @@ const RECORDED_AFTER_MAX_MS: i64 = 10 * 60 * 1000;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// When a sender whose attestation found no room in the quarantine should come again.
 const RETRY_DEFERRED_AFTER: Duration = Duration::from_secs(60);
+/// Most durable attestations that wait for the tree: a week without quorum at 6 a second; their
+/// queue takes 72 bytes each, 288 MiB.
+const UNLOGGED_MAX: u64 = 4 << 20;
+/// When a sender should come again while the witnesses are away.
+const RETRY_UNLOGGED_AFTER: Duration = Duration::from_secs(60);
 /// How often deferred attestations are looked at even if no key was learnt.
 const DEFERRED_LOOK: Duration = Duration::from_secs(5);
 
@@ -254,6 +259,10 @@ impl Admission {
             _ if !self.shared.index_ready() => Some(AdmitError::Busy {
                 retry_after: RETRY_AFTER,
                 what: "the index is being brought up to date",
+            }),
+            _ if UNLOGGED_MAX <= self.shared.unlogged() => Some(AdmitError::Busy {
+                retry_after: RETRY_UNLOGGED_AFTER,
+                what: "too many attestations wait for the witnesses",
             }),
             _ => None,
         }

@@ -89,6 +89,9 @@ impl Batch {
     }
 }
 
+/// A key with its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// An engine: sorted keys and values.
 pub trait Index: Send + Sync {
     /// The value of a key, as the last written batch left it.
@@ -96,12 +99,7 @@ pub trait Index: Send + Sync {
     /// Makes all changes or none. Visible at once; durable some time later, in order.
     fn write(&self, batch: Batch) -> Result<(), IndexError>;
     /// At most `limit` pairs whose keys start with `prefix`, sorted, from `prefix ‖ from` on.
-    fn scan(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError>;
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>, IndexError>;
     /// Removes everything.
     fn clear(&self) -> Result<(), IndexError>;
     /// Returns once everything written is durable; for a clean stop.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Batch, Index, IndexError};
+use super::{Batch, Index, IndexError, Pair};
 
 /// Largest journals together: a restart reads them all.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
@@ -88,12 +88,7 @@ impl Index for FjallIndex {
         changes.commit().map_err(IndexError::fjall)
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>, IndexError> {
         let mut found = Vec::new();
         let from = [prefix, from].concat();
         for item in self.keyspace.range(from..) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-use super::{Batch, Index, IndexError};
+use super::{Batch, Index, IndexError, Pair};
 
 /// Keys and values in a sorted map.
 #[derive(Default)]
@@ -25,12 +25,7 @@ impl Index for MemoryIndex {
         Ok(())
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>, IndexError> {
         let map = self.0.read().unwrap();
         let from = [prefix, from].concat();
         let found = map
