@@ -8,8 +8,8 @@ mod it {
     mod epcis;
     mod input;
     mod network;
-    mod steel;
     mod readme;
+    mod steel;
     mod tidy;
     mod world;
 }

@@ -105,7 +105,7 @@ fn post(url: &str, token: &str, body: &str) -> Option<String> {
         ("Authorization", bearer.as_str()),
         ("Content-Type", "application/json"),
     ];
-    let answer = http("POST", url, "/v1/attestations", &headers, body.as_bytes());
+    let answer = http::send("POST", url, "/v1/attestations", &headers, body.as_bytes());
     if !(200..300).contains(&answer.status) {
         return None;
     }
