@@ -213,13 +213,10 @@ async fn scan(stage: &Stage, teller: &Teller) -> anyhow::Result<Agent> {
     let wanted = bench.events();
     let what = format!("receipts of {wanted} scans");
     until(&what, NETWORK_WAIT_MAX, || async {
-        let kept = log_of(agent.dir())
-            .lines()
-            .filter(|line| line.starts_with("kept here: "))
-            .count();
         let status = agent.status().await?;
-        let is_empty = |key: &str| status[key].as_u64() == Some(0);
-        Ok((kept == wanted && is_empty("waiting") && is_empty("refused")).then_some(()))
+        let is = |key: &str, count: usize| status[key].as_u64() == Some(count as u64);
+        let is_done = is("recorded", wanted) && is("pending", 0) && is("refused", 0);
+        Ok(is_done.then_some(()))
     })
     .await
     .with_context(|| {

@@ -256,6 +256,18 @@ impl EntryTime {
             hi: instant,
         }
     }
+
+    /// Between two quorum times. Cosignatures state whole seconds: the one without the entry was
+    /// made at the begin of its second or after, the one with it at its end or before.
+    pub const fn cosigned(without: Timestamp, with: Timestamp) -> EntryTime {
+        EntryTime {
+            lo: without,
+            hi: match with.checked_add_ms(999) {
+                Some(end) => end,
+                None => Timestamp::MAX,
+            },
+        }
+    }
 }
 
 #[cfg(test)]

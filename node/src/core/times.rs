@@ -29,7 +29,7 @@ impl Times {
             None => QuorumTime::At(Timestamp::EPOCH),
         };
         Some(match (lo, *hi) {
-            (QuorumTime::At(lo), QuorumTime::At(hi)) => EntryTime { lo, hi },
+            (QuorumTime::At(lo), QuorumTime::At(hi)) => EntryTime::cosigned(lo, hi),
             _ => EntryTime::at(entry.admitted_at),
         })
     }
@@ -49,19 +49,19 @@ mod tests {
             id: ContentId::from_bytes([0; 32]),
         };
         let mut times = Times::default();
-        times.push(2, QuorumTime::At(at(100)));
-        times.push(2, QuorumTime::At(at(999)));
-        times.push(5, QuorumTime::At(at(200)));
+        times.push(2, QuorumTime::At(at(1000)));
+        times.push(2, QuorumTime::At(at(9000)));
+        times.push(5, QuorumTime::At(at(2000)));
         times.push(6, QuorumTime::Unwitnessed);
         let of = |index| {
             times
                 .of(index, &entry)
                 .map(|time| (time.lo.unix_ms(), time.hi.unix_ms()))
         };
-        assert_eq!(of(0), Some((0, 100)));
-        assert_eq!(of(1), Some((0, 100)));
-        assert_eq!(of(2), Some((100, 200)));
-        assert_eq!(of(4), Some((100, 200)));
+        assert_eq!(of(0), Some((0, 1999)));
+        assert_eq!(of(1), Some((0, 1999)));
+        assert_eq!(of(2), Some((1000, 2999)));
+        assert_eq!(of(4), Some((1000, 2999)));
         assert_eq!(of(5), Some((7, 7)), "no witness spoke");
         assert_eq!(of(6), None, "not published");
     }

@@ -119,10 +119,7 @@ fn by_receipt(
         _ => return Ok(None),
     };
     let time = match recorded.quorum {
-        QuorumTime::At(hi) => EntryTime {
-            lo: admitted_at.min(hi),
-            hi,
-        },
+        QuorumTime::At(hi) => EntryTime::cosigned(admitted_at.min(hi), hi),
         QuorumTime::Unwitnessed => EntryTime::at(admitted_at),
     };
     let envelope = Envelope::parse(&body).map_err(|error| (DefectKind::BadBody, chain(&error)))?;

@@ -337,10 +337,7 @@ impl LogState {
                 at,
                 lo,
                 ..
-            }) => EntryTime {
-                lo: *lo.min(at),
-                hi: *at,
-            },
+            }) => EntryTime::cosigned(*lo.min(at), *at),
             _ => EntryTime::at(entry.admitted_at),
         }
     }
