@@ -87,13 +87,16 @@ fn malformed_submissions_store_nothing() {
     assert!(size(&before) <= size(&after));
 }
 
+/// Method, path, headers, body, and the statuses that may answer.
+type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a [u16]);
+
 #[test]
 fn malformed_requests_get_4xx_and_problem_json() {
     let world = World::new();
     let node = world.founder("plant");
     node.ready();
     let long = vec![0u8; 3 << 20];
-    let cases: &[(&str, &str, &[(&str, &str)], &[u8], &[u16])] = &[
+    let cases: &[Request<'_>] = &[
         (
             "POST",
             "/entries",
