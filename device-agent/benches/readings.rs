@@ -40,10 +40,7 @@ fn main() -> Result<()> {
     let witness = NoteSigner::witness("w.example", key(2))?;
     let trust = Trust::parse(&enrolled(&device, &log, &witness)?)?;
     let dir = tempfile::tempdir()?;
-    let limits = Limits {
-        bytes_max: 1 << 30,
-        when_full: WhenFull::Stop,
-    };
+    let limits = Limits { bytes_max: 1 << 30, when_full: WhenFull::Stop };
     let opened = Spool::open(&dir.path().join("spool"), limits)?;
     let mut spool = opened.spool;
     let options = BatchOptions {
@@ -71,14 +68,8 @@ fn main() -> Result<()> {
     let ours = readings / (taking + releasing).as_secs_f64();
     let bound = readings / bound.as_secs_f64();
     println!("agent, {BATCHES} batches of {SAMPLES} readings, {GROUP} batches a sync, one core");
-    println!(
-        "  signed and spooled     {:>10.0} readings/s",
-        readings / taking.as_secs_f64()
-    );
-    println!(
-        "  receipted and released {:>10.0} readings/s",
-        readings / releasing.as_secs_f64()
-    );
+    println!("  signed and spooled     {:>10.0} readings/s", readings / taking.as_secs_f64());
+    println!("  receipted and released {:>10.0} readings/s", readings / releasing.as_secs_f64());
     println!("  ours (both)            {ours:>10.0} readings/s");
     println!("  bound (signatures)     {bound:>10.0} readings/s");
     println!("  ratio                  {:>10.2}", ours / bound);
@@ -147,16 +138,9 @@ fn public(seed: u8) -> PublicKey {
 fn enrolled(device: &DeviceId, log: &NoteSigner, witness: &NoteSigner) -> Result<Vec<u8>> {
     let org = device.org();
     let other = |name: &str, seed| Ok::<_, anyhow::Error>(NoteSigner::witness(name, key(seed))?);
-    let named = Witness {
-        name: "w".to_owned(),
-        key: witness.vkey().clone(),
-        url: None,
-    };
-    let registrar = Registrar {
-        org: org.clone(),
-        key: public(3),
-        next_key_commitment: public(4).id(),
-    };
+    let named = Witness { name: "w".to_owned(), key: witness.vkey().clone(), url: None };
+    let registrar =
+        Registrar { org: org.clone(), key: public(3), next_key_commitment: public(4).id() };
     let member = Member {
         org,
         roles: vec!["registrar".parse()?],
@@ -186,22 +170,13 @@ fn enrolled(device: &DeviceId, log: &NoteSigner, witness: &NoteSigner) -> Result
 
 fn receipt(id: ContentId, log: &NoteSigner, witness: &NoteSigner) -> Result<Vec<u8>> {
     let at = Timestamp::from_unix_ms(1_700_000_000_000);
-    let entry = Entry {
-        audience: Audience::Members.byte(),
-        admitted_at: at,
-        id,
-    };
+    let entry = Entry { audience: Audience::Members.byte(), admitted_at: at, id };
     let sibling = [8; 32];
     let root = node_hash(&sibling, &entry.leaf_hash());
     let text = Checkpoint::new(ORIGIN, 2, root).to_string();
     let mut checkpoint = SignedNote::unsigned(text).context("a checkpoint is a note")?;
     checkpoint.add(log.sign(checkpoint.text(), at)?);
     checkpoint.add(witness.sign(checkpoint.text(), at)?);
-    let parts = ReceiptParts {
-        entry: &entry,
-        index: 1,
-        path: &[sibling],
-        checkpoint: &checkpoint,
-    };
+    let parts = ReceiptParts { entry: &entry, index: 1, path: &[sibling], checkpoint: &checkpoint };
     Ok(Receipt::sign(parts, &*key(1))?)
 }

@@ -40,23 +40,15 @@ impl Agent {
         let trust = Trust::read(&layout.enrolled()).map_err(|fault| untrusted(&fault))?;
         let named = &trust.enrolled().device;
         if *named != config.device {
-            let message = format!(
-                "the enrolment is for {named}, config.toml says {}",
-                config.device
-            );
+            let message =
+                format!("the enrolment is for {named}, config.toml says {}", config.device);
             return Err(Failure::usage(message).help("enrol this device, or correct config.toml"));
         }
         let key = key::load(&layout.key())?;
         let link = link_options(&config, &trust)?;
-        let limits = Limits {
-            bytes_max: config.spool.bytes_max,
-            when_full: config.spool.when_full,
-        };
-        let Opened {
-            spool,
-            chain,
-            damaged,
-        } = Spool::open(&layout.spool(), limits)
+        let limits =
+            Limits { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
+        let Opened { spool, chain, damaged } = Spool::open(&layout.spool(), limits)
             .map_err(|fault| Failure::fault("cannot open the spool").because(&fault))?;
         for file in damaged {
             warn!(file = %file.display(), "a damaged part of the spool was set aside");
@@ -77,11 +69,7 @@ impl Agent {
             unreachable_max,
         };
         let courier = Courier::new(options, spool, batcher, trust);
-        Ok(Agent {
-            config,
-            courier,
-            lock,
-        })
+        Ok(Agent { config, courier, lock })
     }
 }
 
@@ -110,31 +98,19 @@ fn untrusted(fault: &TrustError) -> Failure {
         }
         _ => "ask the node for a new enrolled.cbor",
     };
-    Failure::usage("the agent has no enrolment to trust")
-        .because(fault)
-        .help(help)
+    Failure::usage("the agent has no enrolment to trust").because(fault).help(help)
 }
 
 fn link_options(config: &Config, trust: &Trust) -> Result<LinkOptions, Failure> {
-    let MqttConfig {
-        url,
-        username,
-        password_file,
-        ca_file,
-        cert_file,
-        key_file,
-        keep_alive,
-    } = &config.mqtt;
+    let MqttConfig { url, username, password_file, ca_file, cert_file, key_file, keep_alive } =
+        &config.mqtt;
     let credentials = match (username, password_file) {
         (None, None) => None,
         (Some(user), Some(file)) => {
             let text = std::fs::read_to_string(file).map_err(|error| {
                 Failure::usage(format!("cannot read {}", file.display())).because(&error)
             })?;
-            Some((
-                user.clone(),
-                text.lines().next().unwrap_or_default().to_owned(),
-            ))
+            Some((user.clone(), text.lines().next().unwrap_or_default().to_owned()))
         }
         _ => {
             let message = "mqtt.username and mqtt.password_file go together";
@@ -151,9 +127,7 @@ fn link_options(config: &Config, trust: &Trust) -> Result<LinkOptions, Failure> 
     };
     let device = &config.device;
     Ok(LinkOptions {
-        url: url
-            .clone()
-            .unwrap_or_else(|| trust.enrolled().broker.clone()),
+        url: url.clone().unwrap_or_else(|| trust.enrolled().broker.clone()),
         client_id: format!("hallmark-{}-{}", device.org().slug(), device.local()),
         credentials,
         ca_file: ca_file.clone(),
@@ -168,9 +142,9 @@ pub(crate) fn courier_failure(fault: &CourierError) -> Failure {
     match fault {
         CourierError::Unreachable { .. } => Failure::busy(fault)
             .help("start the broker and the node, then run the command again: nothing is lost"),
-        CourierError::Link(_) => Failure::usage(fault)
-            .because_of(fault)
-            .help("correct [mqtt] in config.toml"),
+        CourierError::Link(_) => {
+            Failure::usage(fault).because_of(fault).help("correct [mqtt] in config.toml")
+        }
         CourierError::Spool(_) => Failure::fault(fault)
             .because_of(fault)
             .help("free or repair the disk, then start the agent again: nothing is lost"),

@@ -139,14 +139,7 @@ impl Batcher {
     /// Goes on where the spool's chain stands.
     pub fn new(options: BatchOptions, signer: Arc<dyn Signer>, chain: Chain) -> Batcher {
         let (seen, seen_order) = (HashSet::new(), VecDeque::new());
-        Batcher {
-            options,
-            signer,
-            chain,
-            open: None,
-            seen,
-            seen_order,
-        }
+        Batcher { options, signer, chain, open: None, seen, seen_order }
     }
 
     /// Adds a sample; gives the batch that it filled, or that it does not belong to.
@@ -157,19 +150,11 @@ impl Batcher {
         now: Instant,
         at: Timestamp,
     ) -> Result<Option<Sealed>, BatchError> {
-        let other = self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.series != *series);
+        let other = self.open.as_ref().is_some_and(|open| open.series != *series);
         let mut sealed = if other { self.seal(at)? } else { None };
         let open = self.open.get_or_insert_with(|| {
             let series = Arc::clone(series);
-            Open {
-                series,
-                samples: Vec::new(),
-                mark: None,
-                since: now,
-            }
+            Open { series, samples: Vec::new(), mark: None, since: now }
         });
         open.samples.push(sample);
         open.mark = mark.or(open.mark);
@@ -182,20 +167,12 @@ impl Batcher {
 
     /// When the open batch must be signed, if there is one.
     pub fn due_at(&self) -> Option<Instant> {
-        self.open
-            .as_ref()
-            .map(|open| open.since + self.options.wait_max)
+        self.open.as_ref().map(|open| open.since + self.options.wait_max)
     }
 
     /// Signs the open batch.
     pub fn seal(&mut self, at: Timestamp) -> Result<Option<Sealed>, BatchError> {
-        let Some(Open {
-            series,
-            samples,
-            mark,
-            ..
-        }) = self.open.take()
-        else {
+        let Some(Open { series, samples, mark, .. }) = self.open.take() else {
             return Ok(None);
         };
         let sequence = self.chain.last.map_or(0, |(last, _)| last) + 1;
@@ -215,11 +192,7 @@ impl Batcher {
         });
         let envelope = self.sign(body, at)?;
         self.chain.last = Some((sequence, envelope.id()));
-        Ok(Some(Sealed {
-            envelope,
-            class: Class::Batch { sequence },
-            mark,
-        }))
+        Ok(Some(Sealed { envelope, class: Class::Batch { sequence }, mark }))
     }
 
     /// Signs an event; `None` if the same was signed since the start.
@@ -231,15 +204,9 @@ impl Batcher {
         }
         self.seen_order.push_back(identity);
         if SEEN_MAX < self.seen_order.len() {
-            self.seen_order
-                .pop_front()
-                .map(|oldest| self.seen.remove(&oldest));
+            self.seen_order.pop_front().map(|oldest| self.seen.remove(&oldest));
         }
-        Ok(Some(Sealed {
-            envelope,
-            class: Class::Scan,
-            mark: None,
-        }))
+        Ok(Some(Sealed { envelope, class: Class::Scan, mark: None }))
     }
 
     /// An event did not become durable: it may be taken again.
@@ -251,9 +218,8 @@ impl Batcher {
 
     fn sign(&self, body: Body, at: Timestamp) -> Result<Envelope, BatchError> {
         let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|fault| BatchError::Random {
-            reason: fault.to_string(),
-        })?;
+        getrandom::fill(&mut salt)
+            .map_err(|fault| BatchError::Random { reason: fault.to_string() })?;
         let device = self.options.device.clone();
         let claims = Claims {
             iss: device.org(),
@@ -262,11 +228,7 @@ impl Batcher {
             iat: Timestamp::from_unix_ms(at.unix_ms() / 1000 * 1000),
             regions: Vec::new(),
         };
-        Ok(attestation::sign(
-            Draft { claims, body },
-            salt,
-            &*self.signer,
-        )?)
+        Ok(attestation::sign(Draft { claims, body }, salt, &*self.signer)?)
     }
 }
 
@@ -277,16 +239,9 @@ mod tests {
     use super::*;
 
     fn batcher(samples_max: usize, chain: Chain) -> Batcher {
-        let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:m-7"
-            .parse()
-            .unwrap();
+        let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:m-7".parse().unwrap();
         let wait_max = Duration::from_secs(5);
-        let options = BatchOptions {
-            device,
-            audience: Audience::Members,
-            samples_max,
-            wait_max,
-        };
+        let options = BatchOptions { device, audience: Audience::Members, samples_max, wait_max };
         Batcher::new(options, Arc::new(SecretKey::from_seed([1; 32])), chain)
     }
 
@@ -294,14 +249,8 @@ mod tests {
         let quantity = "electricity".parse().unwrap();
         let clock_quality = ClockQuality::Synchronised;
         let (scale_e10, statistic, resolution) = (None, None, None);
-        let series = Series {
-            quantity,
-            scale_e10,
-            statistic,
-            interval_s,
-            clock_quality,
-            resolution,
-        };
+        let series =
+            Series { quantity, scale_e10, statistic, interval_s, clock_quality, resolution };
         Arc::new(series)
     }
 
@@ -309,21 +258,8 @@ mod tests {
         let read_at = Timestamp::from_unix_ms(n * 900_000);
         let (register, quality, source_amount, source_unit) = (None, None, None, None);
         let amount = n as i64;
-        let sample = Sample {
-            read_at,
-            amount,
-            register,
-            quality,
-            source_amount,
-            source_unit,
-        };
-        (
-            sample,
-            Some(Mark {
-                file: ContentId::of(b"file"),
-                rows: n,
-            }),
-        )
+        let sample = Sample { read_at, amount, register, quality, source_amount, source_unit };
+        (sample, Some(Mark { file: ContentId::of(b"file"), rows: n }))
     }
 
     fn readings(sealed: &Sealed) -> &Readings {
@@ -337,50 +273,23 @@ mod tests {
     fn batches_are_chained_across_starts() {
         let (now, at) = (Instant::now(), Timestamp::from_unix_ms(1_700_000_000_500));
         let before = ContentId::of(b"the last batch before the restart");
-        let mut batcher = batcher(
-            2,
-            Chain {
-                boot: 4,
-                last: Some((41, before)),
-            },
-        );
-        assert_eq!(
-            batcher.sample(&series(900), sample(1), now, at).unwrap(),
-            None
-        );
+        let mut batcher = batcher(2, Chain { boot: 4, last: Some((41, before)) });
+        assert_eq!(batcher.sample(&series(900), sample(1), now, at).unwrap(), None);
         assert_eq!(batcher.due_at(), Some(now + Duration::from_secs(5)));
-        let first = batcher
-            .sample(&series(900), sample(2), now, at)
-            .unwrap()
-            .unwrap();
+        let first = batcher.sample(&series(900), sample(2), now, at).unwrap().unwrap();
         let body = readings(&first);
-        assert_eq!(
-            (body.boot, body.sequence, body.previous),
-            (4, 42, Some(before))
-        );
-        assert_eq!(
-            (body.samples.len(), first.class),
-            (2, Class::Batch { sequence: 42 })
-        );
+        assert_eq!((body.boot, body.sequence, body.previous), (4, 42, Some(before)));
+        assert_eq!((body.samples.len(), first.class), (2, Class::Batch { sequence: 42 }));
         assert_eq!(first.mark.map(|mark| mark.rows), Some(2));
         assert_eq!(batcher.seal(at).unwrap(), None);
         batcher.sample(&series(900), sample(3), now, at).unwrap();
         // Another series closes the batch before it.
-        let second = batcher
-            .sample(&series(60), sample(4), now, at)
-            .unwrap()
-            .unwrap();
+        let second = batcher.sample(&series(60), sample(4), now, at).unwrap().unwrap();
         let third = batcher.seal(at).unwrap().unwrap();
         assert_eq!(readings(&second).previous, Some(first.envelope.id()));
         assert_eq!(readings(&third).previous, Some(second.envelope.id()));
-        assert_eq!(
-            (readings(&second).sequence, readings(&third).sequence),
-            (43, 44)
-        );
-        assert_eq!(
-            third.envelope.claims().iat,
-            Timestamp::from_unix_ms(1_700_000_000_000)
-        );
+        assert_eq!((readings(&second).sequence, readings(&third).sequence), (43, 44));
+        assert_eq!(third.envelope.claims().iat, Timestamp::from_unix_ms(1_700_000_000_000));
     }
 
     #[test]

@@ -21,11 +21,9 @@ use crate::failure::Failure;
 /// Signs scans and meter readings where they are taken, and loses none.
 #[derive(Debug, Parser)]
 #[command(name = "hallmark-agent", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done · 1 some items refused · 2 command line or \
+#[command(after_help = "Exit codes: 0 done · 1 some items refused · 2 command line or \
 configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete · 6 busy, locked or \
-unreachable · 70 our own fault"
-)]
+unreachable · 70 our own fault")]
 pub struct Cli {
     /// How results are printed: text for people, json with one object a line for programs.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
@@ -117,20 +115,10 @@ pub struct InitArgs {
     #[arg(long, value_name = "URN")]
     pub facility: Option<String>,
     /// Latitude, decimal degrees.
-    #[arg(
-        long,
-        value_name = "DEGREES",
-        allow_hyphen_values = true,
-        requires = "lon"
-    )]
+    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "lon")]
     pub lat: Option<String>,
     /// Longitude, decimal degrees.
-    #[arg(
-        long,
-        value_name = "DEGREES",
-        allow_hyphen_values = true,
-        requires = "lat"
-    )]
+    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "lat")]
     pub lon: Option<String>,
 }
 

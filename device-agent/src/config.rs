@@ -71,10 +71,7 @@ pub struct SpoolConfig {
 
 impl Default for SpoolConfig {
     fn default() -> SpoolConfig {
-        SpoolConfig {
-            bytes_max: default_bytes_max(),
-            when_full: WhenFull::default(),
-        }
+        SpoolConfig { bytes_max: default_bytes_max(), when_full: WhenFull::default() }
     }
 }
 
@@ -153,10 +150,7 @@ const fn default_keep_alive() -> Duration {
 }
 
 fn default_mqtt() -> MqttConfig {
-    MqttConfig {
-        keep_alive: default_keep_alive(),
-        ..MqttConfig::default()
-    }
+    MqttConfig { keep_alive: default_keep_alive(), ..MqttConfig::default() }
 }
 
 impl Config {
@@ -188,10 +182,7 @@ impl Config {
         let mut raw: Raw = toml::from_str(text).map_err(|error| ConfigFault::toml(text, &error))?;
         raw.override_by(environment)?;
         let config = Config {
-            device: raw
-                .device
-                .parse()
-                .map_err(|error| ConfigFault::value("device", &error))?,
+            device: raw.device.parse().map_err(|error| ConfigFault::value("device", &error))?,
             release: raw.release,
             audience: raw
                 .audience
@@ -214,12 +205,7 @@ impl Config {
         within("samples_max", self.samples_max, 1, 4096)?;
         within("window_max", self.window_max, 1, 65_536)?;
         within("spool.bytes_max", self.spool.bytes_max, 16 << 20, 1 << 40)?;
-        within(
-            "batch_wait_max (s)",
-            self.batch_wait_max,
-            Duration::from_millis(10),
-            s(86_400),
-        )?;
+        within("batch_wait_max (s)", self.batch_wait_max, Duration::from_millis(10), s(86_400))?;
         within("ack_wait_max (s)", self.ack_wait_max, s(1), s(3_600))?;
         within("mqtt.keep_alive (s)", self.mqtt.keep_alive, s(5), s(600))
     }
@@ -239,31 +225,15 @@ impl Raw {
         override_with(get("release"), &mut self.release, parse_word)?;
         override_with(get("audience"), &mut self.audience, parse_text)?;
         override_with(get("samples_max"), &mut self.samples_max, parse_number)?;
-        override_with(
-            get("batch_wait_max"),
-            &mut self.batch_wait_max,
-            parse_duration,
-        )?;
+        override_with(get("batch_wait_max"), &mut self.batch_wait_max, parse_duration)?;
         override_with(get("ack_wait_max"), &mut self.ack_wait_max, parse_duration)?;
         override_with(get("window_max"), &mut self.window_max, parse_number)?;
-        override_with(
-            get("spool.bytes_max"),
-            &mut self.spool.bytes_max,
-            parse_number,
-        )?;
-        override_with(
-            get("spool.when_full"),
-            &mut self.spool.when_full,
-            parse_word,
-        )?;
+        override_with(get("spool.bytes_max"), &mut self.spool.bytes_max, parse_number)?;
+        override_with(get("spool.when_full"), &mut self.spool.when_full, parse_word)?;
         let mqtt = &mut self.mqtt;
         override_with(get("mqtt.url"), &mut mqtt.url, parse_some)?;
         override_with(get("mqtt.username"), &mut mqtt.username, parse_some)?;
-        override_with(
-            get("mqtt.password_file"),
-            &mut mqtt.password_file,
-            parse_some,
-        )?;
+        override_with(get("mqtt.password_file"), &mut mqtt.password_file, parse_some)?;
         override_with(get("mqtt.ca_file"), &mut mqtt.ca_file, parse_some)?;
         override_with(get("mqtt.cert_file"), &mut mqtt.cert_file, parse_some)?;
         override_with(get("mqtt.key_file"), &mut mqtt.key_file, parse_some)?;
@@ -333,10 +303,7 @@ pub struct ConfigFault {
 
 impl ConfigFault {
     fn value(key: &str, error: &dyn std::fmt::Display) -> ConfigFault {
-        ConfigFault {
-            reason: format!("{key}: {error}"),
-            help: format!("correct {key}"),
-        }
+        ConfigFault { reason: format!("{key}: {error}"), help: format!("correct {key}") }
     }
 
     /// Adds the line, and the nearest known key where one is unknown.
@@ -353,10 +320,7 @@ impl ConfigFault {
             }
             None => "see the comments that `hallmark-agent init` writes".to_owned(),
         };
-        ConfigFault {
-            reason: format!("line {line}: {message}"),
-            help,
-        }
+        ConfigFault { reason: format!("line {line}: {message}"), help }
     }
 }
 
@@ -377,10 +341,7 @@ mod tests {
     #[test]
     fn defaults_are_within_their_ranges() {
         let config = Config::parse(DEVICE).unwrap();
-        assert_eq!(
-            (config.release, config.audience),
-            (Release::Recorded, Audience::Members)
-        );
+        assert_eq!((config.release, config.audience), (Release::Recorded, Audience::Members));
         assert_eq!(config.mqtt.keep_alive, Duration::from_secs(30));
     }
 
@@ -389,11 +350,7 @@ mod tests {
         for (text, line, key) in [
             ("\nrelase = \"stored\"\n", "line 3", "`release`"),
             ("[spool]\nbytes = 1\n", "line 3", "`bytes_max`"),
-            (
-                "[[source]]\nprotocol = \"stdin\"\nreadpoint = \"x\"\n",
-                "line 4",
-                "`read_point`",
-            ),
+            ("[[source]]\nprotocol = \"stdin\"\nreadpoint = \"x\"\n", "line 4", "`read_point`"),
         ] {
             let fault = Config::parse(&format!("{DEVICE}{text}")).unwrap_err();
             assert!(fault.reason.contains(line), "{fault:?}");
@@ -414,10 +371,7 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.release, Release::Stored);
         assert_eq!(config.mqtt.url.as_deref(), Some("mqtt://b:1883"));
-        assert_eq!(
-            (config.ack_wait_max.as_secs(), config.spool.bytes_max),
-            (3, 32 << 20)
-        );
+        assert_eq!((config.ack_wait_max.as_secs(), config.spool.bytes_max), (3, 32 << 20));
         for (variable, value) in [("HALLMARK_RELEASE", "never"), ("HALLMARK_WINDOW_MAX", "0")] {
             let set = |name: &str| (name == variable).then(|| value.to_owned());
             assert!(Config::parse_with(DEVICE, set).is_err(), "{variable}");

@@ -25,13 +25,7 @@ pub(crate) struct Delivery {
 impl Delivery {
     pub(crate) fn new(window_max: usize, ack_wait_max: Duration) -> Delivery {
         let (due_at, queue) = (BTreeMap::new(), BTreeSet::new());
-        Delivery {
-            window_max,
-            ack_wait_max,
-            due_at,
-            queue,
-            cursor: None,
-        }
+        Delivery { window_max, ack_wait_max, due_at, queue, cursor: None }
     }
 
     /// Ordinals to send now: first those unanswered for too long, then new ones while there is room.
@@ -42,14 +36,9 @@ impl Delivery {
             self.due_at.remove(&ordinal);
             send.push(ordinal);
         }
-        let room = self
-            .window_max
-            .saturating_sub(self.due_at.len() + send.len());
-        let fresh: Vec<u64> = spool
-            .pending_after(self.cursor)
-            .take(room)
-            .map(|(ordinal, _)| ordinal)
-            .collect();
+        let room = self.window_max.saturating_sub(self.due_at.len() + send.len());
+        let fresh: Vec<u64> =
+            spool.pending_after(self.cursor).take(room).map(|(ordinal, _)| ordinal).collect();
         self.cursor = fresh.last().copied().or(self.cursor);
         send.extend(fresh);
         for ordinal in &send {
@@ -97,16 +86,11 @@ mod tests {
     use crate::spool::{Class, Limits, WhenFull};
 
     fn spool_of(dir: &std::path::Path, count: u8) -> Spool {
-        let limits = Limits {
-            bytes_max: 1 << 20,
-            when_full: WhenFull::Stop,
-        };
+        let limits = Limits { bytes_max: 1 << 20, when_full: WhenFull::Stop };
         let mut spool = Spool::open(dir, limits).unwrap().spool;
         for number in 0..count {
             let body = [number; 4];
-            spool
-                .take(&[(ContentId::of(&body), Class::Scan, &body)])
-                .unwrap();
+            spool.take(&[(ContentId::of(&body), Class::Scan, &body)]).unwrap();
         }
         spool
     }
@@ -126,15 +110,9 @@ mod tests {
         assert_eq!(delivery.due(start, &spool), [3]);
         assert_eq!(delivery.wake_at(), Some(start + wait));
         assert_eq!(delivery.due(start + wait, &spool), [2, 3]);
-        assert_eq!(
-            delivery.due(start + wait + Duration::from_secs(5), &spool),
-            [1]
-        );
+        assert_eq!(delivery.due(start + wait + Duration::from_secs(5), &spool), [1]);
         delivery.reconnected(start + wait + Duration::from_secs(6));
-        assert_eq!(
-            delivery.due(start + wait + Duration::from_secs(6), &spool),
-            [1, 2, 3]
-        );
+        assert_eq!(delivery.due(start + wait + Duration::from_secs(6), &spool), [1, 2, 3]);
     }
 
     #[test]

@@ -49,33 +49,19 @@ pub fn request(
     details: Device,
     key: &dyn Signer,
 ) -> Result<(), EnrolError> {
-    let bytes = Enrol {
-        v: 1,
-        device,
-        details,
-    }
-    .sign(key)?;
+    let bytes = Enrol { v: 1, device, details }.sign(key)?;
     replace(path, &bytes)
 }
 
 /// Checks the node's answer in `from` and keeps it as `to`.
 pub fn accept(from: &Path, to: &Path, device: &DeviceId) -> Result<Trust, EnrolError> {
-    let read = |source| TrustError::Read {
-        path: from.to_path_buf(),
-        source,
-    };
+    let read = |source| TrustError::Read { path: from.to_path_buf(), source };
     let bytes = std::fs::read(from).map_err(read)?;
-    let refused = |source| TrustError::Refused {
-        path: from.into(),
-        source: Box::new(source),
-    };
+    let refused = |source| TrustError::Refused { path: from.into(), source: Box::new(source) };
     let trust = Trust::parse(&bytes).map_err(refused)?;
     let found = &trust.enrolled().device;
     if found != device {
-        return Err(EnrolError::OtherDevice {
-            found: found.clone(),
-            wanted: device.clone(),
-        });
+        return Err(EnrolError::OtherDevice { found: found.clone(), wanted: device.clone() });
     }
     replace(to, &bytes)?;
     Ok(trust)
@@ -93,8 +79,5 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), EnrolError> {
             _ => Ok(()),
         }
     });
-    written.map_err(|source| EnrolError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
+    written.map_err(|source| EnrolError::Write { path: path.to_path_buf(), source })
 }

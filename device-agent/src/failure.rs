@@ -20,12 +20,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with this exit code and sentence: lower case, no full stop.
     pub fn new(exit: Exit, message: impl Display) -> Failure {
-        Failure {
-            exit,
-            message: message.to_string(),
-            causes: Vec::new(),
-            help: None,
-        }
+        Failure { exit, message: message.to_string(), causes: Vec::new(), help: None }
     }
 
     /// The command line or configuration is wrong.
@@ -101,9 +96,7 @@ mod tests {
     #[test]
     fn a_failure_prints_each_level_and_the_remedy() {
         let inner = std::io::Error::other("disk is full");
-        let failure = Failure::fault("cannot write the outbox")
-            .because(&inner)
-            .help("free space");
+        let failure = Failure::fault("cannot write the outbox").because(&inner).help("free space");
         assert_eq!(
             failure.lines(),
             "error: cannot write the outbox\ncause: disk is full\nhelp: free space\n"

@@ -78,10 +78,8 @@ pub fn load(path: &Path) -> Result<SecretKey, Failure> {
 fn check_mode(path: &Path, meta: &fs::Metadata) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
     if meta.permissions().mode() & 0o077 != 0 {
-        return Err(
-            Failure::usage(format!("{} is readable by others", path.display()))
-                .help(format!("chmod 600 {}", path.display())),
-        );
+        return Err(Failure::usage(format!("{} is readable by others", path.display()))
+            .help(format!("chmod 600 {}", path.display())));
     }
     Ok(())
 }

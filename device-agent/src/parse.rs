@@ -16,10 +16,7 @@ pub fn line(text: &str) -> Value {
     let scan = match scan::decode(text) {
         Ok(scan) => scan,
         Err(fault) => {
-            let position = text
-                .get(..fault.offset)
-                .map_or(0, |before| before.chars().count())
-                + 1;
+            let position = text.get(..fault.offset).map_or(0, |before| before.chars().count()) + 1;
             let input: String = text.chars().take(200).collect();
             return json!({ "error": fault.reason, "position": position, "input": input });
         }
@@ -34,10 +31,8 @@ pub fn line(text: &str) -> Value {
             for element in elements {
                 ais.insert(element.code.clone(), json!(element.value));
             }
-            let pairs: Vec<Value> = elements
-                .iter()
-                .map(|element| json!([element.code, element.value]))
-                .collect();
+            let pairs: Vec<Value> =
+                elements.iter().map(|element| json!([element.code, element.value])).collect();
             object.insert("ais".to_owned(), Value::Object(ais));
             object.insert("elements".to_owned(), Value::Array(pairs));
             object.insert("message".to_owned(), json!(scan.message));
@@ -92,14 +87,8 @@ mod tests {
     #[test]
     fn a_scan_gives_its_canonical_form_and_its_identifiers() {
         let found = line("]d2010950600013435210L1\u{1d}21A/1");
-        assert_eq!(
-            found["canonical"],
-            "https://id.gs1.org/01/09506000134352/21/A%2F1"
-        );
-        assert_eq!(
-            found["ais"],
-            json!({ "01": "09506000134352", "10": "L1", "21": "A/1" })
-        );
+        assert_eq!(found["canonical"], "https://id.gs1.org/01/09506000134352/21/A%2F1");
+        assert_eq!(found["ais"], json!({ "01": "09506000134352", "10": "L1", "21": "A/1" }));
         assert_eq!(found["symbology"], "DM");
         assert_eq!(
             line("^10L1")["needs"],
@@ -112,10 +101,7 @@ mod tests {
         assert_eq!(line("^0109506000134353")["position"], 17);
         assert_eq!(line("测试")["position"], 1);
         assert_eq!(line("")["position"], 1);
-        assert_eq!(
-            line("]Q1hello"),
-            json!({ "verbatim": "hello", "symbology": "QR" })
-        );
+        assert_eq!(line("]Q1hello"), json!({ "verbatim": "hello", "symbology": "QR" }));
         assert_eq!(
             line("81234567890123456789"),
             json!({ "canonical": "urn:hallmark:goods:drug:81234567890123456789" })

@@ -205,11 +205,7 @@ impl Courier {
         while let Some(taken) = next {
             self.sign(taken, &mut waiting)?;
             count += 1;
-            next = if count < TAKE_MAX {
-                inbox.try_recv().ok()
-            } else {
-                None
-            };
+            next = if count < TAKE_MAX { inbox.try_recv().ok() } else { None };
         }
         self.heard_at = Instant::now();
         self.store(waiting)
@@ -230,27 +226,19 @@ impl Courier {
                 }
                 return Ok(());
             }
-            Taken::Sample {
-                series,
-                sample,
-                mark,
-            } => self.batcher.sample(&series, (sample, mark), now, at),
+            Taken::Sample { series, sample, mark } => {
+                self.batcher.sample(&series, (sample, mark), now, at)
+            }
             Taken::Flush => self.batcher.seal(at),
         };
-        waiting.extend(sealed?.map(|sealed| Waiting {
-            sealed,
-            answer: None,
-        }));
+        waiting.extend(sealed?.map(|sealed| Waiting { sealed, answer: None }));
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), CourierError> {
         let sealed = self.batcher.seal(wall_clock())?;
         match sealed {
-            Some(sealed) => self.store(vec![Waiting {
-                sealed,
-                answer: None,
-            }]),
+            Some(sealed) => self.store(vec![Waiting { sealed, answer: None }]),
             None => Ok(()),
         }
     }
@@ -294,10 +282,7 @@ impl Courier {
             }
         }
         if !self.untaken.is_empty() {
-            error!(
-                waiting = self.untaken.len(),
-                "the spool is full: nothing more is taken"
-            );
+            error!(waiting = self.untaken.len(), "the spool is full: nothing more is taken");
         }
         Ok(())
     }
@@ -305,13 +290,7 @@ impl Courier {
     fn spool_all(&mut self, waiting: &[Waiting]) -> Result<(), SpoolError> {
         let entries: Vec<_> = waiting
             .iter()
-            .map(|one| {
-                (
-                    one.sealed.envelope.id(),
-                    one.sealed.class,
-                    one.sealed.envelope.stored(),
-                )
-            })
+            .map(|one| (one.sealed.envelope.id(), one.sealed.class, one.sealed.envelope.stored()))
             .collect();
         if entries.is_empty() {
             return Ok(());
@@ -338,10 +317,7 @@ impl Courier {
                 self.delivery.settled(ordinal);
                 continue;
             };
-            if client
-                .try_publish(topic, QoS::AtLeastOnce, false, body)
-                .is_err()
-            {
+            if client.try_publish(topic, QoS::AtLeastOnce, false, body).is_err() {
                 debug!(ordinal, "the queue to the broker is full: sent later");
             }
         }
@@ -432,20 +408,12 @@ impl Courier {
     }
 
     fn retry_untaken(&mut self) -> Result<(), CourierError> {
-        if self.untaken.is_empty() {
-            Ok(())
-        } else {
-            self.store(Vec::new())
-        }
+        if self.untaken.is_empty() { Ok(()) } else { self.store(Vec::new()) }
     }
 
     fn on_timer(&mut self, now: Instant) -> Result<(), CourierError> {
         let due = self.batcher.due_at().is_some_and(|due_at| due_at <= now);
-        if due && self.untaken.is_empty() {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if due && self.untaken.is_empty() { self.flush() } else { Ok(()) }
     }
 
     /// When something is next to be done without anything coming in.
@@ -466,11 +434,7 @@ impl Courier {
                     Some(_) => "the broker is there, but no node answers".to_owned(),
                     None => self.down_reason.clone(),
                 };
-                Err(CourierError::Unreachable {
-                    waited,
-                    reason,
-                    pending,
-                })
+                Err(CourierError::Unreachable { waited, reason, pending })
             }
             _ => Ok(()),
         }
@@ -505,9 +469,7 @@ fn reply(answer: Option<oneshot::Sender<Kept>>, kept: Kept) {
 
 /// The wall clock, for what the signer claims about time.
 fn wall_clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     Timestamp::try_from_unix_ms(unix_ms).unwrap_or(Timestamp::MAX)
 }

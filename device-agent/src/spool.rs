@@ -170,14 +170,8 @@ impl Spool {
         for number in segment::list(dir)? {
             found.read(dir, number)?;
         }
-        let chain = Chain {
-            boot: found.chain.boot + 1,
-            last: found.chain.last,
-        };
-        let number = found
-            .segments
-            .last_key_value()
-            .map_or(0, |(last, _)| last + 1);
+        let chain = Chain { boot: found.chain.boot + 1, last: found.chain.last };
+        let number = found.segments.last_key_value().map_or(0, |(last, _)| last + 1);
         let (active, bytes) = segment::create(dir, number, chain, &found.marks)?;
         found.segments.insert(number, Segment { bytes, pending: 0 });
         let mut spool = Spool {
@@ -195,11 +189,7 @@ impl Spool {
             poisoned: false,
         };
         spool.drop_released_segments()?;
-        Ok(Opened {
-            spool,
-            chain,
-            damaged: found.damaged,
-        })
+        Ok(Opened { spool, chain, damaged: found.damaged })
     }
 
     /// Takes entries with one sync for all of them. On success each is durable.
@@ -222,14 +212,9 @@ impl Spool {
         if self.poisoned {
             return Err(SpoolError::Poisoned);
         }
-        let new: Vec<_> = entries
-            .iter()
-            .filter(|(id, ..)| !self.ordinals.contains_key(id))
-            .collect();
-        let cost: u64 = new
-            .iter()
-            .map(|(_, _, body)| segment::entry_bytes(body.len()))
-            .sum();
+        let new: Vec<_> =
+            entries.iter().filter(|(id, ..)| !self.ordinals.contains_key(id)).collect();
+        let cost: u64 = new.iter().map(|(_, _, body)| segment::entry_bytes(body.len())).sum();
         self.make_room(cost)?;
         if SEGMENT_BYTES < self.active_bytes() {
             self.roll()?;
@@ -240,13 +225,7 @@ impl Spool {
         let mut places = Vec::with_capacity(new.len());
         for (id, class, body) in new {
             let length = segment::append(&mut bytes, *class, body);
-            places.push(Place {
-                id: *id,
-                segment: number,
-                at,
-                length,
-                class: *class,
-            });
+            places.push(Place { id: *id, segment: number, at, length, class: *class });
             at += u64::from(length);
         }
         at += mark.map_or(0, |mark| u64::from(segment::append_mark(&mut bytes, mark)));
@@ -272,9 +251,7 @@ impl Spool {
     /// Ordinals and ids that wait for a receipt, oldest first, after `after`.
     pub fn pending_after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, ContentId)> + '_ {
         let from = after.map_or(0, |ordinal| ordinal + 1);
-        self.pending
-            .range(from..)
-            .map(|(ordinal, place)| (*ordinal, place.id))
+        self.pending.range(from..).map(|(ordinal, place)| (*ordinal, place.id))
     }
 
     /// The attestation behind an ordinal, re-read from disk; `None` if it is no longer pending.
@@ -284,8 +261,7 @@ impl Spool {
         };
         let path = segment::path(&self.dir, place.segment);
         let mut file = File::open(&path).map_err(disk("open", &path))?;
-        file.seek(SeekFrom::Start(place.at))
-            .map_err(disk("read", &path))?;
+        file.seek(SeekFrom::Start(place.at)).map_err(disk("read", &path))?;
         let mut bytes = vec![0; place.length as usize];
         file.read_exact(&mut bytes).map_err(disk("read", &path))?;
         let entry = match frame::scan(&bytes).next() {
@@ -314,13 +290,10 @@ impl Spool {
             return Ok(false);
         };
         self.note_released(place.segment, id)?;
-        let emptied = self
-            .segments
-            .get_mut(&place.segment)
-            .is_some_and(|segment| {
-                segment.pending = segment.pending.saturating_sub(1);
-                segment.pending == 0
-            });
+        let emptied = self.segments.get_mut(&place.segment).is_some_and(|segment| {
+            segment.pending = segment.pending.saturating_sub(1);
+            segment.pending == 0
+        });
         if emptied && place.segment != self.active_number() {
             self.drop_released_segments()?;
         }
@@ -329,18 +302,10 @@ impl Spool {
 
     /// Moves an entry that the node refused to `refused/`, with the reason beside it.
     pub fn refuse(&mut self, id: &ContentId, reason: &str) -> Result<bool, SpoolError> {
-        let Some(body) = self
-            .ordinal_of(id)
-            .map(|at| self.read(at))
-            .transpose()?
-            .flatten()
-        else {
+        let Some(body) = self.ordinal_of(id).map(|at| self.read(at)).transpose()?.flatten() else {
             return Ok(false);
         };
-        let stem = self
-            .dir
-            .join("refused")
-            .join(id.to_string().replace("sha256:", ""));
+        let stem = self.dir.join("refused").join(id.to_string().replace("sha256:", ""));
         for (path, bytes) in [
             (stem.with_extension("cose"), body.as_slice()),
             (stem.with_extension("txt"), reason.as_bytes()),
@@ -355,11 +320,7 @@ impl Spool {
 
     /// How full the spool is.
     pub fn state(&self) -> State {
-        State {
-            pending: self.pending.len() as u64,
-            bytes: self.bytes(),
-            thinned: self.thinned,
-        }
+        State { pending: self.pending.len() as u64, bytes: self.bytes(), thinned: self.thinned }
     }
 
     fn bytes(&self) -> u64 {
@@ -367,25 +328,16 @@ impl Spool {
     }
 
     fn active_number(&self) -> u64 {
-        *self
-            .segments
-            .last_key_value()
-            .expect("open made one and the newest is never dropped")
-            .0
+        *self.segments.last_key_value().expect("open made one and the newest is never dropped").0
     }
 
     fn active_bytes(&self) -> u64 {
-        self.segments
-            .last_key_value()
-            .map_or(0, |(_, segment)| segment.bytes)
+        self.segments.last_key_value().map_or(0, |(_, segment)| segment.bytes)
     }
 
     fn write_active(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         let path = segment::path(&self.dir, self.active_number());
-        let written = self
-            .active
-            .write_all(bytes)
-            .and_then(|()| self.active.sync_data());
+        let written = self.active.write_all(bytes).and_then(|()| self.active.sync_data());
         self.poisoned |= written.is_err();
         written.map_err(disk("write", &path))
     }
@@ -400,11 +352,7 @@ impl Spool {
 
     fn note_released(&mut self, number: u64, id: &ContentId) -> Result<(), SpoolError> {
         let path = segment::released_path(&self.dir, number);
-        if self
-            .released
-            .as_ref()
-            .is_none_or(|(open, _)| *open != number)
-        {
+        if self.released.as_ref().is_none_or(|(open, _)| *open != number) {
             self.released = Some((number, segment::open_append(&path)?));
         }
         let mut record = Vec::new();
@@ -429,20 +377,14 @@ impl Spool {
     }
 
     fn make_room(&mut self, cost: u64) -> Result<(), SpoolError> {
-        let Limits {
-            bytes_max,
-            when_full,
-        } = self.limits;
+        let Limits { bytes_max, when_full } = self.limits;
         while bytes_max < self.bytes() + cost {
             let freed = match when_full {
                 WhenFull::Stop => 0,
                 WhenFull::Thin => self.thin()?,
             };
             if freed == 0 {
-                return Err(SpoolError::Full {
-                    bytes: self.bytes(),
-                    bytes_max,
-                });
+                return Err(SpoolError::Full { bytes: self.bytes(), bytes_max });
             }
         }
         Ok(())
@@ -451,33 +393,16 @@ impl Spool {
     /// Rewrites the oldest segment that has something to drop; returns the bytes freed.
     fn thin(&mut self) -> Result<u64, SpoolError> {
         let newest = self.active_number();
-        let candidates: Vec<u64> = self
-            .segments
-            .keys()
-            .copied()
-            .filter(|n| *n < newest)
-            .collect();
+        let candidates: Vec<u64> = self.segments.keys().copied().filter(|n| *n < newest).collect();
         for number in candidates {
-            let here = self
-                .pending
-                .iter()
-                .filter(|(_, place)| place.segment == number);
-            let thinnable = here
-                .clone()
-                .filter(|(_, place)| matches!(place.class, Class::Batch { .. }));
-            let drop: Vec<u64> = thinnable
-                .map(|(ordinal, _)| *ordinal)
-                .skip(1)
-                .step_by(2)
-                .collect();
-            let kept: Vec<(u64, Place)> = here
-                .filter(|(o, _)| !drop.contains(o))
-                .map(|(o, place)| (*o, *place))
-                .collect();
-            let before = self
-                .segments
-                .get(&number)
-                .map_or(0, |segment| segment.bytes);
+            let here = self.pending.iter().filter(|(_, place)| place.segment == number);
+            let thinnable =
+                here.clone().filter(|(_, place)| matches!(place.class, Class::Batch { .. }));
+            let drop: Vec<u64> =
+                thinnable.map(|(ordinal, _)| *ordinal).skip(1).step_by(2).collect();
+            let kept: Vec<(u64, Place)> =
+                here.filter(|(o, _)| !drop.contains(o)).map(|(o, place)| (*o, *place)).collect();
+            let before = self.segments.get(&number).map_or(0, |segment| segment.bytes);
             let bodies = kept.iter().map(|(ordinal, place)| {
                 Ok((place.class, self.read(*ordinal)?.unwrap_or_default()))
             });
@@ -492,13 +417,7 @@ impl Spool {
                 }
             }
             self.thinned += drop.len() as u64;
-            self.segments.insert(
-                number,
-                Segment {
-                    bytes,
-                    pending: kept.len(),
-                },
-            );
+            self.segments.insert(number, Segment { bytes, pending: kept.len() });
             if bytes < before {
                 return Ok(before - bytes);
             }
@@ -525,9 +444,7 @@ fn disk(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SpoolE
 }
 
 fn sync_dir(dir: &Path) -> Result<(), SpoolError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(disk("sync", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(disk("sync", dir))
 }
 
 #[cfg(test)]

@@ -46,11 +46,7 @@ pub(crate) struct Board {
 impl Board {
     /// Goes on from what was written last.
     pub(crate) fn open(layout: &Layout) -> Board {
-        Board {
-            path: layout.tally(),
-            before: Totals::read(layout),
-            shown: None,
-        }
+        Board { path: layout.tally(), before: Totals::read(layout), shown: None }
     }
 
     /// Writes the totals if they changed; not more often than they can be read.
@@ -84,17 +80,10 @@ mod tests {
     fn totals_grow_over_starts_and_a_damaged_file_counts_from_zero() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        let tally = Tally {
-            taken: 3,
-            acknowledged: 2,
-            ..Tally::default()
-        };
+        let tally = Tally { taken: 3, acknowledged: 2, ..Tally::default() };
         Board::open(&layout).show(&tally);
         Board::open(&layout).show(&tally);
-        assert_eq!(
-            (Totals::read(&layout).taken, Totals::read(&layout).recorded),
-            (6, 4)
-        );
+        assert_eq!((Totals::read(&layout).taken, Totals::read(&layout).recorded), (6, 4));
         fs::write(layout.tally(), "{").unwrap();
         assert_eq!(Totals::read(&layout), Totals::default());
     }

@@ -72,10 +72,8 @@ impl Trust {
     pub fn read(path: &Path) -> Result<Trust, TrustError> {
         let path = path.to_path_buf();
         match std::fs::read(&path) {
-            Ok(bytes) => Trust::parse(&bytes).map_err(|source| TrustError::Refused {
-                path,
-                source: Box::new(source),
-            }),
+            Ok(bytes) => Trust::parse(&bytes)
+                .map_err(|source| TrustError::Refused { path, source: Box::new(source) }),
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
                 Err(TrustError::NotEnrolled { path })
             }
@@ -111,10 +109,7 @@ impl Trust {
         let recorded = receipt.verify(id, &self.enrolled.log_key, &self.policy)?;
         let signed = Envelope::parse(attestation)?.claims().aud.byte();
         if recorded.entry.audience != signed {
-            return Err(ReceiptRefused::Audience {
-                recorded: recorded.entry.audience,
-                signed,
-            });
+            return Err(ReceiptRefused::Audience { recorded: recorded.entry.audience, signed });
         }
         Ok(recorded)
     }

@@ -62,11 +62,7 @@ fn start_broker() -> SocketAddr {
         ..RouterConfig::default()
     };
     let servers = [("test".to_owned(), server)].into_iter().collect();
-    let config = Config {
-        router,
-        v5: Some(servers),
-        ..Config::default()
-    };
+    let config = Config { router, v5: Some(servers), ..Config::default() };
     thread::spawn(move || drop(Broker::new(config).start()));
     let started = Instant::now();
     while TcpStream::connect(listen).is_err() {
@@ -99,11 +95,8 @@ fn network() -> NetworkFile {
         urls: vec!["http://127.0.0.1:1".to_owned()],
         multiaddrs: Vec::new(),
     };
-    let registrar = Registrar {
-        org,
-        key: key(5).public().clone(),
-        next_key_commitment: key(6).public().id(),
-    };
+    let registrar =
+        Registrar { org, key: key(5).public().clone(), next_key_commitment: key(6).public().id() };
     let network = Network {
         v: 1,
         name: "test".to_owned(),
@@ -126,11 +119,7 @@ impl Recorded {
         }
         let admitted_at = Timestamp::from_unix_ms(1_700_000_000_000);
         let (id, audience) = (envelope.id(), envelope.claims().aud.byte());
-        let entry = Entry {
-            audience,
-            admitted_at,
-            id,
-        };
+        let entry = Entry { audience, admitted_at, id };
         let next = self.leaves.len();
         let index = *self.index.entry(id).or_insert(next);
         if index == next {
@@ -140,9 +129,7 @@ impl Recorded {
         let read = |level: u32, index: u64| {
             let start = (index << level) as usize;
             let mut frontier = Frontier::new();
-            self.leaves[start..start + (1 << level)]
-                .iter()
-                .for_each(|leaf| frontier.push(*leaf));
+            self.leaves[start..start + (1 << level)].iter().for_each(|leaf| frontier.push(*leaf));
             Ok::<_, std::convert::Infallible>(frontier.root())
         };
         let size = self.leaves.len() as u64;
@@ -154,12 +141,7 @@ impl Recorded {
         let mut checkpoint = SignedNote::unsigned(text).unwrap();
         checkpoint.add(log.sign(checkpoint.text(), Timestamp::EPOCH).unwrap());
         let index = index as u64;
-        let parts = ReceiptParts {
-            entry: &entry,
-            index,
-            path: &path,
-            checkpoint: &checkpoint,
-        };
+        let parts = ReceiptParts { entry: &entry, index, path: &path, checkpoint: &checkpoint };
         Receipt::sign(parts, &*key(1)).unwrap()
     }
 }
@@ -171,9 +153,7 @@ fn start_node(broker: SocketAddr) -> Arc<Mutex<Recorded>> {
     let mut options = MqttOptions::new("node", broker.ip().to_string(), broker.port());
     options.set_max_packet_size(Some(2 << 20));
     let (client, mut connection) = Client::new(options, 4096);
-    client
-        .subscribe("hallmark/1/test/+/+/attest", QoS::AtLeastOnce)
-        .unwrap();
+    client.subscribe("hallmark/1/test/+/+/attest", QoS::AtLeastOnce).unwrap();
     thread::spawn(move || {
         let mut deaf = 0_u32;
         for event in connection.iter() {
@@ -189,17 +169,10 @@ fn start_node(broker: SocketAddr) -> Arc<Mutex<Recorded>> {
             if !known && deaf.is_multiple_of(2) {
                 continue; // recorded, but the answer is lost
             }
-            let ack = Ack {
-                id,
-                status: Status::Recorded,
-                receipt: Some(receipt),
-                reason: None,
-            };
+            let ack = Ack { id, status: Status::Recorded, receipt: Some(receipt), reason: None };
             let topic = String::from_utf8(message.topic.to_vec()).unwrap();
             let topic = topic.replace("/attest", "/ack");
-            client
-                .try_publish(topic, QoS::AtLeastOnce, false, ack.encode())
-                .unwrap();
+            client.try_publish(topic, QoS::AtLeastOnce, false, ack.encode()).unwrap();
         }
     });
     recorded
@@ -222,9 +195,7 @@ fn done(command: &mut Command, code: i32) -> Output {
 fn enrolled_meter(dir: &Path, broker: &str, more: &str) -> PathBuf {
     let meter = dir.join("meter");
     let path = meter.to_str().unwrap();
-    let init = [
-        "init", path, "--org", ORG, "--device", "m-7", "--source", "replay",
-    ];
+    let init = ["init", path, "--org", ORG, "--device", "m-7", "--source", "replay"];
     done(agent(&init).args(["--quantity", "electricity"]), 0);
     let enrol = Enrol::parse(&std::fs::read(meter.join("enrol.cbor")).unwrap()).unwrap();
     let enrolled = Enrolled::new(&network(), enrol.device, ORIGIN, broker).unwrap();
@@ -253,26 +224,16 @@ fn csv(dir: &Path, rows: u64) -> PathBuf {
 fn assert_chained(recorded: &Recorded, batches: usize) {
     let mut by_sequence = BTreeMap::new();
     for envelope in &recorded.envelopes {
-        let Body::Readings(readings) = envelope.body() else {
-            unreachable!()
-        };
+        let Body::Readings(readings) = envelope.body() else { unreachable!() };
         let earlier = by_sequence.insert(readings.sequence, (envelope.id(), readings.previous));
-        assert_eq!(
-            earlier, None,
-            "sequence {} was used twice",
-            readings.sequence
-        );
+        assert_eq!(earlier, None, "sequence {} was used twice", readings.sequence);
     }
     let mut previous = None;
     for (expected, (sequence, (id, named))) in (1..).zip(&by_sequence) {
         assert_eq!((*sequence, *named), (expected, previous));
         previous = Some(*id);
     }
-    assert!(
-        batches <= by_sequence.len(),
-        "{} of {batches}",
-        by_sequence.len()
-    );
+    assert!(batches <= by_sequence.len(), "{} of {batches}", by_sequence.len());
 }
 
 #[test]
@@ -286,10 +247,7 @@ fn a_replay_ends_once_all_is_recorded_and_lost_answers_are_asked_for_again() {
     let replay = ["replay", meter.to_str().unwrap(), file.to_str().unwrap()];
     let output = done(&mut agent(&replay), 0);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        stdout.contains("202 rows") && stdout.contains("51 recorded"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("202 rows") && stdout.contains("51 recorded"), "{stdout}");
     let recorded = recorded.lock().unwrap();
     assert_eq!(recorded.envelopes.len(), 51);
     assert_chained(&recorded, 51);
@@ -321,13 +279,10 @@ fn killed_at_any_moment_it_loses_nothing_and_uses_no_sequence_twice() {
     done(&mut agent(&["replay", meter, file.to_str().unwrap()]), 0);
     let recorded = recorded.lock().unwrap();
     assert_chained(&recorded, 1000);
-    let samples = recorded
-        .envelopes
-        .iter()
-        .flat_map(|envelope| match envelope.body() {
-            Body::Readings(readings) => readings.samples.clone(),
-            _ => Vec::new(),
-        });
+    let samples = recorded.envelopes.iter().flat_map(|envelope| match envelope.body() {
+        Body::Readings(readings) => readings.samples.clone(),
+        _ => Vec::new(),
+    });
     let mut read_at: Vec<_> = samples.map(|sample| sample.read_at).collect();
     read_at.sort();
     let rows = read_at.len();
@@ -338,20 +293,14 @@ fn killed_at_any_moment_it_loses_nothing_and_uses_no_sequence_twice() {
 #[test]
 fn a_second_process_is_refused_and_an_absent_broker_is_told_with_nothing_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let meter = enrolled_meter(dir.path(), &format!("mqtt://{nobody}"), "");
     let meter = meter.to_str().unwrap();
     let file = csv(dir.path(), 5);
     let replay = ["replay", meter, file.to_str().unwrap(), "--wait", "1s"];
     let output = done(&mut agent(&replay), 6);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        stderr.contains("stay in the spool") && stderr.contains("help: "),
-        "{stderr}"
-    );
+    assert!(stderr.contains("stay in the spool") && stderr.contains("help: "), "{stderr}");
     let lock = std::fs::File::open(Path::new(meter).join("lock")).unwrap();
     lock.lock().unwrap();
     let output = done(&mut agent(&replay), 6);

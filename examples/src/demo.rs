@@ -35,11 +35,8 @@ pub const REGISTRAR: Member = Member {
     role: "registrar",
 };
 /// Whose goods and emissions it is about.
-pub const PRODUCER: Member = Member {
-    org: generate::PRODUCER,
-    name: "Qinghe Flasks Ltd",
-    role: "producer",
-};
+pub const PRODUCER: Member =
+    Member { org: generate::PRODUCER, name: "Qinghe Flasks Ltd", role: "producer" };
 /// Who judges.
 pub const VERIFIER: Member = Member {
     org: "urn:hallmark:org:uscc:91110000DEM0BCH01G",
@@ -92,13 +89,8 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     let mut teller = Teller::default();
     teller.step("Build the three programs");
     let programs = build::programs().await?;
-    let temporary = tempfile::Builder::new()
-        .prefix("hallmark-demo-")
-        .tempdir()?;
-    let folder = options
-        .keep
-        .clone()
-        .unwrap_or_else(|| temporary.path().to_owned());
+    let temporary = tempfile::Builder::new().prefix("hallmark-demo-").tempdir()?;
+    let folder = options.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
     let input = Input::new(options, &folder.join("data"))?;
     let expected = Expected::of(&input);
@@ -123,9 +115,7 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     }
     if faults.is_empty() {
         let count = expected.count();
-        teller.say(&format!(
-            "{count} frauds committed, {count} found, nothing else accused"
-        ));
+        teller.say(&format!("{count} frauds committed, {count} found, nothing else accused"));
     }
     let code = ExitCode::from(u8::from(!faults.is_empty()));
     if options.once {
@@ -151,10 +141,7 @@ async fn found(
     registrar.start(&[]).await?;
     registrar.ready(NETWORK_WAIT_MAX).await?;
     // Newcomers start from the network file, which by now must say where the registrar answers.
-    shown(&registrar, "its own address", |file| {
-        file.contains(registrar.url())
-    })
-    .await?;
+    shown(&registrar, "its own address", |file| file.contains(registrar.url())).await?;
     let file = registrar.dir().join("network.hallmark");
     let mut producer = Node::join(&programs, PRODUCER, &folder.join("producer"), &file).await?;
     let mut verifier = Node::join(&programs, VERIFIER, &folder.join("verifier"), &file).await?;
@@ -167,10 +154,7 @@ async fn found(
     for node in [&registrar, &producer, &verifier] {
         node.ready(NETWORK_WAIT_MAX).await?;
     }
-    registrar
-        .run("network", &["--quorum", "2"])
-        .await?
-        .with_code(0)?;
+    registrar.run("network", &["--quorum", "2"]).await?.with_code(0)?;
     for node in [&registrar, &producer, &verifier] {
         shown(node, "the quorum", |file| !file.contains("quorum none")).await?;
         node.ready(NETWORK_WAIT_MAX).await?;
@@ -178,14 +162,7 @@ async fn found(
         teller.say(&format!("{name} ({role}) at {}", node.url()));
     }
     teller.say("each checkpoint needs the signatures of 2 of the 3 as witnesses");
-    Ok(Stage {
-        programs,
-        folder,
-        input,
-        registrar,
-        producer,
-        verifier,
-    })
+    Ok(Stage { programs, folder, input, registrar, producer, verifier })
 }
 
 /// Waits until a node's network file (JSON) is as `wanted`.
@@ -219,39 +196,19 @@ async fn scan(stage: &Stage, teller: &Teller) -> anyhow::Result<Agent> {
         Ok(is_done.then_some(()))
     })
     .await
-    .with_context(|| {
-        agent
-            .process()
-            .map(|process| process.log_tail())
-            .unwrap_or_default()
-    })?;
-    teller.say(&format!(
-        "{wanted} scans signed by the device, each with a verified receipt"
-    ));
+    .with_context(|| agent.process().map(|process| process.log_tail()).unwrap_or_default())?;
+    teller.say(&format!("{wanted} scans signed by the device, each with a verified receipt"));
     Ok(agent)
 }
 
 /// The meter: an agent that replays a CSV file and ends once all is recorded.
 async fn measure(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
-    for fraud in stage
-        .input
-        .data
-        .frauds
-        .iter()
-        .filter(|fraud| fraud.code == "MTR-005")
-    {
+    for fraud in stage.input.data.frauds.iter().filter(|fraud| fraud.code == "MTR-005") {
         teller.say(&format!("FRAUD: {}", fraud.told));
     }
     let facility = stage.input.data.facility.as_str();
     let mut args = vec!["--device", "meter-1", "--source", "replay"];
-    args.extend([
-        "--quantity",
-        "electricity",
-        "--accuracy-ppm",
-        "5000",
-        "--facility",
-        facility,
-    ]);
+    args.extend(["--quantity", "electricity", "--accuracy-ppm", "5000", "--facility", facility]);
     let dir = stage.folder.join("meter-1");
     let source = &stage.input.source;
     let mut agent = Agent::enrolled(&stage.programs, &stage.producer, &dir, &args, source).await?;
@@ -271,30 +228,17 @@ async fn state(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     let copy = stage.input.folder.join("copy.json");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let now = hallmark_schemas::time::Timestamp::from_unix_ms(u64::try_from(now.as_millis())?);
-    std::fs::write(
-        &copy,
-        goods::copy_sold(&data.bench.cloned(), &now.to_string()),
-    )?;
+    std::fs::write(&copy, goods::copy_sold(&data.bench.cloned(), &now.to_string()))?;
     for fraud in data.frauds.iter().filter(|fraud| fraud.code != "MTR-005") {
         teller.say(&format!("FRAUD: {}", fraud.told));
     }
     let file = |name: &str| stage.input.folder.join(name);
-    let files = [
-        file("facilities.json"),
-        stage.input.events.clone(),
-        copy.clone(),
-        file("report.json"),
-    ];
-    let mut args: Vec<_> = files
-        .iter()
-        .map(|file| file.to_string_lossy().into_owned())
-        .collect();
+    let files =
+        [file("facilities.json"), stage.input.events.clone(), copy.clone(), file("report.json")];
+    let mut args: Vec<_> = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
     args.push("--receipt".to_owned());
     let ended = stage.producer.run("submit", &args).await?.with_code(0)?;
-    teller.say(&format!(
-        "{} statements recorded",
-        ended.stdout.lines().count()
-    ));
+    teller.say(&format!("{} statements recorded", ended.stdout.lines().count()));
     Ok(())
 }
 
@@ -322,45 +266,23 @@ async fn judge(
 
 async fn findings(node: &Node) -> anyhow::Result<Vec<Value>> {
     let answer = node.get("/v1/findings").await?;
-    answer["findings"]
-        .as_array()
-        .cloned()
-        .context("no list of findings")
+    answer["findings"].as_array().cloned().context("no list of findings")
 }
 
 /// Exports everything from the verifier's node and has `hallmark-verify` judge it again.
 async fn check(stage: &Stage, teller: &Teller) -> anyhow::Result<Vec<Value>> {
     let bundle = stage.folder.join("demo.hallmark");
     let path = bundle.to_string_lossy();
-    stage
-        .verifier
-        .run("export", &["-o", &path])
-        .await?
-        .with_code(0)?;
+    stage.verifier.run("export", &["-o", &path]).await?.with_code(0)?;
     let args = ["check", &path, "--report", "json"];
     let ended = stage.programs.run("hallmark-verify", &args, b"").await?;
     let size = size_of(&bundle)?;
-    teller.say(&format!(
-        "{path}, {} KiB: exit code {}",
-        size / 1024,
-        ended.code
-    ));
+    teller.say(&format!("{path}, {} KiB: exit code {}", size / 1024, ended.code));
     let report: Value = serde_json::from_str(&ended.stdout)
         .with_context(|| format!("the report is no JSON\n{}", ended.stderr))?;
-    anyhow::ensure!(
-        ended.code == 1,
-        "exit code {} instead of 1\n{}",
-        ended.code,
-        ended.stderr
-    );
-    let findings = report["findings"]
-        .as_array()
-        .cloned()
-        .context("no list of findings")?;
-    teller.say(&format!(
-        "{} findings, proved and judged offline",
-        findings.len()
-    ));
+    anyhow::ensure!(ended.code == 1, "exit code {} instead of 1\n{}", ended.code, ended.stderr);
+    let findings = report["findings"].as_array().cloned().context("no list of findings")?;
+    teller.say(&format!("{} findings, proved and judged offline", findings.len()));
     Ok(findings)
 }
 

@@ -58,13 +58,7 @@ pub fn all(seed: u64) -> Data {
         fraud::understate(&mut report),
         fraud::clone_serial(&bench),
     ];
-    Data {
-        facility,
-        meter,
-        bench,
-        report,
-        frauds,
-    }
+    Data { facility, meter, bench, report, frauds }
 }
 
 impl Data {
@@ -74,15 +68,9 @@ impl Data {
         let device = format!("{}:meter-1", PRODUCER.replacen(":org:", ":device:", 1));
         let meter = self.meter.to_csv(&device, self.facility.as_str());
         std::fs::write(folder.join("meter.csv"), meter)?;
-        std::fs::write(
-            folder.join("scans.txt"),
-            self.bench.lines().join("\n") + "\n",
-        )?;
+        std::fs::write(folder.join("scans.txt"), self.bench.lines().join("\n") + "\n")?;
         std::fs::write(folder.join("journey.json"), goods::journey(&self.bench))?;
-        std::fs::write(
-            folder.join("facilities.json"),
-            goods::facilities(&self.facility),
-        )?;
+        std::fs::write(folder.join("facilities.json"), goods::facilities(&self.facility))?;
         std::fs::write(folder.join("report.json"), self.report.to_json())
     }
 }

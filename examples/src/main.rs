@@ -7,9 +7,7 @@ use hallmark_examples::demo;
 
 fn main() -> ExitCode {
     let options = demo::cli::Options::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(demo::run(&options)),
         Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),

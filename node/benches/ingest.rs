@@ -39,9 +39,7 @@ struct Meters {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let count = std::env::args()
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(COUNT);
+    let count = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(COUNT);
     let cores = std::thread::available_parallelism()?.get();
     let meters = Meters {
         org: "urn:hallmark:org:gln:9506000134352".parse()?,
@@ -51,10 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let bodies = meters.readings(count)?;
     let bytes: usize = bodies.iter().map(Vec::len).sum();
-    println!(
-        "{count} attestations of {} bytes on {cores} cores",
-        bytes / count
-    );
+    println!("{count} attestations of {} bytes on {cores} cores", bytes / count);
     let bound = verify_only(&bodies, &meters, cores)?;
     println!("bound: verify_strict alone    {bound:>9.0} a second");
     let runtime = tokio::runtime::Runtime::new()?;
@@ -143,11 +138,7 @@ async fn ingest(meters: &Meters, bodies: Vec<Vec<u8>>) -> Result<f64, Box<dyn st
     let rate = count as f64 / start.elapsed().as_secs_f64();
     assert_eq!(stored, count, "every attestation is new and is stored");
     tokio::task::spawn_blocking(move || writer.stop()).await?;
-    assert_eq!(
-        node.log().head().size,
-        count as u64 + 1,
-        "every attestation is in the tree"
-    );
+    assert_eq!(node.log().head().size, count as u64 + 1, "every attestation is in the tree");
     Ok(rate)
 }
 
@@ -192,9 +183,7 @@ impl Meters {
         };
         let mut salt_bytes = [0; 16];
         salt_bytes[..8].copy_from_slice(&salt.to_le_bytes());
-        Ok(sign(Draft { claims, body }, salt_bytes, signer)?
-            .stored()
-            .to_vec())
+        Ok(sign(Draft { claims, body }, salt_bytes, signer)?.stored().to_vec())
     }
 
     fn introduce(

@@ -165,20 +165,13 @@ impl Admission {
             }
         }
         let mut answers = Vec::new();
-        for Handed {
-            early,
-            kinds,
-            reply,
-        } in waiting
-        {
+        for Handed { early, kinds, reply } in waiting {
             let outcome = match reply {
                 Some(reply) => reply.await.ok(),
                 None => None,
             };
             let mut late = self.answers(&kinds, outcome).into_iter();
-            let all = early
-                .into_iter()
-                .map(|answer| answer.or_else(|| late.next()));
+            let all = early.into_iter().map(|answer| answer.or_else(|| late.next()));
             answers.extend(all.map(|answer| answer.expect("one answer each")));
         }
         answers
@@ -225,30 +218,14 @@ impl Admission {
         }
         let kinds: Vec<KindName> = candidates.iter().map(Candidate::kind).collect();
         if candidates.is_empty() {
-            return Handed {
-                early,
-                kinds,
-                reply: None,
-            };
+            return Handed { early, kinds, reply: None };
         }
-        let room = self
-            .queue
-            .clone()
-            .acquire_many_owned(candidates.len() as u32)
-            .await;
+        let room = self.queue.clone().acquire_many_owned(candidates.len() as u32).await;
         let permit = Some(room.expect("never closed"));
         let (reply, answer) = oneshot::channel();
         // A writer that has ended drops the reply, which is answered below.
-        let _ = self.sender.send(Message::Store {
-            candidates,
-            reply,
-            permit,
-        });
-        Handed {
-            early,
-            kinds,
-            reply: Some(answer),
-        }
+        let _ = self.sender.send(Message::Store { candidates, reply, permit });
+        Handed { early, kinds, reply: Some(answer) }
     }
 
     /// Why nothing is taken now, if so.
@@ -313,19 +290,15 @@ impl Admission {
         outcome: Option<Result<Vec<Outcome>, ReadOnly>>,
     ) -> Vec<Result<Admitted, AdmitError>> {
         let Some(Ok(outcomes)) = outcome else {
-            let stopped = || AdmitError::Stopped {
-                cause: "the writer has ended".to_owned(),
-            };
+            let stopped = || AdmitError::Stopped { cause: "the writer has ended".to_owned() };
             let error = self.closed().unwrap_or_else(stopped);
             return kinds.iter().map(|_| Err(error.clone())).collect();
         };
         let answer = |(kind, outcome): (&KindName, Outcome)| match outcome {
             Outcome::Stored { id, known } => Ok(Admitted::Stored { id, known }),
-            Outcome::Contradicted { earlier } => Err(Refusal::Contradicted {
-                kind: *kind,
-                earlier,
+            Outcome::Contradicted { earlier } => {
+                Err(Refusal::Contradicted { kind: *kind, earlier }.into())
             }
-            .into()),
         };
         kinds.iter().zip(outcomes).map(answer).collect()
     }
@@ -369,17 +342,9 @@ impl Admission {
         if !candidates.is_empty() {
             let kinds: Vec<KindName> = candidates.iter().map(Candidate::kind).collect();
             let (reply, answer) = oneshot::channel();
-            let message = Message::Store {
-                candidates,
-                reply,
-                permit: None,
-            };
+            let message = Message::Store { candidates, reply, permit: None };
             let sent = self.sender.send(message).is_ok();
-            let outcome = if sent {
-                answer.blocking_recv().ok()
-            } else {
-                None
-            };
+            let outcome = if sent { answer.blocking_recv().ok() } else { None };
             for answer in self.answers(&kinds, outcome) {
                 match answer {
                     Ok(_) | Err(AdmitError::Refused(_)) => {}
@@ -389,9 +354,7 @@ impl Admission {
         }
         if !done.is_empty() {
             let removed = self.deferred.remove(&done);
-            removed.map_err(|error| AdmitError::Stopped {
-                cause: error.to_string(),
-            })?;
+            removed.map_err(|error| AdmitError::Stopped { cause: error.to_string() })?;
         }
         Ok(done.len())
     }

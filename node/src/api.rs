@@ -77,10 +77,7 @@ pub fn router(app: App) -> Router {
         .merge(own)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            limit::by_caller,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::by_caller))
         .layer(middleware::from_fn(problem::speak))
         .layer(middleware::from_fn(harden))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
@@ -93,9 +90,7 @@ pub fn too_slow() -> Response {
 }
 
 fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
-    problem::json(&ApiError::Fault {
-        cause: "a bug in this route".to_owned(),
-    })
+    problem::json(&ApiError::Fault { cause: "a bug in this route".to_owned() })
 }
 
 async fn unknown_path() -> ApiError {
@@ -103,18 +98,14 @@ async fn unknown_path() -> ApiError {
 }
 
 async fn wrong_method(method: Method) -> ApiError {
-    ApiError::MethodNotAllowed {
-        method: method.to_string(),
-    }
+    ApiError::MethodNotAllowed { method: method.to_string() }
 }
 
 /// Public reads may be used by any page.
 async fn share(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let any = HeaderValue::from_static("*");
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     response
 }
 
@@ -131,13 +122,9 @@ async fn harden(request: Request, next: Next) -> Response {
              base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ),
     ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -166,11 +153,7 @@ pub(crate) async fn read_body(app: &Service, body: Body, max: usize) -> Result<B
 
 /// Fails unless the request came over the owner's socket.
 pub(crate) fn owner_only(origin: Origin) -> Result<(), ApiError> {
-    if origin == Origin::Socket {
-        Ok(())
-    } else {
-        Err(ApiError::NotFound)
-    }
+    if origin == Origin::Socket { Ok(()) } else { Err(ApiError::NotFound) }
 }
 
 /// Bytes with a strong validator; 304 where the client has them.
@@ -182,9 +165,7 @@ pub(crate) fn cached(
     bytes: Vec<u8>,
 ) -> Response {
     let tag = format!("\"{tag}\"");
-    let known = request
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok());
+    let known = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = known.is_some_and(|list| list.split(',').any(|one| one.trim() == tag));
     let head = [
         (header::CACHE_CONTROL, control.to_owned()),
@@ -208,9 +189,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|_| ApiError::Fault {
-            cause: "a bug in a store call".to_owned(),
-        })
+        .map_err(|_| ApiError::Fault { cause: "a bug in a store call".to_owned() })
 }
 
 /// Gives the state a name in handlers.

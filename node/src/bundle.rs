@@ -94,17 +94,10 @@ pub fn write(
     send: &mut dyn FnMut(Vec<u8>) -> bool,
 ) -> Result<(), StoreError> {
     let parts = parts(service)?;
-    let as_of = parts
-        .iter()
-        .flat_map(|part| part.entries.last())
-        .map(|entry| entry.admitted_at);
+    let as_of = parts.iter().flat_map(|part| part.entries.last()).map(|entry| entry.admitted_at);
     let as_of = as_of.max().unwrap_or(Timestamp::EPOCH);
     let network = service.network().bytes().to_vec();
-    let mut out = Out {
-        buffer: Vec::new(),
-        send,
-        closed: false,
-    };
+    let mut out = Out { buffer: Vec::new(), send, closed: false };
     out.bytes(&Header { as_of, network }.encode());
     for note in parts.iter().flat_map(|part| &part.checkpoints) {
         out.item(&Item::Checkpoint(note.clone()));
@@ -112,11 +105,7 @@ pub fn write(
     for part in &parts {
         for (index, entries) in part.entries.chunks(ENTRIES_MAX).enumerate() {
             let (origin, first) = (part.origin.clone(), (index * ENTRIES_MAX) as u64);
-            out.item(&Item::Entries {
-                origin,
-                first,
-                entries: entries.to_vec(),
-            });
+            out.item(&Item::Entries { origin, first, entries: entries.to_vec() });
         }
     }
     let ids = unique_ids(&parts);
@@ -188,19 +177,14 @@ fn parts(service: &Service) -> Result<Vec<LogPart>, StoreError> {
 fn unique_ids(parts: &[LogPart]) -> Vec<(ContentId, Entry)> {
     let mut seen = BTreeSet::new();
     let entries = parts.iter().flat_map(|part| &part.entries);
-    entries
-        .filter(|entry| seen.insert(entry.id))
-        .map(|entry| (entry.id, *entry))
-        .collect()
+    entries.filter(|entry| seen.insert(entry.id)).map(|entry| (entry.id, *entry)).collect()
 }
 
 fn body(service: &Service, id: &ContentId) -> Result<Option<(Vec<u8>, Envelope)>, StoreError> {
     let Some(stored) = service.node.body(id)? else {
         return Ok(None);
     };
-    Ok(Envelope::parse(&stored)
-        .ok()
-        .map(|envelope| (stored, envelope)))
+    Ok(Envelope::parse(&stored).ok().map(|envelope| (stored, envelope)))
 }
 
 /// Kinds on which keys, roles, places and instruments rest.
@@ -251,10 +235,7 @@ fn matches(
     if selection.is_everything() {
         return true;
     }
-    let is_in_period = selection
-        .period
-        .as_ref()
-        .is_none_or(|p| p.contains(entry.admitted_at));
+    let is_in_period = selection.period.as_ref().is_none_or(|p| p.contains(entry.admitted_at));
     let named =
         selection.goods.is_empty() && selection.facilities.is_empty() && selection.ids.is_empty();
     if named {
@@ -271,12 +252,8 @@ fn matches(
 /// Whether the body's text names one of the goods or facilities.
 fn mentions(selection: &Selection, envelope: &Envelope) -> bool {
     let text = envelope.body().to_json().to_string();
-    selection
-        .goods
-        .iter()
-        .chain(&selection.facilities)
-        .any(|name| {
-            // `/` may be escaped inside an event's own JSON text.
-            text.contains(name.as_str()) || text.contains(&name.replace('/', "\\\\/"))
-        })
+    selection.goods.iter().chain(&selection.facilities).any(|name| {
+        // `/` may be escaped inside an event's own JSON text.
+        text.contains(name.as_str()) || text.contains(&name.replace('/', "\\\\/"))
+    })
 }

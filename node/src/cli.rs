@@ -18,11 +18,9 @@ use crate::failure::Failure;
 /// The peer of an organisation: admits, logs, mirrors and serves attestations.
 #[derive(Debug, Parser)]
 #[command(name = "hallmark-node", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done · 1 findings, or items refused · 2 command line or \
+#[command(after_help = "Exit codes: 0 done · 1 findings, or items refused · 2 command line or \
 configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete · 6 busy, locked or \
-unreachable · 70 our own fault"
-)]
+unreachable · 70 our own fault")]
 pub struct Cli {
     /// How results are printed: text for people, json with one object a line for programs.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
@@ -324,11 +322,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             return exit.into();
         }
     };
@@ -343,11 +337,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start_logging(serving: bool) {
-    let default = if serving {
-        "info,fjall=warn,lsm_tree=warn,rumqttd=warn"
-    } else {
-        "error"
-    };
+    let default = if serving { "info,fjall=warn,lsm_tree=warn,rumqttd=warn" } else { "error" };
     let filter = crate::config::log_filter(default);
     let color = std::io::stderr().is_terminal() && !crate::config::no_color();
     // A second subscriber (tests in one process) is no fault.
@@ -372,15 +362,7 @@ mod tests {
     #[test]
     fn a_token_lives_ten_minutes_at_most() {
         let args = |minutes: &str| {
-            let line = [
-                "hallmark-node",
-                "token",
-                "d",
-                "--scope",
-                "read",
-                "--purpose",
-                "audit",
-            ];
+            let line = ["hallmark-node", "token", "d", "--scope", "read", "--purpose", "audit"];
             Cli::try_parse_from(line.into_iter().chain(["--minutes", minutes]))
         };
         assert!(args("10").is_ok());

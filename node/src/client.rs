@@ -82,15 +82,10 @@ impl Answer {
     /// The body as text, for messages.
     pub fn text(&self) -> String {
         let problem: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
-        let detail = problem
-            .as_ref()
-            .and_then(|p| p.get("detail").or(p.get("title")));
+        let detail = problem.as_ref().and_then(|p| p.get("detail").or(p.get("title")));
         match detail.and_then(serde_json::Value::as_str) {
             Some(detail) => detail.to_owned(),
-            None => String::from_utf8_lossy(&self.body)
-                .chars()
-                .take(500)
-                .collect(),
+            None => String::from_utf8_lossy(&self.body).chars().take(500).collect(),
         }
     }
 }
@@ -112,10 +107,7 @@ impl Client {
 
     /// A client that speaks to the node behind this socket, whatever the URL's host.
     pub fn local(socket: &Path) -> Result<Client, ClientError> {
-        Client::build(
-            reqwest::Client::builder().unix_socket(socket),
-            &socket.to_string_lossy(),
-        )
+        Client::build(reqwest::Client::builder().unix_socket(socket), &socket.to_string_lossy())
     }
 
     fn build(builder: reqwest::ClientBuilder, url: &str) -> Result<Client, ClientError> {
@@ -128,19 +120,12 @@ impl Client {
             .user_agent(concat!("hallmark-node/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(Client)
-            .map_err(|source| ClientError::Request {
-                url: url.to_owned(),
-                source,
-            })
+            .map_err(|source| ClientError::Request { url: url.to_owned(), source })
     }
 
     /// Asks and reads the whole answer; any status is an answer.
     pub async fn ask(&self, url: &str, ask: Ask<'_>) -> Result<Answer, ClientError> {
-        let method = if ask.body.is_some() {
-            Method::POST
-        } else {
-            Method::GET
-        };
+        let method = if ask.body.is_some() { Method::POST } else { Method::GET };
         let mut request = self.0.request(method, url);
         if let Some(accept) = ask.accept {
             request = request.header(ACCEPT, accept);
@@ -152,9 +137,7 @@ impl Client {
             request = request.header("prefer", prefer);
         }
         if let Some((content_type, body)) = ask.body {
-            request = request
-                .header(CONTENT_TYPE, content_type)
-                .body(body.to_vec());
+            request = request.header(CONTENT_TYPE, content_type).body(body.to_vec());
         }
         let unreachable = |source: reqwest::Error| {
             let url = url.to_owned();
@@ -174,18 +157,11 @@ impl Client {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if ANSWER_BYTES_MAX < body.len() + chunk.len() {
-                return Err(ClientError::TooLarge {
-                    url: url.to_owned(),
-                });
+                return Err(ClientError::TooLarge { url: url.to_owned() });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer {
-            status,
-            location,
-            standing,
-            body,
-        })
+        Ok(Answer { status, location, standing, body })
     }
 
     /// Posts JSON and hands on the answer piece by piece, however long it is.
@@ -195,16 +171,11 @@ impl Client {
         json: &[u8],
         mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<(), ClientError> {
-        let unreachable = |source: reqwest::Error| ClientError::Unreachable {
-            url: url.to_owned(),
-            source,
-        };
+        let unreachable =
+            |source: reqwest::Error| ClientError::Unreachable { url: url.to_owned(), source };
         let request = self.0.post(url).header(CONTENT_TYPE, "application/json");
         let request = request.body(json.to_vec()).timeout(DOWNLOAD_WAIT_MAX);
-        let response = request
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
+        let response = request.send().await.and_then(reqwest::Response::error_for_status);
         let mut response = response.map_err(unreachable)?;
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             take(&chunk).map_err(|source| ClientError::Keep { source })?;
@@ -224,13 +195,6 @@ impl Client {
         content_type: &str,
         body: &[u8],
     ) -> Result<Answer, ClientError> {
-        self.ask(
-            url,
-            Ask {
-                body: Some((content_type, body)),
-                ..Ask::default()
-            },
-        )
-        .await
+        self.ask(url, Ask { body: Some((content_type, body)), ..Ask::default() }).await
     }
 }

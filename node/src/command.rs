@@ -88,10 +88,7 @@ pub(crate) async fn send_outbox(
         let at_once = if parcel.is_ordered() { 1 } else { SENT_AT_ONCE };
         let fates = send(&parcel, local, at_once, &mut told).await?;
         parcel.settle(dir, &fates)?;
-        if fates
-            .iter()
-            .any(|(_, fate)| matches!(fate, Fate::Later { .. }))
-        {
+        if fates.iter().any(|(_, fate)| matches!(fate, Fate::Later { .. })) {
             return Ok(false);
         }
     }
@@ -105,10 +102,7 @@ async fn send(
     told: &mut impl FnMut(&ContentId, &Fate),
 ) -> Result<Vec<(ContentId, Fate)>, Failure> {
     let until = Instant::now() + DEFERRED_WAIT_MAX;
-    let sent = parcel
-        .items
-        .iter()
-        .map(|(id, stored)| post(local, id, stored, until));
+    let sent = parcel.items.iter().map(|(id, stored)| post(local, id, stored, until));
     let mut answers = futures_util::stream::iter(sent).buffered(at_once);
     let mut fates = Vec::new();
     while let Some(answer) = answers.next().await {
@@ -142,23 +136,15 @@ async fn post(
 }
 
 fn fate_of(id: &ContentId, answer: &crate::client::Answer) -> Fate {
-    let located = answer
-        .location
-        .as_deref()
-        .and_then(|path| path.rsplit('/').next()?.parse().ok());
+    let located = answer.location.as_deref().and_then(|path| path.rsplit('/').next()?.parse().ok());
     let stored = located.unwrap_or(*id);
     match (answer.status, answer.standing.as_deref()) {
         (303, Some("deferred")) => Fate::Deferred,
-        (201 | 303, standing) => Fate::Stored {
-            id: stored,
-            recorded: standing == Some("recorded"),
-        },
-        (408 | 429 | 503, _) => Fate::Later {
-            reason: answer.text(),
-        },
-        _ => Fate::Refused {
-            reason: answer.text(),
-        },
+        (201 | 303, standing) => {
+            Fate::Stored { id: stored, recorded: standing == Some("recorded") }
+        }
+        (408 | 429 | 503, _) => Fate::Later { reason: answer.text() },
+        _ => Fate::Refused { reason: answer.text() },
     }
 }
 

@@ -140,10 +140,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Log {
-        Log {
-            batch_wait_max: Duration::from_secs(1),
-            receipt_wait_max: Duration::from_secs(2),
-        }
+        Log { batch_wait_max: Duration::from_secs(1), receipt_wait_max: Duration::from_secs(2) }
     }
 }
 
@@ -158,9 +155,7 @@ pub struct Peers {
 
 impl Default for Peers {
     fn default() -> Peers {
-        Peers {
-            poll_every: Duration::from_secs(1),
-        }
+        Peers { poll_every: Duration::from_secs(1) }
     }
 }
 
@@ -227,11 +222,7 @@ pub struct Judge {
 
 impl Default for Judge {
     fn default() -> Judge {
-        Judge {
-            enabled: true,
-            wait: Duration::from_secs(5),
-            memory_max: 512 << 20,
-        }
+        Judge { enabled: true, wait: Duration::from_secs(5), memory_max: 512 << 20 }
     }
 }
 
@@ -279,42 +270,12 @@ impl Config {
     fn check(&self, path: &Path) -> Result<(), Failure> {
         let seconds = Duration::from_secs;
         let durations = [
-            (
-                "http.header_wait_max",
-                self.http.header_wait_max,
-                seconds(1),
-                seconds(60),
-            ),
-            (
-                "http.request_wait_max",
-                self.http.request_wait_max,
-                seconds(1),
-                seconds(600),
-            ),
-            (
-                "http.idle_wait_max",
-                self.http.idle_wait_max,
-                seconds(1),
-                seconds(600),
-            ),
-            (
-                "log.batch_wait_max",
-                self.log.batch_wait_max,
-                TENTH,
-                seconds(60),
-            ),
-            (
-                "log.receipt_wait_max",
-                self.log.receipt_wait_max,
-                Duration::ZERO,
-                seconds(30),
-            ),
-            (
-                "peers.poll_every",
-                self.peers.poll_every,
-                TENTH,
-                seconds(3600),
-            ),
+            ("http.header_wait_max", self.http.header_wait_max, seconds(1), seconds(60)),
+            ("http.request_wait_max", self.http.request_wait_max, seconds(1), seconds(600)),
+            ("http.idle_wait_max", self.http.idle_wait_max, seconds(1), seconds(600)),
+            ("log.batch_wait_max", self.log.batch_wait_max, TENTH, seconds(60)),
+            ("log.receipt_wait_max", self.log.receipt_wait_max, Duration::ZERO, seconds(30)),
+            ("peers.poll_every", self.peers.poll_every, TENTH, seconds(3600)),
             ("judge.wait", self.judge.wait, TENTH, seconds(3600)),
         ];
         for (key, value, low, high) in durations {
@@ -324,25 +285,10 @@ impl Config {
             }
         }
         let numbers = [
-            (
-                "http.connections_per_ip_max",
-                self.http.connections_per_ip_max as u64,
-                1,
-                10_000,
-            ),
-            (
-                "http.requests_per_second_max",
-                self.http.requests_per_second_max.into(),
-                1,
-                100_000,
-            ),
+            ("http.connections_per_ip_max", self.http.connections_per_ip_max as u64, 1, 10_000),
+            ("http.requests_per_second_max", self.http.requests_per_second_max.into(), 1, 100_000),
             ("http.body_rate_min", self.http.body_rate_min, 1, 1 << 30),
-            (
-                "mqtt.inflight_max",
-                self.mqtt.inflight_max.into(),
-                1,
-                10_000,
-            ),
+            ("mqtt.inflight_max", self.mqtt.inflight_max.into(), 1, 10_000),
             ("judge.memory_max", self.judge.memory_max, 64 << 20, 1 << 40),
         ];
         for (key, value, low, high) in numbers {
@@ -372,12 +318,7 @@ fn check_broker(mqtt: &Mqtt, path: &Path) -> Result<(), Failure> {
         || broker.starts_with("mqtt://")
         || broker.starts_with("mqtts://");
     if !known {
-        return Err(out_of_range(
-            path,
-            "mqtt.broker",
-            broker,
-            "embedded, none or mqtt[s]://…",
-        ));
+        return Err(out_of_range(path, "mqtt.broker", broker, "embedded, none or mqtt[s]://…"));
     }
     if broker == "embedded" && !mqtt.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
@@ -391,18 +332,13 @@ fn check_broker(mqtt: &Mqtt, path: &Path) -> Result<(), Failure> {
 }
 
 fn out_of_range(path: &Path, key: &str, value: &str, range: &str) -> Failure {
-    Failure::usage(format!(
-        "{}: `{key}` is {value}, it must be {range}",
-        path.display()
-    ))
-    .help(format!("change `{key}` in config.toml"))
+    Failure::usage(format!("{}: `{key}` is {value}, it must be {range}", path.display()))
+        .help(format!("change `{key}` in config.toml"))
 }
 
 /// Line of the error and, for an unknown key, the nearest known one.
 fn wrong_toml(text: &str, path: &Path, error: &toml::de::Error) -> Failure {
-    let line = error
-        .span()
-        .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+    let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
     let message = error.message();
     let failure = Failure::usage(format!("{} line {line}: {message}", path.display()));
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
@@ -418,10 +354,7 @@ fn wrong_toml(text: &str, path: &Path, error: &toml::de::Error) -> Failure {
 }
 
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let near = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(word, k), *k))
-        .min()?;
+    let near = known.iter().map(|k| (strsim::damerau_levenshtein(word, k), *k)).min()?;
     (near.0 <= word.len() / 2 + 1).then_some(near.1)
 }
 
@@ -514,13 +447,7 @@ mod tests {
 
     fn text() -> String {
         let org = ORG.parse().expect("a good LEI");
-        fresh(
-            &org,
-            "Plant \"A\"",
-            "demo",
-            "demo/lei-529900T8BM49AURSDO55/1",
-            "CN",
-        )
+        fresh(&org, "Plant \"A\"", "demo", "demo/lei-529900T8BM49AURSDO55/1", "CN")
     }
 
     #[test]

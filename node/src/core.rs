@@ -220,25 +220,15 @@ impl Node {
     /// Where the files of the own log contradict each other the node opens read-only; its status
     /// says why. Followed logs open with [`Mirror::follow`].
     pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError> {
-        let OpenOptions {
-            dir,
-            data,
-            origin,
-            log_signer,
-            network,
-            batch_wait_max,
-            clock,
-        } = options;
+        let OpenOptions { dir, data, origin, log_signer, network, batch_wait_max, clock } = options;
         let lock = DirLock::take(&dir.lock())?;
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let index = Arc::new(FjallIndex::open(&data.index())?);
         let catalogue = Catalogue::new(index).holding(lock);
         let keys = Arc::new(Keys::new(KeyHistory::new(&network)));
         let policy = network.network().policy.clone();
-        let signer = NoteSigner::log(&origin, log_signer).map_err(|source| OpenError::Origin {
-            origin: origin.clone(),
-            source,
-        })?;
+        let signer = NoteSigner::log(&origin, log_signer)
+            .map_err(|source| OpenError::Origin { origin: origin.clone(), source })?;
         let shared = Arc::new(shared::Shared::new(
             &origin,
             Tiles::new(disk.clone(), &data.log()),
@@ -247,13 +237,8 @@ impl Node {
             keys.clone(),
             policy.clone(),
         ));
-        let sequencer = Sequencer::open(
-            disk.clone(),
-            dir.head_slots(),
-            &data,
-            shared.clone(),
-            signer.clone(),
-        );
+        let sequencer =
+            Sequencer::open(disk.clone(), dir.head_slots(), &data, shared.clone(), signer.clone());
         let sequencer = match sequencer {
             Ok(sequencer) => {
                 sequencer.discard_foreign_index()?;
@@ -273,34 +258,14 @@ impl Node {
             // Nobody else could know more: a network without witnesses signs alone.
             let _ = sender.send(Message::GuardSatisfied);
         }
-        let admission = Admission::new(
-            shared.clone(),
-            deferred.clone(),
-            sender.clone(),
-            clock.clone(),
-        );
+        let admission =
+            Admission::new(shared.clone(), deferred.clone(), sender.clone(), clock.clone());
         let thread = writer::spawn(sequencer, receiver, clock, batch_wait_max)
             .map_err(|source| OpenError::Thread { source })?;
         let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());
-        let inner = Inner {
-            log,
-            mirror,
-            keys: keys.clone(),
-            deferred,
-            admission,
-        };
-        Ok((
-            Node {
-                inner: Arc::new(inner),
-            },
-            WriterThread {
-                thread,
-                retry,
-                keys,
-                sender,
-            },
-        ))
+        let inner = Inner { log, mirror, keys: keys.clone(), deferred, admission };
+        Ok((Node { inner: Arc::new(inner) }, WriterThread { thread, retry, keys, sender }))
     }
 
     /// The own log.
@@ -331,9 +296,7 @@ impl Node {
 
     /// Waits until an attestation that is stored here is under a published checkpoint.
     pub async fn recorded(&self, id: &ContentId) -> Result<Recorded, AdmitError> {
-        let stopped = |error: StoreError| AdmitError::Stopped {
-            cause: writer::chain(&error),
-        };
+        let stopped = |error: StoreError| AdmitError::Stopped { cause: writer::chain(&error) };
         let mut published = self.log().subscribe_published();
         let mut stop = self.log().subscribe_stopped();
         loop {
@@ -344,9 +307,7 @@ impl Node {
             let log = self.log().clone();
             let wanted = *id;
             let found = tokio::task::spawn_blocking(move || log.recorded(&wanted)).await;
-            let found = found.map_err(|panic| AdmitError::Stopped {
-                cause: panic.to_string(),
-            })?;
+            let found = found.map_err(|panic| AdmitError::Stopped { cause: panic.to_string() })?;
             if let Some(recorded) = found.map_err(stopped)? {
                 return Ok(recorded);
             }
@@ -379,20 +340,12 @@ impl Node {
     pub fn places(&self, id: &ContentId) -> Result<Vec<Place>, StoreError> {
         let mut places = Vec::new();
         if let Some((index, entry)) = self.log().index_of(id)? {
-            places.push(Place {
-                origin: self.log().origin().to_owned(),
-                index,
-                entry,
-            });
+            places.push(Place { origin: self.log().origin().to_owned(), index, entry });
         }
         for log in self.mirror().logs() {
             if let Some(index) = log.index_of(id)?.filter(|index| *index < log.head().size) {
                 let entry = log.entries(index..index + 1)?[0];
-                places.push(Place {
-                    origin: log.origin().to_owned(),
-                    index,
-                    entry,
-                });
+                places.push(Place { origin: log.origin().to_owned(), index, entry });
             }
         }
         Ok(places)
@@ -403,9 +356,7 @@ impl Node {
         if origin == self.log().origin() {
             return self.log().entry_time(index);
         }
-        self.mirror()
-            .log(origin)
-            .map_or(Ok(None), |log| log.entry_time(index))
+        self.mirror().log(origin).map_or(Ok(None), |log| log.entry_time(index))
     }
 
     /// Takes a newer network file, which the caller has checked: keys and witness policy.
@@ -435,9 +386,7 @@ impl Node {
             origin: log.origin().to_owned(),
             head_size: head.size,
             head_root: hallmark_schemas::hex::encode(&head.root),
-            published_size: published
-                .as_ref()
-                .map_or(0, |published| published.head.size),
+            published_size: published.as_ref().map_or(0, |published| published.head.size),
             published_at: published.map(|published| published.at),
             stored_unlogged: log.unlogged(),
             signing: log.signing(),
@@ -454,7 +403,5 @@ impl Node {
 fn spawn_retry(admission: Admission) -> Result<JoinHandle<()>, OpenError> {
     let thread = std::thread::Builder::new().name("deferred".to_owned());
     let run = move || admission.retry_deferred();
-    thread
-        .spawn(run)
-        .map_err(|source| OpenError::Thread { source })
+    thread.spawn(run).map_err(|source| OpenError::Thread { source })
 }

@@ -48,12 +48,8 @@ impl Deferred {
     /// Opens the quarantine at `path` (DATA/deferred).
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Deferred, StoreError> {
         let bytes = disk.read(path).on("read", path)?.unwrap_or_default();
-        let mut state = State {
-            waiting: BTreeMap::new(),
-            per_key: BTreeMap::new(),
-            bytes: 0,
-            file: None,
-        };
+        let mut state =
+            State { waiting: BTreeMap::new(), per_key: BTreeMap::new(), bytes: 0, file: None };
         for piece in frame::scan(&bytes) {
             match piece {
                 Piece::Record { content, .. } => {
@@ -72,11 +68,7 @@ impl Deferred {
             }
         }
         state.file = Some(disk.open_append(path).on("open", path)?);
-        Ok(Deferred {
-            disk,
-            path: path.to_path_buf(),
-            state: Mutex::new(state),
-        })
+        Ok(Deferred { disk, path: path.to_path_buf(), state: Mutex::new(state) })
     }
 
     /// Keeps attestations; one answer each, in order, once they are durable.
@@ -95,14 +87,9 @@ impl Deferred {
         }
         if !records.is_empty() {
             let Some(mut file) = state.file.take() else {
-                return Err(StoreError::damaged(
-                    &self.path,
-                    "a write or sync failed before",
-                ));
+                return Err(StoreError::damaged(&self.path, "a write or sync failed before"));
             };
-            file.append(&records)
-                .and_then(|()| file.sync())
-                .on("append to", &self.path)?;
+            file.append(&records).and_then(|()| file.sync()).on("append to", &self.path)?;
             state.file = Some(file);
         }
         Ok(answers)
@@ -112,14 +99,8 @@ impl Deferred {
     pub fn ready(&self, known: impl Fn(&KeyId) -> bool, limit: usize) -> Vec<Vec<u8>> {
         let state = self.lock();
         let known: Vec<&KeyId> = state.per_key.keys().filter(|key| known(key)).collect();
-        let ready = state
-            .waiting
-            .values()
-            .filter(|(key, _)| known.contains(&key));
-        ready
-            .take(limit)
-            .map(|(_, stored)| stored.clone())
-            .collect()
+        let ready = state.waiting.values().filter(|(key, _)| known.contains(&key));
+        ready.take(limit).map(|(_, stored)| stored.clone()).collect()
     }
 
     /// Forgets attestations that were admitted or refused.
@@ -133,9 +114,7 @@ impl Deferred {
             frame::append(&mut records, stored);
         }
         state.file = None;
-        self.disk
-            .replace(&self.path, &records)
-            .on("write", &self.path)?;
+        self.disk.replace(&self.path, &records).on("write", &self.path)?;
         state.file = Some(self.disk.open_append(&self.path).on("open", &self.path)?);
         Ok(())
     }
@@ -161,8 +140,7 @@ impl State {
     fn insert(&mut self, envelope: &Envelope, stored: Vec<u8>) {
         self.bytes += stored.len();
         *self.per_key.entry(envelope.signer()).or_default() += 1;
-        self.waiting
-            .insert(envelope.id(), (envelope.signer(), stored));
+        self.waiting.insert(envelope.id(), (envelope.signer(), stored));
     }
 
     fn remove(&mut self, id: &ContentId) {
@@ -196,11 +174,7 @@ mod tests {
     #[test]
     fn what_was_kept_survives_a_stop_at_every_step_until_it_is_removed() {
         let all = [readings(1, 5), readings(2, 5), facility(1, "plant", 0)];
-        for survives in [
-            Survives::Everything,
-            Survives::Synced,
-            Survives::HalfOfUnsynced,
-        ] {
+        for survives in [Survives::Everything, Survives::Synced, Survives::HalfOfUnsynced] {
             for step in 0.. {
                 let disk = SimDisk::default();
                 disk.stop_at(step);
@@ -244,19 +218,10 @@ mod tests {
     fn a_key_has_a_bounded_share() {
         let deferred = open(&SimDisk::default());
         let meter = readings(1, 5);
-        deferred
-            .lock()
-            .per_key
-            .insert(meter.signer(), DEFERRED_PER_KEY_MAX);
+        deferred.lock().per_key.insert(meter.signer(), DEFERRED_PER_KEY_MAX);
         assert_eq!(deferred.keep(&[&meter]).unwrap(), [Kept::Full]);
-        assert_eq!(
-            deferred.keep(&[&facility(1, "plant", 0)]).unwrap(),
-            [Kept::Kept]
-        );
+        assert_eq!(deferred.keep(&[&facility(1, "plant", 0)]).unwrap(), [Kept::Kept]);
         deferred.lock().bytes = DEFERRED_BYTES_MAX;
-        assert_eq!(
-            deferred.keep(&[&facility(2, "plant", 0)]).unwrap(),
-            [Kept::Full]
-        );
+        assert_eq!(deferred.keep(&[&facility(2, "plant", 0)]).unwrap(), [Kept::Full]);
     }
 }

@@ -59,9 +59,7 @@ pub enum IndexError {
 
 impl IndexError {
     fn fjall(error: ::fjall::Error) -> IndexError {
-        IndexError::Fjall {
-            source: Box::new(error),
-        }
+        IndexError::Fjall { source: Box::new(error) }
     }
 }
 
@@ -143,19 +141,12 @@ impl Catalogue {
 
     /// Keeps a lock for as long as anyone holds the catalogue.
     pub fn holding(self, lock: DirLock) -> Catalogue {
-        Catalogue {
-            _lock: Some(Arc::new(lock)),
-            ..self
-        }
+        Catalogue { _lock: Some(Arc::new(lock)), ..self }
     }
 
     /// Writes a batch.
     pub fn write(&self, batch: Batch) -> Result<(), IndexError> {
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.index.write(batch)
-        }
+        if batch.is_empty() { Ok(()) } else { self.index.write(batch) }
     }
 
     /// Removes everything, to be built again.
@@ -183,9 +174,7 @@ impl Catalogue {
         let prefix = key(b'e', &[id.bytes()]);
         let mut found = Vec::new();
         for (key, value) in self.index.scan(&prefix, &[], usize::MAX)? {
-            let log = key[prefix.len()..]
-                .try_into()
-                .map_err(|_| unreadable(&key))?;
+            let log = key[prefix.len()..].try_into().map_err(|_| unreadable(&key))?;
             let entry = decode_number(&value).ok_or_else(|| unreadable(&key))?;
             found.push((LogKey(log), entry));
         }
@@ -236,9 +225,7 @@ impl Catalogue {
     ) -> Result<Vec<(u64, ContentId)>, IndexError> {
         let mut found = Vec::new();
         for (key, value) in self.index.scan(&prefix, &from.to_be_bytes(), limit)? {
-            let entry = key[prefix.len()..]
-                .try_into()
-                .map_err(|_| unreadable(&key))?;
+            let entry = key[prefix.len()..].try_into().map_err(|_| unreadable(&key))?;
             let id = decode_id(&value).ok_or_else(|| unreadable(&key))?;
             found.push((u64::from_be_bytes(entry), id));
         }
@@ -270,10 +257,7 @@ impl Batch {
 
     /// An id is that entry.
     pub fn put_entry(&mut self, log: LogKey, id: &ContentId, entry: u64) {
-        self.put(
-            key(b'e', &[id.bytes(), &log.0]),
-            entry.to_le_bytes().to_vec(),
-        );
+        self.put(key(b'e', &[id.bytes(), &log.0]), entry.to_le_bytes().to_vec());
     }
 
     /// An id is the first with this natural identity.
@@ -288,24 +272,17 @@ impl Batch {
 
     /// An entry is an identity attestation.
     pub fn put_identity_entry(&mut self, log: LogKey, entry: u64, id: &ContentId) {
-        self.put(
-            key(b'k', &[&log.0, &entry.to_be_bytes()]),
-            id.bytes().to_vec(),
-        );
+        self.put(key(b'k', &[&log.0, &entry.to_be_bytes()]), id.bytes().to_vec());
     }
 
     /// The body of an entry is missing.
     pub fn put_wanted(&mut self, log: LogKey, entry: u64, id: &ContentId) {
-        self.put(
-            key(b'w', &[&log.0, &entry.to_be_bytes()]),
-            id.bytes().to_vec(),
-        );
+        self.put(key(b'w', &[&log.0, &entry.to_be_bytes()]), id.bytes().to_vec());
     }
 
     /// The body of an entry came.
     pub fn remove_wanted(&mut self, log: LogKey, entry: u64) {
-        self.0
-            .push((key(b'w', &[&log.0, &entry.to_be_bytes()]), None));
+        self.0.push((key(b'w', &[&log.0, &entry.to_be_bytes()]), None));
     }
 
     /// All entries up to there are indexed, with this batch.
@@ -327,9 +304,7 @@ fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn unreadable(key: &[u8]) -> IndexError {
-    IndexError::Value {
-        key: hallmark_schemas::hex::encode(key),
-    }
+    IndexError::Value { key: hallmark_schemas::hex::encode(key) }
 }
 
 fn decode_number(value: &[u8]) -> Option<u64> {
@@ -343,34 +318,21 @@ fn decode_id(value: &[u8]) -> Option<ContentId> {
 fn decode_position(value: &[u8]) -> Option<PackPosition> {
     let (segment, offset) = value.split_at_checked(4)?;
     let segment = u32::from_le_bytes(segment.try_into().ok()?);
-    Some(PackPosition {
-        segment,
-        offset: decode_number(offset)?,
-    })
+    Some(PackPosition { segment, offset: decode_number(offset)? })
 }
 
 fn decode_place(value: &[u8]) -> Option<PackPlace> {
     let (position, length) = value.split_at_checked(12)?;
     let PackPosition { segment, offset } = decode_position(position)?;
-    Some(PackPlace {
-        segment,
-        offset,
-        length: u32::from_le_bytes(length.try_into().ok()?),
-    })
+    Some(PackPlace { segment, offset, length: u32::from_le_bytes(length.try_into().ok()?) })
 }
 
 fn decode_covers(value: &[u8]) -> Option<Covers> {
     let (size, rest) = value.split_at_checked(8)?;
     let (root, packs) = rest.split_at_checked(32)?;
     let root: Hash = root.try_into().ok()?;
-    let head = Head {
-        size: decode_number(size)?,
-        root,
-    };
-    Some(Covers {
-        head,
-        packs: decode_position(packs)?,
-    })
+    let head = Head { size: decode_number(size)?, root };
+    Some(Covers { head, packs: decode_position(packs)? })
 }
 
 #[cfg(test)]
@@ -385,22 +347,9 @@ mod tests {
         assert_eq!(catalogue.entry(log, &id(1)).unwrap(), None);
         assert_eq!(catalogue.covers(log).unwrap(), None);
 
-        let place = PackPlace {
-            segment: 3,
-            offset: 1 << 33,
-            length: 77,
-        };
-        let head = Head {
-            size: 9,
-            root: [5; 32],
-        };
-        let covers = Covers {
-            head,
-            packs: PackPosition {
-                segment: 3,
-                offset: 8,
-            },
-        };
+        let place = PackPlace { segment: 3, offset: 1 << 33, length: 77 };
+        let head = Head { size: 9, root: [5; 32] };
+        let covers = Covers { head, packs: PackPosition { segment: 3, offset: 8 } };
         let mut changes = Batch::default();
         changes.put_body(log, &id(1), place);
         changes.put_entry(log, &id(1), 7);
@@ -453,9 +402,7 @@ mod tests {
     fn every_engine_keeps_the_contract() {
         contract(Arc::new(memory::MemoryIndex::default()));
         let dir = tempfile::tempdir().unwrap();
-        contract(Arc::new(
-            fjall::FjallIndex::open(&dir.path().join("index")).unwrap(),
-        ));
+        contract(Arc::new(fjall::FjallIndex::open(&dir.path().join("index")).unwrap()));
     }
 
     #[test]

@@ -43,12 +43,7 @@ pub struct Judged {
 impl Default for Judged {
     fn default() -> Judged {
         let as_of = Timestamp::from_unix_ms(0);
-        Judged {
-            as_of,
-            rules_run: 0,
-            findings: Vec::new(),
-            silent: Vec::new(),
-        }
+        Judged { as_of, rules_run: 0, findings: Vec::new(), silent: Vec::new() }
     }
 }
 
@@ -87,11 +82,7 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
         }
         let (judging, started) = (Arc::clone(&service), Instant::now());
         match tokio::task::spawn_blocking(move || once(&judging)).await {
-            Ok(Ok(count)) => info!(
-                findings = count,
-                ms = started.elapsed().as_millis(),
-                "judged"
-            ),
+            Ok(Ok(count)) => info!(findings = count, ms = started.elapsed().as_millis(), "judged"),
             Ok(Err(reason)) => warn!(reason, "cannot judge"),
             Err(error) => warn!(%error, "judging broke off"),
         }
@@ -141,22 +132,14 @@ fn judge(service: &Service) -> Result<Judged, String> {
     let tables = tabulate(&proven).map_err(|e| with_causes(&e))?;
     let memory_max = usize::try_from(service.config.judge.memory_max).unwrap_or(usize::MAX);
     let as_of = proven.as_of.unwrap_or(Timestamp::EPOCH);
-    let options = JudgeOptions {
-        as_of,
-        memory_max,
-        only: None,
-    };
+    let options = JudgeOptions { as_of, memory_max, only: None };
     let judge = core_judge()?;
     let judged = judge.run(&tables, &options).map_err(|e| with_causes(&e))?;
     for finding in &judged.findings {
         tracing::debug!(code = finding.code, subject = finding.subject, "found");
     }
     for failed in &judged.failed {
-        warn!(
-            code = failed.code,
-            reason = failed.reason,
-            "a rule could not be finished"
-        );
+        warn!(code = failed.code, reason = failed.reason, "a rule could not be finished");
     }
     let json = |finding| serde_json::to_value(finding).unwrap_or_default();
     let silent = judged
@@ -195,19 +178,13 @@ fn keep(lake: &Path, proven: &Proven) -> Result<(), String> {
     let state = std::fs::read(&state_path).unwrap_or_default();
     let mut state: BTreeMap<String, Kept> = serde_json::from_slice(&state).unwrap_or_default();
     let count = |origin: &str, until: u64| {
-        let of_log = proven
-            .attestations
-            .iter()
-            .filter(|one| one.origin == origin);
+        let of_log = proven.attestations.iter().filter(|one| one.origin == origin);
         of_log.filter(|one| one.entry < until).count() as u64
     };
     let is_stale = proven.logs.iter().any(|log| {
         let next = lake::next_entry(lake, &log.origin).unwrap_or(0);
         let kept = state.get(&log.origin).copied().unwrap_or_default();
-        kept != Kept {
-            next,
-            attested: count(&log.origin, next),
-        }
+        kept != Kept { next, attested: count(&log.origin, next) }
     });
     if is_stale {
         state.clear();
@@ -222,22 +199,13 @@ fn keep(lake: &Path, proven: &Proven) -> Result<(), String> {
     for log in &proven.logs {
         let next = lake::next_entry(lake, &log.origin).map_err(|e| with_causes(&e))?;
         if next < log.size {
-            let new = proven
-                .attestations
-                .iter()
-                .filter(|one| one.origin == log.origin);
+            let new = proven.attestations.iter().filter(|one| one.origin == log.origin);
             let new = new.filter(|one| next <= one.entry && one.entry < log.size);
             let rows = attested(new, &devices).map_err(|e| with_causes(&e))?;
             lake::append(lake, &log.origin, next..log.size, &rows).map_err(|e| with_causes(&e))?;
         }
         let attested = count(&log.origin, log.size);
-        state.insert(
-            log.origin.clone(),
-            Kept {
-                next: log.size,
-                attested,
-            },
-        );
+        state.insert(log.origin.clone(), Kept { next: log.size, attested });
     }
     let tables = derived(proven).map_err(|e| with_causes(&e))?;
     for table in ["defects", "coverage"] {

@@ -109,11 +109,8 @@ impl Passphrase {
 
     fn from_file(file: &Path) -> Result<Passphrase, Failure> {
         let text = std::fs::read_to_string(file).map_err(|e| {
-            Failure::usage(format!(
-                "cannot read the passphrase file {}",
-                file.display()
-            ))
-            .because(&e)
+            Failure::usage(format!("cannot read the passphrase file {}", file.display()))
+                .because(&e)
         })?;
         let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
         if text.is_empty() {
@@ -138,26 +135,16 @@ pub fn create(
     let seed = Zeroizing::new(random::<32>());
     let line = match (&passphrase.0, purpose.is_sealed()) {
         (Some(passphrase), true) => seal(purpose, &seed, passphrase)?,
-        _ => format!(
-            "hallmark-key 1 {} clear {}\n",
-            purpose.name(),
-            BASE64.encode(*seed)
-        ),
+        _ => format!("hallmark-key 1 {} clear {}\n", purpose.name(), BASE64.encode(*seed)),
     };
     let path = purpose.path(keys);
     let cannot = |e: std::io::Error| {
         Failure::usage(format!("cannot write the key file {}", path.display())).because(&e)
     };
     let line = Zeroizing::new(line);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(cannot)?;
-    file.write_all(line.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(cannot)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(cannot)?;
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(cannot)?;
     Ok(SecretKey::from_seed(*seed))
 }
 
@@ -178,10 +165,7 @@ pub fn open(
             path.display(),
             mode & 0o777
         ))
-        .help(format!(
-            "chmod 600 {}; if others had access, rotate the key",
-            path.display()
-        )));
+        .help(format!("chmod 600 {}; if others had access, rotate the key", path.display())));
     }
     let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(cannot)?);
     let malformed = || Failure::usage(format!("{} is no key file of ours", path.display()));
@@ -219,29 +203,20 @@ fn ask(path: &Path, passphrase_file: Option<&Path>) -> Result<Zeroizing<String>,
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return prompt(&format!("passphrase for {}: ", path.display()));
     }
-    Err(Failure::usage(format!(
-        "{} is encrypted and there is no passphrase",
-        path.display()
-    ))
-    .help("set HALLMARK_PASSPHRASE_FILE or give --passphrase-file"))
+    Err(Failure::usage(format!("{} is encrypted and there is no passphrase", path.display()))
+        .help("set HALLMARK_PASSPHRASE_FILE or give --passphrase-file"))
 }
 
 fn seal(purpose: Purpose, seed: &[u8; 32], passphrase: &str) -> Result<String, Failure> {
     let (salt, nonce) = (random::<16>(), random::<12>());
     let cipher = cipher(passphrase, &salt)
         .ok_or_else(|| Failure::fault("cannot derive a key from the passphrase"))?;
-    let payload = Payload {
-        msg: seed,
-        aad: purpose.name().as_bytes(),
-    };
+    let payload = Payload { msg: seed, aad: purpose.name().as_bytes() };
     let sealed = cipher
         .encrypt(&Nonce::from(nonce), payload)
         .map_err(|_| Failure::fault("cannot encrypt the key file"))?;
     let [salt, nonce, sealed] = [&salt[..], &nonce, &sealed].map(|part| BASE64.encode(part));
-    Ok(format!(
-        "hallmark-key 1 {} argon2id {salt} {nonce} {sealed}\n",
-        purpose.name()
-    ))
+    Ok(format!("hallmark-key 1 {} argon2id {salt} {nonce} {sealed}\n", purpose.name()))
 }
 
 fn unseal(
@@ -252,10 +227,7 @@ fn unseal(
     sealed: &[u8],
 ) -> Option<SecretKey> {
     let nonce = Nonce::from(<[u8; 12]>::try_from(nonce).ok()?);
-    let payload = Payload {
-        msg: sealed,
-        aad: purpose.name().as_bytes(),
-    };
+    let payload = Payload { msg: sealed, aad: purpose.name().as_bytes() };
     let seed = Zeroizing::new(cipher(passphrase, salt)?.decrypt(&nonce, payload).ok()?);
     Some(SecretKey::from_seed(seed[..].try_into().ok()?))
 }
@@ -310,10 +282,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         create(dir.path(), Purpose::Log, &Passphrase(None)).expect("made");
         let path = dir.path().join("log.key");
-        assert_eq!(
-            std::fs::metadata(&path).expect("there").mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
         open(dir.path(), Purpose::Log, None).expect("opens");
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).expect("chmod");
         let refused = open(dir.path(), Purpose::Log, None).expect_err("refused");

@@ -130,14 +130,7 @@ impl Mirror {
         policy: Policy,
     ) -> Mirror {
         let (policy, logs) = (RwLock::new(policy), RwLock::default());
-        Mirror {
-            disk,
-            data,
-            catalogue,
-            keys,
-            policy,
-            logs,
-        }
+        Mirror { disk, data, catalogue, keys, policy, logs }
     }
 
     /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
@@ -147,11 +140,7 @@ impl Mirror {
         if let Some(log) = logs.get(&origin) {
             return Ok(log.clone());
         }
-        let policy = self
-            .policy
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
         let data = self.data.peer(&origin);
         let (disk, catalogue) = (self.disk.clone(), self.catalogue.clone());
         let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), policy)?;
@@ -174,9 +163,7 @@ impl Mirror {
 
     /// The followed log whose origin has this hex SHA-256.
     pub fn by_digest(&self, digest: &str) -> Option<Arc<MirroredLog>> {
-        self.logs()
-            .into_iter()
-            .find(|log| peer_name(log.origin()) == digest)
+        self.logs().into_iter().find(|log| peer_name(log.origin()) == digest)
     }
 
     pub(crate) fn set_policy(&self, policy: &Policy) {
@@ -227,10 +214,7 @@ impl MirroredLog {
             Some(bytes) => {
                 let note = SignedNote::parse(&bytes)?;
                 let checkpoint = note.checkpoint_of(&log_key)?;
-                let head = Head {
-                    size: checkpoint.size,
-                    root: checkpoint.root,
-                };
+                let head = Head { size: checkpoint.size, root: checkpoint.root };
                 (head, Some(Arc::new(note)))
             }
         };
@@ -238,10 +222,7 @@ impl MirroredLog {
             Ok(edge) if edge.root() == head.root => edge,
             _ => {
                 // The checkpoint stays the floor that the entries, fetched again, must reach.
-                tracing::warn!(
-                    origin = log_key.name(),
-                    "the copy is damaged and fetched again"
-                );
+                tracing::warn!(origin = log_key.name(), "the copy is damaged and fetched again");
                 Edge::empty()
             }
         };
@@ -256,14 +237,7 @@ impl MirroredLog {
         let (packs, _) = Packs::open(disk.clone(), &data.packs())?;
         let reader = PackReader::new(disk.clone(), &data.packs());
         let log = LogKey::of(log_key.name());
-        let state = Mutex::new(State {
-            head,
-            note,
-            edge,
-            times,
-            policy,
-            packs,
-        });
+        let state = Mutex::new(State { head, note, edge, times, policy, packs });
         let mirrored = MirroredLog {
             disk,
             data,
@@ -293,11 +267,7 @@ impl MirroredLog {
     /// The tree that is wholly here.
     pub fn head(&self) -> Head {
         let state = self.lock();
-        if state.edge.size() == state.head.size {
-            state.head
-        } else {
-            Head::EMPTY
-        }
+        if state.edge.size() == state.head.size { state.head } else { Head::EMPTY }
     }
 
     /// The newest checkpoint that was taken over, with its signatures.
@@ -317,31 +287,17 @@ impl MirroredLog {
             if root != theirs.root {
                 let proof = self.keep_proof(&state, theirs.size, &note)?;
                 let origin = self.origin().to_owned();
-                return Err(MirrorError::Equivocation {
-                    origin,
-                    size: theirs.size,
-                    proof,
-                });
+                return Err(MirrorError::Equivocation { origin, size: theirs.size, proof });
             }
         }
         match theirs.size.cmp(&ours.size) {
-            std::cmp::Ordering::Less => Err(MirrorError::Older {
-                theirs: theirs.size,
-                ours: ours.size,
-            }),
+            std::cmp::Ordering::Less => {
+                Err(MirrorError::Older { theirs: theirs.size, ours: ours.size })
+            }
             std::cmp::Ordering::Equal if state.edge.size() == ours.size => Ok(None),
             _ => {
-                let head = Head {
-                    size: theirs.size,
-                    root: theirs.root,
-                };
-                Ok(Some(Growth::new(
-                    self.clone(),
-                    note,
-                    head,
-                    ours,
-                    state.edge.clone(),
-                )))
+                let head = Head { size: theirs.size, root: theirs.root };
+                Ok(Some(Growth::new(self.clone(), note, head, ours, state.edge.clone())))
             }
         }
     }
@@ -388,10 +344,7 @@ impl MirroredLog {
             }
         }
         if !new.is_empty() && state.edge.size() == state.head.size {
-            let covers = Covers {
-                head: state.head,
-                packs: state.packs.end(),
-            };
+            let covers = Covers { head: state.head, packs: state.packs.end() };
             changes.put_covers(self.log, covers);
         }
         self.catalogue.write(changes)?;
@@ -461,10 +414,7 @@ impl MirroredLog {
         let dir = self.data.path().join(DEFECTS);
         self.disk.create_dir_all(&dir).on("make", &dir)?;
         let theirs = theirs.to_bytes();
-        let name = format!(
-            "fork-{size}-{}.notes",
-            ContentId::of(&theirs).to_string().split_off(7)
-        );
+        let name = format!("fork-{size}-{}.notes", ContentId::of(&theirs).to_string().split_off(7));
         let path: &Path = &dir.join(name);
         let mut bytes = Vec::new();
         if let Some(ours) = &state.note {
@@ -492,10 +442,7 @@ impl MirroredLog {
             return Ok(()); // what is fetched again is indexed again
         }
         drop(state);
-        let start = Covers {
-            head: Head::EMPTY,
-            packs: PackPosition::default(),
-        };
+        let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let mut covers = self.catalogue.covers(self.log)?.unwrap_or(start);
         let prefix = covers.head.size <= head.size
             && self.tiles.root_within(covers.head.size, head.size)? == covers.head.root;
@@ -551,11 +498,7 @@ impl MirroredLog {
 }
 
 fn quorum_time(policy: &Policy, note: &SignedNote) -> QuorumTime {
-    policy
-        .quorum_met(note)
-        .ok()
-        .flatten()
-        .unwrap_or(QuorumTime::Unwitnessed)
+    policy.quorum_met(note).ok().flatten().unwrap_or(QuorumTime::Unwitnessed)
 }
 
 fn is_identity(body: &[u8]) -> bool {

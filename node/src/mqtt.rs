@@ -54,14 +54,8 @@ pub async fn run(
     let (client, events) = AsyncClient::new(options, inflight * 4);
     let (awaited, recorder) = mpsc::channel(inflight * 4);
     let (arrived, arrivals) = mpsc::channel(inflight);
-    let ingest = Arc::new(Ingest {
-        service: Arc::clone(&service),
-        client,
-        awaited,
-    });
-    let Config {
-        mqtt, network, org, ..
-    } = &service.config;
+    let ingest = Arc::new(Ingest { service: Arc::clone(&service), client, awaited });
+    let Config { mqtt, network, org, .. } = &service.config;
     let filter = ack::attest_filter(&mqtt.group, network, org);
     let tasks = [
         tokio::spawn(answer(Arc::clone(&ingest), arrivals, inflight)),
@@ -86,10 +80,7 @@ fn options(service: &Service, url: &str) -> Result<MqttOptions, Failure> {
     };
     let rest = rest.trim_end_matches('/');
     let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) => (
-            host,
-            port.parse().map_err(|_| wrong("its port is no number"))?,
-        ),
+        Some((host, port)) => (host, port.parse().map_err(|_| wrong("its port is no number"))?),
         None => (rest, if is_tls { 8883 } else { 1883 }),
     };
     let id = format!("hallmark-node-{}", service.config.org.slug());
@@ -116,11 +107,9 @@ fn password(service: &Service) -> Result<String, Failure> {
         return Ok(String::new());
     };
     let path = service.dir.join(file);
-    std::fs::read_to_string(&path)
-        .map(|text| text.trim_end().to_owned())
-        .map_err(|e| {
-            Failure::usage(format!("cannot read the MQTT password {}", path.display())).because(&e)
-        })
+    std::fs::read_to_string(&path).map(|text| text.trim_end().to_owned()).map_err(|e| {
+        Failure::usage(format!("cannot read the MQTT password {}", path.display())).because(&e)
+    })
 }
 
 fn tls(service: &Service) -> Result<rustls::ClientConfig, Failure> {
@@ -128,11 +117,7 @@ fn tls(service: &Service) -> Result<rustls::ClientConfig, Failure> {
     use rustls::pki_types::pem::PemObject;
 
     crate::client::install_tls_provider();
-    let Mqtt {
-        ca_file: Some(file),
-        ..
-    } = &service.config.mqtt
-    else {
+    let Mqtt { ca_file: Some(file), .. } = &service.config.mqtt else {
         return Err(Failure::usage("`mqtts://` needs `mqtt.ca_file`")
             .help("name the PEM file of the broker's authority in config.toml"));
     };
@@ -142,13 +127,9 @@ fn tls(service: &Service) -> Result<rustls::ClientConfig, Failure> {
     };
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(&path).map_err(|e| wrong(&e))? {
-        roots
-            .add(certificate.map_err(|e| wrong(&e))?)
-            .map_err(|e| wrong(&e))?;
+        roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
     }
-    Ok(rustls::ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Drives the connection; arrivals go on in order, and wait when too many are in work.
@@ -169,11 +150,7 @@ async fn attend(
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 wait = Duration::from_millis(50);
                 // Also on a kept session: the broker may have lost it.
-                if ingest
-                    .client
-                    .try_subscribe(filter.clone(), QoS::AtLeastOnce)
-                    .is_err()
-                {
+                if ingest.client.try_subscribe(filter.clone(), QoS::AtLeastOnce).is_err() {
                     warn!("cannot subscribe, trying again");
                     continue;
                 }
@@ -237,12 +214,7 @@ async fn admit(ingest: &Ingest, publish: &Publish) -> bool {
     let ack = match parsed {
         Err(error) => {
             let id = ContentId::of(&publish.payload);
-            Ack {
-                id,
-                status: Status::Refused,
-                receipt: None,
-                reason: Some(with_causes(&error)),
-            }
+            Ack { id, status: Status::Refused, receipt: None, reason: Some(with_causes(&error)) }
         }
         Ok((envelope, _)) => loop {
             match ingest.service.admit(envelope.stored().to_vec()).await {
@@ -270,12 +242,7 @@ async fn admit(ingest: &Ingest, publish: &Publish) -> bool {
 
 /// The acknowledgement of an admission, about the id that the device sent.
 async fn after(ingest: &Ingest, admitted: Admitted, sent: &Envelope, topic: &str) -> Ack {
-    let plain = |status| Ack {
-        id: sent.id(),
-        status,
-        receipt: None,
-        reason: None,
-    };
+    let plain = |status| Ack { id: sent.id(), status, receipt: None, reason: None };
     let (id, known) = match admitted {
         Admitted::Deferred { id } => {
             // It is stored and recorded without another word from the device.
@@ -288,10 +255,7 @@ async fn after(ingest: &Ingest, admitted: Admitted, sent: &Envelope, topic: &str
         let node = ingest.service.node.clone();
         let receipt = tokio::task::spawn_blocking(move || node.log().receipt(&id)).await;
         if let Ok(Ok(Some(receipt))) = receipt {
-            return Ack {
-                receipt: Some(receipt),
-                ..plain(Status::Recorded)
-            };
+            return Ack { receipt: Some(receipt), ..plain(Status::Recorded) };
         }
     }
     // A full queue is no loss: the device sends again and is told then.
@@ -301,10 +265,7 @@ async fn after(ingest: &Ingest, admitted: Admitted, sent: &Envelope, topic: &str
 
 async fn send(ingest: &Ingest, topic: &str, ack: &Ack) {
     metrics::counter!("hallmark_mqtt_acks_total", "status" => ack.status.as_str()).increment(1);
-    let sent = ingest
-        .client
-        .publish(topic, QoS::AtLeastOnce, false, ack.encode())
-        .await;
+    let sent = ingest.client.publish(topic, QoS::AtLeastOnce, false, ack.encode()).await;
     if let Err(error) = sent {
         warn!(%error, topic, "cannot publish an acknowledgement");
     }
@@ -337,10 +298,8 @@ async fn tell_recorded(ingest: Arc<Ingest>, mut awaited: mpsc::Receiver<(Content
             waiting.insert(id, topic);
         }
         published.borrow_and_update();
-        let (node, ids) = (
-            ingest.service.node.clone(),
-            waiting.keys().copied().collect::<Vec<_>>(),
-        );
+        let (node, ids) =
+            (ingest.service.node.clone(), waiting.keys().copied().collect::<Vec<_>>());
         let receipts = tokio::task::spawn_blocking(move || {
             let receipt = |id: &ContentId| Some((*id, node.log().receipt(id).ok()??));
             ids.iter().filter_map(receipt).collect::<Vec<_>>()
@@ -350,17 +309,7 @@ async fn tell_recorded(ingest: Arc<Ingest>, mut awaited: mpsc::Receiver<(Content
                 continue;
             };
             let status = Status::Recorded;
-            send(
-                &ingest,
-                &topic,
-                &Ack {
-                    id,
-                    status,
-                    receipt: Some(receipt),
-                    reason: None,
-                },
-            )
-            .await;
+            send(&ingest, &topic, &Ack { id, status, receipt: Some(receipt), reason: None }).await;
         }
     }
 }

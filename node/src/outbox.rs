@@ -86,10 +86,7 @@ pub fn waiting(dir: &Path) -> Result<Vec<Parcel>, Failure> {
     };
     for file in files {
         let path = file.map_err(cannot)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "outbox")
-        {
+        if path.extension().is_some_and(|extension| extension == "outbox") {
             paths.push(path);
         }
     }
@@ -131,10 +128,7 @@ impl Parcel {
 
     /// Whether it begins with the genesis of the log.
     pub fn is_genesis(&self) -> bool {
-        let first = self
-            .items
-            .first()
-            .and_then(|(_, stored)| Envelope::parse(stored).ok());
+        let first = self.items.first().and_then(|(_, stored)| Envelope::parse(stored).ok());
         first.is_some_and(|envelope| envelope.kind() == KindName::Genesis)
     }
 
@@ -158,9 +152,7 @@ impl Parcel {
             write_durably(&refused.join(format!("{name}.txt")), reason.as_bytes())
                 .map_err(cannot)?;
         }
-        let is_final = fates
-            .iter()
-            .all(|(_, fate)| !matches!(fate, Fate::Later { .. }));
+        let is_final = fates.iter().all(|(_, fate)| !matches!(fate, Fate::Later { .. }));
         if is_final && fates.len() == self.items.len() {
             match std::fs::remove_file(&self.path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(cannot(e)),

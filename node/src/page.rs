@@ -196,12 +196,7 @@ fn string<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn strings<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
-    value[key]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    value[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 #[cfg(test)]

@@ -45,11 +45,7 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     loop {
         for member in &service.network().network().members {
             let is_own = member.origin == service.config.origin;
-            if is_own
-                || followed
-                    .get(&member.origin)
-                    .is_some_and(|task| !task.is_finished())
-            {
+            if is_own || followed.get(&member.origin).is_some_and(|task| !task.is_finished()) {
                 continue;
             }
             let task = tokio::spawn(follow(Arc::clone(&service), member.origin.clone()));
@@ -78,10 +74,7 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Takes over a newer network file from whoever has one.
 async fn follow_network(service: &Arc<Service>) {
-    for url in service
-        .addresses
-        .known_urls(&service.network(), &service.config)
-    {
+    for url in service.addresses.known_urls(&service.network(), &service.config) {
         let Ok(answer) = service.client.get(&format!("{url}/network.hallmark")).await else {
             continue;
         };
@@ -133,9 +126,7 @@ struct Lacking {
 
 impl Lacking {
     fn skips(&self, id: &ContentId) -> bool {
-        self.refused
-            .get(id)
-            .is_some_and(|(until, _)| self.beat < *until)
+        self.refused.get(id).is_some_and(|(until, _)| self.beat < *until)
     }
 
     /// Asked again after 2, 4, 8 … 1,024 beats.
@@ -143,17 +134,13 @@ impl Lacking {
         if LACKING_MAX <= self.refused.len() && !self.refused.contains_key(&id) {
             self.refused.clear();
         }
-        let step = self
-            .refused
-            .get(&id)
-            .map_or(2, |(_, step)| (step * 2).min(1024));
+        let step = self.refused.get(&id).map_or(2, |(_, step)| (step * 2).min(1024));
         self.refused.insert(id, (self.beat + step, step));
     }
 
     /// Whether there is anything to ask for at this beat in a log of `size` entries.
     fn is_idle(&self, size: u64) -> bool {
-        self.asked
-            .is_some_and(|(asked, due)| asked == size && self.beat < due)
+        self.asked.is_some_and(|(asked, due)| asked == size && self.beat < due)
     }
 
     fn rest(&mut self, size: u64) {
@@ -172,9 +159,7 @@ async fn poll(service: &Arc<Service>, origin: &str, lacking: &mut Lacking) -> Re
     let url = urls.first().ok_or("no address known")?;
     let (node, its_key) = (service.node.clone(), key.clone());
     let log = tokio::task::spawn_blocking(move || node.mirror().follow(its_key)).await;
-    let log = log
-        .map_err(|e| e.to_string())?
-        .map_err(|e| with_causes(&e))?;
+    let log = log.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
     let answer = service.client.get(&format!("{url}/log/checkpoint")).await;
     let answer = answer.map_err(|e| with_causes(&e))?;
     if answer.status != 200 {
@@ -199,9 +184,7 @@ async fn grow(
 ) -> Result<(), String> {
     let followed = log.clone();
     let growth = tokio::task::spawn_blocking(move || followed.grow(note)).await;
-    let growth = growth
-        .map_err(|e| e.to_string())?
-        .map_err(|e| with_causes(&e))?;
+    let growth = growth.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
     let Some(mut growth) = growth else {
         return Ok(());
     };
@@ -210,9 +193,7 @@ async fn grow(
         growth.feed(&bundle).map_err(|e| with_causes(&e))?;
     }
     let committed = tokio::task::spawn_blocking(move || growth.commit()).await;
-    committed
-        .map_err(|e| e.to_string())?
-        .map_err(|e| with_causes(&e))?;
+    committed.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
     metrics::counter!("hallmark_mirror_checkpoints_total").increment(1);
     service.evidence_changed.notify_one();
     Ok(())
@@ -266,9 +247,7 @@ async fn fetch_bodies(
     loop {
         let from = log.clone();
         let wanted = tokio::task::spawn_blocking(move || from.wanted(after, BODIES_BATCH)).await;
-        let wanted = wanted
-            .map_err(|e| e.to_string())?
-            .map_err(|e| with_causes(&e))?;
+        let wanted = wanted.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
         let Some((last, _)) = wanted.last() else {
             lacking.rest(size);
             return Ok(());
@@ -300,24 +279,12 @@ async fn fetch_body(
     token: Option<&str>,
 ) -> Result<Option<Vec<u8>>, String> {
     let url = format!("{url}/v1/attestations/{id}");
-    let ask = Ask {
-        accept: Some("application/cose"),
-        token,
-        ..Ask::default()
-    };
-    let mut answer = service
-        .client
-        .ask(&url, ask)
-        .await
-        .map_err(|e| with_causes(&e))?;
+    let ask = Ask { accept: Some("application/cose"), token, ..Ask::default() };
+    let mut answer = service.client.ask(&url, ask).await.map_err(|e| with_causes(&e))?;
     if answer.status == 401 {
         // The peer does not know us yet: what is public it gives to anyone.
         let ask = Ask { token: None, ..ask };
-        answer = service
-            .client
-            .ask(&url, ask)
-            .await
-            .map_err(|e| with_causes(&e))?;
+        answer = service.client.ask(&url, ask).await.map_err(|e| with_causes(&e))?;
     }
     match answer.status {
         200 if ContentId::of(&answer.body) == *id => Ok(Some(answer.body)),
@@ -338,10 +305,8 @@ async fn keep(
     }
     let (service, log) = (Arc::clone(service), log.clone());
     let work = move || {
-        let envelopes: Vec<_> = bodies
-            .iter()
-            .filter_map(|body| Envelope::parse(body).ok())
-            .collect();
+        let envelopes: Vec<_> =
+            bodies.iter().filter_map(|body| Envelope::parse(body).ok()).collect();
         let kept = log.put_bodies(&bodies).map_err(|e| with_causes(&e))?;
         for envelope in envelopes {
             service.learn(envelope);
@@ -350,7 +315,5 @@ async fn keep(
         service.evidence_changed.notify_one();
         Ok(())
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| e.to_string())?
+    tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?
 }

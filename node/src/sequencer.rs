@@ -130,19 +130,13 @@ impl Sequencer {
             to: self.head,
             admitted_at: now.max(self.admitted_at),
             consumed: last.end,
-            entries: batch
-                .iter()
-                .map(|pending| (pending.audience, pending.id))
-                .collect(),
+            entries: batch.iter().map(|pending| (pending.audience, pending.id)).collect(),
         };
         let mut frontier = self.frontier.clone();
         for entry in intent.log_entries() {
             frontier.push(entry.leaf_hash());
         }
-        intent.to = Head {
-            size: frontier.size(),
-            root: frontier.root(),
-        };
+        intent.to = Head { size: frontier.size(), root: frontier.root() };
         self.intents.save(&intent)?;
         self.edge = apply(&self.shared, &self.slots, &self.edge, &intent)?;
         self.frontier = frontier;
@@ -164,13 +158,7 @@ impl Sequencer {
                 changes.put_identity_entry(log, entry, &pending.id);
             }
         }
-        changes.put_covers(
-            log,
-            Covers {
-                head: self.head,
-                packs: self.consumed,
-            },
-        );
+        changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         Ok(self.shared.catalogue.write(changes)?)
     }
 

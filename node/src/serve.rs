@@ -55,16 +55,12 @@ pub fn tls(http: &Http, dir: &Path, listen: SocketAddr) -> Result<Option<TlsAcce
             acceptor(&dir.join(certificate), &dir.join(key)).map(Some)
         }
         (None, None) if listen.ip().is_loopback() || !http.trusted_proxies.is_empty() => Ok(None),
-        (None, None) => Err(
-            Failure::usage(format!("plain HTTP is not served on {listen}")).help(
-                "set http.tls_certificate and http.tls_key, or http.trusted_proxies if a proxy in \
+        (None, None) => Err(Failure::usage(format!("plain HTTP is not served on {listen}")).help(
+            "set http.tls_certificate and http.tls_key, or http.trusted_proxies if a proxy in \
              front speaks TLS, or listen on 127.0.0.1",
-            ),
-        ),
-        _ => Err(
-            Failure::usage("http.tls_certificate and http.tls_key go together")
-                .help("set both in config.toml, or none"),
-        ),
+        )),
+        _ => Err(Failure::usage("http.tls_certificate and http.tls_key go together")
+            .help("set both in config.toml, or none")),
     }
 }
 
@@ -91,12 +87,7 @@ fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {
 
 /// Accepts until `stop` turns true, then drains.
 pub async fn serve(door: Door, http: Arc<Http>, router: Router, mut stop: watch::Receiver<bool>) {
-    let doorman = Doorman {
-        http,
-        router,
-        stop: stop.clone(),
-        guests: Guests::default(),
-    };
+    let doorman = Doorman { http, router, stop: stop.clone(), guests: Guests::default() };
     let doorman = Arc::new(doorman);
     let mut tasks = tokio::task::JoinSet::new();
     loop {
@@ -228,10 +219,7 @@ fn behind_proxy<B>(origin: Origin, request: &hyper::Request<B>, proxies: &[IpAdd
     if !proxies.contains(&address) {
         return origin;
     }
-    let named = request
-        .headers()
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok());
+    let named = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
     let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     last.map_or(origin, Origin::Address)
 }
@@ -249,10 +237,7 @@ impl Guests {
             return None;
         }
         *count += 1;
-        Some(Guest {
-            guests: self.clone(),
-            address,
-        })
+        Some(Guest { guests: self.clone(), address })
     }
 }
 
@@ -292,10 +277,7 @@ mod tests {
 
     #[test]
     fn one_address_has_only_so_many_connections() {
-        let http = Http {
-            connections_per_ip_max: 2,
-            ..Http::default()
-        };
+        let http = Http { connections_per_ip_max: 2, ..Http::default() };
         let guests = Guests::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         let first = guests.enter(address, &http).expect("first");
@@ -315,9 +297,6 @@ mod tests {
         let client = IpAddr::from([198, 51, 100, 7]);
         let origin = Origin::Address(proxy);
         assert_eq!(behind_proxy(origin, &request, &[]), origin);
-        assert_eq!(
-            behind_proxy(origin, &request, &[proxy]),
-            Origin::Address(client)
-        );
+        assert_eq!(behind_proxy(origin, &request, &[proxy]), Origin::Address(client));
     }
 }

@@ -128,9 +128,7 @@ impl Service {
             let org = &self.config.org;
             let identity = NaturalIdentity::of(KindName::Network, org, &(version,));
             let log = self.node.log();
-            let id = log
-                .same_statement(&identity.key)
-                .map_err(|e| with_causes(&e))?;
+            let id = log.same_statement(&identity.key).map_err(|e| with_causes(&e))?;
             let Some(id) = id else { return Ok(()) };
             let stored = log.body(&id).map_err(|e| with_causes(&e))?;
             let envelope = stored.and_then(|stored| Envelope::parse(&stored).ok());
@@ -170,9 +168,7 @@ impl Service {
             (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(envelope),
             (Ok(Admitted::Deferred { id }), envelope) => {
                 self.note_deferred(*id);
-                envelope
-                    .map(|envelope| self.learn(envelope))
-                    .unwrap_or_default();
+                envelope.map(|envelope| self.learn(envelope)).unwrap_or_default();
             }
             _ => {}
         }
@@ -188,12 +184,7 @@ impl Service {
             (envelope.body(), &envelope.claims().sub)
         {
             let now = EntryTime::at((self.clock)());
-            if self
-                .node
-                .keys()
-                .read(|keys| envelope.clone().verify(keys, now))
-                .is_ok()
-            {
+            if self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok() {
                 let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
                 if devices.len() < TOLD_MAX {
                     devices.insert(device.key.id(), (device.key.clone(), sub.org()));
@@ -211,11 +202,7 @@ impl Service {
     /// Tries again what [`Service::learn`] could not prove yet.
     pub fn resolve_addresses(&self) {
         let now = EntryTime::at((self.clock)());
-        let devices = self
-            .devices
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|envelope| {
             let Body::Node(node) = envelope.body() else {
@@ -226,11 +213,7 @@ impl Service {
                 .get(&envelope.signer())
                 .is_some_and(|(key, org)| org == iss && envelope.check_signature(key).is_ok());
             let is_proved = is_device
-                || self
-                    .node
-                    .keys()
-                    .read(|keys| envelope.clone().verify(keys, now))
-                    .is_ok();
+                || self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok();
             if is_proved {
                 self.addresses.learn(iss, node.from_at, &node.urls);
             }
@@ -248,27 +231,18 @@ impl Service {
 
     /// Whether this attestation waits for its key, as far as this process has seen.
     pub fn is_deferred(&self, id: &ContentId) -> bool {
-        self.deferred
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(id)
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Whether a registrar's log, as held here, has admitted the own organisation.
     pub fn is_admitted(&self) -> bool {
-        self.node
-            .keys()
-            .read(|keys| keys.organisation(&self.config.org).is_some())
+        self.node.keys().read(|keys| keys.organisation(&self.config.org).is_some())
     }
 
     /// Whether the own organisation signs network files.
     pub fn is_registrar(&self) -> bool {
         let network = self.network();
-        network
-            .network()
-            .registrars
-            .iter()
-            .any(|one| one.org == self.config.org)
+        network.network().registrars.iter().any(|one| one.org == self.config.org)
     }
 
     /// Whether the capture device is known, so that others can check what it signs.
@@ -276,10 +250,7 @@ impl Service {
         let capture = self.capture.public().id();
         let now = EntryTime::at((self.clock)());
         self.founded.load(Ordering::Acquire)
-            && self
-                .node
-                .keys()
-                .read(|keys| keys.in_force(capture, now).is_ok())
+            && self.node.keys().read(|keys| keys.in_force(capture, now).is_ok())
     }
 
     /// Who signed this token, and what it allows. Err says why it does not count.
@@ -302,9 +273,7 @@ impl Service {
                 (member.peer_key.clone(), member.org.clone(), true)
             }
         };
-        let grant = token
-            .verify(&key, &self.config.origin, now)
-            .map_err(|e| with_causes(&e))?;
+        let grant = token.verify(&key, &self.config.origin, now).map_err(|e| with_causes(&e))?;
         if grant.iss != org {
             return Err(format!("the token says {}, its key is of {org}", grant.iss));
         }
@@ -334,33 +303,19 @@ impl Service {
         let mut members = network.network().members.iter();
         let member = members.find(|member| member.witness_key == *key);
         let known = member.and_then(|member| {
-            self.addresses
-                .urls(&network, &self.config, &member.origin)
-                .into_iter()
-                .next()
+            self.addresses.urls(&network, &self.config, &member.origin).into_iter().next()
         });
-        let named = network
-            .network()
-            .policy
-            .witnesses()
-            .iter()
-            .find(|witness| witness.key == *key);
+        let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
         known.or_else(|| named.and_then(|witness| witness.url.clone()))
     }
 
     pub(crate) fn witnessed_size(&self, key: &VerifierKey) -> u64 {
-        let witnessed = self
-            .witnessed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
         witnessed.get(&key.to_string()).copied().unwrap_or(0)
     }
 
     pub(crate) fn set_witnessed_size(&self, key: &VerifierKey, size: u64) {
-        let mut witnessed = self
-            .witnessed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
         witnessed.insert(key.to_string(), size);
     }
 
@@ -370,10 +325,7 @@ impl Service {
     }
 
     pub(crate) fn set_findings(&self, judged: Judged) {
-        *self
-            .findings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(judged);
+        *self.findings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judged);
     }
 
     /// Ready, or why not.
@@ -395,20 +347,9 @@ impl Service {
         if !self.founded.load(Ordering::Acquire) {
             word = "waits for the registrar to admit this organisation".to_owned();
         }
-        let index = if log.index_ready() {
-            ready()
-        } else {
-            "catching up".to_owned()
-        };
+        let index = if log.index_ready() { ready() } else { "catching up".to_owned() };
         let (broker, peers) = (self.health.broker_word(), self.health.peer_words());
-        Readiness {
-            store,
-            index,
-            log: word,
-            quorum,
-            broker,
-            peers,
-        }
+        Readiness { store, index, log: word, quorum, broker, peers }
     }
 
     /// Everything that `status` prints.
@@ -499,15 +440,10 @@ impl Health {
 
     fn broker_word(&self) -> String {
         let broker = *self.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        broker
-            .map_or("none", |up| if up { "ready" } else { "away" })
-            .to_owned()
+        broker.map_or("none", |up| if up { "ready" } else { "away" }).to_owned()
     }
 
     fn peer_words(&self) -> BTreeMap<String, String> {
-        self.peers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

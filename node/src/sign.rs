@@ -139,10 +139,7 @@ impl Statement {
         let reason = || "one statement was expected".to_owned();
         match (found.pop(), found.is_empty()) {
             (Some(statement), true) => Ok(statement),
-            _ => Err(StatementError::Shape {
-                place: "the body".to_owned(),
-                reason: reason(),
-            }),
+            _ => Err(StatementError::Shape { place: "the body".to_owned(), reason: reason() }),
         }
     }
 
@@ -174,23 +171,14 @@ impl Statement {
         }
         if found.is_empty() {
             let reason = "there is none".to_owned();
-            return Err(StatementError::Shape {
-                place: "the file".to_owned(),
-                reason,
-            });
+            return Err(StatementError::Shape { place: "the file".to_owned(), reason });
         }
         Ok(found)
     }
 
     /// A statement with a body made elsewhere.
     pub fn of(body: Body, sub: Subject, aud: Audience) -> Statement {
-        Statement {
-            kind: body.kind(),
-            sub: Some(sub),
-            aud: Some(aud),
-            regions: Vec::new(),
-            body,
-        }
+        Statement { kind: body.kind(), sub: Some(sub), aud: Some(aud), regions: Vec::new(), body }
     }
 
     /// Its kind.
@@ -213,14 +201,7 @@ impl Statement {
         let aud = self.aud.unwrap_or_else(|| config.audience_of(self.kind));
         let sub = self.sub.unwrap_or_else(|| Subject::Org(config.org.clone()));
         let claims = claims(&config.org, sub, aud, self.regions, now);
-        sign(
-            Draft {
-                claims,
-                body: self.body,
-            },
-            crate::keys::random(),
-            signer,
-        )
+        sign(Draft { claims, body: self.body }, crate::keys::random(), signer)
     }
 }
 
@@ -235,13 +216,7 @@ pub fn claims(
     regions.sort_unstable();
     regions.dedup();
     let iat = Timestamp::from_unix_ms(now.unix_ms() / 1000 * 1000);
-    Claims {
-        iss: iss.clone(),
-        sub,
-        aud,
-        iat,
-        regions,
-    }
+    Claims { iss: iss.clone(), sub, aud, iat, regions }
 }
 
 fn read_object(
@@ -278,13 +253,7 @@ fn read_object(
             let kind = defaults.kind.expect("just seen");
             let payload = serde_json::from_str(raw.get()).map_err(shape)?;
             let kind = kind.as_str().to_owned();
-            let wire = Wire {
-                kind,
-                sub: None,
-                aud: None,
-                regions: Vec::new(),
-                payload,
-            };
+            let wire = Wire { kind, sub: None, aud: None, regions: Vec::new(), payload };
             found.push(from_wire(wire, place, defaults)?);
         }
         (None, _) => {
@@ -299,54 +268,28 @@ fn read_object(
 
 fn from_wire(wire: Wire, place: &str, defaults: &Defaults) -> Result<Statement, StatementError> {
     let place = place.trim();
-    let kind: KindName = wire.kind.parse().map_err(|e| StatementError::Shape {
-        place: place.to_owned(),
-        reason: format!("{e}"),
-    })?;
-    let subject = |e| StatementError::Subject {
-        place: place.to_owned(),
-        reason: format!("{e}"),
-    };
-    let sub = wire
-        .sub
-        .as_deref()
-        .map(Subject::parse)
-        .transpose()
-        .map_err(subject)?;
-    let body = Body::from_json(kind, wire.payload).map_err(|source| StatementError::Field {
-        place: place.to_owned(),
-        source,
-    })?;
+    let kind: KindName = wire
+        .kind
+        .parse()
+        .map_err(|e| StatementError::Shape { place: place.to_owned(), reason: format!("{e}") })?;
+    let subject = |e| StatementError::Subject { place: place.to_owned(), reason: format!("{e}") };
+    let sub = wire.sub.as_deref().map(Subject::parse).transpose().map_err(subject)?;
+    let body = Body::from_json(kind, wire.payload)
+        .map_err(|source| StatementError::Field { place: place.to_owned(), source })?;
     let aud = defaults.aud.clone().or(wire.aud);
-    Ok(Statement {
-        kind,
-        sub,
-        aud,
-        regions: wire.regions,
-        body,
-    })
+    Ok(Statement { kind, sub, aud, regions: wire.regions, body })
 }
 
 /// The event as one text, exactly as it stands in the file.
 fn event_of(raw: &RawValue, place: &str, defaults: &Defaults) -> Result<Statement, StatementError> {
     let payload = serde_json::json!({ "epcis": raw.get() });
     let kind = KindName::Event.as_str().to_owned();
-    let wire = Wire {
-        kind,
-        sub: None,
-        aud: None,
-        regions: Vec::new(),
-        payload,
-    };
+    let wire = Wire { kind, sub: None, aud: None, regions: Vec::new(), payload };
     from_wire(wire, place, defaults)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())]
-        .iter()
-        .filter(|b| **b == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
 }
 
 /// An attestation for people and programs: its claims, its body, where it is logged.
@@ -382,26 +325,19 @@ mod tests {
         let found = Statement::from_file(document.as_bytes(), &Defaults::default());
         let found = found.expect("one event");
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[0].body.to_json()["epcis"],
-            Value::String(EVENT.to_owned())
-        );
+        assert_eq!(found[0].body.to_json()["epcis"], Value::String(EVENT.to_owned()));
     }
 
     #[test]
     fn lines_arrays_and_bare_events_are_read() {
         let lines = format!("{EVENT}\n{EVENT}\n");
         assert_eq!(
-            Statement::from_file(lines.as_bytes(), &Defaults::default())
-                .expect("two")
-                .len(),
+            Statement::from_file(lines.as_bytes(), &Defaults::default()).expect("two").len(),
             2
         );
         let array = format!("[{EVENT},{EVENT},{EVENT}]");
         assert_eq!(
-            Statement::from_file(array.as_bytes(), &Defaults::default())
-                .expect("3")
-                .len(),
+            Statement::from_file(array.as_bytes(), &Defaults::default()).expect("3").len(),
             3
         );
     }

@@ -47,9 +47,7 @@ fn short(path: &Path) -> std::io::Result<(Option<std::fs::File>, std::path::Path
         return Ok((None, path.to_owned()));
     }
     let dir = std::fs::File::open(dir)?;
-    let path = Path::new("/proc/self/fd")
-        .join(dir.as_raw_fd().to_string())
-        .join(name);
+    let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
     Ok((Some(dir), path))
 }
 
@@ -73,22 +71,16 @@ impl Local {
         }
         let client = Client::local(&path)
             .map_err(|e| Failure::fault("cannot speak to the node").because(&e))?;
-        Ok(Some(Local {
-            client,
-            _dir: folder,
-        }))
+        Ok(Some(Local { client, _dir: folder }))
     }
 
     /// Asks; any status is an answer.
     pub async fn ask(&self, path: &str, ask: Ask<'_>) -> Result<Answer, Failure> {
-        self.client
-            .ask(&format!("http://localhost{path}"), ask)
-            .await
-            .map_err(|e| {
-                Failure::busy("the running node does not answer")
-                    .because(&e)
-                    .help("look at its log; the command may be given again")
-            })
+        self.client.ask(&format!("http://localhost{path}"), ask).await.map_err(|e| {
+            Failure::busy("the running node does not answer")
+                .because(&e)
+                .help("look at its log; the command may be given again")
+        })
     }
 
     /// Posts JSON and hands on the answer piece by piece, however long it is.
@@ -112,13 +104,6 @@ impl Local {
 
     /// Posts to a path.
     pub async fn post(&self, path: &str, kind: &str, body: &[u8]) -> Result<Answer, Failure> {
-        self.ask(
-            path,
-            Ask {
-                body: Some((kind, body)),
-                ..Ask::default()
-            },
-        )
-        .await
+        self.ask(path, Ask { body: Some((kind, body)), ..Ask::default() }).await
     }
 }

@@ -54,9 +54,6 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> StoreError {
-        StoreError::Damaged {
-            path: path.to_path_buf(),
-            reason: reason.into(),
-        }
+        StoreError::Damaged { path: path.to_path_buf(), reason: reason.into() }
     }
 }

@@ -114,10 +114,7 @@ impl Witness {
         let mut seen = BTreeMap::new();
         for file in std::fs::read_dir(dir)? {
             let path = file?.path();
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if path.extension().is_some() || name.len() != 64 {
                 continue;
             }
@@ -125,21 +122,10 @@ impl Witness {
             let note = SignedNote::parse(&std::fs::read(&path)?).map_err(|_| damaged())?;
             let checkpoint = note.checkpoint().map_err(|_| damaged())?;
             let (size, root) = (checkpoint.size, checkpoint.root);
-            seen.insert(
-                name.to_owned(),
-                Seen {
-                    size,
-                    root,
-                    note: note.to_string(),
-                },
-            );
+            seen.insert(name.to_owned(), Seen { size, root, note: note.to_string() });
         }
         let (dir, signer) = (dir.to_owned(), Arc::new(signer));
-        Ok(Witness {
-            dir,
-            signer,
-            seen: Arc::new(Mutex::new(seen)),
-        })
+        Ok(Witness { dir, signer, seen: Arc::new(Mutex::new(seen)) })
     }
 
     /// Our verifier key.
@@ -149,11 +135,7 @@ impl Witness {
 
     /// The newest that we cosigned of the log with this hex of its origin.
     pub fn seen(&self, hex: &str) -> Option<Seen> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(hex)
-            .cloned()
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(hex).cloned()
     }
 
     /// `add-checkpoint` of tlog-witness: the order of its checks is the specification's.
@@ -164,24 +146,17 @@ impl Witness {
         now: Timestamp,
     ) -> Result<Answer, Fault> {
         let request = parse(body)?;
-        let malformed = |e: &dyn std::fmt::Display| Fault::Malformed {
-            reason: e.to_string(),
-        };
+        let malformed = |e: &dyn std::fmt::Display| Fault::Malformed { reason: e.to_string() };
         let checkpoint = request.note.checkpoint().map_err(|e| malformed(&e))?;
-        let key = crate::peers::log_key(network, &checkpoint.origin).ok_or(Fault::UnknownLog {
-            origin: checkpoint.origin,
-        })?;
+        let key = crate::peers::log_key(network, &checkpoint.origin)
+            .ok_or(Fault::UnknownLog { origin: checkpoint.origin })?;
         let checkpoint = request
             .note
             .checkpoint_of(&key)
-            .map_err(|e| Fault::Untrusted {
-                reason: e.to_string(),
-            })?;
+            .map_err(|e| Fault::Untrusted { reason: e.to_string() })?;
         if checkpoint.size < request.old {
             let (old, new) = (request.old, checkpoint.size);
-            return Err(Fault::Malformed {
-                reason: format!("old size {old} is over size {new}"),
-            });
+            return Err(Fault::Malformed { reason: format!("old size {old} is over size {new}") });
         }
         self.cosign(&key, request, now)
     }
@@ -189,14 +164,9 @@ impl Witness {
     /// Checks against the state, stores, signs: all under the lock.
     fn cosign(&self, key: &VerifierKey, request: Request, now: Timestamp) -> Result<Answer, Fault> {
         let mut states = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let checkpoint = request
-            .note
-            .checkpoint_of(key)
-            .expect("checked by the caller");
+        let checkpoint = request.note.checkpoint_of(key).expect("checked by the caller");
         let hex = peer_name(&checkpoint.origin);
-        let (size, root) = states
-            .get(&hex)
-            .map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
+        let (size, root) = states.get(&hex).map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
         if request.old != size {
             return Ok(Answer::Conflict { size });
         }
@@ -218,28 +188,16 @@ impl Witness {
         let signature = self
             .signer
             .sign(request.note.text(), now)
-            .map_err(|e| Fault::Disk {
-                source: std::io::Error::other(e.to_string()),
-            })?;
+            .map_err(|e| Fault::Disk { source: std::io::Error::other(e.to_string()) })?;
         let lines = format!("{signature}\n");
         let mut note = SignedNote::unsigned(request.note.text().to_owned())
             .expect("its text was parsed as a note");
-        for line in request
-            .note
-            .signatures()
-            .iter()
-            .filter(|line| line.is_of(key))
-        {
+        for line in request.note.signatures().iter().filter(|line| line.is_of(key)) {
             note.add(line.clone());
         }
         note.add(signature);
-        let state = Seen {
-            size: new,
-            root: checkpoint.root,
-            note: note.to_string(),
-        };
-        self.store(&hex, &state.note)
-            .map_err(|source| Fault::Disk { source })?;
+        let state = Seen { size: new, root: checkpoint.root, note: note.to_string() };
+        self.store(&hex, &state.note).map_err(|source| Fault::Disk { source })?;
         states.insert(hex, state);
         Ok(Answer::Cosigned { lines })
     }
@@ -254,13 +212,9 @@ impl Witness {
         now: Timestamp,
         prove: impl Fn(u64, u64) -> Option<Vec<Hash>>,
     ) -> Result<Option<String>, Fault> {
-        let untrusted = |e: &dyn std::fmt::Display| Fault::Untrusted {
-            reason: e.to_string(),
-        };
+        let untrusted = |e: &dyn std::fmt::Display| Fault::Untrusted { reason: e.to_string() };
         let checkpoint = note.checkpoint_of(key).map_err(|e| untrusted(&e))?;
-        let old = self
-            .seen(&peer_name(&checkpoint.origin))
-            .map_or(0, |seen| seen.size);
+        let old = self.seen(&peer_name(&checkpoint.origin)).map_or(0, |seen| seen.size);
         if checkpoint.size < old {
             return Ok(None);
         }
@@ -272,11 +226,7 @@ impl Witness {
             };
             proof
         };
-        let request = Request {
-            old,
-            proof,
-            note: note.clone(),
-        };
+        let request = Request { old, proof, note: note.clone() };
         match self.cosign(key, request, now)? {
             Answer::Cosigned { lines } => Ok(Some(lines)),
             Answer::Conflict { .. } => {
@@ -298,13 +248,9 @@ impl Witness {
 
 /// `old <size>`, proof lines, an empty line, the checkpoint.
 fn parse(body: &[u8]) -> Result<Request, Fault> {
-    let wrong = |reason: &str| Fault::Malformed {
-        reason: reason.to_owned(),
-    };
+    let wrong = |reason: &str| Fault::Malformed { reason: reason.to_owned() };
     let text = std::str::from_utf8(body).map_err(|_| wrong("the request is not UTF-8"))?;
-    let (head, note) = text
-        .split_once("\n\n")
-        .ok_or_else(|| wrong("there is no empty line"))?;
+    let (head, note) = text.split_once("\n\n").ok_or_else(|| wrong("there is no empty line"))?;
     let mut lines = head.split('\n');
     let old = lines.next().and_then(|line| line.strip_prefix("old "));
     let old = old.ok_or_else(|| wrong("the first line is not `old <size>`"))?;
@@ -316,18 +262,14 @@ fn parse(body: &[u8]) -> Result<Request, Fault> {
         .ok_or_else(|| wrong("the old size is no decimal number without leading zeros"))?;
     let mut proof = Vec::new();
     for line in lines {
-        let hash = STANDARD
-            .decode(line)
-            .ok()
-            .and_then(|hash| Hash::try_from(hash).ok());
+        let hash = STANDARD.decode(line).ok().and_then(|hash| Hash::try_from(hash).ok());
         proof.push(hash.ok_or_else(|| wrong("a proof line is no base64 of 32 bytes"))?);
         if PROOF_MAX < proof.len() {
             return Err(wrong("the proof has more than 63 lines"));
         }
     }
-    let note = SignedNote::parse(note.as_bytes()).map_err(|e| Fault::Malformed {
-        reason: format!("the checkpoint cannot be read: {e}"),
-    })?;
+    let note = SignedNote::parse(note.as_bytes())
+        .map_err(|e| Fault::Malformed { reason: format!("the checkpoint cannot be read: {e}") })?;
     Ok(Request { old, proof, note })
 }
 

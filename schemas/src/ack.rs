@@ -62,12 +62,7 @@ pub struct Ack {
     pub reason: Option<String>,
 }
 
-type Wire = (
-    ContentId,
-    Status,
-    Option<serde_bytes::ByteBuf>,
-    Option<String>,
-);
+type Wire = (ContentId, Status, Option<serde_bytes::ByteBuf>, Option<String>);
 
 /// Why bytes are no acknowledgement.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -119,21 +114,12 @@ impl Ack {
         if let Some(missing) = missing {
             return Err(AckError::Incomplete { status, missing });
         }
-        Ok(Ack {
-            id,
-            status,
-            receipt: receipt.map(serde_bytes::ByteBuf::into_vec),
-            reason,
-        })
+        Ok(Ack { id, status, receipt: receipt.map(serde_bytes::ByteBuf::into_vec), reason })
     }
 }
 
 fn topic(network: &str, device: &DeviceId, leaf: &str) -> String {
-    format!(
-        "{PREFIX}/{network}/{}/{}/{leaf}",
-        device.org().slug(),
-        device.local()
-    )
+    format!("{PREFIX}/{network}/{}/{}/{leaf}", device.org().slug(), device.local())
 }
 
 /// Where a device publishes its attestations.
@@ -195,37 +181,14 @@ mod tests {
     fn an_ack_comes_back_as_it_was() {
         let id = ContentId::of(b"x");
         for ack in [
-            Ack {
-                id,
-                status: Status::Stored,
-                receipt: None,
-                reason: None,
-            },
-            Ack {
-                id,
-                status: Status::Recorded,
-                receipt: Some(vec![1, 2]),
-                reason: None,
-            },
-            Ack {
-                id,
-                status: Status::Refused,
-                receipt: None,
-                reason: Some("no".to_owned()),
-            },
+            Ack { id, status: Status::Stored, receipt: None, reason: None },
+            Ack { id, status: Status::Recorded, receipt: Some(vec![1, 2]), reason: None },
+            Ack { id, status: Status::Refused, receipt: None, reason: Some("no".to_owned()) },
         ] {
             assert_eq!(Ack::parse(&ack.encode()), Ok(ack));
         }
-        let bare = Ack {
-            id,
-            status: Status::Recorded,
-            receipt: None,
-            reason: None,
-        };
-        let missing = AckError::Incomplete {
-            status: Status::Recorded,
-            missing: "receipt",
-        };
+        let bare = Ack { id, status: Status::Recorded, receipt: None, reason: None };
+        let missing = AckError::Incomplete { status: Status::Recorded, missing: "receipt" };
         assert_eq!(Ack::parse(&bare.encode()), Err(missing));
     }
 }

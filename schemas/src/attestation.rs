@@ -48,28 +48,16 @@ pub struct Draft {
 pub fn sign(draft: Draft, salt: [u8; 16], signer: &dyn Signer) -> Result<Envelope, SignError> {
     let Draft { claims, body } = draft;
     let malformed = |reason: String| SignError::Malformed { reason };
-    claims
-        .check()
-        .map_err(|fault| malformed(fault.to_string()))?;
+    claims.check().map_err(|fault| malformed(fault.to_string()))?;
     body.check().map_err(|fault| malformed(fault.to_string()))?;
-    body.check_claims(&claims)
-        .map_err(|fault| malformed(fault.to_string()))?;
+    body.check_claims(&claims).map_err(|fault| malformed(fault.to_string()))?;
     let kid = signer.public().id();
     let protected = encode_protected(body.kind(), &kid, &claims);
     let stored = cose::sign(&protected, &body.encode(&salt), signer)?;
     if ATTESTATION_BYTES_MAX < stored.len() {
-        return Err(SignError::TooLong {
-            bytes: stored.len(),
-            limit: ATTESTATION_BYTES_MAX,
-        });
+        return Err(SignError::TooLong { bytes: stored.len(), limit: ATTESTATION_BYTES_MAX });
     }
-    Ok(Envelope {
-        id: ContentId::of(&stored),
-        signer: kid,
-        claims,
-        body,
-        stored: stored.into(),
-    })
+    Ok(Envelope { id: ContentId::of(&stored), signer: kid, claims, body, stored: stored.into() })
 }
 
 /// A well-formed attestation whose signature nobody has checked yet.
@@ -87,10 +75,7 @@ impl Envelope {
     pub fn parse(stored: &[u8]) -> Result<Envelope, Malformed> {
         if ATTESTATION_BYTES_MAX < stored.len() {
             let bytes = stored.len();
-            return Err(Malformed::TooLong {
-                bytes,
-                limit: ATTESTATION_BYTES_MAX,
-            });
+            return Err(Malformed::TooLong { bytes, limit: ATTESTATION_BYTES_MAX });
         }
         let message = Sign1::parse(stored)?;
         if message.unprotected != cose::EMPTY_MAP {
@@ -106,10 +91,7 @@ impl Envelope {
     /// header. They are split off and returned as they came.
     pub fn parse_transit(bytes: &[u8]) -> Result<(Envelope, Vec<Vec<u8>>), Malformed> {
         if TRANSIT_BYTES_MAX < bytes.len() {
-            return Err(Malformed::TooLong {
-                bytes: bytes.len(),
-                limit: TRANSIT_BYTES_MAX,
-            });
+            return Err(Malformed::TooLong { bytes: bytes.len(), limit: TRANSIT_BYTES_MAX });
         }
         let message = Sign1::parse(bytes)?;
         if message.unprotected == cose::EMPTY_MAP {
@@ -120,11 +102,7 @@ impl Envelope {
         }
         cbor::scan(message.unprotected).map_err(|_| Malformed::Unprotected)?;
         let receipts = split_receipts(message.unprotected).ok_or(Malformed::Unprotected)?;
-        let stored = Sign1 {
-            unprotected: cose::EMPTY_MAP,
-            ..message
-        }
-        .encode();
+        let stored = Sign1 { unprotected: cose::EMPTY_MAP, ..message }.encode();
         Ok((Envelope::parse(&stored)?, receipts))
     }
 
@@ -142,13 +120,7 @@ impl Envelope {
         cbor::scan(payload).map_err(Malformed::Payload)?;
         let body = Body::decode(kind, payload)?;
         body.check_claims(&claims)?;
-        Ok(Envelope {
-            id: ContentId::of(&stored),
-            signer,
-            claims,
-            body,
-            stored,
-        })
+        Ok(Envelope { id: ContentId::of(&stored), signer, claims, body, stored })
     }
 
     /// SHA-256 of the stored bytes.
@@ -189,39 +161,21 @@ impl Envelope {
     /// Digest of all that is said, without salt, `iat` and an event's `recordTime`: equal for two
     /// attestations of one identity that do not contradict each other.
     pub fn content_digest(&self) -> [u8; 32] {
-        let Claims {
-            iss,
-            sub,
-            aud,
-            regions,
-            iat: _,
-        } = &self.claims;
+        let Claims { iss, sub, aud, regions, iat: _ } = &self.claims;
         let body = self.body.normalised();
-        let said = (
-            self.kind().as_str(),
-            iss,
-            sub,
-            aud,
-            regions,
-            serde_bytes::Bytes::new(&body),
-        );
+        let said = (self.kind().as_str(), iss, sub, aud, regions, serde_bytes::Bytes::new(&body));
         let bytes = cbor::to_vec(&said).expect("claims are texts and lists of texts");
         Sha256::digest(bytes).into()
     }
 
     /// The bytes that the signature is over.
     pub fn signed_bytes(&self) -> Vec<u8> {
-        self.message()
-            .signed_bytes()
-            .expect("parsed with a payload")
+        self.message().signed_bytes().expect("parsed with a payload")
     }
 
     /// The signature, unchecked.
     pub fn signature(&self) -> [u8; SIGNATURE_BYTES] {
-        self.message()
-            .signature
-            .try_into()
-            .expect("parsed with a signature of 64 bytes")
+        self.message().signature.try_into().expect("parsed with a signature of 64 bytes")
     }
 
     /// Checks the signature and nothing else.
@@ -244,10 +198,7 @@ impl Envelope {
         let in_doubt = in_force.in_doubt;
         self.check_authority(in_force.org, &in_force.holder, keys)?;
         self.check_signature(in_force.key)?;
-        Ok(Verified {
-            envelope: self,
-            in_doubt,
-        })
+        Ok(Verified { envelope: self, in_doubt })
     }
 
     /// Checks everything of [`Envelope::verify`] but the signature: that the key's holder may say
@@ -271,19 +222,12 @@ impl Envelope {
             _ => false,
         };
         if !allowed {
-            return Err(Refusal::SignerNotAllowed {
-                kid: self.signer,
-                kind,
-            });
+            return Err(Refusal::SignerNotAllowed { kid: self.signer, kind });
         }
         let needed = kind.issuers();
         let held = keys.roles(org);
         if !needed.is_empty() && !needed.iter().any(|role| held.contains(role)) {
-            return Err(Refusal::RoleMissing {
-                issuer: org.clone(),
-                kind,
-                needed,
-            });
+            return Err(Refusal::RoleMissing { issuer: org.clone(), kind, needed });
         }
         Ok(())
     }
@@ -366,16 +310,12 @@ fn parse_protected(protected: &[u8]) -> Result<(KindName, KeyId, Claims), Malfor
         Err(_) => return Err(header(cose::LABEL_ALG)),
     }
     expect_label(&mut decoder, cose::LABEL_CONTENT_TYPE)?;
-    let content_type = decoder
-        .str()
-        .map_err(|_| header(cose::LABEL_CONTENT_TYPE))?;
+    let content_type = decoder.str().map_err(|_| header(cose::LABEL_CONTENT_TYPE))?;
     let kind = content_type
         .strip_prefix(CONTENT_TYPE_HEAD)
         .and_then(|rest| rest.strip_suffix(CONTENT_TYPE_TAIL))
         .and_then(|kind| kind.parse().ok())
-        .ok_or_else(|| Malformed::UnknownKind {
-            content_type: content_type.to_owned(),
-        })?;
+        .ok_or_else(|| Malformed::UnknownKind { content_type: content_type.to_owned() })?;
     expect_label(&mut decoder, cose::LABEL_KID)?;
     let kid = decoder.bytes().ok().and_then(|kid| kid.try_into().ok());
     let kid = KeyId::from_bytes(kid.ok_or(header(cose::LABEL_KID))?);
@@ -398,9 +338,7 @@ fn split_receipts(unprotected: &[u8]) -> Option<Vec<Vec<u8>>> {
     if count == 0 || count > RECEIPTS_MAX as u64 {
         return None;
     }
-    (0..count)
-        .map(|_| decoder.bytes().ok().map(<[u8]>::to_vec))
-        .collect()
+    (0..count).map(|_| decoder.bytes().ok().map(<[u8]>::to_vec)).collect()
 }
 
 #[cfg(test)]

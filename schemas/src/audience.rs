@@ -124,9 +124,7 @@ impl<'de> Deserialize<'de> for Audience {
                 let mut names = BTreeSet::new();
                 while let Some(name) = items.next_element::<OrgId>()? {
                     if names.len() == NAMED_MAX || !names.insert(name) {
-                        return Err(de::Error::custom(
-                            "an audience repeats a name or is too long",
-                        ));
+                        return Err(de::Error::custom("an audience repeats a name or is too long"));
                     }
                 }
                 Audience::named(names).ok_or_else(|| de::Error::custom(AudienceError::Count))
@@ -185,10 +183,7 @@ mod tests {
             let json = serde_json::to_string(&audience).unwrap();
             assert_eq!(serde_json::from_str::<Audience>(&json).unwrap(), audience);
             let cbor = serde_ipld_dagcbor::to_vec(&audience).unwrap();
-            assert_eq!(
-                serde_ipld_dagcbor::from_slice::<Audience>(&cbor).unwrap(),
-                audience
-            );
+            assert_eq!(serde_ipld_dagcbor::from_slice::<Audience>(&cbor).unwrap(), audience);
         }
     }
 

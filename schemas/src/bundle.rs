@@ -122,16 +122,11 @@ impl Header {
         };
         d.map()?.filter(|count| *count == 3).ok_or_else(wrong)?;
         key(d, "v")?;
-        Some(d.u64()?)
-            .filter(|v| *v == BUNDLE_VERSION)
-            .ok_or_else(wrong)?;
+        Some(d.u64()?).filter(|v| *v == BUNDLE_VERSION).ok_or_else(wrong)?;
         key(d, "as_of")?;
         let as_of = Timestamp::try_from_unix_ms(d.u64()?).ok_or_else(wrong)?;
         key(d, "network")?;
-        Ok(Header {
-            as_of,
-            network: d.bytes()?.to_vec(),
-        })
+        Ok(Header { as_of, network: d.bytes()?.to_vec() })
     }
 }
 
@@ -154,18 +149,12 @@ impl Item {
     pub fn encode(&self) -> Vec<u8> {
         let content = match self {
             Item::Checkpoint(bytes) | Item::Identity(bytes) | Item::Body(bytes) => bytes.clone(),
-            Item::Entries {
-                origin,
-                first,
-                entries,
-            } => encode_entries(origin, *first, entries),
+            Item::Entries { origin, first, entries } => encode_entries(origin, *first, entries),
             Item::Receipt { id, receipt } => [id.bytes().as_slice(), receipt].concat(),
         };
         let mut e = Encoder::new(Vec::with_capacity(content.len() + 8));
-        let written = e
-            .array(2)
-            .and_then(|e| e.u8(self.item_type() as u8))
-            .and_then(|e| e.bytes(&content));
+        let written =
+            e.array(2).and_then(|e| e.u8(self.item_type() as u8)).and_then(|e| e.bytes(&content));
         written.expect("writing to memory does not fail");
         e.into_writer()
     }
@@ -177,10 +166,7 @@ impl Item {
             ItemType::Body => Item::Body(content.to_vec()),
             ItemType::Receipt => {
                 let (id, receipt) = content.split_first_chunk::<32>()?;
-                Item::Receipt {
-                    id: ContentId::from_bytes(*id),
-                    receipt: receipt.to_vec(),
-                }
+                Item::Receipt { id: ContentId::from_bytes(*id), receipt: receipt.to_vec() }
             }
             ItemType::Entries => parse_entries(content)?,
         })
@@ -188,10 +174,7 @@ impl Item {
 }
 
 fn encode_entries(origin: &str, first: u64, entries: &[Entry]) -> Vec<u8> {
-    assert!(
-        entries.len() <= ENTRIES_MAX,
-        "an item holds at most {ENTRIES_MAX} entries"
-    );
+    assert!(entries.len() <= ENTRIES_MAX, "an item holds at most {ENTRIES_MAX} entries");
     let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_bytes()).collect();
     let mut e = Encoder::new(Vec::with_capacity(bytes.len() + 300));
     let written = e
@@ -206,26 +189,16 @@ fn encode_entries(origin: &str, first: u64, entries: &[Entry]) -> Vec<u8> {
 fn parse_entries(content: &[u8]) -> Option<Item> {
     let mut d = Decoder::new(content);
     d.array().ok()?.filter(|count| *count == 3)?;
-    let origin = d
-        .str()
-        .ok()
-        .filter(|origin| origin.len() <= ORIGIN_BYTES_MAX)?
-        .to_owned();
+    let origin = d.str().ok().filter(|origin| origin.len() <= ORIGIN_BYTES_MAX)?.to_owned();
     let first = d.u64().ok()?;
     let bytes = d.bytes().ok()?;
     if d.position() != content.len() || ENTRIES_MAX * ENTRY_BYTES < bytes.len() {
         return None;
     }
     let chunks = bytes.chunks(ENTRY_BYTES);
-    let entries = chunks
-        .map(|chunk| Entry::parse(chunk).ok())
-        .collect::<Option<Vec<_>>>()?;
+    let entries = chunks.map(|chunk| Entry::parse(chunk).ok()).collect::<Option<Vec<_>>>()?;
     first.checked_add(entries.len() as u64)?;
-    Some(Item::Entries {
-        origin,
-        first,
-        entries,
-    })
+    Some(Item::Entries { origin, first, entries })
 }
 
 /// What [`Reader::next`] found at the front of the bytes it was given.
@@ -266,10 +239,7 @@ impl Reader {
             }
             _ if !self.started => return Err(BundleError::Header { at }),
             _ => {
-                return Err(BundleError::Item {
-                    field: "type or content",
-                    at,
-                });
+                return Err(BundleError::Item { field: "type or content", at });
             }
         };
         self.accept(&piece)?;
@@ -282,10 +252,7 @@ impl Reader {
             Piece::Item(item) => item.encode(),
         };
         if again != bytes[..length] {
-            return Err(BundleError::Item {
-                field: "encoding",
-                at,
-            });
+            return Err(BundleError::Item { field: "encoding", at });
         }
         self.at += length as u64;
         Ok(Some((piece, length)))
@@ -313,9 +280,7 @@ impl Reader {
 }
 
 fn item_of((number, content): (u8, &[u8])) -> Option<Piece> {
-    let item_type = ItemType::ALL
-        .into_iter()
-        .find(|known| *known as u8 == number)?;
+    let item_type = ItemType::ALL.into_iter().find(|known| *known as u8 == number)?;
     Item::parse(item_type, content).map(Piece::Item)
 }
 
@@ -336,18 +301,12 @@ mod tests {
 
     fn entry(number: u8) -> Entry {
         let id = ContentId::from_bytes([number; 32]);
-        Entry {
-            audience: number % 3,
-            admitted_at: Timestamp::from_unix_ms(number.into()),
-            id,
-        }
+        Entry { audience: number % 3, admitted_at: Timestamp::from_unix_ms(number.into()), id }
     }
 
     fn bundle() -> Vec<u8> {
-        let header = Header {
-            as_of: Timestamp::from_unix_ms(1_700_000_000_000),
-            network: vec![1, 2],
-        };
+        let header =
+            Header { as_of: Timestamp::from_unix_ms(1_700_000_000_000), network: vec![1, 2] };
         let items = [
             Item::Checkpoint(b"note".to_vec()),
             Item::Entries {
@@ -358,10 +317,7 @@ mod tests {
             Item::Identity(b"identity".to_vec()),
             Item::Body(b"body".to_vec()),
             Item::Body(b"body 2".to_vec()),
-            Item::Receipt {
-                id: ContentId::from_bytes([9; 32]),
-                receipt: b"receipt".to_vec(),
-            },
+            Item::Receipt { id: ContentId::from_bytes([9; 32]), receipt: b"receipt".to_vec() },
         ];
         let mut bytes = header.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
@@ -403,26 +359,17 @@ mod tests {
     #[test]
     fn a_cut_an_odd_order_and_another_file_are_told_apart() {
         let bytes = bundle();
-        assert!(matches!(
-            read(&bytes[..bytes.len() - 1], 64),
-            Err(BundleError::Cut { .. })
-        ));
+        assert!(matches!(read(&bytes[..bytes.len() - 1], 64), Err(BundleError::Cut { .. })));
         let mut back = bytes.clone();
         back.extend(Item::Checkpoint(b"late".to_vec()).encode());
         let at = bytes.len() as u64;
         assert_eq!(read(&back, 64), Err(BundleError::Order { at }));
-        assert_eq!(
-            read(b"{\"json\": 1}", 64),
-            Err(BundleError::Header { at: 0 })
-        );
+        assert_eq!(read(b"{\"json\": 1}", 64), Err(BundleError::Header { at: 0 }));
         assert_eq!(read(b"", 64), Err(BundleError::Header { at: 0 }));
         let mut huge = bytes;
         huge.extend([0x82, 0x03, 0x5b, 0, 0, 0, 1, 0, 0, 0, 0]);
         huge.extend(vec![0; ITEM_BYTES_MAX]);
-        assert!(matches!(
-            read(&huge, 4096),
-            Err(BundleError::TooLong { .. })
-        ));
+        assert!(matches!(read(&huge, 4096), Err(BundleError::TooLong { .. })));
     }
 
     proptest! {

@@ -26,19 +26,14 @@ pub fn from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Cb
     if again == bytes {
         return Ok(value);
     }
-    let same = again
-        .iter()
-        .zip(bytes)
-        .take_while(|(ours, theirs)| ours == theirs)
-        .count();
+    let same = again.iter().zip(bytes).take_while(|(ours, theirs)| ours == theirs).count();
     Err(CborError::Differs { at: same })
 }
 
 /// Encodes deterministically.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
-    serde_ipld_dagcbor::to_vec(value).map_err(|error| CborError::Encode {
-        reason: error.to_string(),
-    })
+    serde_ipld_dagcbor::to_vec(value)
+        .map_err(|error| CborError::Encode { reason: error.to_string() })
 }
 
 /// One array or map that is being read.
@@ -54,11 +49,7 @@ struct Open {
 /// Checks that `bytes` are exactly one item of deterministic CBOR without floats, tags and simple
 /// values other than false, true and null, no deeper than [`DEPTH_MAX`].
 pub fn scan(bytes: &[u8]) -> Result<(), CborError> {
-    let mut open = [Open {
-        left: 0,
-        map: false,
-        key: (0, 0),
-    }; DEPTH_MAX];
+    let mut open = [Open { left: 0, map: false, key: (0, 0) }; DEPTH_MAX];
     let (mut depth, mut at) = (0, 0);
     loop {
         let head = Head::read(bytes, at)?;
@@ -78,30 +69,18 @@ pub fn scan(bytes: &[u8]) -> Result<(), CborError> {
                 return Err(CborError::TooDeep { at: head.at });
             }
             let map = head.major == 5;
-            let left = if map {
-                head.value.saturating_mul(2)
-            } else {
-                head.value
-            };
+            let left = if map { head.value.saturating_mul(2) } else { head.value };
             if ((bytes.len() - at) as u64) < left {
                 return Err(CborError::Truncated { at: bytes.len() });
             }
-            open[depth] = Open {
-                left,
-                map,
-                key: (0, 0),
-            };
+            open[depth] = Open { left, map, key: (0, 0) };
             depth += 1;
         }
         while depth != 0 && open[depth - 1].left == 0 {
             depth -= 1;
         }
         if depth == 0 {
-            return if at == bytes.len() {
-                Ok(())
-            } else {
-                Err(CborError::Trailing { at })
-            };
+            return if at == bytes.len() { Ok(()) } else { Err(CborError::Trailing { at }) };
         }
     }
 }
@@ -118,9 +97,7 @@ struct Head {
 
 impl Head {
     fn read(bytes: &[u8], at: usize) -> Result<Head, CborError> {
-        let first = *bytes
-            .get(at)
-            .ok_or(CborError::Truncated { at: bytes.len() })?;
+        let first = *bytes.get(at).ok_or(CborError::Truncated { at: bytes.len() })?;
         let (major, info) = (first >> 5, first & 31);
         let width = match info {
             0..=23 => 0,
@@ -129,26 +106,16 @@ impl Head {
             _ => return Err(CborError::Reserved { at }),
         };
         let end = at + 1 + width;
-        let argument = bytes
-            .get(at + 1..end)
-            .ok_or(CborError::Truncated { at: bytes.len() })?;
+        let argument = bytes.get(at + 1..end).ok_or(CborError::Truncated { at: bytes.len() })?;
         let value = match width {
             0 => u64::from(info),
-            _ => argument
-                .iter()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            _ => argument.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
         };
         let least = [0, 24, 0x100, 0, 0x1_0000, 0, 0, 0, 0x1_0000_0000];
         if major != 7 && value < least[width] {
             return Err(CborError::NotShortest { at });
         }
-        Ok(Head {
-            at,
-            major,
-            info,
-            value,
-            end,
-        })
+        Ok(Head { at, major, info, value, end })
     }
 }
 
@@ -159,13 +126,12 @@ fn skip_scalar(bytes: &[u8], at: usize, head: &Head) -> Result<usize, CborError>
         (2 | 3, _) => {
             let length = usize::try_from(head.value).unwrap_or(usize::MAX);
             let end = head.end.saturating_add(length);
-            let content = bytes
-                .get(head.end..end)
-                .ok_or(CborError::Truncated { at: bytes.len() })?;
+            let content =
+                bytes.get(head.end..end).ok_or(CborError::Truncated { at: bytes.len() })?;
             match std::str::from_utf8(content) {
-                Err(fault) if head.major == 3 => Err(CborError::NotUtf8 {
-                    at: head.end + fault.valid_up_to(),
-                }),
+                Err(fault) if head.major == 3 => {
+                    Err(CborError::NotUtf8 { at: head.end + fault.valid_up_to() })
+                }
                 _ => Ok(end),
             }
         }
@@ -310,19 +276,10 @@ mod tests {
             (&[0x81, 0xf8, 0x20], CborError::Simple { at: 1 }),
             (&[0x62, 0x41, 0xff], CborError::NotUtf8 { at: 2 }),
             (&[0xa1, 0xf5, 0x00], CborError::KeyType { at: 1 }),
-            (
-                &[0xa2, 0x02, 0x00, 0x01, 0x00],
-                CborError::KeyOrder { at: 3 },
-            ),
-            (
-                &[0xa2, 0x01, 0x00, 0x01, 0x00],
-                CborError::KeyRepeated { at: 3 },
-            ),
+            (&[0xa2, 0x02, 0x00, 0x01, 0x00], CborError::KeyOrder { at: 3 }),
+            (&[0xa2, 0x01, 0x00, 0x01, 0x00], CborError::KeyRepeated { at: 3 }),
             // A shorter key comes first, whatever its letters.
-            (
-                &[0xa2, 0x62, 0x61, 0x61, 0x00, 0x61, 0x62, 0x00],
-                CborError::KeyOrder { at: 5 },
-            ),
+            (&[0xa2, 0x62, 0x61, 0x61, 0x00, 0x61, 0x62, 0x00], CborError::KeyOrder { at: 5 }),
         ];
         for (bytes, fault) in cases {
             assert_eq!(scan(bytes).as_ref(), Err(fault), "{bytes:02x?}");
@@ -333,14 +290,8 @@ mod tests {
     fn nesting_is_bounded_without_recursion() {
         let nested = |levels: usize| [vec![0x81; levels], vec![0x00]].concat();
         assert_eq!(scan(&nested(DEPTH_MAX)), Ok(()));
-        assert_eq!(
-            scan(&nested(DEPTH_MAX + 1)),
-            Err(CborError::TooDeep { at: DEPTH_MAX })
-        );
-        assert_eq!(
-            scan(&nested(1_000_000)),
-            Err(CborError::TooDeep { at: DEPTH_MAX })
-        );
+        assert_eq!(scan(&nested(DEPTH_MAX + 1)), Err(CborError::TooDeep { at: DEPTH_MAX }));
+        assert_eq!(scan(&nested(1_000_000)), Err(CborError::TooDeep { at: DEPTH_MAX }));
         assert_eq!(scan(&[0xa1, 0x00, 0xa0]), Ok(()));
     }
 
@@ -353,10 +304,7 @@ mod tests {
 
     #[test]
     fn what_decodes_but_is_not_its_own_encoding_is_refused() {
-        let body = Body {
-            v: 1,
-            name: Some("lot".to_owned()),
-        };
+        let body = Body { v: 1, name: Some("lot".to_owned()) };
         let bytes = to_vec(&body).unwrap();
         assert_eq!(from_slice::<Body>(&bytes), Ok(body));
         // A key that the type does not have, and a null that it would leave out.
@@ -369,22 +317,14 @@ mod tests {
                 "{other:02x?}"
             );
         }
-        assert!(matches!(
-            from_slice::<Body>(&[0x80]),
-            Err(CborError::Decode { .. })
-        ));
+        assert!(matches!(from_slice::<Body>(&[0x80]), Err(CborError::Decode { .. })));
     }
 
     #[test]
     fn people_see_json() {
-        let bytes = [
-            0xa3, 0x01, 0x20, 0x61, 0x61, 0x42, 1, 2, 0x61, 0x62, 0x82, 0xf5, 0xf6,
-        ];
+        let bytes = [0xa3, 0x01, 0x20, 0x61, 0x61, 0x42, 1, 2, 0x61, 0x62, 0x82, 0xf5, 0xf6];
         let json = to_json(&bytes).unwrap();
-        assert_eq!(
-            json,
-            serde_json::json!({"1": -1, "a": "0102", "b": [true, null]})
-        );
+        assert_eq!(json, serde_json::json!({"1": -1, "a": "0102", "b": [true, null]}));
         let wide = [0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(to_json(&wide).unwrap(), "-18446744073709551616");
     }

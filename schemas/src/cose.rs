@@ -76,15 +76,9 @@ impl<'a> Sign1<'a> {
         let protected = bytes(decoder, "protected header")?;
         let start = decoder.position();
         if !matches!(decoder.datatype(), Ok(Type::Map | Type::MapIndef)) {
-            return Err(CoseError::Field {
-                name: "unprotected header",
-                at: start,
-            });
+            return Err(CoseError::Field { name: "unprotected header", at: start });
         }
-        decoder.skip().map_err(|_| CoseError::Field {
-            name: "unprotected header",
-            at: start,
-        })?;
+        decoder.skip().map_err(|_| CoseError::Field { name: "unprotected header", at: start })?;
         let unprotected = &input[start..decoder.position()];
         let payload = match decoder.datatype() {
             Ok(Type::Null) => {
@@ -94,12 +88,7 @@ impl<'a> Sign1<'a> {
             _ => Some(bytes(decoder, "payload")?),
         };
         let signature = bytes(decoder, "signature")?;
-        Ok(Sign1 {
-            protected,
-            unprotected,
-            payload,
-            signature,
-        })
+        Ok(Sign1 { protected, unprotected, payload, signature })
     }
 
     /// The deterministic encoding with tag 18.
@@ -145,10 +134,8 @@ impl<'a> Sign1<'a> {
 
     fn check_over(&self, key: &PublicKey, signed: &[u8]) -> Result<(), CoseError> {
         let length = self.signature.len();
-        let signature: &[u8; SIGNATURE_BYTES] = self
-            .signature
-            .try_into()
-            .map_err(|_| CoseError::SignatureLength { length })?;
+        let signature: &[u8; SIGNATURE_BYTES] =
+            self.signature.try_into().map_err(|_| CoseError::SignatureLength { length })?;
         key.verify_strict(signed, signature)?;
         Ok(())
     }
@@ -157,12 +144,8 @@ impl<'a> Sign1<'a> {
 /// Signs a payload under a protected header and encodes the message, its unprotected header empty.
 pub fn sign(protected: &[u8], payload: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, SignError> {
     let signature = signer.sign(&sig_structure(protected, payload))?;
-    let message = Sign1 {
-        protected,
-        unprotected: EMPTY_MAP,
-        payload: Some(payload),
-        signature: &signature,
-    };
+    let message =
+        Sign1 { protected, unprotected: EMPTY_MAP, payload: Some(payload), signature: &signature };
     Ok(message.encode())
 }
 
@@ -179,9 +162,7 @@ pub fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
 /// Appends a byte string in its shortest form.
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut encoder = Encoder::new(out);
-    encoder
-        .bytes(bytes)
-        .expect("writing to memory does not fail");
+    encoder.bytes(bytes).expect("writing to memory does not fail");
 }
 
 fn bytes<'a>(decoder: &mut Decoder<'a>, name: &'static str) -> Result<&'a [u8], CoseError> {
@@ -223,52 +204,25 @@ mod tests {
         assert!(message.is_deterministic(&bytes));
         assert_eq!(message.check(key.public()), Ok(()));
         assert_eq!(Sign1::parse_untagged(&bytes[1..]), Ok(message));
-        let detached = Sign1 {
-            payload: None,
-            ..message
-        };
+        let detached = Sign1 { payload: None, ..message };
         assert_eq!(detached.check(key.public()), Err(CoseError::Detached));
         assert_eq!(detached.check_detached(key.public(), b"said"), Ok(()));
         assert!(detached.check_detached(key.public(), b"sad").is_err());
         assert_eq!(Sign1::parse(&detached.encode()), Ok(detached));
-        let short = Sign1 {
-            signature: &[0; 63],
-            ..message
-        };
-        assert_eq!(
-            short.check(key.public()),
-            Err(CoseError::SignatureLength { length: 63 })
-        );
+        let short = Sign1 { signature: &[0; 63], ..message };
+        assert_eq!(short.check(key.public()), Err(CoseError::SignatureLength { length: 63 }));
     }
 
     #[test]
     fn other_shapes_are_refused_with_their_place() {
         let field = |name, at| Err(CoseError::Field { name, at });
         assert_eq!(Sign1::parse(&[]), Err(CoseError::NotSign1 { at: 0 }));
-        assert_eq!(
-            Sign1::parse(&[0xd1, 0x84]),
-            Err(CoseError::NotSign1 { at: 0 })
-        );
-        assert_eq!(
-            Sign1::parse(&[0xd2, 0x83]),
-            Err(CoseError::NotSign1 { at: 1 })
-        );
-        assert_eq!(
-            Sign1::parse(&[0xd2, 0x84, 0xa0]),
-            field("protected header", 2)
-        );
-        assert_eq!(
-            Sign1::parse(&[0xd2, 0x84, 0x40, 0x80]),
-            field("unprotected header", 3)
-        );
-        assert_eq!(
-            Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0x01]),
-            field("payload", 4)
-        );
-        assert_eq!(
-            Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0xf6, 0xf6]),
-            field("signature", 5)
-        );
+        assert_eq!(Sign1::parse(&[0xd1, 0x84]), Err(CoseError::NotSign1 { at: 0 }));
+        assert_eq!(Sign1::parse(&[0xd2, 0x83]), Err(CoseError::NotSign1 { at: 1 }));
+        assert_eq!(Sign1::parse(&[0xd2, 0x84, 0xa0]), field("protected header", 2));
+        assert_eq!(Sign1::parse(&[0xd2, 0x84, 0x40, 0x80]), field("unprotected header", 3));
+        assert_eq!(Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0x01]), field("payload", 4));
+        assert_eq!(Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0xf6, 0xf6]), field("signature", 5));
         let trailing = Sign1::parse(&[0xd2, 0x84, 0x40, 0xa0, 0xf6, 0x40, 0]);
         assert_eq!(trailing, Err(CoseError::Trailing { at: 6 }));
     }

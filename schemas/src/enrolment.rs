@@ -129,13 +129,7 @@ trait Request: Serialize + DeserializeOwned {
 /// What a body is checked with before its attestation exists.
 fn claims(iss: OrgId, sub: Subject) -> Claims {
     let iat = Timestamp::from_unix_ms(0);
-    Claims {
-        iss,
-        sub,
-        aud: Audience::Public,
-        iat,
-        regions: Vec::new(),
-    }
+    Claims { iss, sub, aud: Audience::Public, iat, regions: Vec::new() }
 }
 
 impl Request for Join {
@@ -233,28 +227,17 @@ impl Enrolled {
         check::range("/v", enrolled.v, 1..=1)?;
         check::text("/broker", &enrolled.broker, check::ADDRESS_BYTES_MAX)?;
         let file = NetworkFile::parse(&enrolled.network.0)?;
-        let proved = Enrolled::new(
-            &file,
-            enrolled.device.clone(),
-            &enrolled.origin,
-            &enrolled.broker,
-        );
+        let proved =
+            Enrolled::new(&file, enrolled.device.clone(), &enrolled.origin, &enrolled.broker);
         let same = proved.as_ref() == Some(&enrolled);
-        check::consistent(
-            "/log_key",
-            same,
-            "is not what the network file says of this log",
-        )?;
+        check::consistent("/log_key", same, "is not what the network file says of this log")?;
         Ok((enrolled, file))
     }
 }
 
 fn too_long(bytes: &[u8], limit: usize) -> Result<(), EnrolmentError> {
     if limit < bytes.len() {
-        return Err(EnrolmentError::TooLong {
-            bytes: bytes.len(),
-            limit,
-        });
+        return Err(EnrolmentError::TooLong { bytes: bytes.len(), limit });
     }
     Ok(())
 }
@@ -265,10 +248,7 @@ fn protected(content_type: &str, key: &PublicKey) -> Vec<u8> {
     let done = encoder
         .map(3)
         .and_then(|e| {
-            e.i64(LABEL_ALG)?
-                .i64(ALG_ED25519)?
-                .i64(LABEL_CONTENT_TYPE)?
-                .str(content_type)
+            e.i64(LABEL_ALG)?.i64(ALG_ED25519)?.i64(LABEL_CONTENT_TYPE)?.str(content_type)
         })
         .and_then(|e| e.i64(LABEL_KID)?.bytes(key.id().bytes()));
     done.expect("writing to memory cannot fail");
@@ -277,9 +257,7 @@ fn protected(content_type: &str, key: &PublicKey) -> Vec<u8> {
 
 fn sign<T: Request>(request: &T, signer: &dyn Signer) -> Result<Vec<u8>, SignError> {
     let malformed = |reason: String| SignError::Malformed { reason };
-    request
-        .check()
-        .map_err(|error| malformed(error.to_string()))?;
+    request.check().map_err(|error| malformed(error.to_string()))?;
     if request.key() != signer.public() {
         return Err(malformed("the request introduces another key".to_owned()));
     }
@@ -294,9 +272,7 @@ fn parse<T: Request>(bytes: &[u8]) -> Result<T, EnrolmentError> {
     let request: T = cbor::from_slice(payload)?;
     let plain = message.unprotected == cose::EMPTY_MAP && message.is_deterministic(bytes);
     if !plain || message.protected != protected(T::CONTENT_TYPE, request.key()) {
-        return Err(EnrolmentError::Header {
-            expected: T::CONTENT_TYPE,
-        });
+        return Err(EnrolmentError::Header { expected: T::CONTENT_TYPE });
     }
     request.check()?;
     message.check(request.key())?;
@@ -321,15 +297,9 @@ mod tests {
     #[test]
     fn the_three_files_are_read_as_they_were_written() {
         let (content, bytes) = vector("join");
-        assert_eq!(
-            serde_json::to_value(Join::parse(&bytes).unwrap()).unwrap(),
-            content
-        );
+        assert_eq!(serde_json::to_value(Join::parse(&bytes).unwrap()).unwrap(), content);
         let (content, bytes) = vector("enrol");
-        assert_eq!(
-            serde_json::to_value(Enrol::parse(&bytes).unwrap()).unwrap(),
-            content
-        );
+        assert_eq!(serde_json::to_value(Enrol::parse(&bytes).unwrap()).unwrap(), content);
         assert!(Join::parse(&bytes).is_err());
         let (content, bytes) = vector("enrolled");
         let (enrolled, file) = Enrolled::parse(&bytes).unwrap();

@@ -42,15 +42,11 @@ impl Entry {
     /// Reads what a log holds.
     pub fn parse(bytes: &[u8]) -> Result<Entry, EntryError> {
         let length = bytes.len();
-        let bytes: &[u8; ENTRY_BYTES] = bytes
-            .try_into()
-            .map_err(|_| EntryError::Length { length })?;
+        let bytes: &[u8; ENTRY_BYTES] =
+            bytes.try_into().map_err(|_| EntryError::Length { length })?;
         let (head, id) = bytes.split_at(ENTRY_HEAD_BYTES);
         let id: [u8; 32] = id.try_into().expect("41 less 9 is 32");
-        Entry::from_head(
-            head.try_into().expect("split at 9"),
-            ContentId::from_bytes(id),
-        )
+        Entry::from_head(head.try_into().expect("split at 9"), ContentId::from_bytes(id))
     }
 
     /// The entry of which a receipt gives the head.
@@ -62,11 +58,7 @@ impl Entry {
         let unix_ms = u64::from_be_bytes(head[1..].try_into().expect("9 less 1 is 8"));
         let admitted_at =
             Timestamp::try_from_unix_ms(unix_ms).ok_or(EntryError::Time { unix_ms })?;
-        Ok(Entry {
-            audience,
-            admitted_at,
-            id,
-        })
+        Ok(Entry { audience, admitted_at, id })
     }
 
     /// The hash that the tree is built on.
@@ -107,25 +99,15 @@ mod tests {
     fn an_entry_has_one_encoding() {
         let id = ContentId::from_bytes([7; 32]);
         let admitted_at = Timestamp::try_from_unix_ms(1_700_000_000_123).unwrap();
-        let entry = Entry {
-            audience: 1,
-            admitted_at,
-            id,
-        };
+        let entry = Entry { audience: 1, admitted_at, id };
         let bytes = entry.to_bytes();
         assert_eq!(bytes[..9], [1, 0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0x7b]);
         assert_eq!(Entry::parse(&bytes), Ok(entry));
         assert_eq!(Entry::from_head(entry.head(), id), Ok(entry));
-        assert_eq!(
-            Entry::parse(&bytes[..40]),
-            Err(EntryError::Length { length: 40 })
-        );
+        assert_eq!(Entry::parse(&bytes[..40]), Err(EntryError::Length { length: 40 }));
         let mut other = bytes;
         other[0] = 3;
-        assert_eq!(
-            Entry::parse(&other),
-            Err(EntryError::Audience { audience: 3 })
-        );
+        assert_eq!(Entry::parse(&other), Err(EntryError::Audience { audience: 3 }));
         other = bytes;
         other[1] = 0xff;
         assert!(matches!(Entry::parse(&other), Err(EntryError::Time { .. })));

@@ -45,11 +45,7 @@ impl Exit {
     #[must_use]
     pub fn or(self, other: Exit) -> Exit {
         let rank = |exit| PRECEDENCE.iter().position(|listed| *listed == exit);
-        if rank(self) <= rank(other) {
-            self
-        } else {
-            other
-        }
+        if rank(self) <= rank(other) { self } else { other }
     }
 }
 

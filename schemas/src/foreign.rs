@@ -22,9 +22,8 @@ const LABEL_CRIT: i64 = 2;
 /// Most headers of one message.
 const HEADERS_MAX: u64 = 64;
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the key.
-const ED25519_SPKI_HEAD: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
+const ED25519_SPKI_HEAD: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A key of another system, trusted by the caller.
 #[derive(Clone, Debug)]
@@ -39,10 +38,7 @@ impl ForeignKey {
     /// Reads a PEM `PUBLIC KEY`.
     pub fn from_pem(pem: &str) -> Result<ForeignKey, ForeignError> {
         use base64::Engine as _;
-        let body: String = pem
-            .lines()
-            .filter(|line| !line.starts_with("-----"))
-            .collect();
+        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         let der = base64::engine::general_purpose::STANDARD.decode(body.trim());
         ForeignKey::from_der(&der.map_err(|_| ForeignError::Key)?)
     }
@@ -61,18 +57,15 @@ impl ForeignKey {
         match (self, algorithm) {
             (ForeignKey::Ed25519(key), ALG_EDDSA | cose::ALG_ED25519) => {
                 let length = signature.len();
-                let signature = signature
-                    .try_into()
-                    .map_err(|_| CoseError::SignatureLength { length })?;
-                key.verify_strict(signed, signature)
-                    .map_err(CoseError::from)?;
+                let signature =
+                    signature.try_into().map_err(|_| CoseError::SignatureLength { length })?;
+                key.verify_strict(signed, signature).map_err(CoseError::from)?;
                 Ok(())
             }
             (ForeignKey::P256(key), ALG_ES256 | ALG_ESP256) => {
                 let signature = p256::ecdsa::Signature::from_slice(signature);
                 let signature = signature.map_err(|_| ForeignError::BadSignature)?;
-                key.verify(signed, &signature)
-                    .map_err(|_| ForeignError::BadSignature)
+                key.verify(signed, &signature).map_err(|_| ForeignError::BadSignature)
             }
             _ => Err(ForeignError::Algorithm { found: algorithm }),
         }
@@ -110,15 +103,8 @@ impl<'a> Foreign<'a> {
             return Err(ForeignError::TooLong { bytes: bytes.len() });
         }
         let tagged = bytes.first() == Some(&0xd2);
-        let message = if tagged {
-            Sign1::parse(bytes)
-        } else {
-            Sign1::parse_untagged(bytes)
-        }?;
-        Ok(Foreign {
-            message,
-            headers: parse_headers(message.protected)?,
-        })
+        let message = if tagged { Sign1::parse(bytes) } else { Sign1::parse_untagged(bytes) }?;
+        Ok(Foreign { message, headers: parse_headers(message.protected)? })
     }
 
     /// The protected headers.
@@ -137,15 +123,9 @@ impl<'a> Foreign<'a> {
             return Ok(Vec::new());
         };
         let fault = |d: &Decoder<'_>| ForeignError::Header { at: d.position() };
-        let count = d
-            .array()
-            .ok()
-            .flatten()
-            .filter(|count| *count <= HEADERS_MAX);
+        let count = d.array().ok().flatten().filter(|count| *count <= HEADERS_MAX);
         let count = count.ok_or_else(|| fault(&d))?;
-        (0..count)
-            .map(|_| d.bytes().map_err(|_| ForeignError::Header { at: 0 }))
-            .collect()
+        (0..count).map(|_| d.bytes().map_err(|_| ForeignError::Header { at: 0 })).collect()
     }
 
     /// Checks the signature over the attached payload with a key that the caller trusts.
@@ -157,10 +137,7 @@ impl<'a> Foreign<'a> {
 
     /// Checks the signature over a payload that came apart.
     pub fn verify_detached(&self, key: &ForeignKey, payload: &[u8]) -> Result<(), ForeignError> {
-        let algorithm = self
-            .headers
-            .algorithm
-            .ok_or(ForeignError::Missing { label: 1 })?;
+        let algorithm = self.headers.algorithm.ok_or(ForeignError::Missing { label: 1 })?;
         let signed = cose::sig_structure(self.message.protected, payload);
         key.verify(algorithm, &signed, self.message.signature)
     }
@@ -197,15 +174,9 @@ impl<'a> Foreign<'a> {
         }
         let map = &proofs.input()[start..proofs.position()];
         let mut d = find_label(map, VDP_INCLUSION)?.ok_or(ForeignError::NoProof)?;
-        let count = d
-            .array()
-            .ok()
-            .flatten()
-            .filter(|count| *count <= HEADERS_MAX);
+        let count = d.array().ok().flatten().filter(|count| *count <= HEADERS_MAX);
         let count = count.ok_or(ForeignError::NoProof)?;
-        (0..count)
-            .map(|_| d.bytes().map_err(|_| ForeignError::NoProof))
-            .collect()
+        (0..count).map(|_| d.bytes().map_err(|_| ForeignError::NoProof)).collect()
     }
 }
 
@@ -220,10 +191,7 @@ fn find_label(map: &[u8], label: i64) -> Result<Option<Decoder<'_>>, ForeignErro
     let fault = |at| ForeignError::Header { at };
     let count = d.map().map_err(|_| fault(0))?;
     let mut found = None;
-    for _ in 0..count
-        .filter(|count| *count <= HEADERS_MAX)
-        .ok_or(fault(0))?
-    {
+    for _ in 0..count.filter(|count| *count <= HEADERS_MAX).ok_or(fault(0))? {
         let at = d.position();
         let matches = match d.datatype().map_err(|_| fault(at))? {
             Type::String | Type::StringIndef => d.skip().map(|()| false),

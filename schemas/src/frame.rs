@@ -140,11 +140,7 @@ mod tests {
             let mut bad = file.clone();
             bad[at] ^= 0x10;
             assert_eq!(contents(&bad), [b"one".as_slice(), b"the third"], "{at}");
-            assert_eq!(
-                scan(&bad).nth(1),
-                Some(Piece::Damaged { at: 11, end: 25 }),
-                "{at}"
-            );
+            assert_eq!(scan(&bad).nth(1), Some(Piece::Damaged { at: 11, end: 25 }), "{at}");
         }
     }
 

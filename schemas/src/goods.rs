@@ -39,14 +39,8 @@ impl GoodsId {
     /// the canonical identifier. Qualifiers coarser than the finest, and attributes, are dropped.
     pub fn parse(text: &str) -> Result<GoodsId, GoodsError> {
         let fail = |offset: usize, reason: String| {
-            let before = text
-                .get(..offset)
-                .map_or(0, |before| before.chars().count());
-            GoodsError {
-                text: text.chars().take(120).collect(),
-                reason,
-                position: before + 1,
-            }
+            let before = text.get(..offset).map_or(0, |before| before.chars().count());
+            GoodsError { text: text.chars().take(120).collect(), reason, position: before + 1 }
         };
         if GOODS_MAX < text.len() {
             return Err(fail(GOODS_MAX, format!("longer than {GOODS_MAX} bytes")));
@@ -60,18 +54,11 @@ impl GoodsId {
             .split_once(':')
             .ok_or_else(|| fail(PREFIX.len(), "expected <scheme>:<value>".into()))?;
         let scheme = Scheme::named(name).ok_or_else(|| {
-            fail(
-                PREFIX.len(),
-                format!("unknown scheme, known: {}", Scheme::names()),
-            )
+            fail(PREFIX.len(), format!("unknown scheme, known: {}", Scheme::names()))
         })?;
         let value_at = PREFIX.len() + name.len() + 1;
-        scheme
-            .check(value)
-            .map_err(|fault| fail(value_at + fault.offset, fault.reason))?;
-        Ok(GoodsId {
-            text: text.to_owned(),
-        })
+        scheme.check(value).map_err(|fault| fail(value_at + fault.offset, fault.reason))?;
+        Ok(GoodsId { text: text.to_owned() })
     }
 
     /// The identifier of a value in a registered scheme.

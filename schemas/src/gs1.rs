@@ -33,20 +33,12 @@ pub struct Reading {
 
 impl Reading {
     /// What new identifiers must pass.
-    pub const STRICT: Reading = Reading {
-        words: false,
-        short_gtins: false,
-        unknown_ais: false,
-        check_digits: true,
-    };
+    pub const STRICT: Reading =
+        Reading { words: false, short_gtins: false, unknown_ais: false, check_digits: true };
 
     /// What old documents may hold and event hashes must fold: anything whose meaning is plain.
-    pub const TOLERANT: Reading = Reading {
-        words: true,
-        short_gtins: true,
-        unknown_ais: false,
-        check_digits: false,
-    };
+    pub const TOLERANT: Reading =
+        Reading { words: true, short_gtins: true, unknown_ais: false, check_digits: false };
 }
 
 /// The canonical Digital Link of a Digital Link on any host or of an EPC URN.
@@ -59,17 +51,11 @@ pub fn canonical_with(text: &str, reading: &Reading) -> Result<String, Fault> {
     if text.starts_with("urn:epc:") {
         let elements = epc_urn::parse(text)?;
         Ok(digital_link::canonical(&elements).expect("every EPC scheme read here has a GS1 key"))
-    } else if text
-        .get(..4)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
-    {
+    } else if text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")) {
         Ok(DigitalLink::parse(text, reading)?.canonical())
     } else {
         let reason = "expected a Digital Link (https://…) or an EPC URN (urn:epc:…)";
-        Err(Fault {
-            offset: 0,
-            reason: reason.to_owned(),
-        })
+        Err(Fault { offset: 0, reason: reason.to_owned() })
     }
 }
 

@@ -162,10 +162,7 @@ impl KeyHistory {
                 next_key_commitment: registrar.next_key_commitment,
                 node: None,
             };
-            let org = self
-                .organisations
-                .entry(registrar.org.clone())
-                .or_insert(record);
+            let org = self.organisations.entry(registrar.org.clone()).or_insert(record);
             org.roles.insert(Role::Registrar);
             let next = Some(registrar.next_key_commitment);
             // A registrar's key that has another holder already stays with that holder.
@@ -179,25 +176,13 @@ impl KeyHistory {
     /// The key in force at this time.
     pub fn in_force(&self, kid: KeyId, at: EntryTime) -> Result<InForce<'_>, KeyFault> {
         let record = self.keys.get(&kid).ok_or(KeyFault::Unknown)?;
-        let KeyRecord {
-            key,
-            org,
-            holder,
-            from,
-            until,
-            ..
-        } = record;
+        let KeyRecord { key, org, holder, from, until, .. } = record;
         let ended = until.is_some_and(|until| until.hi < at.lo);
         if ended || at.hi < from.lo {
             return Err(KeyFault::NotInForce);
         }
         let covered = from.hi <= at.lo && until.is_none_or(|until| at.hi < until.lo);
-        Ok(InForce {
-            key,
-            org,
-            holder: holder.clone(),
-            in_doubt: !covered,
-        })
+        Ok(InForce { key, org, holder: holder.clone(), in_doubt: !covered })
     }
 
     /// The key that an attestation must be signed with.
@@ -213,15 +198,8 @@ impl KeyHistory {
             Body::Key(body) => self.successor(envelope, body, at),
             Body::Genesis(_) => {
                 let record = self.keys.get(&envelope.signer()).ok_or(KeyFault::Unknown)?;
-                let KeyRecord {
-                    key, org, holder, ..
-                } = record;
-                Ok(InForce {
-                    key,
-                    org,
-                    holder: holder.clone(),
-                    in_doubt: false,
-                })
+                let KeyRecord { key, org, holder, .. } = record;
+                Ok(InForce { key, org, holder: holder.clone(), in_doubt: false })
             }
             _ => self.in_force(envelope.signer(), at),
         }
@@ -239,20 +217,12 @@ impl KeyHistory {
             return Err(KeyFault::NotInForce);
         }
         let in_doubt = at.lo < before.from.hi;
-        Ok(InForce {
-            key: &body.key,
-            org: &before.org,
-            holder: Holder::Org,
-            in_doubt,
-        })
+        Ok(InForce { key: &body.key, org: &before.org, holder: Holder::Org, in_doubt })
     }
 
     /// The roles an organisation holds.
     pub fn roles(&self, org: &OrgId) -> BTreeSet<Role> {
-        self.organisations
-            .get(org)
-            .map(|record| record.roles.clone())
-            .unwrap_or_default()
+        self.organisations.get(org).map(|record| record.roles.clone()).unwrap_or_default()
     }
 
     /// A member.
@@ -304,15 +274,10 @@ impl KeyHistory {
         let kid = body.key.id();
         self.free_for(&body.key, org, &Holder::Org)?;
         let admitted_with = |record: &KeyRecord| record.org == *org && record.holder == Holder::Org;
-        let other = self
-            .keys
-            .iter()
-            .find(|(known, record)| **known != kid && admitted_with(record));
+        let other =
+            self.keys.iter().find(|(known, record)| **known != kid && admitted_with(record));
         if let (Some((first, _)), false) = (other, self.keys.contains_key(&kid)) {
-            return Err(LearnFault::Admitted {
-                org: org.clone(),
-                kid: *first,
-            });
+            return Err(LearnFault::Admitted { org: org.clone(), kid: *first });
         }
         let votes = self.pending.entry((org.clone(), kid)).or_default();
         votes.entry(registrar.clone()).or_insert(at);
@@ -325,22 +290,16 @@ impl KeyHistory {
         let next = body.next_key_commitment;
         let mut keys = Vec::new();
         keys.extend(self.insert(&body.key, org, Holder::Org, from, Some(next))?);
-        let record = self
-            .organisations
-            .entry(org.clone())
-            .or_insert(OrganisationRecord {
-                legal_name: String::new(),
-                roles: BTreeSet::new(),
-                key: kid,
-                next_key_commitment: next,
-                node: None,
-            });
+        let record = self.organisations.entry(org.clone()).or_insert(OrganisationRecord {
+            legal_name: String::new(),
+            roles: BTreeSet::new(),
+            key: kid,
+            next_key_commitment: next,
+            node: None,
+        });
         body.legal_name.clone_into(&mut record.legal_name);
         // A registrar stays one for as long as the network file names it.
-        let registrar = record
-            .roles
-            .contains(&Role::Registrar)
-            .then_some(Role::Registrar);
+        let registrar = record.roles.contains(&Role::Registrar).then_some(Role::Registrar);
         record.roles = body.roles.iter().copied().chain(registrar).collect();
         if let Some(node) = &body.node {
             keys.extend(self.insert_node(org, node, from));
@@ -350,10 +309,7 @@ impl KeyHistory {
 
     fn learn_key(&mut self, body: &Key, org: &OrgId, at: EntryTime) -> Result<Learned, LearnFault> {
         let kid = body.replaces_key;
-        let not_current = LearnFault::NotCurrent {
-            org: org.clone(),
-            kid,
-        };
+        let not_current = LearnFault::NotCurrent { org: org.clone(), kid };
         let before = self.keys.get(&kid).filter(|record| record.org == *org);
         let before = before.ok_or(not_current.clone())?;
         if before.next != Some(body.key.id()) {
@@ -364,17 +320,11 @@ impl KeyHistory {
         if let Some(record) = self.keys.get_mut(&kid) {
             record.until = Some(record.until.map_or(at, |until| earlier(until, at)));
         }
-        if let Some(record) = self
-            .organisations
-            .get_mut(org)
-            .filter(|record| record.key == kid)
-        {
+        if let Some(record) = self.organisations.get_mut(org).filter(|record| record.key == kid) {
             record.key = body.key.id();
             record.next_key_commitment = body.next_key_commitment;
         }
-        Ok(Learned {
-            keys: keys.into_iter().collect(),
-        })
+        Ok(Learned { keys: keys.into_iter().collect() })
     }
 
     fn learn_device(
@@ -385,10 +335,7 @@ impl KeyHistory {
     ) -> Result<Learned, LearnFault> {
         let holder = Holder::Device(device.clone());
         let keys = self.insert(&body.key, &device.org(), holder.clone(), at, None)?;
-        let newest = self
-            .devices
-            .get(device)
-            .is_none_or(|(_, known)| known.hi <= at.hi);
+        let newest = self.devices.get(device).is_none_or(|(_, known)| known.hi <= at.hi);
         if newest {
             let kid = body.key.id();
             for (known, record) in &mut self.keys {
@@ -398,9 +345,7 @@ impl KeyHistory {
             }
             self.devices.insert(device.clone(), (body.clone(), at));
         }
-        Ok(Learned {
-            keys: keys.into_iter().collect(),
-        })
+        Ok(Learned { keys: keys.into_iter().collect() })
     }
 
     /// The keys of a node. One that has another holder already is left with that holder: it can
@@ -412,9 +357,7 @@ impl KeyHistory {
             (keys.mirror.key(), Holder::Mirror),
             (&keys.peer, Holder::Peer),
         ];
-        let free = all
-            .iter()
-            .all(|(key, holder)| self.free_for(key, org, holder).is_ok());
+        let free = all.iter().all(|(key, holder)| self.free_for(key, org, holder).is_ok());
         if !free {
             return Vec::new();
         }
@@ -429,10 +372,7 @@ impl KeyHistory {
         let kid = key.id();
         match self.keys.get(&kid) {
             Some(known) if known.org != *org || known.holder != *holder => {
-                Err(LearnFault::KeyReused {
-                    kid,
-                    org: known.org.clone(),
-                })
+                Err(LearnFault::KeyReused { kid, org: known.org.clone() })
             }
             _ => Ok(()),
         }
@@ -453,14 +393,8 @@ impl KeyHistory {
             known.from = earlier(known.from, from);
             return Ok(None);
         }
-        let record = KeyRecord {
-            key: key.clone(),
-            org: org.clone(),
-            holder,
-            from,
-            until: None,
-            next,
-        };
+        let record =
+            KeyRecord { key: key.clone(), org: org.clone(), holder, from, until: None, next };
         self.keys.insert(kid, record);
         Ok(Some(kid))
     }

@@ -38,16 +38,8 @@ pub struct IdError {
 
 impl IdError {
     fn new(text: &str, what: &'static str, offset: usize, reason: impl Into<String>) -> IdError {
-        let position = text
-            .get(..offset)
-            .map_or(offset, |before| before.chars().count())
-            + 1;
-        IdError {
-            text: text.chars().take(120).collect(),
-            what,
-            reason: reason.into(),
-            position,
-        }
+        let position = text.get(..offset).map_or(offset, |before| before.chars().count()) + 1;
+        IdError { text: text.chars().take(120).collect(), what, reason: reason.into(), position }
     }
 }
 
@@ -98,12 +90,9 @@ fn parse_org_part(
     };
     let fail =
         |offset: usize, reason: String| IdError::new(text, what, prefix.len() + offset, reason);
-    let (scheme_text, after) = rest
-        .split_once(':')
-        .ok_or_else(|| fail(0, "expected <scheme>:<value>".to_owned()))?;
-    let scheme = OrgScheme::ALL
-        .into_iter()
-        .find(|scheme| scheme.as_str() == scheme_text);
+    let (scheme_text, after) =
+        rest.split_once(':').ok_or_else(|| fail(0, "expected <scheme>:<value>".to_owned()))?;
+    let scheme = OrgScheme::ALL.into_iter().find(|scheme| scheme.as_str() == scheme_text);
     let scheme =
         scheme.ok_or_else(|| fail(0, "unknown scheme, expected uscc, lei or gln".to_owned()))?;
     let value_at = scheme_text.len() + 1;
@@ -112,9 +101,7 @@ fn parse_org_part(
         (true, None) => return Err(fail(rest.len(), "expected :<local>".to_owned())),
         (false, _) => after,
     };
-    scheme
-        .check(value)
-        .map_err(|(offset, reason)| fail(value_at + offset, reason))?;
+    scheme.check(value).map_err(|(offset, reason)| fail(value_at + offset, reason))?;
     Ok((scheme, prefix.len() + value_at + value.len()))
 }
 
@@ -126,12 +113,9 @@ fn check_local(text: &str, what: &'static str, at: usize) -> Result<(), IdError>
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match local.find(|c| !allowed(c)) {
-        Some(offset) => Err(IdError::new(
-            text,
-            what,
-            at + offset,
-            "expected one of A-Z a-z 0-9 . _ -",
-        )),
+        Some(offset) => {
+            Err(IdError::new(text, what, at + offset, "expected one of A-Z a-z 0-9 . _ -"))
+        }
         None => Ok(()),
     }
 }
@@ -151,18 +135,13 @@ impl OrgId {
     /// The numbering scheme.
     pub fn scheme(&self) -> OrgScheme {
         let scheme = self.slug_part().split(':').next();
-        let scheme = OrgScheme::ALL
-            .into_iter()
-            .find(|known| Some(known.as_str()) == scheme);
+        let scheme = OrgScheme::ALL.into_iter().find(|known| Some(known.as_str()) == scheme);
         scheme.expect("parsing checked the scheme")
     }
 
     /// The number in the scheme.
     pub fn value(&self) -> &str {
-        self.slug_part()
-            .split_once(':')
-            .expect("parsing found the colon")
-            .1
+        self.slug_part().split_once(':').expect("parsing found the colon").1
     }
 
     /// `<scheme>-<value>`, for topics, origins and file names.
@@ -189,9 +168,7 @@ impl FromStr for OrgId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<OrgId, IdError> {
         parse_org_part(text, ORG, "organisation", false)?;
-        Ok(OrgId {
-            text: text.to_owned(),
-        })
+        Ok(OrgId { text: text.to_owned() })
     }
 }
 
@@ -212,9 +189,7 @@ macro_rules! local_id {
             /// The organisation it belongs to.
             pub fn org(&self) -> OrgId {
                 let (org, _) = self.parts();
-                OrgId {
-                    text: format!("{ORG}{org}"),
-                }
+                OrgId { text: format!("{ORG}{org}") }
             }
 
             /// The part after the organisation.
@@ -238,9 +213,7 @@ macro_rules! local_id {
             fn from_str(text: &str) -> Result<$type, IdError> {
                 let (_, value_end) = parse_org_part(text, $prefix, $what, true)?;
                 check_local(text, $what, value_end + 1)?;
-                Ok($type {
-                    text: text.to_owned(),
-                })
+                Ok($type { text: text.to_owned() })
             }
         }
     };
@@ -314,10 +287,7 @@ impl Subject {
                 Ok(Subject::Goods(goods))
             } else {
                 let text = text.chars().take(120).collect();
-                Err(SubjectError::NotCanonical {
-                    text,
-                    canonical: goods,
-                })
+                Err(SubjectError::NotCanonical { text, canonical: goods })
             }
         }
     }
@@ -395,18 +365,8 @@ mod tests {
             assert_eq!(error.position, position, "{error}");
         }
         let facility = format!("urn:hallmark:facility:uscc:{USCC}");
-        for local in [
-            "",
-            ":",
-            ":a b",
-            ":a:b",
-            &format!(":{}", "x".repeat(65)),
-            ":厂",
-        ] {
-            assert!(
-                format!("{facility}{local}").parse::<FacilityId>().is_err(),
-                "{local}"
-            );
+        for local in ["", ":", ":a b", ":a:b", &format!(":{}", "x".repeat(65)), ":厂"] {
+            assert!(format!("{facility}{local}").parse::<FacilityId>().is_err(), "{local}");
         }
     }
 

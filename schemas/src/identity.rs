@@ -23,9 +23,6 @@ impl NaturalIdentity {
     pub fn of(kind: KindName, issuer: &OrgId, parts: &impl Serialize) -> NaturalIdentity {
         let bytes = crate::cbor::to_vec(&(kind.as_str(), issuer, parts))
             .expect("parts of an identity are texts, integers and byte strings");
-        NaturalIdentity {
-            kind,
-            key: Sha256::digest(bytes).into(),
-        }
+        NaturalIdentity { kind, key: Sha256::digest(bytes).into() }
     }
 }

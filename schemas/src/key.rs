@@ -31,10 +31,7 @@ impl PublicKey {
     /// Takes a key that others chose, such as a witness of another network: on the curve, no more.
     pub fn parse(bytes: [u8; PUBLIC_KEY_BYTES]) -> Result<PublicKey, KeyError> {
         let point = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::NotOnCurve)?;
-        Ok(PublicKey {
-            point,
-            id: KeyId::of(&bytes),
-        })
+        Ok(PublicKey { point, id: KeyId::of(&bytes) })
     }
 
     /// Takes a key into the record: besides [`PublicKey::parse`], it must be canonical and of the
@@ -61,9 +58,7 @@ impl PublicKey {
         signature: &[u8; SIGNATURE_BYTES],
     ) -> Result<(), BadSignature> {
         let signature = Signature::from_bytes(signature);
-        self.point
-            .verify_strict(message, &signature)
-            .map_err(|_| BadSignature { signer: self.id })
+        self.point.verify_strict(message, &signature).map_err(|_| BadSignature { signer: self.id })
     }
 
     /// The 32 bytes of RFC 8032.
@@ -151,13 +146,7 @@ impl KeyId {
 
     /// The id of a key given as bytes, on the curve or not.
     pub fn of(public: &[u8; PUBLIC_KEY_BYTES]) -> KeyId {
-        KeyId(
-            Sha256::new()
-                .chain_update(COSE_KEY_HEAD)
-                .chain_update(public)
-                .finalize()
-                .into(),
-        )
+        KeyId(Sha256::new().chain_update(COSE_KEY_HEAD).chain_update(public).finalize().into())
     }
 
     /// An id read from somewhere; it need not name a known key.
@@ -220,10 +209,7 @@ fn deserialize_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 
     } else {
         let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
         let length = bytes.len();
-        bytes
-            .into_vec()
-            .try_into()
-            .map_err(|_| D::Error::invalid_length(length, &"32 bytes"))
+        bytes.into_vec().try_into().map_err(|_| D::Error::invalid_length(length, &"32 bytes"))
     }
 }
 
@@ -248,10 +234,7 @@ impl SecretKey {
         let signing = SigningKey::from_bytes(&seed);
         let point = signing.verifying_key();
         let id = KeyId::of(point.as_bytes());
-        SecretKey {
-            signing,
-            public: PublicKey { point, id },
-        }
+        SecretKey { signing, public: PublicKey { point, id } }
     }
 
     /// The seed, to write the key's file.
@@ -365,9 +348,7 @@ mod tests {
         let (one, other) = (SecretKey::from_seed([1; 32]), SecretKey::from_seed([2; 32]));
         let signature = one.sign(b"lot 7").unwrap();
         assert_eq!(one.public().verify_strict(b"lot 7", &signature), Ok(()));
-        let wrong = BadSignature {
-            signer: one.public().id(),
-        };
+        let wrong = BadSignature { signer: one.public().id() };
         assert_eq!(one.public().verify_strict(b"lot 8", &signature), Err(wrong));
         assert!(other.public().verify_strict(b"lot 7", &signature).is_err());
         assert!(!format!("{one:?}").contains(&hex::encode(one.seed())));
@@ -381,10 +362,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<PublicKey>(&json).unwrap(), key);
         let cbor = serde_ipld_dagcbor::to_vec(&key.id()).unwrap();
         assert_eq!(cbor[..2], [0x58, 32]);
-        assert_eq!(
-            serde_ipld_dagcbor::from_slice::<KeyId>(&cbor).unwrap(),
-            key.id()
-        );
+        assert_eq!(serde_ipld_dagcbor::from_slice::<KeyId>(&cbor).unwrap(), key.id());
         assert!(serde_json::from_str::<PublicKey>(&format!("\"01{}\"", "00".repeat(31))).is_err());
     }
 }

@@ -265,9 +265,7 @@ impl FromStr for KindName {
 
     fn from_str(text: &str) -> Result<KindName, UnknownKind> {
         let found = KindName::ALL.iter().find(|kind| kind.as_str() == text);
-        found
-            .copied()
-            .ok_or_else(|| UnknownKind(text.chars().take(64).collect()))
+        found.copied().ok_or_else(|| UnknownKind(text.chars().take(64).collect()))
     }
 }
 

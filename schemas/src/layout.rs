@@ -178,10 +178,7 @@ mod tests {
     #[test]
     fn names_are_those_of_the_design() {
         let data = Dir::new("n").data();
-        assert_eq!(
-            data.tile("tile/0/x001/234"),
-            Path::new("n/data/log/tile/0/x001/234")
-        );
+        assert_eq!(data.tile("tile/0/x001/234"), Path::new("n/data/log/tile/0/x001/234"));
         assert_eq!(data.pack(7), Path::new("n/data/packs/00000007.pack"));
         assert_eq!(Data::pack_number("00000007.pack"), Some(7));
         assert_eq!(Data::pack_number("7.pack"), None);

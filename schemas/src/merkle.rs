@@ -23,11 +23,7 @@ pub const PROOF_HASHES_MAX: usize = 64;
 
 /// Hash of a leaf that holds `data`.
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Sha256::new()
-        .chain_update([0])
-        .chain_update(data)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([0]).chain_update(data).finalize().into()
 }
 
 /// Hash of the node over two subtrees.
@@ -66,10 +62,7 @@ impl Frontier {
         mut read: impl FnMut(u32, u64) -> Result<Hash, E>,
     ) -> Result<Frontier, E> {
         let subtrees = subtrees_of(0, size).map(|(level, index)| read(level, index));
-        Ok(Frontier {
-            size,
-            subtrees: subtrees.collect::<Result<_, _>>()?,
-        })
+        Ok(Frontier { size, subtrees: subtrees.collect::<Result<_, _>>()? })
     }
 
     /// The subtree roots, largest first.
@@ -86,10 +79,7 @@ impl Frontier {
     pub fn push(&mut self, leaf: Hash) {
         let (mut hash, mut rest) = (leaf, self.size);
         while rest & 1 == 1 {
-            let left = self
-                .subtrees
-                .pop()
-                .expect("one subtree for each bit of the size");
+            let left = self.subtrees.pop().expect("one subtree for each bit of the size");
             hash = node_hash(&left, &hash);
             rest >>= 1;
         }
@@ -120,10 +110,7 @@ pub fn inclusion_proof<E>(
     size: u64,
     mut read: impl FnMut(u32, u64) -> Result<Hash, E>,
 ) -> Result<Vec<Hash>, E> {
-    assert!(
-        index < size,
-        "leaf {index} is not in a tree of {size} leaves"
-    );
+    assert!(index < size, "leaf {index} is not in a tree of {size} leaves");
     let (mut lo, mut hi, mut proof) = (0, size, Vec::new());
     while 1 < hi - lo {
         let middle = lo + split(hi - lo);
@@ -179,11 +166,7 @@ pub fn verify_inclusion(
     root: &Hash,
 ) -> Result<(), ProofError> {
     let found = root_from_inclusion(leaf, index, size, proof)?;
-    if found == *root {
-        Ok(())
-    } else {
-        Err(ProofError::OtherRoot)
-    }
+    if found == *root { Ok(()) } else { Err(ProofError::OtherRoot) }
 }
 
 /// The root that an inclusion proof leads to.
@@ -211,11 +194,7 @@ pub fn root_from_inclusion(
         }
         (node, last) = (node >> 1, last >> 1);
     }
-    if last == 0 {
-        Ok(hash)
-    } else {
-        Err(ProofError::TooShort)
-    }
+    if last == 0 { Ok(hash) } else { Err(ProofError::TooShort) }
 }
 
 /// Checks that the tree of `new` leaves begins with the tree of `old` leaves.
@@ -299,9 +278,7 @@ fn range_root<E>(
 
 fn fold(subtrees: &[Hash]) -> Hash {
     let hashes = subtrees.iter().copied().rev();
-    hashes
-        .reduce(|right, left| node_hash(&left, &right))
-        .unwrap_or(EMPTY_ROOT)
+    hashes.reduce(|right, left| node_hash(&left, &right)).unwrap_or(EMPTY_ROOT)
 }
 
 /// What a proof fails to prove.
@@ -345,11 +322,7 @@ mod tests {
 
     impl Naive {
         fn new(size: u64) -> Naive {
-            Naive(
-                (0..size)
-                    .map(|leaf| leaf_hash(&leaf.to_be_bytes()))
-                    .collect(),
-            )
+            Naive((0..size).map(|leaf| leaf_hash(&leaf.to_be_bytes())).collect())
         }
 
         fn root(leaves: &[Hash]) -> Hash {
@@ -381,10 +354,7 @@ mod tests {
             let root = tree.first(size);
             assert_eq!(frontier.root(), root);
             assert_eq!(root_from_read(size, |l, i| tree.read(l, i)), Ok(root));
-            assert_eq!(
-                Frontier::read(size, |l, i| tree.read(l, i)),
-                Ok(frontier.clone())
-            );
+            assert_eq!(Frontier::read(size, |l, i| tree.read(l, i)), Ok(frontier.clone()));
             let parts = Frontier::from_parts(size, frontier.subtrees().to_vec());
             assert_eq!(parts, Some(frontier.clone()));
             if let Some(leaf) = tree.0.get(size as usize) {

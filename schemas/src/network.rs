@@ -170,11 +170,7 @@ impl Network {
         }
         check::count("/packs", self.packs.len(), 0..=PACKS_MAX)?;
         for (index, pack) in self.packs.iter().enumerate() {
-            check::text(
-                &format!("/packs/{index}/name"),
-                &pack.name,
-                check::CODE_BYTES_MAX,
-            )?;
+            check::text(&format!("/packs/{index}/name"), &pack.name, check::CODE_BYTES_MAX)?;
         }
         self.check_distinct()
     }
@@ -182,11 +178,7 @@ impl Network {
     fn check_distinct(&self) -> Result<(), FieldError> {
         let mut keys: Vec<&PublicKey> = self.registrars.iter().map(|one| &one.key).collect();
         for member in &self.members {
-            let own = [
-                member.log_key.key(),
-                member.witness_key.key(),
-                member.mirror_key.key(),
-            ];
+            let own = [member.log_key.key(), member.witness_key.key(), member.mirror_key.key()];
             keys.extend(own);
             keys.push(&member.peer_key);
         }
@@ -283,16 +275,8 @@ impl NetworkFile {
         if encode(payload, &signatures) != bytes {
             return Err(NetworkError::NotDeterministic);
         }
-        let file = NetworkFile {
-            network,
-            signatures,
-            bytes: bytes.to_vec(),
-        };
-        let signed = file
-            .network
-            .registrars
-            .iter()
-            .filter(|one| file.signed_by(&one.key));
+        let file = NetworkFile { network, signatures, bytes: bytes.to_vec() };
+        let signed = file.network.registrars.iter().filter(|one| file.signed_by(&one.key));
         let (found, needed) = (signed.count(), file.network.threshold);
         if found < needed as usize {
             return Err(NetworkError::Threshold { found, needed });
@@ -336,11 +320,7 @@ impl NetworkFile {
         if found <= known {
             return Err(NetworkError::NotNewer { known, found });
         }
-        let signed = old
-            .network
-            .registrars
-            .iter()
-            .filter(|one| new.continues(one));
+        let signed = old.network.registrars.iter().filter(|one| new.continues(one));
         let (found, needed) = (signed.count(), old.network.threshold);
         if found < needed as usize {
             return Err(NetworkError::NotSucceeding { found, needed });
@@ -362,18 +342,15 @@ impl NetworkFile {
             return false;
         };
         let payload = read(&self.bytes).expect("parsed before").0;
-        key.verify_strict(&signed_bytes(&key.id(), payload), signature)
-            .is_ok()
+        key.verify_strict(&signed_bytes(&key.id(), payload), signature).is_ok()
     }
 }
 
 fn protected_body() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes);
-    let done = encoder
-        .map(1)
-        .and_then(|e| e.i64(LABEL_CONTENT_TYPE))
-        .and_then(|e| e.str(CONTENT_TYPE));
+    let done =
+        encoder.map(1).and_then(|e| e.i64(LABEL_CONTENT_TYPE)).and_then(|e| e.str(CONTENT_TYPE));
     done.expect("writing to memory cannot fail");
     bytes
 }
@@ -395,11 +372,7 @@ fn signed_bytes(kid: &KeyId, payload: &[u8]) -> Vec<u8> {
     let mut encoder = Encoder::new(&mut bytes);
     let done = encoder
         .array(5)
-        .and_then(|e| {
-            e.str("Signature")?
-                .bytes(&protected_body())?
-                .bytes(&protected_signer(kid))
-        })
+        .and_then(|e| e.str("Signature")?.bytes(&protected_body())?.bytes(&protected_signer(kid)))
         .and_then(|e| e.bytes(&[])?.bytes(payload));
     done.expect("writing to memory cannot fail");
     bytes
@@ -409,17 +382,11 @@ fn encode(payload: &[u8], signatures: &Signatures) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(payload.len() + 160 * (1 + signatures.len()));
     let mut encoder = Encoder::new(&mut bytes);
     let mut write = || -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        encoder
-            .tag(minicbor::data::Tag::new(TAG_COSE_SIGN))?
-            .array(4)?;
+        encoder.tag(minicbor::data::Tag::new(TAG_COSE_SIGN))?.array(4)?;
         encoder.bytes(&protected_body())?.map(0)?.bytes(payload)?;
         encoder.array(signatures.len() as u64)?;
         for (kid, signature) in signatures {
-            encoder
-                .array(3)?
-                .bytes(&protected_signer(kid))?
-                .map(0)?
-                .bytes(signature)?;
+            encoder.array(3)?.bytes(&protected_signer(kid))?.map(0)?.bytes(signature)?;
         }
         Ok(())
     };
@@ -455,10 +422,7 @@ fn read_parts<'a>(d: &mut Decoder<'a>) -> Option<(&'a [u8], Signatures)> {
             return None;
         }
         let protected = d.bytes().ok()?;
-        let kid: [u8; 32] = protected
-            .get(protected.len().checked_sub(32)?..)?
-            .try_into()
-            .ok()?;
+        let kid: [u8; 32] = protected.get(protected.len().checked_sub(32)?..)?.try_into().ok()?;
         let kid = KeyId::from_bytes(kid);
         if protected != protected_signer(&kid) || d.map().ok()?? != 0 {
             return None;

@@ -30,10 +30,8 @@ pub const SIGNATURES_MAX: usize = 100;
 
 /// As other implementations read signature lines: unused bits of the last digit may be set. A known
 /// signature is checked anyway, an unknown one is nobody's business.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    PAD.with_decode_allow_trailing_bits(true),
-);
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 const LINE_HEAD: &str = "\u{2014} ";
 
@@ -48,10 +46,7 @@ impl SignedNote {
     /// A note whose signatures are still to be added. `None` unless the text ends a line and holds
     /// no control characters.
     pub fn unsigned(text: String) -> Option<SignedNote> {
-        is_note_text(&text).then_some(SignedNote {
-            text,
-            signatures: Vec::new(),
-        })
+        is_note_text(&text).then_some(SignedNote { text, signatures: Vec::new() })
     }
 
     /// Parses a note with one signature at least.
@@ -59,9 +54,8 @@ impl SignedNote {
         if NOTE_BYTES_MAX < bytes.len() {
             return Err(NoteError::TooLong { bytes: bytes.len() });
         }
-        let text = std::str::from_utf8(bytes).map_err(|fault| NoteError::Text {
-            at: fault.valid_up_to(),
-        })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|fault| NoteError::Text { at: fault.valid_up_to() })?;
         if let Some(at) = text.find(is_forbidden) {
             return Err(NoteError::Text { at });
         }
@@ -70,10 +64,7 @@ impl SignedNote {
         if text.is_empty() || lines.is_empty() {
             return Err(NoteError::NoSignatures);
         }
-        Ok(SignedNote {
-            text: text.to_owned(),
-            signatures: parse_signatures(lines)?,
-        })
+        Ok(SignedNote { text: text.to_owned(), signatures: parse_signatures(lines)? })
     }
 
     /// The signed text; it ends with a newline.
@@ -117,9 +108,7 @@ impl SignedNote {
     /// Checks the log's own signature and reads its checkpoint.
     pub fn checkpoint_of(&self, log: &VerifierKey) -> Result<Checkpoint, NoteError> {
         if self.signed_by(log)?.is_none() {
-            return Err(NoteError::NotSignedBy {
-                name: log.name().to_owned(),
-            });
+            return Err(NoteError::NotSignedBy { name: log.name().to_owned() });
         }
         let checkpoint = self.checkpoint().map_err(NoteError::Checkpoint)?;
         if checkpoint.origin != log.name() {
@@ -133,9 +122,7 @@ impl SignedNote {
 impl fmt::Display for SignedNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        self.signatures
-            .iter()
-            .try_for_each(|signature| writeln!(f, "{signature}"))
+        self.signatures.iter().try_for_each(|signature| writeln!(f, "{signature}"))
     }
 }
 
@@ -168,23 +155,15 @@ impl FromStr for NoteSignature {
     type Err = NoteError;
 
     fn from_str(line: &str) -> Result<NoteSignature, NoteError> {
-        let fault = || NoteError::SignatureLine {
-            line: line.chars().take(80).collect(),
-        };
-        let (name, encoded) = line
-            .strip_prefix(LINE_HEAD)
-            .and_then(|rest| rest.split_once(' '))
-            .ok_or_else(fault)?;
+        let fault = || NoteError::SignatureLine { line: line.chars().take(80).collect() };
+        let (name, encoded) =
+            line.strip_prefix(LINE_HEAD).and_then(|rest| rest.split_once(' ')).ok_or_else(fault)?;
         let bytes = LENIENT.decode(encoded).map_err(|_| fault())?;
         let (key_id, signature) = bytes.split_first_chunk::<4>().ok_or_else(fault)?;
         if !vkey::is_key_name(name) || signature.is_empty() {
             return Err(fault());
         }
-        Ok(NoteSignature {
-            name: name.to_owned(),
-            key_id: *key_id,
-            signature: signature.to_vec(),
-        })
+        Ok(NoteSignature { name: name.to_owned(), key_id: *key_id, signature: signature.to_vec() })
     }
 }
 
@@ -250,11 +229,7 @@ impl NoteSigner {
             }
         };
         let (name, key_id) = (self.vkey.name().to_owned(), self.vkey.id());
-        Ok(NoteSignature {
-            name,
-            key_id,
-            signature,
-        })
+        Ok(NoteSignature { name, key_id, signature })
     }
 }
 
@@ -272,9 +247,7 @@ fn cosignature_message(seconds: u64, text: &str) -> Vec<u8> {
 impl VerifierKey {
     /// Checks the bytes of a signature line against the note's text; the time it states.
     fn check(&self, text: &str, signature: &[u8]) -> Result<Timestamp, NoteError> {
-        let bad = || NoteError::BadSignature {
-            name: self.name().to_owned(),
-        };
+        let bad = || NoteError::BadSignature { name: self.name().to_owned() };
         let (seconds, signature) = match self.kind() {
             NoteKeyKind::Ed25519 => (None, signature),
             NoteKeyKind::CosignatureV1 => {
@@ -286,15 +259,11 @@ impl VerifierKey {
         let (message, at) = match seconds {
             None => (text.as_bytes().to_vec(), Some(Timestamp::EPOCH)),
             Some(seconds) => {
-                let at = seconds
-                    .checked_mul(1000)
-                    .and_then(Timestamp::try_from_unix_ms);
+                let at = seconds.checked_mul(1000).and_then(Timestamp::try_from_unix_ms);
                 (cosignature_message(seconds, text), at)
             }
         };
-        self.key()
-            .verify_strict(&message, signature)
-            .map_err(|_| bad())?;
+        self.key().verify_strict(&message, signature).map_err(|_| bad())?;
         at.ok_or_else(bad)
     }
 }

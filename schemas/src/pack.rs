@@ -89,12 +89,7 @@ pub fn record_at(segment: &[u8], at: usize) -> Option<Record<'_>> {
     }
     let body = rest.get(..length)?;
     let whole = crc32c::crc32c(body) == u32::from_le_bytes(*crc);
-    whole.then_some(Record {
-        at,
-        id: ContentId::from_bytes(*id),
-        erased,
-        body,
-    })
+    whole.then_some(Record { at, id: ContentId::from_bytes(*id), erased, body })
 }
 
 /// Walks through a segment's pieces in order; together they cover it.
@@ -146,17 +141,13 @@ mod tests {
     #[test]
     fn a_tombstone_keeps_every_offset() {
         let mut segment = segment();
-        let Some(Piece::Record(second)) = scan(&segment).nth(1) else {
-            unreachable!()
-        };
+        let Some(Piece::Record(second)) = scan(&segment).nth(1) else { unreachable!() };
         let (at, end, id) = (second.at, second.end(), second.id);
         assert_eq!(id, ContentId::of(second.body));
         let stone = tombstone(&id, second.body.len());
         segment[at..end].copy_from_slice(&stone);
         let pieces: Vec<_> = scan(&segment).collect();
-        let Piece::Record(erased) = pieces[1] else {
-            unreachable!()
-        };
+        let Piece::Record(erased) = pieces[1] else { unreachable!() };
         assert!(erased.erased && erased.id == id && erased.end() == end);
         assert!(erased.body.iter().all(|byte| *byte == 0));
         assert!(matches!(pieces[2], Piece::Record(record) if record.body == b"three"));

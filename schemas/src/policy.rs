@@ -84,12 +84,7 @@ pub struct Cosigned {
 impl Policy {
     /// The policy `quorum none`.
     pub fn none() -> Policy {
-        Policy {
-            logs: Vec::new(),
-            witnesses: Vec::new(),
-            groups: Vec::new(),
-            quorum: None,
-        }
+        Policy { logs: Vec::new(), witnesses: Vec::new(), groups: Vec::new(), quorum: None }
     }
 
     /// Any `need` of these witnesses. `None` if there are fewer, or `need` is 0.
@@ -98,18 +93,9 @@ impl Policy {
             return None;
         }
         let members = (0..witnesses.len()).map(Member::Witness).collect();
-        let groups = vec![Group {
-            name: QUORUM_GROUP.to_owned(),
-            need,
-            members,
-        }];
+        let groups = vec![Group { name: QUORUM_GROUP.to_owned(), need, members }];
         let quorum = Some(Member::Group(0));
-        let policy = Policy {
-            logs: Vec::new(),
-            witnesses,
-            groups,
-            quorum,
-        };
+        let policy = Policy { logs: Vec::new(), witnesses, groups, quorum };
         // Parsing its own text checks names and keys once more.
         policy.to_string().parse().ok()
     }
@@ -139,10 +125,7 @@ impl Policy {
     /// When a quorum of witnesses had cosigned the note; `None` if none has. A bad cosignature of
     /// a known witness refuses the note. The log's signature is not looked at.
     pub fn quorum_met(&self, note: &SignedNote) -> Result<Option<QuorumTime>, NoteError> {
-        let times = self
-            .witnesses
-            .iter()
-            .map(|witness| note.signed_by(&witness.key));
+        let times = self.witnesses.iter().map(|witness| note.signed_by(&witness.key));
         let times = times.collect::<Result<Vec<_>, _>>()?;
         Ok(match self.quorum {
             None => Some(QuorumTime::Unwitnessed),
@@ -155,9 +138,7 @@ impl Policy {
             Member::Witness(witness) => times[witness],
             Member::Group(group) => {
                 let Group { need, members, .. } = &self.groups[group];
-                let met = members
-                    .iter()
-                    .filter_map(|member| self.met_at(*member, times));
+                let met = members.iter().filter_map(|member| self.met_at(*member, times));
                 let mut met: Vec<_> = met.collect();
                 met.sort_unstable();
                 met.get(need - 1).copied()
@@ -169,10 +150,8 @@ impl Policy {
     /// can nothing newer have been cosigned without one of them knowing. A bare number of answers
     /// does not say so for nested groups.
     pub fn guard_met(&self, answered: impl Fn(&Witness) -> bool) -> bool {
-        let silent = self
-            .witnesses
-            .iter()
-            .map(|witness| (!answered(witness)).then_some(Timestamp::EPOCH));
+        let silent =
+            self.witnesses.iter().map(|witness| (!answered(witness)).then_some(Timestamp::EPOCH));
         match self.quorum {
             None => true,
             Some(member) => self.met_at(member, &silent.collect::<Vec<_>>()).is_none(),
@@ -212,13 +191,7 @@ impl fmt::Display for Policy {
             writeln!(f, "log {}{}", log.key, url(&log.url))?;
         }
         for witness in &self.witnesses {
-            writeln!(
-                f,
-                "witness {} {}{}",
-                witness.name,
-                witness.key,
-                url(&witness.url)
-            )?;
+            writeln!(f, "witness {} {}{}", witness.name, witness.key, url(&witness.url))?;
         }
         for group in &self.groups {
             write!(f, "group {} ", group.name)?;
@@ -232,11 +205,7 @@ impl fmt::Display for Policy {
             }
             writeln!(f)?;
         }
-        writeln!(
-            f,
-            "quorum {}",
-            self.quorum.map_or("none", |member| self.name(member))
-        )
+        writeln!(f, "quorum {}", self.quorum.map_or("none", |member| self.name(member)))
     }
 }
 

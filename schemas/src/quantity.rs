@@ -188,10 +188,7 @@ impl Quantity {
 
     /// The units that [`Quantity::convert`] reads, base unit first.
     pub fn units(self) -> impl Iterator<Item = &'static str> {
-        let others = UNITS
-            .iter()
-            .filter(move |unit| unit.1 == self.0.unit)
-            .map(|unit| unit.0);
+        let others = UNITS.iter().filter(move |unit| unit.1 == self.0.unit).map(|unit| unit.0);
         std::iter::once(self.0.unit).chain(others)
     }
 
@@ -199,10 +196,7 @@ impl Quantity {
     pub fn convert(self, text: &str, unit: &str) -> Result<Converted, QuantityError> {
         let (numerator, denominator) = self.factor(unit)?;
         let (digits, decimals) = parse_decimal(text)?;
-        let too_large = || QuantityError::TooLarge {
-            text: text.to_owned(),
-            unit: self.0.unit,
-        };
+        let too_large = || QuantityError::TooLarge { text: text.to_owned(), unit: self.0.unit };
         let numerator = digits.checked_mul(numerator).ok_or_else(too_large)?;
         let denominator = denominator * 10_i128.pow(decimals);
         let (rounded, exact) = divide_to_even(numerator, denominator);
@@ -214,16 +208,12 @@ impl Quantity {
         if unit == self.0.unit {
             return Ok((1, 1));
         }
-        let found = UNITS
-            .iter()
-            .find(|known| known.0 == unit && known.1 == self.0.unit);
-        found
-            .map(|known| (known.2, known.3))
-            .ok_or_else(|| QuantityError::Unit {
-                quantity: self.0.name,
-                unit: unit.chars().take(20).collect(),
-                known: self.units().collect::<Vec<_>>().join(", "),
-            })
+        let found = UNITS.iter().find(|known| known.0 == unit && known.1 == self.0.unit);
+        found.map(|known| (known.2, known.3)).ok_or_else(|| QuantityError::Unit {
+            quantity: self.0.name,
+            unit: unit.chars().take(20).collect(),
+            known: self.units().collect::<Vec<_>>().join(", "),
+        })
     }
 }
 
@@ -233,15 +223,8 @@ const DIGITS_MAX: usize = 28;
 /// Reads `[-+]digits[.digits]` as an integer and the number of its decimals.
 fn parse_decimal(text: &str) -> Result<(i128, u32), QuantityError> {
     let fail = |offset: usize, reason| {
-        let position = text
-            .get(..offset)
-            .map_or(0, |before| before.chars().count())
-            + 1;
-        Err(QuantityError::Number {
-            text: text.chars().take(40).collect(),
-            reason,
-            position,
-        })
+        let position = text.get(..offset).map_or(0, |before| before.chars().count()) + 1;
+        Err(QuantityError::Number { text: text.chars().take(40).collect(), reason, position })
     };
     let (sign, start) = match text.as_bytes().first() {
         Some(b'-') => (-1, 1),
@@ -270,10 +253,7 @@ fn parse_decimal(text: &str) -> Result<(i128, u32), QuantityError> {
 
 /// Quotient rounded to the nearest integer, halves to even, and whether it was exact.
 fn divide_to_even(numerator: i128, denominator: i128) -> (i128, bool) {
-    let (floor, rest) = (
-        numerator.div_euclid(denominator),
-        numerator.rem_euclid(denominator),
-    );
+    let (floor, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
     let up = match (rest * 2).cmp(&denominator) {
         std::cmp::Ordering::Less => false,
         std::cmp::Ordering::Equal => floor % 2 != 0,
@@ -345,10 +325,7 @@ mod tests {
             assert_eq!(quantity.name().parse(), Ok(quantity));
         }
         let error = "electric".parse::<Quantity>().unwrap_err();
-        assert!(
-            error.to_string().contains("nearest is \"electricity\""),
-            "{error}"
-        );
+        assert!(error.to_string().contains("nearest is \"electricity\""), "{error}");
     }
 
     #[test]
@@ -377,19 +354,12 @@ mod tests {
     #[test]
     fn what_is_no_decimal_number_of_the_quantity_is_refused() {
         let electricity: Quantity = "electricity".parse().unwrap();
-        for text in [
-            "", "-", ".", "1.", ".5", "1,5", "1e3", "NaN", "0x1", "１", "1.2.3",
-        ] {
+        for text in ["", "-", ".", "1.", ".5", "1,5", "1e3", "NaN", "0x1", "１", "1.2.3"] {
             let error = electricity.convert(text, "kWh").unwrap_err();
             assert!(matches!(error, QuantityError::Number { .. }), "{text}");
         }
-        let error = electricity
-            .convert("9999999999999999999", "kWh")
-            .unwrap_err();
+        let error = electricity.convert("9999999999999999999", "kWh").unwrap_err();
         assert!(matches!(error, QuantityError::TooLarge { .. }));
-        assert!(matches!(
-            electricity.convert("1", "kg"),
-            Err(QuantityError::Unit { .. })
-        ));
+        assert!(matches!(electricity.convert("1", "kg"), Err(QuantityError::Unit { .. })));
     }
 }

@@ -73,16 +73,9 @@ impl Receipt {
     /// The proof must lead to the checkpoint's root. A tree of one leaf has no receipt: RFC 9942
     /// asks for one hash in the path at least.
     pub fn sign(parts: ReceiptParts<'_>, log: &dyn Signer) -> Result<Vec<u8>, SignError> {
-        let ReceiptParts {
-            entry,
-            index,
-            path,
-            checkpoint,
-        } = parts;
+        let ReceiptParts { entry, index, path, checkpoint } = parts;
         let malformed = |reason: String| SignError::Malformed { reason };
-        let state = checkpoint
-            .checkpoint()
-            .map_err(|fault| malformed(fault.to_string()))?;
+        let state = checkpoint.checkpoint().map_err(|fault| malformed(fault.to_string()))?;
         if path.is_empty() {
             return Err(malformed("a tree of one leaf has no receipt".to_owned()));
         }
@@ -119,25 +112,12 @@ impl Receipt {
         let (size, index, path) = parse_proof(proof).ok_or(ReceiptError::Inclusion)?;
         let checkpoint = SignedNote::parse(note)?;
         let unprotected = encode_unprotected(size, index, &path, &checkpoint.to_bytes());
-        let same = Sign1 {
-            unprotected: &unprotected,
-            payload: None,
-            ..message
-        };
+        let same = Sign1 { unprotected: &unprotected, payload: None, ..message };
         if message.payload.is_some() || same.encode() != bytes {
             return Err(ReceiptError::NotDeterministic);
         }
         let protected = message.protected.to_vec();
-        Ok(Receipt {
-            signer,
-            entry_head,
-            size,
-            index,
-            path,
-            checkpoint,
-            protected,
-            signature,
-        })
+        Ok(Receipt { signer, entry_head, size, index, path, checkpoint, protected, signature })
     }
 
     /// The log key that it says it is signed with.
@@ -175,9 +155,7 @@ impl Receipt {
         if self.signer != log.key().id() {
             return Err(ReceiptError::OtherLog { kid: self.signer });
         }
-        log.key()
-            .verify_strict(&signed, &self.signature)
-            .map_err(CoseError::from)?;
+        log.key().verify_strict(&signed, &self.signature).map_err(CoseError::from)?;
         Ok(root)
     }
 
@@ -195,12 +173,7 @@ impl Receipt {
             return Err(ReceiptError::OtherCheckpoint);
         }
         let (index, size, quorum) = (self.index, self.size, cosigned.quorum);
-        Ok(Recorded {
-            entry: self.entry(id)?,
-            index,
-            size,
-            quorum,
-        })
+        Ok(Recorded { entry: self.entry(id)?, index, size, quorum })
     }
 }
 
@@ -250,11 +223,7 @@ fn encode_unprotected(size: u64, index: u64, path: &[Hash], note: &[u8]) -> Vec<
     let mut out = Vec::with_capacity(64 + proof.len() + note.len());
     let mut encoder = Encoder::new(&mut out);
     let encoded = encoder.map(2).and_then(|e| {
-        e.i64(cose::LABEL_VDP)?
-            .map(1)?
-            .i64(VDP_INCLUSION)?
-            .array(1)?
-            .bytes(&proof)?;
+        e.i64(cose::LABEL_VDP)?.map(1)?.i64(VDP_INCLUSION)?.array(1)?.bytes(&proof)?;
         e.str(LABEL_CHECKPOINT)?.bytes(note)
     });
     encoded.expect("writing to memory does not fail");
@@ -289,9 +258,7 @@ pub(crate) fn parse_proof(proof: &[u8]) -> Option<(u64, u64, Vec<Hash>)> {
     if !(1..=PROOF_HASHES_MAX as u64).contains(&count) {
         return None;
     }
-    let path = (0..count)
-        .map(|_| d.bytes().ok()?.try_into().ok())
-        .collect::<Option<_>>()?;
+    let path = (0..count).map(|_| d.bytes().ok()?.try_into().ok()).collect::<Option<_>>()?;
     (d.position() == proof.len()).then_some((size, index, path))
 }
 

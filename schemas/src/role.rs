@@ -49,9 +49,7 @@ impl FromStr for Role {
     type Err = RoleError;
     fn from_str(text: &str) -> Result<Role, RoleError> {
         let found = Role::ALL.iter().find(|role| role.as_str() == text);
-        found
-            .copied()
-            .ok_or_else(|| RoleError(text.chars().take(40).collect()))
+        found.copied().ok_or_else(|| RoleError(text.chars().take(40).collect()))
     }
 }
 

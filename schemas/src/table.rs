@@ -62,14 +62,7 @@ pub struct Column {
 
 impl Column {
     const fn new(name: &'static str, kind: ColumnType, meaning: &'static str) -> Column {
-        Column {
-            name,
-            kind,
-            unit: None,
-            meaning,
-            required_in_csv: false,
-            optional: true,
-        }
+        Column { name, kind, unit: None, meaning, required_in_csv: false, optional: true }
     }
 
     /// A column of texts.
@@ -99,27 +92,17 @@ impl Column {
 
     /// All integers of the column are in this unit.
     pub const fn unit(self, unit: &'static str) -> Column {
-        Column {
-            unit: Some(unit),
-            ..self
-        }
+        Column { unit: Some(unit), ..self }
     }
 
     /// Never null, and a CSV must have it.
     pub const fn required(self) -> Column {
-        Column {
-            required_in_csv: true,
-            optional: false,
-            ..self
-        }
+        Column { required_in_csv: true, optional: false, ..self }
     }
 
     /// Never null in attested rows; a CSV may leave it out.
     pub const fn always(self) -> Column {
-        Column {
-            optional: false,
-            ..self
-        }
+        Column { optional: false, ..self }
     }
 }
 
@@ -178,18 +161,9 @@ pub const COMMON: &[Column] = &[
     Column::text("log", "Origin of the log that holds the attestation"),
     Column::integer("entry", "Index of the attestation in that log"),
     Column::text("issuer", "Organisation that signed it"),
-    Column::instant(
-        "asserted_at",
-        "When the issuer says it signed (`iat`); a claim",
-    ),
-    Column::instant(
-        "from_lo",
-        "Quorum time of the last checkpoint without the entry",
-    ),
-    Column::instant(
-        "from_hi",
-        "Quorum time of the first checkpoint with the entry",
-    ),
+    Column::instant("asserted_at", "When the issuer says it signed (`iat`); a claim"),
+    Column::instant("from_lo", "Quorum time of the last checkpoint without the entry"),
+    Column::instant("from_hi", "Quorum time of the first checkpoint with the entry"),
 ];
 
 /// One cell.
@@ -302,17 +276,9 @@ impl Rows {
 
     /// Adds a row with its common cells, as derived tables need it.
     pub fn push_whole(&mut self, table: &'static Table, cells: Vec<Cell>) {
-        debug_assert_eq!(
-            cells.len(),
-            COMMON.len() + table.columns.len(),
-            "{}",
-            table.name
-        );
+        debug_assert_eq!(cells.len(), COMMON.len() + table.columns.len(), "{}", table.name);
         debug_assert!(
-            cells
-                .iter()
-                .zip(table.all_columns())
-                .all(|(cell, column)| cell.fits(column)),
+            cells.iter().zip(table.all_columns()).all(|(cell, column)| cell.fits(column)),
             "a cell of {} does not fit its column: {cells:?}",
             table.name
         );
@@ -351,9 +317,7 @@ pub fn all_tables() -> &'static [&'static Table] {
 
 /// The table of this name.
 pub fn table(name: &str) -> Option<&'static Table> {
-    ALL.binary_search_by(|table| table.name.cmp(name))
-        .ok()
-        .map(|index| ALL[index])
+    ALL.binary_search_by(|table| table.name.cmp(name)).ok().map(|index| ALL[index])
 }
 
 /// Sorted by name.
@@ -434,11 +398,7 @@ mod tests {
         for table in ALL {
             let mut names: Vec<_> = table.all_columns().map(|column| column.name).collect();
             names.sort_unstable();
-            assert!(
-                names.windows(2).all(|pair| pair[0] != pair[1]),
-                "{}",
-                table.name
-            );
+            assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{}", table.name);
             assert!(super::table(table.name).is_some());
         }
     }

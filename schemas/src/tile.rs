@@ -58,15 +58,10 @@ impl TilePath {
     /// The full tile that a partial one became, which stands in for it once it exists.
     pub fn full(self) -> TilePath {
         match self {
-            TilePath::Hashes { level, index, .. } => TilePath::Hashes {
-                level,
-                index,
-                width: TILE_WIDTH,
-            },
-            TilePath::Entries { index, .. } => TilePath::Entries {
-                index,
-                width: TILE_WIDTH,
-            },
+            TilePath::Hashes { level, index, .. } => {
+                TilePath::Hashes { level, index, width: TILE_WIDTH }
+            }
+            TilePath::Entries { index, .. } => TilePath::Entries { index, width: TILE_WIDTH },
         }
     }
 
@@ -94,11 +89,7 @@ impl fmt::Display for TilePath {
             write!(f, "x{group:03}/")?;
         }
         write!(f, "{:03}", groups[0])?;
-        if self.is_full() {
-            Ok(())
-        } else {
-            write!(f, ".p/{}", self.width())
-        }
+        if self.is_full() { Ok(()) } else { write!(f, ".p/{}", self.width()) }
     }
 }
 
@@ -114,9 +105,7 @@ impl FromStr for TilePath {
     type Err = TilePathError;
 
     fn from_str(text: &str) -> Result<TilePath, TilePathError> {
-        parse_path(text).ok_or_else(|| TilePathError {
-            text: text.chars().take(80).collect(),
-        })
+        parse_path(text).ok_or_else(|| TilePathError { text: text.chars().take(80).collect() })
     }
 }
 
@@ -132,15 +121,8 @@ fn parse_path(text: &str) -> Option<TilePath> {
         total = total.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
     }
     let path = match level {
-        "entries" => TilePath::Entries {
-            index: total,
-            width,
-        },
-        _ => TilePath::Hashes {
-            level: level.parse().ok()?,
-            index: total,
-            width,
-        },
+        "entries" => TilePath::Entries { index: total, width },
+        _ => TilePath::Hashes { level: level.parse().ok()?, index: total, width },
     };
     let level_known = !matches!(path, TilePath::Hashes { level, .. } if LEVEL_MAX < level);
     // One text for each path: signs, missing digits and further zeros show here.
@@ -156,8 +138,7 @@ fn width_of(index: u64, hashes: u64) -> u16 {
 
 /// Number of hashes that a tree of `size` leaves has at a tile level.
 fn hashes_at(level: u8, size: u64) -> u64 {
-    size.checked_shr(TILE_HEIGHT * u32::from(level))
-        .unwrap_or(0)
+    size.checked_shr(TILE_HEIGHT * u32::from(level)).unwrap_or(0)
 }
 
 /// Every file that changes or appears when the log grows from `old` to `new` leaves: bundles
@@ -173,11 +154,7 @@ pub fn tiles_of_growth(old: u64, new: u64) -> Vec<TilePath> {
     paths.extend(changed(0).map(|(index, width)| TilePath::Entries { index, width }));
     for level in 0..=LEVEL_MAX {
         let tiles = changed(level);
-        paths.extend(tiles.map(|(index, width)| TilePath::Hashes {
-            level,
-            index,
-            width,
-        }));
+        paths.extend(tiles.map(|(index, width)| TilePath::Hashes { level, index, width }));
     }
     paths
 }
@@ -196,17 +173,10 @@ pub fn parse_hashes(file: &[u8], width: u16) -> Option<Vec<Hash>> {
 /// # Panics
 /// If their number is no power of two.
 pub fn complete_root(hashes: &[Hash]) -> Hash {
-    assert!(
-        hashes.len().is_power_of_two(),
-        "{} hashes are no complete subtree",
-        hashes.len()
-    );
+    assert!(hashes.len().is_power_of_two(), "{} hashes are no complete subtree", hashes.len());
     let mut row = hashes.to_vec();
     while 1 < row.len() {
-        row = row
-            .chunks_exact(2)
-            .map(|pair| merkle::node_hash(&pair[0], &pair[1]))
-            .collect();
+        row = row.chunks_exact(2).map(|pair| merkle::node_hash(&pair[0], &pair[1])).collect();
     }
     row[0]
 }
@@ -274,21 +244,13 @@ pub struct TileReader<F> {
 impl<E, F: FnMut(TilePath) -> Result<Vec<u8>, E>> TileReader<F> {
     /// A reader of the tree of `size` leaves.
     pub fn new(size: u64, fetch: F) -> TileReader<F> {
-        TileReader {
-            size,
-            fetch,
-            tiles: BTreeMap::new(),
-        }
+        TileReader { size, fetch, tiles: BTreeMap::new() }
     }
 
     /// The root of the complete subtree of `2^level` leaves that starts at leaf `index * 2^level`:
     /// what the functions of [`crate::merkle`] read.
     pub fn hash(&mut self, level: u32, index: u64) -> Result<Hash, TileError<E>> {
-        let outside = TileError::Outside {
-            level,
-            index,
-            size: self.size,
-        };
+        let outside = TileError::Outside { level, index, size: self.size };
         let tile_level = (level / TILE_HEIGHT) as u8;
         let count = 1u64 << (level % TILE_HEIGHT);
         let first = index.checked_mul(count);
@@ -308,11 +270,7 @@ impl<E, F: FnMut(TilePath) -> Result<Vec<u8>, E>> TileReader<F> {
     fn tile(&mut self, level: u8, index: u64) -> Result<&[Hash], TileError<E>> {
         let width = width_of(index, hashes_at(level, self.size));
         if !self.tiles.contains_key(&(level, index)) {
-            let path = TilePath::Hashes {
-                level,
-                index,
-                width,
-            };
+            let path = TilePath::Hashes { level, index, width };
             let file = (self.fetch)(path).map_err(TileError::Fetch)?;
             let bytes = file.len();
             let hashes = parse_hashes(&file, width).ok_or(TileError::Width { path, bytes })?;
@@ -360,36 +318,10 @@ mod tests {
     #[test]
     fn paths_are_those_of_the_specification() {
         let cases = [
-            (
-                TilePath::Hashes {
-                    level: 0,
-                    index: 1_234_067,
-                    width: 256,
-                },
-                "tile/0/x001/x234/067",
-            ),
-            (
-                TilePath::Hashes {
-                    level: 1,
-                    index: 0,
-                    width: 17,
-                },
-                "tile/1/000.p/17",
-            ),
-            (
-                TilePath::Entries {
-                    index: 273,
-                    width: 112,
-                },
-                "tile/entries/273.p/112",
-            ),
-            (
-                TilePath::Entries {
-                    index: 1000,
-                    width: 256,
-                },
-                "tile/entries/x001/000",
-            ),
+            (TilePath::Hashes { level: 0, index: 1_234_067, width: 256 }, "tile/0/x001/x234/067"),
+            (TilePath::Hashes { level: 1, index: 0, width: 17 }, "tile/1/000.p/17"),
+            (TilePath::Entries { index: 273, width: 112 }, "tile/entries/273.p/112"),
+            (TilePath::Entries { index: 1000, width: 256 }, "tile/entries/x001/000"),
         ];
         for (path, text) in cases {
             assert_eq!(path.to_string(), text);
@@ -429,10 +361,7 @@ mod tests {
         assert_eq!(of(1)[1].to_string(), "tile/1/001.p/17");
         assert_eq!(of(2)[0].to_string(), "tile/2/000.p/1");
         assert_eq!(of(3), []);
-        let texts: Vec<_> = tiles_of_growth(255, 257)
-            .iter()
-            .map(TilePath::to_string)
-            .collect();
+        let texts: Vec<_> = tiles_of_growth(255, 257).iter().map(TilePath::to_string).collect();
         let expected = [
             "tile/entries/000",
             "tile/entries/001.p/1",
@@ -453,11 +382,7 @@ mod tests {
             }
             for (index, tile) in row.chunks(256).enumerate() {
                 let (index, width) = (index as u64, tile.len() as u16);
-                let path = TilePath::Hashes {
-                    level,
-                    index,
-                    width,
-                };
+                let path = TilePath::Hashes { level, index, width };
                 files.insert(path.to_string(), tile.concat());
             }
             row = row.chunks_exact(256).map(complete_root).collect();
@@ -468,46 +393,30 @@ mod tests {
     #[test]
     fn roots_and_proofs_come_from_tiles() {
         let size = 66_000u64;
-        let leaves: Vec<_> = (0..size)
-            .map(|i| merkle::leaf_hash(&i.to_be_bytes()))
-            .collect();
+        let leaves: Vec<_> = (0..size).map(|i| merkle::leaf_hash(&i.to_be_bytes())).collect();
         let files = tiles(&leaves);
         let fetch = |path: TilePath| files.get(&path.to_string()).cloned().ok_or(path);
         let mut frontier = merkle::Frontier::new();
         leaves.iter().for_each(|leaf| frontier.push(*leaf));
         let root = frontier.root();
         let mut reader = TileReader::new(size, fetch);
-        assert_eq!(
-            merkle::root_from_read(size, |l, i| reader.hash(l, i)),
-            Ok(root)
-        );
+        assert_eq!(merkle::root_from_read(size, |l, i| reader.hash(l, i)), Ok(root));
         for index in [0, 255, 256, 65_535, 65_536, 65_999] {
             let proof = merkle::inclusion_proof(index, size, |l, i| reader.hash(l, i)).unwrap();
             let leaf = &leaves[index as usize];
-            assert_eq!(
-                merkle::verify_inclusion(leaf, index, size, &proof, &root),
-                Ok(())
-            );
+            assert_eq!(merkle::verify_inclusion(leaf, index, size, &proof, &root), Ok(()));
         }
         for old in [1, 256, 300, 65_536, 65_792, 65_999] {
             let proof = merkle::consistency_proof(old, size, |l, i| reader.hash(l, i)).unwrap();
             let mut frontier = merkle::Frontier::new();
-            leaves[..old as usize]
-                .iter()
-                .for_each(|leaf| frontier.push(*leaf));
+            leaves[..old as usize].iter().for_each(|leaf| frontier.push(*leaf));
             let old_root = frontier.root();
             let verdict = merkle::verify_consistency(old, &old_root, size, &root, &proof);
             assert_eq!(verdict, Ok(()), "{old}");
         }
-        assert!(matches!(
-            reader.hash(0, size),
-            Err(TileError::Outside { .. })
-        ));
+        assert!(matches!(reader.hash(0, size), Err(TileError::Outside { .. })));
         let mut narrow = TileReader::new(size, |_| Ok::<_, ()>(vec![0; 31]));
-        assert!(matches!(
-            narrow.hash(0, 0),
-            Err(TileError::Width { bytes: 31, .. })
-        ));
+        assert!(matches!(narrow.hash(0, 0), Err(TileError::Width { bytes: 31, .. })));
     }
 
     #[test]
@@ -516,14 +425,8 @@ mod tests {
         let file = encode_entries(entries.iter().copied());
         assert_eq!(file, b"\0\x03one\0\0\0\x03two");
         assert_eq!(parse_entries(&file), Ok(entries));
-        assert_eq!(
-            parse_entries(&file[..11]),
-            Err(EntriesError::Torn { at: 7 })
-        );
-        assert_eq!(
-            parse_entries(&[0; 514]),
-            Err(EntriesError::TooMany { at: 512 })
-        );
+        assert_eq!(parse_entries(&file[..11]), Err(EntriesError::Torn { at: 7 }));
+        assert_eq!(parse_entries(&[0; 514]), Err(EntriesError::TooMany { at: 512 }));
     }
 
     proptest! {

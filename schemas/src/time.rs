@@ -47,11 +47,7 @@ impl Timestamp {
 
     /// The instant so many milliseconds after 1970 began; `None` after the year 9999.
     pub const fn try_from_unix_ms(ms: u64) -> Option<Timestamp> {
-        if ms <= UNIX_MS_MAX {
-            Some(Timestamp(ms))
-        } else {
-            None
-        }
+        if ms <= UNIX_MS_MAX { Some(Timestamp(ms)) } else { None }
     }
 
     /// Milliseconds since 1970 began.
@@ -61,18 +57,15 @@ impl Timestamp {
 
     /// Reads RFC 3339 with an offset; digits below the millisecond are dropped.
     pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
-        let fail = |reason: String| TimeError {
-            text: text.chars().take(TEXT_MAX).collect(),
-            reason,
-        };
+        let fail =
+            |reason: String| TimeError { text: text.chars().take(TEXT_MAX).collect(), reason };
         if TEXT_MAX < text.len() {
             return Err(fail(format!("longer than {TEXT_MAX} characters")));
         }
         check_shape(text).map_err(|reason| fail(reason.to_owned()))?;
         let (civil, rest) = text.split_at(SHAPE.len());
-        let civil: DateTime = civil
-            .parse()
-            .map_err(|error: jiff::Error| fail(error.to_string()))?;
+        let civil: DateTime =
+            civil.parse().map_err(|error: jiff::Error| fail(error.to_string()))?;
         let (decimals, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-']).unwrap_or(0));
         let since = civil.duration_since(UNIX_START).as_millis();
         let offset = offset_ms(offset).map_err(|reason| fail(reason.to_owned()))?;
@@ -102,21 +95,13 @@ const UNIX_START: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// The first three digits of `.123…`, as milliseconds.
 fn milliseconds(decimals: &str) -> i128 {
-    let digits = decimals
-        .bytes()
-        .skip(1)
-        .chain(std::iter::repeat(b'0'))
-        .take(3);
+    let digits = decimals.bytes().skip(1).chain(std::iter::repeat(b'0')).take(3);
     digits.fold(0, |value, digit| value * 10 + i128::from(digit - b'0'))
 }
 
 /// The milliseconds that `Z` or `±hh:mm` is ahead of UTC.
 fn offset_ms(offset: &str) -> Result<i128, &'static str> {
-    let number = |range| {
-        offset
-            .get(range)
-            .and_then(|text: &str| text.parse::<i128>().ok())
-    };
+    let number = |range| offset.get(range).and_then(|text: &str| text.parse::<i128>().ok());
     let (hours, minutes) = (number(1..3).unwrap_or(0), number(4..6).unwrap_or(0));
     if 23 < hours || 59 < minutes {
         return Err("an offset lies between -23:59 and +23:59");
@@ -138,10 +123,7 @@ fn check_shape(text: &str) -> Result<(), &'static str> {
     }
     let mut rest = &bytes[SHAPE.len()..];
     if let Some(decimals) = rest.strip_prefix(b".") {
-        let digits = decimals
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = decimals.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits == 0 {
             return Err("a point without decimals");
         }
@@ -178,11 +160,7 @@ impl fmt::Display for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() {
-            to.collect_str(self)
-        } else {
-            to.serialize_u64(self.0)
-        }
+        if to.is_human_readable() { to.collect_str(self) } else { to.serialize_u64(self.0) }
     }
 }
 
@@ -251,10 +229,7 @@ pub struct EntryTime {
 impl EntryTime {
     /// An interval of one instant, as an unwitnessed log gives.
     pub const fn at(instant: Timestamp) -> EntryTime {
-        EntryTime {
-            lo: instant,
-            hi: instant,
-        }
+        EntryTime { lo: instant, hi: instant }
     }
 
     /// Between two quorum times. Cosignatures state whole seconds: the one without the entry was
@@ -284,11 +259,7 @@ mod tests {
             ("2026-03-01 08:15:00.123999Z", "2026-03-01T08:15:00.123Z"),
             ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(
-                Timestamp::parse(text).unwrap().to_string(),
-                written,
-                "{text}"
-            );
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), written, "{text}");
         }
     }
 

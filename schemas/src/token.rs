@@ -107,11 +107,7 @@ pub enum TokenError {
     #[error("the token is for {aud}, this node is {node}")]
     Audience { aud: String, node: String },
     #[error("the token was valid from {iat} until {exp}, it is now {now}")]
-    Expired {
-        iat: Timestamp,
-        exp: Timestamp,
-        now: Timestamp,
-    },
+    Expired { iat: Timestamp, exp: Timestamp, now: Timestamp },
     #[error("a token lives at most {LIFE_S_MAX} seconds")]
     TooLong,
 }
@@ -119,9 +115,7 @@ pub enum TokenError {
 impl Grant {
     /// Signs the grant; the text is what goes after `Bearer `.
     pub fn sign(&self, signer: &dyn Signer) -> Result<String, SignError> {
-        self.check().map_err(|fault| SignError::Malformed {
-            reason: fault.to_string(),
-        })?;
+        self.check().map_err(|fault| SignError::Malformed { reason: fault.to_string() })?;
         let mut protected = Encoder::new(Vec::new());
         self.write_protected(&mut protected, &signer.public().id())
             .expect("writing to memory does not fail");
@@ -152,14 +146,8 @@ impl Grant {
         e.i64(cose::LABEL_CONTENT_TYPE)?.str(CONTENT_TYPE)?;
         e.i64(cose::LABEL_KID)?.bytes(kid.bytes())?;
         e.i64(cose::LABEL_CLAIMS)?.map(4)?;
-        e.i64(ISS)?
-            .str(self.iss.as_str())?
-            .i64(AUD)?
-            .str(&self.aud)?;
-        e.i64(EXP)?
-            .u64(self.exp.unix_ms() / 1000)?
-            .i64(IAT)?
-            .u64(self.iat.unix_ms() / 1000)?;
+        e.i64(ISS)?.str(self.iss.as_str())?.i64(AUD)?.str(&self.aud)?;
+        e.i64(EXP)?.u64(self.exp.unix_ms() / 1000)?.i64(IAT)?.u64(self.iat.unix_ms() / 1000)?;
         Ok(())
     }
 
@@ -187,28 +175,15 @@ impl Token {
         cbor::scan(payload).map_err(|_| TokenError::Shape)?;
         let (signer, iss, aud, exp, iat) = parse_protected(message.protected)?;
         let (scope, purpose) = parse_payload(payload)?;
-        let grant = Grant {
-            iss,
-            aud,
-            scope,
-            purpose,
-            iat,
-            exp,
-        };
+        let grant = Grant { iss, aud, scope, purpose, iat, exp };
         grant.check()?;
         let mut again = Encoder::new(Vec::new());
-        grant
-            .write_protected(&mut again, &signer)
-            .expect("writing to memory does not fail");
+        grant.write_protected(&mut again, &signer).expect("writing to memory does not fail");
         let same = again.into_writer() == message.protected && grant.payload() == payload;
         if !same || message.unprotected != cose::EMPTY_MAP || !message.is_deterministic(&bytes) {
             return Err(TokenError::Shape);
         }
-        Ok(Token {
-            grant,
-            signer,
-            bytes,
-        })
+        Ok(Token { grant, signer, bytes })
     }
 
     /// The key that has to be known, in force, and `iss`'s.
@@ -229,18 +204,11 @@ impl Token {
         }
         let Grant { aud, iat, exp, .. } = &self.grant;
         if aud != node {
-            return Err(TokenError::Audience {
-                aud: aud.clone(),
-                node: node.to_owned(),
-            });
+            return Err(TokenError::Audience { aud: aud.clone(), node: node.to_owned() });
         }
         let skew = SKEW_S_MAX * 1000;
         if now.unix_ms() + skew < iat.unix_ms() || exp.unix_ms() + skew < now.unix_ms() {
-            return Err(TokenError::Expired {
-                iat: *iat,
-                exp: *exp,
-                now,
-            });
+            return Err(TokenError::Expired { iat: *iat, exp: *exp, now });
         }
         Ok(self.grant)
     }
@@ -252,34 +220,19 @@ fn parse_protected(bytes: &[u8]) -> Result<Protected, TokenError> {
     let field = |name| TokenError::Field { name };
     let d = &mut Decoder::new(bytes);
     let label = |d: &mut Decoder<'_>, wanted: i64| d.i64().ok().filter(|label| *label == wanted);
-    d.map()
-        .ok()
-        .flatten()
-        .filter(|count| *count == 4)
-        .ok_or(TokenError::Shape)?;
-    label(d, cose::LABEL_ALG)
-        .and_then(|_| label(d, cose::ALG_ED25519))
-        .ok_or(field("alg"))?;
+    d.map().ok().flatten().filter(|count| *count == 4).ok_or(TokenError::Shape)?;
+    label(d, cose::LABEL_ALG).and_then(|_| label(d, cose::ALG_ED25519)).ok_or(field("alg"))?;
     label(d, cose::LABEL_CONTENT_TYPE)
         .and_then(|_| d.str().ok().filter(|text| *text == CONTENT_TYPE))
         .ok_or(TokenError::Shape)?;
     let kid = label(d, cose::LABEL_KID).and_then(|_| d.bytes().ok()?.try_into().ok());
     let kid = KeyId::from_bytes(kid.ok_or(field("kid"))?);
-    label(d, cose::LABEL_CLAIMS)
-        .and_then(|_| d.map().ok().flatten())
-        .ok_or(field("claims"))?;
-    let iss = label(d, ISS)
-        .and_then(|_| d.str().ok()?.parse().ok())
-        .ok_or(field("iss"))?;
-    let aud = label(d, AUD)
-        .and_then(|_| d.str().ok())
-        .ok_or(field("aud"))?
-        .to_owned();
+    label(d, cose::LABEL_CLAIMS).and_then(|_| d.map().ok().flatten()).ok_or(field("claims"))?;
+    let iss = label(d, ISS).and_then(|_| d.str().ok()?.parse().ok()).ok_or(field("iss"))?;
+    let aud = label(d, AUD).and_then(|_| d.str().ok()).ok_or(field("aud"))?.to_owned();
     let mut second = |wanted, name| {
         let seconds = label(d, wanted).and_then(|_| d.u64().ok()?.checked_mul(1000));
-        seconds
-            .and_then(Timestamp::try_from_unix_ms)
-            .ok_or(field(name))
+        seconds.and_then(Timestamp::try_from_unix_ms).ok_or(field(name))
     };
     let (exp, iat) = (second(EXP, "exp")?, second(IAT, "iat")?);
     Ok((kid, iss, aud, exp, iat))
@@ -288,11 +241,7 @@ fn parse_protected(bytes: &[u8]) -> Result<Protected, TokenError> {
 fn parse_payload(bytes: &[u8]) -> Result<(Scope, String), TokenError> {
     let field = |name| TokenError::Field { name };
     let d = &mut Decoder::new(bytes);
-    d.map()
-        .ok()
-        .flatten()
-        .filter(|count| *count == 2)
-        .ok_or(TokenError::Shape)?;
+    d.map().ok().flatten().filter(|count| *count == 2).ok_or(TokenError::Shape)?;
     let text = |d: &mut Decoder<'_>, key: &'static str| {
         d.str().ok().filter(|name| *name == key)?;
         Some(d.str().ok()?.to_owned())
@@ -329,19 +278,9 @@ mod tests {
         let node = grant().aud;
         let text = grant().sign(&key).unwrap();
         let token = Token::parse(&text).unwrap();
-        assert_eq!(
-            token.clone().verify(key.public(), &node, at(30)),
-            Ok(grant())
-        );
-        assert_eq!(
-            token.clone().verify(key.public(), &node, at(-60)),
-            Ok(grant())
-        );
-        for (now, other) in [
-            (at(661), node.as_str()),
-            (at(-61), &node),
-            (at(30), "demo/x/1"),
-        ] {
+        assert_eq!(token.clone().verify(key.public(), &node, at(30)), Ok(grant()));
+        assert_eq!(token.clone().verify(key.public(), &node, at(-60)), Ok(grant()));
+        for (now, other) in [(at(661), node.as_str()), (at(-61), &node), (at(30), "demo/x/1")] {
             assert!(token.clone().verify(key.public(), other, now).is_err());
         }
         let stranger = SecretKey::from_seed([8; 32]);
@@ -352,14 +291,8 @@ mod tests {
     #[test]
     fn a_long_life_and_an_empty_purpose_are_refused_before_signing() {
         let key = SecretKey::from_seed([7; 32]);
-        let long = Grant {
-            exp: at(601),
-            ..grant()
-        };
-        let aimless = Grant {
-            purpose: String::new(),
-            ..grant()
-        };
+        let long = Grant { exp: at(601), ..grant() };
+        let aimless = Grant { purpose: String::new(), ..grant() };
         assert!(long.sign(&key).is_err() && aimless.sign(&key).is_err());
     }
 

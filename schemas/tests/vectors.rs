@@ -47,8 +47,7 @@ fn items(value: &serde_json::Value) -> &[serde_json::Value] {
 
 fn text<'a>(value: &'a serde_json::Value, name: &str) -> &'a str {
     let text = value[name].as_str();
-    text.ok_or_else(|| format!("no text {name} in {value}"))
-        .expect("a vector has the text")
+    text.ok_or_else(|| format!("no text {name} in {value}")).expect("a vector has the text")
 }
 
 /// Hexadecimal of either case, spaces ignored.
@@ -59,7 +58,5 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn unbase64(text: &str) -> Vec<u8> {
     use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .expect("vectors are base64")
+    base64::engine::general_purpose::STANDARD.decode(text).expect("vectors are base64")
 }

@@ -50,13 +50,7 @@ mod tests {
     /// The bytes of a page's `hex` blocks, without comments, and its `note` and `token` blocks.
     fn examples(page: &str) -> Vec<String> {
         let blocks = page.split("```").skip(1).step_by(2);
-        let code = |line: &str| {
-            line.split("  #")
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        };
+        let code = |line: &str| line.split("  #").next().unwrap_or_default().trim().to_owned();
         let example = |block: &str| {
             let (kind, text) = block.split_once('\n')?;
             match kind {
@@ -80,9 +74,7 @@ mod tests {
     #[test]
     fn examples_in_the_specification_are_those_of_the_vectors() {
         let mut known = Vec::new();
-        files()
-            .iter()
-            .for_each(|(_, value)| texts(value, &mut known));
+        files().iter().for_each(|(_, value)| texts(value, &mut known));
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/spec");
         let mut pages = 0;
         for page in std::fs::read_dir(folder).unwrap() {

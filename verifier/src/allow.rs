@@ -171,23 +171,14 @@ pub fn check(text: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Que
     let Statement::Query(query) = &statement else {
         return Err(NotAllowed::NotOneSelect);
     };
-    let mut walk = Walk {
-        parameters,
-        named: BTreeSet::new(),
-        tables: BTreeSet::new(),
-        seen: BTreeSet::new(),
-    };
+    let mut walk =
+        Walk { parameters, named: BTreeSet::new(), tables: BTreeSet::new(), seen: BTreeSet::new() };
     if let ControlFlow::Break(refused) = statement.visit(&mut walk) {
         return Err(refused);
     }
     let required = need::required(query);
     let Walk { tables, seen, .. } = walk;
-    Ok(Query {
-        statement,
-        tables,
-        required,
-        parameters: seen,
-    })
+    Ok(Query { statement, tables, required, parameters: seen })
 }
 
 impl Query {
@@ -198,13 +189,8 @@ impl Query {
         as_of_ms: i64,
     ) -> Statement {
         let mut statement = self.statement.clone();
-        let _: ControlFlow<()> = ast::VisitMut::visit(
-            &mut statement,
-            &mut Bind {
-                parameters,
-                as_of_ms,
-            },
-        );
+        let _: ControlFlow<()> =
+            ast::VisitMut::visit(&mut statement, &mut Bind { parameters, as_of_ms });
         statement
     }
 }
@@ -225,11 +211,7 @@ fn refuse(what: impl Into<String>) -> Verdict {
 }
 
 fn refuse_if(condition: bool, what: &str) -> Verdict {
-    if condition {
-        refuse(what)
-    } else {
-        ControlFlow::Continue(())
-    }
+    if condition { refuse(what) } else { ControlFlow::Continue(()) }
 }
 
 impl Visitor for Walk<'_> {
@@ -245,15 +227,9 @@ impl Visitor for Walk<'_> {
                 self.named.insert(name);
             }
         }
-        refuse_if(
-            query.limit_clause.is_some() || query.fetch.is_some(),
-            "LIMIT",
-        )?;
+        refuse_if(query.limit_clause.is_some() || query.fetch.is_some(), "LIMIT")?;
         refuse_if(!query.locks.is_empty() || query.for_clause.is_some(), "FOR")?;
-        refuse_if(
-            query.settings.is_some() || query.format_clause.is_some(),
-            "SETTINGS or FORMAT",
-        )?;
+        refuse_if(query.settings.is_some() || query.format_clause.is_some(), "SETTINGS or FORMAT")?;
         refuse_if(!query.pipe_operators.is_empty(), "a pipe operator")?;
         body(&query.body)
     }
@@ -274,10 +250,7 @@ impl Visitor for Walk<'_> {
             || select.value_table_mode.is_some()
             || select.flavor != ast::SelectFlavor::Standard;
         refuse_if(strange, "a SELECT clause outside the standard")?;
-        refuse_if(
-            matches!(select.distinct, Some(ast::Distinct::On(_))),
-            "DISTINCT ON",
-        )?;
+        refuse_if(matches!(select.distinct, Some(ast::Distinct::On(_))), "DISTINCT ON")?;
         let GroupByExpr::Expressions(_, modifiers) = &select.group_by else {
             return refuse("GROUP BY ALL");
         };
@@ -310,9 +283,9 @@ impl Visitor for Walk<'_> {
                 refuse_if(!plain, "a table function, hint, version or sample")?;
                 self.table(name)
             }
-            TableFactor::Derived {
-                lateral, sample, ..
-            } => refuse_if(*lateral || sample.is_some(), "LATERAL or a sample"),
+            TableFactor::Derived { lateral, sample, .. } => {
+                refuse_if(*lateral || sample.is_some(), "LATERAL or a sample")
+            }
             TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
             other => refuse(format!("{other}")),
         }
@@ -340,24 +313,13 @@ impl Visitor for Walk<'_> {
             Expr::Like { any, .. } => refuse_if(*any, "LIKE ANY"),
             Expr::BinaryOp { op, .. } => refuse_if(!plain_operator(op), &format!("operator {op}")),
             Expr::UnaryOp { op, .. } => {
-                let plain = matches!(
-                    op,
-                    UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::Plus
-                );
+                let plain =
+                    matches!(op, UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::Plus);
                 refuse_if(!plain, &format!("operator {op}"))
             }
-            Expr::Cast {
-                kind,
-                data_type,
-                array,
-                format,
-                ..
-            } => {
+            Expr::Cast { kind, data_type, array, format, .. } => {
                 let plain = matches!(kind, CastKind::Cast) && !array && format.is_none();
-                refuse_if(
-                    !plain || !plain_type(data_type),
-                    &format!("a cast to {data_type}"),
-                )
+                refuse_if(!plain || !plain_type(data_type), &format!("a cast to {data_type}"))
             }
             Expr::Exists { subquery, .. } => join::check_exists(subquery),
             Expr::Value(value) => self.value(&value.value),
@@ -406,17 +368,9 @@ impl Walk<'_> {
 fn body(body: &SetExpr) -> Verdict {
     match body {
         SetExpr::Select(_) | SetExpr::Query(_) => ControlFlow::Continue(()),
-        SetExpr::SetOperation {
-            left,
-            right,
-            set_quantifier,
-            ..
-        } => {
+        SetExpr::SetOperation { left, right, set_quantifier, .. } => {
             use ast::SetQuantifier::{All, Distinct, None};
-            refuse_if(
-                !matches!(set_quantifier, All | Distinct | None),
-                "a set operation BY NAME",
-            )?;
+            refuse_if(!matches!(set_quantifier, All | Distinct | None), "a set operation BY NAME")?;
             self::body(left)?;
             self::body(right)
         }
@@ -521,10 +475,7 @@ impl VisitorMut for Bind<'_> {
 fn integer(number: i64) -> Expr {
     let digits = Expr::value(Value::Number(number.unsigned_abs().to_string(), false));
     if number < 0 {
-        let negated = Expr::UnaryOp {
-            op: UnaryOperator::Minus,
-            expr: Box::new(digits),
-        };
+        let negated = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(digits) };
         return Expr::Nested(Box::new(negated));
     }
     digits

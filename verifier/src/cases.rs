@@ -26,21 +26,9 @@ use crate::table::TableSet;
 
 /// Ways to cut a run up, each of which must give what [`SHAPE`] gives.
 const SHAPES: &[Shape] = &[
-    Shape {
-        buckets: Some(1),
-        partitions: 3,
-        batch_rows: 1,
-    },
-    Shape {
-        buckets: Some(7),
-        partitions: 1,
-        batch_rows: 1,
-    },
-    Shape {
-        buckets: Some(7),
-        partitions: 3,
-        batch_rows: 8192,
-    },
+    Shape { buckets: Some(1), partitions: 3, batch_rows: 1 },
+    Shape { buckets: Some(7), partitions: 1, batch_rows: 1 },
+    Shape { buckets: Some(7), partitions: 3, batch_rows: 8192 },
 ];
 
 /// What became of one case.
@@ -80,42 +68,24 @@ pub fn test(pack: Pack) -> Result<Vec<CaseResult>, JudgeError> {
 fn test_rule(judge: &Judge, rule: &Rule, results: &mut Vec<CaseResult>) {
     let code = rule.header.code.clone();
     let mut push = |case: String, fault: Option<String>| {
-        results.push(CaseResult {
-            code: code.clone(),
-            case,
-            fault,
-        });
+        results.push(CaseResult { code: code.clone(), case, fault });
     };
     let cases = match parse(&rule.cases) {
         Ok(cases) => cases,
         Err(fault) => return push("the page of cases".to_owned(), Some(fault)),
     };
-    let silent: BTreeSet<&str> = cases
-        .iter()
-        .filter(|case| !case.fires)
-        .map(|case| case.title.as_str())
-        .collect();
-    let untested = rule
-        .header
-        .innocent
-        .iter()
-        .find(|line| !silent.contains(line.as_str()));
+    let silent: BTreeSet<&str> =
+        cases.iter().filter(|case| !case.fires).map(|case| case.title.as_str()).collect();
+    let untested = rule.header.innocent.iter().find(|line| !silent.contains(line.as_str()));
     if let Some(line) = untested {
-        push(
-            "the page of cases".to_owned(),
-            Some(format!("it lacks `## Silent: {line}`")),
-        );
+        push("the page of cases".to_owned(), Some(format!("it lacks `## Silent: {line}`")));
     }
     if silent.is_empty() || cases.len() == silent.len() {
         let fault = "it needs a `## Fires:` and a `## Silent:`".to_owned();
         push("the page of cases".to_owned(), Some(fault));
     }
     for case in &cases {
-        let heading = format!(
-            "{}: {}",
-            if case.fires { "Fires" } else { "Silent" },
-            case.title
-        );
+        let heading = format!("{}: {}", if case.fires { "Fires" } else { "Silent" }, case.title);
         push(heading, run(judge, rule, case).err());
     }
 }
@@ -130,20 +100,14 @@ fn run(judge: &Judge, rule: &Rule, case: &Case) -> Result<(), String> {
         None => newest(&tables),
     };
     let only = Some(BTreeSet::from([rule.header.code.clone()]));
-    let options = JudgeOptions {
-        as_of,
-        memory_max: MEMORY_DEFAULT,
-        only,
-    };
+    let options = JudgeOptions { as_of, memory_max: MEMORY_DEFAULT, only };
     let found = findings(judge, &tables, &options, SHAPE)?;
     compare(case, &found)?;
     let shuffled = shuffle(&tables)?;
     for shape in SHAPES {
         let other = findings(judge, &shuffled, &options, *shape)?;
         if other != found {
-            return Err(format!(
-                "the findings depend on how the run is cut up ({shape:?})"
-            ));
+            return Err(format!("the findings depend on how the run is cut up ({shape:?})"));
         }
     }
     Ok(())
@@ -155,9 +119,7 @@ fn findings(
     options: &JudgeOptions,
     shape: Shape,
 ) -> Result<Vec<Finding>, String> {
-    let judged = judge
-        .run_shaped(tables, options, shape)
-        .map_err(|error| error.to_string())?;
+    let judged = judge.run_shaped(tables, options, shape).map_err(|error| error.to_string())?;
     match judged.failed.first() {
         Some(failed) => Err(failed.reason.clone()),
         None => Ok(judged.findings),
@@ -167,12 +129,7 @@ fn findings(
 fn compare(case: &Case, found: &[Finding]) -> Result<(), String> {
     let mut reader = ::csv::Reader::from_reader(case.expected.as_bytes());
     let fault = |error: ::csv::Error| format!("block `findings`: {error}");
-    let columns: Vec<String> = reader
-        .headers()
-        .map_err(fault)?
-        .iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = reader.headers().map_err(fault)?.iter().map(str::to_owned).collect();
     let mut expected: Vec<Vec<String>> = Vec::new();
     for record in reader.records() {
         expected.push(record.map_err(fault)?.iter().map(str::to_owned).collect());
@@ -200,9 +157,7 @@ fn compare(case: &Case, found: &[Finding]) -> Result<(), String> {
 
 /// A field of a finding, or one of its further columns, as text.
 fn text(finding: &Value, column: &str) -> String {
-    let value = finding
-        .get(column)
-        .or_else(|| finding.get("columns")?.get(column));
+    let value = finding.get(column).or_else(|| finding.get("columns")?.get(column));
     match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) => String::new(),
@@ -253,10 +208,7 @@ pub fn newest(tables: &TableSet) -> Timestamp {
             }
         }
     }
-    u64::try_from(newest)
-        .ok()
-        .and_then(Timestamp::try_from_unix_ms)
-        .unwrap_or(Timestamp::EPOCH)
+    u64::try_from(newest).ok().and_then(Timestamp::try_from_unix_ms).unwrap_or(Timestamp::EPOCH)
 }
 
 /// The same rows in another order, in batches of at most three.
@@ -284,9 +236,7 @@ fn parse(page: &str) -> Result<Vec<Case>, String> {
         let place = |problem: &str| format!("line {}: {problem}", number + 1);
         if let Some((info, mut text)) = block.take() {
             if line.trim_end() == "```" {
-                let case = cases
-                    .last_mut()
-                    .ok_or_else(|| place("a block outside a case"))?;
+                let case = cases.last_mut().ok_or_else(|| place("a block outside a case"))?;
                 close(case, &info, text).map_err(|problem| place(&problem))?;
             } else {
                 text.push_str(line);
@@ -301,11 +251,7 @@ fn parse(page: &str) -> Result<Vec<Case>, String> {
                 Some(("Silent", title)) => (false, title),
                 _ => return Err(place("a heading is `## Fires: …` or `## Silent: …`")),
             };
-            cases.push(Case {
-                fires,
-                title: title.trim().to_owned(),
-                ..Case::default()
-            });
+            cases.push(Case { fires, title: title.trim().to_owned(), ..Case::default() });
         } else if let Some(case) = cases.last_mut() {
             case.why.push_str(line);
         }
@@ -322,9 +268,7 @@ fn close(case: &mut Case, info: &str, text: String) -> Result<(), String> {
         None if info == "findings" => case.expected = text,
         None if info == "as_of" => case.as_of = Some(text),
         _ => {
-            return Err(format!(
-                "a block is `csv <table>`, `as_of` or `findings`, not `{info}`"
-            ));
+            return Err(format!("a block is `csv <table>`, `as_of` or `findings`, not `{info}`"));
         }
     }
     Ok(())

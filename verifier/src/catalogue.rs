@@ -93,11 +93,7 @@ pub fn page(packs: &[Pack]) -> String {
                 view.severity,
                 view.class,
                 view.scope,
-                view.tables
-                    .iter()
-                    .map(|name| format!("`{name}`"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                view.tables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             );
         }
         for rule in &pack.rules {
@@ -121,12 +117,7 @@ fn section(pack: &Pack, rule: &Rule, page: &mut String) {
     if !view.required.is_empty() {
         let _fmt = writeln!(page, "- there are no rows in {}.", view.required.join(", "));
     }
-    let _fmt = write!(
-        page,
-        "\nBasis: {}.\n\nAnswer: {}\n",
-        view.basis.join("; "),
-        view.answer
-    );
+    let _fmt = write!(page, "\nBasis: {}.\n\nAnswer: {}\n", view.basis.join("; "), view.answer);
 }
 
 fn parameters(pack: &Pack, page: &mut String) {

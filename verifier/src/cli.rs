@@ -179,11 +179,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nobody is left to tell if the terminal is gone.
             let _printed = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             return exit.into();
         }
     };
@@ -206,10 +202,7 @@ fn table_file(text: &str) -> Result<TableFile, String> {
         Some(near) => format!("there is no table `{name}`; did you mean `{near}`?"),
         None => format!("there is no table `{name}`; `hallmark-verify tables` lists all"),
     })?;
-    Ok(TableFile {
-        table,
-        path: path.into(),
-    })
+    Ok(TableFile { table, path: path.into() })
 }
 
 /// Bytes with an optional `K`, `M` or `G` (powers of 1,024).
@@ -223,10 +216,7 @@ fn size(text: &str) -> Result<usize, String> {
         _ => (text, 0),
     };
     let number: usize = digits.trim().parse().map_err(|_| wrong())?;
-    number
-        .checked_mul(1 << shift)
-        .filter(|bytes| MEMORY_MIN <= *bytes)
-        .ok_or_else(wrong)
+    number.checked_mul(1 << shift).filter(|bytes| MEMORY_MIN <= *bytes).ok_or_else(wrong)
 }
 
 /// Least memory that a query can start with: 16 MiB.
@@ -242,19 +232,9 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         command.clone().debug_assert();
-        for sub in command
-            .get_subcommands()
-            .filter(|sub| sub.get_name() != "help")
-        {
-            let help = sub
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                help.contains("Example"),
-                "{} has no examples",
-                sub.get_name()
-            );
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no examples", sub.get_name());
         }
     }
 
@@ -263,19 +243,8 @@ mod tests {
         assert_eq!(size("512M"), Ok(512 << 20));
         assert_eq!(size("4GiB"), Ok(4 << 30));
         assert!(size("12").is_err() && size("much").is_err());
-        assert_eq!(
-            table_file("meter_readings=a.csv").unwrap().table.name,
-            "meter_readings"
-        );
-        assert!(
-            table_file("meter_reading=a.csv")
-                .unwrap_err()
-                .contains("`meter_readings`")
-        );
-        assert!(
-            table_file("meter_readings")
-                .unwrap_err()
-                .contains("NAME=FILE")
-        );
+        assert_eq!(table_file("meter_readings=a.csv").unwrap().table.name, "meter_readings");
+        assert!(table_file("meter_reading=a.csv").unwrap_err().contains("`meter_readings`"));
+        assert!(table_file("meter_readings").unwrap_err().contains("NAME=FILE"));
     }
 }

@@ -68,11 +68,7 @@ pub struct Bodies {
 #[derive(Debug)]
 enum Place {
     Memory(Box<[u8]>),
-    File {
-        file: usize,
-        offset: u64,
-        bytes: usize,
-    },
+    File { file: usize, offset: u64, bytes: usize },
     Erased,
 }
 
@@ -96,14 +92,7 @@ impl Bodies {
 
     /// Notes that the body lies at `offset` of a registered file. The first place found is kept.
     pub fn add_in_file(&mut self, id: ContentId, file: usize, offset: u64, bytes: usize) {
-        self.add(
-            id,
-            Place::File {
-                file,
-                offset,
-                bytes,
-            },
-        );
+        self.add(id, Place::File { file, offset, bytes });
     }
 
     /// Keeps a body in memory.
@@ -144,11 +133,7 @@ impl Bodies {
             None => Ok(Held::Missing),
             Some(Place::Erased) => Ok(Held::Erased),
             Some(Place::Memory(body)) => Ok(Held::Bytes(body.to_vec())),
-            Some(Place::File {
-                file,
-                offset,
-                bytes,
-            }) => {
+            Some(Place::File { file, offset, bytes }) => {
                 let mut file = self.files[*file].lock().map_err(|_| io::ErrorKind::Other)?;
                 file.seek(SeekFrom::Start(*offset))?;
                 let mut body = vec![0; *bytes];
@@ -357,8 +342,6 @@ pub struct Proven {
 impl Proven {
     /// What the defects alone make of the check.
     pub fn exit(&self) -> Exit {
-        self.defects
-            .iter()
-            .fold(Exit::Done, |exit, defect| exit.or(defect.kind.exit()))
+        self.defects.iter().fold(Exit::Done, |exit, defect| exit.or(defect.kind.exit()))
     }
 }

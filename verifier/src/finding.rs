@@ -82,14 +82,8 @@ pub(crate) const RESERVED: &[&str] = &[
     "effect_unit",
 ];
 /// Those that every rule must return.
-pub(crate) const REQUIRED: &[&str] = &[
-    "subject",
-    "anchor",
-    "period_start",
-    "period_end",
-    "evidence",
-    "evidence_count",
-];
+pub(crate) const REQUIRED: &[&str] =
+    &["subject", "anchor", "period_start", "period_end", "evidence", "evidence_count"];
 
 /// A rule's row, taken out of Arrow.
 #[derive(Clone, Debug, Default)]
@@ -156,12 +150,7 @@ impl Finding {
     /// What findings are sorted by; the rest of a finding follows from the rule and the row.
     pub(crate) fn order(&self) -> (String, String, String, String) {
         let rest = serde_json::to_string(self).unwrap_or_default();
-        (
-            self.code.clone(),
-            self.subject.clone(),
-            self.anchor.clone(),
-            rest,
-        )
+        (self.code.clone(), self.subject.clone(), self.anchor.clone(), rest)
     }
 
     fn fill(&self, template: &str) -> String {
@@ -184,9 +173,7 @@ impl Finding {
             "period_end" => instant(self.period_end),
             "evidence_count" => self.evidence_count.to_string(),
             "severity" => self.severity.to_string(),
-            "effect" => self
-                .effect
-                .map_or("?".to_owned(), |effect| effect.to_string()),
+            "effect" => self.effect.map_or("?".to_owned(), |effect| effect.to_string()),
             "effect_unit" => self.effect_unit.clone().unwrap_or_default(),
             _ => match self.columns.get(name) {
                 Some(Value::String(text)) => text.clone(),
@@ -220,9 +207,7 @@ pub(crate) fn pieces(template: &str) -> Vec<Piece<'_>> {
 }
 
 fn expiry(from: Timestamp, days: u32) -> Timestamp {
-    let ms = from
-        .unix_ms()
-        .saturating_add(u64::from(days).saturating_mul(DAY_MS));
+    let ms = from.unix_ms().saturating_add(u64::from(days).saturating_mul(DAY_MS));
     Timestamp::try_from_unix_ms(ms).unwrap_or(Timestamp::MAX)
 }
 
@@ -239,9 +224,6 @@ mod tests {
                 Piece::Column(name) => format!("c:{name}"),
             })
             .collect();
-        assert_eq!(
-            joined,
-            ["t:", "c:a", "t: lost ", "c:b", "t:", "c:c", "t:, {d"]
-        );
+        assert_eq!(joined, ["t:", "c:a", "t: lost ", "c:b", "t:", "c:c", "t:, {d"]);
     }
 }

@@ -16,14 +16,8 @@ pub mod distance_m;
 pub mod unix_ms;
 
 /// Their names, as rules write them.
-pub const NAMES: &[&str] = &[
-    "base_amount",
-    "base_unit",
-    "copied_windows",
-    "distance_m",
-    "from_unix_ms",
-    "unix_ms",
-];
+pub const NAMES: &[&str] =
+    &["base_amount", "base_unit", "copied_windows", "distance_m", "from_unix_ms", "unix_ms"];
 
 /// Makes them known to a session.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
@@ -38,8 +32,6 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     ] {
         state.register_udf(Arc::new(function))?;
     }
-    state.register_udaf(Arc::new(AggregateUDF::from(
-        copied_windows::CopiedWindows::new(),
-    )))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(copied_windows::CopiedWindows::new())))?;
     Ok(())
 }

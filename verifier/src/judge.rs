@@ -59,11 +59,7 @@ pub(crate) struct Shape {
 }
 
 /// One partition, batches of 8,192 rows.
-pub(crate) const SHAPE: Shape = Shape {
-    buckets: None,
-    partitions: 1,
-    batch_rows: 8192,
-};
+pub(crate) const SHAPE: Shape = Shape { buckets: None, partitions: 1, batch_rows: 8192 };
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -183,15 +179,10 @@ impl Judge {
     ) -> Result<Judged, JudgeError> {
         let rules = self.chosen(options)?;
         let mut tables = tables.clone();
-        if rules
-            .iter()
-            .any(|bound| bound.rule.query.tables.contains("meter_days"))
+        if rules.iter().any(|bound| bound.rule.query.tables.contains("meter_days"))
             && tables.rows("meter_days") == 0
         {
-            tables.insert(
-                "meter_days",
-                summary::meter_days(&tables).map_err(JudgeError::Divide)?,
-            );
+            tables.insert("meter_days", summary::meter_days(&tables).map_err(JudgeError::Divide)?);
         }
         let mut outcome = outcome::Outcome::new(options.as_of);
         for stage in [1, 2] {
@@ -199,17 +190,11 @@ impl Judge {
                 outcome.publish(&mut tables).map_err(JudgeError::Divide)?;
             }
             let mut families: BTreeMap<Option<Family>, Vec<Bound<'_>>> = BTreeMap::new();
-            for bound in rules
-                .iter()
-                .filter(|bound| bound.rule.header.stage == stage)
-            {
+            for bound in rules.iter().filter(|bound| bound.rule.header.stage == stage) {
                 let missing = missing_tables(bound.rule, &tables);
                 if missing.is_empty() {
                     outcome.ran(&bound.rule.header.code);
-                    families
-                        .entry(bound.rule.header.scope.family())
-                        .or_default()
-                        .push(*bound);
+                    families.entry(bound.rule.header.scope.family()).or_default().push(*bound);
                 } else {
                     outcome.silent(&bound.rule.header.code, &missing);
                 }
@@ -238,10 +223,8 @@ impl Judge {
     }
 
     fn bound(&self, choose: &dyn Fn(&Rule) -> bool) -> Vec<Bound<'_>> {
-        let all = self
-            .packs
-            .iter()
-            .flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
+        let all =
+            self.packs.iter().flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
         let retired = |rule: &Rule| rule.header.status == Status::Retired;
         all.filter(|(_, rule)| choose(rule) && !retired(rule))
             .map(|(pack, rule)| Bound { rule, pack })
@@ -257,12 +240,7 @@ impl Judged {
 }
 
 fn missing_tables(rule: &Rule, tables: &TableSet) -> Vec<String> {
-    rule.query
-        .required
-        .iter()
-        .filter(|name| tables.rows(name) == 0)
-        .cloned()
-        .collect()
+    rule.query.required.iter().filter(|name| tables.rows(name) == 0).cloned().collect()
 }
 
 /// Runs the rules on every bucket, as many buckets at once as there are cores.
@@ -283,10 +261,7 @@ fn run_buckets(
                 return Ok(());
             };
             let found = engine::run(tables, rules, bucket, &runtime, options.as_of, shape)?;
-            answers
-                .lock()
-                .expect("a judging thread never panics with the lock")
-                .extend(found);
+            answers.lock().expect("a judging thread never panics with the lock").extend(found);
         }
     };
     std::thread::scope(|scope| {
@@ -300,15 +275,11 @@ fn run_buckets(
             })
             .collect::<Result<_, _>>()?;
         for thread in threads {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         }
         Ok::<(), JudgeError>(())
     })?;
-    Ok(answers
-        .into_inner()
-        .expect("a judging thread never panics with the lock"))
+    Ok(answers.into_inner().expect("a judging thread never panics with the lock"))
 }
 
 fn on_thread<T: Send>(

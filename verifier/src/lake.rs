@@ -91,38 +91,24 @@ pub fn append(
 ) -> Result<(), LakeError> {
     let held = next_entry(folder, origin)?;
     if held != range.start {
-        return Err(LakeError::Gap {
-            log: origin.to_owned(),
-            held,
-            given: range.start,
-        });
+        return Err(LakeError::Gap { log: origin.to_owned(), held, given: range.start });
     }
-    let name = format!(
-        "{}-{}-{}",
-        layout::peer_name(origin),
-        range.start,
-        range.end
-    );
+    let name = format!("{}-{}-{}", layout::peer_name(origin), range.start, range.end);
     for (table, batches) in rows.iter().filter(|(_, batches)| !batches.is_empty()) {
         write(&folder.join(table), &name, batches)?;
     }
     let schema = Arc::new(Schema::new(vec![Field::new("log", DataType::Utf8, false)]));
     let log = Arc::new(StringArray::from(vec![origin]));
-    write(
-        &folder.join(RANGES),
-        &name,
-        &[RecordBatch::try_new(schema, vec![log])?],
-    )
+    write(&folder.join(RANGES), &name, &[RecordBatch::try_new(schema, vec![log])?])
 }
 
 /// Replaces the whole of a table that is derived from all logs together, such as `defects`.
 pub fn replace(folder: &Path, table: &str, batches: &[RecordBatch]) -> Result<(), LakeError> {
     match batches.is_empty() {
         true => match fs::remove_file(folder.join(table).join("whole.parquet")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LakeError::Io {
-                path: folder.join(table),
-                source: error,
-            }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(LakeError::Io { path: folder.join(table), source: error })
+            }
             _ => Ok(()),
         },
         false => write(&folder.join(table), "whole", batches),
@@ -139,11 +125,7 @@ pub fn read_rows(folder: &Path) -> Result<TableSet, LakeError> {
     let complete = ranges(folder)?;
     let mut set = TableSet::new();
     for path in paths(folder)? {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let known = table::declared(&name).is_some() || name == REPLACEMENTS;
         if !path.is_dir() || !known {
             continue;
@@ -175,16 +157,8 @@ fn ranges(folder: &Path) -> Result<BTreeMap<String, u64>, LakeError> {
 
 /// The log and the range in a file's name.
 fn range_of(path: &Path) -> Option<(String, Range<u64>)> {
-    let mut parts = path
-        .file_name()?
-        .to_str()?
-        .strip_suffix(".parquet")?
-        .split('-');
-    let (log, from, to) = (
-        parts.next()?,
-        parts.next()?.parse().ok()?,
-        parts.next()?.parse().ok()?,
-    );
+    let mut parts = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split('-');
+    let (log, from, to) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     (log.len() == 64).then(|| (log.to_owned(), from..to))
 }
 
@@ -205,15 +179,10 @@ fn write(folder: &Path, name: &str, batches: &[RecordBatch]) -> Result<(), LakeE
         return Ok(());
     };
     fs::create_dir_all(folder).map_err(io(folder))?;
-    let (part, whole) = (
-        folder.join(format!("{name}.part")),
-        folder.join(format!("{name}.parquet")),
-    );
+    let (part, whole) =
+        (folder.join(format!("{name}.part")), folder.join(format!("{name}.parquet")));
     let file = File::create(&part).map_err(io(&part))?;
-    let parquet = |source| LakeError::Parquet {
-        path: part.clone(),
-        source,
-    };
+    let parquet = |source| LakeError::Parquet { path: part.clone(), source };
     let mut writer = ArrowWriter::try_new(file, first.schema(), None).map_err(parquet)?;
     for batch in batches {
         writer.write(batch).map_err(parquet)?;
@@ -224,48 +193,29 @@ fn write(folder: &Path, name: &str, batches: &[RecordBatch]) -> Result<(), LakeE
 }
 
 fn read_file(name: &str, path: &Path, set: &mut TableSet) -> Result<(), LakeError> {
-    let file = File::open(path).map_err(|source| LakeError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let parquet = |source| LakeError::Parquet {
-        path: path.to_owned(),
-        source,
-    };
+    let file =
+        File::open(path).map_err(|source| LakeError::Io { path: path.to_owned(), source })?;
+    let parquet = |source| LakeError::Parquet { path: path.to_owned(), source };
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
     let wanted = match table::declared(name) {
         Some(declared) => table::schema(declared),
         None => tabulate::replacements_schema(),
     };
     if builder.schema().fields() != wanted.fields() {
-        return Err(LakeError::Columns {
-            path: path.to_owned(),
-        });
+        return Err(LakeError::Columns { path: path.to_owned() });
     }
-    for batch in builder
-        .with_batch_size(table::BATCH_ROWS_MAX)
-        .build()
-        .map_err(parquet)?
-    {
+    for batch in builder.with_batch_size(table::BATCH_ROWS_MAX).build().map_err(parquet)? {
         let batch = batch?;
-        set.push(
-            name,
-            RecordBatch::try_new(Arc::clone(&wanted), batch.columns().to_vec())?,
-        );
+        set.push(name, RecordBatch::try_new(Arc::clone(&wanted), batch.columns().to_vec())?);
     }
     Ok(())
 }
 
 fn paths(folder: &Path) -> Result<Vec<PathBuf>, LakeError> {
     let list = || -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect()
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
-    let mut paths = list().map_err(|source| LakeError::Io {
-        path: folder.to_owned(),
-        source,
-    })?;
+    let mut paths = list().map_err(|source| LakeError::Io { path: folder.to_owned(), source })?;
     paths.sort();
     Ok(paths)
 }
@@ -292,12 +242,10 @@ fn lowest_log_only(set: TableSet) -> Result<TableSet, ArrowError> {
         for batch in batches {
             let keep = |(id, place)| !twice.contains(&id) || lowest.get(&id) == Some(&place);
             let mask: Vec<bool> = places(batch).into_iter().map(keep).collect();
-            out.push(
-                match mask.len() == batch.num_rows() && mask.contains(&false) {
-                    true => filter_record_batch(batch, &BooleanArray::from(mask))?,
-                    false => batch.clone(),
-                },
-            );
+            out.push(match mask.len() == batch.num_rows() && mask.contains(&false) {
+                true => filter_record_batch(batch, &BooleanArray::from(mask))?,
+                false => batch.clone(),
+            });
         }
         kept.insert(name, out);
     }
@@ -306,10 +254,7 @@ fn lowest_log_only(set: TableSet) -> Result<TableSet, ArrowError> {
 
 /// Content id and (log, entry) of each row; none for rows that no log holds.
 fn places(batch: &RecordBatch) -> Vec<(String, (String, i64))> {
-    let (ids, logs) = (
-        table::texts(batch, "content_id"),
-        table::texts(batch, "log"),
-    );
+    let (ids, logs) = (table::texts(batch, "content_id"), table::texts(batch, "log"));
     let entries = batch.column_by_name("entry");
     let entries = entries.and_then(|column| column.as_any().downcast_ref::<Int64Array>());
     let (Some(ids), Some(logs), Some(entries)) = (ids, logs, entries) else {
@@ -317,16 +262,8 @@ fn places(batch: &RecordBatch) -> Vec<(String, (String, i64))> {
     };
     (0..batch.num_rows())
         .map(|row| {
-            let log = if logs.is_null(row) {
-                ""
-            } else {
-                logs.value(row)
-            };
-            let entry = if entries.is_null(row) {
-                -1
-            } else {
-                entries.value(row)
-            };
+            let log = if logs.is_null(row) { "" } else { logs.value(row) };
+            let entry = if entries.is_null(row) { -1 } else { entries.value(row) };
             (ids.value(row).to_owned(), (log.to_owned(), entry))
         })
         .collect()

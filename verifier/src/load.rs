@@ -108,10 +108,7 @@ pub enum LoadError {
 impl LoadError {
     /// The error for a file or folder that the system does not give out.
     pub fn io(path: &Path, source: io::Error) -> LoadError {
-        LoadError::Io {
-            path: path.to_owned(),
-            source,
-        }
+        LoadError::Io { path: path.to_owned(), source }
     }
 
     /// The exit code of a command that ends with it.
@@ -148,11 +145,7 @@ pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadEr
     for path in inputs {
         let what = load_input(path, &mut evidence)?;
         let name = path.display().to_string();
-        evidence.sources.push(Source {
-            name,
-            what: what.to_owned(),
-            ..Source::default()
-        });
+        evidence.sources.push(Source { name, what: what.to_owned(), ..Source::default() });
     }
     for file in tables {
         load_table(file, &mut evidence)?;
@@ -186,16 +179,12 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
             Ok("node")
         }
         Some(Folder::Lake(folder)) => {
-            let tables = lake::read_rows(&folder).map_err(|source| LoadError::Lake {
-                path: folder,
-                source: Box::new(source),
-            })?;
+            let tables = lake::read_rows(&folder)
+                .map_err(|source| LoadError::Lake { path: folder, source: Box::new(source) })?;
             evidence.tables.append(tables);
             Ok("lake")
         }
-        None => Err(LoadError::NotEvidence {
-            path: path.to_owned(),
-        }),
+        None => Err(LoadError::NotEvidence { path: path.to_owned() }),
     }
 }
 
@@ -213,11 +202,7 @@ fn load_table(file: &TableFile, evidence: &mut Evidence) -> Result<(), LoadError
     let mut tables = TableSet::new();
     if is_parquet(path, &mut open)? {
         parquet::read(table, open, &mut source, &mut tables).map_err(|fault| {
-            LoadError::Parquet {
-                path: path.clone(),
-                table: table.name,
-                source: fault,
-            }
+            LoadError::Parquet { path: path.clone(), table: table.name, source: fault }
         })?;
     } else {
         csv::read(table, open, &mut source, &mut tables).map_err(|fault| LoadError::Csv {
@@ -258,10 +243,7 @@ fn digest(path: &Path) -> Result<String, LoadError> {
 pub fn table_named(name: &str) -> Result<&'static Table, Option<&'static str>> {
     table::table(name).ok_or_else(|| {
         let names = table::all_tables().iter().map(|table| table.name);
-        let near = names
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .min();
-        near.filter(|(distance, _)| *distance <= 3)
-            .map(|(_, known)| known)
+        let near = names.map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
+        near.filter(|(distance, _)| *distance <= 3).map(|(_, known)| known)
     })
 }

@@ -269,13 +269,9 @@ impl Pack {
             }
         }
         rules.sort_by(|a, b| a.header.code.cmp(&b.header.code));
-        if let Some(pair) = rules
-            .windows(2)
-            .find(|pair| pair[0].header.code == pair[1].header.code)
+        if let Some(pair) = rules.windows(2).find(|pair| pair[0].header.code == pair[1].header.code)
         {
-            return Err(PackError::TwoRules {
-                code: pair[0].header.code.clone(),
-            });
+            return Err(PackError::TwoRules { code: pair[0].header.code.clone() });
         }
         Ok(Pack {
             name: manifest.name,
@@ -300,35 +296,19 @@ impl Rule {
         cases: String,
         parameters: &BTreeMap<String, Parameter>,
     ) -> Result<Rule, PackError> {
-        let header: Header =
-            toml::from_str(&header_text(text)).map_err(|source| PackError::Toml {
-                file: file.to_owned(),
-                what: "rule header",
-                source: Box::new(source),
-            })?;
-        let wrong = |problem: String| PackError::Header {
-            file: file.to_owned(),
-            problem,
-        };
+        let header: Header = toml::from_str(&header_text(text)).map_err(|source| {
+            PackError::Toml { file: file.to_owned(), what: "rule header", source: Box::new(source) }
+        })?;
+        let wrong = |problem: String| PackError::Header { file: file.to_owned(), problem };
         check_place(file, &header.code).map_err(&wrong)?;
         check_header(&header).map_err(&wrong)?;
-        let query = allow::check(text, parameters).map_err(|source| PackError::Query {
-            file: file.to_owned(),
-            source,
-        })?;
+        let query = allow::check(text, parameters)
+            .map_err(|source| PackError::Query { file: file.to_owned(), source })?;
         if query.tables.contains("findings") != (header.stage == 2) {
-            return Err(wrong(
-                "stage is 2 exactly where the rule reads findings".to_owned(),
-            ));
+            return Err(wrong("stage is 2 exactly where the rule reads findings".to_owned()));
         }
         bucket::check_scope(header.scope, &query.tables).map_err(&wrong)?;
-        Ok(Rule {
-            header,
-            file: file.to_owned(),
-            text: text.to_owned(),
-            cases,
-            query,
-        })
+        Ok(Rule { header, file: file.to_owned(), text: text.to_owned(), cases, query })
     }
 }
 
@@ -359,9 +339,7 @@ pub(crate) fn check_place(file: &str, code: &str) -> Result<(), String> {
     if file.starts_with(&start) {
         Ok(())
     } else {
-        Err(format!(
-            "the file of {code} must be named {start}<slug>.sql"
-        ))
+        Err(format!("the file of {code} must be named {start}<slug>.sql"))
     }
 }
 
@@ -391,10 +369,7 @@ fn read_folder(
     prefix: &str,
     files: &mut BTreeMap<String, String>,
 ) -> Result<(), PackError> {
-    let fault = |path: &Path, source| PackError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let fault = |path: &Path, source| PackError::Read { path: path.to_owned(), source };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|source| fault(folder, source))? {
         let entry = entry.map_err(|source| fault(folder, source))?;
@@ -407,26 +382,14 @@ fn read_folder(
         let inside = format!("{prefix}{name}");
         if meta.is_dir() && prefix.is_empty() {
             read_folder(&path, &format!("{inside}/"), files)?;
-        } else if meta.is_file()
-            && [".sql", ".md", ".toml"]
-                .iter()
-                .any(|end| name.ends_with(end))
-        {
+        } else if meta.is_file() && [".sql", ".md", ".toml"].iter().any(|end| name.ends_with(end)) {
             if PACK_FILE_BYTES_MAX < meta.len() {
                 let limit = PACK_FILE_BYTES_MAX;
-                return Err(PackError::TooLarge {
-                    path,
-                    limit,
-                    what: "bytes",
-                });
+                return Err(PackError::TooLarge { path, limit, what: "bytes" });
             }
             if files.len() == PACK_FILES_MAX {
                 let limit = PACK_FILES_MAX as u64;
-                return Err(PackError::TooLarge {
-                    path: folder.to_owned(),
-                    limit,
-                    what: "files",
-                });
+                return Err(PackError::TooLarge { path: folder.to_owned(), limit, what: "files" });
             }
             let text = std::fs::read_to_string(&path).map_err(|source| fault(&path, source))?;
             files.insert(inside, text);

@@ -105,11 +105,7 @@ fn proven_log(log: &LogState) -> Option<ProvenLog> {
 /// The newest instant that the evidence knows of: no clock is asked.
 fn newest(stated: Option<Timestamp>, logs: &[ProvenLog], tables: &TableSet) -> Option<Timestamp> {
     let logs = logs.iter().map(|log| log.at);
-    stated
-        .into_iter()
-        .chain(logs)
-        .chain(table::newest_instant(tables))
-        .max()
+    stated.into_iter().chain(logs).chain(table::newest_instant(tables)).max()
 }
 
 /// Does `work` on every item, on all cores; results keep the order of the items.

@@ -77,10 +77,7 @@ pub struct Report {
 
 /// One thing that was read.
 #[derive(Clone, Debug, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of `Source`, which says what they mean"
-)]
+#[expect(missing_docs, reason = "the fields are those of `Source`, which says what they mean")]
 pub struct SourceView {
     pub name: String,
     pub what: String,
@@ -96,10 +93,7 @@ pub struct SourceView {
 
 /// Why a row was refused.
 #[derive(Clone, Debug, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of `RowFault`, which says what they mean"
-)]
+#[expect(missing_docs, reason = "the fields are those of `RowFault`, which says what they mean")]
 pub struct FaultView {
     pub line: u64,
     pub column: String,
@@ -122,10 +116,7 @@ pub struct NetworkView {
 
 /// One proven log.
 #[derive(Clone, Debug, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of `ProvenLog`, which says what they mean"
-)]
+#[expect(missing_docs, reason = "the fields are those of `ProvenLog`, which says what they mean")]
 pub struct LogView {
     pub origin: String,
     pub size: u64,
@@ -147,10 +138,7 @@ pub struct Counts {
 
 /// One defect.
 #[derive(Clone, Debug, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of `Defect`, which says what they mean"
-)]
+#[expect(missing_docs, reason = "the fields are those of `Defect`, which says what they mean")]
 pub struct DefectView {
     pub kind: &'static str,
     pub subject: String,
@@ -163,10 +151,7 @@ pub struct DefectView {
 
 /// One row of the table `coverage`.
 #[derive(Clone, Debug, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of `Coverage`, which says what they mean"
-)]
+#[expect(missing_docs, reason = "the fields are those of `Coverage`, which says what they mean")]
 pub struct CoverageView {
     pub log: String,
     pub issuer: Option<String>,
@@ -222,11 +207,7 @@ impl Report {
             defects: defects(proven),
             coverage: coverage(proven),
             notes: proven.notes.clone(),
-            verdict: Verdict {
-                exit: exit.code(),
-                word: word(exit),
-                sentence: String::new(),
-            },
+            verdict: Verdict { exit: exit.code(), word: word(exit), sentence: String::new() },
             exit,
         };
         report.verdict.sentence = text::verdict(&report);
@@ -239,24 +220,12 @@ fn is_evidence(name: &str) -> bool {
 }
 
 fn count(findings: &[Finding]) -> Counts {
-    let of = |severity| {
-        findings
-            .iter()
-            .filter(|one| one.severity == severity)
-            .count() as u64
-    };
-    Counts {
-        error: of(Severity::Error),
-        warning: of(Severity::Warning),
-        note: of(Severity::Note),
-    }
+    let of = |severity| findings.iter().filter(|one| one.severity == severity).count() as u64;
+    Counts { error: of(Severity::Error), warning: of(Severity::Warning), note: of(Severity::Note) }
 }
 
 fn exit_of(sources: &[Source], proven: &Proven, judged: &Judged, fail_on: Severity) -> Exit {
-    let found = judged
-        .findings
-        .iter()
-        .any(|finding| fail_on <= finding.severity);
+    let found = judged.findings.iter().any(|finding| fail_on <= finding.severity);
     let refused = sources.iter().any(|source| 0 < source.rows_refused);
     let when = |holds: bool, exit: Exit| if holds { exit } else { Exit::Done };
     proven
@@ -280,18 +249,9 @@ const fn word(exit: Exit) -> &'static str {
 /// Until when the logs of all registrars are known; `None` if one is missing.
 fn revocations_as_of(proven: &Proven) -> Option<Timestamp> {
     let network = proven.network.as_ref()?;
-    let of = |origin: &str| {
-        proven
-            .logs
-            .iter()
-            .find(|log| log.origin == origin)
-            .map(|log| log.at)
-    };
+    let of = |origin: &str| proven.logs.iter().find(|log| log.origin == origin).map(|log| log.at);
     let registrars = network.members.iter().filter(|member| {
-        let named = network
-            .registrars
-            .iter()
-            .any(|registrar| registrar.org == member.org);
+        let named = network.registrars.iter().any(|registrar| registrar.org == member.org);
         named || member.roles.contains(&Role::Registrar)
     });
     let times: Option<Vec<_>> = registrars.map(|member| of(&member.origin)).collect();
@@ -304,11 +264,7 @@ fn network(proven: &Proven) -> Option<NetworkView> {
         name: network.name.clone(),
         version: network.version,
         sha256: proven.network_digest.clone()?,
-        registrars: network
-            .registrars
-            .iter()
-            .map(|one| one.org.to_string())
-            .collect(),
+        registrars: network.registrars.iter().map(|one| one.org.to_string()).collect(),
     })
 }
 
@@ -362,19 +318,7 @@ impl From<Source> for SourceView {
 
 impl From<&ProvenLog> for LogView {
     fn from(log: &ProvenLog) -> LogView {
-        let ProvenLog {
-            origin,
-            size,
-            root,
-            at,
-            witnessed,
-        } = log.clone();
-        LogView {
-            origin,
-            size,
-            root,
-            at,
-            witnessed,
-        }
+        let ProvenLog { origin, size, root, at, witnessed } = log.clone();
+        LogView { origin, size, root, at, witnessed }
     }
 }

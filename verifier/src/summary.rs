@@ -61,9 +61,7 @@ fn collect(batch: &RecordBatch, days: &mut BTreeMap<Key, Vec<Reading>>) -> Resul
     };
     let integers = |name: &str| {
         let column = batch.column_by_name(name);
-        column
-            .map(|column| cast(column, &DataType::Int64))
-            .transpose()
+        column.map(|column| cast(column, &DataType::Int64)).transpose()
     };
     let (Some(device), Some(quantity), Some(id)) =
         (text("device"), text("quantity"), text("content_id"))
@@ -71,17 +69,12 @@ fn collect(batch: &RecordBatch, days: &mut BTreeMap<Key, Vec<Reading>>) -> Resul
         return Ok(());
     };
     let (facility, unit, statistic) = (text("facility"), text("unit"), text("statistic"));
-    let (Some(at), Some(interval), Some(amount)) = (
-        integers("read_at")?,
-        integers("interval_s")?,
-        integers("amount")?,
-    ) else {
+    let (Some(at), Some(interval), Some(amount)) =
+        (integers("read_at")?, integers("interval_s")?, integers("amount")?)
+    else {
         return Ok(());
     };
-    let (at, interval) = (
-        at.as_primitive::<Int64Type>(),
-        interval.as_primitive::<Int64Type>(),
-    );
+    let (at, interval) = (at.as_primitive::<Int64Type>(), interval.as_primitive::<Int64Type>());
     let amount = amount.as_primitive::<Int64Type>();
     for row in 0..batch.num_rows() {
         let statistic = statistic.as_ref().and_then(|statistic| statistic(row));
@@ -102,9 +95,7 @@ fn collect(batch: &RecordBatch, days: &mut BTreeMap<Key, Vec<Reading>>) -> Resul
             interval_s,
             day: start.div_euclid(DAY_MS),
         };
-        days.entry(key)
-            .or_default()
-            .push((end, id, amount.value(row)));
+        days.entry(key).or_default().push((end, id, amount.value(row)));
     }
     Ok(())
 }
@@ -115,25 +106,17 @@ fn cells(key: &Key, readings: &[Reading]) -> Vec<Cell> {
     different.sort_unstable();
     different.dedup();
     let total: i128 = amounts.iter().map(|amount| i128::from(*amount)).sum();
-    let begins = u64::try_from(key.day.saturating_mul(DAY_MS))
-        .ok()
-        .and_then(Timestamp::try_from_unix_ms);
+    let begins =
+        u64::try_from(key.day.saturating_mul(DAY_MS)).ok().and_then(Timestamp::try_from_unix_ms);
     let windows = amounts.chunks_exact(WINDOW).map(digest).collect();
-    let mut cells = vec![Cell::text(format!(
-        "summary:meter_days/{}/{}",
-        key.device, key.day
-    ))];
+    let mut cells = vec![Cell::text(format!("summary:meter_days/{}/{}", key.device, key.day))];
     cells.resize(COMMON.len(), Cell::Null);
     cells.extend([
         Cell::text(&key.device),
         Cell::optional(key.facility.as_ref(), Cell::text),
         Cell::text(&key.quantity),
         Cell::optional(key.unit.as_ref(), Cell::text),
-        Cell::text(
-            begins
-                .map(|at| at.to_string()[..10].to_owned())
-                .unwrap_or_default(),
-        ),
+        Cell::text(begins.map(|at| at.to_string()[..10].to_owned()).unwrap_or_default()),
         Cell::Instant(begins.unwrap_or(Timestamp::EPOCH)),
         Cell::Integer(key.interval_s),
         Cell::integer(amounts.len()),
@@ -159,10 +142,7 @@ fn shape(key: &Key, readings: &[Reading], total: i128) -> Vec<String> {
         let hour = start.rem_euclid(DAY_MS) / HOUR_MS;
         hours[usize::try_from(hour).unwrap_or(0)] += i128::from(*amount);
     }
-    hours
-        .iter()
-        .map(|amount| (amount * 1_000_000 / total).to_string())
-        .collect()
+    hours.iter().map(|amount| (amount * 1_000_000 / total).to_string()).collect()
 }
 
 /// SHA-256 of the amounts as 64-bit big-endian integers, the first 16 bytes as hex.
@@ -171,10 +151,5 @@ fn digest(amounts: &[i64]) -> String {
     for amount in amounts {
         digest.update(amount.to_be_bytes());
     }
-    digest
-        .finalize()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -50,9 +50,7 @@ impl TableSet {
         let mut open: BTreeMap<&'static str, Builder> = BTreeMap::new();
         for row in rows {
             let table = row.table;
-            let builder = open
-                .entry(table.name)
-                .or_insert_with(|| Builder::new(table));
+            let builder = open.entry(table.name).or_insert_with(|| Builder::new(table));
             builder.push(&row.cells);
             if builder.len() == BATCH_ROWS_MAX {
                 self.push(table.name, builder.finish()?);
@@ -90,9 +88,7 @@ impl TableSet {
 
     /// Tables with their batches, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[RecordBatch])> {
-        self.tables
-            .iter()
-            .map(|(name, batches)| (name.as_str(), batches.as_slice()))
+        self.tables.iter().map(|(name, batches)| (name.as_str(), batches.as_slice()))
     }
 
     /// How many rows a table has.
@@ -102,10 +98,7 @@ impl TableSet {
 
     /// True if no table has a row.
     pub fn is_empty(&self) -> bool {
-        self.tables
-            .values()
-            .flatten()
-            .all(|batch| batch.num_rows() == 0)
+        self.tables.values().flatten().all(|batch| batch.num_rows() == 0)
     }
 
     /// Sorts every table by its bucket key, its first instant and the content id; rows alike in all
@@ -161,15 +154,9 @@ pub fn newest_instant(set: &TableSet) -> Option<Timestamp> {
     let mut newest = None;
     for (name, batches) in set.iter() {
         let own = declared(name).and_then(|table| {
-            table
-                .columns
-                .iter()
-                .find(|column| column.kind == ColumnType::Instant)
+            table.columns.iter().find(|column| column.kind == ColumnType::Instant)
         });
-        let names = own
-            .map(|column| column.name)
-            .into_iter()
-            .chain(["from_hi", "asserted_at"]);
+        let names = own.map(|column| column.name).into_iter().chain(["from_hi", "asserted_at"]);
         for name in names {
             for batch in batches {
                 newest = newest.max(newest_of(batch, name));
@@ -183,9 +170,7 @@ pub fn newest_instant(set: &TableSet) -> Option<Timestamp> {
 pub(crate) fn entered_at(set: &TableSet, wanted: &BTreeSet<&str>) -> BTreeMap<String, Timestamp> {
     let mut entered = BTreeMap::new();
     for batch in set.iter().flat_map(|(_, batches)| batches) {
-        let instants = batch
-            .column_by_name("from_hi")
-            .map(|column| column.as_any());
+        let instants = batch.column_by_name("from_hi").map(|column| column.as_any());
         let instants = instants.and_then(|any| any.downcast_ref::<TimestampMillisecondArray>());
         let (Some(ids), Some(instants)) = (texts(batch, "content_id"), instants) else {
             continue;
@@ -209,13 +194,7 @@ fn newest_of(batch: &RecordBatch, name: &str) -> Option<Timestamp> {
 fn fields(table: &Table) -> Vec<Field> {
     table
         .all_columns()
-        .map(|column| {
-            Field::new(
-                column.name,
-                data_type(column.kind),
-                column_is_nullable(column),
-            )
-        })
+        .map(|column| Field::new(column.name, data_type(column.kind), column_is_nullable(column)))
         .collect()
 }
 
@@ -242,36 +221,17 @@ fn sort_table(name: &str, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, A
     let whole = concat_batches(&first.schema(), batches)?;
     let mut by: Vec<ArrayRef> = Vec::new();
     if let Some(table) = declared(name) {
-        let time = table
-            .columns
-            .iter()
-            .find(|column| column.kind == ColumnType::Instant);
-        let names = [
-            key_column(table),
-            time.map(|column| column.name),
-            Some(COMMON[0].name),
-        ];
+        let time = table.columns.iter().find(|column| column.kind == ColumnType::Instant);
+        let names = [key_column(table), time.map(|column| column.name), Some(COMMON[0].name)];
         by.extend(
-            names
-                .into_iter()
-                .flatten()
-                .filter_map(|name| whole.column_by_name(name).cloned()),
+            names.into_iter().flatten().filter_map(|name| whole.column_by_name(name).cloned()),
         );
     }
     let rows = u64::try_from(whole.num_rows()).expect("a row count fits 64 bits");
     by.push(Arc::new(UInt64Array::from_iter_values(0..rows)));
-    let by: Vec<_> = by
-        .into_iter()
-        .map(|values| SortColumn {
-            values,
-            options: None,
-        })
-        .collect();
+    let by: Vec<_> = by.into_iter().map(|values| SortColumn { values, options: None }).collect();
     let order = lexsort_to_indices(&by, None)?;
-    let columns = whole
-        .columns()
-        .iter()
-        .map(|column| take(column, &order, None));
+    let columns = whole.columns().iter().map(|column| take(column, &order, None));
     let sorted = RecordBatch::try_new(whole.schema(), columns.collect::<Result<_, _>>()?)?;
     Ok((0..sorted.num_rows())
         .step_by(BATCH_ROWS_MAX)
@@ -299,15 +259,8 @@ enum ColumnBuilder {
 impl Builder {
     /// An empty batch of this table.
     pub fn new(table: &Table) -> Builder {
-        let columns = table
-            .all_columns()
-            .map(|column| ColumnBuilder::new(column.kind))
-            .collect();
-        Builder {
-            schema: schema(table),
-            columns,
-            rows: 0,
-        }
+        let columns = table.all_columns().map(|column| ColumnBuilder::new(column.kind)).collect();
+        Builder { schema: schema(table), columns, rows: 0 }
     }
 
     /// Rows that are waiting.

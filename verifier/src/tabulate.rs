@@ -80,10 +80,7 @@ pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
             Cell::optional(defect.at, Cell::Instant),
             Cell::List(defect.cites.iter().map(ToString::to_string).collect()),
         ];
-        rows.push_whole(
-            &DEFECTS,
-            [common_of_defect(defect).as_slice(), &own].concat(),
-        );
+        rows.push_whole(&DEFECTS, [common_of_defect(defect).as_slice(), &own].concat());
     }
     for coverage in &proven.coverage {
         rows.push_whole(&COVERAGE, cells_of_coverage(coverage));
@@ -92,13 +89,8 @@ pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
 }
 
 fn common_of_defect(defect: &Defect) -> Vec<Cell> {
-    let named = format!(
-        "{} {:?} {:?} {}",
-        defect.kind.as_str(),
-        defect.log,
-        defect.entry,
-        defect.detail
-    );
+    let named =
+        format!("{} {:?} {:?} {}", defect.kind.as_str(), defect.log, defect.entry, defect.detail);
     let id = match defect.cites.first() {
         Some(cited) => cited.to_string(),
         None => format!("defect:{}", hex::encode(&Sha256::digest(named))),
@@ -108,25 +100,12 @@ fn common_of_defect(defect: &Defect) -> Vec<Cell> {
 }
 
 fn common(id: String, log: Option<&String>, entry: Option<u64>) -> Vec<Cell> {
-    let (log, entry) = (
-        Cell::optional(log, Cell::text),
-        Cell::optional(entry, Cell::integer),
-    );
-    vec![
-        Cell::Text(id),
-        log,
-        entry,
-        Cell::Null,
-        Cell::Null,
-        Cell::Null,
-        Cell::Null,
-    ]
+    let (log, entry) = (Cell::optional(log, Cell::text), Cell::optional(entry, Cell::integer));
+    vec![Cell::Text(id), log, entry, Cell::Null, Cell::Null, Cell::Null, Cell::Null]
 }
 
 fn cells_of_coverage(coverage: &Coverage) -> Vec<Cell> {
-    let Coverage {
-        log, issuer, kind, ..
-    } = coverage;
+    let Coverage { log, issuer, kind, .. } = coverage;
     let kind = kind.map(|kind| kind.as_str());
     let named = format!("{log} {issuer:?} {kind:?}");
     let id = format!("coverage:{}", hex::encode(&Sha256::digest(named)));
@@ -204,19 +183,11 @@ pub fn replacements_schema() -> SchemaRef {
 
 fn replacement_batch(replacing: &[&ProvenAttestation]) -> Result<RecordBatch, ArrowError> {
     let text = |of: &dyn Fn(&ProvenAttestation) -> String| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(
-            replacing.iter().map(|proven| of(proven)),
-        ))
+        Arc::new(StringArray::from_iter_values(replacing.iter().map(|proven| of(proven))))
     };
-    let entries = replacing
-        .iter()
-        .map(|proven| i64::try_from(proven.entry).ok());
+    let entries = replacing.iter().map(|proven| i64::try_from(proven.entry).ok());
     let replaced = |proven: &ProvenAttestation| {
-        proven
-            .attestation
-            .body()
-            .replaces()
-            .map_or_else(String::new, |id| id.to_string())
+        proven.attestation.body().replaces().map_or_else(String::new, |id| id.to_string())
     };
     RecordBatch::try_new(
         replacements_schema(),
@@ -267,9 +238,7 @@ fn replaced_ids(set: &TableSet) -> BTreeMap<(String, String), String> {
         if let (Some(old), Some(issuer), Some(new)) = columns {
             for row in 0..batch.num_rows() {
                 let key = (old.value(row).to_owned(), issuer.value(row).to_owned());
-                replaced
-                    .entry(key)
-                    .or_insert_with(|| new.value(row).to_owned());
+                replaced.entry(key).or_insert_with(|| new.value(row).to_owned());
             }
         }
     }
@@ -277,18 +246,13 @@ fn replaced_ids(set: &TableSet) -> BTreeMap<(String, String), String> {
 }
 
 fn replaced_by(batch: &RecordBatch, replaced: &BTreeMap<(String, String), String>) -> StringArray {
-    let (ids, issuers) = (
-        table::texts(batch, "content_id"),
-        table::texts(batch, "issuer"),
-    );
+    let (ids, issuers) = (table::texts(batch, "content_id"), table::texts(batch, "issuer"));
     let (Some(ids), Some(issuers), false) = (ids, issuers, replaced.is_empty()) else {
         return StringArray::new_null(batch.num_rows());
     };
     let by = |row| {
         let issuer = (!issuers.is_null(row)).then(|| issuers.value(row))?;
-        replaced
-            .get(&(ids.value(row).to_owned(), issuer.to_owned()))
-            .map(String::as_str)
+        replaced.get(&(ids.value(row).to_owned(), issuer.to_owned())).map(String::as_str)
     };
     (0..batch.num_rows()).map(by).collect()
 }

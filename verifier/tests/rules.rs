@@ -15,10 +15,7 @@ const QUARTER_MS: u64 = 900_000;
 #[test]
 fn every_case_of_every_core_rule_passes_however_the_run_is_cut_up() {
     let results = cases::test(Pack::core().expect("valid")).expect("judged");
-    let failed: Vec<_> = results
-        .iter()
-        .filter(|result| result.fault.is_some())
-        .collect();
+    let failed: Vec<_> = results.iter().filter(|result| result.fault.is_some()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
@@ -46,18 +43,11 @@ fn tables(readings: &[Reading]) -> TableSet {
 
 fn judge(tables: &TableSet) -> Vec<Finding> {
     let judge = Judge::with_core().expect("valid");
-    let options = JudgeOptions {
-        as_of: cases::newest(tables),
-        memory_max: MEMORY_DEFAULT,
-        only: None,
-    };
+    let options =
+        JudgeOptions { as_of: cases::newest(tables), memory_max: MEMORY_DEFAULT, only: None };
     let judged = judge.run(tables, &options).expect("judged");
     assert!(judged.failed.is_empty(), "{:?}", judged.failed);
-    judged
-        .findings
-        .into_iter()
-        .filter(|finding| Severity::Warning <= finding.severity)
-        .collect()
+    judged.findings.into_iter().filter(|finding| Severity::Warning <= finding.severity).collect()
 }
 
 /// Third-party data, which is not part of the project.
@@ -84,18 +74,11 @@ fn steel() -> Option<Vec<[i64; 2]>> {
         let cells: Vec<&str> = line.split(',').collect();
         Some([scaled(cells[2], 3)?, scaled(cells[3], 3)?])
     };
-    Some(
-        text.lines()
-            .skip(1)
-            .map(|line| row(line).expect("numbers"))
-            .collect(),
-    )
+    Some(text.lines().skip(1).map(|line| row(line).expect("numbers")).collect())
 }
 
 fn steel_readings(rows: &[[i64; 2]], from: usize) -> Vec<Reading> {
-    let start = Timestamp::parse("2018-01-01T00:00:00+09:00")
-        .expect("an instant")
-        .unix_ms();
+    let start = Timestamp::parse("2018-01-01T00:00:00+09:00").expect("an instant").unix_ms();
     let mut readings = Vec::new();
     for (quarter, row) in rows.iter().enumerate() {
         let at = start + (from + quarter + 1) as u64 * QUARTER_MS;
@@ -136,19 +119,11 @@ fn a_copied_stretch_of_the_steel_works_is_one_finding() {
         let found = judge(&tables(&steel_readings(&forged, 0)));
         let said: Vec<_> = found.iter().map(|finding| &finding.message_en).collect();
         assert_eq!(found.len(), 1, "{source} {copy} {length}: {said:?}");
-        assert_eq!(
-            (found[0].code.as_str(), found[0].subject.as_str()),
-            ("MTR-005", "steel")
-        );
-        let start = Timestamp::parse("2018-01-01T00:00:00+09:00")
-            .expect("an instant")
-            .unix_ms();
+        assert_eq!((found[0].code.as_str(), found[0].subject.as_str()), ("MTR-005", "steel"));
+        let start = Timestamp::parse("2018-01-01T00:00:00+09:00").expect("an instant").unix_ms();
         let later = start + source.max(copy) as u64 * QUARTER_MS;
         let anchored = found[0].period_start.expect("stated").unix_ms();
-        assert!(
-            anchored.abs_diff(later) <= 2 * QUARTER_MS,
-            "{anchored} is not near {later}"
-        );
+        assert!(anchored.abs_diff(later) <= 2 * QUARTER_MS, "{anchored} is not near {later}");
     }
 }
 

@@ -1,9 +1,6 @@
 //! The verifier from outside: whole inputs in, defects, findings and exit codes out.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a step of a test that fails is a test that fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
 #[path = "verify/command.rs"]
 mod command;

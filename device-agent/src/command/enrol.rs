@@ -30,10 +30,8 @@ fn failure(fault: &EnrolError) -> Failure {
     let message = "the answer to the enrolment is not kept";
     let failure = match fault {
         EnrolError::Trust(TrustError::Refused { source, .. }) => {
-            let unread = matches!(
-                **source,
-                EnrolmentError::Content(_) | EnrolmentError::TooLong { .. }
-            );
+            let unread =
+                matches!(**source, EnrolmentError::Content(_) | EnrolmentError::TooLong { .. });
             let exit = if unread { Exit::Input } else { Exit::Broken };
             Failure::new(exit, message).help("ask the node for a new enrolled.cbor")
         }

@@ -20,10 +20,7 @@ use crate::layout::Layout;
 mod template;
 
 pub(super) fn run(args: &InitArgs, out: &Output) -> Result<Exit, Failure> {
-    let org: OrgId = args
-        .org
-        .parse()
-        .map_err(|error| argument("--org", &error))?;
+    let org: OrgId = args.org.parse().map_err(|error| argument("--org", &error))?;
     let device = device_id(&org, &args.device)?;
     let details = Details::parse(args)?;
     let config = template::config(&device, args, details.facility.as_ref());
@@ -50,17 +47,10 @@ pub(super) fn run(args: &InitArgs, out: &Output) -> Result<Exit, Failure> {
         "config": layout.config().display().to_string(),
     });
     out.item(
-        format!(
-            "device {device}\nkey {}\nenrol {}",
-            key.public().id(),
-            enrol.display()
-        ),
+        format!("device {device}\nkey {}\nenrol {}", key.public().id(), enrol.display()),
         &json,
     );
-    out.say(format!(
-        "next: hallmark-node enrol NODE_DIR {}",
-        enrol.display()
-    ));
+    out.say(format!("next: hallmark-node enrol NODE_DIR {}", enrol.display()));
     out.verdict("made", args.dir.display());
     Ok(Exit::Done)
 }
@@ -97,31 +87,18 @@ impl Details {
             None if args.sources.contains(&SourceKind::Replay) => DeviceClass::Meter,
             None => DeviceClass::Scanner,
         };
-        let quantity = args
-            .quantity
-            .as_deref()
-            .map(str::parse::<Quantity>)
-            .transpose();
+        let quantity = args.quantity.as_deref().map(str::parse::<Quantity>).transpose();
         let quantity = quantity.map_err(|error| argument("--quantity", &error))?;
         if class == DeviceClass::Meter && quantity.is_none() {
             return Err(Failure::usage("a meter says what it measures")
                 .help("add --quantity, such as --quantity electricity"));
         }
-        let facility = args
-            .facility
-            .as_deref()
-            .map(str::parse::<FacilityId>)
-            .transpose();
+        let facility = args.facility.as_deref().map(str::parse::<FacilityId>).transpose();
         let facility = facility.map_err(|error| argument("--facility", &error))?;
         let degrees = |name: &str, text: &Option<String>, most: i64| {
-            text.as_deref()
-                .map(|text| parse_e7(name, text, most))
-                .transpose()
+            text.as_deref().map(|text| parse_e7(name, text, most)).transpose()
         };
-        let (lat, lon) = (
-            degrees("--lat", &args.lat, 90)?,
-            degrees("--lon", &args.lon, 180)?,
-        );
+        let (lat, lon) = (degrees("--lat", &args.lat, 90)?, degrees("--lon", &args.lon, 180)?);
         Ok(Details {
             class,
             model: args.model.clone(),
@@ -154,9 +131,7 @@ fn parse_e7(name: &str, text: &str, most: i64) -> Result<i64, Failure> {
     let wrong = || {
         Failure::usage(format!("the argument {name} is wrong"))
             .note(format!("{text:?} is no number of degrees"))
-            .help(format!(
-                "degrees go from -{most} to {most}, with at most seven decimals"
-            ))
+            .help(format!("degrees go from -{most} to {most}, with at most seven decimals"))
     };
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -167,14 +142,8 @@ fn parse_e7(name: &str, text: &str, most: i64) -> Result<i64, Failure> {
     if whole.is_empty() || 3 < whole.len() || 7 < decimals.len() || !is_number(whole) {
         return Err(wrong());
     }
-    let e7: i64 = format!("{whole}{decimals:0<7}")
-        .parse()
-        .map_err(|_| wrong())?;
-    if most * 10_000_000 < e7 {
-        Err(wrong())
-    } else {
-        Ok(sign * e7)
-    }
+    let e7: i64 = format!("{whole}{decimals:0<7}").parse().map_err(|_| wrong())?;
+    if most * 10_000_000 < e7 { Err(wrong()) } else { Ok(sign * e7) }
 }
 
 fn make_folder(dir: &Path, layout: &Layout) -> Result<(), Failure> {
@@ -183,10 +152,8 @@ fn make_folder(dir: &Path, layout: &Layout) -> Result<(), Failure> {
     })?;
     for file in [layout.config(), layout.key(), layout.enrol()] {
         if file.exists() {
-            return Err(
-                Failure::usage(format!("{} is there already", file.display()))
-                    .help("take another folder: a device keeps its key for life"),
-            );
+            return Err(Failure::usage(format!("{} is there already", file.display()))
+                .help("take another folder: a device keeps its key for life"));
         }
     }
     Ok(())
@@ -213,26 +180,14 @@ mod tests {
         let Command::Init(args) = Cli::try_parse_from(args).unwrap().command else {
             unreachable!("init was asked for");
         };
-        run(
-            &args,
-            &Output {
-                format: Format::Text,
-            },
-        )
+        run(&args, &Output { format: Format::Text })
     }
 
     #[test]
     fn a_folder_gets_a_private_key_readable_options_and_a_signed_request() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("meter");
-        let more = [
-            "--device",
-            "m-7",
-            "--source",
-            "replay",
-            "--quantity",
-            "electricity",
-        ];
+        let more = ["--device", "m-7", "--source", "replay", "--quantity", "electricity"];
         let place = ["--lat", "31.2304", "--lon", "-121.4737001"];
         assert_eq!(
             init(&dir, &[&more[..], &place].concat()).map_err(|f| f.lines()),
@@ -244,17 +199,10 @@ mod tests {
         assert_eq!(request.details.key, *key.public());
         assert_eq!(request.details.lat_e7, Some(312_304_000));
         assert_eq!(request.details.lon_e7, Some(-1_214_737_001));
-        let config = Config::load(&layout)
-            .map_err(|failure| failure.lines())
-            .unwrap();
+        let config = Config::load(&layout).map_err(|failure| failure.lines()).unwrap();
         assert_eq!(config.device, request.device);
         assert_eq!(config.sources.len(), 1);
-        assert!(
-            init(&dir, &more)
-                .unwrap_err()
-                .lines()
-                .contains("is there already")
-        );
+        assert!(init(&dir, &more).unwrap_err().lines().contains("is there already"));
     }
 
     #[test]
@@ -263,27 +211,11 @@ mod tests {
         for (index, more) in [
             &["--device", "a b", "--source", "stdin"][..],
             &["--device", "m-7", "--source", "replay"],
-            &[
-                "--device",
-                "m-7",
-                "--source",
-                "replay",
-                "--quantity",
-                "electric",
-            ],
-            &[
-                "--device", "m-7", "--source", "stdin", "--lat", "91", "--lon", "0",
-            ],
-            &[
-                "--device", "m-7", "--source", "stdin", "--lat", "1e1", "--lon", "0",
-            ],
+            &["--device", "m-7", "--source", "replay", "--quantity", "electric"],
+            &["--device", "m-7", "--source", "stdin", "--lat", "91", "--lon", "0"],
+            &["--device", "m-7", "--source", "stdin", "--lat", "1e1", "--lon", "0"],
             &["--device", "m-7", "--source", "stdin", "--facility", "mill"],
-            &[
-                "--device",
-                "urn:hallmark:device:gln:9506000134352:x",
-                "--source",
-                "stdin",
-            ],
+            &["--device", "urn:hallmark:device:gln:9506000134352:x", "--source", "stdin"],
         ]
         .iter()
         .enumerate()
@@ -299,21 +231,9 @@ mod tests {
     fn a_bench_gets_a_stdin_source_with_its_read_point() {
         let dir = tempfile::tempdir().unwrap();
         let facility = "urn:hallmark:facility:lei:529900T8BM49AURSDO55:hall-1";
-        let more = [
-            "--device",
-            "b-1",
-            "--source",
-            "stdin",
-            "--facility",
-            facility,
-        ];
-        init(dir.path(), &more)
-            .map_err(|failure| failure.lines())
-            .unwrap();
+        let more = ["--device", "b-1", "--source", "stdin", "--facility", facility];
+        init(dir.path(), &more).map_err(|failure| failure.lines()).unwrap();
         let text = fs::read_to_string(Layout::new(dir.path()).config()).unwrap();
-        assert!(
-            text.contains(&format!("read_point = \"{facility}\"")),
-            "{text}"
-        );
+        assert!(text.contains(&format!("read_point = \"{facility}\"")), "{text}");
     }
 }

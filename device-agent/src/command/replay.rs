@@ -28,20 +28,13 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
     let config = Config::load(&layout)?;
     let source = pick(&config, args.source.as_deref())?;
     let input = open(args)?;
-    let Agent {
-        config,
-        courier,
-        lock,
-    } = Agent::open(&layout, config, Some(args.wait))?;
+    let Agent { config, courier, lock } = Agent::open(&layout, config, Some(args.wait))?;
     let runtime = runtime()?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let speed = args.speed;
     let spooled = courier.marks().to_vec();
     let rows_taken = move |file: &ContentId| {
-        spooled
-            .iter()
-            .find(|mark| mark.file == *file)
-            .map_or(0, |mark| mark.rows)
+        spooled.iter().find(|mark| mark.file == *file).map_or(0, |mark| mark.rows)
     };
     let rows = thread::spawn(move || replay::run(&source, input, speed, sender, rows_taken));
     let (mut progress, mut board) = (Progress::new(), Board::open(&layout));
@@ -56,23 +49,15 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
         let message = format!("stopped before the end of the file: {}", summary(&tally));
         return Err(Failure::busy(message).help("what is in the spool goes with the next run"));
     }
-    let replayed = rows
-        .join()
-        .map_err(|_| Failure::fault("the reader of the file failed"))??;
+    let replayed = rows.join().map_err(|_| Failure::fault("the reader of the file failed"))??;
     let before = match replayed.before {
         0 => String::new(),
         rows => format!(" (and {rows} that were taken before)"),
     };
     let summary = summary(&tally);
-    let text = format!(
-        "{} rows{before} of {}: {summary}",
-        replayed.rows, config.device
-    );
+    let text = format!("{} rows{before} of {}: {summary}", replayed.rows, config.device);
     if 0 < replayed.refused || 0 < tally.refused || 0 < tally.unsigned {
-        out.verdict(
-            "refused",
-            format_args!("{text}; {} rows refused", replayed.refused),
-        );
+        out.verdict("refused", format_args!("{text}; {} rows refused", replayed.refused));
         return Ok(Exit::Found);
     }
     out.verdict("recorded", text);
@@ -88,14 +73,10 @@ fn pick(config: &Config, name: Option<&str>) -> Result<ReplayConfig, Failure> {
     let mut fitting = maps.filter(|map| name.is_none_or(|name| map.name == name));
     match (fitting.next(), fitting.next()) {
         (Some(map), None) => Ok(map.clone()),
-        (None, _) => Err(
-            Failure::usage("config.toml has no such [[source]] for replay")
-                .help("add a [[source]] with protocol = \"replay\", or correct --source"),
-        ),
-        (Some(_), Some(_)) => Err(
-            Failure::usage("config.toml has several [[source]] for replay")
-                .help("say which with --source NAME"),
-        ),
+        (None, _) => Err(Failure::usage("config.toml has no such [[source]] for replay")
+            .help("add a [[source]] with protocol = \"replay\", or correct --source")),
+        (Some(_), Some(_)) => Err(Failure::usage("config.toml has several [[source]] for replay")
+            .help("say which with --source NAME")),
     }
 }
 
@@ -117,25 +98,16 @@ struct Progress {
 
 impl Progress {
     fn new() -> Progress {
-        Progress {
-            terminal: io::stderr().is_terminal(),
-            drawn_at: None,
-        }
+        Progress { terminal: io::stderr().is_terminal(), drawn_at: None }
     }
 
     fn draw(&mut self, tally: &Tally) {
-        let fresh = self
-            .drawn_at
-            .is_some_and(|at| at.elapsed() < PROGRESS_PERIOD);
+        let fresh = self.drawn_at.is_some_and(|at| at.elapsed() < PROGRESS_PERIOD);
         if !self.terminal || fresh {
             return;
         }
         self.drawn_at = Some(Instant::now());
-        let link = if tally.connected {
-            ""
-        } else {
-            " (no broker yet)"
-        };
+        let link = if tally.connected { "" } else { " (no broker yet)" };
         self.write(&format!("\r\x1b[K{}{link}", summary(tally)));
     }
 
@@ -148,8 +120,6 @@ impl Progress {
     fn write(&self, text: &str) {
         let mut stderr = io::stderr().lock();
         // A closed terminal stops no replay.
-        let _ = stderr
-            .write_all(text.as_bytes())
-            .and_then(|()| stderr.flush());
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
 }

@@ -23,36 +23,23 @@ pub(super) fn run(args: &RunArgs, out: &Output) -> Result<Exit, Failure> {
     let layout = Layout::new(&args.dir);
     let config = Config::load(&layout)?;
     let sources = config.sources.clone();
-    let Agent {
-        config,
-        courier,
-        lock,
-    } = Agent::open(&layout, config, None)?;
+    let Agent { config, courier, lock } = Agent::open(&layout, config, None)?;
     let runtime = runtime()?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     for source in sources {
         start(source, &config, &layout, *out, sender.clone())?;
     }
     let mut board = Board::open(&layout);
-    out.say(format_args!(
-        "{} runs; SIGTERM or Ctrl-C stops it",
-        config.device
-    ));
+    out.say(format_args!("{} runs; SIGTERM or Ctrl-C stops it", config.device));
     let ended = runtime.block_on(async move {
         // The inbox stays open after the last source has ended: run stays up.
         let _open = sender;
-        courier
-            .run(inbox, stop_signal(), |tally| board.show(tally))
-            .await
+        courier.run(inbox, stop_signal(), |tally| board.show(tally)).await
     });
     drop(lock);
     let (_, tally) = ended.map_err(|fault| courier_failure(&fault))?;
     out.verdict("stopped", summary(&tally));
-    Ok(if 0 < tally.refused {
-        Exit::Found
-    } else {
-        Exit::Done
-    })
+    Ok(if 0 < tally.refused { Exit::Found } else { Exit::Done })
 }
 
 /// Starts one source on a thread of its own, for instruments block.
@@ -75,9 +62,7 @@ fn start(
         }
     };
     let started = thread::Builder::new().name(name).spawn(take);
-    started
-        .map(drop)
-        .map_err(|error| Failure::fault("cannot start a thread").because(&error))
+    started.map(drop).map_err(|error| Failure::fault("cannot start a thread").because(&error))
 }
 
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -110,12 +95,6 @@ async fn interrupt() {
 }
 
 pub(super) fn summary(tally: &Tally) -> String {
-    let Tally {
-        taken,
-        acknowledged,
-        refused,
-        pending,
-        ..
-    } = tally;
+    let Tally { taken, acknowledged, refused, pending, .. } = tally;
     format!("{taken} taken, {acknowledged} recorded, {refused} refused, {pending} in the spool")
 }

@@ -28,10 +28,7 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
     let (waiting, refused) = (seen.waiting.len(), seen.refused.len());
     out.verdict(
         if waiting == 0 { "empty" } else { "pending" },
-        format!(
-            "{waiting} wait for a receipt, {refused} refused, {} bytes",
-            seen.bytes
-        ),
+        format!("{waiting} wait for a receipt, {refused} refused, {} bytes", seen.bytes),
     );
     Ok(if 0 < refused { Exit::Found } else { Exit::Done })
 }
@@ -42,12 +39,8 @@ fn show(entry: &Waiting, out: &Output) {
         Class::Scan => None,
     };
     let envelope = Envelope::parse(&entry.body).ok();
-    let kind = envelope
-        .as_ref()
-        .map_or("damaged", |envelope| envelope.kind().as_str());
-    let at = envelope
-        .as_ref()
-        .map(|envelope| envelope.claims().iat.to_string());
+    let kind = envelope.as_ref().map_or("damaged", |envelope| envelope.kind().as_str());
+    let at = envelope.as_ref().map(|envelope| envelope.claims().iat.to_string());
     let json = json!({ "state": "pending", "id": entry.id, "kind": kind, "sequence": sequence,
         "signed_at": at, "bytes": entry.body.len() });
     let number = sequence.map_or(String::new(), |sequence| format!(" {sequence}"));

@@ -78,11 +78,7 @@ pub(super) fn run(args: &DirArgs, out: &Output) -> Result<Exit, Failure> {
         (true, false) => ("stopped", "start it with `hallmark-agent run`"),
     };
     out.verdict(word, said);
-    Ok(if seen.refused.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Found
-    })
+    Ok(if seen.refused.is_empty() { Exit::Done } else { Exit::Found })
 }
 
 /// A folder that `init` made.

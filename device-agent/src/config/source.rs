@@ -137,10 +137,7 @@ pub(super) fn parse_all(raw: Vec<RawSource>) -> Result<Vec<SourceConfig>, Config
 }
 
 fn parse(raw: RawSource, number: usize) -> Result<SourceConfig, ConfigFault> {
-    let name = raw
-        .name
-        .clone()
-        .unwrap_or_else(|| format!("source-{number}"));
+    let name = raw.name.clone().unwrap_or_else(|| format!("source-{number}"));
     raw.check_keys(&name)?;
     match raw.protocol {
         Protocol::Stdin => stdin(raw, name).map(SourceConfig::Stdin),
@@ -152,15 +149,8 @@ fn stdin(raw: RawSource, name: String) -> Result<StdinConfig, ConfigFault> {
     let utc_offset_min =
         required(&name, "time_zone", raw.time_zone).and_then(|text| parse_offset(&name, &text))?;
     Ok(StdinConfig {
-        read_point: uri(
-            &name,
-            "read_point",
-            required(&name, "read_point", raw.read_point)?,
-        )?,
-        biz_location: raw
-            .biz_location
-            .map(|text| uri(&name, "biz_location", text))
-            .transpose()?,
+        read_point: uri(&name, "read_point", required(&name, "read_point", raw.read_point)?)?,
+        biz_location: raw.biz_location.map(|text| uri(&name, "biz_location", text)).transpose()?,
         mode: raw.mode,
         control_prefix: raw.control_prefix.unwrap_or_else(|| "mode:".to_owned()),
         utc_offset_min,
@@ -172,23 +162,14 @@ fn stdin(raw: RawSource, name: String) -> Result<StdinConfig, ConfigFault> {
 fn replay(raw: RawSource, name: String) -> Result<ReplayConfig, ConfigFault> {
     let quantity = required(&name, "quantity", raw.quantity)?;
     let unit = raw.unit.unwrap_or_else(|| quantity.unit().to_owned());
-    quantity
-        .convert("0", &unit)
-        .map_err(|error| fault(&name, "unit", &error))?;
+    quantity.convert("0", &unit).map_err(|error| fault(&name, "unit", &error))?;
     let interval = required(&name, "interval", raw.interval)?;
     let interval_s = u32::try_from(interval.as_secs()).ok();
     let in_range = |s: &u32| i64::from(*s) <= INTERVAL_S_MAX && interval.subsec_nanos() == 0;
-    let interval_s = interval_s.filter(in_range).ok_or_else(|| {
-        fault(
-            &name,
-            "interval",
-            &"expected whole seconds, at most 366 days",
-        )
-    })?;
-    let utc_offset_min = raw
-        .time_zone
-        .map(|text| parse_offset(&name, &text))
-        .transpose()?;
+    let interval_s = interval_s
+        .filter(in_range)
+        .ok_or_else(|| fault(&name, "interval", &"expected whole seconds, at most 366 days"))?;
+    let utc_offset_min = raw.time_zone.map(|text| parse_offset(&name, &text)).transpose()?;
     let delimiter = raw.delimiter.unwrap_or(',');
     let delimiter = u8::try_from(delimiter)
         .ok()
@@ -265,30 +246,18 @@ fn required<T>(name: &str, key: &str, value: Option<T>) -> Result<T, ConfigFault
 fn uri(name: &str, key: &str, text: String) -> Result<String, ConfigFault> {
     let scheme = text.split(':').next().unwrap_or_default();
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let is_whole = scheme.len() + 1 < text.len() && text.chars().all(|c| c.is_ascii_graphic());
     if is_scheme && is_whole {
         Ok(text)
     } else {
-        Err(fault(
-            name,
-            key,
-            &"expected a URI, such as https://id.gs1.org/414/9506000134352",
-        ))
+        Err(fault(name, key, &"expected a URI, such as https://id.gs1.org/414/9506000134352"))
     }
 }
 
 /// `Z`, `UTC` or `±hh:mm`, as minutes ahead of UTC.
 fn parse_offset(name: &str, text: &str) -> Result<i32, ConfigFault> {
-    let wrong = || {
-        fault(
-            name,
-            "time_zone",
-            &"expected Z, UTC or an offset such as +08:00",
-        )
-    };
+    let wrong = || fault(name, "time_zone", &"expected Z, UTC or an offset such as +08:00");
     if matches!(text, "Z" | "UTC") {
         return Ok(0);
     }
@@ -333,37 +302,20 @@ mod tests {
         };
         assert_eq!((replay.interval_s, replay.utc_offset_min), (900, Some(540)));
         let text = "protocol = \"stdin\"\nread_point = \"urn:x:y\"\ntime_zone = \"-03:30\"\n";
-        let Ok(SourceConfig::Stdin(stdin)) = parse_source(text) else {
-            panic!("no stdin")
-        };
-        assert_eq!(
-            (stdin.utc_offset_min, stdin.control_prefix.as_str()),
-            (-210, "mode:")
-        );
+        let Ok(SourceConfig::Stdin(stdin)) = parse_source(text) else { panic!("no stdin") };
+        assert_eq!((stdin.utc_offset_min, stdin.control_prefix.as_str()), (-210, "mode:"));
     }
 
     #[test]
     fn what_a_source_lacks_or_cannot_use_is_named() {
         for (text, words) in [
-            (
-                "protocol = \"stdin\"\ntime_zone = \"Z\"\n",
-                "no `read_point`",
-            ),
-            (
-                "protocol = \"stdin\"\nread_point = \"urn:x:y\"\n",
-                "no `time_zone`",
-            ),
-            (
-                "protocol = \"stdin\"\nread_point = \"here\"\ntime_zone = \"Z\"\n",
-                "read_point",
-            ),
+            ("protocol = \"stdin\"\ntime_zone = \"Z\"\n", "no `read_point`"),
+            ("protocol = \"stdin\"\nread_point = \"urn:x:y\"\n", "no `time_zone`"),
+            ("protocol = \"stdin\"\nread_point = \"here\"\ntime_zone = \"Z\"\n", "read_point"),
             ("protocol = \"modbus\"\n", "unknown variant"),
             (&format!("{REPLAY}time_zone = \"CST\"\n"), "time_zone"),
             (&format!("{REPLAY}time_zone = \"+14:30\"\n"), "time_zone"),
-            (
-                &format!("{REPLAY}read_point = \"urn:x:y\"\n"),
-                "means nothing",
-            ),
+            (&format!("{REPLAY}read_point = \"urn:x:y\"\n"), "means nothing"),
             (&REPLAY.replace("kWh", "kg"), "not measured in"),
             (&REPLAY.replace("electricity", "electric"), "electricity"),
             (&REPLAY.replace("15min", "400days"), "interval"),

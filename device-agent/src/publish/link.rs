@@ -89,9 +89,7 @@ struct Address {
 }
 
 fn parse_url(url: &str) -> Result<Address, LinkError> {
-    let fault = || LinkError::Url {
-        url: url.to_owned(),
-    };
+    let fault = || LinkError::Url { url: url.to_owned() };
     let (scheme, rest) = url.split_once("://").ok_or_else(fault)?;
     let (tls, port) = match scheme {
         "mqtt" | "tcp" => (false, 1883),
@@ -114,11 +112,7 @@ fn parse_url(url: &str) -> Result<Address, LinkError> {
     if host.is_empty() || !host.chars().all(plain) || port == 0 {
         return Err(fault());
     }
-    Ok(Address {
-        host: host.to_owned(),
-        port,
-        tls,
-    })
+    Ok(Address { host: host.to_owned(), port, tls })
 }
 
 impl LinkOptions {
@@ -157,34 +151,22 @@ impl LinkOptions {
         match &self.client_certificate {
             None => Ok(builder.with_no_client_auth()),
             Some((certificate_file, key_file)) => {
-                let key =
-                    PrivateKeyDer::from_pem_file(key_file).map_err(|fault| LinkError::Pem {
-                        path: key_file.clone(),
-                        reason: fault.to_string(),
-                    })?;
+                let key = PrivateKeyDer::from_pem_file(key_file).map_err(|fault| {
+                    LinkError::Pem { path: key_file.clone(), reason: fault.to_string() }
+                })?;
                 let chain = certificates(certificate_file)?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(LinkError::Tls)
+                builder.with_client_auth_cert(chain, key).map_err(LinkError::Tls)
             }
         }
     }
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, LinkError> {
-    let fault = |reason: String| LinkError::Pem {
-        path: path.clone(),
-        reason,
-    };
+    let fault = |reason: String| LinkError::Pem { path: path.clone(), reason };
     let found = CertificateDer::pem_file_iter(path).map_err(|error| fault(error.to_string()))?;
-    let found: Vec<_> = found
-        .collect::<Result<_, _>>()
-        .map_err(|error| fault(error.to_string()))?;
-    if found.is_empty() {
-        Err(fault("it holds no certificate".to_owned()))
-    } else {
-        Ok(found)
-    }
+    let found: Vec<_> =
+        found.collect::<Result<_, _>>().map_err(|error| fault(error.to_string()))?;
+    if found.is_empty() { Err(fault("it holds no certificate".to_owned())) } else { Ok(found) }
 }
 
 /// Keeps a connection up until the receiver is gone. Fails only on what a retry cannot mend.
@@ -202,20 +184,12 @@ pub(crate) fn connect(
             let (client, mut session) = AsyncClient::new(options.clone(), queue_max);
             let (was_up, fault) = drive(&mut session, client, &topics, &events).await;
             let Some(fault) = fault else { return };
-            wait = if was_up {
-                RETRY_WAIT_MIN
-            } else {
-                (wait * 2).min(retry_wait_max)
-            };
+            wait = if was_up { RETRY_WAIT_MIN } else { (wait * 2).min(retry_wait_max) };
             let reason = fault.to_string();
             if was_up {
                 warn!(reason, "lost the broker");
             } else {
-                debug!(
-                    reason,
-                    wait_ms = wait.as_millis(),
-                    "the broker is not reachable"
-                );
+                debug!(reason, wait_ms = wait.as_millis(), "the broker is not reachable");
             }
             if events.send(LinkEvent::Down(reason)).await.is_err() {
                 return;
@@ -243,14 +217,9 @@ async fn drive(
         let told = match event {
             Err(fault) => return (was_up, Some(fault)),
             Ok(Event::Incoming(Packet::ConnAck(answer))) => {
-                info!(
-                    session_present = answer.session_present,
-                    "connected to the broker"
-                );
+                info!(session_present = answer.session_present, "connected to the broker");
                 was_up = true;
-                let filters = topics
-                    .iter()
-                    .map(|topic| Filter::new(topic, QoS::AtLeastOnce));
+                let filters = topics.iter().map(|topic| Filter::new(topic, QoS::AtLeastOnce));
                 // The queue is new and longer than this, so it has room.
                 if client.try_subscribe_many(filters).is_err() {
                     return (was_up, Some(ConnectionError::RequestsDone));
@@ -283,24 +252,11 @@ mod tests {
 
     #[test]
     fn broker_addresses_are_read_and_others_refused() {
-        let address = |url| {
-            parse_url(url)
-                .map(|found| (found.host, found.port, found.tls))
-                .ok()
-        };
+        let address = |url| parse_url(url).map(|found| (found.host, found.port, found.tls)).ok();
         let is = |host: &str, port, tls| Some((host.to_owned(), port, tls));
-        assert_eq!(
-            address("mqtt://127.0.0.1:1884"),
-            is("127.0.0.1", 1884, false)
-        );
-        assert_eq!(
-            address("mqtt://broker.example"),
-            is("broker.example", 1883, false)
-        );
-        assert_eq!(
-            address("mqtts://broker.example/"),
-            is("broker.example", 8883, true)
-        );
+        assert_eq!(address("mqtt://127.0.0.1:1884"), is("127.0.0.1", 1884, false));
+        assert_eq!(address("mqtt://broker.example"), is("broker.example", 1883, false));
+        assert_eq!(address("mqtts://broker.example/"), is("broker.example", 8883, true));
         assert_eq!(address("mqtts://[::1]:9"), is("::1", 9, true));
         assert_eq!(address("mqtt://[::1]"), is("::1", 1883, false));
         for bad in [

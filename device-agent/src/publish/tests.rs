@@ -30,9 +30,7 @@ fn public(n: u8) -> PublicKey {
 }
 
 fn device() -> DeviceId {
-    "urn:hallmark:device:lei:529900T8BM49AURSDO55:m-7"
-        .parse()
-        .unwrap()
+    "urn:hallmark:device:lei:529900T8BM49AURSDO55:m-7".parse().unwrap()
 }
 
 /// A node that receipts what it is given, each in a tree of two leaves.
@@ -51,11 +49,7 @@ impl Node {
     fn enrolled(&self) -> Vec<u8> {
         let org: OrgId = ORG.parse().unwrap();
         let vkey = |name: &str, n| NoteSigner::witness(name, key(n)).unwrap().vkey().clone();
-        let witness = Witness {
-            name: "w".to_owned(),
-            key: self.witness.vkey().clone(),
-            url: None,
-        };
+        let witness = Witness { name: "w".to_owned(), key: self.witness.vkey().clone(), url: None };
         let network = Network {
             v: 1,
             name: "test".to_owned(),
@@ -82,17 +76,11 @@ impl Node {
             packs: Vec::new(),
         };
         let file = NetworkFile::sign(network, &[&*key(3)]).unwrap();
-        Enrolled::new(&file, device(), ORIGIN, "mqtt://127.0.0.1:1")
-            .unwrap()
-            .encode()
+        Enrolled::new(&file, device(), ORIGIN, "mqtt://127.0.0.1:1").unwrap().encode()
     }
 
     fn receipt(&self, id: ContentId, audience: u8, witnessed: bool) -> Vec<u8> {
-        let entry = Entry {
-            audience,
-            admitted_at: Timestamp::from_unix_ms(9),
-            id,
-        };
+        let entry = Entry { audience, admitted_at: Timestamp::from_unix_ms(9), id };
         let other = [8; 32];
         let root = node_hash(&other, &entry.leaf_hash());
         let text = Checkpoint::new(ORIGIN, 2, root).to_string();
@@ -102,21 +90,14 @@ impl Node {
         if witnessed {
             checkpoint.add(self.witness.sign(checkpoint.text(), at).unwrap());
         }
-        let parts = ReceiptParts {
-            entry: &entry,
-            index: 1,
-            path: &[other],
-            checkpoint: &checkpoint,
-        };
+        let parts =
+            ReceiptParts { entry: &entry, index: 1, path: &[other], checkpoint: &checkpoint };
         Receipt::sign(parts, &*key(1)).unwrap()
     }
 }
 
 fn courier(dir: &Path, release: Release, bytes_max: u64, samples_max: usize) -> Courier {
-    let limits = Limits {
-        bytes_max,
-        when_full: WhenFull::Stop,
-    };
+    let limits = Limits { bytes_max, when_full: WhenFull::Stop };
     let opened = Spool::open(&dir.join("spool"), limits).unwrap();
     let batching = BatchOptions {
         device: device(),
@@ -162,11 +143,7 @@ fn taken(n: u64) -> Taken {
         source_amount: None,
         source_unit: None,
     };
-    Taken::Sample {
-        series: Arc::new(series),
-        sample,
-        mark: None,
-    }
+    Taken::Sample { series: Arc::new(series), sample, mark: None }
 }
 
 fn event(serial: &str, answer: Option<oneshot::Sender<Kept>>) -> Taken {
@@ -183,21 +160,12 @@ fn nothing() -> mpsc::Receiver<Taken> {
 }
 
 fn pending(courier: &Courier) -> Vec<ContentId> {
-    courier
-        .spool
-        .pending_after(None)
-        .map(|(_, id)| id)
-        .collect()
+    courier.spool.pending_after(None).map(|(_, id)| id).collect()
 }
 
 fn ack(id: ContentId, status: Status, receipt: Option<Vec<u8>>) -> Ack {
     let reason = (status == Status::Refused).then(|| "no such role".to_owned());
-    Ack {
-        id,
-        status,
-        receipt,
-        reason,
-    }
+    Ack { id, status, receipt, reason }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,45 +175,26 @@ async fn only_a_receipt_that_proves_lets_an_entry_go() {
     let mut courier = courier(dir.path(), Release::Recorded, 1 << 24, 1);
     courier.take(taken(1), &mut nothing()).unwrap();
     courier.take(taken(2), &mut nothing()).unwrap();
-    let [first, second] = pending(&courier)[..] else {
-        unreachable!()
-    };
+    let [first, second] = pending(&courier)[..] else { unreachable!() };
     for (answer, bad) in [
         (ack(first, Status::Stored, None), 0),
         (ack(first, Status::Deferred, None), 0),
-        (
-            ack(first, Status::Recorded, Some(node.receipt(second, 1, true))),
-            1,
-        ),
-        (
-            ack(first, Status::Recorded, Some(node.receipt(first, 1, false))),
-            2,
-        ),
-        (
-            ack(first, Status::Recorded, Some(node.receipt(first, 0, true))),
-            3,
-        ),
+        (ack(first, Status::Recorded, Some(node.receipt(second, 1, true))), 1),
+        (ack(first, Status::Recorded, Some(node.receipt(first, 1, false))), 2),
+        (ack(first, Status::Recorded, Some(node.receipt(first, 0, true))), 3),
         (ack(first, Status::Recorded, Some(vec![1, 2, 3])), 4),
         (ack(ContentId::of(b"unknown"), Status::Refused, None), 4),
     ] {
         courier.on_ack(answer).unwrap();
-        assert_eq!(
-            (pending(&courier).len(), courier.tally.receipts_bad),
-            (2, bad)
-        );
+        assert_eq!((pending(&courier).len(), courier.tally.receipts_bad), (2, bad));
     }
     let good = ack(first, Status::Recorded, Some(node.receipt(first, 1, true)));
     courier.on_ack(good.clone()).unwrap();
     courier.on_ack(good).unwrap(); // a second time changes nothing
-    assert_eq!(
-        (pending(&courier), courier.tally.acknowledged),
-        (vec![second], 1)
-    );
+    assert_eq!((pending(&courier), courier.tally.acknowledged), (vec![second], 1));
     courier.on_ack(ack(second, Status::Refused, None)).unwrap();
     assert_eq!((pending(&courier), courier.tally.refused), (vec![], 1));
-    let aside = std::fs::read_dir(dir.path().join("spool/refused"))
-        .unwrap()
-        .count();
+    let aside = std::fs::read_dir(dir.path().join("spool/refused")).unwrap().count();
     assert_eq!(aside, 2); // the attestation, and the reason
 }
 
@@ -273,10 +222,7 @@ async fn an_operator_is_told_here_before_or_why_not() {
     let first = tell(&|answer| event("A1", Some(answer)));
     assert!(matches!(first, Kept::Here(_)));
     assert_eq!(tell(&|answer| event("A1", Some(answer))), Kept::Before);
-    let empty = |answer| Taken::Event {
-        epcis: "{}".to_owned(),
-        answer: Some(answer),
-    };
+    let empty = |answer| Taken::Event { epcis: "{}".to_owned(), answer: Some(answer) };
     assert!(matches!(tell(&empty), Kept::Refused(_)));
     let full = (2..20).map(|n| tell(&|answer| event(&format!("A{n}"), Some(answer))));
     let full = full.filter(|told| matches!(told, Kept::Refused(_))).count();
@@ -315,10 +261,7 @@ async fn a_broker_that_is_away_costs_nothing_but_time() {
     let away = courier(dir.path(), Release::Recorded, 1 << 24, 2);
     let ended = away.run(inbox, std::future::pending(), |_| {}).await;
     let fault = ended.unwrap_err();
-    assert!(
-        matches!(fault, CourierError::Unreachable { pending: 2, .. }),
-        "{fault}"
-    );
+    assert!(matches!(fault, CourierError::Unreachable { pending: 2, .. }), "{fault}");
     let again = courier(dir.path(), Release::Recorded, 1 << 24, 2);
     assert_eq!(pending(&again).len(), 2);
 }

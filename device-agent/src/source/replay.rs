@@ -60,34 +60,22 @@ pub fn run(
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::input("cannot read the readings").because(&error))?;
     if FILE_BYTES_MAX < bytes.len() as u64 {
-        return Err(
-            Failure::input(format!("the file has more than {FILE_BYTES_MAX} bytes"))
-                .help("cut it into several files"),
-        );
+        return Err(Failure::input(format!("the file has more than {FILE_BYTES_MAX} bytes"))
+            .help("cut it into several files"));
     }
     let file = ContentId::of(&bytes);
     let samples = read(config, bytes.as_slice())?;
     drop(bytes);
     let before = rows_taken(&file).min(samples.len() as u64);
     let series = Arc::new(series(config));
-    let mut replayed = Replayed {
-        before,
-        ..Replayed::default()
-    };
+    let mut replayed = Replayed { before, ..Replayed::default() };
     for (row, sample) in (1..).zip(samples) {
         if row <= before {
             continue;
         }
         let mark = Some(Mark { file, rows: row });
         let series = Arc::clone(&series);
-        if taken
-            .blocking_send(Taken::Sample {
-                series,
-                sample,
-                mark,
-            })
-            .is_err()
-        {
+        if taken.blocking_send(Taken::Sample { series, sample, mark }).is_err() {
             return Ok(replayed);
         }
         replayed.rows += 1;
@@ -113,22 +101,14 @@ fn series(config: &ReplayConfig) -> Series {
 
 /// The samples of a file, or every fault in it.
 pub fn read(config: &ReplayConfig, input: impl Read) -> Result<Vec<Sample>, Failure> {
-    let mut reader = ReaderBuilder::new()
-        .delimiter(config.delimiter)
-        .flexible(true)
-        .from_reader(input);
+    let mut reader =
+        ReaderBuilder::new().delimiter(config.delimiter).flexible(true).from_reader(input);
     let unreadable = |error: &csv::Error| Failure::input("cannot read the readings").because(error);
-    let header = reader
-        .byte_headers()
-        .map_err(|error| unreadable(&error))?
-        .clone();
+    let header = reader.byte_headers().map_err(|error| unreadable(&error))?.clone();
     let columns = Columns::find(config, &header)?;
     let (mut samples, mut faults, mut faulty) = (Vec::new(), Vec::new(), 0_usize);
     let mut record = ByteRecord::new();
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(|error| unreadable(&error))?
-    {
+    while reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
         let line = record.position().map_or(0, csv::Position::line);
         match columns.sample(config, &header, &record) {
             Ok(Some(sample)) if samples.len() < ROWS_MAX => samples.push(sample),
@@ -170,20 +150,17 @@ impl Columns {
     fn find(config: &ReplayConfig, header: &ByteRecord) -> Result<Columns, Failure> {
         let column = |name: &str, key: &str| {
             let is_named = |cell: &&[u8]| cell_text(cell).is_ok_and(|text| text == name);
-            let mut found = header
-                .iter()
-                .enumerate()
-                .filter(|(_, cell)| is_named(cell))
-                .map(|(at, _)| at);
+            let mut found =
+                header.iter().enumerate().filter(|(_, cell)| is_named(cell)).map(|(at, _)| at);
             match (found.next(), found.next()) {
                 (Some(at), None) => Ok(at),
                 (None, _) => Err(Failure::input(format!("line 1: no column {name:?}"))
                     .note(format!("the columns are {}", names(header)))
                     .help(format!("correct `{key}` in the [[source]] of config.toml"))),
-                (Some(_), Some(_)) => Err(Failure::input(format!(
-                    "line 1: two columns are called {name:?}"
-                ))
-                .help("rename one of them")),
+                (Some(_), Some(_)) => {
+                    Err(Failure::input(format!("line 1: two columns are called {name:?}"))
+                        .help("rename one of them"))
+                }
             }
         };
         let optional =
@@ -204,17 +181,10 @@ impl Columns {
         row: &ByteRecord,
     ) -> Result<Option<Sample>, String> {
         if row.len() != header.len() {
-            return Err(format!(
-                "{} cells, the header has {}",
-                row.len(),
-                header.len()
-            ));
+            return Err(format!("{} cells, the header has {}", row.len(), header.len()));
         }
         let cell = |at: usize| {
-            let name = header
-                .get(at)
-                .and_then(|cell| cell_text(cell).ok())
-                .unwrap_or_default();
+            let name = header.get(at).and_then(|cell| cell_text(cell).ok()).unwrap_or_default();
             let place = format!("column {} ({name})", at + 1);
             match cell_text(row.get(at).unwrap_or_default()) {
                 Ok(text) => Ok((text, place)),
@@ -224,9 +194,7 @@ impl Columns {
         let convert = |at: usize| {
             let (text, place) = cell(at)?;
             let converted = config.quantity.convert(text, &config.unit);
-            converted
-                .map(|found| found.amount)
-                .map_err(|error| format!("{place}: {error}"))
+            converted.map(|found| found.amount).map_err(|error| format!("{place}: {error}"))
         };
         let (text, place) = cell(self.time)?;
         let read_at = instant::parse(config, text).map_err(|fault| format!("{place}: {fault}"))?;
@@ -239,11 +207,7 @@ impl Columns {
             Some((text, _)) if !text.is_empty() => self.register.map(convert).transpose()?,
             _ => None,
         };
-        let quality = self
-            .quality
-            .map(cell)
-            .transpose()?
-            .map(|(text, _)| text.to_owned());
+        let quality = self.quality.map(cell).transpose()?.map(|(text, _)| text.to_owned());
         Ok(Some(Sample {
             read_at,
             amount: convert(self.value)?,
@@ -267,11 +231,8 @@ fn cell_text(cell: &[u8]) -> Result<&str, String> {
 }
 
 fn names(header: &ByteRecord) -> String {
-    let names: Vec<String> = header
-        .iter()
-        .take(50)
-        .map(|cell| String::from_utf8_lossy(cell).into_owned())
-        .collect();
+    let names: Vec<String> =
+        header.iter().take(50).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
     names.join(", ")
 }
 

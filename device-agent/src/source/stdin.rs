@@ -35,9 +35,7 @@ pub fn run(
     taken: mpsc::Sender<Taken>,
 ) -> Result<(), Failure> {
     let stdin = Stdin::open(&config, &device, layout)?;
-    stdin
-        .drive(std::io::stdin().lock(), &taken, &out)
-        .map(|_| ())
+    stdin.drive(std::io::stdin().lock(), &taken, &out).map(|_| ())
 }
 
 /// The bench, and the scans that it remembers.
@@ -60,10 +58,7 @@ impl Stdin {
         let recent = Recent::open(&scans, config.duplicate_window, now()).map_err(|error| {
             Failure::fault(format!("cannot read {}", scans.display())).because(&error)
         })?;
-        Ok(Stdin {
-            bench: Bench::new(config, device)?,
-            recent,
-        })
+        Ok(Stdin { bench: Bench::new(config, device)?, recent })
     }
 
     fn drive(
@@ -107,13 +102,7 @@ impl Stdin {
             return told(Word::KeptBefore, text, Some(goods));
         }
         let (answer, kept) = oneshot::channel();
-        if taken
-            .blocking_send(Taken::Event {
-                epcis,
-                answer: Some(answer),
-            })
-            .is_err()
-        {
+        if taken.blocking_send(Taken::Event { epcis, answer: Some(answer) }).is_err() {
             return Ok(None);
         }
         let Ok(kept) = kept.blocking_recv() else {
@@ -180,9 +169,7 @@ impl std::fmt::Display for Answer {
 /// The clock of the machine; before 1970 or after 9999 it is as good as none.
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let ms = since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    });
+    let ms = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     Timestamp::try_from_unix_ms(ms).unwrap_or(Timestamp::MAX)
 }
 
@@ -228,9 +215,7 @@ mod tests {
 
     /// Drives lines through a bench whose events a thread keeps.
     fn drive(dir: &Path, lines: &str) -> (Driven, Vec<String>) {
-        let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:b-1"
-            .parse()
-            .unwrap();
+        let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:b-1".parse().unwrap();
         let stdin = Stdin::open(&config(), &device, &Layout::new(dir)).unwrap();
         let (sender, mut receiver) = mpsc::channel(4);
         let keeper = std::thread::spawn(move || {
@@ -244,9 +229,7 @@ mod tests {
             }
             events
         });
-        let out = Output {
-            format: Format::Json,
-        };
+        let out = Output { format: Format::Json };
         let driven = stdin.drive(lines.as_bytes(), &sender, &out).unwrap();
         drop(sender);
         (driven, keeper.join().unwrap())
@@ -259,25 +242,11 @@ mod tests {
         let b = "]Q3010950600013435221B";
         let c = "(01)09506000134353(21)C";
         let (driven, events) = drive(dir.path(), &format!("{a}\n{b}\n\n{b}\r\n{c}\n"));
-        assert_eq!(
-            driven,
-            Driven {
-                kept: 2,
-                before: 1,
-                refused: 1
-            }
-        );
+        assert_eq!(driven, Driven { kept: 2, before: 1, refused: 1 });
         assert_eq!(events.len(), 2);
         // A new start remembers what was kept.
         let (driven, events) = drive(dir.path(), &format!("{a}\n"));
-        assert_eq!(
-            driven,
-            Driven {
-                kept: 0,
-                before: 1,
-                refused: 0
-            }
-        );
+        assert_eq!(driven, Driven { kept: 0, before: 1, refused: 0 });
         assert!(events.is_empty());
     }
 }

@@ -91,19 +91,10 @@ fn refused(dir: &Path) -> Result<Vec<Refused>, SpoolError> {
     };
     for file in files {
         let path = file.map_err(disk("read", dir))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "cose")
-        {
+        if path.extension().is_some_and(|extension| extension == "cose") {
             let reason = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
-            let id = path
-                .file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned());
-            found.push(Refused {
-                id: id.unwrap_or_default(),
-                reason,
-                path,
-            });
+            let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            found.push(Refused { id: id.unwrap_or_default(), reason, path });
         }
     }
     found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -120,10 +111,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("spool");
         assert!(peek(&dir).unwrap().waiting.is_empty());
-        let limits = Limits {
-            bytes_max: 1 << 30,
-            when_full: WhenFull::Stop,
-        };
+        let limits = Limits { bytes_max: 1 << 30, when_full: WhenFull::Stop };
         let Opened { mut spool, .. } = Spool::open(&dir, limits).unwrap();
         let ids = [b"a", b"b", b"c"].map(|body: &[u8; 1]| {
             let id = ContentId::of(body);
@@ -134,13 +122,7 @@ mod tests {
         spool.refuse(&ids[1], "role missing").unwrap();
         for _ in 0..2 {
             let seen = peek(&dir).unwrap();
-            assert_eq!(
-                seen.waiting
-                    .iter()
-                    .map(|entry| entry.id)
-                    .collect::<Vec<_>>(),
-                [ids[2]]
-            );
+            assert_eq!(seen.waiting.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[2]]);
             assert_eq!(seen.refused.len(), 1);
             assert_eq!(seen.refused[0].reason, "role missing");
         }

@@ -31,35 +31,25 @@ fn parse_head(content: &[u8]) -> Option<Chain> {
     let (boot, rest) = content.strip_prefix(&[HEAD])?.split_first_chunk::<8>()?;
     let last = match rest.split_first_chunk::<8>() {
         None => None,
-        Some((sequence, id)) => Some((
-            u64::from_be_bytes(*sequence),
-            ContentId::from_bytes(id.try_into().ok()?),
-        )),
+        Some((sequence, id)) => {
+            Some((u64::from_be_bytes(*sequence), ContentId::from_bytes(id.try_into().ok()?)))
+        }
     };
-    Some(Chain {
-        boot: u64::from_be_bytes(*boot),
-        last,
-    })
+    Some(Chain { boot: u64::from_be_bytes(*boot), last })
 }
 
 /// Appends the frame of a mark; returns its length.
 pub(super) fn append_mark(file: &mut Vec<u8>, mark: Mark) -> u32 {
     let before = file.len();
     let rows = mark.rows.to_be_bytes();
-    frame::append(
-        file,
-        &[&[MARK], mark.file.bytes().as_slice(), &rows].concat(),
-    );
+    frame::append(file, &[&[MARK], mark.file.bytes().as_slice(), &rows].concat());
     u32::try_from(file.len() - before).expect("a mark is 49 bytes")
 }
 
 fn parse_mark(content: &[u8]) -> Option<Mark> {
     let (file, rows) = content.strip_prefix(&[MARK])?.split_first_chunk::<32>()?;
     let rows = u64::from_be_bytes(rows.try_into().ok()?);
-    Some(Mark {
-        file: ContentId::from_bytes(*file),
-        rows,
-    })
+    Some(Mark { file: ContentId::from_bytes(*file), rows })
 }
 
 /// A frame that holds an attestation.
@@ -75,14 +65,8 @@ impl Entry<'_> {
         let (sequence, body) = rest.split_first_chunk::<8>()?;
         let sequence = u64::from_be_bytes(*sequence);
         match *tag {
-            SCAN => Some(Entry {
-                class: Class::Scan,
-                body,
-            }),
-            BATCH => Some(Entry {
-                class: Class::Batch { sequence },
-                body,
-            }),
+            SCAN => Some(Entry { class: Class::Scan, body }),
+            BATCH => Some(Entry { class: Class::Batch { sequence }, body }),
             _ => None,
         }
     }
@@ -153,11 +137,7 @@ pub(super) fn create(
 }
 
 pub(super) fn open_append(path: &Path) -> Result<File, SpoolError> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(disk("open", path))
+    OpenOptions::new().append(true).create(true).open(path).map_err(disk("open", path))
 }
 
 /// Removes a segment whose entries are all released.
@@ -218,10 +198,7 @@ impl Found {
         let path = path(dir, number);
         let bytes = std::fs::read(&path).map_err(disk("read", &path))?;
         let done = released(&released_path(dir, number))?;
-        let mut segment = Segment {
-            bytes: bytes.len() as u64,
-            pending: 0,
-        };
+        let mut segment = Segment { bytes: bytes.len() as u64, pending: 0 };
         let mut damaged = false;
         for piece in frame::scan(&bytes) {
             match piece {
@@ -276,13 +253,7 @@ impl Found {
             return false;
         }
         let length = u32::try_from(length).expect("a frame is at most 2 MiB");
-        let place = Place {
-            id,
-            segment: number,
-            at: at as u64,
-            length,
-            class: entry.class,
-        };
+        let place = Place { id, segment: number, at: at as u64, length, class: entry.class };
         self.ordinals.insert(id, self.next_ordinal);
         self.pending.insert(self.next_ordinal, place);
         self.next_ordinal += 1;

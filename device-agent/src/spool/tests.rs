@@ -2,10 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 const BATCH: Class = Class::Batch { sequence: 0 };
-const ROOMY: Limits = Limits {
-    bytes_max: 1 << 30,
-    when_full: WhenFull::Stop,
-};
+const ROOMY: Limits = Limits { bytes_max: 1 << 30, when_full: WhenFull::Stop };
 
 fn body(number: u32) -> Vec<u8> {
     format!("body {number} {}", "x".repeat(40)).into_bytes()
@@ -18,9 +15,7 @@ fn id(number: u32) -> ContentId {
 fn take(spool: &mut Spool, numbers: std::ops::Range<u32>, class: Class) {
     for number in numbers {
         let class = match class {
-            Class::Batch { .. } => Class::Batch {
-                sequence: number.into(),
-            },
+            Class::Batch { .. } => Class::Batch { sequence: number.into() },
             Class::Scan => Class::Scan,
         };
         spool.take(&[(id(number), class, &body(number))]).unwrap();
@@ -34,39 +29,18 @@ fn waiting(spool: &Spool) -> Vec<ContentId> {
 #[test]
 fn what_was_taken_waits_over_restarts_in_order_and_leaves_by_a_release_only() {
     let dir = tempfile::tempdir().unwrap();
-    let Opened {
-        mut spool, chain, ..
-    } = Spool::open(dir.path(), ROOMY).unwrap();
-    assert_eq!(
-        chain,
-        Chain {
-            boot: 1,
-            last: None
-        }
-    );
+    let Opened { mut spool, chain, .. } = Spool::open(dir.path(), ROOMY).unwrap();
+    assert_eq!(chain, Chain { boot: 1, last: None });
     take(&mut spool, 0..5, BATCH);
     take(&mut spool, 2..4, BATCH); // again: already kept
     assert!(spool.release(&id(1)).unwrap());
     assert!(!spool.release(&id(1)).unwrap());
     drop(spool);
-    let Opened {
-        spool,
-        chain,
-        damaged,
-    } = Spool::open(dir.path(), ROOMY).unwrap();
-    assert_eq!(
-        chain,
-        Chain {
-            boot: 2,
-            last: Some((4, id(4)))
-        }
-    );
+    let Opened { spool, chain, damaged } = Spool::open(dir.path(), ROOMY).unwrap();
+    assert_eq!(chain, Chain { boot: 2, last: Some((4, id(4))) });
     assert!(damaged.is_empty());
     assert_eq!(waiting(&spool), [id(0), id(2), id(3), id(4)]);
-    assert_eq!(
-        spool.read(spool.ordinal_of(&id(3)).unwrap()).unwrap(),
-        Some(body(3))
-    );
+    assert_eq!(spool.read(spool.ordinal_of(&id(3)).unwrap()).unwrap(), Some(body(3)));
 }
 
 #[test]
@@ -81,13 +55,7 @@ fn the_chain_goes_on_after_every_entry_is_released() {
     drop(spool);
     for boot in 2..5 {
         let opened = Spool::open(dir.path(), ROOMY).unwrap();
-        assert_eq!(
-            opened.chain,
-            Chain {
-                boot,
-                last: Some((2, id(2)))
-            }
-        );
+        assert_eq!(opened.chain, Chain { boot, last: Some((2, id(2))) });
         assert_eq!(opened.spool.segments.len(), 1);
     }
 }
@@ -104,11 +72,7 @@ fn every_cut_of_the_tail_keeps_the_whole_entries_before_it_and_never_an_old_epoc
     for length in head..whole.len() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(segment::path(dir.path(), 0), &whole[..length]).unwrap();
-        let Opened {
-            mut spool,
-            chain,
-            damaged,
-        } = Spool::open(dir.path(), ROOMY).unwrap();
+        let Opened { mut spool, chain, damaged } = Spool::open(dir.path(), ROOMY).unwrap();
         assert_eq!(spool.pending.len(), (length - head) / entry, "{length}");
         assert_eq!((chain.boot, damaged.len()), (2, 0));
         take(&mut spool, 5..6, Class::Scan);
@@ -135,17 +99,11 @@ fn a_damaged_middle_is_set_aside_and_the_rest_still_sent() {
 #[test]
 fn a_full_spool_refuses_and_keeps_what_it_has() {
     let dir = tempfile::tempdir().unwrap();
-    let limits = Limits {
-        bytes_max: 300,
-        when_full: WhenFull::Stop,
-    };
+    let limits = Limits { bytes_max: 300, when_full: WhenFull::Stop };
     let mut spool = Spool::open(dir.path(), limits).unwrap().spool;
     take(&mut spool, 0..4, BATCH);
     let refused = spool.take(&[(id(9), BATCH, &body(9))]);
-    assert!(matches!(
-        refused,
-        Err(SpoolError::Full { bytes_max: 300, .. })
-    ));
+    assert!(matches!(refused, Err(SpoolError::Full { bytes_max: 300, .. })));
     assert_eq!(waiting(&spool).len(), 4);
 }
 
@@ -156,10 +114,7 @@ fn thinning_drops_every_second_batch_of_the_oldest_segment_but_no_scan() {
     take(&mut spool, 0..4, BATCH);
     take(&mut spool, 4..6, Class::Scan);
     drop(spool);
-    let limits = Limits {
-        bytes_max: 500,
-        when_full: WhenFull::Thin,
-    };
+    let limits = Limits { bytes_max: 500, when_full: WhenFull::Thin };
     let mut spool = Spool::open(dir.path(), limits).unwrap().spool;
     take(&mut spool, 10..12, BATCH);
     assert_eq!(waiting(&spool), [0, 2, 4, 5, 10, 11].map(id));
@@ -178,10 +133,7 @@ fn a_refused_entry_is_kept_with_its_reason() {
     assert_eq!(waiting(&spool), [id(1)]);
     let stem = dir.path().join("refused").join(&id(0).to_string()[7..]);
     assert_eq!(std::fs::read(stem.with_extension("cose")).unwrap(), body(0));
-    assert_eq!(
-        std::fs::read(stem.with_extension("txt")).unwrap(),
-        b"key not in force"
-    );
+    assert_eq!(std::fs::read(stem.with_extension("txt")).unwrap(), b"key not in force");
 }
 
 proptest! {
@@ -222,25 +174,15 @@ proptest! {
 #[test]
 fn marks_of_files_last_over_restarts_rolls_and_releases() {
     let dir = tempfile::tempdir().unwrap();
-    let mark = |file: &[u8], rows| Mark {
-        file: ContentId::of(file),
-        rows,
-    };
+    let mark = |file: &[u8], rows| Mark { file: ContentId::of(file), rows };
     let mut spool = Spool::open(dir.path(), ROOMY).unwrap().spool;
     let body = vec![7; 3 << 18];
     for rows in 1..=20_u8 {
         let mut body = body.clone();
         body[0] = rows;
-        let (id, class) = (
-            ContentId::of(&body),
-            Class::Batch {
-                sequence: rows.into(),
-            },
-        );
+        let (id, class) = (ContentId::of(&body), Class::Batch { sequence: rows.into() });
         let mark = mark(b"one", rows.into());
-        spool
-            .take_marked(&[(id, class, &body)], Some(mark))
-            .unwrap();
+        spool.take_marked(&[(id, class, &body)], Some(mark)).unwrap();
         spool.release(&id).unwrap();
     }
     let body = b"last".as_slice();

@@ -18,32 +18,20 @@ pub async fn programs() -> anyhow::Result<Programs> {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build
-        .args(["build", "--workspace", "--bins", "--locked"])
-        .current_dir(root);
+    build.args(["build", "--workspace", "--bins", "--locked"]).current_dir(root);
     // `cargo run` describes the demo's own package to it; a build script that reads those variables
     // (ring's does) would run again, and half of the workspace with it.
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
-            .iter()
-            .any(|begin| name.starts_with(begin))
-        {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|begin| name.starts_with(begin)) {
             build.env_remove(&key);
         }
     }
     let exe = std::env::current_exe()?;
-    if exe
-        .parent()
-        .is_some_and(|folder| folder.ends_with("release"))
-    {
+    if exe.parent().is_some_and(|folder| folder.ends_with("release")) {
         build.arg("--release");
     }
-    let status = build
-        .kill_on_drop(true)
-        .status()
-        .await
-        .context("cannot start cargo")?;
+    let status = build.kill_on_drop(true).status().await.context("cannot start cargo")?;
     ensure!(status.success(), "the programs could not be built");
     Ok(programs)
 }

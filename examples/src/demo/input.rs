@@ -12,12 +12,8 @@ use crate::generate::{self, Data};
 /// Headers of the column of instants that are understood, each the end of its interval.
 const TIMES: [&str; 3] = ["read_at", "period_end", "time"];
 /// Headers of the column of values, with their unit.
-const VALUES: [(&str, &str); 4] = [
-    ("amount", "Wh"),
-    ("usage_wh", "Wh"),
-    ("usage_kwh", "kWh"),
-    ("kwh", "kWh"),
-];
+const VALUES: [(&str, &str); 4] =
+    [("amount", "Wh"), ("usage_wh", "Wh"), ("usage_kwh", "kWh"), ("kwh", "kWh")];
 /// What instants without offset are taken for.
 const TIME_ZONE: &str = "+08:00";
 
@@ -62,14 +58,7 @@ impl Input {
             events = file.clone();
         }
         let folder = folder.to_owned();
-        Ok(Input {
-            data,
-            folder,
-            meter,
-            source,
-            events,
-            open_families,
-        })
+        Ok(Input { data, folder, meter, source, events, open_families })
     }
 }
 
@@ -99,9 +88,7 @@ impl Readings {
             columns.value.2,
             columns.time.1,
             columns.value.1,
-            register.map_or(String::new(), |name| format!(
-                "register_column = {name:?}\n"
-            )),
+            register.map_or(String::new(), |name| format!("register_column = {name:?}\n")),
         ))
     }
 
@@ -120,13 +107,8 @@ impl Readings {
         else {
             bail!("{} has fewer than two rows", file.display());
         };
-        let start = first
-            .checked_add_ms(-second.ms_since(first))
-            .context("before 1970")?;
-        Ok(Readings {
-            period: (start, last),
-            total_wh,
-        })
+        let start = first.checked_add_ms(-second.ms_since(first)).context("before 1970")?;
+        Ok(Readings { period: (start, last), total_wh })
     }
 }
 
@@ -145,9 +127,7 @@ impl Columns {
     fn of(header: &csv::StringRecord, file: &Path) -> anyhow::Result<Columns> {
         let place = |name: &str| header.iter().position(|cell| cell == name);
         let time = TIMES.iter().find_map(|name| Some((place(name)?, *name)));
-        let value = VALUES
-            .iter()
-            .find_map(|(name, unit)| Some((place(name)?, *name, *unit)));
+        let value = VALUES.iter().find_map(|(name, unit)| Some((place(name)?, *name, *unit)));
         let (Some(time), Some(value)) = (time, value) else {
             bail!(
                 "{}: needs a column {} and a column {}",
@@ -158,20 +138,12 @@ impl Columns {
         };
         // A register counts in the unit of the values.
         let register = place("register").map(|_| "register".to_owned());
-        Ok(Columns {
-            time,
-            value,
-            register,
-        })
+        Ok(Columns { time, value, register })
     }
 
     fn instant(&self, row: &csv::StringRecord) -> anyhow::Result<Timestamp> {
         let text = row.get(self.time.0).unwrap_or_default();
-        let seconds = if text.len() == "2018-01-01T00:15".len() {
-            ":00"
-        } else {
-            ""
-        };
+        let seconds = if text.len() == "2018-01-01T00:15".len() { ":00" } else { "" };
         Timestamp::parse(text)
             .or_else(|_| Timestamp::parse(&format!("{text}{seconds}{TIME_ZONE}")))
             .with_context(|| format!("no instant: {text}"))

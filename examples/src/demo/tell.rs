@@ -17,10 +17,7 @@ pub(super) struct Teller {
 
 impl Default for Teller {
     fn default() -> Teller {
-        Teller {
-            began: Instant::now(),
-            step: 0,
-        }
+        Teller { began: Instant::now(), step: 0 }
     }
 }
 
@@ -40,16 +37,9 @@ impl Teller {
     /// One finding with its evidence.
     pub(super) fn finding(&self, finding: &Value) {
         let text = |key: &str| finding[key].as_str().unwrap_or_default();
-        line(&format!(
-            "\n   {:<8} {}  {}",
-            text("severity"),
-            text("code"),
-            text("title")
-        ));
+        line(&format!("\n   {:<8} {}  {}", text("severity"), text("code"), text("title")));
         line(&format!("     {}", text("message_en")));
-        let evidence = finding["evidence"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
+        let evidence = finding["evidence"].as_array().map_or(&[][..], Vec::as_slice);
         let count = finding["evidence_count"].as_u64().unwrap_or_default();
         for id in evidence.iter().take(EVIDENCE_MAX).filter_map(Value::as_str) {
             line(&format!("     evidence {id}"));

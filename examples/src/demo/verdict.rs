@@ -17,10 +17,7 @@ pub struct Expected {
 impl Expected {
     /// Of this input.
     pub fn of(input: &Input) -> Expected {
-        Expected {
-            frauds: input.data.frauds.clone(),
-            open_families: input.open_families.clone(),
-        }
+        Expected { frauds: input.data.frauds.clone(), open_families: input.open_families.clone() }
     }
 
     /// How many.
@@ -30,37 +27,23 @@ impl Expected {
 
     /// True once each fraud has its finding.
     pub fn are_in(&self, findings: &[Value]) -> bool {
-        self.frauds
-            .iter()
-            .all(|fraud| findings.iter().any(|finding| is_of(finding, fraud)))
+        self.frauds.iter().all(|fraud| findings.iter().any(|finding| is_of(finding, fraud)))
     }
 
     /// What is missing, what is too much, and what differs between the node and the bundle.
     pub fn compare(&self, online: &[Value], offline: &[Value]) -> Vec<String> {
         let mut faults = Vec::new();
         for fraud in &self.frauds {
-            let count = online
-                .iter()
-                .filter(|finding| is_of(finding, fraud))
-                .count();
+            let count = online.iter().filter(|finding| is_of(finding, fraud)).count();
             if count != 1 {
-                faults.push(format!(
-                    "{} for \"{}\": found {count} times",
-                    fraud.code, fraud.told
-                ));
+                faults.push(format!("{} for \"{}\": found {count} times", fraud.code, fraud.told));
             }
         }
         for finding in online.iter().filter(|finding| !self.explains(finding)) {
-            faults.push(format!(
-                "unexpected: {} {}",
-                finding["code"], finding["message_en"]
-            ));
+            faults.push(format!("unexpected: {} {}", finding["code"], finding["message_en"]));
         }
         let ids = |findings: &[Value]| -> BTreeSet<String> {
-            findings
-                .iter()
-                .map(|finding| finding["id"].to_string())
-                .collect()
+            findings.iter().map(|finding| finding["id"].to_string()).collect()
         };
         if ids(online) != ids(offline) {
             faults.push("the node and the bundle lead to different findings".to_owned());
@@ -72,18 +55,13 @@ impl Expected {
     fn explains(&self, finding: &Value) -> bool {
         let code = finding["code"].as_str().unwrap_or_default();
         self.frauds.iter().any(|fraud| is_of(finding, fraud))
-            || self
-                .open_families
-                .iter()
-                .any(|family| code.starts_with(family))
+            || self.open_families.iter().any(|family| code.starts_with(family))
     }
 }
 
 fn is_of(finding: &Value, fraud: &Fraud) -> bool {
     finding["code"] == fraud.code
-        && finding["subject"]
-            .as_str()
-            .is_some_and(|subject| subject.contains(&fraud.subject))
+        && finding["subject"].as_str().is_some_and(|subject| subject.contains(&fraud.subject))
 }
 
 #[cfg(test)]
@@ -93,15 +71,9 @@ mod tests {
     use super::*;
 
     fn expected() -> Expected {
-        let fraud = Fraud {
-            code: "MTR-005",
-            told: "copied".to_owned(),
-            subject: "meter-1".to_owned(),
-        };
-        Expected {
-            frauds: vec![fraud],
-            open_families: vec!["TRC"],
-        }
+        let fraud =
+            Fraud { code: "MTR-005", told: "copied".to_owned(), subject: "meter-1".to_owned() };
+        Expected { frauds: vec![fraud], open_families: vec!["TRC"] }
     }
 
     #[test]
@@ -116,11 +88,7 @@ mod tests {
             (vec![copied.clone(), copied.clone()], 1),
             (vec![copied.clone(), other], 1),
         ] {
-            assert_eq!(
-                expected().compare(&online, &online).len(),
-                faults,
-                "{online:?}"
-            );
+            assert_eq!(expected().compare(&online, &online).len(), faults, "{online:?}");
         }
         assert_eq!(expected().compare(&[copied], &[]).len(), 1);
     }

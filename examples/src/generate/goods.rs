@@ -62,9 +62,7 @@ pub fn gtin() -> String {
 
 /// `count` serials that cannot be guessed from one another.
 pub fn serials(random: &mut Random, count: usize) -> Vec<String> {
-    (0..count)
-        .map(|_| format!("F{:09}", random.below(1_000_000_000)))
-        .collect()
+    (0..count).map(|_| format!("F{:09}", random.below(1_000_000_000))).collect()
 }
 
 /// The Digital Link of one flask.
@@ -121,30 +119,10 @@ pub fn journey(bench: &Bench) -> String {
         })
     };
     document(&[
-        event(
-            "2026-03-09T08:10:00+08:00",
-            "ADD",
-            "commissioning",
-            &SHANGHAI,
-        ),
-        event(
-            "2026-03-09T15:40:00+08:00",
-            "OBSERVE",
-            "shipping",
-            &SHANGHAI,
-        ),
-        event(
-            "2026-03-12T10:05:00+08:00",
-            "OBSERVE",
-            "receiving",
-            &CHENGDU,
-        ),
-        event(
-            "2026-03-13T18:30:00+08:00",
-            "OBSERVE",
-            "retail_selling",
-            &CHENGDU,
-        ),
+        event("2026-03-09T08:10:00+08:00", "ADD", "commissioning", &SHANGHAI),
+        event("2026-03-09T15:40:00+08:00", "OBSERVE", "shipping", &SHANGHAI),
+        event("2026-03-12T10:05:00+08:00", "OBSERVE", "receiving", &CHENGDU),
+        event("2026-03-13T18:30:00+08:00", "OBSERVE", "retail_selling", &CHENGDU),
     ])
 }
 
@@ -159,9 +137,11 @@ pub fn copy_sold(item: &str, sold_at: &str) -> String {
 
 /// An identifier for an event that is the same in every run.
 fn digest(at: &str, step: &str) -> String {
-    let mut seed = Random::new(at.bytes().chain(step.bytes()).fold(0, |sum, byte| {
-        u64::wrapping_mul(sum, 31).wrapping_add(byte.into())
-    }));
+    let mut seed = Random::new(
+        at.bytes()
+            .chain(step.bytes())
+            .fold(0, |sum, byte| u64::wrapping_mul(sum, 31).wrapping_add(byte.into())),
+    );
     (0..4).map(|_| format!("{:016x}", seed.next())).collect()
 }
 
@@ -184,14 +164,8 @@ mod tests {
     #[test]
     fn codes_of_the_story_are_valid_gs1_keys() {
         assert_eq!(gtin(), "09521234000129");
-        for text in [
-            item("F000000001"),
-            format!("https://id.gs1.org/00/{}", sscc(7)),
-        ] {
-            assert_eq!(
-                GoodsId::parse(&text).map(|id| id.as_str().to_owned()),
-                Ok(text)
-            );
+        for text in [item("F000000001"), format!("https://id.gs1.org/00/{}", sscc(7))] {
+            assert_eq!(GoodsId::parse(&text).map(|id| id.as_str().to_owned()), Ok(text));
         }
         assert_eq!(SHANGHAI.link(), "https://id.gs1.org/414/9521234000013");
     }

@@ -55,11 +55,7 @@ impl Series {
             if heat_left == 0 && 300 < shape && random.below(1000) < 140 {
                 heat_left = 2 + random.below(4);
             }
-            let heat = if heat_left == 0 {
-                0
-            } else {
-                HEAT_WH + random.about_zero(9_000)
-            };
+            let heat = if heat_left == 0 { 0 } else { HEAT_WH + random.about_zero(9_000) };
             heat_left = heat_left.saturating_sub(1);
             let load = LOAD_WH * shape / 1000 * (1000 + weather + random.about_zero(85)) / 1000;
             amounts.push(BASE_WH + random.about_zero(2_400) + load + heat);

@@ -23,10 +23,7 @@ impl Bench {
     pub fn honest(random: &mut Random) -> Bench {
         let carton = |number| (goods::sscc(number), goods::serials(random, CARTON_ITEMS));
         let cartons = (1..=CARTONS).map(carton).collect();
-        Bench {
-            cartons,
-            earlier: goods::serials(random, CARTON_ITEMS),
-        }
+        Bench { cartons, earlier: goods::serials(random, CARTON_ITEMS) }
     }
 
     /// The serials of an earlier carton.
@@ -42,10 +39,7 @@ impl Bench {
     /// How many events the agent makes of the lines.
     pub fn events(&self) -> usize {
         // A carton: its flasks commissioned and packed one by one, one shipping.
-        self.cartons
-            .iter()
-            .map(|(_, flasks)| 2 * flasks.len() + 1)
-            .sum()
+        self.cartons.iter().map(|(_, flasks)| 2 * flasks.len() + 1).sum()
     }
 
     /// What the reader types.
@@ -86,10 +80,7 @@ mod tests {
     #[test]
     fn every_line_but_the_control_codes_is_a_valid_gs1_scan() {
         let bench = Bench::honest(&mut Random::new(11));
-        let codes = bench
-            .lines()
-            .into_iter()
-            .filter(|line| line.starts_with(']'));
+        let codes = bench.lines().into_iter().filter(|line| line.starts_with(']'));
         let mut count = 0;
         for line in codes {
             assert!(

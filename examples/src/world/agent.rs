@@ -29,10 +29,7 @@ impl Agent {
         let folder = dir.to_string_lossy();
         let mut init = vec!["init", &folder, "--org", node.member().org];
         init.extend(args);
-        programs
-            .run("hallmark-agent", &init, b"")
-            .await?
-            .with_code(0)?;
+        programs.run("hallmark-agent", &init, b"").await?.with_code(0)?;
         let path = dir.join("config.toml");
         let text = std::fs::read_to_string(&path)?;
         let options = text.split("\n[[source]]").next().unwrap_or_default();
@@ -40,15 +37,8 @@ impl Agent {
         let request = dir.join("enrol.cbor");
         node.run("enrol", &[&request]).await?.with_code(0)?;
         let answer = dir.join("enrolled.cbor").to_string_lossy().into_owned();
-        programs
-            .run("hallmark-agent", &["enrol", &folder, &answer], b"")
-            .await?
-            .with_code(0)?;
-        Ok(Agent {
-            programs: programs.clone(),
-            dir: dir.to_owned(),
-            process: None,
-        })
+        programs.run("hallmark-agent", &["enrol", &folder, &answer], b"").await?.with_code(0)?;
+        Ok(Agent { programs: programs.clone(), dir: dir.to_owned(), process: None })
     }
 
     /// Its folder.
@@ -62,9 +52,7 @@ impl Agent {
         let mut all = vec![command, &folder];
         all.extend(args);
         let log = self.dir.with_extension("log");
-        Ok(self
-            .process
-            .insert(self.programs.start("hallmark-agent", &all, &log)?))
+        Ok(self.process.insert(self.programs.start("hallmark-agent", &all, &log)?))
     }
 
     /// Its process, while it runs.
@@ -81,11 +69,7 @@ impl Agent {
     pub async fn status(&self) -> anyhow::Result<Value> {
         let folder = self.dir.to_string_lossy();
         let args = ["status", &folder, "--format", "json"];
-        let ended = self
-            .programs
-            .run("hallmark-agent", &args, b"")
-            .await?
-            .with_code(0)?;
+        let ended = self.programs.run("hallmark-agent", &args, b"").await?.with_code(0)?;
         let line = ended.stdout.lines().next().unwrap_or_default();
         serde_json::from_str(line).with_context(|| format!("status said {line}"))
     }

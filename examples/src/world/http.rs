@@ -27,10 +27,7 @@ pub struct Answer {
 impl Answer {
     /// The first header of this (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
@@ -65,10 +62,7 @@ pub async fn send(
         // A server that has refused already may not read the rest.
         let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
-        stream
-            .take(ANSWER_BYTES_MAX)
-            .read_to_end(&mut bytes)
-            .await?;
+        stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await?;
         parse(&bytes)
     };
     tokio::time::timeout(ANSWER_WAIT_MAX, exchange)
@@ -78,43 +72,24 @@ pub async fn send(
 }
 
 fn parse(bytes: &[u8]) -> anyhow::Result<Answer> {
-    let end = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .context("no HTTP answer")?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").context("no HTTP answer")?;
     let head = std::str::from_utf8(&bytes[..end])?;
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .context("no status")?;
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("no status")?;
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let body = &bytes[end + 4..];
-    let is_chunked = headers
-        .iter()
-        .any(|(k, v)| k == "transfer-encoding" && v == "chunked");
-    let body = if is_chunked {
-        unchunk(body)?
-    } else {
-        body.to_vec()
-    };
-    Ok(Answer {
-        status: status.parse()?,
-        headers,
-        body,
-    })
+    let is_chunked = headers.iter().any(|(k, v)| k == "transfer-encoding" && v == "chunked");
+    let body = if is_chunked { unchunk(body)? } else { body.to_vec() };
+    Ok(Answer { status: status.parse()?, headers, body })
 }
 
 fn unchunk(mut rest: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let end = rest
-            .windows(2)
-            .position(|two| two == b"\r\n")
-            .context("a chunk breaks off")?;
+        let end = rest.windows(2).position(|two| two == b"\r\n").context("a chunk breaks off")?;
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end])?.trim(), 16)?;
         if size == 0 {
             return Ok(body);
@@ -135,10 +110,7 @@ mod tests {
     fn chunks_are_put_together_and_broken_ones_refused() {
         let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
         let answer = parse(text).unwrap();
-        assert_eq!(
-            (answer.status, answer.body.as_slice()),
-            (200, b"abcde".as_slice())
-        );
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"abcde".as_slice()));
         assert!(parse(&text[..text.len() - 9]).is_err());
     }
 }

@@ -59,13 +59,7 @@ impl Node {
         dir: &Path,
         file: &Path,
     ) -> anyhow::Result<Node> {
-        Node::init(
-            programs,
-            member,
-            dir,
-            &["--network", &file.to_string_lossy()],
-        )
-        .await
+        Node::init(programs, member, dir, &["--network", &file.to_string_lossy()]).await
     }
 
     async fn init(
@@ -78,10 +72,7 @@ impl Node {
         let mut args = vec!["init", &folder, "--org", member.org, "--name", member.name];
         args.extend(["--role", member.role]);
         args.extend(network);
-        programs
-            .run("hallmark-node", &args, b"")
-            .await?
-            .with_code(0)?;
+        programs.run("hallmark-node", &args, b"").await?.with_code(0)?;
         let path = dir.join("config.toml");
         let text = std::fs::read_to_string(&path)?;
         std::fs::write(&path, quick(&text))?;
@@ -148,16 +139,10 @@ impl Node {
         let url = format!("{}/readyz", self.url);
         let what = format!("{} to be ready", self.member.name);
         let waited = until(&what, wait_max, || async {
-            Ok(http::get(&url)
-                .await
-                .ok()
-                .filter(|answer| answer.status == 200))
+            Ok(http::get(&url).await.ok().filter(|answer| answer.status == 200))
         });
         if let Err(error) = waited.await {
-            let answer = http::get(&url)
-                .await
-                .map(|answer| answer.body)
-                .unwrap_or_default();
+            let answer = http::get(&url).await.map(|answer| answer.body).unwrap_or_default();
             return Err(error.context(String::from_utf8_lossy(&answer).into_owned()));
         }
         Ok(())

@@ -48,9 +48,7 @@ pub struct Running {
 impl Programs {
     /// The programs in `folder`, such as `target/debug`.
     pub fn in_folder(folder: &Path) -> Programs {
-        Programs {
-            folder: folder.to_owned(),
-        }
+        Programs { folder: folder.to_owned() }
     }
 
     /// The folder that the running executable was built into.
@@ -87,10 +85,7 @@ impl Programs {
         args: &[A],
         stdin: &[u8],
     ) -> anyhow::Result<Ended> {
-        let words: Vec<_> = args
-            .iter()
-            .map(|arg| arg.as_ref().to_string_lossy())
-            .collect();
+        let words: Vec<_> = args.iter().map(|arg| arg.as_ref().to_string_lossy()).collect();
         let line = format!("{name} {}", words.join(" "));
         let mut child = self
             .command(name, args)
@@ -133,12 +128,7 @@ impl Programs {
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         let stdin = child.stdin.take();
-        Ok(Running {
-            name: name.to_owned(),
-            log: log.to_owned(),
-            child,
-            stdin,
-        })
+        Ok(Running { name: name.to_owned(), log: log.to_owned(), child, stdin })
     }
 }
 
@@ -171,10 +161,7 @@ impl Running {
 
     /// Types lines into its standard input.
     pub async fn type_lines(&mut self, lines: &[String]) -> anyhow::Result<()> {
-        let stdin = self
-            .stdin
-            .as_mut()
-            .context("its standard input is closed")?;
+        let stdin = self.stdin.as_mut().context("its standard input is closed")?;
         for line in lines {
             stdin.write_all(format!("{line}\n").as_bytes()).await?;
         }
@@ -203,10 +190,7 @@ impl Running {
     pub async fn stop(mut self) -> anyhow::Result<i32> {
         drop(self.stdin.take());
         if let Some(pid) = self.child.id() {
-            Command::new("kill")
-                .args(["-TERM", &pid.to_string()])
-                .status()
-                .await?;
+            Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
         }
         let status = tokio::time::timeout(STOP_WAIT_MAX, self.child.wait())
             .await
@@ -227,8 +211,5 @@ impl Running {
 fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
-    lines[from..]
-        .iter()
-        .map(|line| format!("    {line}\n"))
-        .collect()
+    lines[from..].iter().map(|line| format!("    {line}\n")).collect()
 }

@@ -93,11 +93,7 @@ impl Keys {
         };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == WAITING_MAX {
-            tracing::warn!(
-                origin,
-                index,
-                "too many identity attestations wait for their issuers"
-            );
+            tracing::warn!(origin, index, "too many identity attestations wait for their issuers");
             return;
         }
         waiting.insert((origin.to_owned(), index), (envelope, time));

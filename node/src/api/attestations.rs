@@ -25,14 +25,9 @@ pub(super) async fn sign(
 ) -> Result<Response, ApiError> {
     caller.may_sign_for(&app.config.org)?;
     let (parts, body) = request.into_parts();
-    let kind = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !kind.is_some_and(|kind| kind.contains("json")) {
-        return Err(ApiError::WrongType {
-            wanted: "application/json",
-        });
+        return Err(ApiError::WrongType { wanted: "application/json" });
     }
     let bytes = read_body(&app, body, BODY_BYTES_MAX).await?;
     let json: serde_json::Value = serde_json::from_slice(&bytes)
@@ -51,11 +46,7 @@ pub(super) async fn sign(
     let view = serde_json::json!({ "id": id.to_string(), "status": standing });
     let location = format!("/v1/attestations/{id}");
     let head = [(header::LOCATION, location)];
-    let status = if standing == "stored" {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    };
+    let status = if standing == "stored" { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     Ok((status, head, axum::Json(view)).into_response())
 }
 
@@ -73,9 +64,7 @@ pub(super) async fn show(
     let readable = stored.and_then(|stored| {
         let envelope = Envelope::parse(&stored).ok()?;
         let claims = envelope.claims();
-        caller
-            .may_read(&claims.aud, &claims.iss)
-            .then_some(envelope)
+        caller.may_read(&claims.aud, &claims.iss).then_some(envelope)
     });
     let Some(envelope) = readable else {
         sleep_until(started + HIDING_TIME).await;
@@ -87,10 +76,7 @@ pub(super) async fn show(
 /// The signed payload, as it was signed.
 fn payload_of(envelope: &Envelope) -> Vec<u8> {
     let message = Sign1::parse(envelope.stored()).expect("an envelope is a COSE_Sign1");
-    message
-        .payload
-        .expect("an envelope has its payload")
-        .to_vec()
+    message.payload.expect("an envelope has its payload").to_vec()
 }
 
 async fn represent(
@@ -100,28 +86,15 @@ async fn represent(
     envelope: Envelope,
 ) -> Result<Response, ApiError> {
     let is_public = envelope.claims().aud.byte() == 0;
-    let control = if is_public {
-        IMMUTABLE
-    } else {
-        IMMUTABLE_PRIVATE
-    };
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let control = if is_public { IMMUTABLE } else { IMMUTABLE_PRIVATE };
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let hex = id.to_string();
     let mut response = if accept.contains("application/cose") {
         let stored = envelope.stored().to_vec();
         cached(headers, "application/cose", control, &hex, stored)
     } else if accept.contains("application/cbor") {
         let payload = payload_of(&envelope);
-        cached(
-            headers,
-            "application/cbor",
-            control,
-            &format!("{hex}-cbor"),
-            payload,
-        )
+        cached(headers, "application/cbor", control, &format!("{hex}-cbor"), payload)
     } else if accept.is_empty() || accept.contains("json") || accept.contains("*/*") {
         let node = app.node.clone();
         let places = blocking(move || node.places(&id)).await??;
@@ -139,9 +112,6 @@ async fn represent(
             offered: "application/json, application/cbor, application/cose",
         });
     };
-    response.headers_mut().insert(
-        header::VARY,
-        "Accept, Authorization".parse().expect("ASCII"),
-    );
+    response.headers_mut().insert(header::VARY, "Accept, Authorization".parse().expect("ASCII"));
     Ok(response)
 }

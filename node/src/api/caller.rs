@@ -35,13 +35,9 @@ impl Caller {
     pub fn may_read(&self, audience: &Audience, issuer: &OrgId) -> bool {
         match (self, audience) {
             (Caller::Owner, _) | (_, Audience::Public) => true,
-            (
-                Caller::Member {
-                    org,
-                    scope: Scope::Read | Scope::Admin,
-                },
-                _,
-            ) => org == issuer || audience.admits(org),
+            (Caller::Member { org, scope: Scope::Read | Scope::Admin }, _) => {
+                org == issuer || audience.admits(org)
+            }
             _ => false,
         }
     }
@@ -50,10 +46,7 @@ impl Caller {
     pub fn may_sign_for(&self, own: &OrgId) -> Result<(), ApiError> {
         match self {
             Caller::Owner => Ok(()),
-            Caller::Member {
-                org,
-                scope: Scope::Capture | Scope::Admin,
-            } if org == own => Ok(()),
+            Caller::Member { org, scope: Scope::Capture | Scope::Admin } if org == own => Ok(()),
             Caller::Member { .. } => Err(ApiError::Forbidden {
                 detail: format!("this node signs for {own}, with a token of scope capture"),
             }),
@@ -67,11 +60,7 @@ impl Caller {
     pub fn may_read_findings(&self, open: crate::config::Openness) -> bool {
         use crate::config::Openness;
         match self {
-            Caller::Owner
-            | Caller::Member {
-                scope: Scope::Read | Scope::Admin,
-                ..
-            } => true,
+            Caller::Owner | Caller::Member { scope: Scope::Read | Scope::Admin, .. } => true,
             Caller::Member { .. } => open == Openness::All,
             Caller::Anyone(Origin::Address(address)) => match open {
                 Openness::All => true,
@@ -95,13 +84,9 @@ impl FromRequestParts<App> for Caller {
                 Caller::Anyone(origin)
             });
         };
-        let bad = |detail: &str| ApiError::Unauthorized {
-            detail: detail.to_owned(),
-        };
+        let bad = |detail: &str| ApiError::Unauthorized { detail: detail.to_owned() };
         let value = value.to_str().map_err(|_| bad("the token is no text"))?;
-        let token = value
-            .strip_prefix("Bearer ")
-            .ok_or_else(|| bad("only bearer tokens"))?;
+        let token = value.strip_prefix("Bearer ").ok_or_else(|| bad("only bearer tokens"))?;
         let token = Token::parse(token.trim()).map_err(|e| bad(&with_causes(&e)))?;
         let (org, scope) = app.check_token(token).map_err(|detail| bad(&detail))?;
         Ok(Caller::Member { org, scope })

@@ -17,20 +17,13 @@ const STANDING: &str = "hallmark-status";
 /// `POST /entries`: 201 with the receipt once recorded, else 303 and when to ask again.
 pub(super) async fn register(State(app): Ctx, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let kind = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("application/cose")) {
-        return Err(ApiError::WrongType {
-            wanted: "application/cose",
-        });
+        return Err(ApiError::WrongType { wanted: "application/cose" });
     }
     let bytes = read_body(&app, body, SUBMISSION_BYTES_MAX).await?;
-    let (envelope, _receipts) = Envelope::parse_transit(&bytes).map_err(|e| ApiError::Refused {
-        code: "malformed".to_owned(),
-        detail: with_causes(&e),
-    })?;
+    let (envelope, _receipts) = Envelope::parse_transit(&bytes)
+        .map_err(|e| ApiError::Refused { code: "malformed".to_owned(), detail: with_causes(&e) })?;
     let admitted = app.admit(envelope.stored().to_vec()).await?;
     let patience = if wants_no_wait(&parts.headers) {
         std::time::Duration::ZERO
@@ -97,13 +90,8 @@ pub(super) async fn receipt(
 
 /// A content id as it stands in a path: `sha256:<hex>` or the bare hex.
 pub(super) fn parse_id(text: &str) -> Result<ContentId, ApiError> {
-    let full = if text.starts_with("sha256:") {
-        text.to_owned()
-    } else {
-        format!("sha256:{text}")
-    };
-    full.parse()
-        .map_err(|_| ApiError::malformed("an id is `sha256:` and 64 lower-case hex digits"))
+    let full = if text.starts_with("sha256:") { text.to_owned() } else { format!("sha256:{text}") };
+    full.parse().map_err(|_| ApiError::malformed("an id is `sha256:` and 64 lower-case hex digits"))
 }
 
 fn wants_no_wait(headers: &HeaderMap) -> bool {
@@ -119,10 +107,7 @@ fn running(status: StatusCode, id: &ContentId, standing: &'static str) -> Respon
     let head = [
         (header::LOCATION, location(id)),
         (header::RETRY_AFTER, HeaderValue::from_static("1")),
-        (
-            header::HeaderName::from_static(STANDING),
-            HeaderValue::from_static(standing),
-        ),
+        (header::HeaderName::from_static(STANDING), HeaderValue::from_static(standing)),
     ];
     (status, head).into_response()
 }
@@ -130,14 +115,8 @@ fn running(status: StatusCode, id: &ContentId, standing: &'static str) -> Respon
 fn receipt_of(status: StatusCode, id: &ContentId, receipt: Vec<u8>) -> Response {
     let head = [
         (header::LOCATION, location(id)),
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/cose"),
-        ),
-        (
-            header::HeaderName::from_static(STANDING),
-            HeaderValue::from_static("recorded"),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/cose")),
+        (header::HeaderName::from_static(STANDING), HeaderValue::from_static("recorded")),
     ];
     (status, head, receipt).into_response()
 }

@@ -39,9 +39,6 @@ pub(super) async fn bundle(
     let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|piece| (piece, receiver))
     });
-    let head = [(
-        header::CONTENT_TYPE,
-        "application/vnd.hallmark.bundle+cbor-seq",
-    )];
+    let head = [(header::CONTENT_TYPE, "application/vnd.hallmark.bundle+cbor-seq")];
     Ok((head, Body::from_stream(pieces.boxed())).into_response())
 }

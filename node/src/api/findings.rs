@@ -32,9 +32,7 @@ pub(super) async fn list(
     admit(&app, &caller)?;
     let judged = app.findings();
     let is = |finding: &serde_json::Value, key: &str, wanted: &Option<String>| {
-        wanted
-            .as_deref()
-            .is_none_or(|wanted| finding[key].as_str() == Some(wanted))
+        wanted.as_deref().is_none_or(|wanted| finding[key].as_str() == Some(wanted))
     };
     let matching: Vec<_> = judged
         .findings
@@ -43,11 +41,7 @@ pub(super) async fn list(
         .filter(|f| is(f, "subject", &filter.subject))
         .filter(|f| is(f, "severity", &filter.severity))
         .collect();
-    let page: Vec<_> = matching
-        .iter()
-        .skip(filter.after)
-        .take(FINDINGS_MAX)
-        .collect();
+    let page: Vec<_> = matching.iter().skip(filter.after).take(FINDINGS_MAX).collect();
     let end = filter.after.saturating_add(page.len());
     let next = (end < matching.len()).then_some(end);
     let view = serde_json::json!({
@@ -65,10 +59,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     admit(&app, &caller)?;
     let judged = app.findings();
-    let found = judged
-        .findings
-        .iter()
-        .find(|finding| finding["id"].as_str() == Some(&id));
+    let found = judged.findings.iter().find(|finding| finding["id"].as_str() == Some(&id));
     Ok(axum::Json(found.ok_or(ApiError::NotFound)?).into_response())
 }
 
@@ -78,9 +69,7 @@ pub(super) async fn page(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let language = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
+    let language = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = page::Language::of(language.unwrap_or(""));
     let is_open = admit(&app, &caller).is_ok();
     let judged = app.findings();
@@ -88,11 +77,7 @@ pub(super) async fn page(
         organisation: &app.config.name,
         network: &app.config.network,
         origin: &app.config.origin,
-        size: app
-            .node
-            .log()
-            .published()
-            .map_or(0, |published| published.head.size),
+        size: app.node.log().published().map_or(0, |published| published.head.size),
         judged: is_open.then_some(&*judged),
     };
     let text = page::findings(&view, language).into_string();

@@ -16,16 +16,11 @@ pub(super) async fn alive() -> &'static str {
 /// `GET /readyz`: 200, or 503 with what is missing.
 pub(super) async fn ready(State(app): Ctx) -> Response {
     let readiness = app.readiness();
-    let status = if readiness.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status =
+        if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = (status, axum::Json(&readiness)).into_response();
     if status != StatusCode::OK {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

@@ -42,10 +42,7 @@ impl Limiter {
                 return Err(BURST_S as u64);
             }
         }
-        let bucket = buckets.entry(address).or_insert(Bucket {
-            left: burst,
-            at: now,
-        });
+        let bucket = buckets.entry(address).or_insert(Bucket { left: burst, at: now });
         let elapsed = now.duration_since(bucket.at).as_secs_f64();
         bucket.left = (bucket.left + elapsed * rate).min(burst);
         bucket.at = now;

@@ -23,17 +23,9 @@ pub(super) async fn tile(
 ) -> Result<Response, ApiError> {
     let path = parse_tile(&path)?;
     let (log, wanted) = (app.node.log().clone(), path);
-    let bytes = blocking(move || log.tile(&wanted))
-        .await??
-        .ok_or(ApiError::NotFound)?;
+    let bytes = blocking(move || log.tile(&wanted)).await??.ok_or(ApiError::NotFound)?;
     let tag = path.to_string();
-    Ok(cached(
-        &headers,
-        "application/octet-stream",
-        IMMUTABLE,
-        &tag,
-        bytes,
-    ))
+    Ok(cached(&headers, "application/octet-stream", IMMUTABLE, &tag, bytes))
 }
 
 /// `POST /log/add-checkpoint` (tlog-witness).
@@ -46,12 +38,7 @@ pub(super) async fn add_checkpoint(
     let network = app.network();
     let answer = blocking(move || witness.add_checkpoint(&network, &bytes, now)).await?;
     let plain = |status: StatusCode, text: String| {
-        (
-            status,
-            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-            text,
-        )
-            .into_response()
+        (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
     };
     Ok(match answer {
         Ok(Answer::Cosigned { lines }) => plain(StatusCode::OK, lines),
@@ -61,15 +48,11 @@ pub(super) async fn add_checkpoint(
         }
         Err(Fault::UnknownLog { .. }) => return Err(ApiError::NotFound),
         Err(fault @ Fault::Untrusted { .. }) => {
-            return Err(ApiError::Forbidden {
-                detail: fault.to_string(),
-            });
+            return Err(ApiError::Forbidden { detail: fault.to_string() });
         }
         Err(fault @ Fault::Malformed { .. }) => return Err(ApiError::malformed(fault.to_string())),
         Err(fault @ Fault::Unproved { .. }) => {
-            return Err(ApiError::Unproved {
-                detail: fault.to_string(),
-            });
+            return Err(ApiError::Unproved { detail: fault.to_string() });
         }
         Err(fault @ Fault::Disk { .. }) => {
             let cause = super::problem::with_causes(&fault);
@@ -89,7 +72,5 @@ pub(super) fn note(text: String) -> Response {
 
 /// The path behind `…/tile/`.
 pub(super) fn parse_tile(path: &str) -> Result<TilePath, ApiError> {
-    format!("tile/{path}")
-        .parse()
-        .map_err(|_| ApiError::NotFound)
+    format!("tile/{path}").parse().map_err(|_| ApiError::NotFound)
 }

@@ -21,13 +21,7 @@ pub(super) async fn show(State(app): Ctx, origin: Origin, headers: HeaderMap) ->
     let file = app.network();
     let tag = format!("{}-{}", file.network().name, file.network().version);
     let kind = "application/vnd.hallmark.network+cbor";
-    cached(
-        &headers,
-        kind,
-        "no-cache, max-age=0",
-        &tag,
-        file.bytes().to_vec(),
-    )
+    cached(&headers, kind, "no-cache, max-age=0", &tag, file.bytes().to_vec())
 }
 
 /// `POST /local/network`: the owner's command made the next version.

@@ -33,20 +33,8 @@ pub(super) async fn tile(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = parse_tile(&path)?;
-    let log = app
-        .node
-        .mirror()
-        .by_digest(&hex)
-        .ok_or(ApiError::NotFound)?;
-    let bytes = blocking(move || log.tile(&path))
-        .await??
-        .ok_or(ApiError::NotFound)?;
+    let log = app.node.mirror().by_digest(&hex).ok_or(ApiError::NotFound)?;
+    let bytes = blocking(move || log.tile(&path)).await??.ok_or(ApiError::NotFound)?;
     let tag = format!("{hex}-{path}");
-    Ok(cached(
-        &headers,
-        "application/octet-stream",
-        IMMUTABLE,
-        &tag,
-        bytes,
-    ))
+    Ok(cached(&headers, "application/octet-stream", IMMUTABLE, &tag, bytes))
 }

@@ -35,10 +35,7 @@ pub enum ApiError {
     /// The body or header came too slowly.
     TooSlow,
     /// Another statement has this natural identity.
-    Contradicted {
-        detail: String,
-        earlier: Option<ContentId>,
-    },
+    Contradicted { detail: String, earlier: Option<ContentId> },
     /// The body is too large.
     TooLarge { max: usize },
     /// The route takes another media type.
@@ -56,9 +53,7 @@ pub enum ApiError {
 impl ApiError {
     /// A request that cannot be read.
     pub fn malformed(detail: impl Into<String>) -> ApiError {
-        ApiError::Malformed {
-            detail: detail.into(),
-        }
+        ApiError::Malformed { detail: detail.into() }
     }
 
     /// The table: status, stable code, title.
@@ -70,24 +65,18 @@ impl ApiError {
             ApiError::Unauthorized { .. } => (S::UNAUTHORIZED, "unauthorized", "token needed"),
             ApiError::Forbidden { .. } => (S::FORBIDDEN, "forbidden", "not allowed"),
             ApiError::NotFound => (S::NOT_FOUND, "not_found", "not found"),
-            ApiError::MethodNotAllowed { .. } => (
-                S::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "method not allowed",
-            ),
-            ApiError::NotAcceptable { .. } => (
-                S::NOT_ACCEPTABLE,
-                "not_acceptable",
-                "no such representation",
-            ),
+            ApiError::MethodNotAllowed { .. } => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
+            }
+            ApiError::NotAcceptable { .. } => {
+                (S::NOT_ACCEPTABLE, "not_acceptable", "no such representation")
+            }
             ApiError::TooSlow => (S::REQUEST_TIMEOUT, "too_slow", "request took too long"),
             ApiError::Contradicted { .. } => (S::CONFLICT, "contradicted", "contradicts itself"),
             ApiError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large", "body too large"),
-            ApiError::WrongType { .. } => (
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "wrong_type",
-                "media type not taken",
-            ),
+            ApiError::WrongType { .. } => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "wrong_type", "media type not taken")
+            }
             ApiError::Unproved { .. } => (S::UNPROCESSABLE_ENTITY, "unproved", "proof is wrong"),
             ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
@@ -128,14 +117,10 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let detail = with_causes(&refusal);
         match refusal {
-            Refusal::Contradicted { earlier, .. } => ApiError::Contradicted {
-                detail,
-                earlier: Some(earlier),
-            },
-            other => ApiError::Refused {
-                code: other.code().to_owned(),
-                detail,
-            },
+            Refusal::Contradicted { earlier, .. } => {
+                ApiError::Contradicted { detail, earlier: Some(earlier) }
+            }
+            other => ApiError::Refused { code: other.code().to_owned(), detail },
         }
     }
 }
@@ -144,21 +129,14 @@ impl From<AdmitError> for ApiError {
     fn from(error: AdmitError) -> ApiError {
         match error {
             AdmitError::Refused(refusal) => refusal.into(),
-            AdmitError::Busy { retry_after, what } => ApiError::Busy {
-                after_s: retry_after.as_secs().max(1),
-                detail: what.to_owned(),
-            },
-            AdmitError::ReadOnly { cause } => ApiError::Busy {
-                after_s: 60,
-                detail: cause,
-            },
+            AdmitError::Busy { retry_after, what } => {
+                ApiError::Busy { after_s: retry_after.as_secs().max(1), detail: what.to_owned() }
+            }
+            AdmitError::ReadOnly { cause } => ApiError::Busy { after_s: 60, detail: cause },
             AdmitError::Unknown { .. } => ApiError::NotFound,
             AdmitError::Stopped { cause } => {
                 tracing::error!(%cause, "the writer stopped");
-                ApiError::Busy {
-                    after_s: 60,
-                    detail: "this node has stopped writing".to_owned(),
-                }
+                ApiError::Busy { after_s: 60, detail: "this node has stopped writing".to_owned() }
             }
         }
     }
@@ -166,9 +144,7 @@ impl From<AdmitError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
-        ApiError::Fault {
-            cause: with_causes(&error),
-        }
+        ApiError::Fault { cause: with_causes(&error) }
     }
 }
 
@@ -204,19 +180,12 @@ pub(crate) fn json(error: &ApiError) -> Response {
         "status": status.as_u16(),
         "detail": error.detail(),
     });
-    if let ApiError::Contradicted {
-        earlier: Some(earlier),
-        ..
-    } = error
-    {
+    if let ApiError::Contradicted { earlier: Some(earlier), .. } = error {
         problem["earlier"] = earlier.to_string().into();
     }
-    let mut response = (
-        status,
-        [(header::CONTENT_TYPE, "application/problem+json")],
-        problem.to_string(),
-    )
-        .into_response();
+    let mut response =
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string())
+            .into_response();
     finish(&mut response, error);
     response
 }
@@ -276,20 +245,13 @@ pub(crate) async fn speak(request: Request, next: Next) -> Response {
 
 fn speaks_cose(headers: &HeaderMap) -> bool {
     let names = |name: header::HeaderName, what: &[&str]| {
-        let value = headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         what.iter().any(|one| value.contains(one))
     };
     if names(header::ACCEPT, &["problem+json", "application/json"]) {
         return false;
     }
-    let cose = [
-        "application/cose",
-        "concise-problem-details+cbor",
-        "application/cbor",
-    ];
+    let cose = ["application/cose", "concise-problem-details+cbor", "application/cbor"];
     names(header::CONTENT_TYPE, &cose[..1]) || names(header::ACCEPT, &cose)
 }
 
@@ -310,24 +272,15 @@ mod tests {
     fn a_cose_client_is_answered_in_cbor_unless_it_accepts_json() {
         let mut headers = HeaderMap::new();
         assert!(!speaks_cose(&headers));
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/cose"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/cose"));
         assert!(speaks_cose(&headers));
-        headers.insert(
-            header::ACCEPT,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/problem+json"));
         assert!(!speaks_cose(&headers));
     }
 
     #[test]
     fn a_busy_node_says_when_to_come_back() {
-        let response = json(&ApiError::Busy {
-            after_s: 7,
-            detail: String::new(),
-        });
+        let response = json(&ApiError::Busy { after_s: 7, detail: String::new() });
         assert_eq!(response.headers()[header::RETRY_AFTER], "7");
     }
 }

@@ -21,9 +21,7 @@ pub(super) async fn keys(State(app): Ctx) -> Response {
 pub(super) async fn key(State(app): Ctx, Path(kid): Path<String>) -> Result<Response, ApiError> {
     let own = app.log_key.public();
     let is_own = kid == own.id().to_string()
-        || URL_SAFE_NO_PAD
-            .decode(&kid)
-            .is_ok_and(|kid| kid == own.id().bytes());
+        || URL_SAFE_NO_PAD.decode(&kid).is_ok_and(|kid| kid == own.id().bytes());
     if !is_own {
         return Err(ApiError::NotFound);
     }
@@ -31,9 +29,6 @@ pub(super) async fn key(State(app): Ctx, Path(kid): Path<String>) -> Result<Resp
 }
 
 fn cbor(kind: &'static str, bytes: Vec<u8>) -> Response {
-    let head = [
-        (header::CONTENT_TYPE, kind),
-        (header::CACHE_CONTROL, "public, max-age=300"),
-    ];
+    let head = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")];
     (StatusCode::OK, head, bytes).into_response()
 }

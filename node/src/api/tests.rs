@@ -29,52 +29,24 @@ impl World {
     async fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("node");
-        let line = [
-            "hallmark-node",
-            "init",
-            folder.to_str().unwrap(),
-            "--name",
-            "Registry",
-        ];
-        let org = [
-            "--org",
-            "urn:hallmark:org:lei:529900T8BM49AURSDO55",
-            "--role",
-            "producer",
-        ];
+        let line = ["hallmark-node", "init", folder.to_str().unwrap(), "--name", "Registry"];
+        let org = ["--org", "urn:hallmark:org:lei:529900T8BM49AURSDO55", "--role", "producer"];
         let rest = ["--new-network", "demo"];
         let cli = Cli::try_parse_from(line.into_iter().chain(org).chain(rest)).unwrap();
-        let Command::Init(args) = cli.command else {
-            panic!("another command")
-        };
-        crate::command::init::run(
-            &args,
-            Output {
-                format: Format::Json,
-            },
-        )
-        .unwrap();
+        let Command::Init(args) = cli.command else { panic!("another command") };
+        crate::command::init::run(&args, Output { format: Format::Json }).unwrap();
         let mut config = Config::load(&folder).unwrap();
         config.log.batch_wait_max = Duration::from_millis(100);
         let started = crate::command::run::open(&folder, config).unwrap();
         let (stop, stopped) = watch::channel(false);
         let app = started.service;
-        tokio::spawn(crate::command::run::drain::run(
-            Arc::clone(&app),
-            stopped.clone(),
-        ));
+        tokio::spawn(crate::command::run::drain::run(Arc::clone(&app), stopped.clone()));
         tokio::spawn(crate::witness::quorum::run(Arc::clone(&app), stopped));
         while !app.may_announce() || app.node.log().published().is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let router = router(Arc::clone(&app));
-        World {
-            app,
-            router,
-            writer: started.writer,
-            stop,
-            _dir: dir,
-        }
+        World { app, router, writer: started.writer, stop, _dir: dir }
     }
 
     async fn ask(&self, origin: Origin, request: Builder, body: Vec<u8>) -> (StatusCode, Response) {
@@ -91,9 +63,7 @@ impl World {
     fn event(&self) -> Envelope {
         let statements = Statement::from_file(EVENT.as_bytes(), &Defaults::default()).unwrap();
         let statement = statements.into_iter().next().unwrap();
-        statement
-            .sign(&self.app.config, now(), self.app.capture.as_ref())
-            .unwrap()
+        statement.sign(&self.app.config, now(), self.app.capture.as_ref()).unwrap()
     }
 
     async fn register(&self, envelope: &Envelope) -> (StatusCode, Response) {
@@ -102,13 +72,7 @@ impl World {
     }
 
     fn end(self) {
-        let World {
-            app,
-            router,
-            writer,
-            stop,
-            ..
-        } = self;
+        let World { app, router, writer, stop, .. } = self;
         let _ = stop.send(true);
         drop((app, router));
         writer.stop();
@@ -118,23 +82,11 @@ impl World {
 const FAR: Origin = Origin::Address(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
 
 async fn bytes(response: Response) -> Vec<u8> {
-    response
-        .into_body()
-        .collect()
-        .await
-        .unwrap()
-        .to_bytes()
-        .to_vec()
+    response.into_body().collect().await.unwrap().to_bytes().to_vec()
 }
 
 fn header_of(response: &Response, name: &str) -> String {
-    response
-        .headers()
-        .get(name)
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned()
+    response.headers().get(name).unwrap().to_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,16 +98,11 @@ async fn a_registered_attestation_gets_a_receipt_and_is_read_only_by_its_audienc
     let location = header_of(&response, "location");
     assert_eq!(location, format!("/entries/{}", envelope.id()));
     let receipt = Receipt::parse(&bytes(response).await).unwrap();
-    receipt
-        .verify_root(envelope.id(), &world.app.log_vkey)
-        .unwrap();
+    receipt.verify_root(envelope.id(), &world.app.log_vkey).unwrap();
     // Again, and asked for by its location: the same place.
     let (status, response) = world.register(&envelope).await;
     assert_eq!(status, StatusCode::CREATED);
-    assert_eq!(
-        Receipt::parse(&bytes(response).await).unwrap().index(),
-        receipt.index()
-    );
+    assert_eq!(Receipt::parse(&bytes(response).await).unwrap().index(), receipt.index());
     assert_eq!(world.get(FAR, &location).await.0, StatusCode::OK);
     // Signed anew by the node, the same event keeps its id.
     let (_, response) = world.register(&world.event()).await;
@@ -184,18 +131,9 @@ async fn the_log_is_served_as_tiles_with_validators() {
     let tag = header_of(&response, "etag");
     assert_eq!(bytes(response).await.len() as u64, size * 43);
     let again = Request::get(&path).header("if-none-match", tag);
-    assert_eq!(
-        world.ask(FAR, again, Vec::new()).await.0,
-        StatusCode::NOT_MODIFIED
-    );
-    assert_eq!(
-        world.get(FAR, "/log/tile/0/999").await.0,
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(
-        world.get(FAR, "/log/tile/0/00").await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(world.ask(FAR, again, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
+    assert_eq!(world.get(FAR, "/log/tile/0/999").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.get(FAR, "/log/tile/0/00").await.0, StatusCode::NOT_FOUND);
     world.end();
 }
 
@@ -226,18 +164,12 @@ async fn bad_requests_are_told_apart() {
         let (status, response) = world.ask(FAR, request, body.into()).await;
         assert_eq!(status.as_u16(), expected, "{name}");
         if expected >= 400 {
-            assert!(
-                header_of(&response, "content-type").contains("problem"),
-                "{name}"
-            );
+            assert!(header_of(&response, "content-type").contains("problem"), "{name}");
         }
     }
     let far = post("/entries", "application/cose");
     let (_, response) = world.ask(FAR, far, b"nonsense".to_vec()).await;
-    assert_eq!(
-        header_of(&response, "content-type"),
-        "application/concise-problem-details+cbor"
-    );
+    assert_eq!(header_of(&response, "content-type"), "application/concise-problem-details+cbor");
     world.end();
 }
 
@@ -245,17 +177,12 @@ async fn bad_requests_are_told_apart() {
 async fn who_asks_too_often_is_told_when_to_come_back() {
     let world = World::new().await;
     let per_second = world.app.config.http.requests_per_second_max;
-    let Origin::Address(address) = FAR else {
-        panic!("an address")
-    };
+    let Origin::Address(address) = FAR else { panic!("an address") };
     let at = std::time::Instant::now() + Duration::from_secs(3600);
     while world.app.limiter.take(address, per_second, at).is_ok() {}
     let (status, response) = world.get(FAR, "/healthz").await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(header_of(&response, "retry-after"), "1");
-    assert_eq!(
-        world.get(Origin::Socket, "/healthz").await.0,
-        StatusCode::OK
-    );
+    assert_eq!(world.get(Origin::Socket, "/healthz").await.0, StatusCode::OK);
     world.end();
 }

@@ -51,44 +51,20 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
             output.verdict("admitted", format!("{org} is a member already"));
             return Ok(Exit::Done);
         }
-        return Err(
-            Failure::usage(format!("{org} is a member already, with other keys"))
-                .help("keys are changed by `key` attestations, a lost log gets a successor"),
-        );
+        return Err(Failure::usage(format!("{org} is a member already, with other keys"))
+            .help("keys are changed by `key` attestations, a lost log gets a successor"));
     }
     let mut member = Member::new(org.clone(), body.roles.clone(), node);
     (member.urls, member.multiaddrs) = (join.urls, join.multiaddrs);
     network.members.push(member);
-    let claims = claims(
-        &config.org,
-        Subject::Org(org.clone()),
-        Audience::Public,
-        Vec::new(),
-        now(),
-    );
-    let admission = sign(
-        Draft {
-            claims,
-            body: Body::Organisation(body),
-        },
-        random(),
-        &key,
-    )
-    .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
+    let claims =
+        claims(&config.org, Subject::Org(org.clone()), Audience::Public, Vec::new(), now());
+    let admission = sign(Draft { claims, body: Body::Organisation(body) }, random(), &key)
+        .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
     let id = admission.id();
     let next = next_version(network, &key)?;
-    let step = Step {
-        old: &file,
-        new: &next,
-    };
-    wait_for(publish(
-        &args.dir,
-        &config,
-        step,
-        vec![admission],
-        &key,
-        output,
-    ))?;
+    let step = Step { old: &file, new: &next };
+    wait_for(publish(&args.dir, &config, step, vec![admission], &key, output))?;
     let version = next.network().version;
     let json =
         serde_json::json!({ "org": org.to_string(), "id": id.to_string(), "version": version });
@@ -100,11 +76,9 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
 fn roles(names: &[String]) -> Result<Vec<Role>, Failure> {
     let mut roles = Vec::new();
     for name in names.iter().flat_map(|list| list.split(',')) {
-        let role = name
-            .parse()
-            .map_err(|e: hallmark_schemas::role::RoleError| {
-                Failure::usage(format!("--role {name}")).because(&e)
-            })?;
+        let role = name.parse().map_err(|e: hallmark_schemas::role::RoleError| {
+            Failure::usage(format!("--role {name}")).because(&e)
+        })?;
         roles.push(role);
     }
     roles.sort_unstable();

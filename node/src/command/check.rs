@@ -41,10 +41,7 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
         let json = serde_json::json!({
             "log": log.origin, "size": log.size, "root": log.root, "witnessed": log.witnessed,
         });
-        output.item(
-            format!("log {} {} entries, root {}", log.origin, log.size, log.root),
-            &json,
-        );
+        output.item(format!("log {} {} entries, root {}", log.origin, log.size, log.root), &json);
     }
     let (exit, proved) = (proven.exit(), proven.attestations.len());
     let defects = proven.defects.len();
@@ -53,9 +50,6 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
         Exit::Incomplete => "incomplete",
         _ => "broken",
     };
-    output.verdict(
-        word,
-        format!("{proved} attestations proved, {defects} defects"),
-    );
+    output.verdict(word, format!("{proved} attestations proved, {defects} defects"));
     Ok(exit)
 }

@@ -24,19 +24,14 @@ pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
     let bytes = std::fs::read(&args.enrol)
         .map_err(|e| Failure::input(format!("cannot read {}", args.enrol.display())).because(&e))?;
     let enrol = Enrol::parse(&bytes).map_err(|e| {
-        Failure::input(format!(
-            "{} is no request of a device",
-            args.enrol.display()
-        ))
-        .because(&e)
-        .help("`hallmark-agent init` writes enrol.cbor")
+        Failure::input(format!("{} is no request of a device", args.enrol.display()))
+            .because(&e)
+            .help("`hallmark-agent init` writes enrol.cbor")
     })?;
     let device = enrol.device;
     if device.org() != config.org {
-        return Err(
-            Failure::input(format!("{device} is no device of {}", config.org))
-                .help("enrol it at the node of its own organisation"),
-        );
+        return Err(Failure::input(format!("{device} is no device of {}", config.org))
+            .help("enrol it at the node of its own organisation"));
     }
     let passphrase = args.passphrase_file.as_deref();
     let key = keys::open(&dir.keys(), Purpose::Organisation, passphrase)?;
@@ -56,10 +51,7 @@ pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
         Failure::usage("the network file does not name this node's log yet")
             .help("the registrar admits this organisation first: hallmark-node admit")
     })?;
-    let path = args
-        .output
-        .clone()
-        .unwrap_or_else(|| args.enrol.with_file_name("enrolled.cbor"));
+    let path = args.output.clone().unwrap_or_else(|| args.enrol.with_file_name("enrolled.cbor"));
     write_durably(&path, &enrolled.encode())
         .map_err(|e| Failure::usage(format!("cannot write {}", path.display())).because(&e))?;
     let json = serde_json::json!({

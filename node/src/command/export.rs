@@ -20,11 +20,8 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     let cannot = |e: std::io::Error| {
         Failure::usage(format!("cannot write {}", args.output.display())).because(&e)
     };
-    let mut file = if is_stdout {
-        None
-    } else {
-        Some(std::fs::File::create(&fresh).map_err(cannot)?)
-    };
+    let mut file =
+        if is_stdout { None } else { Some(std::fs::File::create(&fresh).map_err(cannot)?) };
     let mut written = 0u64;
     let fetched = wait_for(async {
         let local = running(&args.dir).await?;
@@ -69,9 +66,7 @@ fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
         selection.facilities.push(parsed.to_string());
     }
     for id in &args.ids {
-        let parsed = id
-            .parse()
-            .map_err(|e| Failure::usage(format!("--id {id}")).because(&e))?;
+        let parsed = id.parse().map_err(|e| Failure::usage(format!("--id {id}")).because(&e))?;
         selection.ids.push(parsed);
     }
     selection.period = args.period.as_deref().map(period).transpose()?;

@@ -18,15 +18,7 @@ pub(super) fn attestation(args: &GetArgs, output: Output) -> Result<Exit, Failur
     let answer = wait_for(async {
         let local = running(&args.dir).await?;
         let path = format!("/v1/attestations/{id}");
-        local
-            .ask(
-                &path,
-                Ask {
-                    accept: Some(accept),
-                    ..Ask::default()
-                },
-            )
-            .await
+        local.ask(&path, Ask { accept: Some(accept), ..Ask::default() }).await
     })?;
     match answer.status {
         200 if output.format == Format::Cbor => output.bytes(&answer.body)?,
@@ -38,10 +30,7 @@ pub(super) fn attestation(args: &GetArgs, output: Output) -> Result<Exit, Failur
         }
         404 => return Err(unknown(&id)),
         status => {
-            return Err(Failure::fault(format!(
-                "the node answers {status}: {}",
-                answer.text()
-            )));
+            return Err(Failure::fault(format!("the node answers {status}: {}", answer.text())));
         }
     }
     output.say(format!("found: {id}"));
@@ -63,27 +52,17 @@ pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
         }
         302 => {
             let standing = answer.standing.as_deref().unwrap_or("stored");
-            Err(
-                Failure::busy(format!("{id} is {standing}, there is no receipt yet"))
-                    .help("ask again when the next checkpoint is published"),
-            )
+            Err(Failure::busy(format!("{id} is {standing}, there is no receipt yet"))
+                .help("ask again when the next checkpoint is published"))
         }
         404 => Err(unknown(&id)),
-        status => Err(Failure::fault(format!(
-            "the node answers {status}: {}",
-            answer.text()
-        ))),
+        status => Err(Failure::fault(format!("the node answers {status}: {}", answer.text()))),
     }
 }
 
 fn parse(text: &str) -> Result<ContentId, Failure> {
-    let full = if text.starts_with("sha256:") {
-        text.to_owned()
-    } else {
-        format!("sha256:{text}")
-    };
-    full.parse()
-        .map_err(|e| Failure::usage("wrong id").because(&e))
+    let full = if text.starts_with("sha256:") { text.to_owned() } else { format!("sha256:{text}") };
+    full.parse().map_err(|e| Failure::usage("wrong id").because(&e))
 }
 
 fn unknown(id: &ContentId) -> Failure {

@@ -58,15 +58,10 @@ struct Plan {
 /// Makes the folder.
 pub(crate) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
     let plan = plan(args)?;
-    let is_taken = args
-        .dir
-        .read_dir()
-        .is_ok_and(|mut files| files.next().is_some());
+    let is_taken = args.dir.read_dir().is_ok_and(|mut files| files.next().is_some());
     if is_taken || args.dir.is_file() {
-        return Err(
-            Failure::usage(format!("{} exists and is not empty", args.dir.display()))
-                .help("choose another folder; an existing node is never overwritten"),
-        );
+        return Err(Failure::usage(format!("{} exists and is not empty", args.dir.display()))
+            .help("choose another folder; an existing node is never overwritten"));
     }
     let passphrase = Passphrase::for_new(args.passphrase_file.as_deref())?;
     let made = make(args, &plan, &passphrase);
@@ -94,10 +89,7 @@ pub(crate) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
         "dir": dir.to_string(), "org": plan.org.to_string(), "origin": plan.origin, "next": next,
     });
     output.item(format!("made {dir} for {}", plan.org), &json);
-    output.item(
-        format!("next: {next}"),
-        &serde_json::json!({ "verdict": "made", "next": next }),
-    );
+    output.item(format!("next: {next}"), &serde_json::json!({ "verdict": "made", "next": next }));
     Ok(Exit::Done)
 }
 
@@ -107,30 +99,17 @@ fn plan(args: &InitArgs) -> Result<Plan, Failure> {
             .because(&e)
             .help("urn:hallmark:org:uscc:…, urn:hallmark:org:lei:… or urn:hallmark:org:gln:…")
     })?;
-    let known = || {
-        Role::ALL
-            .iter()
-            .map(|role| role.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
     let mut roles = Vec::new();
     for role in args.roles.iter().flat_map(|list| list.split(',')) {
         let parsed: Role = role.parse().map_err(|e| {
-            Failure::usage(format!("--role {role}"))
-                .because(&e)
-                .help(format!("roles: {}", known()))
+            Failure::usage(format!("--role {role}")).because(&e).help(format!("roles: {}", known()))
         })?;
         roles.push(parsed);
     }
-    let region = args
-        .region
-        .parse()
-        .map_err(|e: hallmark_schemas::audience::RegionError| {
-            Failure::usage(format!("--region {}", args.region))
-                .because(&e)
-                .help("such as CN or DE")
-        })?;
+    let region = args.region.parse().map_err(|e: hallmark_schemas::audience::RegionError| {
+        Failure::usage(format!("--region {}", args.region)).because(&e).help("such as CN or DE")
+    })?;
     let (network, file) = match (&args.new_network, &args.network) {
         (Some(name), _) => {
             roles.push(Role::Registrar);
@@ -150,14 +129,7 @@ fn plan(args: &InitArgs) -> Result<Plan, Failure> {
     roles.sort_unstable();
     roles.dedup();
     let origin = format!("{network}/{}/1", org.slug());
-    Ok(Plan {
-        org,
-        roles,
-        region,
-        network,
-        origin,
-        file,
-    })
+    Ok(Plan { org, roles, region, network, origin, file })
 }
 
 /// Reads and checks a network file.
@@ -179,13 +151,8 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
     std::fs::create_dir_all(dir.keys()).map_err(cannot)?;
     let restrict = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(dir.keys(), restrict).map_err(cannot)?;
-    let text = config::fresh(
-        &plan.org,
-        &args.name,
-        &plan.network,
-        &plan.origin,
-        plan.region.as_str(),
-    );
+    let text =
+        config::fresh(&plan.org, &args.name, &plan.network, &plan.origin, plan.region.as_str());
     write_durably(&dir.config(), text.as_bytes()).map_err(cannot)?;
     let config = Config::load(&args.dir)?;
     let keys = make_keys(&dir.keys(), passphrase)?;
@@ -212,13 +179,7 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
         None => {
             let file = found(plan, &keys, log_keys, now)?;
             let registered = Body::Organisation(body);
-            envelopes.push(signed(
-                plan,
-                Subject::Org(plan.org.clone()),
-                registered,
-                now,
-                &keys,
-            )?);
+            envelopes.push(signed(plan, Subject::Org(plan.org.clone()), registered, now, &keys)?);
             envelopes.push(network_version(&plan.org, &file, now, &keys.organisation)?);
             file
         }
@@ -309,18 +270,8 @@ fn genesis(
     now: Timestamp,
 ) -> Result<Envelope, Failure> {
     let network = plan.network.clone();
-    let genesis = Genesis {
-        network,
-        keys: log_keys.clone(),
-        previous: None,
-    };
-    signed(
-        plan,
-        Subject::Log(plan.origin.clone()),
-        Body::Genesis(genesis),
-        now,
-        keys,
-    )
+    let genesis = Genesis { network, keys: log_keys.clone(), previous: None };
+    signed(plan, Subject::Log(plan.origin.clone()), Body::Genesis(genesis), now, keys)
 }
 
 fn capture_device(plan: &Plan, keys: &Keys, now: Timestamp) -> Result<Envelope, Failure> {
@@ -356,9 +307,7 @@ fn found(
         v: 1,
         name: plan.network.clone(),
         version: 1,
-        expires_at: now
-            .checked_add_ms(NETWORK_LIFE_MS)
-            .unwrap_or(Timestamp::MAX),
+        expires_at: now.checked_add_ms(NETWORK_LIFE_MS).unwrap_or(Timestamp::MAX),
         registrars: vec![registrar],
         threshold: 1,
         members: vec![Member::new(plan.org.clone(), plan.roles.clone(), log_keys)],
@@ -379,19 +328,9 @@ pub(crate) fn network_version(
     use hallmark_schemas::kind::network::Network as Version;
     use hallmark_schemas::kind::value::Blob;
 
-    let version = Version {
-        version: file.network().version,
-        file: Blob(file.bytes().to_vec()),
-    };
+    let version = Version { version: file.network().version, file: Blob(file.bytes().to_vec()) };
     let sub = Subject::Org(org.clone());
     let claims = claims(org, sub, Audience::Public, Vec::new(), now);
-    sign(
-        Draft {
-            claims,
-            body: Body::Network(version),
-        },
-        random(),
-        key,
-    )
-    .map_err(|e| Failure::usage("cannot log the network file").because(&e))
+    sign(Draft { claims, body: Body::Network(version) }, random(), key)
+        .map_err(|e| Failure::usage("cannot log the network file").because(&e))
 }

@@ -42,15 +42,9 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let mut network = file.network().clone();
     network.policy = policy(&network, quorum, &args.witnesses)?;
     let next = next_version(network, &key)?;
-    let step = Step {
-        old: &file,
-        new: &next,
-    };
+    let step = Step { old: &file, new: &next };
     wait_for(publish(&args.dir, &config, step, Vec::new(), &key, output))?;
-    let text = format!(
-        "version {} asks for {quorum} witnesses",
-        next.network().version
-    );
+    let text = format!("version {} asks for {quorum} witnesses", next.network().version);
     output.verdict("made", text);
     Ok(Exit::Done)
 }
@@ -66,25 +60,14 @@ fn show(file: &NetworkFile, output: Output) {
     }
     for member in &network.members {
         let roles: Vec<_> = member.roles.iter().map(|role| role.as_str()).collect();
-        let urls = if member.urls.is_empty() {
-            "-".to_owned()
-        } else {
-            member.urls.join(" ")
-        };
-        text.push_str(&format!(
-            "member {} {} {urls}\n",
-            member.org,
-            roles.join(",")
-        ));
+        let urls = if member.urls.is_empty() { "-".to_owned() } else { member.urls.join(" ") };
+        text.push_str(&format!("member {} {} {urls}\n", member.org, roles.join(",")));
     }
     text.push_str(network.policy.to_string().trim_end());
     let json = serde_json::to_value(network).unwrap_or_default();
     output.item(text, &json);
     let members = network.members.len();
-    output.verdict(
-        "valid",
-        format!("signed by its registrars, {members} members"),
-    );
+    output.verdict("valid", format!("signed by its registrars, {members} members"));
 }
 
 /// Waits until no other command, nor the running node, makes a version of the network file. The
@@ -95,12 +78,7 @@ pub(crate) fn take_turn(dir: &Path) -> Result<File, Failure> {
         |e: std::io::Error| Failure::busy(format!("cannot lock {}", path.display())).because(&e);
     std::fs::create_dir_all(Dir::new(dir).run()).map_err(cannot)?;
     let mut options = OpenOptions::new();
-    let file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(cannot)?;
+    let file = options.create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
     file.lock().map_err(cannot)?;
     Ok(file)
 }
@@ -118,10 +96,7 @@ pub(crate) fn current(dir: &Path) -> Result<NetworkFile, Failure> {
     if let Some(answer) = told {
         later.extend(NetworkFile::parse(&answer.body));
     }
-    for (_, stored) in outbox::waiting(dir)?
-        .into_iter()
-        .flat_map(|parcel| parcel.items)
-    {
+    for (_, stored) in outbox::waiting(dir)?.into_iter().flat_map(|parcel| parcel.items) {
         let envelope = Envelope::parse(&stored).ok();
         if let Some(Body::Network(version)) = envelope.as_ref().map(Envelope::body) {
             later.extend(NetworkFile::parse(&version.file.0));
@@ -142,18 +117,9 @@ pub(crate) fn registrar_key(
     file: &NetworkFile,
     passphrase_file: Option<&Path>,
 ) -> Result<SecretKey, Failure> {
-    let key = || {
-        keys::open(
-            &Dir::new(dir).keys(),
-            Purpose::Organisation,
-            passphrase_file,
-        )
-    };
+    let key = || keys::open(&Dir::new(dir).keys(), Purpose::Organisation, passphrase_file);
     let registrars = &file.network().registrars;
-    if !registrars
-        .iter()
-        .any(|registrar| registrar.org == config.org)
-    {
+    if !registrars.iter().any(|registrar| registrar.org == config.org) {
         let names: Vec<_> = registrars.iter().map(|one| one.org.to_string()).collect();
         return Err(Failure::usage(format!("{} is no registrar", config.org))
             .help(format!("the registrar does this: {}", names.join(", "))));
@@ -164,9 +130,7 @@ pub(crate) fn registrar_key(
 /// The same network one version on, signed.
 pub(crate) fn next_version(mut network: Network, key: &dyn Signer) -> Result<NetworkFile, Failure> {
     network.version += 1;
-    network.expires_at = now()
-        .checked_add_ms(NETWORK_LIFE_MS)
-        .unwrap_or(network.expires_at);
+    network.expires_at = now().checked_add_ms(NETWORK_LIFE_MS).unwrap_or(network.expires_at);
     NetworkFile::sign(network, &[key])
         .map_err(|e| Failure::usage("cannot sign the network file").because(&e))
 }
@@ -228,11 +192,9 @@ async fn wait_recorded(local: &Local, id: &ContentId) -> Result<(), Failure> {
             return Ok(());
         }
         if until < Instant::now() {
-            return Err(
-                Failure::busy(format!("{id} is stored, but not recorded yet"))
-                    .note("the network file is unchanged")
-                    .help("give the command again when `hallmark-node status` says ready"),
-            );
+            return Err(Failure::busy(format!("{id} is stored, but not recorded yet"))
+                .note("the network file is unchanged")
+                .help("give the command again when `hallmark-node status` says ready"));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -246,45 +208,26 @@ fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, 
     let chosen: Vec<&Member> = if names.is_empty() {
         network.members.iter().collect()
     } else {
-        names
-            .iter()
-            .map(|name| named(network, name))
-            .collect::<Result<_, _>>()?
+        names.iter().map(|name| named(network, name)).collect::<Result<_, _>>()?
     };
     for member in chosen {
         let (name, key) = (member.org.slug(), member.witness_key.clone());
         if !witnesses.iter().any(|known: &Witness| known.key == key) {
-            witnesses.push(Witness {
-                name,
-                key,
-                url: member.urls.first().cloned(),
-            });
+            witnesses.push(Witness { name, key, url: member.urls.first().cloned() });
         }
     }
     let count = witnesses.len();
     Policy::threshold(quorum, witnesses).ok_or_else(|| {
-        Failure::usage(format!(
-            "a quorum of {quorum} cannot be had of {count} witnesses"
-        ))
-        .help("name more with --witness, or ask for fewer")
+        Failure::usage(format!("a quorum of {quorum} cannot be had of {count} witnesses"))
+            .help("name more with --witness, or ask for fewer")
     })
 }
 
 fn named<'a>(network: &'a Network, name: &str) -> Result<&'a Member, Failure> {
-    let org = name
-        .parse::<OrgId>()
-        .or_else(|_| OrgId::from_slug(name))
-        .ok();
-    let found = network
-        .members
-        .iter()
-        .find(|member| Some(&member.org) == org.as_ref());
+    let org = name.parse::<OrgId>().or_else(|_| OrgId::from_slug(name)).ok();
+    let found = network.members.iter().find(|member| Some(&member.org) == org.as_ref());
     found.ok_or_else(|| {
-        let slugs: Vec<_> = network
-            .members
-            .iter()
-            .map(|member| member.org.slug())
-            .collect();
+        let slugs: Vec<_> = network.members.iter().map(|member| member.org.slug()).collect();
         Failure::usage(format!("{name} is no member"))
             .help(format!("members: {}", slugs.join(", ")))
     })

@@ -44,9 +44,6 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
             _ => {}
         }
     }
-    output.verdict(
-        "rebuilt",
-        format!("{size} entries; the lake is made again by the next run"),
-    );
+    output.verdict("rebuilt", format!("{size} entries; the lake is made again by the next run"));
     Ok(Exit::Done)
 }

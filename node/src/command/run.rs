@@ -100,10 +100,7 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
     let named = |e: hallmark_schemas::note::VerifierKeyError| {
         Failure::usage("the configured origin is no name for a log").because(&e)
     };
-    let log_vkey = NoteSigner::log(&config.origin, log_key.clone())
-        .map_err(named)?
-        .vkey()
-        .clone();
+    let log_vkey = NoteSigner::log(&config.origin, log_key.clone()).map_err(named)?.vkey().clone();
     let name = witness_name(&config.network, &config.org);
     let signer = NoteSigner::witness(&name, witness_key).map_err(named)?;
     let network = RwLock::new(Arc::new(options.network.clone()));
@@ -163,14 +160,8 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let broker = start_broker(&service).await?;
     let router = api::router(Arc::clone(&service));
     let shared = Arc::new(http.clone());
-    let door = |door| {
-        tokio::spawn(serve(
-            door,
-            Arc::clone(&shared),
-            router.clone(),
-            stopped.clone(),
-        ))
-    };
+    let door =
+        |door| tokio::spawn(serve(door, Arc::clone(&shared), router.clone(), stopped.clone()));
     // The witness endpoint answers before the own log signs anything.
     let doors = [door(Door::Tcp(listener, tls)), door(Door::Socket(local))];
     let mut tasks = vec![
@@ -178,11 +169,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
         tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(announce::run(
-            Arc::clone(&service),
-            url.clone(),
-            stopped.clone(),
-        )),
+        tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),
     ];
     if let Some(broker) = broker.clone() {
         let (service, stopped) = (Arc::clone(&service), stopped.clone());
@@ -228,9 +215,7 @@ async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
         #[cfg(feature = "broker")]
         "embedded" => {
             service.health.broker(false);
-            mqtt::broker::start(service.config.mqtt.listen)
-                .await
-                .map(Some)
+            mqtt::broker::start(service.config.mqtt.listen).await.map(Some)
         }
         #[cfg(not(feature = "broker"))]
         "embedded" => Err(Failure::usage("this build has no embedded broker")
@@ -247,11 +232,8 @@ fn write_addresses(service: &Service, url: &str, mqtt: Option<&str>) -> Result<(
     let addresses = serde_json::json!({
         "http": url, "p2p": [], "mqtt": mqtt, "pid": std::process::id(),
     });
-    write_durably(
-        &Dir::new(&service.dir).addresses(),
-        addresses.to_string().as_bytes(),
-    )
-    .map_err(|e| Failure::fault("cannot write run/addresses.json").because(&e))
+    write_durably(&Dir::new(&service.dir).addresses(), addresses.to_string().as_bytes())
+        .map_err(|e| Failure::fault("cannot write run/addresses.json").because(&e))
 }
 
 /// SIGTERM, Ctrl-C, or the cause for which the writer stopped.

@@ -16,10 +16,7 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
     flatten("", &view, &mut lines);
     output.item(lines.join("\n"), &view);
     if view["ready"].as_bool() == Some(true) {
-        output.verdict(
-            "ready",
-            format!("{} entries published", view["published_size"]),
-        );
+        output.verdict("ready", format!("{} entries published", view["published_size"]));
         return Ok(Exit::Done);
     }
     let parts = view["readiness"].as_object().into_iter().flatten();
@@ -34,16 +31,11 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
 
 fn flatten(prefix: &str, value: &Value, lines: &mut Vec<String>) {
     let name = |key: &str| {
-        if prefix.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{prefix}.{key}")
-        }
+        if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
     };
     match value {
         Value::Object(map) => {
-            map.iter()
-                .for_each(|(key, value)| flatten(&name(key), value, lines));
+            map.iter().for_each(|(key, value)| flatten(&name(key), value, lines));
         }
         Value::Array(list) => {
             let items = list.iter().enumerate();

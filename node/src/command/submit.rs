@@ -51,9 +51,8 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
                 .note(format!("{count} signed attestations wait in the outbox")));
         };
         let mut tally = Tally::default();
-        let done = send_outbox(&args.dir, &local, |id, fate| {
-            tell(&mut tally, id, fate, args, output)
-        });
+        let done =
+            send_outbox(&args.dir, &local, |id, fate| tell(&mut tally, id, fate, args, output));
         done.await?;
         if args.receipt {
             wait_recorded(&args.dir, &tally, args.wait, output).await?;
@@ -63,15 +62,10 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
 }
 
 fn defaults(args: &SubmitArgs) -> Result<Defaults, Failure> {
-    let kind = args
-        .kind
-        .as_deref()
-        .map(str::parse::<KindName>)
-        .transpose()
-        .map_err(|e| {
-            let known: Vec<_> = KindName::ALL.iter().map(|kind| kind.as_str()).collect();
-            Failure::usage(e).help(format!("kinds: {}", known.join(", ")))
-        })?;
+    let kind = args.kind.as_deref().map(str::parse::<KindName>).transpose().map_err(|e| {
+        let known: Vec<_> = KindName::ALL.iter().map(|kind| kind.as_str()).collect();
+        Failure::usage(e).help(format!("kinds: {}", known.join(", ")))
+    })?;
     let aud = args.aud.as_deref().map(audience).transpose()?;
     Ok(Defaults { kind, aud })
 }
@@ -100,9 +94,7 @@ fn read(file: &Path, defaults: &Defaults, dir: &Path) -> Result<Vec<Statement>, 
         std::fs::read(file).map(|content| bytes = content)
     };
     read.map_err(|e| Failure::input(format!("cannot read {name}")).because(&e))?;
-    let is_csv = file
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let wrong = |e: crate::sign::StatementError| {
         Failure::input(format!("{name}: {e}"))
             .help("nothing of this call was stored; correct the place and submit again")
@@ -157,9 +149,7 @@ fn tell(tally: &mut Tally, sent: &ContentId, fate: &Fate, args: &SubmitArgs, out
         }
         Fate::Deferred => {
             tally.deferred += 1;
-            output.say(format!(
-                "{sent} is deferred: its signer's key is not known yet"
-            ));
+            output.say(format!("{sent} is deferred: its signer's key is not known yet"));
             output.item(sent, &json(sent, "deferred"));
         }
         Fate::Refused { reason } => {
@@ -217,11 +207,9 @@ fn verdict(tally: &Tally, output: Output) -> Result<Exit, Failure> {
     }
     let text = parts.join(", ");
     if let Some(reason) = &tally.later {
-        return Err(
-            Failure::busy(format!("the node takes no more now: {reason}"))
-                .note(format!("{text}; the rest waits in the outbox"))
-                .help("submit again without files sends the rest"),
-        );
+        return Err(Failure::busy(format!("the node takes no more now: {reason}"))
+            .note(format!("{text}; the rest waits in the outbox"))
+            .help("submit again without files sends the rest"));
     }
     if tally.refused != 0 {
         output.say(format!("refused: {text}"));

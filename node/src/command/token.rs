@@ -15,11 +15,7 @@ use crate::keys::{self, Purpose};
 pub(super) fn run(args: &TokenArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
     let keys = Dir::new(&args.dir).keys();
-    let key = keys::open(
-        &keys,
-        Purpose::Organisation,
-        args.passphrase_file.as_deref(),
-    )?;
+    let key = keys::open(&keys, Purpose::Organisation, args.passphrase_file.as_deref())?;
     let wrong =
         |e: &(dyn std::error::Error + 'static)| Failure::usage("cannot make this token").because(e);
     let iat = Timestamp::from_unix_ms(now().unix_ms() / 1000 * 1000);
@@ -27,10 +23,7 @@ pub(super) fn run(args: &TokenArgs, output: Output) -> Result<Exit, Failure> {
     let grant = Grant {
         iss: config.org,
         aud: args.audience.clone().unwrap_or(config.origin),
-        scope: args
-            .scope
-            .parse()
-            .map_err(|e: hallmark_schemas::token::TokenError| wrong(&e))?,
+        scope: args.scope.parse().map_err(|e: hallmark_schemas::token::TokenError| wrong(&e))?,
         purpose: args.purpose.clone(),
         iat,
         exp: iat.checked_add_ms(life).unwrap_or(iat),

@@ -44,11 +44,7 @@ impl LogHandle {
         signer: NoteSigner,
         sender: mpsc::Sender<Message>,
     ) -> LogHandle {
-        LogHandle {
-            shared,
-            signer,
-            sender,
-        }
+        LogHandle { shared, signer, sender }
     }
 
     /// The log's name.
@@ -188,20 +184,10 @@ impl LogHandle {
             return Ok(None);
         }
         let path = self.inclusion_proof(index, size)?;
-        let parts = ReceiptParts {
-            entry: &entry,
-            index,
-            path: &path,
-            checkpoint: &published.note,
-        };
+        let parts = ReceiptParts { entry: &entry, index, path: &path, checkpoint: &published.note };
         let receipt = Receipt::sign(parts, &**self.signer.signer())
             .map_err(|source| StoreError::Sign { source })?;
-        Ok(Some(Recorded {
-            id: *id,
-            index,
-            entry,
-            receipt,
-        }))
+        Ok(Some(Recorded { id: *id, index, entry, receipt }))
     }
 
     /// The COSE receipt of an attestation; `None` while there is none.
@@ -216,11 +202,7 @@ impl LogHandle {
             return Ok(GuardView::Ahead);
         }
         let same = self.root_at(theirs.size)? == theirs.root;
-        Ok(if same {
-            GuardView::Within
-        } else {
-            GuardView::Forked
-        })
+        Ok(if same { GuardView::Within } else { GuardView::Forked })
     }
 
     /// Lets the log sign: every possible quorum was heard, and nobody is ahead.

@@ -114,10 +114,7 @@ impl Shared {
     }
 
     pub(crate) fn signing(&self) -> Signing {
-        self.signing
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.signing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set_signing(&self, signing: Signing) {
@@ -125,17 +122,11 @@ impl Shared {
     }
 
     pub(crate) fn policy(&self) -> Policy {
-        self.policy
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn published_size(&self) -> u64 {
-        self.published
-            .borrow()
-            .as_ref()
-            .map_or(0, |published| published.head.size)
+        self.published.borrow().as_ref().map_or(0, |published| published.head.size)
     }
 
     /// Until then admission answers busy, because a duplicate could not be told.
@@ -162,9 +153,7 @@ impl Shared {
 
     /// Ends all taking and signing, and wakes whoever must end the process.
     pub(crate) fn stop(&self, cause: String) {
-        self.set_signing(Signing::Stopped {
-            cause: cause.clone(),
-        });
+        self.set_signing(Signing::Stopped { cause: cause.clone() });
         self.stopped.send_replace(Some(cause));
     }
 
@@ -183,10 +172,7 @@ impl Shared {
     pub(crate) fn found_damage(&self, found: Vec<Damage>) {
         let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         for hole in found {
-            if damage
-                .insert((hole.path.clone(), hole.at), hole.clone())
-                .is_none()
-            {
+            if damage.insert((hole.path.clone(), hole.at), hole.clone()).is_none() {
                 let (path, at, bytes, torn) = (hole.path.display(), hole.at, hole.bytes, hole.torn);
                 tracing::warn!(%path, at, bytes, torn, "found bytes in the packs that are no record");
             }

@@ -45,15 +45,7 @@ pub(crate) fn witness() -> NoteSigner {
 /// One of one witnesses.
 pub(crate) fn witnessed() -> Policy {
     let key = witness().vkey().clone();
-    Policy::threshold(
-        1,
-        vec![Witness {
-            name: "w".to_owned(),
-            key,
-            url: None,
-        }],
-    )
-    .unwrap()
+    Policy::threshold(1, vec![Witness { name: "w".to_owned(), key, url: None }]).unwrap()
 }
 
 pub(crate) fn network(policy: Policy) -> NetworkFile {
@@ -79,13 +71,7 @@ pub(crate) fn network(policy: Policy) -> NetworkFile {
 
 fn attest(sub: Subject, body: Body, salt: u8, signer: &SecretKey) -> Envelope {
     let iat = Timestamp::from_unix_ms(1_789_999_999_000);
-    let claims = Claims {
-        iss: org(),
-        sub,
-        aud: Audience::Public,
-        iat,
-        regions: Vec::new(),
-    };
+    let claims = Claims { iss: org(), sub, aud: Audience::Public, iat, regions: Vec::new() };
     sign(Draft { claims, body }, [salt; 16], signer).unwrap()
 }
 
@@ -105,12 +91,7 @@ pub(crate) fn facility(number: u8, name: &str, salt: u8) -> Envelope {
         replaces: None,
         reason: None,
     };
-    attest(
-        Subject::parse(&sub).unwrap(),
-        Body::Facility(body),
-        salt,
-        &key(1),
-    )
+    attest(Subject::parse(&sub).unwrap(), Body::Facility(body), salt, &key(1))
 }
 
 /// The attestation that makes the meter known.
@@ -155,12 +136,7 @@ pub(crate) fn readings(sequence: u64, amount: i64) -> Envelope {
         config_hash: None,
         samples: vec![sample],
     };
-    attest(
-        Subject::Device(device_id()),
-        Body::Readings(body),
-        0,
-        &key(4),
-    )
+    attest(Subject::Device(device_id()), Body::Readings(body), 0, &key(4))
 }
 
 pub(crate) fn verified(envelope: Envelope) -> Verified {

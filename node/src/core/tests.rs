@@ -19,9 +19,7 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
-        let place = Place {
-            root: tempfile::tempdir().unwrap(),
-        };
+        let place = Place { root: tempfile::tempdir().unwrap() };
         create(&place.dir(), &place.data(), &origin()).unwrap();
         place
     }
@@ -60,9 +58,7 @@ fn stored(envelope: &Envelope) -> Vec<u8> {
 }
 
 fn facilities(count: u8) -> Vec<Vec<u8>> {
-    (0..count)
-        .map(|number| stored(&facility(number, "plant", 0)))
-        .collect()
+    (0..count).map(|number| stored(&facility(number, "plant", 0))).collect()
 }
 
 #[tokio::test]
@@ -79,14 +75,9 @@ async fn an_admitted_attestation_is_recorded_with_a_receipt_that_verifies() {
     let recorded = node.recorded(&id).await.unwrap();
     assert_eq!(recorded.index, 7);
     let receipt = Receipt::parse(&recorded.receipt).unwrap();
-    let proved = receipt
-        .verify(id, node.log().log_key(), &Policy::none())
-        .unwrap();
+    let proved = receipt.verify(id, node.log().log_key(), &Policy::none()).unwrap();
     assert_eq!((proved.index, proved.entry), (7, recorded.entry));
-    assert_eq!(
-        node.body(&id).unwrap(),
-        Some(stored(&facility(7, "plant", 0)))
-    );
+    assert_eq!(node.body(&id).unwrap(), Some(stored(&facility(7, "plant", 0))));
     assert_eq!(node.places(&id).unwrap()[0].index, 7);
     let again = node.admit(stored(&facility(7, "plant", 0))).await.unwrap();
     assert_eq!(again, Admitted::Stored { id, known: true });
@@ -111,21 +102,10 @@ async fn malformed_and_forged_attestations_are_refused_and_leave_no_trace() {
     let good = stored(&facility(1, "plant", 0));
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
-    let answers = node
-        .admit_many(vec![good[..40].to_vec(), forged, good])
-        .await;
-    assert!(matches!(
-        &answers[0],
-        Err(AdmitError::Refused(Refusal::Malformed(_)))
-    ));
-    assert!(matches!(
-        &answers[1],
-        Err(AdmitError::Refused(Refusal::BadSignature(_)))
-    ));
-    assert!(matches!(
-        &answers[2],
-        Ok(Admitted::Stored { known: false, .. })
-    ));
+    let answers = node.admit_many(vec![good[..40].to_vec(), forged, good]).await;
+    assert!(matches!(&answers[0], Err(AdmitError::Refused(Refusal::Malformed(_)))));
+    assert!(matches!(&answers[1], Err(AdmitError::Refused(Refusal::BadSignature(_)))));
+    assert!(matches!(&answers[2], Ok(Admitted::Stored { known: false, .. })));
     writer.stop();
     assert_eq!(node.log().head().size, 1);
 }
@@ -174,15 +154,9 @@ async fn reopened(place: &Place) -> (Node, WriterThread) {
 async fn a_second_process_is_refused_and_a_second_creation_too() {
     let place = Place::new();
     let (_node, writer) = place.open(Policy::none()).await;
-    assert!(matches!(
-        Node::open(place.options(Policy::none())),
-        Err(OpenError::Lock(_))
-    ));
+    assert!(matches!(Node::open(place.options(Policy::none())), Err(OpenError::Lock(_))));
     let again = create(&place.dir(), &place.data(), &origin());
-    assert!(matches!(
-        again,
-        Err(OpenError::Head(HeadError::Exists { .. }))
-    ));
+    assert!(matches!(again, Err(OpenError::Head(HeadError::Exists { .. }))));
     writer.stop();
 }
 
@@ -201,10 +175,7 @@ async fn the_index_is_built_again_from_the_files_alone() {
     let (node, writer) = reopened(&place).await;
     assert_eq!(node.recorded(&id).await.unwrap().index, before);
     let other = node.admit(stored(&facility(42, "mill", 0))).await;
-    assert!(matches!(
-        other,
-        Err(AdmitError::Refused(Refusal::Contradicted { .. }))
-    ));
+    assert!(matches!(other, Err(AdmitError::Refused(Refusal::Contradicted { .. }))));
     writer.stop();
 }
 
@@ -217,12 +188,7 @@ async fn nothing_is_recorded_before_guard_and_quorum_and_bodies_are_taken_meanwh
     assert_eq!(node.log().head().size, 0);
     let mut unsigned = node.log().subscribe_unsigned();
     node.log().guard_satisfied();
-    let note = unsigned
-        .wait_for(Option::is_some)
-        .await
-        .unwrap()
-        .clone()
-        .unwrap();
+    let note = unsigned.wait_for(Option::is_some).await.unwrap().clone().unwrap();
     let id = facility(1, "plant", 0).id();
     assert_eq!(node.log().receipt(&id).unwrap(), None);
     node.admit(stored(&facility(9, "plant", 0))).await.unwrap();
@@ -243,9 +209,7 @@ async fn a_log_without_its_head_is_served_read_only_and_says_why() {
     writer.stop();
     drop(node);
     let slots = place.dir().head_slots();
-    slots
-        .iter()
-        .for_each(|slot| std::fs::remove_file(slot).unwrap());
+    slots.iter().for_each(|slot| std::fs::remove_file(slot).unwrap());
     let opened = loop {
         match Node::open(place.options(Policy::none())) {
             Err(OpenError::Lock(_)) => tokio::time::sleep(Duration::from_millis(5)).await,

@@ -43,21 +43,13 @@ mod tests {
     #[test]
     fn an_entry_lies_between_the_checkpoints_around_it() {
         let at = Timestamp::from_unix_ms;
-        let entry = Entry {
-            audience: 0,
-            admitted_at: at(7),
-            id: ContentId::from_bytes([0; 32]),
-        };
+        let entry = Entry { audience: 0, admitted_at: at(7), id: ContentId::from_bytes([0; 32]) };
         let mut times = Times::default();
         times.push(2, QuorumTime::At(at(1000)));
         times.push(2, QuorumTime::At(at(9000)));
         times.push(5, QuorumTime::At(at(2000)));
         times.push(6, QuorumTime::Unwitnessed);
-        let of = |index| {
-            times
-                .of(index, &entry)
-                .map(|time| (time.lo.unix_ms(), time.hi.unix_ms()))
-        };
+        let of = |index| times.of(index, &entry).map(|time| (time.lo.unix_ms(), time.hi.unix_ms()));
         assert_eq!(of(0), Some((0, 1999)));
         assert_eq!(of(1), Some((0, 1999)));
         assert_eq!(of(2), Some((1000, 2999)));

@@ -33,10 +33,7 @@ impl FjallIndex {
             Err(error) if dir.exists() => {
                 tracing::warn!(%error, "the index does not open and is built again");
                 let aside = aside(dir);
-                let failed = |source| IndexError::SetAside {
-                    path: dir.to_path_buf(),
-                    source,
-                };
+                let failed = |source| IndexError::SetAside { path: dir.to_path_buf(), source };
                 match std::fs::remove_dir_all(&aside) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         return Err(failed(error));
@@ -58,9 +55,7 @@ impl FjallIndex {
             .open()
             .map_err(IndexError::fjall)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
-        let keyspace = database
-            .keyspace("index", options)
-            .map_err(IndexError::fjall)?;
+        let keyspace = database.keyspace("index", options).map_err(IndexError::fjall)?;
         Ok(FjallIndex { database, keyspace })
     }
 }
@@ -107,11 +102,7 @@ impl Index for FjallIndex {
 
     fn persist(&self) -> Result<(), IndexError> {
         // Rotated memtables leave little journal to read at the next start.
-        self.keyspace
-            .rotate_memtable_and_wait()
-            .map_err(IndexError::fjall)?;
-        self.database
-            .persist(PersistMode::SyncAll)
-            .map_err(IndexError::fjall)
+        self.keyspace.rotate_memtable_and_wait().map_err(IndexError::fjall)?;
+        self.database.persist(PersistMode::SyncAll).map_err(IndexError::fjall)
     }
 }

@@ -28,13 +28,8 @@ impl Index for MemoryIndex {
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>, IndexError> {
         let map = self.0.read().unwrap();
         let from = [prefix, from].concat();
-        let found = map
-            .range(from..)
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .take(limit);
-        Ok(found
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        let found = map.range(from..).take_while(|(key, _)| key.starts_with(prefix)).take(limit);
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     fn clear(&self) -> Result<(), IndexError> {

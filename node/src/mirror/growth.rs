@@ -36,14 +36,7 @@ impl Growth {
         floor: Head,
         edge: Edge,
     ) -> Growth {
-        Growth {
-            log,
-            note,
-            target,
-            floor,
-            edge,
-            entries: Vec::new(),
-        }
+        Growth { log, note, target, floor, edge, entries: Vec::new() }
     }
 
     /// The entry bundle to feed next; `None` once all are here.
@@ -81,17 +74,11 @@ impl Growth {
             if self.size() == self.floor.size && self.edge.size() < self.floor.size {
                 self.write()?;
                 if self.edge.root() != self.floor.root {
-                    return Err(MirrorError::OtherRoot {
-                        size: self.floor.size,
-                    });
+                    return Err(MirrorError::OtherRoot { size: self.floor.size });
                 }
             }
         }
-        if WRITE_ENTRIES <= self.entries.len() {
-            self.write()
-        } else {
-            Ok(())
-        }
+        if WRITE_ENTRIES <= self.entries.len() { self.write() } else { Ok(()) }
     }
 
     /// Takes the checkpoint over, if the entries lead to its root.
@@ -106,11 +93,7 @@ impl Growth {
         if state.head != self.floor {
             return Err(MirrorError::Overtaken);
         }
-        let indexed = if state.edge.size() == state.head.size {
-            state.head.size
-        } else {
-            0
-        };
+        let indexed = if state.edge.size() == state.head.size { state.head.size } else { 0 };
         log.checkpoints.publish(&self.note.to_bytes())?;
         let time = quorum_time(&state.policy, &self.note);
         state.times.push(target.size, time);
@@ -120,13 +103,7 @@ impl Growth {
         let packs = state.packs.end();
         log.index_entries(indexed, target)?;
         let mut changes = Batch::default();
-        changes.put_covers(
-            log.log,
-            Covers {
-                head: target,
-                packs,
-            },
-        );
+        changes.put_covers(log.log, Covers { head: target, packs });
         log.catalogue.write(changes)?;
         drop(state);
         if let Err(error) = log.tiles.remove_partial(self.floor.size, target.size) {

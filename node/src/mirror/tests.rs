@@ -27,16 +27,7 @@ impl Source {
         let mut edge = Edge::empty();
         for body in &bodies {
             let id = ContentId::of(body);
-            edge = tiles
-                .grow(
-                    &edge,
-                    &[Entry {
-                        audience: 0,
-                        admitted_at: NOW,
-                        id,
-                    }],
-                )
-                .unwrap();
+            edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at: NOW, id }]).unwrap();
         }
         Source { tiles, bodies }
     }
@@ -85,46 +76,23 @@ fn a_copy_is_the_log_with_its_times_and_its_missing_bodies() {
     assert_eq!(log.head().size, 5);
     assert!(log.grow(source.note(5)).unwrap().is_none());
     assert_eq!(log.root_at(3).unwrap(), source.tiles.root_at(3).unwrap());
-    assert_eq!(
-        log.wanted(1, 2)
-            .unwrap()
-            .iter()
-            .map(|(at, _)| *at)
-            .collect::<Vec<_>>(),
-        [1, 2]
-    );
+    assert_eq!(log.wanted(1, 2).unwrap().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(log.put_bodies(&source.bodies[1..3]).unwrap(), 2);
     assert_eq!(log.put_bodies(&source.bodies[1..4]).unwrap(), 1);
-    assert_eq!(
-        log.wanted(0, 9)
-            .unwrap()
-            .iter()
-            .map(|(at, _)| *at)
-            .collect::<Vec<_>>(),
-        [0, 4]
-    );
+    assert_eq!(log.wanted(0, 9).unwrap().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 4]);
     let id = ContentId::of(&source.bodies[2]);
     assert_eq!(log.body(&id).unwrap().as_ref(), Some(&source.bodies[2]));
     let stranger = facility(9, "plant", 0).stored().to_vec();
-    assert!(matches!(
-        log.put_bodies(&[stranger]),
-        Err(MirrorError::NotLogged { .. })
-    ));
+    assert!(matches!(log.put_bodies(&[stranger]), Err(MirrorError::NotLogged { .. })));
     assert!(
-        log.entry_time(4)
-            .unwrap()
-            .is_some_and(|time| time.hi.unix_ms() / 1000 == 1_790_000_000)
+        log.entry_time(4).unwrap().is_some_and(|time| time.hi.unix_ms() / 1000 == 1_790_000_000)
     );
 }
 
 #[test]
 fn a_copy_stopped_anywhere_is_whole_and_goes_on() {
     let source = Source::of(6, "plant");
-    for survives in [
-        Survives::Everything,
-        Survives::Synced,
-        Survives::HalfOfUnsynced,
-    ] {
+    for survives in [Survives::Everything, Survives::Synced, Survives::HalfOfUnsynced] {
         for step in 0.. {
             let disk = SimDisk::default();
             disk.stop_at(step);
@@ -135,10 +103,7 @@ fn a_copy_stopped_anywhere_is_whole_and_goes_on() {
                     if source.feed(&log, size).is_ok() {
                         reached.0 = size;
                     }
-                    if log
-                        .put_bodies(&source.bodies[size as usize - 2..size as usize])
-                        .is_ok()
-                    {
+                    if log.put_bodies(&source.bodies[size as usize - 2..size as usize]).is_ok() {
                         reached.1 += 2;
                     }
                 }
@@ -150,10 +115,7 @@ fn a_copy_stopped_anywhere_is_whole_and_goes_on() {
             assert!(reached.0 <= log.head().size, "{context}");
             source.feed(&log, 6).unwrap();
             let missing = log.wanted(0, 9).unwrap().len();
-            assert!(
-                missing <= 6 - reached.1,
-                "{missing} missing, {reached:?}: {context}"
-            );
+            assert!(missing <= 6 - reached.1, "{missing} missing, {reached:?}: {context}");
             log.put_bodies(&source.bodies).unwrap();
             assert!(log.wanted(0, 9).unwrap().is_empty(), "{context}");
             assert_eq!(log.root_at(6).unwrap(), source.tiles.root_at(6).unwrap());
@@ -185,14 +147,8 @@ fn two_histories_are_kept_as_a_proof_and_not_followed() {
         }
     }
     assert_eq!(log.defects().unwrap().len(), 2);
-    assert!(matches!(
-        other.feed(&log, 4),
-        Err(MirrorError::Rewritten { index: 0 })
-    ));
-    assert!(matches!(
-        log.grow(source.note(2)),
-        Err(MirrorError::Older { theirs: 2, ours: 3 })
-    ));
+    assert!(matches!(other.feed(&log, 4), Err(MirrorError::Rewritten { index: 0 })));
+    assert!(matches!(log.grow(source.note(2)), Err(MirrorError::Older { theirs: 2, ours: 3 })));
     assert_eq!(log.head().size, 3);
     source.feed(&log, 4).unwrap();
 }
@@ -203,18 +159,10 @@ fn entries_that_do_not_lead_to_the_root_change_nothing() {
     let log = started(&SimDisk::default());
     let mut growth = log.grow(source.note(4)).unwrap().unwrap();
     let path = growth.wants().unwrap();
-    growth
-        .feed(&other.tiles.read(&path, 4).unwrap().unwrap())
-        .unwrap();
-    assert!(matches!(
-        growth.commit(),
-        Err(MirrorError::OtherRoot { size: 4 })
-    ));
+    growth.feed(&other.tiles.read(&path, 4).unwrap().unwrap()).unwrap();
+    assert!(matches!(growth.commit(), Err(MirrorError::OtherRoot { size: 4 })));
     let mut growth = log.grow(source.note(4)).unwrap().unwrap();
-    assert!(matches!(
-        growth.feed(b"no bundle"),
-        Err(MirrorError::Bundle { .. })
-    ));
+    assert!(matches!(growth.feed(b"no bundle"), Err(MirrorError::Bundle { .. })));
     assert_eq!(log.head().size, 0);
     source.feed(&log, 4).unwrap();
     assert_eq!(log.head().size, 4);
@@ -228,18 +176,11 @@ fn a_damaged_copy_is_fetched_again_and_must_reach_its_checkpoint() {
     let (source, other) = (Source::of(5, "plant"), Source::of(5, "mill"));
     let disk = SimDisk::default();
     source.feed(&started(&disk), 4).unwrap();
-    let tile = disk
-        .paths()
-        .into_iter()
-        .find(|path| path.ends_with("tile/0/000.p/4"))
-        .unwrap();
+    let tile = disk.paths().into_iter().find(|path| path.ends_with("tile/0/000.p/4")).unwrap();
     disk.corrupt(&tile, |bytes| bytes[3] ^= 1);
     let log = started(&disk);
     assert_eq!(log.head().size, 0);
-    assert!(matches!(
-        other.feed(&log, 5),
-        Err(MirrorError::OtherRoot { size: 4 })
-    ));
+    assert!(matches!(other.feed(&log, 5), Err(MirrorError::OtherRoot { size: 4 })));
     source.feed(&log, 5).unwrap();
     assert_eq!(log.head().size, 5);
 }

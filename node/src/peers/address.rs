@@ -36,29 +36,16 @@ impl AddressBook {
     pub fn open(path: PathBuf) -> AddressBook {
         let text = std::fs::read(&path).unwrap_or_default();
         let attested = Mutex::new(serde_json::from_slice(&text).unwrap_or_default());
-        AddressBook {
-            path,
-            attested,
-            changed: Notify::new(),
-        }
+        AddressBook { path, attested, changed: Notify::new() }
     }
 
     /// Notes what a `node` attestation says. Newer wins; the same again changes nothing.
     pub fn learn(&self, org: &OrgId, from_at: Timestamp, urls: &[String]) {
         let mut attested = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
-        if attested
-            .get(org)
-            .is_some_and(|known| from_at <= known.from_at)
-        {
+        if attested.get(org).is_some_and(|known| from_at <= known.from_at) {
             return;
         }
-        attested.insert(
-            org.clone(),
-            Attested {
-                from_at,
-                urls: urls.to_vec(),
-            },
-        );
+        attested.insert(org.clone(), Attested { from_at, urls: urls.to_vec() });
         let text = serde_json::to_vec(&*attested).expect("a map of texts is JSON");
         let fresh = self.path.with_extension("new");
         let written =
@@ -88,10 +75,7 @@ impl AddressBook {
             urls.extend(self.attested(&member.org).unwrap_or_default());
             urls.extend(member.urls.iter().cloned());
         }
-        let named = config
-            .peer
-            .iter()
-            .filter(|peer| peer.origin.as_deref() == Some(origin));
+        let named = config.peer.iter().filter(|peer| peer.origin.as_deref() == Some(origin));
         urls.extend(named.map(|peer| peer.url.trim_end_matches('/').to_owned()));
         let mut seen = std::collections::BTreeSet::new();
         urls.retain(|url| seen.insert(url.clone()));
@@ -102,15 +86,9 @@ impl AddressBook {
     pub fn known_urls(&self, network: &NetworkFile, config: &Config) -> Vec<String> {
         let members = network.network().members.iter();
         let others = members.filter(|member| member.origin != config.origin);
-        let mut urls: Vec<String> = others
-            .flat_map(|member| self.urls(network, config, &member.origin))
-            .collect();
-        urls.extend(
-            config
-                .peer
-                .iter()
-                .map(|peer| peer.url.trim_end_matches('/').to_owned()),
-        );
+        let mut urls: Vec<String> =
+            others.flat_map(|member| self.urls(network, config, &member.origin)).collect();
+        urls.extend(config.peer.iter().map(|peer| peer.url.trim_end_matches('/').to_owned()));
         urls.sort_unstable();
         urls.dedup();
         urls
@@ -125,17 +103,12 @@ mod tests {
     fn the_later_address_holds_also_after_a_restart() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("addresses.json");
-        let org: OrgId = "urn:hallmark:org:lei:529900T8BM49AURSDO55"
-            .parse()
-            .expect("a good LEI");
+        let org: OrgId = "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse().expect("a good LEI");
         let book = AddressBook::open(path.clone());
         let at = Timestamp::from_unix_ms;
         book.learn(&org, at(2000), &["http://127.0.0.1:2".to_owned()]);
         book.learn(&org, at(1000), &["http://127.0.0.1:1".to_owned()]);
-        assert_eq!(
-            book.attested(&org),
-            Some(vec!["http://127.0.0.1:2".to_owned()])
-        );
+        assert_eq!(book.attested(&org), Some(vec!["http://127.0.0.1:2".to_owned()]));
         assert_eq!(AddressBook::open(path).attested(&org), book.attested(&org));
     }
 }

@@ -96,10 +96,7 @@ impl Sequencer {
         };
         // An erased body cannot be compared, and nobody is accused on a guess.
         if digest.is_none_or(|digest| digest == new.envelope.content_digest()) {
-            return Ok(Outcome::Stored {
-                id: earlier,
-                known: true,
-            });
+            return Ok(Outcome::Stored { id: earlier, known: true });
         }
         let catalogue = &self.shared.catalogue;
         if !group.forks.contains(&new.identity) && catalogue.fork(&new.identity)?.is_none() {

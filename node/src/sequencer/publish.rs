@@ -58,23 +58,14 @@ pub(crate) fn sign_checkpoint(
     signer: &NoteSigner,
 ) -> Result<SignedNote, CheckpointError> {
     let text = Checkpoint::new(origin, head.size, head.root).to_string();
-    let signature =
-        signer
-            .sign(&text, Timestamp::EPOCH)
-            .map_err(|source| CheckpointError::Sign {
-                size: head.size,
-                source,
-            })?;
+    let signature = signer
+        .sign(&text, Timestamp::EPOCH)
+        .map_err(|source| CheckpointError::Sign { size: head.size, source })?;
     let note = SignedNote::unsigned(text);
-    let mut note = note.ok_or_else(|| CheckpointError::Origin {
-        origin: origin.to_owned(),
-    })?;
+    let mut note = note.ok_or_else(|| CheckpointError::Origin { origin: origin.to_owned() })?;
     note.add(signature);
     note.checkpoint_of(signer.vkey())
-        .map_err(|source| CheckpointError::OwnSignature {
-            size: head.size,
-            source,
-        })?;
+        .map_err(|source| CheckpointError::OwnSignature { size: head.size, source })?;
     Ok(note)
 }
 
@@ -86,10 +77,7 @@ impl Sequencer {
             return Ok(());
         }
         let note = sign_checkpoint(&self.shared.origin, self.head, &self.signer)?;
-        self.unpublished = Some(Unpublished {
-            head: self.head,
-            note,
-        });
+        self.unpublished = Some(Unpublished { head: self.head, note });
         self.publish_if_met()
     }
 
@@ -127,9 +115,7 @@ impl Sequencer {
         let quorum = policy.quorum_met(&unpublished.note);
         let Some(quorum) = quorum.map_err(CheckpointError::Cosignature)? else {
             self.shared.set_signing(Signing::WaitingForQuorum);
-            self.shared
-                .unsigned
-                .send_replace(Some(Arc::new(unpublished.note.clone())));
+            self.shared.unsigned.send_replace(Some(Arc::new(unpublished.note.clone())));
             return Ok(());
         };
         let Unpublished { head, note } = self.unpublished.take().expect("looked at above");
@@ -140,16 +126,11 @@ impl Sequencer {
             // They only take room; `check` lists them.
             tracing::warn!(%error, "partial tiles stay");
         }
-        self.shared
-            .write_times(|times| times.push(head.size, quorum));
+        self.shared.write_times(|times| times.push(head.size, quorum));
         learn(&self.shared, before, head.size)?;
         self.shared.unsigned.send_replace(None);
         self.shared.set_signing(Signing::Ready);
-        let published = Published {
-            head,
-            note: Arc::new(note),
-            at: self.admitted_at,
-        };
+        let published = Published { head, note: Arc::new(note), at: self.admitted_at };
         self.shared.published.send_replace(Some(published));
         Ok(())
     }

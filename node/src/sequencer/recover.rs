@@ -104,18 +104,12 @@ impl Sequencer {
         };
         let mut edge = shared.tiles.edge(head.size)?;
         if edge.root() != head.root || shared.tiles.root_at(head.size)? != head.root {
-            return Err(Unfit::OtherRoot {
-                what: "the tree in DATA",
-                size: head.size,
-            });
+            return Err(Unfit::OtherRoot { what: "the tree in DATA", size: head.size });
         }
         if let Some(intent) = unfinished {
             edge = apply(&shared, &slots, &edge, intent).map_err(Box::new)?;
             head = intent.to;
-            tracing::info!(
-                size = head.size,
-                "finished the batch that the last run began"
-            );
+            tracing::info!(size = head.size, "finished the batch that the last run began");
         }
         shared.set_head(head);
         load_published(&shared, &checkpoints, &signer, head)?;
@@ -125,10 +119,7 @@ impl Sequencer {
         let (admitted_at, consumed) = match intent {
             Some(intent) => (intent.admitted_at, intent.consumed),
             None if head.size == 0 => (Timestamp::EPOCH, PackPosition::default()),
-            None => (
-                shared.entry(head.size - 1)?.admitted_at,
-                PackPosition::default(),
-            ),
+            None => (shared.entry(head.size - 1)?.admitted_at, PackPosition::default()),
         };
         let frontier = shared.tiles.frontier(head.size)?;
         Ok(Sequencer {
@@ -166,10 +157,7 @@ impl Sequencer {
     pub(crate) fn catch_up(&mut self) -> Result<(), SequenceError> {
         let shared = self.shared.clone();
         let (log, catalogue) = (shared.log, &shared.catalogue);
-        let start = Covers {
-            head: Head::EMPTY,
-            packs: PackPosition::default(),
-        };
+        let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = catalogue.covers(log)?.unwrap_or(start);
         let mut rebuild = Rebuild::new(&shared, self.consumed);
         let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
@@ -190,13 +178,7 @@ impl Sequencer {
             from = to;
         }
         let mut changes = Batch::default();
-        changes.put_covers(
-            log,
-            Covers {
-                head: self.head,
-                packs: self.consumed,
-            },
-        );
+        changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         catalogue.write(changes)?;
         for pending in pending {
             if catalogue.entry(log, &pending.id)?.is_none() {
@@ -220,10 +202,7 @@ fn misfit(intent: &Intent, head: Head) -> Unfit {
     match (head.size, intent.from.size, intent.to.size) {
         (head, _, data) if data < head => Unfit::DataBehind { head, data },
         (head, data, _) if head < data => Unfit::HeadBehind { head, data },
-        (size, _, _) => Unfit::OtherRoot {
-            what: "the last intent",
-            size,
-        },
+        (size, _, _) => Unfit::OtherRoot { what: "the last intent", size },
     }
 }
 
@@ -248,11 +227,7 @@ fn load_published(
             continue;
         };
         // Published under an older policy: the witnesses of then are not asked today.
-        let quorum = policy
-            .quorum_met(&note)
-            .ok()
-            .flatten()
-            .unwrap_or(QuorumTime::Unwitnessed);
+        let quorum = policy.quorum_met(&note).ok().flatten().unwrap_or(QuorumTime::Unwitnessed);
         shared.write_times(|times| times.push(checkpoint.size, quorum));
         newest = Some((checkpoint, note));
     }
@@ -273,27 +248,14 @@ fn load_published(
     };
     let size = checkpoint.size;
     if head.size < size {
-        return Err(Unfit::HeadBehind {
-            head: head.size,
-            data: size,
-        });
+        return Err(Unfit::HeadBehind { head: head.size, data: size });
     }
     if size == 0 || shared.tiles.root_within(size, head.size)? != checkpoint.root {
-        return Err(Unfit::OtherRoot {
-            what: "the published checkpoint",
-            size,
-        });
+        return Err(Unfit::OtherRoot { what: "the published checkpoint", size });
     }
     let entry = shared.entry(size - 1)?;
-    let head = Head {
-        size,
-        root: checkpoint.root,
-    };
-    let published = Published {
-        head,
-        note: Arc::new(note),
-        at: entry.admitted_at,
-    };
+    let head = Head { size, root: checkpoint.root };
+    let published = Published { head, note: Arc::new(note), at: entry.admitted_at };
     shared.published.send_replace(Some(published));
     Ok(())
 }
@@ -355,24 +317,13 @@ impl<'a> Rebuild<'a> {
         }
         if self.consumed < place.end() && self.queued.insert(id) {
             let audience = envelope.claims().aud.byte();
-            self.pending.push(Pending {
-                id,
-                audience,
-                end: place.end(),
-                identity: changes_keys,
-            });
+            self.pending.push(Pending { id, audience, end: place.end(), identity: changes_keys });
         }
-        if self.count == REBUILD_BATCH {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.count == REBUILD_BATCH { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), SequenceError> {
-        self.shared
-            .catalogue
-            .write(std::mem::take(&mut self.changes))?;
+        self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
         self.identities.clear();
         self.count = 0;
         Ok(())

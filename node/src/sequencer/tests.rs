@@ -38,9 +38,7 @@ fn data() -> Data {
 
 fn new_disk() -> SimDisk {
     let disk = SimDisk::default();
-    HeadSlots::new(Arc::new(disk.clone()), slots(), &origin())
-        .create()
-        .unwrap();
+    HeadSlots::new(Arc::new(disk.clone()), slots(), &origin()).create().unwrap();
     disk
 }
 
@@ -105,15 +103,8 @@ impl Told {
             assert!(shared.own_body(id).unwrap().is_some(), "{context}");
         }
         for (id, index) in &self.recorded {
-            assert_eq!(
-                ids[*index as usize], *id,
-                "a recorded entry moved: {context}"
-            );
-            assert_eq!(
-                shared.catalogue.entry(shared.log, id).unwrap(),
-                Some(*index),
-                "{context}"
-            );
+            assert_eq!(ids[*index as usize], *id, "a recorded entry moved: {context}");
+            assert_eq!(shared.catalogue.entry(shared.log, id).unwrap(), Some(*index), "{context}");
         }
         for note in &self.signed {
             let signed = note.checkpoint().unwrap();
@@ -121,10 +112,7 @@ impl Told {
             let root = shared.tiles.root_within(signed.size, size).unwrap();
             assert_eq!(root, signed.root, "forked at {}: {context}", signed.size);
         }
-        assert!(
-            entries.is_sorted_by_key(|entry| entry.admitted_at),
-            "{context}"
-        );
+        assert!(entries.is_sorted_by_key(|entry| entry.admitted_at), "{context}");
     }
 }
 
@@ -146,17 +134,12 @@ struct Stock {
 impl Stock {
     fn new() -> Stock {
         let facilities = (0..12).map(|number| facility(number, "plant", 0)).collect();
-        Stock {
-            facilities,
-            contradiction: facility(0, "another plant", 0),
-        }
+        Stock { facilities, contradiction: facility(0, "another plant", 0) }
     }
 
     fn candidates(&self, numbers: std::ops::Range<usize>) -> Vec<Candidate> {
         let chosen = self.facilities[numbers].iter();
-        chosen
-            .map(|envelope| Candidate::new(verified(envelope.clone())))
-            .collect()
+        chosen.map(|envelope| Candidate::new(verified(envelope.clone()))).collect()
     }
 }
 
@@ -209,16 +192,9 @@ fn stop_everywhere(acts: &[Act], policy: &Policy, survives: Survives, keep_index
             // The error is the stop itself.
             let _ = perform(&mut sequencer, acts, &stock, &mut told);
         }
-        let context = format!(
-            "{acts:?} stopped at step {step} ({}), {survives:?}",
-            disk.last()
-        );
+        let context = format!("{acts:?} stopped at step {step} ({}), {survives:?}", disk.last());
         let after = disk.after(survives);
-        let index = if keep_index {
-            index
-        } else {
-            Arc::new(MemoryIndex::default())
-        };
+        let index = if keep_index { index } else { Arc::new(MemoryIndex::default()) };
         let mut sequencer = open(&after, &index, policy.clone())
             .unwrap_or_else(|unfit| panic!("{unfit:?}: {context}"));
         sequencer.discard_foreign_index().unwrap();
@@ -262,11 +238,7 @@ fn no_stop_of_a_small_workload_loses_doubles_or_forks() {
 fn no_stop_between_signature_and_quorum_forks() {
     use Act::{Cosign, Sequence, StoreOne, StoreTwo};
     let acts = [StoreOne, Sequence, StoreTwo, Cosign, Sequence, Cosign];
-    for survives in [
-        Survives::Everything,
-        Survives::Synced,
-        Survives::HalfOfUnsynced,
-    ] {
+    for survives in [Survives::Everything, Survives::Synced, Survives::HalfOfUnsynced] {
         stop_everywhere(&acts, &witnessed(), survives, true);
         stop_everywhere(&acts, &witnessed(), survives, false);
     }
@@ -308,13 +280,7 @@ fn a_stop_during_the_recovery_from_a_stop_changes_nothing() {
 #[test]
 fn a_failed_write_or_sync_ends_all_acknowledgement() {
     let stock = Stock::new();
-    let acts = [
-        Act::StoreOne,
-        Act::Sequence,
-        Act::StoreOne,
-        Act::Sequence,
-        Act::StoreOne,
-    ];
+    let acts = [Act::StoreOne, Act::Sequence, Act::StoreOne, Act::Sequence, Act::StoreOne];
     for step in 0.. {
         let disk = new_disk();
         let index = Arc::new(MemoryIndex::default());
@@ -352,10 +318,7 @@ fn files_that_do_not_fit_together_are_not_signed_on() {
 
     let disk = copy();
     slots().iter().for_each(|slot| disk.remove(slot));
-    assert!(matches!(
-        open(&disk, &index, Policy::none()),
-        Err(Unfit::Head(_))
-    ));
+    assert!(matches!(open(&disk, &index, Policy::none()), Err(Unfit::Head(_))));
 
     // DATA of an older backup under today's head.
     let old = new_disk();
@@ -371,9 +334,7 @@ fn files_that_do_not_fit_together_are_not_signed_on() {
 
     // Today's DATA under the head of an older backup, older than the last intent.
     let disk = copy();
-    slots()
-        .iter()
-        .for_each(|slot| disk.copy_from(&new_disk(), slot));
+    slots().iter().for_each(|slot| disk.copy_from(&new_disk(), slot));
     assert!(matches!(
         open(&disk, &index, Policy::none()),
         Err(Unfit::HeadBehind { head: 0, data: 1 })
@@ -392,10 +353,7 @@ fn files_that_do_not_fit_together_are_not_signed_on() {
 
 fn whole_root(disk: &SimDisk) -> [u8; 32] {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    HeadSlots::new(disk, slots(), &origin())
-        .load()
-        .unwrap()
-        .root
+    HeadSlots::new(disk, slots(), &origin()).load().unwrap().root
 }
 
 #[test]
@@ -451,27 +409,13 @@ fn the_first_contradiction_is_logged_and_all_are_refused() {
     let outcomes = sequencer.store(&all).unwrap();
     let again = sequencer.store(&all).unwrap();
     let contradicted = Outcome::Contradicted { earlier };
-    let known = Outcome::Stored {
-        id: earlier,
-        known: true,
-    };
+    let known = Outcome::Stored { id: earlier, known: true };
     assert_eq!(
         outcomes,
-        [
-            Outcome::Stored {
-                id: earlier,
-                known: false
-            },
-            known,
-            contradicted,
-            contradicted
-        ]
+        [Outcome::Stored { id: earlier, known: false }, known, contradicted, contradicted]
     );
     // The logged contradiction is known by its own id from then on.
-    let evidence = Outcome::Stored {
-        id: all[2].id(),
-        known: true,
-    };
+    let evidence = Outcome::Stored { id: all[2].id(), known: true };
     assert_eq!(again, [known, known, evidence, contradicted]);
     sequencer.sequence(NOW).unwrap();
     assert_eq!(sequencer.head.size, 2);
@@ -522,15 +466,10 @@ fn a_recorded_device_makes_its_readings_verify() {
     let disk = new_disk();
     let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
     let kid = readings(1, 5).signer();
-    sequencer
-        .store([&Candidate::new(verified(device()))])
-        .unwrap();
+    sequencer.store([&Candidate::new(verified(device()))]).unwrap();
     assert!(!sequencer.shared.keys.read(|keys| keys.knows(&kid)));
     sequencer.sequence(NOW).unwrap();
     assert!(sequencer.shared.keys.read(|keys| keys.knows(&kid)));
     let again = started(&disk, &Arc::default(), Policy::none()).unwrap();
-    assert!(
-        again.shared.keys.read(|keys| keys.knows(&kid)),
-        "after a start, too"
-    );
+    assert!(again.shared.keys.read(|keys| keys.knows(&kid)), "after a start, too");
 }

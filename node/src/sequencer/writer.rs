@@ -22,11 +22,7 @@ const GROUP_MAX: usize = 4_096;
 /// What the writer thread is asked to do.
 pub(crate) enum Message {
     /// Make these durable and say what became of them.
-    Store {
-        candidates: Vec<Candidate>,
-        reply: Reply,
-        permit: Permit,
-    },
+    Store { candidates: Vec<Candidate>, reply: Reply, permit: Permit },
     /// Count these cosignatures.
     Cosigned(SignedNote),
     /// The witness policy changed.
@@ -77,9 +73,8 @@ pub(crate) fn run(
     batch_wait_max: Duration,
 ) {
     let shared = sequencer.shared.clone();
-    let ended = sequencer
-        .catch_up()
-        .and_then(|()| serve(&mut sequencer, receiver, clock, batch_wait_max));
+    let ended =
+        sequencer.catch_up().and_then(|()| serve(&mut sequencer, receiver, clock, batch_wait_max));
     match ended {
         Ok(()) => {
             if let Err(error) = shared.catalogue.persist() {
@@ -137,11 +132,7 @@ fn serve(
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Store {
-                    candidates,
-                    reply,
-                    permit,
-                } => {
+                Message::Store { candidates, reply, permit } => {
                     group.add(candidates, reply, permit);
                     if GROUP_MAX <= group.size {
                         break;
@@ -198,10 +189,7 @@ impl Group {
             }
             return Ok(());
         }
-        let all = self
-            .submissions
-            .iter()
-            .flat_map(|(candidates, ..)| candidates);
+        let all = self.submissions.iter().flat_map(|(candidates, ..)| candidates);
         let mut outcomes = sequencer.store(all)?.into_iter();
         for (candidates, reply, _permit) in self.submissions {
             let mine = outcomes.by_ref().take(candidates.len()).collect();
@@ -230,10 +218,8 @@ pub(crate) fn spawn(
     clock: Clock,
     batch_wait_max: Duration,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("writer".to_owned())
-        .spawn(move || match sequencer {
-            Some(sequencer) => run(sequencer, &receiver, &clock, batch_wait_max),
-            None => refuse(&receiver),
-        })
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || match sequencer {
+        Some(sequencer) => run(sequencer, &receiver, &clock, batch_wait_max),
+        None => refuse(&receiver),
+    })
 }

@@ -22,11 +22,7 @@ pub struct Checkpoints {
 impl Checkpoints {
     /// `newest` is DATA/log/checkpoint, `history` DATA/checkpoints.
     pub fn new(disk: Arc<dyn Disk>, newest: &Path, history: &Path) -> Checkpoints {
-        Checkpoints {
-            disk,
-            newest: newest.to_path_buf(),
-            history: history.to_path_buf(),
-        }
+        Checkpoints { disk, newest: newest.to_path_buf(), history: history.to_path_buf() }
     }
 
     /// The note that is published now.
@@ -36,24 +32,15 @@ impl Checkpoints {
 
     /// Publishes a note and keeps it in the history, both durably.
     pub fn publish(&self, note: &[u8]) -> Result<(), StoreError> {
-        let dir = self
-            .newest
-            .parent()
-            .expect("the checkpoint lies in a folder");
+        let dir = self.newest.parent().expect("the checkpoint lies in a folder");
         self.disk.create_dir_all(dir).on("make", dir)?;
-        self.disk
-            .replace(&self.newest, note)
-            .on("write", &self.newest)?;
+        self.disk.replace(&self.newest, note).on("write", &self.newest)?;
         self.remember(note)
     }
 
     /// Every note that was published, oldest first.
     pub fn history(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        let bytes = self
-            .disk
-            .read(&self.history)
-            .on("read", &self.history)?
-            .unwrap_or_default();
+        let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
         Ok(records(&bytes).map(<[u8]>::to_vec).collect())
     }
 
@@ -62,16 +49,10 @@ impl Checkpoints {
         let Some(newest) = self.newest()? else {
             return Ok(());
         };
-        let bytes = self
-            .disk
-            .read(&self.history)
-            .on("read", &self.history)?
-            .unwrap_or_default();
+        let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
         for piece in frame::scan(&bytes) {
             if let Piece::Torn { at } = piece {
-                self.disk
-                    .truncate(&self.history, at as u64)
-                    .on("truncate", &self.history)?;
+                self.disk.truncate(&self.history, at as u64).on("truncate", &self.history)?;
             }
         }
         if records(&bytes).last() != Some(&newest) {
@@ -83,10 +64,7 @@ impl Checkpoints {
     fn remember(&self, note: &[u8]) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
         frame::append(&mut bytes, note);
-        let mut file = self
-            .disk
-            .open_append(&self.history)
-            .on("open", &self.history)?;
+        let mut file = self.disk.open_append(&self.history).on("open", &self.history)?;
         file.append(&bytes).on("append to", &self.history)?;
         Ok(file.sync().on("sync", &self.history)?)
     }

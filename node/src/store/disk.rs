@@ -43,10 +43,7 @@ pub trait Disk: Send + Sync {
     /// Replaces a file whole: readers see the old bytes or the new, before and after any crash.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let dir = parent(path)?;
-        let mut name = path
-            .file_name()
-            .ok_or(io::ErrorKind::InvalidInput)?
-            .to_os_string();
+        let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_os_string();
         name.push(".new");
         let new = dir.join(name);
         self.write(&new, bytes)?;
@@ -188,10 +185,6 @@ pub(crate) trait OnPath<T> {
 
 impl<T> OnPath<T> for io::Result<T> {
     fn on(self, action: &'static str, path: &Path) -> Result<T, DiskError> {
-        self.map_err(|source| DiskError {
-            action,
-            path: path.to_path_buf(),
-            source,
-        })
+        self.map_err(|source| DiskError { action, path: path.to_path_buf(), source })
     }
 }

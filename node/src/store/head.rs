@@ -26,10 +26,7 @@ pub struct Head {
 
 impl Head {
     /// The head of a log without entries.
-    pub const EMPTY: Head = Head {
-        size: 0,
-        root: EMPTY_ROOT,
-    };
+    pub const EMPTY: Head = Head { size: 0, root: EMPTY_ROOT };
 }
 
 /// Why there is no head to go on from. The node then signs nothing.
@@ -86,31 +83,17 @@ impl HeadSlots {
     /// The slots of the log `origin`, two files of one folder (DIR/head).
     pub fn new(disk: Arc<dyn Disk>, slots: [PathBuf; 2], origin: &str) -> HeadSlots {
         let dir = slots[0].parent().map(Path::to_path_buf).unwrap_or_default();
-        HeadSlots {
-            disk,
-            slots,
-            dir,
-            origin: origin.to_owned(),
-        }
+        HeadSlots { disk, slots, dir, origin: origin.to_owned() }
     }
 
     /// Writes the head of an empty log. Only `init` does this, once in the life of a log.
     pub fn create(&self) -> Result<(), HeadError> {
         self.disk.create_dir_all(&self.dir).on("make", &self.dir)?;
-        if self
-            .slots
-            .iter()
-            .any(|path| matches!(self.disk.read(path), Ok(Some(_))))
-        {
-            return Err(HeadError::Exists {
-                dir: self.dir.clone(),
-            });
+        if self.slots.iter().any(|path| matches!(self.disk.read(path), Ok(Some(_)))) {
+            return Err(HeadError::Exists { dir: self.dir.clone() });
         }
         for (sequence, path) in (0..).zip(&self.slots) {
-            let bytes = self.encode(&Slot {
-                sequence,
-                head: Head::EMPTY,
-            });
+            let bytes = self.encode(&Slot { sequence, head: Head::EMPTY });
             self.disk.replace(path, &bytes).on("write", path)?;
         }
         Ok(())
@@ -125,16 +108,10 @@ impl HeadSlots {
     pub fn swap(&self, from: Head, to: Head) -> Result<(), HeadError> {
         let (slot, newest) = self.newest()?;
         if newest.head != from {
-            return Err(HeadError::Moved {
-                expected: from.size,
-                found: newest.head.size,
-            });
+            return Err(HeadError::Moved { expected: from.size, found: newest.head.size });
         }
         let path = &self.slots[1 - slot];
-        let bytes = self.encode(&Slot {
-            sequence: newest.sequence + 1,
-            head: to,
-        });
+        let bytes = self.encode(&Slot { sequence: newest.sequence + 1, head: to });
         self.disk.write(path, &bytes).on("write", path)?;
         self.disk.sync(path).on("sync", path)?;
         // A slot that had gone missing was made anew: its name must be durable too.
@@ -151,16 +128,11 @@ impl HeadSlots {
             let Some(found) = self.decode(&bytes)? else {
                 continue;
             };
-            if newest
-                .as_ref()
-                .is_none_or(|(_, other)| other.sequence < found.sequence)
-            {
+            if newest.as_ref().is_none_or(|(_, other)| other.sequence < found.sequence) {
                 newest = Some((slot, found));
             }
         }
-        newest.ok_or_else(|| HeadError::Missing {
-            dir: self.dir.clone(),
-        })
+        newest.ok_or_else(|| HeadError::Missing { dir: self.dir.clone() })
     }
 
     fn origin_hash(&self) -> Hash {
@@ -188,30 +160,15 @@ impl HeadSlots {
             return Ok(None);
         }
         let number = |at: usize| {
-            u64::from_le_bytes(
-                body[at..at + 8]
-                    .try_into()
-                    .expect("eight bytes are eight bytes"),
-            )
+            u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes are eight bytes"))
         };
         let hash = |at: usize| -> Hash {
-            body[at..at + 32]
-                .try_into()
-                .expect("thirty-two bytes are thirty-two bytes")
+            body[at..at + 32].try_into().expect("thirty-two bytes are thirty-two bytes")
         };
         if hash(56) != self.origin_hash() {
-            return Err(HeadError::Foreign {
-                dir: self.dir.clone(),
-                origin: self.origin.clone(),
-            });
+            return Err(HeadError::Foreign { dir: self.dir.clone(), origin: self.origin.clone() });
         }
-        Ok(Some(Slot {
-            sequence: number(8),
-            head: Head {
-                size: number(16),
-                root: hash(24),
-            },
-        }))
+        Ok(Some(Slot { sequence: number(8), head: Head { size: number(16), root: hash(24) } }))
     }
 }
 
@@ -230,19 +187,12 @@ mod tests {
     }
 
     fn head(size: u64) -> Head {
-        Head {
-            size,
-            root: [size as u8; 32],
-        }
+        Head { size, root: [size as u8; 32] }
     }
 
     #[test]
     fn a_swap_is_old_or_new_at_every_stop() {
-        for survives in [
-            Survives::Everything,
-            Survives::Synced,
-            Survives::HalfOfUnsynced,
-        ] {
+        for survives in [Survives::Everything, Survives::Synced, Survives::HalfOfUnsynced] {
             for step in 0.. {
                 let disk = SimDisk::default();
                 slots(&disk).create().unwrap();
@@ -250,10 +200,7 @@ mod tests {
                 disk.stop_at(step);
                 let done = slots(&disk).swap(head(1), head(2)).is_ok();
                 let found = slots(&disk.after(survives)).load().unwrap();
-                assert!(
-                    found == head(2) || !done && found == head(1),
-                    "step {step}: {found:?}"
-                );
+                assert!(found == head(2) || !done && found == head(1), "step {step}: {found:?}");
                 if !disk.stopped() {
                     break;
                 }
@@ -264,25 +211,13 @@ mod tests {
     #[test]
     fn a_missing_a_foreign_and_a_moved_head_are_refused() {
         let disk = SimDisk::default();
-        assert!(matches!(
-            slots(&disk).load(),
-            Err(HeadError::Missing { .. })
-        ));
+        assert!(matches!(slots(&disk).load(), Err(HeadError::Missing { .. })));
         slots(&disk).create().unwrap();
-        assert!(matches!(
-            slots(&disk).create(),
-            Err(HeadError::Exists { .. })
-        ));
+        assert!(matches!(slots(&disk).create(), Err(HeadError::Exists { .. })));
         let other = slots_of(&disk, "net/lei-2/1");
         assert!(matches!(other.load(), Err(HeadError::Foreign { .. })));
         let moved = slots(&disk).swap(head(3), head(4));
-        assert!(matches!(
-            moved,
-            Err(HeadError::Moved {
-                expected: 3,
-                found: 0
-            })
-        ));
+        assert!(matches!(moved, Err(HeadError::Moved { expected: 3, found: 0 })));
     }
 
     #[test]
@@ -292,9 +227,7 @@ mod tests {
             slots(&disk).create().unwrap();
             slots(&disk).swap(Head::EMPTY, head(1)).unwrap();
             slots(&disk).swap(head(1), head(2)).unwrap();
-            disk.corrupt(Path::new("/head/slot-b"), |bytes| {
-                bytes[bit / 8] ^= 1 << (bit % 8)
-            });
+            disk.corrupt(Path::new("/head/slot-b"), |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
             let found = slots(&disk).load().unwrap();
             assert!(found == head(1) || found == head(2), "bit {bit}: {found:?}");
         }

@@ -40,11 +40,7 @@ pub struct Intent {
 impl Intent {
     /// The entries as the log holds them.
     pub fn log_entries(&self) -> Vec<Entry> {
-        let entry = |&(audience, id)| Entry {
-            audience,
-            admitted_at: self.admitted_at,
-            id,
-        };
+        let entry = |&(audience, id)| Entry { audience, admitted_at: self.admitted_at, id };
         self.entries.iter().map(entry).collect()
     }
 
@@ -73,10 +69,7 @@ impl Intent {
         let number = |at: usize| Some(u64::from_le_bytes(fixed.get(at..at + 8)?.try_into().ok()?));
         let head = |at: usize| {
             let root = fixed.get(at + 8..at + 40)?.try_into().ok()?;
-            Some(Head {
-                size: number(at)?,
-                root,
-            })
+            Some(Head { size: number(at)?, root })
         };
         let (entries, rest) = entries.as_chunks::<ENTRY_BYTES>();
         let intent = Intent {
@@ -91,10 +84,7 @@ impl Intent {
                 .iter()
                 .map(|entry| {
                     let (audience, id) = entry.split_first().expect("an entry has 33 bytes");
-                    (
-                        *audience,
-                        ContentId::from_bytes(id.try_into().expect("33 less 1 is 32")),
-                    )
+                    (*audience, ContentId::from_bytes(id.try_into().expect("33 less 1 is 32")))
                 })
                 .collect(),
         };
@@ -112,20 +102,14 @@ pub struct IntentFile {
 impl IntentFile {
     /// The intent at `path` (DATA/intent).
     pub fn new(disk: Arc<dyn Disk>, path: &Path) -> IntentFile {
-        IntentFile {
-            disk,
-            path: path.to_path_buf(),
-        }
+        IntentFile { disk, path: path.to_path_buf() }
     }
 
     /// Returns once the intent is durable in place of the one before.
     pub fn save(&self, intent: &Intent) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
         frame::append(&mut bytes, &intent.encode());
-        Ok(self
-            .disk
-            .replace(&self.path, &bytes)
-            .on("write", &self.path)?)
+        Ok(self.disk.replace(&self.path, &bytes).on("write", &self.path)?)
     }
 
     /// The last intent; `None` if there never was one.

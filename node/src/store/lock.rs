@@ -38,10 +38,7 @@ pub enum LockError {
 impl DirLock {
     /// Takes the lock, or says who has it. Never waits.
     pub fn take(path: &Path) -> Result<DirLock, LockError> {
-        let failed = |source| LockError::Disk {
-            path: path.to_path_buf(),
-            source,
-        };
+        let failed = |source| LockError::Disk { path: path.to_path_buf(), source };
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
@@ -59,10 +56,7 @@ impl DirLock {
                 // Best effort: the number is for a person, the lock is what counts.
                 let _ = file.take(20).read_to_string(&mut holder);
                 let holder = holder.trim().to_owned();
-                return Err(LockError::Held {
-                    path: path.to_path_buf(),
-                    holder,
-                });
+                return Err(LockError::Held { path: path.to_path_buf(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

@@ -40,10 +40,7 @@ impl PackPlace {
     /// After the record.
     pub fn end(&self) -> PackPosition {
         let record = pack::HEAD_BYTES as u64 + u64::from(self.length);
-        PackPosition {
-            segment: self.segment,
-            offset: self.offset + record,
-        }
+        PackPosition { segment: self.segment, offset: self.offset + record }
     }
 }
 
@@ -80,20 +77,14 @@ pub struct PackReader {
 impl PackReader {
     /// Over the segments in `dir`.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> PackReader {
-        PackReader {
-            disk,
-            dir: dir.to_path_buf(),
-        }
+        PackReader { disk, dir: dir.to_path_buf() }
     }
 
     /// The body with this id at this place; `None` if it was erased.
     pub fn read(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = segment_path(&self.dir, place.segment);
         let length = pack::HEAD_BYTES + place.length as usize;
-        let mut bytes = self
-            .disk
-            .read_at(&path, place.offset, length)
-            .on("read", &path)?;
+        let mut bytes = self.disk.read_at(&path, place.offset, length).on("read", &path)?;
         match pack::record_at(&bytes, 0) {
             Some(record) if record.erased && record.id == *id => Ok(None),
             Some(record) if ContentId::of(record.body) == *id => {
@@ -121,26 +112,13 @@ impl PackReader {
                 continue;
             }
             let path = segment_path(&self.dir, segment);
-            let bytes = self
-                .disk
-                .read(&path)
-                .on("read", &path)
-                .map_err(StoreError::from)?;
+            let bytes = self.disk.read(&path).on("read", &path).map_err(StoreError::from)?;
             let bytes = bytes.unwrap_or_default();
-            let start = if segment == from.segment {
-                from.offset
-            } else {
-                0
-            };
+            let start = if segment == from.segment { from.offset } else { 0 };
             let start = (start as usize).min(bytes.len());
             let hole = |at: usize, end: usize, torn| {
                 let (at, bytes) = ((start + at) as u64, (end - at) as u64);
-                Damage {
-                    path: path.clone(),
-                    at,
-                    bytes,
-                    torn,
-                }
+                Damage { path: path.clone(), at, bytes, torn }
             };
             for piece in pack::scan(&bytes[start..]) {
                 match piece {
@@ -157,11 +135,7 @@ impl PackReader {
                             length: record.body.len() as u32,
                         };
                         let body = (!record.erased).then_some(record.body);
-                        visit(ScannedBody {
-                            place,
-                            id: record.id,
-                            body,
-                        })?;
+                        visit(ScannedBody { place, id: record.id, body })?;
                     }
                 }
             }
@@ -199,12 +173,7 @@ impl Packs {
                 Piece::Damaged { at, end } => {
                     holed = true;
                     let (at, bytes) = (at as u64, (end - at) as u64);
-                    damage.push(Damage {
-                        path: path.clone(),
-                        at,
-                        bytes,
-                        torn: false,
-                    });
+                    damage.push(Damage { path: path.clone(), at, bytes, torn: false });
                 }
                 Piece::Torn { at } => {
                     damage.push(cut(&*disk, &path, &bytes, at)?);
@@ -221,15 +190,7 @@ impl Packs {
         // What a killed process wrote and never synced is whole here, and now made durable.
         file.sync().on("sync", &path)?;
         let dir = dir.to_path_buf();
-        let packs = Packs {
-            disk,
-            dir,
-            segment,
-            file,
-            durable,
-            buffer: Vec::new(),
-            failed: false,
-        };
+        let packs = Packs { disk, dir, segment, file, durable, buffer: Vec::new(), failed: false };
         Ok((packs, damage))
     }
 
@@ -243,11 +204,7 @@ impl Packs {
         }
         let offset = self.durable + self.buffer.len() as u64;
         pack::append(&mut self.buffer, id, body);
-        Ok(PackPlace {
-            segment: self.segment,
-            offset,
-            length: body.len() as u32,
-        })
+        Ok(PackPlace { segment: self.segment, offset, length: body.len() as u32 })
     }
 
     /// Returns once every appended body is durable. After an error nothing more is taken.
@@ -259,10 +216,7 @@ impl Packs {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let result = self
-            .file
-            .append(&self.buffer)
-            .and_then(|()| self.file.sync());
+        let result = self.file.append(&self.buffer).and_then(|()| self.file.sync());
         self.failed = result.is_err();
         result.on("append to", &path)?;
         self.durable += self.buffer.len() as u64;
@@ -272,10 +226,7 @@ impl Packs {
 
     /// After the last durable record.
     pub fn end(&self) -> PackPosition {
-        PackPosition {
-            segment: self.segment,
-            offset: self.durable,
-        }
+        PackPosition { segment: self.segment, offset: self.durable }
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
@@ -292,9 +243,7 @@ impl Packs {
 /// it is kept in a file beside the segment and not counted as torn.
 fn cut(disk: &dyn Disk, path: &Path, bytes: &[u8], at: usize) -> Result<Damage, StoreError> {
     let end = &bytes[at..];
-    let length = end
-        .first_chunk::<4>()
-        .map(|length| u32::from_le_bytes(*length) as usize);
+    let length = end.first_chunk::<4>().map(|length| u32::from_le_bytes(*length) as usize);
     let unfinished = length.is_none_or(|length| end.len() < pack::HEAD_BYTES + length);
     let zeros = end.iter().all(|byte| *byte == 0);
     let mut damage = Damage {
@@ -314,9 +263,7 @@ fn cut(disk: &dyn Disk, path: &Path, bytes: &[u8], at: usize) -> Result<Damage, 
 /// Numbers of the segments in a folder, ascending.
 fn segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> {
     let names = disk.list(dir).on("list", dir)?;
-    let numbers = names
-        .iter()
-        .filter_map(|name| name.strip_suffix(".pack")?.parse().ok());
+    let numbers = names.iter().filter_map(|name| name.strip_suffix(".pack")?.parse().ok());
     Ok(numbers.collect())
 }
 
@@ -350,11 +297,7 @@ mod tests {
 
     #[test]
     fn a_committed_body_survives_a_stop_at_every_step() {
-        for survives in [
-            Survives::Everything,
-            Survives::Synced,
-            Survives::HalfOfUnsynced,
-        ] {
+        for survives in [Survives::Everything, Survives::Synced, Survives::HalfOfUnsynced] {
             for step in 0.. {
                 let disk = SimDisk::default();
                 disk.stop_at(step);

@@ -47,11 +47,8 @@ impl SimDisk {
     pub(crate) fn after(&self, survives: Survives) -> SimDisk {
         let state = self.0.lock().unwrap();
         let mut next = State::default();
-        let names = if survives == Survives::Everything {
-            &state.names
-        } else {
-            &state.durable_names
-        };
+        let names =
+            if survives == Survives::Everything { &state.names } else { &state.durable_names };
         for (path, inode) in names {
             let inode = &state.inodes[*inode];
             let bytes = match survives {
@@ -60,10 +57,7 @@ impl SimDisk {
                 Survives::HalfOfUnsynced => half(inode),
             };
             next.names.insert(path.clone(), next.inodes.len());
-            next.inodes.push(Inode {
-                now: bytes.clone(),
-                durable: bytes,
-            });
+            next.inodes.push(Inode { now: bytes.clone(), durable: bytes });
         }
         next.durable_names = next.names.clone();
         SimDisk(Arc::new(Mutex::new(next)))
@@ -102,13 +96,7 @@ impl SimDisk {
 
     /// The last operation done or refused, for messages.
     pub(crate) fn last(&self) -> String {
-        self.0
-            .lock()
-            .unwrap()
-            .trace
-            .last()
-            .cloned()
-            .unwrap_or_default()
+        self.0.lock().unwrap().trace.last().cloned().unwrap_or_default()
     }
 
     /// Changes bytes behind everyone's back.
@@ -152,12 +140,7 @@ impl SimDisk {
 }
 
 fn half(inode: &Inode) -> Vec<u8> {
-    let kept = inode
-        .now
-        .iter()
-        .zip(&inode.durable)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let kept = inode.now.iter().zip(&inode.durable).take_while(|(a, b)| a == b).count();
     let changed = inode.now.len() - kept;
     let mut bytes = inode.now[..kept + changed / 2].to_vec();
     if bytes.len() < inode.durable.len() {
@@ -168,10 +151,7 @@ fn half(inode: &Inode) -> Vec<u8> {
 
 impl State {
     fn inode(&self, path: &Path) -> io::Result<usize> {
-        self.names
-            .get(path)
-            .copied()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn make(&mut self, path: &Path) -> usize {
@@ -184,14 +164,9 @@ impl State {
     }
 
     fn sync_names(&mut self, dir: &Path) {
-        self.durable_names
-            .retain(|path, _| path.parent() != Some(dir));
-        let here = self
-            .names
-            .iter()
-            .filter(|(path, _)| path.parent() == Some(dir));
-        self.durable_names
-            .extend(here.map(|(path, inode)| (path.clone(), *inode)));
+        self.durable_names.retain(|path, _| path.parent() != Some(dir));
+        let here = self.names.iter().filter(|(path, _)| path.parent() == Some(dir));
+        self.durable_names.extend(here.map(|(path, inode)| (path.clone(), *inode)));
     }
 }
 
@@ -240,10 +215,7 @@ impl Disk for SimDisk {
 
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let state = self.0.lock().unwrap();
-        Ok(state
-            .names
-            .get(path)
-            .map(|inode| state.inodes[*inode].now.clone()))
+        Ok(state.names.get(path).map(|inode| state.inodes[*inode].now.clone()))
     }
 
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -251,10 +223,7 @@ impl Disk for SimDisk {
         let bytes = &state.inodes[state.inode(path)?].now;
         let from = offset as usize;
         let range = from..from + length;
-        bytes
-            .get(range)
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        bytes.get(range).map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
@@ -267,11 +236,7 @@ impl Disk for SimDisk {
             self.sync_dir(path.parent().unwrap())?;
         }
         let inode = self.0.lock().unwrap().inode(path)?;
-        Ok(Box::new(SimAppend {
-            disk: self.clone(),
-            path: path.to_path_buf(),
-            inode,
-        }))
+        Ok(Box::new(SimAppend { disk: self.clone(), path: path.to_path_buf(), inode }))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

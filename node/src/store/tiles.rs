@@ -44,11 +44,7 @@ pub struct Edge {
 impl Edge {
     /// The edge of an empty tree.
     pub fn empty() -> Edge {
-        Edge {
-            size: 0,
-            bundle: Vec::new(),
-            levels: Vec::new(),
-        }
+        Edge { size: 0, bundle: Vec::new(), levels: Vec::new() }
     }
 
     /// Entries of the tree.
@@ -64,11 +60,7 @@ impl Edge {
         let mut rest: Option<Hash> = None;
         for level in &self.levels {
             let mut frontier = Frontier::default();
-            level
-                .iter()
-                .copied()
-                .chain(rest)
-                .for_each(|hash| frontier.push(hash));
+            level.iter().copied().chain(rest).for_each(|hash| frontier.push(hash));
             if 0 < frontier.size() {
                 rest = Some(frontier.root());
             }
@@ -86,15 +78,12 @@ impl Edge {
     /// Adds an entry; `full` takes the tiles and bundles that this completes.
     fn push(&mut self, entry: &Entry, full: &mut Vec<(TilePath, Vec<u8>)>) {
         let bytes = entry.to_bytes();
-        self.bundle
-            .extend_from_slice(&(ENTRY_BYTES as u16).to_be_bytes());
+        self.bundle.extend_from_slice(&(ENTRY_BYTES as u16).to_be_bytes());
         self.bundle.extend_from_slice(&bytes);
         self.size += 1;
         if self.size.is_multiple_of(TILE_WIDTH) {
-            let path = TilePath::Entries {
-                index: self.size / TILE_WIDTH - 1,
-                width: tile::TILE_WIDTH,
-            };
+            let path =
+                TilePath::Entries { index: self.size / TILE_WIDTH - 1, width: tile::TILE_WIDTH };
             full.push((path, std::mem::take(&mut self.bundle)));
         }
         let mut hash = merkle::leaf_hash(&bytes);
@@ -109,11 +98,7 @@ impl Edge {
             }
             hash = tile::complete_root(hashes);
             let index = (self.size >> (8 * (level + 1))) - 1;
-            let path = TilePath::Hashes {
-                level: level as u8,
-                index,
-                width: tile::TILE_WIDTH,
-            };
+            let path = TilePath::Hashes { level: level as u8, index, width: tile::TILE_WIDTH };
             full.push((path, hashes.concat()));
             hashes.clear();
         }
@@ -125,26 +110,11 @@ impl Edge {
         let index = |level: usize| self.size >> (8 * (level + 1));
         if !self.bundle.is_empty() {
             let width = (self.size % TILE_WIDTH) as u16;
-            files.push((
-                TilePath::Entries {
-                    index: index(0),
-                    width,
-                },
-                self.bundle.clone(),
-            ));
+            files.push((TilePath::Entries { index: index(0), width }, self.bundle.clone()));
         }
-        for (level, hashes) in self
-            .levels
-            .iter()
-            .enumerate()
-            .filter(|(_, h)| !h.is_empty())
-        {
+        for (level, hashes) in self.levels.iter().enumerate().filter(|(_, h)| !h.is_empty()) {
             let width = hashes.len() as u16;
-            let path = TilePath::Hashes {
-                level: level as u8,
-                index: index(level),
-                width,
-            };
+            let path = TilePath::Hashes { level: level as u8, index: index(level), width };
             files.push((path, hashes.concat()));
         }
         files
@@ -154,10 +124,7 @@ impl Edge {
 impl Tiles {
     /// The tiles under `dir` (DATA/log).
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Tiles {
-        Tiles {
-            disk,
-            dir: dir.to_path_buf(),
-        }
+        Tiles { disk, dir: dir.to_path_buf() }
     }
 
     /// Adds entries to the tree of `edge` and makes all its new files durable.
@@ -199,17 +166,10 @@ impl Tiles {
 
     /// Reads the right edge of the tree of `size` back. The caller compares its root.
     pub fn edge(&self, size: u64) -> Result<Edge, StoreError> {
-        let mut edge = Edge {
-            size,
-            bundle: Vec::new(),
-            levels: Vec::new(),
-        };
+        let mut edge = Edge { size, bundle: Vec::new(), levels: Vec::new() };
         let width = (size % TILE_WIDTH) as u16;
         if 0 < width {
-            edge.bundle = self.need(&TilePath::Entries {
-                index: size / TILE_WIDTH,
-                width,
-            })?;
+            edge.bundle = self.need(&TilePath::Entries { index: size / TILE_WIDTH, width })?;
         }
         for level in 0..LEVELS_MAX {
             let hashes_here = size >> (8 * level);
@@ -220,11 +180,7 @@ impl Tiles {
             let mut hashes = Vec::with_capacity(TILE_WIDTH as usize);
             if 0 < width {
                 let index = hashes_here / TILE_WIDTH;
-                let path = TilePath::Hashes {
-                    level: level as u8,
-                    index,
-                    width,
-                };
+                let path = TilePath::Hashes { level: level as u8, index, width };
                 let bytes = self.need(&path)?;
                 hashes.extend(bytes.as_chunks::<32>().0);
             }
@@ -253,10 +209,7 @@ impl Tiles {
             from = to;
         }
         if edge != self.edge(size)? {
-            return Err(StoreError::damaged(
-                &self.dir,
-                format!("tiles of size {size} disagree"),
-            ));
+            return Err(StoreError::damaged(&self.dir, format!("tiles of size {size} disagree")));
         }
         Ok(edge.root())
     }
@@ -269,10 +222,7 @@ impl Tiles {
     /// The root of the first `size` entries of a tree of `tree` entries.
     pub fn root_within(&self, size: u64, tree: u64) -> Result<Hash, StoreError> {
         if tree < size {
-            return Err(StoreError::Beyond {
-                size: tree,
-                asked: size,
-            });
+            return Err(StoreError::Beyond { size: tree, asked: size });
         }
         let mut reader = self.reader(tree);
         merkle::root_from_read(size, |level, index| self.hash(reader.hash(level, index)))
@@ -287,48 +237,32 @@ impl Tiles {
     /// Proof that the tree of `from` entries is a prefix of that of `to`, of a tree of `tree`.
     pub fn consistency(&self, from: u64, to: u64, tree: u64) -> Result<Vec<Hash>, StoreError> {
         if tree < to || to < from {
-            return Err(StoreError::Beyond {
-                size: tree,
-                asked: to.max(from),
-            });
+            return Err(StoreError::Beyond { size: tree, asked: to.max(from) });
         }
         let mut reader = self.reader(tree);
-        merkle::consistency_proof(from, to, |level, index| {
-            self.hash(reader.hash(level, index))
-        })
+        merkle::consistency_proof(from, to, |level, index| self.hash(reader.hash(level, index)))
     }
 
     /// Proof that the entry at `index` is in the tree of `size`, of a tree of `tree`.
     pub fn inclusion(&self, index: u64, size: u64, tree: u64) -> Result<Vec<Hash>, StoreError> {
         if tree < size || size <= index {
-            return Err(StoreError::Beyond {
-                size: size.min(tree),
-                asked: index,
-            });
+            return Err(StoreError::Beyond { size: size.min(tree), asked: index });
         }
         let mut reader = self.reader(tree);
-        merkle::inclusion_proof(index, size, |level, index| {
-            self.hash(reader.hash(level, index))
-        })
+        merkle::inclusion_proof(index, size, |level, index| self.hash(reader.hash(level, index)))
     }
 
     /// The entries of a range within the tree of `size`.
     pub fn entries(&self, range: Range<u64>, size: u64) -> Result<Vec<Entry>, StoreError> {
         if size < range.end {
-            return Err(StoreError::Beyond {
-                size,
-                asked: range.end,
-            });
+            return Err(StoreError::Beyond { size, asked: range.end });
         }
         let mut entries = Vec::new();
         let mut from = range.start;
         while from < range.end {
             let index = from / TILE_WIDTH;
             let last = range.end.min((index + 1) * TILE_WIDTH);
-            let path = TilePath::Entries {
-                index,
-                width: width_of(index, size),
-            };
+            let path = TilePath::Entries { index, width: width_of(index, size) };
             let bytes = self.need(&path)?;
             let parsed = parse_bundle(&bytes)
                 .map_err(|reason| StoreError::damaged(&self.path(&path), reason))?;
@@ -343,21 +277,11 @@ impl Tiles {
     /// its own file is not there. `None` if the tree has no such tile.
     pub fn read(&self, path: &TilePath, size: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let (level, index, width) = match *path {
-            TilePath::Hashes {
-                level,
-                index,
-                width,
-            } => (level, index, width),
+            TilePath::Hashes { level, index, width } => (level, index, width),
             TilePath::Entries { index, width } => (0, index, width),
         };
-        let hashes = if usize::from(level) < LEVELS_MAX {
-            size >> (8 * level)
-        } else {
-            0
-        };
-        let reaches = index
-            .checked_mul(TILE_WIDTH)
-            .and_then(|at| at.checked_add(width.into()));
+        let hashes = if usize::from(level) < LEVELS_MAX { size >> (8 * level) } else { 0 };
+        let reaches = index.checked_mul(TILE_WIDTH).and_then(|at| at.checked_add(width.into()));
         if reaches.is_none_or(|reaches| hashes < reaches) {
             return Ok(None);
         }
@@ -366,14 +290,7 @@ impl Tiles {
         }
         let wide = width_of(index, hashes);
         let (wider, bytes_each) = match path {
-            TilePath::Hashes { .. } => (
-                TilePath::Hashes {
-                    level,
-                    index,
-                    width: wide,
-                },
-                32,
-            ),
+            TilePath::Hashes { .. } => (TilePath::Hashes { level, index, width: wide }, 32),
             TilePath::Entries { .. } => {
                 (TilePath::Entries { index, width: wide }, BUNDLE_ENTRY_BYTES)
             }
@@ -391,16 +308,9 @@ impl Tiles {
             if old == new {
                 break;
             }
-            let mut paths = vec![TilePath::Hashes {
-                level,
-                index: old,
-                width: tile::TILE_WIDTH,
-            }];
+            let mut paths = vec![TilePath::Hashes { level, index: old, width: tile::TILE_WIDTH }];
             if level == 0 {
-                paths.push(TilePath::Entries {
-                    index: old,
-                    width: tile::TILE_WIDTH,
-                });
+                paths.push(TilePath::Entries { index: old, width: tile::TILE_WIDTH });
             }
             for path in paths {
                 let mut name = self.path(&path).into_os_string();

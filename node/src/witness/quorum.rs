@@ -50,10 +50,7 @@ async fn guard(service: &Arc<Service>) {
             }
         }
         if policy.guard_met(|witness| answered.contains(&witness.name)) {
-            info!(
-                answered = answered.len(),
-                "the witnesses hold nothing newer, signing begins"
-            );
+            info!(answered = answered.len(), "the witnesses hold nothing newer, signing begins");
             service.node.log().guard_satisfied();
             return;
         }
@@ -71,16 +68,10 @@ async fn newest(service: &Service, key: &VerifierKey) -> Result<Option<SignedNot
     }
     let url = service.witness_url(key).ok_or("no address known")?;
     let url = format!("{url}/peers/{hex}/checkpoint");
-    let answer = service
-        .client
-        .get(&url)
-        .await
-        .map_err(|e| with_causes(&e))?;
+    let answer = service.client.get(&url).await.map_err(|e| with_causes(&e))?;
     match answer.status {
         404 => Ok(None),
-        200 => SignedNote::parse(&answer.body)
-            .map(Some)
-            .map_err(|e| with_causes(&e)),
+        200 => SignedNote::parse(&answer.body).map(Some).map_err(|e| with_causes(&e)),
         status => Err(format!("{url} answers {status}")),
     }
 }
@@ -97,16 +88,11 @@ async fn compare(service: &Arc<Service>, note: SignedNote) -> Option<GuardView> 
         }
     };
     let (log, checkpoint) = (service.node.log().clone(), theirs.clone());
-    let view = tokio::task::spawn_blocking(move || log.compare(&checkpoint))
-        .await
-        .ok()?;
+    let view = tokio::task::spawn_blocking(move || log.compare(&checkpoint)).await.ok()?;
     match view {
         Ok(GuardView::Within) => Some(GuardView::Within),
         Ok(view) => {
-            tracing::error!(
-                size = theirs.size,
-                "a witness is ahead of this log: read-only"
-            );
+            tracing::error!(size = theirs.size, "a witness is ahead of this log: read-only");
             service.node.log().guard_refused(&theirs, view);
             Some(view)
         }
@@ -189,18 +175,11 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, S
     let work = move || {
         let now = (service.clock)();
         let prove = |old, new| service.node.log().consistency_proof(old, new).ok();
-        service
-            .witness
-            .cosign_held(&service.log_vkey, &note, now, prove)
+        service.witness.cosign_held(&service.log_vkey, &note, now, prove)
     };
-    let word = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| e.to_string())?;
+    let word = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
     word.map_err(|e| with_causes(&e))?.ok_or_else(|| {
-        Fault::Malformed {
-            reason: "the own witness has seen a newer tree".to_owned(),
-        }
-        .to_string()
+        Fault::Malformed { reason: "the own witness has seen a newer tree".to_owned() }.to_string()
     })
 }
 
@@ -216,15 +195,10 @@ async fn push(service: &Service, key: &VerifierKey, note: &SignedNote) -> Result
         } else {
             let log = service.node.log().clone();
             let proof = tokio::task::spawn_blocking(move || log.consistency_proof(old, new)).await;
-            proof
-                .map_err(|e| e.to_string())?
-                .map_err(|e| with_causes(&e))?
+            proof.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?
         };
         let body = encode_request(old, &proof, note);
-        let answer = service
-            .client
-            .post(&url, "text/plain; charset=utf-8", &body)
-            .await;
+        let answer = service.client.post(&url, "text/plain; charset=utf-8", &body).await;
         let answer = answer.map_err(|e| with_causes(&e))?;
         match answer.status {
             200 => {
@@ -235,9 +209,7 @@ async fn push(service: &Service, key: &VerifierKey, note: &SignedNote) -> Result
                 let told = String::from_utf8_lossy(&answer.body).trim().parse();
                 old = told.map_err(|_| format!("{url} answers 409 without a size"))?;
                 if new < old {
-                    return Err(format!(
-                        "{url} has seen {old} entries, this checkpoint has {new}"
-                    ));
+                    return Err(format!("{url} has seen {old} entries, this checkpoint has {new}"));
                 }
             }
             status => return Err(format!("{url} answers {status}: {}", answer.text())),

@@ -29,14 +29,8 @@ fn network() -> NetworkFile {
         roles: Vec::new(),
         origin: ORIGIN.to_owned(),
         log_key: log_signer().vkey().clone(),
-        witness_key: NoteSigner::witness("demo/other", key(4))
-            .unwrap()
-            .vkey()
-            .clone(),
-        mirror_key: NoteSigner::witness("demo/mirror", key(5))
-            .unwrap()
-            .vkey()
-            .clone(),
+        witness_key: NoteSigner::witness("demo/other", key(4)).unwrap().vkey().clone(),
+        mirror_key: NoteSigner::witness("demo/mirror", key(5)).unwrap().vkey().clone(),
         peer_key: key(6).public().clone(),
         urls: Vec::new(),
         multiaddrs: Vec::new(),
@@ -61,9 +55,7 @@ fn network() -> NetworkFile {
 
 /// The tree of `size` leaves, each its own number, signed by the log.
 fn signed(size: u64, twist: u8) -> (SignedNote, Vec<Hash>) {
-    let leaves: Vec<Hash> = (0..size)
-        .map(|leaf| leaf_hash(&[leaf as u8, twist]))
-        .collect();
+    let leaves: Vec<Hash> = (0..size).map(|leaf| leaf_hash(&[leaf as u8, twist])).collect();
     let mut frontier = Frontier::new();
     leaves.iter().for_each(|leaf| frontier.push(*leaf));
     let checkpoint = Checkpoint::new(ORIGIN, size, frontier.root());
@@ -78,20 +70,14 @@ fn proof(old: u64, leaves: &[Hash]) -> Vec<Hash> {
         let width = 1usize << level;
         let first = index as usize * width;
         let mut frontier = Frontier::new();
-        leaves[first..first + width]
-            .iter()
-            .for_each(|leaf| frontier.push(*leaf));
+        leaves[first..first + width].iter().for_each(|leaf| frontier.push(*leaf));
         Ok(frontier.root())
     };
     hallmark_schemas::merkle::consistency_proof(old, leaves.len() as u64, read).unwrap()
 }
 
 fn ask(witness: &Witness, old: u64, proof: &[Hash], note: &SignedNote) -> Result<Answer, Fault> {
-    witness.add_checkpoint(
-        &network(),
-        &encode_request(old, proof, note),
-        Timestamp::EPOCH,
-    )
+    witness.add_checkpoint(&network(), &encode_request(old, proof, note), Timestamp::EPOCH)
 }
 
 #[test]
@@ -99,9 +85,7 @@ fn a_grown_log_is_cosigned_and_remembered_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let first = witness(dir.path());
     let (three, _) = signed(3, 0);
-    let Ok(Answer::Cosigned { lines }) = ask(&first, 0, &[], &three) else {
-        panic!("refused")
-    };
+    let Ok(Answer::Cosigned { lines }) = ask(&first, 0, &[], &three) else { panic!("refused") };
     let mut cosigned = three.clone();
     for line in hallmark_schemas::note::parse_signatures(&lines).unwrap() {
         cosigned.add(line);
@@ -110,10 +94,7 @@ fn a_grown_log_is_cosigned_and_remembered_over_a_restart() {
     let again = witness(dir.path());
     assert_eq!(again.seen(&peer_name(ORIGIN)).unwrap().size, 3);
     let (seven, leaves) = signed(7, 0);
-    assert!(matches!(
-        ask(&again, 3, &proof(3, &leaves), &seven),
-        Ok(Answer::Cosigned { .. })
-    ));
+    assert!(matches!(ask(&again, 3, &proof(3, &leaves), &seven), Ok(Answer::Cosigned { .. })));
 }
 
 #[test]
@@ -122,35 +103,17 @@ fn every_fault_has_the_status_of_the_specification() {
     let witness = witness(dir.path());
     let (three, _) = signed(3, 0);
     let (seven, leaves) = signed(7, 0);
-    assert!(matches!(
-        ask(&witness, 0, &[], &three),
-        Ok(Answer::Cosigned { .. })
-    ));
+    assert!(matches!(ask(&witness, 0, &[], &three), Ok(Answer::Cosigned { .. })));
     // 409: another old size than the one held.
-    assert_eq!(
-        ask(&witness, 0, &[], &seven).unwrap(),
-        Answer::Conflict { size: 3 }
-    );
+    assert_eq!(ask(&witness, 0, &[], &seven).unwrap(), Answer::Conflict { size: 3 });
     // 422: no proof, a wrong proof, the same size with another root.
-    assert!(matches!(
-        ask(&witness, 3, &[], &seven),
-        Err(Fault::Unproved { .. })
-    ));
+    assert!(matches!(ask(&witness, 3, &[], &seven), Err(Fault::Unproved { .. })));
     let mut wrong = proof(3, &leaves);
     wrong[0][0] ^= 1;
-    assert!(matches!(
-        ask(&witness, 3, &wrong, &seven),
-        Err(Fault::Unproved { .. })
-    ));
-    assert!(matches!(
-        ask(&witness, 3, &[], &signed(3, 1).0),
-        Err(Fault::Unproved { .. })
-    ));
+    assert!(matches!(ask(&witness, 3, &wrong, &seven), Err(Fault::Unproved { .. })));
+    assert!(matches!(ask(&witness, 3, &[], &signed(3, 1).0), Err(Fault::Unproved { .. })));
     // 400: a smaller tree.
-    assert!(matches!(
-        ask(&witness, 3, &[], &signed(2, 0).0),
-        Err(Fault::Malformed { .. })
-    ));
+    assert!(matches!(ask(&witness, 3, &[], &signed(2, 0).0), Err(Fault::Malformed { .. })));
     // 403: nobody signed it, or badly.
     let unsigned = SignedNote::unsigned(seven.text().to_owned()).unwrap();
     let mut other = unsigned.clone();
@@ -160,22 +123,12 @@ fn every_fault_has_the_status_of_the_specification() {
             .sign(other.text(), Timestamp::EPOCH)
             .unwrap(),
     );
-    assert!(matches!(
-        ask(&witness, 3, &proof(3, &leaves), &other),
-        Err(Fault::Untrusted { .. })
-    ));
+    assert!(matches!(ask(&witness, 3, &proof(3, &leaves), &other), Err(Fault::Untrusted { .. })));
     // 404: no log of this network.
     let text = seven.text().replace(ORIGIN, "demo/unknown/1");
     let mut stranger = SignedNote::unsigned(text).unwrap();
-    stranger.add(
-        log_signer()
-            .sign(stranger.text(), Timestamp::EPOCH)
-            .unwrap(),
-    );
-    assert!(matches!(
-        ask(&witness, 3, &[], &stranger),
-        Err(Fault::UnknownLog { .. })
-    ));
+    stranger.add(log_signer().sign(stranger.text(), Timestamp::EPOCH).unwrap());
+    assert!(matches!(ask(&witness, 3, &[], &stranger), Err(Fault::UnknownLog { .. })));
     // None of it moved the state.
     assert_eq!(witness.seen(&peer_name(ORIGIN)).unwrap().size, 3);
 }
@@ -185,24 +138,13 @@ fn a_request_that_cannot_be_read_is_malformed() {
     let dir = tempfile::tempdir().unwrap();
     let witness = witness(dir.path());
     let note = signed(3, 0).0.to_string();
-    for head in [
-        "",
-        "old",
-        "old 01",
-        "old +1",
-        "old -1",
-        "new 1",
-        "old 1\n!!",
-        "old 1\nAAAA",
-    ] {
+    for head in ["", "old", "old 01", "old +1", "old -1", "new 1", "old 1\n!!", "old 1\nAAAA"] {
         let body = format!("{head}\n\n{note}");
         let refused = witness.add_checkpoint(&network(), body.as_bytes(), Timestamp::EPOCH);
         assert!(matches!(refused, Err(Fault::Malformed { .. })), "{head}");
     }
-    let long = format!(
-        "old 1\n{}\n{note}",
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(64)
-    );
+    let long =
+        format!("old 1\n{}\n{note}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(64));
     let refused = witness.add_checkpoint(&network(), long.as_bytes(), Timestamp::EPOCH);
     assert!(matches!(refused, Err(Fault::Malformed { .. })));
 }

@@ -38,26 +38,17 @@ impl Claims {
     /// Refuses what has no encoding, or a second one.
     pub(super) fn check(&self) -> Result<(), Malformed> {
         if !self.iat.unix_ms().is_multiple_of(1000) {
-            return Err(Malformed::Claim {
-                name: "iat",
-                reason: "it is not in whole seconds",
-            });
+            return Err(Malformed::Claim { name: "iat", reason: "it is not in whole seconds" });
         }
         let ascending = self.regions.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || REGIONS_MAX < self.regions.len() {
             let reason = "they are not in ascending order, each once";
-            return Err(Malformed::Claim {
-                name: REGIONS,
-                reason,
-            });
+            return Err(Malformed::Claim { name: REGIONS, reason });
         }
         match &self.aud {
             Audience::Named(names) if names.is_empty() || NAMED_MAX < names.len() => {
                 let reason = "it names nobody, or more organisations than the limit";
-                Err(Malformed::Claim {
-                    name: "aud",
-                    reason,
-                })
+                Err(Malformed::Claim { name: "aud", reason })
             }
             _ => Ok(()),
         }
@@ -93,11 +84,7 @@ impl Claims {
 
     pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Claims, Malformed> {
         let shape = |name, reason| Malformed::Claim { name, reason };
-        let count = d
-            .map()
-            .ok()
-            .flatten()
-            .ok_or(shape("claims", "they are no map"))?;
+        let count = d.map().ok().flatten().ok_or(shape("claims", "they are no map"))?;
         let (mut iss, mut sub, mut iat) = (None, None, None);
         let (mut aud, mut regions) = (Audience::Public, Vec::new());
         for _ in 0..count {
@@ -129,23 +116,14 @@ impl Claims {
         let iss = iss.ok_or(shape("iss", "it is missing"))?;
         let sub = sub.ok_or(shape("sub", "it is missing"))?;
         let iat = iat.ok_or(shape("iat", "it is missing"))?;
-        let claims = Claims {
-            iss,
-            sub,
-            aud,
-            iat,
-            regions,
-        };
+        let claims = Claims { iss, sub, aud, iat, regions };
         claims.check()?;
         Ok(claims)
     }
 }
 
 fn decode_audience(d: &mut Decoder<'_>) -> Result<Audience, Malformed> {
-    let shape = |reason| Malformed::Claim {
-        name: "aud",
-        reason,
-    };
+    let shape = |reason| Malformed::Claim { name: "aud", reason };
     if matches!(d.datatype(), Ok(Type::String)) {
         return match d.str() {
             Ok(MEMBERS) => Ok(Audience::Members),
@@ -158,19 +136,14 @@ fn decode_audience(d: &mut Decoder<'_>) -> Result<Audience, Malformed> {
         return Err(shape("it names more organisations than the limit"));
     }
     let names = (0..count).map(|_| {
-        let text = d
-            .str()
-            .map_err(|_| shape("it holds something that is no text"))?;
+        let text = d.str().map_err(|_| shape("it holds something that is no text"))?;
         text.parse().map_err(|fault| Malformed::Issuer { fault })
     });
     Ok(Audience::Named(names.collect::<Result<_, _>>()?))
 }
 
 fn decode_regions(d: &mut Decoder<'_>) -> Result<Vec<Region>, Malformed> {
-    let shape = |reason| Malformed::Claim {
-        name: REGIONS,
-        reason,
-    };
+    let shape = |reason| Malformed::Claim { name: REGIONS, reason };
     let count = d.array().ok().flatten().ok_or(shape("they are no list"))?;
     if count > REGIONS_MAX as u64 {
         return Err(shape("there are more than countries"));

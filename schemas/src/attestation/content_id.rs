@@ -60,9 +60,7 @@ impl FromStr for ContentId {
     fn from_str(text: &str) -> Result<ContentId, ContentIdError> {
         let digits = text.strip_prefix(TEXT_HEAD);
         let bytes = digits.and_then(hex::decode_array);
-        bytes.map(ContentId).ok_or_else(|| ContentIdError {
-            text: text.chars().take(80).collect(),
-        })
+        bytes.map(ContentId).ok_or_else(|| ContentIdError { text: text.chars().take(80).collect() })
     }
 }
 
@@ -79,16 +77,12 @@ impl Serialize for ContentId {
 impl<'de> Deserialize<'de> for ContentId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ContentId, D::Error> {
         if deserializer.is_human_readable() {
-            return String::deserialize(deserializer)?
-                .parse()
-                .map_err(D::Error::custom);
+            return String::deserialize(deserializer)?.parse().map_err(D::Error::custom);
         }
         let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
         let length = bytes.len();
         let bytes = bytes.into_vec().try_into();
-        bytes
-            .map(ContentId)
-            .map_err(|_| D::Error::invalid_length(length, &"32 bytes"))
+        bytes.map(ContentId).map_err(|_| D::Error::invalid_length(length, &"32 bytes"))
     }
 }
 

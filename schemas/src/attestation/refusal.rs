@@ -164,9 +164,5 @@ impl Refusal {
 }
 
 fn roles(roles: &[Role]) -> String {
-    roles
-        .iter()
-        .map(|role| role.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
 }

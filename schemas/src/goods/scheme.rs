@@ -70,19 +70,13 @@ impl Scheme {
 }
 
 fn fault(offset: usize, reason: impl Into<String>) -> Fault {
-    Fault {
-        offset,
-        reason: reason.into(),
-    }
+    Fault { offset, reason: reason.into() }
 }
 
 /// Refuses the first character that is not allowed, and a length outside the range.
 fn run(value: &str, at: usize, lengths: [usize; 2], allowed: fn(u8) -> bool) -> Result<(), Fault> {
     if let Some(offset) = value.bytes().position(|byte| !allowed(byte)) {
-        return Err(fault(
-            at + offset,
-            "a character that the scheme does not allow",
-        ));
+        return Err(fault(at + offset, "a character that the scheme does not allow"));
     }
     let [least, most] = lengths;
     if value.len() < least || most < value.len() {
@@ -112,31 +106,23 @@ fn ecode(value: &str) -> Result<(), Fault> {
         Some(b'3') => (5, 39, |byte| byte.is_ascii_alphanumeric()),
         _ => return Err(fault(0, "expected an Ecode of version 1, 2 or 3")),
     };
-    let split = value
-        .char_indices()
-        .nth(1 + system)
-        .map_or(value.len(), |(offset, _)| offset);
+    let split = value.char_indices().nth(1 + system).map_or(value.len(), |(offset, _)| offset);
     run(&value[1..split], 1, [system, system], digit)?;
     run(&value[split..], split, [1, most], allowed)
 }
 
 fn handle(value: &str) -> Result<(), Fault> {
-    let (prefix, suffix) = value
-        .split_once('/')
-        .ok_or_else(|| fault(value.len(), "expected <prefix>/<suffix>"))?;
+    let (prefix, suffix) =
+        value.split_once('/').ok_or_else(|| fault(value.len(), "expected <prefix>/<suffix>"))?;
     dotted(prefix, 0, 1, 32, digit)?;
-    run(suffix, prefix.len() + 1, [1, 128], |byte| {
-        word(byte) || matches!(byte, b'/' | b':' | b'~')
-    })
+    run(suffix, prefix.len() + 1, [1, 128], |byte| word(byte) || matches!(byte, b'/' | b':' | b'~'))
 }
 
 fn ma(value: &str) -> Result<(), Fault> {
     if !value.starts_with("MA.") {
         return Err(fault(0, "expected MA. first"));
     }
-    dotted(&value[3..], 3, 2, 64, |byte| {
-        byte.is_ascii_alphanumeric() || byte == b'-'
-    })
+    dotted(&value[3..], 3, 2, 64, |byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn oid(value: &str) -> Result<(), Fault> {
@@ -168,10 +154,7 @@ fn dotted(
         offset += node.len() + 1;
     }
     if nodes < least || 16 < nodes {
-        return Err(fault(
-            at + text.len(),
-            format!("{nodes} nodes, expected {least} to 16"),
-        ));
+        return Err(fault(at + text.len(), format!("{nodes} nodes, expected {least} to 16")));
     }
     Ok(())
 }
@@ -184,11 +167,7 @@ mod tests {
     fn the_example_of_every_scheme_passes_and_names_are_unique() {
         for (index, scheme) in SCHEMES.iter().enumerate() {
             assert_eq!(scheme.check(scheme.example), Ok(()), "{}", scheme.name);
-            assert!(
-                SCHEMES[..index]
-                    .iter()
-                    .all(|other| other.name < scheme.name)
-            );
+            assert!(SCHEMES[..index].iter().all(|other| other.name < scheme.name));
         }
     }
 

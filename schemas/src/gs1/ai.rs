@@ -58,9 +58,7 @@ static TABLE: LazyLock<Vec<Ai>> = LazyLock::new(|| ROWS.iter().map(parse_row).co
 impl Ai {
     /// The line of an application identifier.
     pub fn find(code: &str) -> Option<&'static Ai> {
-        TABLE
-            .iter()
-            .find(|ai| ai.first.len() == code.len() && ai.first <= code && code <= ai.last)
+        TABLE.iter().find(|ai| ai.first.len() == code.len() && ai.first <= code && code <= ai.last)
     }
 
     /// Every line of the table.
@@ -101,10 +99,7 @@ pub fn predefined_length(code: &str) -> Option<usize> {
 /// Whether an identifier matches a pattern of the table: `n` stands for any digit.
 pub fn matches(pattern: &str, code: &str) -> bool {
     pattern.len() == code.len()
-        && pattern
-            .bytes()
-            .zip(code.bytes())
-            .all(|(want, is)| want == b'n' || want == is)
+        && pattern.bytes().zip(code.bytes()).all(|(want, is)| want == b'n' || want == is)
 }
 
 /// Whether the keys and qualifiers of a path are in an order that the table permits.
@@ -132,16 +127,10 @@ fn parse_row(row: &Row) -> Ai {
         is_fixed: flags.contains('*'),
         is_attribute: flags.contains('?'),
         components: specification.split(' ').map(parse_component).collect(),
-        requires: list(requires)
-            .map(|group| group.split('+').collect())
-            .collect(),
+        requires: list(requires).map(|group| group.split('+').collect()).collect(),
         excludes: list(excludes).collect(),
-        qualifiers: key.map(|orders| {
-            orders
-                .split('|')
-                .map(|order| list(order).collect())
-                .collect()
-        }),
+        qualifiers: key
+            .map(|orders| orders.split('|').map(|order| list(order).collect()).collect()),
         title,
     }
 }
@@ -163,13 +152,7 @@ fn parse_component(text: &'static str) -> Component {
         Some(most) => (1, number(most)),
         None => (number(length), number(length)),
     };
-    Component {
-        charset,
-        least,
-        most,
-        is_optional,
-        lints: parts.collect(),
-    }
+    Component { charset, least, most, is_optional, lints: parts.collect() }
 }
 
 #[cfg(test)]
@@ -180,44 +163,22 @@ mod tests {
     fn every_row_parses_and_no_identifier_begins_another() {
         for ai in Ai::all() {
             assert!(!ai.components.is_empty(), "{}", ai.first);
-            assert_eq!(
-                Ai::leading(&format!("{}12345", ai.first)).unwrap().0,
-                ai.first
-            );
-            assert_eq!(
-                ai.is_fixed,
-                predefined_length(ai.first).is_some(),
-                "{}",
-                ai.first
-            );
+            assert_eq!(Ai::leading(&format!("{}12345", ai.first)).unwrap().0, ai.first);
+            assert_eq!(ai.is_fixed, predefined_length(ai.first).is_some(), "{}", ai.first);
             for part in &ai.components {
-                assert!(
-                    part.lints
-                        .iter()
-                        .all(|lint| crate::gs1::lint::is_known(lint)),
-                    "{part:?}"
-                );
+                assert!(part.lints.iter().all(|lint| crate::gs1::lint::is_known(lint)), "{part:?}");
             }
         }
     }
 
     #[test]
     fn qualifiers_are_taken_in_order_and_alternatives_do_not_mix() {
-        for path in [
-            &["01", "22", "21"][..],
-            &["01"],
-            &["01", "235"],
-            &["414", "7040"],
-        ] {
+        for path in [&["01", "22", "21"][..], &["01"], &["01", "235"], &["414", "7040"]] {
             assert!(is_path(path), "{path:?}");
         }
-        for path in [
-            &["01", "10", "22"][..],
-            &["01", "22", "235"],
-            &["10"],
-            &["01", "21", "21"],
-            &[],
-        ] {
+        for path in
+            [&["01", "10", "22"][..], &["01", "22", "235"], &["10"], &["01", "21", "21"], &[]]
+        {
             assert!(!is_path(path), "{path:?}");
         }
     }

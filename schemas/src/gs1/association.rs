@@ -39,11 +39,8 @@ pub fn check(elements: &[Element]) -> Result<(), AssociationError> {
         };
         let present = |pattern: &&str| elements.iter().any(|other| matches(pattern, &other.code));
         if !ai.requires.is_empty() && !ai.requires.iter().any(|group| group.iter().all(present)) {
-            let groups: Vec<String> = ai
-                .requires
-                .iter()
-                .map(|group| format!("({})", group.join(") and (")))
-                .collect();
+            let groups: Vec<String> =
+                ai.requires.iter().map(|group| format!("({})", group.join(") and ("))).collect();
             return Err(AssociationError::Missing {
                 code: element.code.clone(),
                 needs: groups.join(", or "),
@@ -58,9 +55,7 @@ pub fn check_contradictions(elements: &[Element]) -> Result<(), AssociationError
     for (index, element) in elements.iter().enumerate() {
         let repeats = |other: &Element| other.code == element.code && other.value != element.value;
         if elements[index + 1..].iter().any(repeats) {
-            return Err(AssociationError::Repeated {
-                code: element.code.clone(),
-            });
+            return Err(AssociationError::Repeated { code: element.code.clone() });
         }
     }
     for element in elements {
@@ -68,11 +63,7 @@ pub fn check_contradictions(elements: &[Element]) -> Result<(), AssociationError
             continue;
         };
         for other in elements.iter().filter(|other| other.code != element.code) {
-            if ai
-                .excludes
-                .iter()
-                .any(|pattern| matches(pattern, &other.code))
-            {
+            if ai.excludes.iter().any(|pattern| matches(pattern, &other.code)) {
                 let (code, other) = (element.code.clone(), other.code.clone());
                 return Err(AssociationError::Exclusive { code, other });
             }
@@ -88,9 +79,7 @@ fn check_signature_key(elements: &[Element]) -> Result<(), AssociationError> {
         return Ok(());
     }
     let unserialised = elements.iter().find(|element| {
-        SERIAL_AT
-            .iter()
-            .any(|(code, at)| element.code == *code && element.value.len() <= *at)
+        SERIAL_AT.iter().any(|(code, at)| element.code == *code && element.value.len() <= *at)
     });
     match unserialised {
         Some(element) => Err(AssociationError::Missing {

@@ -44,27 +44,21 @@ impl<'a> Digits<'a> {
     fn requirement(&mut self, what: &str) -> Result<(), Fault> {
         self.sized("12345", 0, &format!("{what} purchase requirement"))?;
         self.code("012349", &format!("{what} purchase requirement code"))?;
-        self.take(3, &format!("{what} purchase family code"))
-            .map(|_| ())
+        self.take(3, &format!("{what} purchase family code")).map(|_| ())
     }
 
     fn company(&mut self, what: &str) -> Result<(), Fault> {
         let length = self.code("01234569", &format!("length of the {what} company prefix"))?;
         match length {
             9 => Ok(()), // the same company as before
-            _ => self
-                .take(length + 6, &format!("{what} company prefix"))
-                .map(|_| ()),
+            _ => self.take(length + 6, &format!("{what} company prefix")).map(|_| ()),
         }
     }
 
     fn date(&mut self, what: &str) -> Result<&'a str, Fault> {
         let at = self.at;
         let text = self.take(6, what)?;
-        date(text, 2, false).map_err(|fault| Fault {
-            offset: at + fault.offset,
-            ..fault
-        })?;
+        date(text, 2, false).map_err(|fault| Fault { offset: at + fault.offset, ..fault })?;
         Ok(text)
     }
 }
@@ -81,10 +75,7 @@ pub(crate) fn code(text: &str) -> Result<(), Fault> {
         let at = rest.at;
         let field = rest.code("1234569", "optional field")?;
         if field <= last {
-            return Err(fault(
-                at,
-                "optional fields of a coupon stand in rising order",
-            ));
+            return Err(fault(at, "optional fields of a coupon stand in rising order"));
         }
         last = field;
         match field {

@@ -114,9 +114,7 @@ pub fn is_candidate(uri: &str, reading: &Reading) -> bool {
 /// The canonical identifier of what the elements identify; `None` where no key is among them.
 pub fn canonical(elements: &[Element]) -> Option<String> {
     let value = |code: &&str| elements.iter().find(|element| element.code == **code);
-    let finest = FINEST
-        .iter()
-        .find(|codes| codes.iter().all(|code| value(code).is_some()))?;
+    let finest = FINEST.iter().find(|codes| codes.iter().all(|code| value(code).is_some()))?;
     let mut uri = String::from(CANONICAL);
     for element in finest.iter().filter_map(value) {
         uri.push('/');
@@ -143,9 +141,7 @@ pub fn unescape(text: &str, is_query: bool) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let code = rest
-            .get(1..3)
-            .filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = rest.get(1..3).filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
         let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
         rest = match (c, byte) {
             ('%', Some(byte)) => {
@@ -191,20 +187,13 @@ fn split(uri: &str) -> Result<Parts<'_>, Fault> {
         return Err(fault(scheme.len(), "expected a host"));
     }
     if let Some(offset) = host.find(|c| !allowed(c)) {
-        return Err(fault(
-            scheme.len() + offset,
-            "a character that no host may hold",
-        ));
+        return Err(fault(scheme.len() + offset, "a character that no host may hold"));
     }
     let segments = match path.get(path_at + 1..) {
         Some(path) => parts_of(path, '/', path_at + 1),
         None => Vec::new(),
     };
-    Ok(Parts {
-        path_at,
-        segments,
-        query,
-    })
+    Ok(Parts { path_at, segments, query })
 }
 
 fn parts_of(text: &str, separator: char, mut offset: usize) -> Vec<Part<'_>> {
@@ -221,17 +210,11 @@ fn key_at(segments: &[Part<'_>], reading: &Reading) -> Option<usize> {
     let is_key = |at: &usize| {
         Ai::find(code_of(segments[*at].1, reading)).is_some_and(|ai| ai.qualifiers.is_some())
     };
-    (0..segments.len().saturating_sub(1))
-        .rev()
-        .step_by(2)
-        .find(is_key)
+    (0..segments.len().saturating_sub(1)).rev().step_by(2).find(is_key)
 }
 
 fn code_of<'a>(name: &'a str, reading: &Reading) -> &'a str {
-    match WORDS
-        .iter()
-        .find(|(word, _)| reading.words && *word == name)
-    {
+    match WORDS.iter().find(|(word, _)| reading.words && *word == name) {
         Some((_, code)) => code,
         None => name,
     }
@@ -239,11 +222,7 @@ fn code_of<'a>(name: &'a str, reading: &Reading) -> &'a str {
 
 fn element(code: &str, value: &str, at: usize, reading: &Reading) -> Result<Element, Fault> {
     let is_short = code == "01" && reading.short_gtins && matches!(value.len(), 8 | 12 | 13);
-    let value = if is_short {
-        format!("{value:0>14}")
-    } else {
-        value.to_owned()
-    };
+    let value = if is_short { format!("{value:0>14}") } else { value.to_owned() };
     Element::new(code, &value, reading)
         .map_err(|found| fault(at, format!("({code}) {}", found.reason)))
 }
@@ -266,16 +245,10 @@ fn read_query(query: &[Part<'_>], reading: &Reading, to: &mut Vec<Element>) -> R
         }
         match Ai::find(name) {
             Some(ai) if !ai.is_attribute || is_qualifier(name, to) => {
-                return Err(fault(
-                    *offset,
-                    format!("({name}) may not stand in the query"),
-                ));
+                return Err(fault(*offset, format!("({name}) may not stand in the query")));
             }
             None if !reading.unknown_ais => {
-                return Err(fault(
-                    *offset,
-                    format!("unknown application identifier {name:?}"),
-                ));
+                return Err(fault(*offset, format!("unknown application identifier {name:?}")));
             }
             _ => {}
         }

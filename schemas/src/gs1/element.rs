@@ -32,10 +32,7 @@ impl Element {
             None if reading.unknown_ais => check_unknown(code, value)?,
             None => return Err(fault(0, format!("unknown application identifier {code:?}"))),
         }
-        Ok(Element {
-            code: code.to_owned(),
-            value: value.to_owned(),
-        })
+        Ok(Element { code: code.to_owned(), value: value.to_owned() })
     }
 }
 
@@ -43,10 +40,7 @@ impl Element {
 pub fn parse(text: &str) -> Result<Vec<Element>, Fault> {
     match text.strip_prefix(is_separator) {
         Some(data) => parse_data(data, is_separator).map_err(|fault| at(1, fault)),
-        None => Err(fault(
-            0,
-            "expected ^ or U+001D before the first application identifier",
-        )),
+        None => Err(fault(0, "expected ^ or U+001D before the first application identifier")),
     }
 }
 
@@ -60,10 +54,7 @@ fn is_separator(c: char) -> bool {
 }
 
 fn at(offset: usize, fault: Fault) -> Fault {
-    Fault {
-        offset: offset + fault.offset,
-        ..fault
-    }
+    Fault { offset: offset + fault.offset, ..fault }
 }
 
 fn parse_data(data: &str, is_separator: fn(char) -> bool) -> Result<Vec<Element>, Fault> {
@@ -73,10 +64,7 @@ fn parse_data(data: &str, is_separator: fn(char) -> bool) -> Result<Vec<Element>
         let rest = &data[offset..];
         let (code, _) = Ai::leading(rest).ok_or_else(|| {
             let head: String = rest.chars().take(4).collect();
-            fault(
-                offset,
-                format!("no application identifier begins with {head:?}"),
-            )
+            fault(offset, format!("no application identifier begins with {head:?}"))
         })?;
         offset += code.len();
         let rest = &rest[code.len()..];
@@ -92,11 +80,8 @@ fn parse_data(data: &str, is_separator: fn(char) -> bool) -> Result<Vec<Element>
         let element = Element::new(code, &rest[..length], &Reading::STRICT);
         elements.push(element.map_err(|fault| at(offset, fault))?);
         offset += length;
-        offset += data[offset..]
-            .chars()
-            .next()
-            .filter(|c| is_separator(*c))
-            .map_or(0, char::len_utf8);
+        offset +=
+            data[offset..].chars().next().filter(|c| is_separator(*c)).map_or(0, char::len_utf8);
         if offset == data.len() {
             return Ok(elements);
         }
@@ -109,9 +94,7 @@ pub fn parse_bracketed(text: &str, reading: &Reading) -> Result<Vec<Element>, Fa
     let mut offset = 0;
     while offset < text.len() {
         let rest = &text[offset..];
-        let inner = rest
-            .strip_prefix('(')
-            .ok_or_else(|| fault(offset, "expected ( first"))?;
+        let inner = rest.strip_prefix('(').ok_or_else(|| fault(offset, "expected ( first"))?;
         let (code, _) = inner
             .split_once(')')
             .ok_or_else(|| fault(text.len(), "expected ) after the identifier"))?;
@@ -125,11 +108,7 @@ pub fn parse_bracketed(text: &str, reading: &Reading) -> Result<Vec<Element>, Fa
         elements.push(element.map_err(|fault| at(value_at, fault))?);
         offset = value_at + length;
     }
-    if elements.is_empty() {
-        Err(fault(0, "expected ("))
-    } else {
-        Ok(elements)
-    }
+    if elements.is_empty() { Err(fault(0, "expected (")) } else { Ok(elements) }
 }
 
 /// The value up to the next bracket that is not escaped, and the length it took.
@@ -196,10 +175,8 @@ fn check_components(
         }
         check_charset(value, offset..offset + found, part.charset)?;
         if found < part.least {
-            let reason = format!(
-                "{title} is too short: {found} characters, expected {}",
-                part.least
-            );
+            let reason =
+                format!("{title} is too short: {found} characters, expected {}", part.least);
             return Err(fault(value.len(), reason));
         }
         let text = &value[offset..offset + found];
@@ -212,10 +189,7 @@ fn check_components(
     }
     if offset < value.len() {
         let what = if offset == 0 { "nothing" } else { "no more" };
-        return Err(fault(
-            offset,
-            format!("{title} is too long: {what} than {offset} characters"),
-        ));
+        return Err(fault(offset, format!("{title} is too long: {what} than {offset} characters")));
     }
     Ok(())
 }
@@ -224,10 +198,7 @@ fn check_charset(value: &str, range: std::ops::Range<usize>, set: Charset) -> Re
     let bytes = &value.as_bytes()[range.clone()];
     let (allowed, what): (fn(u8) -> bool, &str) = match set {
         Charset::Numeric => (|byte| byte.is_ascii_digit(), "a digit"),
-        Charset::Cset82 => (
-            |byte| CSET82.as_bytes().contains(&byte),
-            "a character of CSET 82",
-        ),
+        Charset::Cset82 => (|byte| CSET82.as_bytes().contains(&byte), "a character of CSET 82"),
         Charset::Cset39 => (
             |byte| matches!(byte, b'#' | b'-' | b'/' | b'0'..=b'9' | b'A'..=b'Z'),
             "a character of CSET 39: # - / 0-9 A-Z",

@@ -25,19 +25,13 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn get(&self, index: usize, what: &str) -> Result<(usize, &'a str), Fault> {
-        self.all
-            .get(index)
-            .copied()
-            .ok_or_else(|| fault(self.end, format!("expected the {what}")))
+        self.all.get(index).copied().ok_or_else(|| fault(self.end, format!("expected the {what}")))
     }
 
     fn digits(&self, index: usize, what: &str) -> Result<(usize, &'a str), Fault> {
         let (at, text) = self.get(index, what)?;
         match text.bytes().position(|byte| !byte.is_ascii_digit()) {
-            Some(offset) => Err(fault(
-                at + offset,
-                format!("expected a digit of the {what}"),
-            )),
+            Some(offset) => Err(fault(at + offset, format!("expected a digit of the {what}"))),
             None => Ok((at, text)),
         }
     }
@@ -104,12 +98,8 @@ pub fn parse(urn: &str) -> Result<Vec<Element>, Fault> {
         at += field.len() + 1;
     }
     // Instances hold one field more than their class; a serial may contain dots.
-    let most = field_count(scheme, *form).ok_or_else(|| {
-        fault(
-            prefix.len(),
-            format!("{scheme:?} is no EPC scheme of a GS1 key"),
-        )
-    })?;
+    let most = field_count(scheme, *form)
+        .ok_or_else(|| fault(prefix.len(), format!("{scheme:?} is no EPC scheme of a GS1 key")))?;
     if most < all.len() {
         let start = all[most - 1].0;
         all.truncate(most);
@@ -127,14 +117,7 @@ pub fn parse(urn: &str) -> Result<Vec<Element>, Fault> {
             }
         }
     }
-    elements(
-        scheme,
-        *form,
-        &Fields {
-            all,
-            end: urn.len(),
-        },
-    )
+    elements(scheme, *form, &Fields { all, end: urn.len() })
 }
 
 /// Fields of a URN of the scheme; `None` where the scheme has no such form.
@@ -153,9 +136,7 @@ fn field_count(scheme: &str, form: Form) -> Option<usize> {
 fn elements(scheme: &str, form: Form, fields: &Fields<'_>) -> Result<Vec<Element>, Fault> {
     let serial = |index: usize| match form {
         Form::Pattern => Ok(String::new()),
-        _ => fields
-            .get(index, "serial")
-            .map(|(_, text)| unescape(text, false)),
+        _ => fields.get(index, "serial").map(|(_, text)| unescape(text, false)),
     };
     let reference = |what| fields.get(1, what).map(|(_, text)| unescape(text, false));
     let mut pairs = match scheme {
@@ -165,10 +146,7 @@ fn elements(scheme: &str, form: Form, fields: &Fields<'_>) -> Result<Vec<Element
         "itip" => {
             let (_, piece) = fields.digits(2, "piece")?;
             let (_, total) = fields.digits(3, "total")?;
-            vec![
-                ("8006", format!("{}{piece}{total}", fields.rotated(13)?)),
-                ("21", serial(4)?),
-            ]
+            vec![("8006", format!("{}{piece}{total}", fields.rotated(13)?)), ("21", serial(4)?)]
         }
         "sscc" => vec![("00", fields.rotated(17)?)],
         "sgln" => vec![("414", fields.checked(12)?), ("254", serial(2)?)],
@@ -176,14 +154,8 @@ fn elements(scheme: &str, form: Form, fields: &Fields<'_>) -> Result<Vec<Element
         "grai" => vec![("8003", format!("0{}{}", fields.checked(12)?, serial(2)?))],
         "gdti" => vec![("253", format!("{}{}", fields.checked(12)?, serial(2)?))],
         "sgcn" => vec![("255", format!("{}{}", fields.checked(12)?, serial(2)?))],
-        "giai" => vec![(
-            "8004",
-            format!("{}{}", fields.company()?, reference("asset")?),
-        )],
-        "ginc" => vec![(
-            "401",
-            format!("{}{}", fields.company()?, reference("consignment")?),
-        )],
+        "giai" => vec![("8004", format!("{}{}", fields.company()?, reference("asset")?))],
+        "ginc" => vec![("401", format!("{}{}", fields.company()?, reference("consignment")?))],
         "gsin" => vec![("402", fields.checked(16)?)],
         "gsrn" => vec![("8018", fields.checked(17)?)],
         "gsrnp" => vec![("8017", fields.checked(17)?)],

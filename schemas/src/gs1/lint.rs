@@ -17,66 +17,42 @@ const LINTS: &[(&str, Lint)] = &[
     ("gcppos1", |_| Ok(())), // company prefixes can be checked against GS1's registry only
     ("gcppos2", |_| Ok(())),
     ("hasnondigit", has_non_digit),
-    ("hh", |text| {
-        number_up_to(text, 0, 23, "an hour from 00 to 23")
-    }),
+    ("hh", |text| number_up_to(text, 0, 23, "an hour from 00 to 23")),
     ("hhmi", |text| {
         number_up_to(&text[..2], 0, 23, "an hour from 00 to 23")?;
         number_up_to(&text[2..], 2, 59, "a minute from 00 to 59")
     }),
     ("hyphen", |text| one_of(text, "-", "a hyphen")),
     ("iban", iban),
-    ("importeridx", |text| {
-        one_of(text, IMPORTER_INDEX, "an index A-Z a-z 0-9 - _")
-    }),
-    ("iso3166", |text| {
-        listed(text, COUNTRIES, "an ISO 3166-1 numeric country code")
-    }),
+    ("importeridx", |text| one_of(text, IMPORTER_INDEX, "an index A-Z a-z 0-9 - _")),
+    ("iso3166", |text| listed(text, COUNTRIES, "an ISO 3166-1 numeric country code")),
     ("iso3166999", |text| match text {
         "999" => Ok(()),
         _ => listed(text, COUNTRIES, "an ISO 3166-1 numeric country code or 999"),
     }),
-    ("iso3166alpha2", |text| {
-        listed(text, COUNTRIES_ALPHA2, "an ISO 3166-1 alpha-2 code")
-    }),
-    ("iso4217", |text| {
-        listed(text, CURRENCIES, "an ISO 4217 numeric currency code")
-    }),
+    ("iso3166alpha2", |text| listed(text, COUNTRIES_ALPHA2, "an ISO 3166-1 alpha-2 code")),
+    ("iso4217", |text| listed(text, CURRENCIES, "an ISO 4217 numeric currency code")),
     ("iso5218", |text| one_of(text, "0129", "0, 1, 2 or 9")),
-    ("latitude", |text| {
-        number_up_to(text, 0, 1_800_000_000, "a latitude up to 1800000000")
-    }),
-    ("longitude", |text| {
-        number_up_to(text, 0, 3_600_000_000, "a longitude up to 3600000000")
-    }),
+    ("latitude", |text| number_up_to(text, 0, 1_800_000_000, "a latitude up to 1800000000")),
+    ("longitude", |text| number_up_to(text, 0, 3_600_000_000, "a longitude up to 3600000000")),
     ("mediatype", |text| match text.parse() {
         Ok(1..=10 | 80..=99) => Ok(()),
         _ => Err(fault(0, "expected an AIDC media type")),
     }),
-    ("mi", |text| {
-        number_up_to(text, 0, 59, "a minute from 00 to 59")
+    ("mi", |text| number_up_to(text, 0, 59, "a minute from 00 to 59")),
+    ("nonzero", |text| match text.bytes().all(|digit| digit == b'0') {
+        true => Err(fault(0, "expected a number that is not zero")),
+        false => Ok(()),
     }),
-    ("nonzero", |text| {
-        match text.bytes().all(|digit| digit == b'0') {
-            true => Err(fault(0, "expected a number that is not zero")),
-            false => Ok(()),
-        }
+    ("nozeroprefix", |text| match text.len() > 1 && text.starts_with('0') {
+        true => Err(fault(0, "expected no leading zero")),
+        false => Ok(()),
     }),
-    ("nozeroprefix", |text| {
-        match text.len() > 1 && text.starts_with('0') {
-            true => Err(fault(0, "expected no leading zero")),
-            false => Ok(()),
-        }
-    }),
-    ("packagetype", |text| {
-        listed(text, PACKAGE_TYPES, "a package type code")
-    }),
+    ("packagetype", |text| listed(text, PACKAGE_TYPES, "a package type code")),
     ("pcenc", percent_encoded),
     ("pieceoftotal", piece_of_total),
     ("posinseqslash", position_in_sequence),
-    ("ss", |text| {
-        number_up_to(text, 0, 59, "a second from 00 to 59")
-    }),
+    ("ss", |text| number_up_to(text, 0, 59, "a second from 00 to 59")),
     ("winding", |text| one_of(text, "019", "0, 1 or 9")),
     ("yesno", |text| one_of(text, "01", "0 or 1")),
     ("yymmd0", |text| date(text, 2, true)),
@@ -104,10 +80,7 @@ pub(crate) fn run(name: &str, text: &str) -> Result<(), Fault> {
 }
 
 pub(crate) fn fault(offset: usize, reason: impl Into<String>) -> Fault {
-    Fault {
-        offset,
-        reason: reason.into(),
-    }
+    Fault { offset, reason: reason.into() }
 }
 
 fn one_of(text: &str, allowed: &str, what: &str) -> Result<(), Fault> {
@@ -119,11 +92,7 @@ fn one_of(text: &str, allowed: &str, what: &str) -> Result<(), Fault> {
 }
 
 fn listed(text: &str, list: &str, what: &str) -> Result<(), Fault> {
-    if list::has(list, text) {
-        Ok(())
-    } else {
-        Err(fault(0, format!("expected {what}")))
-    }
+    if list::has(list, text) { Ok(()) } else { Err(fault(0, format!("expected {what}"))) }
 }
 
 fn number_up_to(text: &str, offset: usize, most: u64, what: &str) -> Result<(), Fault> {
@@ -135,16 +104,11 @@ fn number_up_to(text: &str, offset: usize, most: u64, what: &str) -> Result<(), 
 
 /// A date with a year of two or four digits; day 00 means the month as a whole, where allowed.
 pub(crate) fn date(text: &str, year_digits: usize, day_may_be_zero: bool) -> Result<(), Fault> {
-    let number = |range| {
-        text.get(range)
-            .and_then(|digits: &str| digits.parse::<u32>().ok())
-    };
+    let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<u32>().ok());
     let month_at = year_digits;
-    let (Some(year), Some(month), Some(day)) = (
-        number(0..month_at),
-        number(month_at..month_at + 2),
-        number(month_at + 2..month_at + 4),
-    ) else {
+    let (Some(year), Some(month), Some(day)) =
+        (number(0..month_at), number(month_at..month_at + 2), number(month_at + 2..month_at + 4))
+    else {
         return Err(fault(0, "expected a date"));
     };
     let is_leap = if year_digits == 4 {
@@ -160,10 +124,7 @@ pub(crate) fn date(text: &str, year_digits: usize, day_may_be_zero: bool) -> Res
         _ => return Err(fault(month_at, "expected a month from 01 to 12")),
     };
     if days < day || (day == 0 && !day_may_be_zero) {
-        return Err(fault(
-            month_at + 2,
-            format!("expected a day of that month, up to {days}"),
-        ));
+        return Err(fault(month_at + 2, format!("expected a day of that month, up to {days}")));
     }
     Ok(())
 }
@@ -211,34 +172,18 @@ fn position_in_sequence(text: &str) -> Result<(), Fault> {
 
 /// ISO 13616: the first four characters go to the end, letters count 10 to 35, rest 1 modulo 97.
 fn iban(text: &str) -> Result<(), Fault> {
-    if let Some(offset) = text
-        .bytes()
-        .position(|b| !b.is_ascii_digit() && !b.is_ascii_uppercase())
+    if let Some(offset) = text.bytes().position(|b| !b.is_ascii_digit() && !b.is_ascii_uppercase())
     {
         return Err(fault(offset, "expected 0-9 or A-Z"));
     }
     if text.len() < 5 || !list::has(COUNTRIES_ALPHA2, &text[..2]) {
-        return Err(fault(
-            0,
-            "expected a country code, two check digits and an account number",
-        ));
+        return Err(fault(0, "expected a country code, two check digits and an account number"));
     }
-    let rest = text[4..]
-        .chars()
-        .chain(text[..4].chars())
-        .fold(0, |rest, c| {
-            let value = c.to_digit(36).expect("digits and capitals were checked");
-            if value < 10 {
-                (rest * 10 + value) % 97
-            } else {
-                (rest * 100 + value) % 97
-            }
-        });
-    if rest == 1 {
-        Ok(())
-    } else {
-        Err(fault(2, "wrong IBAN check digits"))
-    }
+    let rest = text[4..].chars().chain(text[..4].chars()).fold(0, |rest, c| {
+        let value = c.to_digit(36).expect("digits and capitals were checked");
+        if value < 10 { (rest * 10 + value) % 97 } else { (rest * 100 + value) % 97 }
+    });
+    if rest == 1 { Ok(()) } else { Err(fault(2, "wrong IBAN check digits")) }
 }
 
 /// The 32 characters that check pairs are written in.
@@ -252,9 +197,7 @@ fn csum_alpha(text: &str) -> Result<(), Fault> {
     let (body, pair) = text.split_at(text.len() - 2);
     let mut sum = 0;
     for (c, prime) in body.chars().rev().zip(primes()) {
-        let weight = CSET82
-            .find(c)
-            .ok_or_else(|| fault(0, "a character outside CSET 82"))?;
+        let weight = CSET82.find(c).ok_or_else(|| fault(0, "a character outside CSET 82"))?;
         sum += weight * prime;
     }
     let sum = sum % 1021;
@@ -263,18 +206,11 @@ fn csum_alpha(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let [first, second] = expected;
-    Err(fault(
-        body.len(),
-        format!("check characters should be {first}{second}"),
-    ))
+    Err(fault(body.len(), format!("check characters should be {first}{second}")))
 }
 
 fn primes() -> impl Iterator<Item = usize> {
-    (2..).filter(|number| {
-        (2..*number)
-            .take_while(|d| d * d <= *number)
-            .all(|d| number % d != 0)
-    })
+    (2..).filter(|number| (2..*number).take_while(|d| d * d <= *number).all(|d| number % d != 0))
 }
 
 #[cfg(test)]
@@ -284,12 +220,7 @@ mod tests {
     #[test]
     fn check_pairs_of_model_numbers_and_account_numbers_are_computed() {
         assert_eq!(run("csumalpha", "1987654Ad4X4bL5ttr2310c2K"), Ok(()));
-        assert_eq!(
-            run("csumalpha", "1987654Ad4X4bL5ttr2310c2L")
-                .unwrap_err()
-                .offset,
-            23
-        );
+        assert_eq!(run("csumalpha", "1987654Ad4X4bL5ttr2310c2L").unwrap_err().offset, 23);
         assert_eq!(run("iban", "GB82WEST12345698765432"), Ok(()));
         assert!(run("iban", "GB83WEST12345698765432").is_err());
     }

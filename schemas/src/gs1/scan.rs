@@ -73,22 +73,12 @@ fn decode_with(line: &str, keeps_other: bool) -> Result<Scan, Fault> {
             Content::Gs1(elements) => element::message(elements),
             _ => line.to_owned(),
         };
-        return Ok(Scan {
-            symbology: None,
-            message,
-            content,
-        });
+        return Ok(Scan { symbology: None, message, content });
     }
     let (identifier, data) = line.split_at_checked(3).ok_or_else(|| {
-        fault(
-            0,
-            "expected a symbology identifier of three characters, such as ]Q3",
-        )
+        fault(0, "expected a symbology identifier of three characters, such as ]Q3")
     })?;
-    let shift = |found: Fault| Fault {
-        offset: found.offset + 3,
-        ..found
-    };
+    let shift = |found: Fault| Fault { offset: found.offset + 3, ..found };
     let (symbology, message, content) = match identifier {
         "]C1" => transmitted("GS1_128_CCA", data).map_err(shift)?,
         "]e0" => transmitted("DataBarExpanded", data).map_err(shift)?,
@@ -107,11 +97,7 @@ fn decode_with(line: &str, keeps_other: bool) -> Result<Scan, Fault> {
             plain(symbology, data).map_err(shift)?
         }
     };
-    Ok(Scan {
-        symbology: Some(symbology),
-        message,
-        content,
-    })
+    Ok(Scan { symbology: Some(symbology), message, content })
 }
 
 /// Other symbologies of ISO/IEC 15424; the modifier is a digit.
@@ -160,10 +146,7 @@ fn retail(symbology: &'static str, length: usize, data: &str) -> Result<Decoded,
     let mut elements = vec![gtin(number)?];
     let mut message = number.to_owned();
     if let Some(composite) = composite {
-        let shift = |found: Fault| Fault {
-            offset: found.offset + number.len() + 4,
-            ..found
-        };
+        let shift = |found: Fault| Fault { offset: found.offset + number.len() + 4, ..found };
         elements.extend(element::parse_transmitted(composite).map_err(shift)?);
         association::check_contradictions(&elements)
             .map_err(|error| fault(0, error.to_string()))?;
@@ -215,13 +198,8 @@ fn decode_bare(line: &str) -> Result<Content, Fault> {
         Ok(Content::Gs1(epc_urn::parse(line)?))
     } else if line.starts_with("urn:hallmark:goods:") {
         let goods = GoodsId::parse(line);
-        goods
-            .map(Content::Goods)
-            .map_err(|error| fault(error.position - 1, error.reason))
-    } else if line
-        .get(..4)
-        .is_some_and(|head| head.eq_ignore_ascii_case("http"))
-    {
+        goods.map(Content::Goods).map_err(|error| fault(error.position - 1, error.reason))
+    } else if line.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("http")) {
         contradiction(DigitalLink::parse(line, &Reading::STRICT)?.elements)
     } else if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) {
         decode_number(line)
@@ -241,14 +219,10 @@ fn decode_number(digits: &str) -> Result<Content, Fault> {
             mod10(digits, &[digits.len()])?;
             Ok(Content::Gs1(vec![gtin(digits)?]))
         }
-        18 => Ok(Content::Gs1(vec![Element::new(
-            "00",
-            digits,
-            &Reading::STRICT,
-        )?])),
-        20 if digits.starts_with("00") && mod10(&digits[2..], &[18]).is_ok() => Ok(Content::Gs1(
-            vec![Element::new("00", &digits[2..], &Reading::STRICT)?],
-        )),
+        18 => Ok(Content::Gs1(vec![Element::new("00", digits, &Reading::STRICT)?])),
+        20 if digits.starts_with("00") && mod10(&digits[2..], &[18]).is_ok() => {
+            Ok(Content::Gs1(vec![Element::new("00", &digits[2..], &Reading::STRICT)?]))
+        }
         20 => decode_scheme(digits),
         length => Err(fault(
             0,
@@ -266,10 +240,7 @@ fn decode_scheme(text: &str) -> Result<Content, Fault> {
         (Some(scheme), None) => GoodsId::in_scheme(scheme, text)
             .map(Content::Goods)
             .map_err(|error| fault(0, error.reason)),
-        _ => Err(fault(
-            0,
-            "no GS1 data, Digital Link, EPC URN or value of a registered scheme",
-        )),
+        _ => Err(fault(0, "no GS1 data, Digital Link, EPC URN or value of a registered scheme")),
     }
 }
 
@@ -281,39 +252,15 @@ mod tests {
     fn bare_lines_are_read_as_what_they_can_only_be() {
         for (line, canonical) in [
             ("9506000134352", "https://id.gs1.org/01/09506000134352"),
-            (
-                "006141411234567890",
-                "https://id.gs1.org/00/006141411234567890",
-            ),
-            (
-                "00006141411234567890",
-                "https://id.gs1.org/00/006141411234567890",
-            ),
-            (
-                "81234567890123456789",
-                "urn:hallmark:goods:drug:81234567890123456789",
-            ),
-            (
-                "86.1000.12/A-0001",
-                "urn:hallmark:goods:handle:86.1000.12/A-0001",
-            ),
+            ("006141411234567890", "https://id.gs1.org/00/006141411234567890"),
+            ("00006141411234567890", "https://id.gs1.org/00/006141411234567890"),
+            ("81234567890123456789", "urn:hallmark:goods:drug:81234567890123456789"),
+            ("86.1000.12/A-0001", "urn:hallmark:goods:handle:86.1000.12/A-0001"),
             ("MA.156.M0001.12", "urn:hallmark:goods:ma:MA.156.M0001.12"),
-            (
-                "1.2.156.3001.12.1",
-                "urn:hallmark:goods:oid:1.2.156.3001.12.1",
-            ),
-            (
-                "(01)09506000134352(21)A/1",
-                "https://id.gs1.org/01/09506000134352/21/A%2F1",
-            ),
-            (
-                "\u{1d}010950600013435210A1",
-                "https://id.gs1.org/01/09506000134352/10/A1",
-            ),
-            (
-                "urn:epc:id:sgtin:9506000.013435.7",
-                "https://id.gs1.org/01/09506000134352/21/7",
-            ),
+            ("1.2.156.3001.12.1", "urn:hallmark:goods:oid:1.2.156.3001.12.1"),
+            ("(01)09506000134352(21)A/1", "https://id.gs1.org/01/09506000134352/21/A%2F1"),
+            ("\u{1d}010950600013435210A1", "https://id.gs1.org/01/09506000134352/10/A1"),
+            ("urn:epc:id:sgtin:9506000.013435.7", "https://id.gs1.org/01/09506000134352/21/7"),
         ] {
             let scan = decode(line).unwrap_or_else(|found| panic!("{line}: {found:?}"));
             assert_eq!(
@@ -327,39 +274,16 @@ mod tests {
     fn other_data_after_a_symbology_identifier_is_kept_and_without_one_refused() {
         for line in ["]Q1hello", "]A0ABC-1", "]d1https://example.com/", "]C0123"] {
             let scan = decode(line).unwrap();
-            assert_eq!(
-                scan.content,
-                Content::Verbatim(line[3..].to_owned()),
-                "{line}"
-            );
+            assert_eq!(scan.content, Content::Verbatim(line[3..].to_owned()), "{line}");
         }
-        for line in [
-            "hello",
-            "",
-            "123",
-            "9506000134353",
-            "]",
-            "]XX",
-            "]Q",
-            "]Q3",
-            "]é",
-            "(01)",
-        ] {
+        for line in ["hello", "", "123", "9506000134353", "]", "]XX", "]Q", "]Q3", "]é", "(01)"] {
             assert!(decode(line).is_err(), "{line}");
         }
         assert!(decode("]Q1https://example.com/01/09506000134353").is_err());
         for line in ["hello", "12345", "https://example.com/"] {
-            assert_eq!(
-                decode_capture(line).unwrap().content,
-                Content::Verbatim(line.to_owned())
-            );
+            assert_eq!(decode_capture(line).unwrap().content, Content::Verbatim(line.to_owned()));
         }
-        for line in [
-            "9506000134353",
-            "(01)",
-            "https://example.com/01/09506000134353",
-            "]XX",
-        ] {
+        for line in ["9506000134353", "(01)", "https://example.com/01/09506000134353", "]XX"] {
             assert!(decode_capture(line).is_err(), "{line}");
         }
     }

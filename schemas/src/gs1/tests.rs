@@ -24,9 +24,7 @@ fn data(name: &str) -> Option<String> {
 
 fn vectors(name: &str) -> Vec<Value> {
     let text = data(&format!("vectors/{name}.jsonl")).unwrap_or_default();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn text<'a>(vector: &'a Value, field: &str) -> &'a str {
@@ -51,11 +49,7 @@ fn digital_links_are_read_as_their_elements_or_refused() {
         };
         let found = DigitalLink::parse(text(&vector, "uri"), &reading);
         let found = found.map(|link| element::message(&link.elements));
-        assert_eq!(
-            found.clone().ok().as_deref(),
-            vector["ai"].as_str(),
-            "{vector} {found:?}"
-        );
+        assert_eq!(found.clone().ok().as_deref(), vector["ai"].as_str(), "{vector} {found:?}");
     }
 }
 
@@ -80,30 +74,20 @@ fn element_strings_are_accepted_or_refused() {
 fn values_pass_or_fail_their_checks() {
     for vector in vectors("ai_value_lint") {
         let found = element::parse_bracketed(text(&vector, "bracketed"), &Reading::STRICT);
-        assert_eq!(
-            found.is_ok(),
-            vector["result"] == "OK",
-            "{vector} {found:?}"
-        );
+        assert_eq!(found.is_ok(), vector["result"] == "OK", "{vector} {found:?}");
     }
     for vector in vectors("error_markup") {
         let bracketed = text(&vector, "bracketed");
         let found = element::parse_bracketed(bracketed, &Reading::STRICT).unwrap_err();
-        assert_eq!(
-            Some(found.offset),
-            text(&vector, "markup").find('|'),
-            "{vector} {found:?}"
-        );
+        assert_eq!(Some(found.offset), text(&vector, "markup").find('|'), "{vector} {found:?}");
     }
 }
 
 #[test]
 fn elements_that_do_not_go_together_are_told() {
     for vector in vectors("ai_associations") {
-        let reading = Reading {
-            unknown_ais: option(&vector, "PermitUnknownAIs"),
-            ..Reading::STRICT
-        };
+        let reading =
+            Reading { unknown_ais: option(&vector, "PermitUnknownAIs"), ..Reading::STRICT };
         let elements = element::parse_bracketed(text(&vector, "bracketed"), &reading).unwrap();
         let found = match text(&vector, "rule") {
             "validateAIrepeats" => association::check_contradictions(&elements),
@@ -121,11 +105,7 @@ fn scans_give_their_symbology_and_message_or_are_refused() {
         if let Ok(found) = found {
             assert_eq!(found.symbology, vector["symbology"].as_str(), "{vector}");
             // A scheme of mixed case is no Digital Link, so the message is the text itself.
-            assert_eq!(
-                Some(found.message.as_str()),
-                vector["message"].as_str(),
-                "{vector}"
-            );
+            assert_eq!(Some(found.message.as_str()), vector["message"].as_str(), "{vector}");
         }
     }
 }
@@ -135,14 +115,7 @@ fn every_permitted_path_is_permitted_and_no_other() {
     let vectors = vectors("dl_path_sequences");
     let permitted: Vec<Vec<&str>> = vectors
         .iter()
-        .map(|vector| {
-            vector["seq"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter_map(Value::as_str)
-                .collect()
-        })
+        .map(|vector| vector["seq"].as_array().unwrap().iter().filter_map(Value::as_str).collect())
         .collect();
     for path in &permitted {
         assert!(is_path(path), "{path:?}");
@@ -169,10 +142,7 @@ fn the_canonical_form_percent_encodes_as_the_vectors_do() {
         };
         let gtin = Element::new("01", "09506000134352", &Reading::STRICT).unwrap();
         let uri = super::digital_link::canonical(&[gtin, element]).unwrap();
-        assert!(
-            uri.ends_with(&format!("/21/{}", text(&vector, "path"))),
-            "{vector} {uri}"
-        );
+        assert!(uri.ends_with(&format!("/21/{}", text(&vector, "path"))), "{vector} {uri}");
     }
 }
 

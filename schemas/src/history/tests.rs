@@ -18,10 +18,7 @@ fn key(seed: u8) -> SecretKey {
 
 fn time(lo: u64, hi: u64) -> EntryTime {
     let at = |seconds| Timestamp::from_unix_ms(seconds * 1000);
-    EntryTime {
-        lo: at(lo),
-        hi: at(hi),
-    }
+    EntryTime { lo: at(lo), hi: at(hi) }
 }
 
 /// A history rooted in registrars with the keys 1 and 2, of which `threshold` must agree.
@@ -60,11 +57,7 @@ fn attest(kind: KindName, (iss, sub, seed): (&str, &str, u8), body: Value) -> En
 fn organisation(registrar: (&str, u8), first: u8) -> Envelope {
     let body = json!({"legal_name": "Maker", "roles": ["producer"], "key": key(first).public(),
         "next_key_commitment": key(first + 10).public().id()});
-    attest(
-        KindName::Organisation,
-        (registrar.0, MAKER, registrar.1),
-        body,
-    )
+    attest(KindName::Organisation, (registrar.0, MAKER, registrar.1), body)
 }
 
 fn rotation(from: u8, to: u8) -> Envelope {
@@ -148,15 +141,9 @@ fn only_the_key_committed_to_can_follow() {
     assert_eq!(code(&history, rotation(3, 14), at), "key-not-in-force");
     assert_eq!(code(&history, rotation(4, 14), at), "key-unknown");
     learn(&mut history, rotation(3, 13), at).unwrap();
-    assert_eq!(
-        learn(&mut history, rotation(3, 13), at),
-        Ok(Learned::default())
-    );
+    assert_eq!(learn(&mut history, rotation(3, 13), at), Ok(Learned::default()));
     let org = MAKER.parse().unwrap();
-    assert_eq!(
-        history.organisation(&org).unwrap().key,
-        key(13).public().id()
-    );
+    assert_eq!(history.organisation(&org).unwrap().key, key(13).public().id());
 }
 
 #[test]
@@ -183,10 +170,7 @@ fn a_device_signs_for_its_organisation_from_its_enrolment_on() {
     assert_eq!(code(&history, node(6), time(130, 130)), "key-unknown");
     learn(&mut history, device(6, 3), time(120, 120)).unwrap();
     assert_eq!(code(&history, node(6), time(130, 130)), "covered");
-    assert_eq!(
-        code(&history, device(7, 6), time(130, 130)),
-        "signer-not-allowed"
-    );
+    assert_eq!(code(&history, device(7, 6), time(130, 130)), "signer-not-allowed");
     learn(&mut history, device(7, 3), time(140, 140)).unwrap();
     assert_eq!(code(&history, node(6), time(150, 150)), "key-not-in-force");
     assert_eq!(code(&history, node(7), time(150, 150)), "covered");

@@ -11,10 +11,7 @@ pub struct Fault {
 
 impl Fault {
     fn new(offset: usize, reason: impl Into<String>) -> Fault {
-        Fault {
-            offset,
-            reason: reason.into(),
-        }
+        Fault { offset, reason: reason.into() }
     }
 }
 
@@ -30,10 +27,7 @@ pub fn uscc(value: &str) -> Result<(), Fault> {
             return Err(Fault::new(offset, "expected a digit of the region's code"));
         }
         if !USCC_ALPHABET.contains(byte) {
-            return Err(Fault::new(
-                offset,
-                "expected 0-9 or A-Z without I, O, S, V and Z",
-            ));
+            return Err(Fault::new(offset, "expected 0-9 or A-Z without I, O, S, V and Z"));
         }
     }
     let expected = uscc_check(&value[..17]).expect("the alphabet was checked");
@@ -60,10 +54,7 @@ pub fn lei(value: &str) -> Result<(), Fault> {
     for (offset, byte) in value.bytes().enumerate() {
         let good = byte.is_ascii_digit() || (offset < 18 && byte.is_ascii_uppercase());
         if !good {
-            return Err(Fault::new(
-                offset,
-                "expected 0-9 or A-Z, the last two digits",
-            ));
+            return Err(Fault::new(offset, "expected 0-9 or A-Z, the last two digits"));
         }
     }
     let expected = lei_check(&value[..18]).expect("the alphabet was checked");
@@ -81,11 +72,7 @@ pub fn lei_check(first: &str) -> Option<String> {
     let mut rest = 0;
     for digit in first.chars() {
         let value = digit.to_digit(36)?;
-        rest = if value < 10 {
-            (rest * 10 + value) % 97
-        } else {
-            (rest * 100 + value) % 97
-        };
+        rest = if value < 10 { (rest * 10 + value) % 97 } else { (rest * 100 + value) % 97 };
     }
     Some(format!("{:02}", 98 - rest * 100 % 97))
 }
@@ -101,10 +88,7 @@ pub fn mod10(value: &str, lengths: &[usize]) -> Result<(), Fault> {
         return Err(Fault::new(value.len(), reason));
     }
     let (body, _) = value.split_at(value.len() - 1);
-    check_last(
-        value.as_bytes(),
-        mod10_check(body).expect("digits were checked"),
-    )
+    check_last(value.as_bytes(), mod10_check(body).expect("digits were checked"))
 }
 
 /// The mod-10 check digit of a run of digits: weights 3, 1, 3, 1 … from the right.
@@ -132,10 +116,7 @@ fn check_last(bytes: &[u8], expected: char) -> Result<(), Fault> {
     if char::from(bytes[last]) == expected {
         Ok(())
     } else {
-        Err(Fault::new(
-            last,
-            format!("check character should be {expected}"),
-        ))
+        Err(Fault::new(last, format!("check character should be {expected}")))
     }
 }
 
@@ -148,18 +129,10 @@ mod tests {
     fn codes_of_real_organisations_are_accepted() {
         // GB 32100's own example; examples of ISO 17442; GS1's own examples.
         assert_eq!(uscc("91350100M000100Y43"), Ok(()));
-        for code in [
-            "529900T8BM49AURSDO55",
-            "5493001KJTIIGC8Y1R12",
-            "506700GE1G29325QX363",
-        ] {
+        for code in ["529900T8BM49AURSDO55", "5493001KJTIIGC8Y1R12", "506700GE1G29325QX363"] {
             assert_eq!(lei(code), Ok(()), "{code}");
         }
-        for (number, lengths) in [
-            ("9506000134352", 13),
-            ("00614141123452", 14),
-            ("40170725", 8),
-        ] {
+        for (number, lengths) in [("9506000134352", 13), ("00614141123452", 14), ("40170725", 8)] {
             assert_eq!(mod10(number, &[lengths]), Ok(()), "{number}");
         }
     }

@@ -88,18 +88,12 @@ pub enum FieldFault {
 impl FieldError {
     /// The fault at this pointer.
     pub fn new(pointer: impl Into<String>, fault: FieldFault) -> FieldError {
-        FieldError {
-            pointer: pointer.into(),
-            fault,
-        }
+        FieldError { pointer: pointer.into(), fault }
     }
 
     /// The same fault, with the pointer moved under `parent`.
     pub(crate) fn under(self, parent: &str) -> FieldError {
-        FieldError {
-            pointer: format!("{parent}{}", self.pointer),
-            fault: self.fault,
-        }
+        FieldError { pointer: format!("{parent}{}", self.pointer), fault: self.fault }
     }
 }
 
@@ -108,10 +102,7 @@ pub(crate) fn text(pointer: &str, value: &str, max: usize) -> Result<(), FieldEr
     let fault = if value.is_empty() {
         FieldFault::Empty
     } else if max < value.len() {
-        FieldFault::TooLong {
-            max,
-            found: value.len(),
-        }
+        FieldFault::TooLong { max, found: value.len() }
     } else if value.chars().any(char::is_control) {
         FieldFault::Control
     } else {
@@ -128,10 +119,7 @@ pub(crate) fn optional(pointer: &str, value: Option<&str>, max: usize) -> Result
 /// A text of lower-case letters, digits, `_`, `-` and `.`, at most [`CODE_BYTES_MAX`].
 pub(crate) fn code(pointer: &str, value: &str) -> Result<(), FieldError> {
     text(pointer, value, CODE_BYTES_MAX)?;
-    if value
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
-    {
+    if value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b)) {
         return Ok(());
     }
     let expected = "made of a-z, 0-9, `_`, `-` and `.`";
@@ -148,10 +136,7 @@ pub(crate) fn count(
         return Ok(());
     }
     let (min, max) = (*allowed.start(), *allowed.end());
-    Err(FieldError::new(
-        pointer,
-        FieldFault::Count { min, max, found },
-    ))
+    Err(FieldError::new(pointer, FieldFault::Count { min, max, found }))
 }
 
 /// A number within its range.
@@ -165,10 +150,7 @@ pub(crate) fn range(
         return Ok(());
     }
     let (min, max) = (*allowed.start(), *allowed.end());
-    Err(FieldError::new(
-        pointer,
-        FieldFault::OutOfRange { min, max, found },
-    ))
+    Err(FieldError::new(pointer, FieldFault::OutOfRange { min, max, found }))
 }
 
 /// Fails unless `holds`.
@@ -180,10 +162,7 @@ pub(crate) fn consistent(
     if holds {
         return Ok(());
     }
-    Err(FieldError::new(
-        pointer,
-        FieldFault::Inconsistent(otherwise),
-    ))
+    Err(FieldError::new(pointer, FieldFault::Inconsistent(otherwise)))
 }
 
 /// Fails with `expected` unless `holds`.
@@ -197,11 +176,7 @@ pub(crate) fn form(pointer: &str, holds: bool, expected: &'static str) -> Result
 /// `replaces` and its reason come together.
 pub(crate) fn correction(replaces: bool, reason: Option<&str>) -> Result<(), FieldError> {
     optional("/reason", reason, SENTENCE_BYTES_MAX)?;
-    consistent(
-        "/reason",
-        replaces == reason.is_some(),
-        "stands with `replaces`, and only there",
-    )
+    consistent("/reason", replaces == reason.is_some(), "stands with `replaces`, and only there")
 }
 
 /// Sorted and without repetition: one set, one encoding.
@@ -237,11 +212,7 @@ fn pointer(path: &Path) -> String {
 pub(crate) fn network_name(pointer: &str, value: &str) -> Result<(), FieldError> {
     text(pointer, value, CODE_BYTES_MAX)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-    form(
-        pointer,
-        value.bytes().all(plain),
-        "made of A-Z, a-z, 0-9, `_`, `-` and `.`",
-    )
+    form(pointer, value.bytes().all(plain), "made of A-Z, a-z, 0-9, `_`, `-` and `.`")
 }
 
 /// Cited attestations: a sorted set within its limit.
@@ -256,11 +227,7 @@ pub(crate) fn base_unit(
     quantity: crate::quantity::Quantity,
     unit: &str,
 ) -> Result<(), FieldError> {
-    consistent(
-        pointer,
-        quantity.unit() == unit,
-        "is not the base unit of the quantity",
-    )
+    consistent(pointer, quantity.unit() == unit, "is not the base unit of the quantity")
 }
 
 /// A fault in the decoder's words.

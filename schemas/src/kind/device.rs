@@ -118,11 +118,7 @@ impl Kind for Device {
         )?;
         let paired = self.quantity.is_some() == self.unit.is_some();
         check::consistent("/unit", paired, "stands with `quantity`, and only there")?;
-        check::range(
-            "/accuracy_ppm",
-            self.accuracy_ppm.unwrap_or(0),
-            0..=1_000_000,
-        )?;
+        check::range("/accuracy_ppm", self.accuracy_ppm.unwrap_or(0), 0..=1_000_000)?;
         super::facility::check_position(self.lat_e7.unwrap_or(0), self.lon_e7.unwrap_or(0))?;
         let position = self.lat_e7.is_some() == self.lon_e7.is_some();
         check::consistent("/lon_e7", position, "stands with `lat_e7`, and only there")?;
@@ -132,10 +128,7 @@ impl Kind for Device {
     fn check_claims(&self, claims: &Claims) -> Result<(), FieldError> {
         let own = matches!(&claims.sub, Subject::Device(device) if device.org() == claims.iss);
         check::form("/sub", own, "a device of the issuer")?;
-        let here = self
-            .facility
-            .as_ref()
-            .is_none_or(|facility| facility.org() == claims.iss);
+        let here = self.facility.as_ref().is_none_or(|facility| facility.org() == claims.iss);
         check::form("/facility", here, "a facility of the issuer")
     }
 

@@ -135,8 +135,7 @@ impl Kind for Emissions {
         check::consistent("/period_end", order, "is not after the begin of the period")?;
         check::count("/lines", self.lines.len(), 1..=LINES_MAX)?;
         for (index, line) in self.lines.iter().enumerate() {
-            line.check()
-                .map_err(|error| error.under(&format!("/lines/{index}")))?;
+            line.check().map_err(|error| error.under(&format!("/lines/{index}")))?;
         }
         check::cites(&self.cites)?;
         check::correction(self.replaces.is_some(), self.reason.as_deref())

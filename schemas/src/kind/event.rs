@@ -50,9 +50,7 @@ impl TryFrom<Wire> for Event {
 
 impl From<Event> for Wire {
     fn from(event: Event) -> Wire {
-        Wire {
-            epcis: event.epcis.into_string(),
-        }
+        Wire { epcis: event.epcis.into_string() }
     }
 }
 
@@ -67,10 +65,7 @@ impl Event {
         let json =
             json::parse(epcis).map_err(|error| check::decode("/epcis", error.to_string()))?;
         let fields = read::read(&json).map_err(|error| error.under("/epcis"))?;
-        Ok(Event {
-            epcis: epcis.into(),
-            fields: Box::new(fields),
-        })
+        Ok(Event { epcis: epcis.into(), fields: Box::new(fields) })
     }
 
     /// The client's JSON, as sent.

@@ -75,11 +75,8 @@ pub static FACILITIES: Table = Table {
 pub static LOCATIONS: Table = Table {
     name: "locations",
     columns: &[
-        Column::text(
-            "location",
-            "Its identifier, as `read_point` and `biz_location` give it",
-        )
-        .required(),
+        Column::text("location", "Its identifier, as `read_point` and `biz_location` give it")
+            .required(),
         Column::integer("lat_e7", "Latitude, WGS 84").unit("1e-7 degree"),
         Column::integer("lon_e7", "Longitude, WGS 84").unit("1e-7 degree"),
         Column::text("party", "Who runs the place"),
@@ -114,10 +111,7 @@ impl Facility {
         if self.boundary.is_empty() {
             return Cell::Null;
         }
-        let corners = self
-            .boundary
-            .iter()
-            .map(|[lat, lon]| format!("{lat} {lon}"));
+        let corners = self.boundary.iter().map(|[lat, lon]| format!("{lat} {lon}"));
         Cell::Text(corners.collect::<Vec<_>>().join(", "))
     }
 }
@@ -138,20 +132,12 @@ impl Kind for Facility {
                 .map_err(|error| error.under(&format!("/boundary/{index}")))?;
         }
         check::text("/province", &self.province, check::NAME_BYTES_MAX)?;
-        check::form(
-            "/utc_offset",
-            is_utc_offset(&self.utc_offset),
-            "an offset such as `+08:00`",
-        )?;
+        check::form("/utc_offset", is_utc_offset(&self.utc_offset), "an offset such as `+08:00`")?;
         check::code("/sector", &self.sector)?;
         check::count("/locations", self.locations.len(), 0..=LOCATIONS_MAX)?;
         check::sorted_set("/locations", &self.locations)?;
         for (index, location) in self.locations.iter().enumerate() {
-            check::text(
-                &format!("/locations/{index}"),
-                location,
-                check::ADDRESS_BYTES_MAX,
-            )?;
+            check::text(&format!("/locations/{index}"), location, check::ADDRESS_BYTES_MAX)?;
         }
         check::correction(self.replaces.is_some(), self.reason.as_deref())
     }

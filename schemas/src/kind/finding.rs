@@ -133,11 +133,7 @@ pub static FINDINGS: Table = Table {
         Column::text("finding", "SHA-256 of `[code, subject, anchor]`, hex").required(),
         Column::text("code", "The rule").required(),
         Column::text("subject", "What it is about").required(),
-        Column::text(
-            "anchor",
-            "What tells it from the rule's others on the subject",
-        )
-        .required(),
+        Column::text("anchor", "What tells it from the rule's others on the subject").required(),
         Column::instant("period_start", "Begin of the period it is about"),
         Column::instant("period_end", "End of that period"),
         Column::text("severity", "`note`, `warning` or `error`").required(),
@@ -182,17 +178,9 @@ impl Kind for Finding {
         check::text("/anchor", &self.anchor, check::ADDRESS_BYTES_MAX)?;
         let order = self.period_start <= self.period_end || self.period_end.is_none();
         check::consistent("/period_end", order, "is before the begin of the period")?;
-        check::optional(
-            "/effect_unit",
-            self.effect_unit.as_deref(),
-            check::CODE_BYTES_MAX,
-        )?;
+        check::optional("/effect_unit", self.effect_unit.as_deref(), check::CODE_BYTES_MAX)?;
         let paired = self.effect.is_some() == self.effect_unit.is_some();
-        check::consistent(
-            "/effect_unit",
-            paired,
-            "stands with `effect`, and only there",
-        )?;
+        check::consistent("/effect_unit", paired, "stands with `effect`, and only there")?;
         check::text("/message_en", &self.message_en, check::SENTENCE_BYTES_MAX)?;
         check::text("/message_zh", &self.message_zh, check::SENTENCE_BYTES_MAX)?;
         check::text("/answer", &self.answer, check::SENTENCE_BYTES_MAX)?;

@@ -50,11 +50,7 @@ impl Kind for Genesis {
             check::text("/previous/origin", &previous.origin, check::NAME_BYTES_MAX)?;
             check::range("/previous/size", previous.size, 0..=i64::MAX)?;
             let other = previous.origin != self.keys.origin;
-            check::consistent(
-                "/previous/origin",
-                other,
-                "is the origin of this log itself",
-            )?;
+            check::consistent("/previous/origin", other, "is the origin of this log itself")?;
         }
         Ok(())
     }

@@ -45,12 +45,7 @@ pub(super) fn push_key(
     key: &PublicKey,
     holder: String,
 ) {
-    let cells = vec![
-        Cell::text(key.id()),
-        Cell::Text(holder),
-        Cell::text(role),
-        Cell::Null,
-    ];
+    let cells = vec![Cell::text(key.id()), Cell::Text(holder), Cell::text(role), Cell::Null];
     rows.push(&KEYS, context, cells);
 }
 
@@ -61,17 +56,9 @@ impl Kind for Key {
 
     fn check(&self) -> Result<(), FieldError> {
         let id = self.key.id();
-        check::consistent(
-            "/replaces_key",
-            self.replaces_key != id,
-            "is the new key itself",
-        )?;
+        check::consistent("/replaces_key", self.replaces_key != id, "is the new key itself")?;
         let fresh = self.next_key_commitment != id && self.next_key_commitment != self.replaces_key;
-        check::consistent(
-            "/next_key_commitment",
-            fresh,
-            "is no key other than the two named",
-        )
+        check::consistent("/next_key_commitment", fresh, "is no key other than the two named")
     }
 
     fn check_claims(&self, claims: &Claims) -> Result<(), FieldError> {

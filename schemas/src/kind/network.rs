@@ -36,11 +36,7 @@ impl Kind for Network {
             return Err(FieldError::new("/file", FieldFault::TooLong { max, found }));
         }
         let file = NetworkFile::parse(&self.file.0).ok();
-        check::form(
-            "/file",
-            file.is_some(),
-            "a network file signed by its registrars",
-        )?;
+        check::form("/file", file.is_some(), "a network file signed by its registrars")?;
         let same = file.is_some_and(|file| file.network().version == self.version);
         check::consistent("/version", same, "is not the version of the file")
     }

@@ -33,11 +33,7 @@ pub(crate) fn check_addresses(urls: &[String], multiaddrs: &[String]) -> Result<
         check::text(&pointer, url, check::ADDRESS_BYTES_MAX)?;
         let http = url.starts_with("https://") || url.starts_with("http://");
         let plain = !url.ends_with('/') && !url.contains(['?', '#', ' ']);
-        check::form(
-            &pointer,
-            http && plain,
-            "an http or https URL without query or final slash",
-        )?;
+        check::form(&pointer, http && plain, "an http or https URL without query or final slash")?;
     }
     check::count("/multiaddrs", multiaddrs.len(), 0..=ADDRESSES_MAX)?;
     for (index, address) in multiaddrs.iter().enumerate() {

@@ -65,13 +65,7 @@ impl LogKeys {
     /// Refuses an origin or key of the wrong form, and a key in two roles.
     pub fn check(&self) -> Result<(), FieldError> {
         check::text("/origin", &self.origin, check::NAME_BYTES_MAX)?;
-        let LogKeys {
-            origin,
-            log,
-            witness,
-            mirror,
-            peer,
-        } = self;
+        let LogKeys { origin, log, witness, mirror, peer } = self;
         check::consistent("/log", log.name() == origin, "is not named as the origin")?;
         for (pointer, key, kind) in [
             ("/log", log, NoteKeyKind::Ed25519),
@@ -124,11 +118,7 @@ impl Kind for Organisation {
     }
 
     fn check_claims(&self, claims: &Claims) -> Result<(), FieldError> {
-        check::form(
-            "/sub",
-            matches!(claims.sub, Subject::Org(_)),
-            "an organisation",
-        )
+        check::form("/sub", matches!(claims.sub, Subject::Org(_)), "an organisation")
     }
 
     fn identity(&self, claims: &Claims) -> NaturalIdentity {

@@ -74,9 +74,7 @@ fn entries(bytes: &[u8]) -> Result<Vec<Member<'_>>, FrameError> {
 
 fn write_map(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(9 + parts.iter().map(|part| part.len()).sum::<usize>());
-    Encoder::new(&mut bytes)
-        .map(parts.len() as u64)
-        .expect("writing to memory cannot fail");
+    Encoder::new(&mut bytes).map(parts.len() as u64).expect("writing to memory cannot fail");
     for part in parts {
         bytes.extend_from_slice(part);
     }
@@ -100,9 +98,7 @@ pub fn split(bytes: &[u8]) -> Result<(Vec<u8>, [u8; 16]), FrameError> {
         Some(found) => return Err(FrameError::Version { found }),
         None => return Err(FrameError::NoVersion),
     }
-    let salt = salt
-        .and_then(|salt| salt.try_into().ok())
-        .ok_or(FrameError::Salt)?;
+    let salt = salt.and_then(|salt| salt.try_into().ok()).ok_or(FrameError::Salt)?;
     Ok((write_map(&own), salt))
 }
 
@@ -110,20 +106,11 @@ pub fn split(bytes: &[u8]) -> Result<(Vec<u8>, [u8; 16]), FrameError> {
 pub fn join(fields: &[u8], salt: &[u8; 16]) -> Vec<u8> {
     let mut extra = Vec::new();
     let mut encoder = Encoder::new(&mut extra);
-    encoder
-        .str("v")
-        .and_then(|e| e.u64(PAYLOAD_VERSION))
-        .expect("writing to memory cannot fail");
+    encoder.str("v").and_then(|e| e.u64(PAYLOAD_VERSION)).expect("writing to memory cannot fail");
     let boundary = encoder.writer().len();
-    encoder
-        .str("salt")
-        .and_then(|e| e.bytes(salt))
-        .expect("writing to memory cannot fail");
+    encoder.str("salt").and_then(|e| e.bytes(salt)).expect("writing to memory cannot fail");
     let own = entries(fields).expect("a body is encoded as a map with text keys");
-    let mut parts: Vec<&[u8]> = own
-        .into_iter()
-        .map(|member| &fields[member.range])
-        .collect();
+    let mut parts: Vec<&[u8]> = own.into_iter().map(|member| &fields[member.range]).collect();
     parts.push(&extra[..boundary]);
     parts.push(&extra[boundary..]);
     // The order of whole entries is the order of their keys: no key is a prefix of another's
@@ -135,21 +122,13 @@ pub fn join(fields: &[u8], salt: &[u8; 16]) -> Vec<u8> {
 /// A body's JSON object without the `v` and `salt` that a client may have copied along.
 pub(super) fn json_fields(mut json: serde_json::Value) -> Result<serde_json::Value, FieldError> {
     let Some(object) = json.as_object_mut() else {
-        return Err(FieldError::new(
-            "",
-            FieldFault::Malformed {
-                expected: "a JSON object",
-            },
-        ));
+        return Err(FieldError::new("", FieldFault::Malformed { expected: "a JSON object" }));
     };
     object.remove("salt");
     match object.remove("v") {
-        Some(version) if version.as_u64() != Some(PAYLOAD_VERSION) => Err(FieldError::new(
-            "/v",
-            FieldFault::Malformed {
-                expected: "the number 1",
-            },
-        )),
+        Some(version) if version.as_u64() != Some(PAYLOAD_VERSION) => {
+            Err(FieldError::new("/v", FieldFault::Malformed { expected: "the number 1" }))
+        }
         _ => Ok(json),
     }
 }
@@ -172,10 +151,7 @@ mod tests {
     fn what_is_no_map_is_refused() {
         assert_eq!(split(&[0x80]), Err(FrameError::NotAMap { at: 0 }));
         assert_eq!(split(&[]), Err(FrameError::NotAMap { at: 0 }));
-        assert_eq!(
-            split(&[0xa1, 0x01, 0x02]),
-            Err(FrameError::NotAMap { at: 1 })
-        );
+        assert_eq!(split(&[0xa1, 0x01, 0x02]), Err(FrameError::NotAMap { at: 1 }));
         assert_eq!(
             split(&[0xba, 0xff, 0xff, 0xff, 0xff]).map(|_| ()),
             Err(FrameError::TooManyFields { found: 0xffff_ffff })

@@ -138,32 +138,18 @@ pub static METER_READINGS: Table = Table {
         Column::text("quantity", "What is measured, such as `electricity`").required(),
         Column::text("unit", "Base unit of `amount` and `register`").required(),
         Column::instant("read_at", "End of the interval, by the meter's clock").required(),
-        Column::integer("interval_s", "Length of the interval")
-            .unit("s")
-            .required(),
+        Column::integer("interval_s", "Length of the interval").unit("s").required(),
         Column::integer("amount", "The value, times ten to the power of `scale_e10`").required(),
         Column::integer("scale_e10", "Power of ten of `amount`; null means 0"),
-        Column::text(
-            "statistic",
-            "`sum` (null means this), `mean`, `instant`, `min` or `max`",
-        ),
+        Column::text("statistic", "`sum` (null means this), `mean`, `instant`, `min` or `max`"),
         Column::integer("register", "Standing of the cumulative register"),
         Column::integer("boot", "How often the meter has started"),
         Column::integer("sequence", "Number of the batch"),
-        Column::text(
-            "clock_quality",
-            "`synchronised`, `holdover` or `unsynchronised`",
-        ),
-        Column::integer(
-            "resolution",
-            "Smallest step the instrument shows, in units of `amount`",
-        ),
+        Column::text("clock_quality", "`synchronised`, `holdover` or `unsynchronised`"),
+        Column::integer("resolution", "Smallest step the instrument shows, in units of `amount`"),
         Column::text("quality", "The instrument's quality flag"),
         Column::text("config_hash", "SHA-256 of the meter's configuration, hex"),
-        Column::text(
-            "source_amount",
-            "The value before conversion, as the instrument gave it",
-        ),
+        Column::text("source_amount", "The value before conversion, as the instrument gave it"),
         Column::text("source_unit", "The unit of `source_amount`"),
     ],
     bucket: Bucket::Facility("facility"),
@@ -184,9 +170,7 @@ impl Kind for Readings {
         check::range("/resolution", self.resolution.unwrap_or(0), 0..=i64::MAX)?;
         check::count("/samples", self.samples.len(), 1..=SAMPLES_MAX)?;
         for (index, sample) in self.samples.iter().enumerate() {
-            sample
-                .check()
-                .map_err(|error| error.under(&format!("/samples/{index}")))?;
+            sample.check().map_err(|error| error.under(&format!("/samples/{index}")))?;
         }
         Ok(())
     }
@@ -235,21 +219,9 @@ impl Readings {
 impl Sample {
     fn check(&self) -> Result<(), FieldError> {
         check::optional("/quality", self.quality.as_deref(), check::CODE_BYTES_MAX)?;
-        check::optional(
-            "/source_amount",
-            self.source_amount.as_deref(),
-            check::CODE_BYTES_MAX,
-        )?;
-        check::optional(
-            "/source_unit",
-            self.source_unit.as_deref(),
-            check::CODE_BYTES_MAX,
-        )?;
+        check::optional("/source_amount", self.source_amount.as_deref(), check::CODE_BYTES_MAX)?;
+        check::optional("/source_unit", self.source_unit.as_deref(), check::CODE_BYTES_MAX)?;
         let paired = self.source_amount.is_some() == self.source_unit.is_some();
-        check::consistent(
-            "/source_unit",
-            paired,
-            "stands with `source_amount`, and only there",
-        )
+        check::consistent("/source_unit", paired, "stands with `source_amount`, and only there")
     }
 }

@@ -16,12 +16,7 @@ fn vectors() -> Vec<(Value, Envelope)> {
         let stored = crate::hex::decode(vector["stored"].as_str().unwrap()).unwrap();
         (vector.clone(), Envelope::parse(&stored).unwrap())
     };
-    file["valid"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(parse)
-        .collect()
+    file["valid"].as_array().unwrap().iter().map(parse).collect()
 }
 
 #[test]
@@ -46,21 +41,11 @@ fn json_and_cbor_are_two_forms_of_one_body() {
         assert_eq!(&body, envelope.body());
         let seed = u8::try_from(vector["seed"].as_u64().unwrap()).unwrap();
         let salt = crate::hex::decode_array(vector["salt"].as_str().unwrap()).unwrap();
-        let draft = Draft {
-            claims: envelope.claims().clone(),
-            body,
-        };
+        let draft = Draft { claims: envelope.claims().clone(), body };
         let again = sign(draft, salt, &SecretKey::from_seed([seed; 32])).unwrap();
-        assert_eq!(
-            again.stored(),
-            envelope.stored(),
-            "Ed25519 signs deterministically"
-        );
+        assert_eq!(again.stored(), envelope.stored(), "Ed25519 signs deterministically");
         let payload = envelope.body().encode(&salt);
-        assert_eq!(
-            Body::decode(envelope.kind(), &payload).unwrap(),
-            *envelope.body()
-        );
+        assert_eq!(Body::decode(envelope.kind(), &payload).unwrap(), *envelope.body());
     }
 }
 
@@ -84,12 +69,7 @@ fn rows_fit_the_tables_that_their_kind_declares() {
             assert!(declared.iter().any(|table| table.name == row.table.name));
             assert_eq!(row.cells.len(), row.table.all_columns().count());
             for (cell, column) in row.cells.iter().zip(row.table.all_columns()) {
-                assert!(
-                    cell.fits(column),
-                    "{} {} {cell:?}",
-                    row.table.name,
-                    column.name
-                );
+                assert!(cell.fits(column), "{} {} {cell:?}", row.table.name, column.name);
             }
             assert_eq!(row.cells[0], Cell::text(envelope.id()));
         }
@@ -107,55 +87,23 @@ fn a_field_at_fault_is_named_by_its_pointer() {
     };
     type Case<'a> = (KindName, &'a dyn Fn(&mut Value), &'a str);
     let cases: [Case<'_>; 14] = [
-        (
-            Readings,
-            &|body| body["samples"][1]["amount"] = json!(1.5),
-            "/samples/1/amount",
-        ),
+        (Readings, &|body| body["samples"][1]["amount"] = json!(1.5), "/samples/1/amount"),
         (Readings, &|body| body["unit"] = json!("kWh"), "/unit"),
         (Readings, &|body| body["samples"] = json!([]), "/samples"),
-        (
-            Readings,
-            &|body| body["quantity"] = json!("heat?"),
-            "/quantity",
-        ),
+        (Readings, &|body| body["quantity"] = json!("heat?"), "/quantity"),
         (
             Readings,
             &|body| body["samples"][0]["read_at"] = json!("yesterday"),
             "/samples/0/read_at",
         ),
         (Readings, &|body| body["boot"] = json!(u64::MAX), "/boot"),
-        (
-            Facility,
-            &|body| body["boundary"][2][0] = json!(900_000_001),
-            "/boundary/2/lat_e7",
-        ),
-        (
-            Facility,
-            &|body| body["utc_offset"] = json!("+8"),
-            "/utc_offset",
-        ),
+        (Facility, &|body| body["boundary"][2][0] = json!(900_000_001), "/boundary/2/lat_e7"),
+        (Facility, &|body| body["utc_offset"] = json!("+8"), "/utc_offset"),
         (Device, &|body| body["quantity"] = Value::Null, "/quantity"),
-        (
-            Organisation,
-            &|body| body["roles"] = json!(["retailer", "producer"]),
-            "/roles",
-        ),
-        (
-            Emissions,
-            &|body| body["lines"][1]["unit"] = json!(""),
-            "/lines/1/unit",
-        ),
-        (
-            Emissions,
-            &|body| body["reason"] = json!("typing error"),
-            "/reason",
-        ),
-        (
-            Finding,
-            &|body| body["evidence_count"] = json!(1),
-            "/evidence_count",
-        ),
+        (Organisation, &|body| body["roles"] = json!(["retailer", "producer"]), "/roles"),
+        (Emissions, &|body| body["lines"][1]["unit"] = json!(""), "/lines/1/unit"),
+        (Emissions, &|body| body["reason"] = json!("typing error"), "/reason"),
+        (Finding, &|body| body["evidence_count"] = json!(1), "/evidence_count"),
         (Event, &|body| body["epcis"] = json!("{}"), "/epcis/type"),
     ];
     for (kind, change, pointer) in cases {
@@ -181,12 +129,7 @@ fn identity_ignores_what_is_no_part_of_the_statement() {
         let later = envelope.body().identity(&claims);
         assert_eq!(later, envelope.identity(), "{}", envelope.kind());
         claims.iss = "urn:hallmark:org:gln:6901234000009".parse().unwrap();
-        assert_ne!(
-            envelope.body().identity(&claims),
-            later,
-            "{}",
-            envelope.kind()
-        );
+        assert_ne!(envelope.body().identity(&claims), later, "{}", envelope.kind());
     }
 }
 
@@ -195,10 +138,7 @@ fn kind_names_return_from_their_text() {
     for kind in KindName::ALL {
         assert_eq!(kind.as_str().parse(), Ok(*kind));
     }
-    assert_eq!(
-        "token".parse::<KindName>(),
-        Err(UnknownKind("token".to_owned()))
-    );
+    assert_eq!("token".parse::<KindName>(), Err(UnknownKind("token".to_owned())));
 }
 
 proptest! {
@@ -256,11 +196,6 @@ fn golden_refusals_are_refused_with_their_words() {
                 crate::attestation::Refusal::BadSignature(checked.unwrap_err())
             }
         };
-        assert_eq!(
-            refusal.code(),
-            vector["code"].as_str().unwrap(),
-            "{}",
-            vector["name"]
-        );
+        assert_eq!(refusal.code(), vector["code"].as_str().unwrap(), "{}", vector["name"]);
     }
 }

@@ -15,10 +15,7 @@ fn golden_files_are_read_and_broken_ones_refused() {
     let vectors = vectors();
     for vector in vectors["valid"].as_array().unwrap() {
         let file = NetworkFile::parse(&bytes(vector)).unwrap();
-        assert_eq!(
-            serde_json::to_value(file.network()).unwrap(),
-            vector["content"]
-        );
+        assert_eq!(serde_json::to_value(file.network()).unwrap(), vector["content"]);
         assert_eq!(file.bytes(), bytes(vector));
     }
     for vector in vectors["refused"].as_array().unwrap() {
@@ -37,10 +34,7 @@ fn a_successor_is_signed_by_those_known_before() {
         assert_eq!(valid, vector["valid"].as_bool().unwrap());
     }
     let again = NetworkFile::successor_valid(&old, &old);
-    assert!(matches!(
-        again,
-        Err(NetworkError::NotNewer { known: 1, found: 1 })
-    ));
+    assert!(matches!(again, Err(NetworkError::NotNewer { known: 1, found: 1 })));
 }
 
 #[test]

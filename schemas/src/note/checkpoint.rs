@@ -23,27 +23,18 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// A checkpoint without extension lines.
     pub fn new(origin: &str, size: u64, root: Hash) -> Checkpoint {
-        Checkpoint {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extensions: Vec::new(),
-        }
+        Checkpoint { origin: origin.to_owned(), size, root, extensions: Vec::new() }
     }
 
     /// Parses the text of a note.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
-        let text = text
-            .strip_suffix('\n')
-            .ok_or(CheckpointError::Line { line: "last" })?;
+        let text = text.strip_suffix('\n').ok_or(CheckpointError::Line { line: "last" })?;
         let mut lines = text.split('\n');
         let origin = lines.next().filter(|origin| !origin.is_empty());
         let origin = origin.ok_or(CheckpointError::Line { line: "origin" })?;
         let size = lines.next().and_then(parse_size);
         let size = size.ok_or(CheckpointError::Line { line: "size" })?;
-        let root = lines
-            .next()
-            .and_then(|line| STANDARD.decode(line).ok()?.try_into().ok());
+        let root = lines.next().and_then(|line| STANDARD.decode(line).ok()?.try_into().ok());
         let root = root.ok_or(CheckpointError::Line { line: "root" })?;
         let extensions: Vec<_> = lines.map(str::to_owned).collect();
         if extensions.iter().any(String::is_empty) {
@@ -52,12 +43,7 @@ impl Checkpoint {
         if size == 0 && root != EMPTY_ROOT {
             return Err(CheckpointError::EmptyRoot);
         }
-        Ok(Checkpoint {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extensions,
-        })
+        Ok(Checkpoint { origin: origin.to_owned(), size, root, extensions })
     }
 }
 
@@ -65,25 +51,13 @@ impl Checkpoint {
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let shortest = text == "0" || !text.starts_with('0');
-    if plain && shortest {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if plain && shortest { text.parse().ok() } else { None }
 }
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}\n{}\n{}",
-            self.origin,
-            self.size,
-            STANDARD.encode(self.root)
-        )?;
-        self.extensions
-            .iter()
-            .try_for_each(|line| writeln!(f, "{line}"))
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, STANDARD.encode(self.root))?;
+        self.extensions.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 

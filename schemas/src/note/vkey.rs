@@ -48,15 +48,9 @@ impl VerifierKey {
         key: PublicKey,
     ) -> Result<VerifierKey, VerifierKeyError> {
         if !is_key_name(name) {
-            return Err(VerifierKeyError::Name {
-                name: name.chars().take(80).collect(),
-            });
+            return Err(VerifierKeyError::Name { name: name.chars().take(80).collect() });
         }
-        Ok(VerifierKey {
-            name: name.to_owned(),
-            kind,
-            key,
-        })
+        Ok(VerifierKey { name: name.to_owned(), kind, key })
     }
 
     /// The key's name: a log's origin, or a witness's name.
@@ -95,13 +89,7 @@ pub(super) fn is_key_name(name: &str) -> bool {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = [&[self.kind.byte()], self.key.bytes().as_slice()].concat();
-        write!(
-            f,
-            "{}+{}+{}",
-            self.name,
-            hex::Hex(&self.id()),
-            STANDARD.encode(key)
-        )
+        write!(f, "{}+{}+{}", self.name, hex::Hex(&self.id()), STANDARD.encode(key))
     }
 }
 
@@ -110,9 +98,7 @@ impl FromStr for VerifierKey {
 
     /// The base64 part may hold plus signs: only the first two separate.
     fn from_str(text: &str) -> Result<VerifierKey, VerifierKeyError> {
-        let shape = || VerifierKeyError::Shape {
-            text: text.chars().take(80).collect(),
-        };
+        let shape = || VerifierKeyError::Shape { text: text.chars().take(80).collect() };
         let mut parts = text.splitn(3, '+');
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(shape());
@@ -124,10 +110,7 @@ impl FromStr for VerifierKey {
             1 => NoteKeyKind::Ed25519,
             4 => NoteKeyKind::CosignatureV1,
             other => {
-                return Err(VerifierKeyError::Type {
-                    name: name.to_owned(),
-                    found: *other,
-                });
+                return Err(VerifierKeyError::Type { name: name.to_owned(), found: *other });
             }
         };
         let key = key.try_into().map_err(|_| shape())?;
@@ -135,11 +118,7 @@ impl FromStr for VerifierKey {
         let vkey = VerifierKey::new(name, kind, key)?;
         if vkey.id() != id {
             let (found, wanted) = (hex::encode(&id), hex::encode(&vkey.id()));
-            return Err(VerifierKeyError::Id {
-                name: vkey.name,
-                found,
-                wanted,
-            });
+            return Err(VerifierKeyError::Id { name: vkey.name, found, wanted });
         }
         Ok(vkey)
     }

@@ -12,36 +12,17 @@ impl FromStr for Policy {
     fn from_str(text: &str) -> Result<Policy, PolicyError> {
         let mut reader = Reader::default();
         for (number, line) in text.lines().enumerate() {
-            let words: Vec<_> = line
-                .split([' ', '\t'])
-                .filter(|word| !word.is_empty())
-                .collect();
+            let words: Vec<_> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
             if words.first().is_none_or(|word| word.starts_with('#')) {
                 continue;
             }
             let line = number + 1;
-            reader
-                .line(&words)
-                .map_err(|fault| PolicyError { line, fault })?;
+            reader.line(&words).map_err(|fault| PolicyError { line, fault })?;
         }
         let line = text.lines().count();
-        let Reader {
-            logs,
-            witnesses,
-            groups,
-            quorum,
-            ..
-        } = reader;
-        let quorum = quorum.ok_or(PolicyError {
-            line,
-            fault: PolicyFault::NoQuorumLine,
-        })?;
-        Ok(Policy {
-            logs,
-            witnesses,
-            groups,
-            quorum,
-        })
+        let Reader { logs, witnesses, groups, quorum, .. } = reader;
+        let quorum = quorum.ok_or(PolicyError { line, fault: PolicyFault::NoQuorumLine })?;
+        Ok(Policy { logs, witnesses, groups, quorum })
     }
 }
 
@@ -64,9 +45,7 @@ impl Reader {
             ["witness", name, key, url] => self.witness(name, key, Some(url)),
             ["group", name, need, members @ ..] => self.group(name, need, members),
             ["quorum", name] => self.quorum(name),
-            _ => Err(PolicyFault::Line {
-                line: words.join(" ").chars().take(80).collect(),
-            }),
+            _ => Err(PolicyFault::Line { line: words.join(" ").chars().take(80).collect() }),
         }
     }
 
@@ -74,10 +53,7 @@ impl Reader {
         let key = parse_key(key, NoteKeyKind::Ed25519)?;
         self.refuse_known_key(&key)?;
         bounded(self.logs.len())?;
-        self.logs.push(Log {
-            key,
-            url: url.map(|url| (*url).to_owned()),
-        });
+        self.logs.push(Log { key, url: url.map(|url| (*url).to_owned()) });
         Ok(())
     }
 
@@ -87,11 +63,7 @@ impl Reader {
         self.refuse_known_key(&key)?;
         bounded(self.witnesses.len())?;
         let url = url.map(|url| (*url).to_owned());
-        self.witnesses.push(Witness {
-            name: name.to_owned(),
-            key,
-            url,
-        });
+        self.witnesses.push(Witness { name: name.to_owned(), key, url });
         Ok(())
     }
 
@@ -102,9 +74,7 @@ impl Reader {
         for member in members {
             found.push(self.member(member)?);
             if !self.members.insert((*member).to_owned()) {
-                return Err(PolicyFault::MemberTwice {
-                    name: (*member).to_owned(),
-                });
+                return Err(PolicyFault::MemberTwice { name: (*member).to_owned() });
             }
         }
         let need = match need {
@@ -113,14 +83,8 @@ impl Reader {
             number => crate::note::parse_size(number).and_then(|need| usize::try_from(need).ok()),
         };
         let need = need.filter(|need| (1..=found.len()).contains(need));
-        let need = need.ok_or(PolicyFault::Need {
-            members: found.len(),
-        })?;
-        self.groups.push(Group {
-            name: name.to_owned(),
-            need,
-            members: found,
-        });
+        let need = need.ok_or(PolicyFault::Need { members: found.len() })?;
+        self.groups.push(Group { name: name.to_owned(), need, members: found });
         Ok(())
     }
 
@@ -128,33 +92,22 @@ impl Reader {
         if self.quorum.is_some() {
             return Err(PolicyFault::QuorumTwice);
         }
-        self.quorum = Some(if name == "none" {
-            None
-        } else {
-            Some(self.member(name)?)
-        });
+        self.quorum = Some(if name == "none" { None } else { Some(self.member(name)?) });
         Ok(())
     }
 
     fn member(&self, name: &str) -> Result<Member, PolicyFault> {
-        let witness = self
-            .witnesses
-            .iter()
-            .position(|witness| witness.name == name);
+        let witness = self.witnesses.iter().position(|witness| witness.name == name);
         let group = || self.groups.iter().position(|group| group.name == name);
         witness
             .map(Member::Witness)
             .or_else(|| group().map(Member::Group))
-            .ok_or_else(|| PolicyFault::UnknownName {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| PolicyFault::UnknownName { name: name.to_owned() })
     }
 
     fn refuse_known_name(&self, name: &str) -> Result<(), PolicyFault> {
         if name == "none" || self.member(name).is_ok() {
-            return Err(PolicyFault::NameTwice {
-                name: name.to_owned(),
-            });
+            return Err(PolicyFault::NameTwice { name: name.to_owned() });
         }
         Ok(())
     }
@@ -163,20 +116,14 @@ impl Reader {
         let logs = self.logs.iter().map(|log| &log.key);
         let mut keys = logs.chain(self.witnesses.iter().map(|witness| &witness.key));
         match keys.find(|known| known.key() == key.key()) {
-            Some(_) => Err(PolicyFault::KeyTwice {
-                name: key.name().to_owned(),
-            }),
+            Some(_) => Err(PolicyFault::KeyTwice { name: key.name().to_owned() }),
             None => Ok(()),
         }
     }
 }
 
 fn bounded(count: usize) -> Result<(), PolicyFault> {
-    if count < POLICY_NAMES_MAX {
-        Ok(())
-    } else {
-        Err(PolicyFault::TooMany)
-    }
+    if count < POLICY_NAMES_MAX { Ok(()) } else { Err(PolicyFault::TooMany) }
 }
 
 fn parse_key(text: &str, kind: NoteKeyKind) -> Result<VerifierKey, PolicyFault> {
@@ -185,11 +132,7 @@ fn parse_key(text: &str, kind: NoteKeyKind) -> Result<VerifierKey, PolicyFault> 
     }
     let key: VerifierKey = text.parse().map_err(PolicyFault::Key)?;
     let right = key.kind() == kind;
-    right
-        .then(|| key.clone())
-        .ok_or_else(|| PolicyFault::KeyKind {
-            name: key.name().to_owned(),
-        })
+    right.then(|| key.clone()).ok_or_else(|| PolicyFault::KeyKind { name: key.name().to_owned() })
 }
 
 /// Where and why a text is no policy.

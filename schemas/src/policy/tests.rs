@@ -14,11 +14,7 @@ fn log() -> NoteSigner {
 }
 
 fn members(count: u8) -> Vec<Witness> {
-    let member = |n| Witness {
-        name: format!("w{n}"),
-        key: witness(n).vkey().clone(),
-        url: None,
-    };
+    let member = |n| Witness { name: format!("w{n}"), key: witness(n).vkey().clone(), url: None };
     (1..=count).map(member).collect()
 }
 
@@ -35,9 +31,7 @@ fn cosigned(times: &[(u8, u64)]) -> SignedNote {
 }
 
 fn quorum_at(seconds: u64) -> Option<QuorumTime> {
-    Some(QuorumTime::At(Timestamp::from_unix_ms(
-        (1000 + seconds) * 1000,
-    )))
+    Some(QuorumTime::At(Timestamp::from_unix_ms((1000 + seconds) * 1000)))
 }
 
 /// Two of X1 X2 X3 and any of Y1 Y2 Y3: the specification's example.
@@ -56,39 +50,21 @@ fn a_quorum_is_complete_at_its_last_needed_cosignature() {
     let policy = Policy::threshold(2, members(3)).unwrap();
     assert_eq!(policy.quorum_met(&cosigned(&[(1, 5)])), Ok(None));
     assert_eq!(policy.quorum_met(&cosigned(&[(1, 5), (9, 1)])), Ok(None)); // 9 is unknown
-    assert_eq!(
-        policy.quorum_met(&cosigned(&[(1, 5), (2, 9)])),
-        Ok(quorum_at(9))
-    );
-    assert_eq!(
-        policy.quorum_met(&cosigned(&[(1, 5), (2, 9), (3, 7)])),
-        Ok(quorum_at(7))
-    );
+    assert_eq!(policy.quorum_met(&cosigned(&[(1, 5), (2, 9)])), Ok(quorum_at(9)));
+    assert_eq!(policy.quorum_met(&cosigned(&[(1, 5), (2, 9), (3, 7)])), Ok(quorum_at(7)));
     let one = Policy::threshold(1, members(3)).unwrap();
-    assert_eq!(
-        one.quorum_met(&cosigned(&[(1, 5), (2, 3)])),
-        Ok(quorum_at(3))
-    );
+    assert_eq!(one.quorum_met(&cosigned(&[(1, 5), (2, 3)])), Ok(quorum_at(3)));
     let none = Policy::none();
-    assert_eq!(
-        none.quorum_met(&cosigned(&[])),
-        Ok(Some(QuorumTime::Unwitnessed))
-    );
+    assert_eq!(none.quorum_met(&cosigned(&[])), Ok(Some(QuorumTime::Unwitnessed)));
 }
 
 #[test]
 fn nested_groups_are_counted_from_within() {
     let policy = nested();
     assert_eq!(policy.logs().len(), 1);
-    assert_eq!(
-        policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (3, 3)])),
-        Ok(None)
-    );
+    assert_eq!(policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (3, 3)])), Ok(None));
     assert_eq!(policy.quorum_met(&cosigned(&[(1, 1), (5, 9)])), Ok(None));
-    assert_eq!(
-        policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (5, 9)])),
-        Ok(quorum_at(9))
-    );
+    assert_eq!(policy.quorum_met(&cosigned(&[(1, 1), (2, 2), (5, 9)])), Ok(quorum_at(9)));
     let all = cosigned(&[(1, 1), (2, 5), (3, 3), (4, 9), (5, 2)]);
     assert_eq!(policy.quorum_met(&all), Ok(quorum_at(3)));
 }
@@ -104,19 +80,12 @@ fn a_checkpoint_needs_its_log_and_its_quorum() {
     let mut unsigned = SignedNote::unsigned(text).unwrap();
     unsigned.add(witness(2).sign(unsigned.text(), Timestamp::EPOCH).unwrap());
     let fault = policy.check(&unsigned, log().vkey());
-    assert!(matches!(
-        fault,
-        Err(CosignError::Note(NoteError::NotSignedBy { .. }))
-    ));
+    assert!(matches!(fault, Err(CosignError::Note(NoteError::NotSignedBy { .. }))));
 }
 
 #[test]
 fn policies_return_from_their_text() {
-    for policy in [
-        Policy::none(),
-        nested(),
-        Policy::threshold(3, members(3)).unwrap(),
-    ] {
+    for policy in [Policy::none(), nested(), Policy::threshold(3, members(3)).unwrap()] {
         assert_eq!(policy.to_string().parse(), Ok(policy));
     }
     assert_eq!(Policy::none().to_string(), "quorum none\n");
@@ -137,63 +106,25 @@ fn faults_are_told_by_line() {
     let need = |members| PolicyFault::Need { members };
     for (text, line, fault) in [
         (name(""), 0, PolicyFault::NoQuorumLine),
-        (
-            name("quorum x"),
-            1,
-            PolicyFault::UnknownName { name: name("x") },
-        ),
-        (
-            name("group g any g"),
-            1,
-            PolicyFault::UnknownName { name: name("g") },
-        ),
-        (
-            name("peer x"),
-            1,
-            PolicyFault::Line {
-                line: name("peer x"),
-            },
-        ),
-        (
-            name("quorum none\nquorum none"),
-            2,
-            PolicyFault::QuorumTwice,
-        ),
+        (name("quorum x"), 1, PolicyFault::UnknownName { name: name("x") }),
+        (name("group g any g"), 1, PolicyFault::UnknownName { name: name("g") }),
+        (name("peer x"), 1, PolicyFault::Line { line: name("peer x") }),
+        (name("quorum none\nquorum none"), 2, PolicyFault::QuorumTwice),
         (format!("witness a {bare}"), 1, PolicyFault::BareKey),
-        (
-            format!("witness none {w1}"),
-            1,
-            PolicyFault::NameTwice { name: name("none") },
-        ),
-        (
-            format!("log {w1}"),
-            1,
-            PolicyFault::KeyKind {
-                name: name("w1.example"),
-            },
-        ),
-        (
-            format!("{witnesses}group a any b"),
-            3,
-            PolicyFault::NameTwice { name: name("a") },
-        ),
+        (format!("witness none {w1}"), 1, PolicyFault::NameTwice { name: name("none") }),
+        (format!("log {w1}"), 1, PolicyFault::KeyKind { name: name("w1.example") }),
+        (format!("{witnesses}group a any b"), 3, PolicyFault::NameTwice { name: name("a") }),
         (format!("{witnesses}group g 3 a b"), 3, need(2)),
         (format!("{witnesses}group g 0 a b"), 3, need(2)),
         (format!("{witnesses}group g any"), 3, need(0)),
         (format!("{witnesses}group g any a a"), 3, twice("a")),
-        (
-            format!("{witnesses}group g any a\ngroup h any a"),
-            4,
-            twice("a"),
-        ),
+        (format!("{witnesses}group g any a\ngroup h any a"), 4, twice("a")),
     ] {
         let expected = Err(PolicyError { line, fault });
         assert_eq!(text.parse::<Policy>(), expected, "{text}");
     }
     let again = format!("witness a {w1}\nwitness b {w1}\n").parse::<Policy>();
-    let fault = PolicyFault::KeyTwice {
-        name: name("w1.example"),
-    };
+    let fault = PolicyFault::KeyTwice { name: name("w1.example") };
     assert_eq!(again, Err(PolicyError { line: 2, fault }));
 }
 

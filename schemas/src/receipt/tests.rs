@@ -20,36 +20,18 @@ fn setting() -> Setting {
     let log = NoteSigner::log("o.example/gln-1/0", key.clone()).unwrap();
     let witness = Arc::new(SecretKey::from_seed([2; 32]));
     let witness = NoteSigner::witness("w.example", witness).unwrap();
-    let member = Witness {
-        name: "w".to_owned(),
-        key: witness.vkey().clone(),
-        url: None,
-    };
+    let member = Witness { name: "w".to_owned(), key: witness.vkey().clone(), url: None };
     let policy = Policy::threshold(1, vec![member]).unwrap();
     let admitted_at = Timestamp::from_unix_ms(1_700_000_000_000);
     let id = |n| ContentId::of(&[n]);
-    let entries = (0..5)
-        .map(|n| Entry {
-            audience: n % 3,
-            admitted_at,
-            id: id(n),
-        })
-        .collect();
-    Setting {
-        key,
-        log,
-        witness,
-        policy,
-        entries,
-    }
+    let entries = (0..5).map(|n| Entry { audience: n % 3, admitted_at, id: id(n) }).collect();
+    Setting { key, log, witness, policy, entries }
 }
 
 impl Setting {
     fn checkpoint(&self, witnessed: bool) -> SignedNote {
         let mut frontier = Frontier::new();
-        self.entries
-            .iter()
-            .for_each(|entry| frontier.push(entry.leaf_hash()));
+        self.entries.iter().for_each(|entry| frontier.push(entry.leaf_hash()));
         let origin = self.log.vkey().name();
         let text = Checkpoint::new(origin, frontier.size(), frontier.root()).to_string();
         let mut note = SignedNote::unsigned(text).unwrap();
@@ -66,9 +48,7 @@ impl Setting {
             let mut frontier = Frontier::new();
             let start = (index << level) as usize;
             let covered = &self.entries[start..start + (1 << level)];
-            covered
-                .iter()
-                .for_each(|entry| frontier.push(entry.leaf_hash()));
+            covered.iter().for_each(|entry| frontier.push(entry.leaf_hash()));
             Ok::<_, std::convert::Infallible>(frontier.root())
         };
         inclusion_proof(index as u64, self.entries.len() as u64, read).unwrap()
@@ -90,16 +70,9 @@ fn a_receipt_proves_the_entry_recorded() {
     let setting = setting();
     for (index, entry) in setting.entries.iter().enumerate() {
         let receipt = Receipt::parse(&setting.receipt(index, true)).unwrap();
-        let recorded = receipt
-            .verify(entry.id, setting.log.vkey(), &setting.policy)
-            .unwrap();
+        let recorded = receipt.verify(entry.id, setting.log.vkey(), &setting.policy).unwrap();
         let quorum = QuorumTime::At(Timestamp::from_unix_ms(1_700_000_001_000));
-        let expected = Recorded {
-            entry: *entry,
-            index: index as u64,
-            size: 5,
-            quorum,
-        };
+        let expected = Recorded { entry: *entry, index: index as u64, size: 5, quorum };
         assert_eq!(recorded, expected);
     }
 }
@@ -119,16 +92,11 @@ fn the_bytes_are_those_of_the_profile() {
     protected.push(0x49);
     protected.extend(head);
     assert_eq!(message.protected, protected);
-    assert_eq!(
-        message.unprotected[..7],
-        [0xa2, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81]
-    );
+    assert_eq!(message.unprotected[..7], [0xa2, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81]);
     // A verifier that knows RFC 9942 alone checks it too.
     let foreign = crate::foreign::Foreign::parse(&bytes).unwrap();
     let key = crate::foreign::ForeignKey::Ed25519(setting.key.public().clone());
-    let root = foreign
-        .verify_receipt(&setting.entries[1].to_bytes(), &key)
-        .unwrap();
+    let root = foreign.verify_receipt(&setting.entries[1].to_bytes(), &key).unwrap();
     assert_eq!(root, setting.checkpoint(true).checkpoint().unwrap().root);
 }
 
@@ -138,10 +106,7 @@ fn a_receipt_for_something_else_proves_nothing() {
     let receipt = Receipt::parse(&setting.receipt(1, true)).unwrap();
     let (log, policy) = (setting.log.vkey(), &setting.policy);
     let other_id = receipt.verify(setting.entries[2].id, log, policy);
-    assert!(matches!(
-        other_id,
-        Err(ReceiptError::Cose(CoseError::BadSignature(_)))
-    ));
+    assert!(matches!(other_id, Err(ReceiptError::Cose(CoseError::BadSignature(_)))));
     let id = setting.entries[1].id;
     let other = Arc::new(SecretKey::from_seed([9; 32]));
     let other = NoteSigner::log(log.name(), other).unwrap();
@@ -175,20 +140,12 @@ fn nothing_is_signed_that_does_not_prove() {
     let checkpoint = setting.checkpoint(true);
     let (entry, path) = (&setting.entries[1], setting.path(1));
     let sign = |index, path: &[Hash]| {
-        let parts = ReceiptParts {
-            entry,
-            index,
-            path,
-            checkpoint: &checkpoint,
-        };
+        let parts = ReceiptParts { entry, index, path, checkpoint: &checkpoint };
         Receipt::sign(parts, &*setting.key)
     };
     assert!(sign(1, &path).is_ok());
     assert!(matches!(sign(2, &path), Err(SignError::Malformed { .. })));
-    assert!(matches!(
-        sign(1, &path[1..]),
-        Err(SignError::Malformed { .. })
-    ));
+    assert!(matches!(sign(1, &path[1..]), Err(SignError::Malformed { .. })));
     assert!(matches!(sign(1, &[]), Err(SignError::Malformed { .. })));
 }
 

@@ -48,13 +48,9 @@ pub static TESTS: Table = Table {
         Column::text("subject", "Of what").required(),
         Column::text("anchor", "Which").required(),
         Column::integer("n", "Size of the sample").required(),
-        Column::integer("statistic_ppm", "The statistic")
-            .unit("ppm")
-            .required(),
+        Column::integer("statistic_ppm", "The statistic").unit("ppm").required(),
         Column::integer("threshold_ppm", "Its threshold").unit("ppm"),
-        Column::integer("p_ppb", "Its p-value")
-            .unit("1e-9")
-            .required(),
+        Column::integer("p_ppb", "Its p-value").unit("1e-9").required(),
     ],
     bucket: Bucket::Whole,
     meaning: "A statistical test that a rule ran",

@@ -112,11 +112,8 @@ pub static TRADES: Table = Table {
         Column::text("buyer", "Who buys").required(),
         Column::text("unit_type", "Type of unit").required(),
         Column::integer("quantity", "How many units").required(),
-        Column::integer(
-            "price_minor",
-            "Price of one unit, in minor units of `currency`",
-        )
-        .required(),
+        Column::integer("price_minor", "Price of one unit, in minor units of `currency`")
+            .required(),
         Column::text("currency", "ISO 4217").required(),
         Column::instant("at", "When").required(),
         Column::text("kind", "How"),

@@ -10,11 +10,8 @@ pub static METER_TOPOLOGY: Table = Table {
     columns: &[
         Column::text("parent", "The meter above").required(),
         Column::text("child", "The meter below").required(),
-        Column::integer(
-            "sign",
-            "1 if the child adds to the parent, -1 if it takes away",
-        )
-        .required(),
+        Column::integer("sign", "1 if the child adds to the parent, -1 if it takes away")
+            .required(),
         Column::integer("loss_ppm", "Loss between the two").unit("ppm"),
         Column::boolean("complete", "True if the children are all there are"),
         Column::instant("from_at", "From"),
@@ -105,10 +102,7 @@ pub static FUEL_MOVEMENTS: Table = Table {
         Column::instant("period_end", "End of its period"),
         Column::integer("amount", "How much, in `unit`").required(),
         Column::text("unit", "Unit of `amount`").required(),
-        Column::text(
-            "reference_conditions",
-            "Temperature and pressure of a gas volume",
-        ),
+        Column::text("reference_conditions", "Temperature and pressure of a gas volume"),
         Column::text("counterparty", "From or to whom"),
         Column::text("document_no", "Number of its document"),
         Column::text("method", "How it was measured"),

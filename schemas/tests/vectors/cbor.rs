@@ -13,11 +13,7 @@ fn encode(value: &Value, out: &mut Vec<u8>) -> Option<()> {
     match value {
         Value::Integer(number) => {
             let number = i128::from(*number);
-            let (major, argument) = if number < 0 {
-                (1, -1 - number)
-            } else {
-                (0, number)
-            };
+            let (major, argument) = if number < 0 { (1, -1 - number) } else { (0, number) };
             head(out, major, u64::try_from(argument).ok()?);
         }
         Value::Bytes(bytes) => {
@@ -50,9 +46,7 @@ fn encode(value: &Value, out: &mut Vec<u8>) -> Option<()> {
                 return None;
             }
             head(out, 5, pairs.len() as u64);
-            encoded
-                .iter()
-                .for_each(|(key, value)| out.extend([&key[..], &value[..]].concat()));
+            encoded.iter().for_each(|(key, value)| out.extend([&key[..], &value[..]].concat()));
         }
         _ => return None,
     }
@@ -93,9 +87,7 @@ fn check(bytes: &[u8], name: &str) -> bool {
 fn encoded_in_edn(file: &[u8]) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(file).into_owned();
     let parts = text.split("\"encoded\": h'").skip(1);
-    parts
-        .map(|part| unhex(part.split('\'').next().unwrap_or_default()))
-        .collect()
+    parts.map(|part| unhex(part.split('\'').next().unwrap_or_default())).collect()
 }
 
 #[test]
@@ -129,10 +121,7 @@ fn the_working_groups_files() {
         assert!(!from_edn.is_empty());
         for bytes in &from_edn {
             let accepted = check(bytes, name);
-            assert!(
-                !accepted || !matches!(name, "mt7-float" | "streaming"),
-                "{bytes:02x?}"
-            );
+            assert!(!accepted || !matches!(name, "mt7-float" | "streaming"), "{bytes:02x?}");
         }
         // The same in CBOR, whose own envelope is read by the other implementation.
         let file = read(&folder, &format!("rfc8949-appendixA/{name}.cbor"));
@@ -145,15 +134,11 @@ fn encoded_in_cbor(file: &[u8]) -> Vec<Vec<u8>> {
     let value: Value = ciborium::from_reader(file).expect("a CBOR file");
     let member = |value: &Value, name: &str| {
         let map = value.as_map().cloned().unwrap_or_default();
-        map.into_iter()
-            .find(|(key, _)| key.as_text() == Some(name))
-            .map(|(_, value)| value)
+        map.into_iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value)
     };
     let tests = member(&value, "tests").and_then(|tests| tests.into_array().ok());
     let tests = tests.unwrap_or_default().into_iter();
-    tests
-        .filter_map(|test| member(&test, "encoded")?.into_bytes().ok())
-        .collect()
+    tests.filter_map(|test| member(&test, "encoded")?.into_bytes().ok()).collect()
 }
 
 #[test]
@@ -168,14 +153,8 @@ fn dcbor_agrees_on_lengths_and_integers() {
         let bytes = unhex(text(vector, "hex"));
         // Core deterministic encoding has 65-bit integers and leaves Unicode as it is; dCBOR not.
         let wide = bytes.len() == 9 && bytes[0] == 0x3b && bytes[1] & 0x80 != 0;
-        let denormal = vector["notes"]
-            .as_str()
-            .is_some_and(|notes| notes.contains("NFC"));
-        assert_eq!(
-            check(&bytes, text(vector, "hex")),
-            wide || denormal,
-            "{vector}"
-        );
+        let denormal = vector["notes"].as_str().is_some_and(|notes| notes.contains("NFC"));
+        assert_eq!(check(&bytes, text(vector, "hex")), wide || denormal, "{vector}");
     }
 }
 
@@ -198,10 +177,7 @@ fn spike_sample_by_its_deterministic_flag() {
                 | CborError::Simple { .. }
                 | CborError::KeyType { .. })
         );
-        assert!(
-            verdict || !flagged || lacking,
-            "refused with the flag: {vector}"
-        );
+        assert!(verdict || !flagged || lacking, "refused with the flag: {vector}");
         accepted += usize::from(verdict);
     }
     assert!(0 < accepted);

@@ -22,22 +22,13 @@ fn scitt_cose_statements_and_receipts() {
     let Some(folder) = folder("cose/scitt-cose-v1") else {
         return;
     };
-    for name in [
-        "valid-eddsa",
-        "valid-es256",
-        "fail-tampered-path",
-        "fail-unsupported-vds",
-    ] {
+    for name in ["valid-eddsa", "valid-es256", "fail-tampered-path", "fail-unsupported-vds"] {
         let folder = folder.join(name);
         let expected = json(&folder, "expected.json");
         let bytes = read(&folder, "statement.cose");
         let statement = Foreign::parse(&bytes).expect("a statement");
         let verified = statement.verify(&pem(&folder, "issuer-key.pub"));
-        assert_eq!(
-            verified.is_ok(),
-            expected["statement_signature_valid"] == true,
-            "{name}"
-        );
+        assert_eq!(verified.is_ok(), expected["statement_signature_valid"] == true, "{name}");
         let payload = read(&folder, "payload.bin");
         assert!(verified.is_ok_and(|verified| verified == payload), "{name}");
         let header = &expected["protected_header"]["statement"];
@@ -50,11 +41,7 @@ fn scitt_cose_statements_and_receipts() {
         let receipt = read(&folder, "receipt.cose");
         let receipt = Foreign::parse(&receipt).expect("a receipt");
         let verified = receipt.verify_receipt(&entry, &pem(&folder, "log-key.pub"));
-        assert_eq!(
-            verified.is_ok(),
-            expected["receipt_valid"] == true,
-            "{name}: {verified:?}"
-        );
+        assert_eq!(verified.is_ok(), expected["receipt_valid"] == true, "{name}: {verified:?}");
         match expected["failure_code"].as_str() {
             Some("UNSUPPORTED_VDS") => {
                 assert_eq!(verified, Err(ForeignError::Vds { found: Some(2) }));
@@ -77,10 +64,7 @@ fn rfc_9942_example_receipt() {
     let receipt = Foreign::parse(&bytes).expect("a receipt");
     let headers = receipt.headers();
     assert_eq!((headers.algorithm, headers.vds), (Some(-7), Some(1)));
-    assert_eq!(
-        headers.issuer.as_deref(),
-        Some("https://transparency-service.example.com")
-    );
+    assert_eq!(headers.issuer.as_deref(), Some("https://transparency-service.example.com"));
     assert_eq!(headers.kid.as_deref(), Some(b"test-key-1".as_slice()));
     // Its key and leaf are not published: the proof is read, the signature is another's.
     let key = SecretKey::from_seed([1; 32]).public().clone();
@@ -96,13 +80,7 @@ fn ccf_messages_are_read_and_their_receipts_named_unsupported() {
     let bytes = read(&folder, "cts-hashv-cwtclaims-b64url.cose");
     let statement = Foreign::parse(&bytes).expect("a statement");
     assert_eq!(statement.headers().algorithm, Some(-37));
-    assert!(
-        statement
-            .headers()
-            .issuer
-            .as_deref()
-            .is_some_and(|iss| iss.starts_with("did:x509:"))
-    );
+    assert!(statement.headers().issuer.as_deref().is_some_and(|iss| iss.starts_with("did:x509:")));
     let bytes = read(&folder, "uvm_0.2.10.transparent.cose");
     let statement = Foreign::parse(&bytes).expect("a statement");
     let receipts = statement.receipts().expect("receipts");
@@ -142,10 +120,7 @@ fn working_group_examples() {
     let parsed = Foreign::parse(&bytes).expect("a message");
     assert_eq!(parsed.verify(&key), Ok(b"This is the content.".as_slice()));
     let signed = Sign1::parse(&bytes).and_then(|message| message.signed_bytes());
-    assert_eq!(
-        signed,
-        Ok(unhex(text(&example["intermediates"], "ToBeSign_hex")))
-    );
+    assert_eq!(signed, Ok(unhex(text(&example["intermediates"], "ToBeSign_hex"))));
     // Ed448, which no key here can check; COSE_Sign with several signers, another message.
     let (_, bytes) = message("eddsa-examples/eddsa-sig-02.json");
     assert!(Foreign::parse(&bytes).is_ok_and(|parsed| parsed.verify(&key).is_err()));
@@ -187,23 +162,12 @@ fn es256_signatures_bind_the_message() {
     let key = ForeignKey::P256(*secret.verifying_key());
     let bytes = message.encode();
     assert!(Foreign::parse(&bytes).is_ok_and(|parsed| parsed.verify(&key).is_ok()));
-    let other = Sign1 {
-        payload: Some(b"paylood"),
-        ..message
-    }
-    .encode();
+    let other = Sign1 { payload: Some(b"paylood"), ..message }.encode();
     let fault = Foreign::parse(&other).and_then(|parsed| parsed.verify(&key).map(drop));
     assert_eq!(fault, Err(ForeignError::BadSignature));
     let critical = [0xa2, 0x01, 0x26, 0x02, 0x81, 0x01];
-    let other = Sign1 {
-        protected: &critical,
-        ..message
-    }
-    .encode();
-    assert_eq!(
-        Foreign::parse(&other).map(drop),
-        Err(ForeignError::Critical)
-    );
+    let other = Sign1 { protected: &critical, ..message }.encode();
+    assert_eq!(Foreign::parse(&other).map(drop), Err(ForeignError::Critical));
 }
 
 #[test]
@@ -215,15 +179,11 @@ fn another_implementation_reads_and_writes_the_same_bytes() {
         .build();
     let theirs = coset::CoseSign1Builder::new()
         .protected(coset::Header {
-            alg: Some(coset::RegisteredLabelWithPrivate::Assigned(
-                coset::iana::Algorithm::EdDSA,
-            )),
+            alg: Some(coset::RegisteredLabelWithPrivate::Assigned(coset::iana::Algorithm::EdDSA)),
             ..header
         })
         .payload(b"a payload".to_vec())
-        .create_signature(b"", |signed| {
-            key.sign(signed).expect("a key in memory signs").to_vec()
-        })
+        .create_signature(b"", |signed| key.sign(signed).expect("a key in memory signs").to_vec())
         .build()
         .to_tagged_vec()
         .expect("it encodes");

@@ -39,26 +39,14 @@ fn cctv_accepts_only_low_order_components() {
     let allowed = BTreeSet::from(["low_order_component_A", "low_order_component_R"]);
     let mut accepted = 0;
     for vector in items(&vectors) {
-        let flags: BTreeSet<_> = items(&vector["flags"])
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let flags: BTreeSet<_> = items(&vector["flags"]).iter().filter_map(Value::as_str).collect();
         let (key, signature) = (unhex(text(vector, "key")), unhex(text(vector, "sig")));
         let verdict = accepts(&key, text(vector, "msg").as_bytes(), &signature);
-        assert_eq!(
-            verdict,
-            flags.is_subset(&allowed),
-            "number {}",
-            vector["number"]
-        );
+        assert_eq!(verdict, flags.is_subset(&allowed), "number {}", vector["number"]);
         accepted += usize::from(verdict);
         let key: [u8; 32] = key.try_into().expect("32 bytes");
         let mixed = flags.contains("low_order_component_A") || flags.contains("low_order_A");
-        assert!(
-            !(mixed && PublicKey::enrol(key).is_ok()),
-            "number {}",
-            vector["number"]
-        );
+        assert!(!(mixed && PublicKey::enrol(key).is_ok()), "number {}", vector["number"]);
     }
     assert_eq!((items(&vectors).len(), accepted), (609, 31));
 }
@@ -74,12 +62,7 @@ fn wycheproof_results() {
         let key = unhex(text(&group["publicKey"], "pk"));
         for test in items(&group["tests"]) {
             let verdict = accepts(&key, &unhex(text(test, "msg")), &unhex(text(test, "sig")));
-            assert_eq!(
-                verdict,
-                text(test, "result") == "valid",
-                "tcId {}",
-                test["tcId"]
-            );
+            assert_eq!(verdict, text(test, "result") == "valid", "tcId {}", test["tcId"]);
             count += 1;
         }
     }

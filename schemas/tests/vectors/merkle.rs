@@ -7,16 +7,12 @@ use crate::{folder, items, json, text, unbase64};
 
 /// `None` if the vector's bytes are no hash: what has the wrong length cannot even be asked.
 fn hash(value: &Value, name: &str) -> Option<Hash> {
-    unbase64(value[name].as_str().unwrap_or_default())
-        .try_into()
-        .ok()
+    unbase64(value[name].as_str().unwrap_or_default()).try_into().ok()
 }
 
 fn proof(value: &Value) -> Option<Vec<Hash>> {
     let hashes = items(&value["proof"]).iter();
-    hashes
-        .map(|hash| unbase64(hash.as_str().unwrap_or_default()).try_into().ok())
-        .collect()
+    hashes.map(|hash| unbase64(hash.as_str().unwrap_or_default()).try_into().ok()).collect()
 }
 
 #[test]
@@ -32,12 +28,7 @@ fn inclusion_proofs() {
             let (index, size) = (vector["leafIdx"].as_u64()?, vector["treeSize"].as_u64()?);
             verify_inclusion(&leaf, index, size, &proof(vector)?, &root).ok()
         })();
-        assert_eq!(
-            verdict.is_none(),
-            vector["wantErr"] == true,
-            "{}",
-            text(vector, "_path")
-        );
+        assert_eq!(verdict.is_none(), vector["wantErr"] == true, "{}", text(vector, "_path"));
     }
 }
 
@@ -57,11 +48,6 @@ fn consistency_proofs() {
             let (old, new) = (vector["size1"].as_u64()?, vector["size2"].as_u64()?);
             verify_consistency(old, &old_root, new, &new_root, &proof(vector)?).ok()
         })();
-        assert_eq!(
-            verdict.is_none(),
-            vector["wantErr"] == true,
-            "{}",
-            text(vector, "_path")
-        );
+        assert_eq!(verdict.is_none(), vector["wantErr"] == true, "{}", text(vector, "_path"));
     }
 }

@@ -19,9 +19,7 @@ fn tessera_log_at_every_size() {
         return;
     };
     let vkey: VerifierKey = TESSERA.parse().expect("a verifier key");
-    let words = [
-        "one", "two", "three", "four", "five", "six", "seven", "eit", "nain", "ten",
-    ];
+    let words = ["one", "two", "three", "four", "five", "six", "seven", "eit", "nain", "ten"];
     let mut last: Option<(u64, Hash)> = None;
     for size in 0..=10u64 {
         let note =
@@ -35,34 +33,19 @@ fn tessera_log_at_every_size() {
         assert_eq!(root, checkpoint.root);
         let bundle = match size {
             0 => Vec::new(),
-            _ => read(
-                &folder,
-                &TilePath::Entries {
-                    index: 0,
-                    width: size as u16,
-                }
-                .to_string(),
-            ),
+            _ => read(&folder, &TilePath::Entries { index: 0, width: size as u16 }.to_string()),
         };
         let entries = parse_entries(&bundle).expect("a bundle");
-        let expected: Vec<_> = words[..size as usize]
-            .iter()
-            .map(|word| word.as_bytes())
-            .collect();
+        let expected: Vec<_> = words[..size as usize].iter().map(|word| word.as_bytes()).collect();
         assert_eq!(entries, expected);
         let mut frontier = Frontier::new();
-        entries
-            .iter()
-            .for_each(|entry| frontier.push(leaf_hash(entry)));
+        entries.iter().for_each(|entry| frontier.push(leaf_hash(entry)));
         assert_eq!(frontier.root(), root);
         if let Some((old, old_root)) = last {
             let mut read = |level, index| tiles.hash(level, index);
             let proof = hallmark_schemas::merkle::consistency_proof(old, size, &mut read);
             let proof = proof.expect("tiles");
-            assert_eq!(
-                verify_consistency(old, &old_root, size, &root, &proof),
-                Ok(())
-            );
+            assert_eq!(verify_consistency(old, &old_root, size, &root, &proof), Ok(()));
         }
         last = Some((size, root));
     }
@@ -71,10 +54,7 @@ fn tessera_log_at_every_size() {
 fn verifier_key(folder: &Path, name: &str) -> VerifierKey {
     let about = json(folder, name);
     let keys = items(&about["verifier_keys"]);
-    keys[0]
-        .as_str()
-        .and_then(|key| key.parse().ok())
-        .expect("a verifier key")
+    keys[0].as_str().and_then(|key| key.parse().ok()).expect("a verifier key")
 }
 
 #[test]
@@ -84,20 +64,13 @@ fn sunlight_cosignatures_and_mirror() {
     };
     let witness = verifier_key(&folder, "witness.v0.json");
     let note = SignedNote::parse(&read(&folder, "origin/checkpoint")).expect("a note");
-    let at = note
-        .signed_by(&witness)
-        .expect("a good cosignature")
-        .expect("it is there");
+    let at = note.signed_by(&witness).expect("a good cosignature").expect("it is there");
     assert_eq!(at, Timestamp::from_unix_ms(0x6954_6780 * 1000));
     assert_eq!(note.signatures().len(), 2); // the other is of type 0x05 and skipped
 
     let mirror = verifier_key(&folder, "mirror/mirror.v0.json");
     let note = SignedNote::parse(&read(&folder, "mirror/origin/checkpoint")).expect("a note");
-    assert!(
-        note.signed_by(&mirror)
-            .expect("a good cosignature")
-            .is_some()
-    );
+    assert!(note.signed_by(&mirror).expect("a good cosignature").is_some());
     let checkpoint = note.checkpoint().expect("a checkpoint");
     let origin = folder.join("mirror/origin");
     let fetch = |path: TilePath| std::fs::read(origin.join(path.to_string()));
@@ -124,11 +97,7 @@ fn examples_of_the_specifications() {
         let body = text(example, "example");
         if text(example, "spec") == "tlog-policy.md" {
             // Only `quorum none` is a policy; the others have placeholders for keys.
-            assert_eq!(
-                body.parse::<Policy>().is_ok(),
-                body == "quorum none\n",
-                "{body}"
-            );
+            assert_eq!(body.parse::<Policy>().is_ok(), body == "quorum none\n", "{body}");
             continue;
         }
         let note = SignedNote::parse(body.as_bytes()).expect("a note");
@@ -147,9 +116,7 @@ fn status(log: &VerifierKey, seen: &mut Option<(u64, Hash)>, request: &str) -> u
         return 400;
     };
     let mut lines = head.lines();
-    let old = lines
-        .next()
-        .and_then(|line| line.strip_prefix("old ")?.parse::<u64>().ok());
+    let old = lines.next().and_then(|line| line.strip_prefix("old ")?.parse::<u64>().ok());
     let Some(old) = old else { return 400 };
     let proof: Option<Vec<Hash>> = lines.map(|line| unbase64(line).try_into().ok()).collect();
     let (Some(proof), Ok(note)) = (proof, SignedNote::parse(note.as_bytes())) else {
@@ -183,11 +150,7 @@ fn litewitness_exchanges() {
     assert_eq!(items(&vectors["exchanges"]).len(), 9);
     for exchange in items(&vectors["exchanges"]) {
         let answer = status(&log, &mut seen, text(exchange, "request_body"));
-        assert_eq!(
-            Some(answer),
-            exchange["expect_status"].as_u64(),
-            "{exchange}"
-        );
+        assert_eq!(Some(answer), exchange["expect_status"].as_u64(), "{exchange}");
         if answer == 409 {
             let held = seen.map_or(0, |(size, _)| size);
             assert_eq!(text(exchange, "expect"), format!("body == \"{held}\\n\""));

@@ -48,20 +48,12 @@ fn sample(
     let salt = seed + 0x40;
     let envelope = sign(Draft { claims, body }, [salt; 16], &key(seed));
     let envelope = envelope.unwrap_or_else(|error| unreachable!("{name}: {error}"));
-    Sample {
-        name,
-        envelope,
-        seed,
-        salt,
-    }
+    Sample { name, envelope, seed, salt }
 }
 
 fn identity() -> Vec<Sample> {
     let file = network_file();
-    let network = Network {
-        version: 1,
-        file: Blob(file.bytes().to_vec()),
-    };
+    let network = Network { version: 1, file: Blob(file.bytes().to_vec()) };
     let log = format!("urn:hallmark:log:{ORIGIN}");
     vec![
         sample(
@@ -166,12 +158,7 @@ pub(super) fn samples() -> Vec<Sample> {
 
 pub(super) fn vectors() -> Value {
     let vectors = samples().into_iter().map(|sample| {
-        let Sample {
-            name,
-            envelope,
-            seed,
-            salt,
-        } = sample;
+        let Sample { name, envelope, seed, salt } = sample;
         let claims = envelope.claims();
         json!({
             "name": name,

@@ -13,20 +13,13 @@ use serde_json::{Value, json};
 
 fn body(kind: KindName) -> Body {
     let find = |sample: &super::bodies::Sample| sample.envelope.kind() == kind;
-    let sample = samples()
-        .into_iter()
-        .find(find)
-        .expect("a sample of every kind");
+    let sample = samples().into_iter().find(find).expect("a sample of every kind");
     sample.envelope.body().clone()
 }
 
 fn enrolment() -> Value {
-    let Body::Organisation(organisation) = body(KindName::Organisation) else {
-        unreachable!()
-    };
-    let Body::Device(details) = body(KindName::Device) else {
-        unreachable!()
-    };
+    let Body::Organisation(organisation) = body(KindName::Organisation) else { unreachable!() };
+    let Body::Device(details) = body(KindName::Device) else { unreachable!() };
     let join = Join {
         v: 1,
         network: NETWORK.to_owned(),
@@ -36,11 +29,7 @@ fn enrolment() -> Value {
         multiaddrs: Vec::new(),
     };
     let device: hallmark_schemas::id::DeviceId = METER.parse().expect("a valid device");
-    let enrol = Enrol {
-        v: 1,
-        device: device.clone(),
-        details,
-    };
+    let enrol = Enrol { v: 1, device: device.clone(), details };
     let enrolled = Enrolled::new(&network_file(), device, ORIGIN, "mqtt://127.0.0.1:1883");
     let enrolled = enrolled.expect("the network file names the log");
     json!({
@@ -56,30 +45,10 @@ fn acks() -> Value {
     let id = entries()[4].id;
     let reason = |text: &str| Some(text.to_owned());
     let all = [
-        Ack {
-            id,
-            status: Status::Stored,
-            receipt: None,
-            reason: None,
-        },
-        Ack {
-            id,
-            status: Status::Recorded,
-            receipt: Some(receipt(4)),
-            reason: None,
-        },
-        Ack {
-            id,
-            status: Status::Deferred,
-            receipt: None,
-            reason: reason("key is not known yet"),
-        },
-        Ack {
-            id,
-            status: Status::Refused,
-            receipt: None,
-            reason: reason("bad signature"),
-        },
+        Ack { id, status: Status::Stored, receipt: None, reason: None },
+        Ack { id, status: Status::Recorded, receipt: Some(receipt(4)), reason: None },
+        Ack { id, status: Status::Deferred, receipt: None, reason: reason("key is not known yet") },
+        Ack { id, status: Status::Refused, receipt: None, reason: reason("bad signature") },
     ];
     let acks = all.iter().map(|ack| {
         json!({"id": ack.id, "status": ack.status, "reason": ack.reason, "bytes": hex(&ack.encode())})
@@ -104,23 +73,14 @@ fn token() -> Value {
 fn bundle() -> Value {
     let samples = samples();
     let stored = |index: usize| samples[index].envelope.stored().to_vec();
-    let header = Header {
-        as_of: instant("2026-03-01T00:01:00Z"),
-        network: network_file().bytes().to_vec(),
-    };
+    let header =
+        Header { as_of: instant("2026-03-01T00:01:00Z"), network: network_file().bytes().to_vec() };
     let items = [
         Item::Checkpoint(checkpoint().to_bytes()),
-        Item::Entries {
-            origin: ORIGIN.to_owned(),
-            first: 0,
-            entries: entries(),
-        },
+        Item::Entries { origin: ORIGIN.to_owned(), first: 0, entries: entries() },
         Item::Identity(stored(2)),
         Item::Body(stored(8)),
-        Item::Receipt {
-            id: entries()[4].id,
-            receipt: receipt(4),
-        },
+        Item::Receipt { id: entries()[4].id, receipt: receipt(4) },
     ];
     let mut bytes = header.encode();
     items.iter().for_each(|item| bytes.extend(item.encode()));

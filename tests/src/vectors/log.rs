@@ -15,16 +15,11 @@ pub(super) fn entries() -> Vec<Entry> {
     let first = instant("2026-03-01T00:00:01Z");
     let entry = |(index, envelope): (i64, &hallmark_schemas::attestation::Envelope)| Entry {
         audience: envelope.claims().aud.byte(),
-        admitted_at: first
-            .checked_add_ms(1000 * index)
-            .expect("an instant of this century"),
+        admitted_at: first.checked_add_ms(1000 * index).expect("an instant of this century"),
         id: envelope.id(),
     };
     let samples = samples();
-    (0..)
-        .zip(samples.iter().map(|sample| &sample.envelope))
-        .map(entry)
-        .collect()
+    (0..).zip(samples.iter().map(|sample| &sample.envelope)).map(entry).collect()
 }
 
 /// Root of the complete subtree at `level` that is the `index`-th of its level.
@@ -48,9 +43,7 @@ pub(super) fn path(index: u64) -> Vec<Hash> {
 /// The checkpoint over all entries, signed by the log and cosigned by the witness.
 pub(super) fn checkpoint() -> SignedNote {
     let mut frontier = Frontier::new();
-    entries()
-        .iter()
-        .for_each(|entry| frontier.push(entry.leaf_hash()));
+    entries().iter().for_each(|entry| frontier.push(entry.leaf_hash()));
     let text = Checkpoint::new(ORIGIN, frontier.size(), frontier.root()).to_string();
     let mut note = SignedNote::unsigned(text).expect("a checkpoint is a note");
     let at = instant("2026-03-01T00:01:00Z");
@@ -65,12 +58,7 @@ pub(super) fn receipt(index: u64) -> Vec<u8> {
     let entries = entries();
     let entry = &entries[usize::try_from(index).expect("a small tree")];
     let (path, checkpoint) = (path(index), checkpoint());
-    let parts = ReceiptParts {
-        entry,
-        index,
-        path: &path,
-        checkpoint: &checkpoint,
-    };
+    let parts = ReceiptParts { entry, index, path: &path, checkpoint: &checkpoint };
     Receipt::sign(parts, &key(LOG_KEY)).expect("the proof leads to the checkpoint's root")
 }
 

@@ -26,18 +26,11 @@ struct Parts {
 
 fn parts(name: &str) -> Parts {
     let find = |sample: &Sample| sample.name == name;
-    let sample = samples()
-        .into_iter()
-        .find(find)
-        .expect("a sample of this name");
+    let sample = samples().into_iter().find(find).expect("a sample of this name");
     let stored = sample.envelope.stored().to_vec();
     let message = Sign1::parse(&stored).expect("a sample is well formed");
     let payload = message.payload.expect("a sample has its payload");
-    Parts {
-        protected: message.protected.to_vec(),
-        payload: payload.to_vec(),
-        stored,
-    }
+    Parts { protected: message.protected.to_vec(), payload: payload.to_vec(), stored }
 }
 
 fn signed(protected: &[u8], payload: &[u8], seed: u8) -> Vec<u8> {
@@ -55,53 +48,26 @@ fn payloads(payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("map keys out of order", {
             let swapped = splice(payload, boot, b"\x64unit\x62Wh");
-            splice(
-                &swapped[..],
-                b"\x64unit\x62Wh\x64salt",
-                b"\x64unit\x62Wh\x64boot",
-            )
+            splice(&swapped[..], b"\x64unit\x62Wh\x64salt", b"\x64unit\x62Wh\x64boot")
         }),
-        (
-            "a float",
-            splice(payload, interval, b"\x6ainterval_s\xf9\x63\x08"),
-        ),
+        ("a float", splice(payload, interval, b"\x6ainterval_s\xf9\x63\x08")),
         ("a list of indefinite length", {
             let open = splice(payload, b"\x67samples\x82", b"\x67samples\x9f");
             [open, vec![0xff]].concat()
         }),
-        ("a number not in its shortest form", {
-            splice(payload, boot, b"\x64boot\x18\x01")
-        }),
+        ("a number not in its shortest form", { splice(payload, boot, b"\x64boot\x18\x01") }),
         ("a map key twice", {
             let twice = splice(payload, boot, b"\x64boot\x01\x64boot\x01");
             [&[count + 1], &twice[1..]].concat()
         }),
         ("a tag", splice(payload, boot, b"\x64boot\xc1\x01")),
         ("undefined", splice(payload, boot, b"\x64boot\xf7")),
-        (
-            "text that is not UTF-8",
-            splice(payload, unit, b"\x64unit\x62\xff\xfe"),
-        ),
-        (
-            "a length beyond the end",
-            splice(payload, unit, b"\x64unit\x7a\xff\xff\xff\xff"),
-        ),
-        (
-            "nested 17 deep",
-            splice(payload, boot, &[&b"\x64boot"[..], &deep].concat()),
-        ),
-        (
-            "a field of another kind",
-            splice(payload, boot, b"\x64bopt\x01"),
-        ),
-        (
-            "a unit that is not the base unit",
-            splice(payload, unit, b"\x64unit\x62kW"),
-        ),
-        (
-            "another version",
-            splice(payload, b"\x61v\x01", b"\x61v\x02"),
-        ),
+        ("text that is not UTF-8", splice(payload, unit, b"\x64unit\x62\xff\xfe")),
+        ("a length beyond the end", splice(payload, unit, b"\x64unit\x7a\xff\xff\xff\xff")),
+        ("nested 17 deep", splice(payload, boot, &[&b"\x64boot"[..], &deep].concat())),
+        ("a field of another kind", splice(payload, boot, b"\x64bopt\x01")),
+        ("a unit that is not the base unit", splice(payload, unit, b"\x64unit\x62kW")),
+        ("another version", splice(payload, b"\x61v\x01", b"\x61v\x02")),
         ("a salt of 15 bytes", {
             let start = b"\x64salt\x50";
             splice(payload, &[&start[..], &[0x46]].concat(), b"\x64salt\x4f")
@@ -113,34 +79,17 @@ fn payloads(payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 /// Cases of the message around a good payload.
 fn messages() -> Vec<(&'static str, Vec<u8>)> {
     let good = parts("readings");
-    let Parts {
-        protected,
-        payload,
-        stored,
-    } = &good;
+    let Parts { protected, payload, stored } = &good;
     let header = |from: &[u8], to: &[u8]| signed(&splice(protected, from, to), payload, METER_KEY);
     let message = Sign1::parse(stored).expect("a sample is well formed");
     let long = "x".repeat(1 << 20);
     vec![
         ("a member in the unprotected header", {
-            Sign1 {
-                unprotected: b"\xa1\x18\x63\x01",
-                ..message
-            }
-            .encode()
+            Sign1 { unprotected: b"\xa1\x18\x63\x01", ..message }.encode()
         }),
-        (
-            "another algorithm (ES256)",
-            header(b"\x01\x32", b"\x01\x26"),
-        ),
-        (
-            "the deprecated EdDSA label",
-            header(b"\x01\x32", b"\x01\x27"),
-        ),
-        (
-            "an unknown kind",
-            header(b"hallmark.readings", b"hallmark.reading2"),
-        ),
+        ("another algorithm (ES256)", header(b"\x01\x32", b"\x01\x26")),
+        ("the deprecated EdDSA label", header(b"\x01\x32", b"\x01\x27")),
+        ("an unknown kind", header(b"hallmark.readings", b"hallmark.reading2")),
         (
             "a token's content type",
             header(
@@ -160,36 +109,24 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("trailing bytes", [&stored[..], &[0]].concat()),
         ("cut off", stored[..stored.len() - 1].to_vec()),
         ("nothing", Vec::new()),
-        (
-            "more than 1 MiB",
-            signed(protected, long.as_bytes(), METER_KEY)[..].to_vec(),
-        ),
+        ("more than 1 MiB", signed(protected, long.as_bytes(), METER_KEY)[..].to_vec()),
     ]
 }
 
 fn signatures() -> Vec<(&'static str, Vec<u8>)> {
-    let Parts {
-        protected,
-        payload,
-        stored,
-    } = parts("readings");
+    let Parts { protected, payload, stored } = parts("readings");
     let mut flipped = stored.clone();
     let last = flipped.len() - 1;
     flipped[last - 40] ^= 1;
     vec![
         ("a signature with one bit flipped", flipped),
-        (
-            "signed by another key",
-            signed(&protected, &payload, PRODUCER_KEY),
-        ),
+        ("signed by another key", signed(&protected, &payload, PRODUCER_KEY)),
     ]
 }
 
 /// Keys of small and of mixed order in place of an enrolled one.
 fn weak_keys() -> Vec<(&'static str, Vec<u8>)> {
-    let Parts {
-        protected, payload, ..
-    } = parts("device");
+    let Parts { protected, payload, .. } = parts("device");
     let good = *key(METER_KEY).public().bytes();
     let with = |bad: [u8; 32]| signed(&protected, &splice(&payload, &good, &bad), PRODUCER_KEY);
     let mut identity = [0; 32];
@@ -218,23 +155,17 @@ fn chain(error: &dyn Error) -> Vec<String> {
 fn verdict(bytes: &[u8]) -> Option<Refusal> {
     match Envelope::parse(bytes) {
         Err(malformed) => Some(Refusal::Malformed(malformed)),
-        Ok(envelope) => envelope
-            .check_signature(key(METER_KEY).public())
-            .err()
-            .map(Refusal::BadSignature),
+        Ok(envelope) => {
+            envelope.check_signature(key(METER_KEY).public()).err().map(Refusal::BadSignature)
+        }
     }
 }
 
 pub(super) fn vectors() -> Value {
-    let Parts {
-        protected, payload, ..
-    } = parts("readings");
+    let Parts { protected, payload, .. } = parts("readings");
     let payloads = payloads(&payload).into_iter();
     let payloads = payloads.map(|(name, payload)| (name, signed(&protected, &payload, METER_KEY)));
-    let all = payloads
-        .chain(messages())
-        .chain(signatures())
-        .chain(weak_keys());
+    let all = payloads.chain(messages()).chain(signatures()).chain(weak_keys());
     let vectors = all.map(|(name, bytes)| {
         let refusal = verdict(&bytes);
         let refusal = refusal.unwrap_or_else(|| unreachable!("`{name}` is not refused"));

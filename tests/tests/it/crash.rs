@@ -13,10 +13,7 @@ use super::world::{Node, SOON, World, http, run, wait};
 /// One node killed ten times under load, from a printed seed.
 #[test]
 fn a_node_killed_ten_times_keeps_each_acknowledged_attestation_once_at_its_index() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(7);
+    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(7);
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::new();
@@ -40,21 +37,12 @@ fn a_node_killed_ten_times_keeps_each_acknowledged_attestation_once_at_its_index
             });
             let receipt = Receipt::parse(&receipt).expect("a receipt");
             let content_id = id.parse().expect("a content id");
-            let recorded = receipt
-                .verify(content_id, &member.log_key, &policy)
-                .expect("a proof");
+            let recorded = receipt.verify(content_id, &member.log_key, &policy).expect("a proof");
             let before = indexes.insert(id.clone(), recorded.index);
-            assert!(
-                before.is_none_or(|before| before == recorded.index),
-                "{id} moved"
-            );
+            assert!(before.is_none_or(|before| before == recorded.index), "{id} moved");
         }
     }
-    assert!(
-        10 < indexes.len(),
-        "the load acknowledged too little: {}",
-        indexes.len()
-    );
+    assert!(10 < indexes.len(), "the load acknowledged too little: {}", indexes.len());
     let places: BTreeSet<u64> = indexes.values().copied().collect();
     assert_eq!(places.len(), indexes.len(), "two attestations at one index");
     node.stop();
@@ -84,10 +72,7 @@ fn load_until_killed(node: &mut Node, token: &str, round: u32, pause: Duration) 
         std::thread::sleep(pause);
         node.kill();
         stop.store(true, Ordering::Relaxed);
-        senders
-            .into_iter()
-            .flat_map(|sender| sender.join().expect("no panic"))
-            .collect()
+        senders.into_iter().flat_map(|sender| sender.join().expect("no panic")).collect()
     })
 }
 
@@ -101,10 +86,7 @@ fn facility(org: &str, local: &str) -> String {
 /// The id, if the node acknowledged.
 fn post(url: &str, token: &str, body: &str) -> Option<String> {
     let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "application/json"),
-    ];
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let answer = http::send("POST", url, "/v1/attestations", &headers, body.as_bytes());
     if !(200..300).contains(&answer.status) {
         return None;

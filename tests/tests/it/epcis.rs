@@ -8,10 +8,7 @@ fn documents(folder: PathBuf) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("a folder")
         .map(|file| file.expect("a file").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
     files
@@ -26,23 +23,13 @@ fn example_documents_are_submitted_logged_exported_and_checked() {
     let node = world.founder("plant");
     node.ready();
     let mut ids = Vec::new();
-    for file in documents(data.join("Documents"))
-        .into_iter()
-        .chain(documents(data.join("Events")))
+    for file in documents(data.join("Documents")).into_iter().chain(documents(data.join("Events")))
     {
         let ran = node.run("submit", &[path_text(&file)]);
         // Two examples give an eventID that an earlier example gave to other content, and two lie
         // outside the schema: those are refused with a reason, never dropped.
-        assert!(
-            [0, 1, 3].contains(&ran.code),
-            "{}: {}",
-            file.display(),
-            ran.stderr
-        );
-        let stored = ran
-            .stdout
-            .split_whitespace()
-            .filter(|word| word.starts_with("sha256:"));
+        assert!([0, 1, 3].contains(&ran.code), "{}: {}", file.display(), ran.stderr);
+        let stored = ran.stdout.split_whitespace().filter(|word| word.starts_with("sha256:"));
         ids.extend(stored.map(|id| id.trim_end_matches(',').to_owned()));
         assert!(
             ran.code == 0 || ran.stderr.contains("refused") || ran.stderr.contains("error:"),
@@ -58,10 +45,7 @@ fn example_documents_are_submitted_logged_exported_and_checked() {
     let mut line: Vec<&str> = ids.iter().flat_map(|id| ["--id", id]).collect();
     line.extend(["-o", path_text(&bundle)]);
     node.run("export", &line).ok();
-    let checked = run(
-        "hallmark-verify",
-        &["check", path_text(&bundle), "--report", "json"],
-    );
+    let checked = run("hallmark-verify", &["check", path_text(&bundle), "--report", "json"]);
     assert!([0, 1].contains(&checked.code), "{}", checked.stderr);
     node.run("check", &[]).ok();
 }
@@ -76,18 +60,7 @@ fn invalid_example_documents_are_refused_and_nothing_of_them_is_stored() {
     node.ready();
     for file in documents(data) {
         let ran = node.run("submit", &[path_text(&file)]);
-        assert!(
-            [1, 3].contains(&ran.code),
-            "{}: {} {}",
-            file.display(),
-            ran.code,
-            ran.stdout
-        );
-        assert!(
-            !ran.stdout.contains("sha256:"),
-            "{}: {}",
-            file.display(),
-            ran.stdout
-        );
+        assert!([1, 3].contains(&ran.code), "{}: {} {}", file.display(), ran.code, ran.stdout);
+        assert!(!ran.stdout.contains("sha256:"), "{}: {}", file.display(), ran.stdout);
     }
 }

@@ -12,21 +12,14 @@ fn wrong_command_lines_end_with_2_and_say_what_is_wrong() {
         ("hallmark-verify", &["check"]),
         ("hallmark-verify", &["check", "--fail-on", "fatal", "x"]),
         ("hallmark-verify", &["check", "--at", "yesterday", "x"]),
-        (
-            "hallmark-verify",
-            &["check", "--table", "no_such_table=x.csv"],
-        ),
+        ("hallmark-verify", &["check", "--table", "no_such_table=x.csv"]),
         ("hallmark-agent", &["init"]),
         ("hallmark-agent", &["run", "/nonexistent/dir"]),
     ];
     for (program, args) in cases {
         let ran = run(program, args);
         assert_eq!(ran.code, 2, "{program} {args:?}: {}", ran.stderr);
-        assert!(
-            ran.stderr.contains("error:"),
-            "{program} {args:?}: {}",
-            ran.stderr
-        );
+        assert!(ran.stderr.contains("error:"), "{program} {args:?}: {}", ran.stderr);
         assert!(ran.stdout.is_empty(), "{program} {args:?}: {}", ran.stdout);
     }
 }
@@ -42,11 +35,7 @@ fn an_unknown_configuration_key_is_refused_with_its_line_and_the_nearest_key() {
     let ran = node.run("run", &[]).fails(2);
     assert!(ran.stderr.contains("batch_wait_maks"), "{}", ran.stderr);
     assert!(ran.stderr.contains("batch_wait_max"), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("line") || ran.stderr.contains("config.toml:"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("line") || ran.stderr.contains("config.toml:"), "{}", ran.stderr);
 }
 
 /// Files for `submit`: what is malformed is refused whole, and the log does not grow.
@@ -68,12 +57,7 @@ fn malformed_submissions_store_nothing() {
         let mut line = vec![path_text(&file)];
         line.extend(*args);
         let ran = node.run("submit", &line);
-        assert!(
-            [1, 3].contains(&ran.code),
-            "{name} ended with {}: {}",
-            ran.code,
-            ran.stderr
-        );
+        assert!([1, 3].contains(&ran.code), "{name} ended with {}: {}", ran.code, ran.stderr);
         assert!(ran.stderr.contains("error:"), "{name}: {}", ran.stderr);
     }
     let after = node.run("status", &["--format", "json"]).ok().stdout;
@@ -97,34 +81,10 @@ fn malformed_requests_get_4xx_and_problem_json() {
     node.ready();
     let long = vec![0u8; 3 << 20];
     let cases: &[Request<'_>] = &[
-        (
-            "POST",
-            "/entries",
-            &[("Content-Type", "application/cose")],
-            b"\xd2\x84",
-            &[400],
-        ),
-        (
-            "POST",
-            "/entries",
-            &[("Content-Type", "application/cose")],
-            &long,
-            &[400, 413],
-        ),
-        (
-            "POST",
-            "/entries",
-            &[("Content-Type", "text/plain")],
-            b"hello",
-            &[400, 415],
-        ),
-        (
-            "POST",
-            "/v1/attestations",
-            &[("Content-Type", "application/json")],
-            b"{}",
-            &[401],
-        ),
+        ("POST", "/entries", &[("Content-Type", "application/cose")], b"\xd2\x84", &[400]),
+        ("POST", "/entries", &[("Content-Type", "application/cose")], &long, &[400, 413]),
+        ("POST", "/entries", &[("Content-Type", "text/plain")], b"hello", &[400, 415]),
+        ("POST", "/v1/attestations", &[("Content-Type", "application/json")], b"{}", &[401]),
         ("GET", "/v1/attestations/nonsense", &[], b"", &[400, 404]),
         ("GET", "/log/tile/0/zzz", &[], b"", &[400, 404]),
         ("GET", "/no/such/route", &[], b"", &[404]),
@@ -133,10 +93,7 @@ fn malformed_requests_get_4xx_and_problem_json() {
     ];
     for (method, path, headers, body, expected) in cases {
         let answer = super::world::http::send(method, &node.url, path, headers, body);
-        assert!(
-            expected.contains(&answer.status),
-            "{method} {path}: {answer:?}"
-        );
+        assert!(expected.contains(&answer.status), "{method} {path}: {answer:?}");
         let kind = answer.header("content-type").unwrap_or_default();
         let problem = kind.starts_with("application/problem+json")
             || kind.starts_with("application/concise-problem-details+cbor")
@@ -153,10 +110,7 @@ fn malformed_evidence_ends_with_3_and_names_line_and_column() {
     assert!(ran.stderr.contains("error:"), "{}", ran.stderr);
     let csv =
         "device,quantity,unit,read_at,interval_s,amount\nm,electricity,Wh,2026-01-01 00:00,900,1\n";
-    let table = format!(
-        "meter_readings={}",
-        path_text(&world.file("naive.csv", csv))
-    );
+    let table = format!("meter_readings={}", path_text(&world.file("naive.csv", csv)));
     let ran = run("hallmark-verify", &["check", "--table", &table]).fails(3);
     // The report tells of rows that were refused; the other rows are judged all the same.
     let report = ran.stdout;
@@ -170,11 +124,7 @@ fn malformed_evidence_ends_with_3_and_names_line_and_column() {
 fn every_scan_line_gets_one_answer_whatever_it_holds() {
     let lines = b"(01)09520123456788\n^0109520123456788\nhttps://id.gs1.org/01/09520123456788/21/7\n\xff\xfe\n\n]C1\nhello\n";
     let ran = run_with("hallmark-agent", &["parse"], lines);
-    let json: Vec<_> = ran
-        .stdout
-        .lines()
-        .map(serde_json::from_str::<serde_json::Value>)
-        .collect();
+    let json: Vec<_> = ran.stdout.lines().map(serde_json::from_str::<serde_json::Value>).collect();
     assert!(json.iter().all(Result::is_ok), "{}", ran.stdout);
     assert!(6 <= json.len(), "{}", ran.stdout);
 }

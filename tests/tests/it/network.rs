@@ -17,24 +17,15 @@ fn one_node_records_proves_exports_and_a_stranger_checks() {
     let file = world.file("facility.json", facility(&node.org, "works-1"));
     let ids = node.record(&file, &[]);
     assert_eq!(ids.len(), 1);
-    assert_eq!(
-        node.record(&file, &[]),
-        ids,
-        "the same statement again is the same attestation"
-    );
+    assert_eq!(node.record(&file, &[]), ids, "the same statement again is the same attestation");
     let receipt = node.run("receipt", &[&ids[0]]).ok();
     assert_eq!(receipt.bytes[0], 0xd2, "a tagged COSE_Sign1");
     let body = node.run("get", &[&ids[0], "--format", "cbor"]).ok();
     assert_eq!(body.bytes[0], 0xd2);
     let bundle = world.path("plant.hallmark");
-    node.run("export", &["--id", &ids[0], "-o", path_text(&bundle)])
-        .ok();
+    node.run("export", &["--id", &ids[0], "-o", path_text(&bundle)]).ok();
     let checked = run("hallmark-verify", &["check", path_text(&bundle)]).ok();
-    assert!(
-        checked.stdout.contains("revocations as of"),
-        "{}",
-        checked.stdout
-    );
+    assert!(checked.stdout.contains("revocations as of"), "{}", checked.stdout);
     node.run("check", &[]).ok();
     node.run("status", &[]).ok();
 }
@@ -47,19 +38,13 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
     let mut plant = world.newcomer("plant", 2, "producer", &registrar);
     let mut auditor = world.newcomer("auditor", 3, "verifier", &registrar);
     for newcomer in [&plant, &auditor] {
-        registrar
-            .run("admit", &[path_text(&newcomer.dir.join("join.cbor"))])
-            .ok();
+        registrar.run("admit", &[path_text(&newcomer.dir.join("join.cbor"))]).ok();
     }
     plant.start();
     auditor.start();
     let names: Vec<String> = [&registrar, &plant, &auditor]
         .iter()
-        .map(|node| {
-            node.org
-                .trim_start_matches("urn:hallmark:org:")
-                .replace(':', "-")
-        })
+        .map(|node| node.org.trim_start_matches("urn:hallmark:org:").replace(':', "-"))
         .collect();
     registrar
         .run(
@@ -79,11 +64,7 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
     for node in [&registrar, &plant, &auditor] {
         let cosigned = || {
             let note = String::from_utf8(node.get("/log/checkpoint").body).ok()?;
-            (3 <= note
-                .lines()
-                .filter(|line| line.starts_with('\u{2014}'))
-                .count())
-            .then_some(())
+            (3 <= note.lines().filter(|line| line.starts_with('\u{2014}')).count()).then_some(())
         };
         wait("a cosigned checkpoint", SOON, cosigned);
         node.ready();
@@ -97,12 +78,7 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
     // One after the other: who moves tells those whom it knows. All at once would need an address
     // that stays, such as a registrar's with a fixed port.
     for node in [&mut registrar, &mut plant, &mut auditor] {
-        assert_eq!(
-            node.stop(),
-            0,
-            "SIGTERM drains and ends well: {}",
-            node.log()
-        );
+        assert_eq!(node.stop(), 0, "SIGTERM drains and ends well: {}", node.log());
         node.start();
         node.ready();
     }

@@ -9,10 +9,8 @@ use std::process::Command;
 use hallmark_examples::world::program::Programs;
 
 /// Blocks that are not run here, and the line of tests/run that runs the same.
-const RUN_ELSEWHERE: [(&str, &str); 2] = [
-    ("cargo demo", "target/debug/demo --once"),
-    ("bash tests/run", "phase \"clippy\""),
-];
+const RUN_ELSEWHERE: [(&str, &str); 2] =
+    [("cargo demo", "target/debug/demo --once"), ("bash tests/run", "phase \"clippy\"")];
 
 /// What a block's shell needs: errors end it, `cargo demo` is the demo that is already built.
 const PRELUDE: &str = "set -euo pipefail
@@ -37,17 +35,10 @@ fn blocks(page: &str) -> Vec<Block> {
         match line.strip_prefix("```") {
             Some("") => is_open = false,
             Some(info) => {
-                let exit = info
-                    .strip_prefix("sh")
-                    .unwrap_or_else(|| panic!("```{info}"))
-                    .trim();
+                let exit = info.strip_prefix("sh").unwrap_or_else(|| panic!("```{info}")).trim();
                 let exit = exit.strip_prefix("exit=").unwrap_or("0").parse().unwrap();
                 is_open = true;
-                blocks.push(Block {
-                    line: number + 1,
-                    exit,
-                    text: String::new(),
-                });
+                blocks.push(Block { line: number + 1, exit, text: String::new() });
             }
             None if is_open => {
                 let block = blocks.last_mut().unwrap();
@@ -71,9 +62,7 @@ fn every_command_block_of_the_readme_does_what_it_says() {
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let work = tempfile::tempdir().unwrap();
     for block in blocks {
-        let elsewhere = RUN_ELSEWHERE
-            .iter()
-            .find(|(text, _)| block.text.trim() == *text);
+        let elsewhere = RUN_ELSEWHERE.iter().find(|(text, _)| block.text.trim() == *text);
         if let Some((text, line)) = elsewhere {
             assert!(tests_run.contains(line), "{text}: tests/run has no {line}");
             continue;

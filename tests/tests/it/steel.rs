@@ -22,10 +22,7 @@ fn quarter(path: &Path) -> (String, Vec<String>) {
     let text = std::fs::read_to_string(path).expect("the data is readable");
     let mut lines = text.lines();
     let header = lines.next().expect("a header").to_owned();
-    let rows = lines
-        .filter(|line| line < &"2018-04")
-        .map(ToOwned::to_owned)
-        .collect();
+    let rows = lines.filter(|line| line < &"2018-04").map(ToOwned::to_owned).collect();
     (header, rows)
 }
 
@@ -33,11 +30,7 @@ fn quarter(path: &Path) -> (String, Vec<String>) {
 fn with_copied_week(rows: &[String], from: usize, to: usize) -> Vec<String> {
     let mut rows = rows.to_vec();
     for offset in 0..WEEK {
-        let value = rows[from * WEEK + offset]
-            .split(',')
-            .nth(2)
-            .expect("usage_kwh")
-            .to_owned();
+        let value = rows[from * WEEK + offset].split(',').nth(2).expect("usage_kwh").to_owned();
         let mut cells: Vec<&str> = rows[to * WEEK + offset].split(',').collect();
         cells[2] = &value;
         let row = cells.join(",");
@@ -47,10 +40,7 @@ fn with_copied_week(rows: &[String], from: usize, to: usize) -> Vec<String> {
 }
 
 fn serious(findings: &[Value]) -> Vec<&Value> {
-    findings
-        .iter()
-        .filter(|finding| finding["severity"] != "note")
-        .collect()
+    findings.iter().filter(|finding| finding["severity"] != "note").collect()
 }
 
 #[test]
@@ -60,45 +50,27 @@ fn a_real_quarter_passes_and_a_copied_week_is_one_finding() {
     };
     let world = World::new();
     let broker = Broker::mosquitto(&world);
-    let url = broker
-        .as_ref()
-        .map_or("embedded", |broker| broker.url.as_str());
+    let url = broker.as_ref().map_or("embedded", |broker| broker.url.as_str());
     let mut node = world.founder_with("plant", &["producer"], &["--mqtt", url]);
     node.ready();
     let (header, rows) = quarter(&path);
     let copied = with_copied_week(&rows, 5, 9);
     for (name, rows) in [("m-honest", &rows), ("m-copied", &copied)] {
         let agent = Agent::meter(&world, &node, name, SOURCE);
-        let file = world.file(
-            &format!("{name}.csv"),
-            format!("{header}\n{}\n", rows.join("\n")),
-        );
-        agent
-            .run("replay", &[path_text(&file), "--speed", "max"])
-            .ok();
+        let file = world.file(&format!("{name}.csv"), format!("{header}\n{}\n", rows.join("\n")));
+        agent.run("replay", &[path_text(&file), "--speed", "max"]).ok();
         let status = agent.run("status", &["--format", "json"]).ok();
-        assert!(status.stdout.contains("\"waiting\":0"), "{}", status.stdout);
+        assert!(status.stdout.contains("\"pending\":0"), "{}", status.stdout);
     }
     let finding = wait("the finding at the node", SOON, || {
         let findings = node.get("/v1/findings").json();
-        let list = findings
-            .as_array()
-            .or_else(|| findings["findings"].as_array())?
-            .clone();
+        let list = findings.as_array().or_else(|| findings["findings"].as_array())?.clone();
         serious(&list).first().map(|finding| (*finding).clone())
     });
     assert_eq!(finding["code"], "MTR-005");
-    assert!(
-        finding["subject"]
-            .as_str()
-            .is_some_and(|subject| subject.ends_with(":m-copied"))
-    );
+    assert!(finding["subject"].as_str().is_some_and(|subject| subject.ends_with(":m-copied")));
     node.stop();
-    let checked = run(
-        "hallmark-verify",
-        &["check", node.dir_text(), "--report", "json"],
-    )
-    .fails(1);
+    let checked = run("hallmark-verify", &["check", node.dir_text(), "--report", "json"]).fails(1);
     let report: Value = serde_json::from_str(&checked.stdout).expect("one JSON document");
     let findings = report["findings"].as_array().expect("a list").clone();
     let serious = serious(&findings);
@@ -112,10 +84,7 @@ fn an_agent_killed_ten_times_loses_and_doubles_no_batch() {
     let Some(path) = real_data(SERIES) else {
         return;
     };
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(11);
+    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(11);
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::new();
@@ -125,28 +94,20 @@ fn an_agent_killed_ten_times_loses_and_doubles_no_batch() {
     let agent = Agent::meter(&world, &node, "m-1", SOURCE);
     for part in 0..10 {
         let rows = &rows[part * 480..(part + 1) * 480];
-        let file = world.file(
-            &format!("part-{part}.csv"),
-            format!("{header}\n{}\n", rows.join("\n")),
-        );
+        let file =
+            world.file(&format!("part-{part}.csv"), format!("{header}\n{}\n", rows.join("\n")));
         let mut child = agent.spawn(&["replay", path_text(&file), "--speed", "max"]);
         std::thread::sleep(std::time::Duration::from_millis(random.u64(50..900)));
         drop(child.kill());
         child.wait().expect("a child");
     }
-    let last = world.file(
-        "last.csv",
-        format!("{header}\n{}\n", rows[4800..4896].join("\n")),
-    );
+    let last = world.file("last.csv", format!("{header}\n{}\n", rows[4800..4896].join("\n")));
     agent.run("replay", &[path_text(&last)]).ok();
     let status = agent.run("status", &["--format", "json"]).ok();
-    assert!(status.stdout.contains("\"waiting\":0"), "{}", status.stdout);
+    assert!(status.stdout.contains("\"pending\":0"), "{}", status.stdout);
     let mut node = node;
     node.stop();
-    let checked = run(
-        "hallmark-verify",
-        &["check", node.dir_text(), "--report", "json"],
-    );
+    let checked = run("hallmark-verify", &["check", node.dir_text(), "--report", "json"]);
     let report: Value = serde_json::from_str(&checked.stdout).expect("one JSON document");
     let sequence = |finding: &&Value| finding["code"] == "MTR-001";
     let findings = report["findings"].as_array().expect("a list");

@@ -8,14 +8,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 /// The product's folders, in the order of their imports.
-const CRATES: [&str; 6] = [
-    "schemas",
-    "verifier",
-    "node",
-    "device-agent",
-    "tests",
-    "examples",
-];
+const CRATES: [&str; 6] = ["schemas", "verifier", "node", "device-agent", "tests", "examples"];
 
 /// What each crate may name of ours.
 const MAY_IMPORT: [(&str, &[&str]); 4] = [
@@ -27,45 +20,23 @@ const MAY_IMPORT: [(&str, &[&str]); 4] = [
 
 /// An external crate and where it may be named: beginnings of paths, `*` for one folder's name.
 const HOMES: [(&str, &[&str]); 12] = [
-    (
-        "axum",
-        &["node/src/api", "node/src/serve", "node/src/socket"],
-    ),
-    (
-        "rumqttc",
-        &[
-            "node/src/mqtt",
-            "device-agent/src/publish",
-            "device-agent/src/source/mqtt",
-        ],
-    ),
+    ("axum", &["node/src/api", "node/src/serve", "node/src/socket"]),
+    ("rumqttc", &["node/src/mqtt", "device-agent/src/publish", "device-agent/src/source/mqtt"]),
     ("rumqttd", &["node/src/mqtt"]),
     ("libp2p", &["node/src/net"]),
     ("fjall", &["node/src/index/"]),
     ("sled", &["node/src/index/"]),
     ("datafusion", &["verifier/src/"]),
     ("arrow", &["verifier/src/"]),
-    (
-        "clap",
-        &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs"],
-    ),
-    (
-        "reqwest",
-        &["node/src/client.rs", "verifier/src/load/node_url.rs"],
-    ),
+    ("clap", &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs"]),
+    ("reqwest", &["node/src/client.rs", "verifier/src/load/node_url.rs"]),
     ("maud", &["node/src/page"]),
     ("minicbor", &["schemas/src/"]),
 ];
 
 /// Words that stand for unfinished work or for another machine.
-const FORBIDDEN: [&str; 6] = [
-    "todo!(",
-    "unimplemented!(",
-    "#[ignore",
-    "/home/",
-    "/root/",
-    concat!("/wo", "rk/"),
-];
+const FORBIDDEN: [&str; 6] =
+    ["todo!(", "unimplemented!(", "#[ignore", "/home/", "/root/", concat!("/wo", "rk/")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -83,13 +54,10 @@ struct Source {
 /// `#[cfg(test)]` before a module: the number of that line, and the line of the module.
 fn test_modules(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let next = text.lines().skip(1);
-    text.lines()
-        .zip(next)
-        .enumerate()
-        .filter_map(|(number, (line, next))| {
-            let is_module = next.starts_with("mod ") || next.starts_with("pub(crate) mod ");
-            (line == "#[cfg(test)]" && is_module).then_some((number, next.trim_end()))
-        })
+    text.lines().zip(next).enumerate().filter_map(|(number, (line, next))| {
+        let is_module = next.starts_with("mod ") || next.starts_with("pub(crate) mod ");
+        (line == "#[cfg(test)]" && is_module).then_some((number, next.trim_end()))
+    })
 }
 
 fn sources() -> Vec<Source> {
@@ -108,19 +76,13 @@ fn sources() -> Vec<Source> {
     for source in &mut all {
         source.is_test |= tests.contains(&source.path);
     }
-    assert!(
-        50 < all.len(),
-        "the sources are not where they were: {} files",
-        all.len()
-    );
+    assert!(50 < all.len(), "the sources are not where they were: {} files", all.len());
     all
 }
 
 fn collect(folder: &Path, path: &str, all: &mut Vec<Source>) {
-    let mut entries: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut entries: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for entry in entries {
         let name = entry.file_name().unwrap().to_string_lossy().into_owned();
@@ -131,16 +93,9 @@ fn collect(folder: &Path, path: &str, all: &mut Vec<Source>) {
             let text = std::fs::read_to_string(&entry).unwrap();
             let tests_from = test_modules(&text).find(|(_, line)| line.ends_with('{'));
             let tests_from = tests_from.map_or(usize::MAX, |(number, _)| number);
-            let is_test = ["/tests.rs", "/tests/", "/benches/"]
-                .iter()
-                .any(|it| path.contains(it))
+            let is_test = ["/tests.rs", "/tests/", "/benches/"].iter().any(|it| path.contains(it))
                 || path.starts_with("tests/");
-            all.push(Source {
-                path,
-                text,
-                tests_from,
-                is_test,
-            });
+            all.push(Source { path, text, tests_from, is_test });
         }
     }
 }
@@ -154,9 +109,7 @@ impl Source {
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = if self.is_test { 0 } else { self.tests_from };
         let lines = self.text.lines().take(end).enumerate();
-        lines
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
-            .map(|(n, l)| (n + 1, l))
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(n, l)| (n + 1, l))
     }
 
     fn fault(&self, line: usize, what: &str) -> String {
@@ -174,25 +127,16 @@ fn names(line: &str, name: &str) -> bool {
 }
 
 fn check(faults: Vec<String>) {
-    assert!(
-        faults.is_empty(),
-        "{} faults:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
 #[test]
 fn crates_import_only_what_stands_before_them() {
-    let ours: Vec<_> = CRATES
-        .iter()
-        .map(|folder| format!("hallmark_{}", folder.replace('-', "_")))
-        .collect();
+    let ours: Vec<_> =
+        CRATES.iter().map(|folder| format!("hallmark_{}", folder.replace('-', "_"))).collect();
     let mut faults = Vec::new();
     for source in sources() {
-        let Some((_, may)) = MAY_IMPORT
-            .iter()
-            .find(|(folder, _)| *folder == source.folder())
+        let Some((_, may)) = MAY_IMPORT.iter().find(|(folder, _)| *folder == source.folder())
         else {
             continue;
         };
@@ -228,20 +172,10 @@ fn each_external_crate_has_one_home() {
 
 #[test]
 fn schemas_do_no_io_read_no_clock_and_roll_no_dice() {
-    let words = [
-        "std::fs",
-        "std::net",
-        "SystemTime",
-        "Instant::now",
-        "getrandom",
-        "tokio",
-        "std::env",
-    ];
+    let words =
+        ["std::fs", "std::net", "SystemTime", "Instant::now", "getrandom", "tokio", "std::env"];
     let mut faults = Vec::new();
-    for source in sources()
-        .iter()
-        .filter(|source| source.path.starts_with("schemas/src/"))
-    {
+    for source in sources().iter().filter(|source| source.path.starts_with("schemas/src/")) {
         for (number, line) in source.code() {
             for word in words.iter().filter(|word| line.contains(**word)) {
                 faults.push(source.fault(number, &format!("{word} in schemas")));
@@ -316,9 +250,7 @@ fn nothing_unfinished_unwrapped_or_bound_to_one_machine_is_left() {
 #[test]
 fn main_files_are_short() {
     let all = sources();
-    let mains = all
-        .iter()
-        .filter(|source| source.path.ends_with("src/main.rs"));
+    let mains = all.iter().filter(|source| source.path.ends_with("src/main.rs"));
     check(
         mains
             .filter(|source| 40 < source.text.lines().count())
@@ -330,13 +262,7 @@ fn main_files_are_short() {
 #[test]
 fn documents_name_no_path_of_one_machine() {
     let mut faults = Vec::new();
-    for name in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-    ] {
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
         let text = std::fs::read_to_string(root().join(name))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         for (number, line) in text.lines().enumerate() {
@@ -356,19 +282,14 @@ fn every_rule_has_cases_one_that_fires_and_one_for_each_innocent_explanation() {
     let mut faults = Vec::new();
     for rule in rules {
         let sql = std::fs::read_to_string(&rule).unwrap();
-        let innocent = sql
-            .lines()
-            .find_map(|line| line.strip_prefix("-- innocent = "));
+        let innocent = sql.lines().find_map(|line| line.strip_prefix("-- innocent = "));
         let list: Vec<String> = serde_json::from_str(innocent.unwrap_or("[]")).unwrap_or_default();
         let cases = std::fs::read_to_string(rule.with_extension("cases.md")).unwrap_or_default();
         let count = |heading: &str| cases.lines().filter(|l| l.starts_with(heading)).count();
         if count("## Fires:") == 0 || count("## Silent:") < list.len().max(1) {
             let found = (count("## Fires:"), count("## Silent:"));
             let wanted = list.len().max(1);
-            faults.push(format!(
-                "{}: {found:?}, wanted 1 and {wanted}",
-                rule.display()
-            ));
+            faults.push(format!("{}: {found:?}, wanted 1 and {wanted}", rule.display()));
         }
     }
     check(faults);
@@ -393,8 +314,5 @@ fn continuous_integration_calls_the_test_command_and_nothing_else() {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set "))
         .collect();
-    assert_eq!(
-        commands,
-        ["cd \"$(dirname \"$0\")/..\"", "exec bash tests/run"]
-    );
+    assert_eq!(commands, ["cd \"$(dirname \"$0\")/..\"", "exec bash tests/run"]);
 }

@@ -30,21 +30,13 @@ pub(crate) struct Ran {
 impl Ran {
     /// The command did what it should and found nothing.
     pub(crate) fn ok(self) -> Ran {
-        assert_eq!(
-            self.code, 0,
-            "stdout: {}\nstderr: {}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
     /// The command ended with this code and `error:` and `help:` lines where it is an error.
     pub(crate) fn fails(self, code: i32) -> Ran {
-        assert_eq!(
-            self.code, code,
-            "stdout: {}\nstderr: {}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 }
@@ -52,16 +44,9 @@ impl Ran {
 /// One of the three programs.
 pub(crate) fn program(name: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("a test has a path");
-    let dir = exe
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/<profile>/deps/it");
+    let dir = exe.parent().and_then(Path::parent).expect("target/<profile>/deps/it");
     let path = dir.join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --workspace --bins",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: cargo build --workspace --bins", path.display());
     path
 }
 
@@ -109,10 +94,7 @@ pub(crate) fn wait<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Op
         if let Some(found) = probe() {
             return found;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited {limit:?} in vain for {what}"
-        );
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
         std::thread::sleep(Duration::from_millis(25));
     }
 }
@@ -135,9 +117,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> World {
-        World {
-            dir: tempfile::tempdir().expect("a temporary folder"),
-        }
+        World { dir: tempfile::tempdir().expect("a temporary folder") }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -175,20 +155,8 @@ impl World {
         let dir = self.path(name);
         let org = org(number);
         let network = founder.dir.join("network.hallmark");
-        let init = [
-            "init",
-            path_text(&dir),
-            "--org",
-            &org,
-            "--name",
-            name,
-            "--role",
-            role,
-        ];
-        let init = init
-            .into_iter()
-            .chain(["--network", path_text(&network)])
-            .collect::<Vec<_>>();
+        let init = ["init", path_text(&dir), "--org", &org, "--name", name, "--role", role];
+        let init = init.into_iter().chain(["--network", path_text(&network)]).collect::<Vec<_>>();
         run("hallmark-node", &init).ok();
         quicken(&dir);
         Node::at(&dir, &org, &[])
@@ -201,11 +169,7 @@ fn quicken(dir: &Path) {
     let config = std::fs::read_to_string(&path).expect("init wrote it");
     let mut kept: String = config
         .lines()
-        .filter(|line| {
-            line.split('=')
-                .next()
-                .is_none_or(|key| !QUICK_KEYS.contains(&key.trim()))
-        })
+        .filter(|line| line.split('=').next().is_none_or(|key| !QUICK_KEYS.contains(&key.trim())))
         .fold(String::new(), |text, line| text + line + "\n");
     for (section, key, value) in QUICK {
         let header = format!("[{section}]");
@@ -281,19 +245,12 @@ impl Node {
             let json: Value = serde_json::from_slice(&bytes).ok()?;
             (json["pid"].as_u64() == Some(u64::from(pid))).then_some(json)
         });
-        self.url = found["http"]
-            .as_str()
-            .expect("an address")
-            .trim_end_matches('/')
-            .to_owned();
+        self.url = found["http"].as_str().expect("an address").trim_end_matches('/').to_owned();
         self.mqtt = found["mqtt"].as_str().map(ToOwned::to_owned);
     }
 
     fn assert_runs(&mut self) {
-        let ended = self
-            .child
-            .as_mut()
-            .and_then(|child| child.try_wait().expect("a child"));
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("a child"));
         if let Some(status) = ended {
             panic!("{} ended with {status}: {}", self.dir.display(), self.log());
         }
@@ -316,23 +273,16 @@ impl Node {
     pub(crate) fn stop(&mut self) -> i32 {
         let mut child = self.child.take().expect("it runs");
         let pid = child.id().to_string();
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill exists");
-        wait("the end after SIGTERM", SOON, || {
-            child.try_wait().expect("a child")
-        })
-        .code()
-        .unwrap_or(-1)
+        Command::new("kill").args(["-TERM", &pid]).status().expect("kill exists");
+        wait("the end after SIGTERM", SOON, || child.try_wait().expect("a child"))
+            .code()
+            .unwrap_or(-1)
     }
 
     /// `hallmark-node COMMAND DIR ARGS`.
     pub(crate) fn run(&self, command: &str, args: &[&str]) -> Ran {
-        let line: Vec<&str> = [command, self.dir_text()]
-            .into_iter()
-            .chain(args.iter().copied())
-            .collect();
+        let line: Vec<&str> =
+            [command, self.dir_text()].into_iter().chain(args.iter().copied()).collect();
         run("hallmark-node", &line)
     }
 
@@ -342,11 +292,7 @@ impl Node {
         line.extend(args);
         let ran = self.run("submit", &line).ok();
         let mut ids = Vec::new();
-        for id in ran
-            .stdout
-            .split_whitespace()
-            .filter(|word| word.starts_with("sha256:"))
-        {
+        for id in ran.stdout.split_whitespace().filter(|word| word.starts_with("sha256:")) {
             if !ids.iter().any(|known| known == id) {
                 ids.push(id.to_owned());
             }
@@ -360,22 +306,13 @@ impl Node {
 
     /// Waits until `/readyz` says 200.
     pub(crate) fn ready(&self) {
-        wait("readiness", SOON, || {
-            (self.get("/readyz").status == 200).then_some(())
-        });
+        wait("readiness", SOON, || (self.get("/readyz").status == 200).then_some(()));
     }
 
     /// A bearer token of this node's own organisation.
     pub(crate) fn token(&self, scope: &str) -> String {
-        let ran = self
-            .run("token", &["--scope", scope, "--purpose", "test"])
-            .ok();
-        ran.stdout
-            .lines()
-            .last()
-            .expect("a token")
-            .trim()
-            .to_owned()
+        let ran = self.run("token", &["--scope", scope, "--purpose", "test"]).ok();
+        ran.stdout.lines().last().expect("a token").trim().to_owned()
     }
 }
 
@@ -409,33 +346,15 @@ impl Agent {
     /// A meter that replays CSV files.
     pub(crate) fn meter(world: &World, node: &Node, name: &str, source: &str) -> Agent {
         let dir = world.path(name);
-        let line = [
-            "init",
-            path_text(&dir),
-            "--org",
-            &node.org,
-            "--device",
-            name,
-            "--source",
-            "replay",
-        ];
-        let line = line
-            .into_iter()
-            .chain(["--quantity", "electricity"])
-            .collect::<Vec<_>>();
+        let line =
+            ["init", path_text(&dir), "--org", &node.org, "--device", name, "--source", "replay"];
+        let line = line.into_iter().chain(["--quantity", "electricity"]).collect::<Vec<_>>();
         run("hallmark-agent", &line).ok();
         let path = dir.join("config.toml");
         let config = std::fs::read_to_string(&path).expect("init wrote it");
-        let head = config
-            .split("[[source]]")
-            .next()
-            .expect("a first part")
-            .to_owned();
-        std::fs::write(
-            &path,
-            format!("{head}[[source]]\nprotocol = \"replay\"\n{source}"),
-        )
-        .expect("writable");
+        let head = config.split("[[source]]").next().expect("a first part").to_owned();
+        std::fs::write(&path, format!("{head}[[source]]\nprotocol = \"replay\"\n{source}"))
+            .expect("writable");
         let agent = Agent { dir };
         agent.enrol(node);
         agent
@@ -450,19 +369,13 @@ impl Agent {
         ];
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
         node.run("enrol", &line).ok();
-        run(
-            "hallmark-agent",
-            &["enrol", path_text(&self.dir), path_text(&enrolled)],
-        )
-        .ok();
+        run("hallmark-agent", &["enrol", path_text(&self.dir), path_text(&enrolled)]).ok();
     }
 
     /// `hallmark-agent COMMAND DIR ARGS`.
     pub(crate) fn run(&self, command: &str, args: &[&str]) -> Ran {
-        let line: Vec<&str> = [command, path_text(&self.dir)]
-            .into_iter()
-            .chain(args.iter().copied())
-            .collect();
+        let line: Vec<&str> =
+            [command, path_text(&self.dir)].into_iter().chain(args.iter().copied()).collect();
         run("hallmark-agent", &line)
     }
 
@@ -515,13 +428,8 @@ impl Broker {
             .stderr(Stdio::null())
             .spawn()
             .expect("mosquitto starts");
-        wait("the broker", SOON, || {
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        Some(Broker {
-            child,
-            url: format!("mqtt://127.0.0.1:{port}"),
-        })
+        wait("the broker", SOON, || TcpStream::connect(("127.0.0.1", port)).ok());
+        Some(Broker { child, url: format!("mqtt://127.0.0.1:{port}") })
     }
 }
 

@@ -48,9 +48,7 @@ fn check_joins(from: &TableWithJoins) -> Verdict {
 
 fn check_nested(factor: &TableFactor) -> Verdict {
     match factor {
-        TableFactor::NestedJoin {
-            table_with_joins, ..
-        } => check_joins(table_with_joins),
+        TableFactor::NestedJoin { table_with_joins, .. } => check_joins(table_with_joins),
         _ => ControlFlow::Continue(()),
     }
 }
@@ -73,11 +71,7 @@ pub(super) fn check_exists(query: &Query) -> Verdict {
             sides(part).is_some_and(|(a, b)| inside.contains(&a) != inside.contains(&b))
         })
     });
-    if keyed {
-        ControlFlow::Continue(())
-    } else {
-        ControlFlow::Break(NotAllowed::NoEqualityKey)
-    }
+    if keyed { ControlFlow::Continue(()) } else { ControlFlow::Break(NotAllowed::NoEqualityKey) }
 }
 
 fn has_key(on: &Expr, left: &BTreeSet<String>, right: &BTreeSet<String>) -> bool {
@@ -92,11 +86,7 @@ fn has_key(on: &Expr, left: &BTreeSet<String>, right: &BTreeSet<String>) -> bool
 pub(super) fn conjuncts(condition: &Expr) -> Vec<&Expr> {
     match condition {
         Expr::Nested(inner) => conjuncts(inner),
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::And,
-            right,
-        } => {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             let mut all = conjuncts(left);
             all.extend(conjuncts(right));
             all
@@ -107,19 +97,13 @@ pub(super) fn conjuncts(condition: &Expr) -> Vec<&Expr> {
 
 /// The tables on both sides of `a.x = b.y`.
 fn sides(condition: &Expr) -> Option<(String, String)> {
-    let Expr::BinaryOp {
-        left,
-        op: BinaryOperator::Eq,
-        right,
-    } = condition
-    else {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = condition else {
         return None;
     };
     let table = |side: &Expr| match side {
-        Expr::CompoundIdentifier(parts) => parts
-            .first()
-            .filter(|_| parts.len() == 2)
-            .map(|part| part.value.to_ascii_lowercase()),
+        Expr::CompoundIdentifier(parts) => {
+            parts.first().filter(|_| parts.len() == 2).map(|part| part.value.to_ascii_lowercase())
+        }
         _ => None,
     };
     Some((table(left)?, table(right)?))
@@ -131,20 +115,12 @@ fn names(factor: &TableFactor) -> BTreeSet<String> {
     match factor {
         TableFactor::Table { name, alias, .. } => {
             let alias = alias.as_ref().map(|alias| alias.name.value.clone());
-            all.insert(
-                alias
-                    .unwrap_or_else(|| name.to_string())
-                    .to_ascii_lowercase(),
-            );
+            all.insert(alias.unwrap_or_else(|| name.to_string()).to_ascii_lowercase());
         }
-        TableFactor::Derived {
-            alias: Some(alias), ..
-        } => {
+        TableFactor::Derived { alias: Some(alias), .. } => {
             all.insert(alias.name.value.to_ascii_lowercase());
         }
-        TableFactor::NestedJoin {
-            table_with_joins, ..
-        } => {
+        TableFactor::NestedJoin { table_with_joins, .. } => {
             all.extend(names(&table_with_joins.relation));
             for join in &table_with_joins.joins {
                 all.extend(names(&join.relation));

@@ -32,9 +32,7 @@ fn of_body(body: &SetExpr, named: &Named) -> BTreeSet<String> {
     match body {
         SetExpr::Select(select) => of_select(select, named),
         SetExpr::Query(query) => of_query(query, named),
-        SetExpr::SetOperation {
-            left, op, right, ..
-        } => {
+        SetExpr::SetOperation { left, op, right, .. } => {
             let (left, right) = (of_body(left, named), of_body(right, named));
             match op {
                 SetOperator::Union => left.intersection(&right).cloned().collect(),
@@ -53,15 +51,8 @@ fn of_select(select: &Select, named: &Named) -> BTreeSet<String> {
     }
     for part in select.selection.iter().flat_map(conjuncts) {
         match part {
-            Expr::Exists {
-                subquery,
-                negated: false,
-            }
-            | Expr::InSubquery {
-                subquery,
-                negated: false,
-                ..
-            } => {
+            Expr::Exists { subquery, negated: false }
+            | Expr::InSubquery { subquery, negated: false, .. } => {
                 needs.extend(of_query(subquery, named));
             }
             _ => {}
@@ -73,10 +64,7 @@ fn of_select(select: &Select, named: &Named) -> BTreeSet<String> {
 fn of_joins(from: &TableWithJoins, named: &Named, needs: &mut BTreeSet<String>) {
     of_factor(&from.relation, named, needs);
     for join in &from.joins {
-        if matches!(
-            join.join_operator,
-            JoinOperator::Join(_) | JoinOperator::Inner(_)
-        ) {
+        if matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_)) {
             of_factor(&join.relation, named, needs);
         }
     }
@@ -94,9 +82,9 @@ fn of_factor(factor: &TableFactor, named: &Named, needs: &mut BTreeSet<String>) 
             }
         }
         TableFactor::Derived { subquery, .. } => needs.extend(of_query(subquery, named)),
-        TableFactor::NestedJoin {
-            table_with_joins, ..
-        } => of_joins(table_with_joins, named, needs),
+        TableFactor::NestedJoin { table_with_joins, .. } => {
+            of_joins(table_with_joins, named, needs)
+        }
         _ => {}
     }
 }

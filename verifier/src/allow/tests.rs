@@ -104,16 +104,9 @@ fn everything_that_no_rule_needs_is_refused() {
     for text in HOSTILE {
         assert!(check(text, &BTreeMap::new()).is_err(), "{text}");
     }
-    let deep = format!(
-        "SELECT {}1{} AS x FROM devices",
-        "(".repeat(5_000),
-        ")".repeat(5_000)
-    );
+    let deep = format!("SELECT {}1{} AS x FROM devices", "(".repeat(5_000), ")".repeat(5_000));
     assert!(check(&deep, &BTreeMap::new()).is_err());
-    let long = format!(
-        "SELECT device FROM devices -- {}",
-        "x".repeat(super::RULE_BYTES_MAX)
-    );
+    let long = format!("SELECT device FROM devices -- {}", "x".repeat(super::RULE_BYTES_MAX));
     assert!(check(&long, &BTreeMap::new()).is_err());
 }
 
@@ -140,10 +133,7 @@ fn a_query_names_the_tables_without_which_it_is_empty() {
             "SELECT d.device FROM devices AS d JOIN calibrations AS c ON c.device = d.device",
             &["calibrations", "devices"],
         ),
-        (
-            "SELECT device FROM devices UNION ALL SELECT device FROM calibrations",
-            &[],
-        ),
+        ("SELECT device FROM devices UNION ALL SELECT device FROM calibrations", &[]),
         (
             "WITH a AS (SELECT device FROM devices), b AS (SELECT device FROM a) SELECT device FROM b",
             &["devices"],
@@ -160,11 +150,7 @@ fn a_query_names_the_tables_without_which_it_is_empty() {
     for (text, tables) in cases {
         let query = check(text, &BTreeMap::new()).expect("allowed");
         assert_eq!(
-            query
-                .required
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>(),
+            query.required.iter().map(String::as_str).collect::<Vec<_>>(),
             *tables,
             "{text}"
         );

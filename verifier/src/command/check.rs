@@ -20,10 +20,7 @@ use crate::tabulate;
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let judge = judge(&args.packs)?;
     let report = check(args, &judge)?;
-    let to_stdout = args
-        .output
-        .as_deref()
-        .is_none_or(|path| path == Path::new("-"));
+    let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
     let style = Style {
         color: to_stdout && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
@@ -96,20 +93,9 @@ fn check(args: &CheckArgs, judge: &Judge) -> Result<Report, Failure> {
     let tables = tabulate::tabulate(&proven)
         .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
     let as_of = args.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
-    let options = JudgeOptions {
-        as_of,
-        memory_max: args.memory,
-        only: None,
-    };
+    let options = JudgeOptions { as_of, memory_max: args.memory, only: None };
     let judged = judge
         .run(&tables, &options)
         .map_err(|error| Failure::fault("failed to judge").because(&error))?;
-    Ok(Report::new(
-        sources,
-        &proven,
-        &tables,
-        judged,
-        as_of,
-        args.fail_on.severity(),
-    ))
+    Ok(Report::new(sources, &proven, &tables, judged, as_of, args.fail_on.severity()))
 }

@@ -40,9 +40,7 @@ fn read(folder: &Path) -> Result<Pack, Failure> {
             }
             _ => "`hallmark-verify rules show MTR-005` shows a rule that is right",
         };
-        Failure::usage(format!("{} is no rule pack", folder.display()))
-            .because(&error)
-            .help(help)
+        Failure::usage(format!("{} is no rule pack", folder.display())).because(&error).help(help)
     })
 }
 
@@ -53,11 +51,7 @@ fn list(format: Format) -> Result<Exit, Failure> {
         let view = RuleView::new(&pack, rule);
         let _fmt = match format {
             Format::Json => {
-                writeln!(
-                    out,
-                    "{}",
-                    serde_json::to_string(&view).expect("texts and numbers")
-                )
+                writeln!(out, "{}", serde_json::to_string(&view).expect("texts and numbers"))
             }
             Format::Text => writeln!(
                 out,
@@ -81,10 +75,8 @@ fn show(code: &str) -> Result<Exit, Failure> {
             .iter()
             .map(|rule| rule.header.code.as_str())
             .min_by_key(|known| strsim::damerau_levenshtein(known, code));
-        Failure::usage(format!("no rule has the code {code}")).help(format!(
-            "the nearest is {}; `rules list` shows all",
-            near.unwrap_or("none")
-        ))
+        Failure::usage(format!("no rule has the code {code}"))
+            .help(format!("the nearest is {}; `rules list` shows all", near.unwrap_or("none")))
     })?;
     write_stdout(rule.text.as_bytes())?;
     Ok(Exit::Done)
@@ -92,15 +84,10 @@ fn show(code: &str) -> Result<Exit, Failure> {
 
 /// Writes a rule and its cases into a pack, which it starts where there is none.
 fn new(folder: &Path, code: &str, slug: &str) -> Result<Exit, Failure> {
-    let family = code
-        .split('-')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let family = code.split('-').next().unwrap_or_default().to_ascii_lowercase();
     let file = format!("{family}/{code}-{slug}.sql");
-    let plain = slug
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let plain =
+        slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if let Some(problem) = check_place(&file, code).err().or_else(|| {
         (!plain || slug.is_empty()).then(|| format!("the slug {slug:?} is not like \"night-load\""))
     }) {
@@ -117,9 +104,7 @@ fn new(folder: &Path, code: &str, slug: &str) -> Result<Exit, Failure> {
     fs::create_dir_all(&place).map_err(|error| fault(&error))?;
     let manifest = folder.join("pack.toml");
     if !manifest.exists() {
-        let name = folder
-            .file_name()
-            .map_or("own".into(), |name| name.to_string_lossy());
+        let name = folder.file_name().map_or("own".into(), |name| name.to_string_lossy());
         let text = format!("name = {name:?}\nversion = \"0.1.0\"\njurisdiction = \"any\"\n");
         fs::write(&manifest, text).map_err(|error| fault(&error))?;
     }
@@ -147,10 +132,7 @@ fn test(folder: Option<&Path>, format: Format) -> Result<Exit, Failure> {
             .because(&error)
             .help("`hallmark-verify tables` lists the columns that a rule may read")
     })?;
-    let failed = results
-        .iter()
-        .filter(|result| result.fault.is_some())
-        .count();
+    let failed = results.iter().filter(|result| result.fault.is_some()).count();
     let mut out = String::new();
     for result in &results {
         let _fmt = match (format, &result.fault) {
@@ -165,11 +147,7 @@ fn test(folder: Option<&Path>, format: Format) -> Result<Exit, Failure> {
     }
     if format == Format::Text {
         let rules = cases::tally(&results).len();
-        let _fmt = writeln!(
-            out,
-            "{} cases of {rules} rules, {failed} failed",
-            results.len()
-        );
+        let _fmt = writeln!(out, "{} cases of {rules} rules, {failed} failed", results.len());
     }
     write_stdout(out.as_bytes())?;
     Ok(if failed == 0 { Exit::Done } else { Exit::Found })

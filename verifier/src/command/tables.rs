@@ -90,21 +90,14 @@ fn table_text(table: &Table, out: &mut String) {
 }
 
 fn columns_text(columns: &[Column], out: &mut String) {
-    let width = columns
-        .iter()
-        .map(|column| column.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
     for column in columns {
         let mark = if column.required_in_csv { ' ' } else { '?' };
         let kind = match column.unit {
             Some(unit) => format!("{}, {unit}", column.kind.name()),
             None => column.kind.name().to_owned(),
         };
-        let line = format!(
-            "  {:width$}{mark} {kind:<12} {}",
-            column.name, column.meaning
-        );
+        let line = format!("  {:width$}{mark} {kind:<12} {}", column.name, column.meaning);
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -121,13 +114,7 @@ fn view(table: &'static Table) -> TableView {
         meaning: column.meaning,
     };
     let columns = table.all_columns().enumerate().map(column).collect();
-    TableView {
-        name: table.name,
-        meaning: table.meaning,
-        bucket,
-        bucket_column,
-        columns,
-    }
+    TableView { name: table.name, meaning: table.meaning, bucket, bucket_column, columns }
 }
 
 const fn bucket(bucket: Bucket) -> (&'static str, Option<&'static str>) {

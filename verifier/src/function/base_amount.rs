@@ -28,38 +28,25 @@ pub fn base_amount(quantity: &str, amount: i64, scale_e10: i64, unit: &str) -> O
     let power = 10_i128.pow(u32::try_from(scale_e10.abs()).ok()?);
     let Ok(quantity) = Quantity::from_str(quantity) else {
         let amount = i128::from(amount);
-        let whole = if 0 <= scale_e10 {
-            amount * power
-        } else {
-            amount / power
-        };
+        let whole = if 0 <= scale_e10 { amount * power } else { amount / power };
         let exact = 0 <= scale_e10 || whole * power == amount;
         return i64::try_from(whole).ok().filter(|_| exact);
     };
     let text = if 0 <= scale_e10 {
         (i128::from(amount) * power).to_string()
     } else {
-        let (sign, digits) = (
-            if amount < 0 { "-" } else { "" },
-            u128::from(amount.unsigned_abs()),
-        );
+        let (sign, digits) = (if amount < 0 { "-" } else { "" }, u128::from(amount.unsigned_abs()));
         let power = power.unsigned_abs();
         let decimals = usize::try_from(-scale_e10).ok()?;
         format!("{sign}{}.{:0decimals$}", digits / power, digits % power)
     };
-    quantity
-        .convert(&text, unit)
-        .ok()
-        .map(|converted| converted.amount)
+    quantity.convert(&text, unit).ok().map(|converted| converted.amount)
 }
 
 /// The base unit of the quantity, if `unit` measures it; the unit itself for other quantities.
 pub fn base_unit<'a>(quantity: &str, unit: &'a str) -> Option<&'a str> {
     match Quantity::from_str(quantity) {
-        Ok(quantity) => quantity
-            .units()
-            .any(|known| known == unit)
-            .then(|| quantity.unit()),
+        Ok(quantity) => quantity.units().any(|known| known == unit).then(|| quantity.unit()),
         Err(_) => Some(unit),
     }
 }
@@ -73,15 +60,8 @@ pub struct BaseAmount {
 impl BaseAmount {
     /// The function.
     pub fn new() -> BaseAmount {
-        let arguments = vec![
-            DataType::Utf8,
-            DataType::Int64,
-            DataType::Int64,
-            DataType::Utf8,
-        ];
-        BaseAmount {
-            signature: Signature::exact(arguments, Volatility::Immutable),
-        }
+        let arguments = vec![DataType::Utf8, DataType::Int64, DataType::Int64, DataType::Utf8];
+        BaseAmount { signature: Signature::exact(arguments, Volatility::Immutable) }
     }
 }
 
@@ -113,17 +93,8 @@ impl ScalarUDFImpl for BaseAmount {
                 if quantity.is_null(row) || unit.is_null(row) || amount.is_null(row) {
                     return None;
                 }
-                let scale = if scale.is_null(row) {
-                    0
-                } else {
-                    scale.value(row)
-                };
-                base_amount(
-                    quantity.value(row),
-                    amount.value(row),
-                    scale,
-                    unit.value(row),
-                )
+                let scale = if scale.is_null(row) { 0 } else { scale.value(row) };
+                base_amount(quantity.value(row), amount.value(row), scale, unit.value(row))
             })
             .collect();
         Ok(ColumnarValue::Array(Arc::new(amounts)))
@@ -140,9 +111,7 @@ impl BaseUnit {
     /// The function.
     pub fn new() -> BaseUnit {
         let arguments = vec![DataType::Utf8, DataType::Utf8];
-        BaseUnit {
-            signature: Signature::exact(arguments, Volatility::Immutable),
-        }
+        BaseUnit { signature: Signature::exact(arguments, Volatility::Immutable) }
     }
 }
 
@@ -171,9 +140,7 @@ impl ScalarUDFImpl for BaseUnit {
         let units: StringArray = (0..quantity.len())
             .map(|row| {
                 let known = quantity.is_valid(row) && unit.is_valid(row);
-                known
-                    .then(|| base_unit(quantity.value(row), unit.value(row)))
-                    .flatten()
+                known.then(|| base_unit(quantity.value(row), unit.value(row))).flatten()
             })
             .collect();
         Ok(ColumnarValue::Array(Arc::new(units)))
@@ -200,11 +167,7 @@ mod tests {
             ("sawdust", 125, -1, "bags", None),
         ];
         for (quantity, amount, scale, unit, base) in cases {
-            assert_eq!(
-                base_amount(quantity, amount, scale, unit),
-                base,
-                "{amount}e{scale} {unit}"
-            );
+            assert_eq!(base_amount(quantity, amount, scale, unit), base, "{amount}e{scale} {unit}");
         }
         assert_eq!(base_unit("electricity", "MWh"), Some("Wh"));
         assert_eq!(base_unit("electricity", "t"), None);

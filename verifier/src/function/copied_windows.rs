@@ -63,17 +63,10 @@ pub struct CopiedWindows {
 impl CopiedWindows {
     /// The function.
     pub fn new() -> CopiedWindows {
-        let mut arguments = vec![
-            DataType::Utf8,
-            instant(),
-            DataType::Int64,
-            DataType::Int64,
-            DataType::Utf8,
-        ];
+        let mut arguments =
+            vec![DataType::Utf8, instant(), DataType::Int64, DataType::Int64, DataType::Utf8];
         arguments.extend(vec![DataType::Int64; SETTINGS]);
-        CopiedWindows {
-            signature: Signature::exact(arguments, Volatility::Immutable),
-        }
+        CopiedWindows { signature: Signature::exact(arguments, Volatility::Immutable) }
     }
 }
 
@@ -137,33 +130,19 @@ impl Readings {
         if self.ids.last().is_none_or(|last| last != id) {
             self.ids.push(id.to_owned());
         }
-        self.samples.push(Sample {
-            series,
-            at_ms,
-            interval_s,
-            amount,
-            id: self.ids.len() - 1,
-        });
+        self.samples.push(Sample { series, at_ms, interval_s, amount, id: self.ids.len() - 1 });
     }
 
     fn extend(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let at = cast(&columns[1], &DataType::Int64)?;
         let (series, id) = (columns[0].as_string::<i32>(), columns[4].as_string::<i32>());
-        let (at, interval) = (
-            at.as_primitive::<Int64Type>(),
-            columns[2].as_primitive::<Int64Type>(),
-        );
+        let (at, interval) =
+            (at.as_primitive::<Int64Type>(), columns[2].as_primitive::<Int64Type>());
         let amount = columns[3].as_primitive::<Int64Type>();
         for row in 0..series.len() {
             if columns[..COLUMNS].iter().all(|column| column.is_valid(row)) {
                 let (series, id) = (series.value(row), id.value(row));
-                self.push(
-                    series,
-                    at.value(row),
-                    interval.value(row),
-                    amount.value(row),
-                    id,
-                );
+                self.push(series, at.value(row), interval.value(row), amount.value(row), id);
             }
         }
         Ok(())
@@ -176,12 +155,7 @@ impl Readings {
         let (Ok(samples_min), true) = (usize::try_from(samples_min), 1 < samples_min) else {
             return exec_err!("copied_windows needs samples_min over 1, not {samples_min}");
         };
-        Ok(Gate {
-            samples_min,
-            distinct_min,
-            rich_ppm,
-            repeats_max,
-        })
+        Ok(Gate { samples_min, distinct_min, rich_ppm, repeats_max })
     }
 
     /// The windows as a list of structs.
@@ -196,8 +170,7 @@ impl Readings {
                 &ids[b.id],
             ))
         });
-        self.samples
-            .dedup_by_key(|sample| (sample.series, sample.interval_s, sample.at_ms));
+        self.samples.dedup_by_key(|sample| (sample.series, sample.interval_s, sample.at_ms));
         let windows: Vec<ScalarValue> = search::search(&self.samples, gate)
             .iter()
             .map(|window| self.describe(window))
@@ -260,23 +233,14 @@ impl Accumulator for Readings {
     }
 
     fn size(&self) -> usize {
-        let texts = self
-            .ids
-            .iter()
-            .chain(&self.series)
-            .map(|text| text.capacity() + 24)
-            .sum::<usize>();
+        let texts =
+            self.ids.iter().chain(&self.series).map(|text| text.capacity() + 24).sum::<usize>();
         size_of_val(self) + self.samples.capacity() * size_of::<Sample>() + texts
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let texts = |text: &dyn Fn(&Sample) -> String| -> ArrayRef {
-            Arc::new(
-                self.samples
-                    .iter()
-                    .map(|sample| Some(text(sample)))
-                    .collect::<StringArray>(),
-            )
+            Arc::new(self.samples.iter().map(|sample| Some(text(sample))).collect::<StringArray>())
         };
         let integers = |number: &dyn Fn(&Sample) -> i64| -> ArrayRef {
             Arc::new(self.samples.iter().map(number).collect::<Int64Array>())
@@ -300,10 +264,8 @@ impl Accumulator for Readings {
             if self.settings.is_empty() {
                 self.settings = settings.as_primitive::<Int64Type>().values().to_vec();
             }
-            let columns: Vec<ArrayRef> = lists[..COLUMNS]
-                .iter()
-                .map(|list| list.value(row))
-                .collect();
+            let columns: Vec<ArrayRef> =
+                lists[..COLUMNS].iter().map(|list| list.value(row)).collect();
             self.extend(&columns)?;
         }
         Ok(())

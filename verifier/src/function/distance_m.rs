@@ -27,10 +27,7 @@ pub fn distance_m(from: (i64, i64), to: (i64, i64)) -> Option<i64> {
         fits.then(|| (radians(lat_e7), radians(lon_e7)))
     };
     let ((lat1, lon1), (lat2, lon2)) = (radians(from)?, radians(to)?);
-    let (half_lat, half_lon) = (
-        libm::sin((lat2 - lat1) / 2.0),
-        libm::sin((lon2 - lon1) / 2.0),
-    );
+    let (half_lat, half_lon) = (libm::sin((lat2 - lat1) / 2.0), libm::sin((lon2 - lon1) / 2.0));
     let square = half_lat * half_lat + libm::cos(lat1) * libm::cos(lat2) * half_lon * half_lon;
     let angle = 2.0 * libm::asin(libm::sqrt(square.clamp(0.0, 1.0)));
     Some(libm::round(EARTH_RADIUS_M * angle) as i64)
@@ -46,9 +43,7 @@ impl DistanceM {
     /// The function.
     pub fn new() -> DistanceM {
         let arguments = vec![DataType::Int64; 4];
-        DistanceM {
-            signature: Signature::exact(arguments, Volatility::Immutable),
-        }
+        DistanceM { signature: Signature::exact(arguments, Volatility::Immutable) }
     }
 }
 
@@ -73,10 +68,8 @@ impl ScalarUDFImpl for DistanceM {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let columns = arrays
-            .iter()
-            .map(|array| as_int64_array(array))
-            .collect::<Result<Vec<_>>>()?;
+        let columns =
+            arrays.iter().map(|array| as_int64_array(array)).collect::<Result<Vec<_>>>()?;
         let at = |column: usize, row: usize| {
             let column = columns[column];
             column.is_valid(row).then(|| column.value(row))

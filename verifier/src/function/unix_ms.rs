@@ -32,9 +32,7 @@ impl UnixMs {
     /// The function.
     pub fn new() -> UnixMs {
         let signature = TypeSignature::Exact(vec![instant()]);
-        UnixMs {
-            signature: Signature::new(signature, Volatility::Immutable),
-        }
+        UnixMs { signature: Signature::new(signature, Volatility::Immutable) }
     }
 }
 
@@ -71,9 +69,7 @@ pub struct FromUnixMs {
 impl FromUnixMs {
     /// The function.
     pub fn new() -> FromUnixMs {
-        FromUnixMs {
-            signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable),
-        }
+        FromUnixMs { signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable) }
     }
 }
 

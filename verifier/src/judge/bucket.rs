@@ -98,10 +98,7 @@ pub(crate) fn check_scope(scope: Scope, tables: &BTreeSet<String>) -> Result<(),
             (bucket, Some(family)) => family.divides(bucket),
         };
         if !fits {
-            return Err(format!(
-                "scope {} cannot see the whole of {name}",
-                scope.as_str()
-            ));
+            return Err(format!("scope {} cannot see the whole of {name}", scope.as_str()));
         }
     }
     Ok(())
@@ -139,27 +136,17 @@ pub(crate) fn divide(
         }
     }
     let Some(family) = family else {
-        return Ok(Divided {
-            buckets: vec![whole],
-            homes: BTreeMap::new(),
-        });
+        return Ok(Divided { buckets: vec![whole], homes: BTreeMap::new() });
     };
     let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-    let most = divided
-        .iter()
-        .map(|(_, _, batches)| rows(batches))
-        .max()
-        .unwrap_or(0);
+    let most = divided.iter().map(|(_, _, batches)| rows(batches)).max().unwrap_or(0);
     let count = count.unwrap_or_else(|| most.div_ceil(BUCKET_ROWS)).max(1);
     let mut buckets = vec![whole; count];
     if count == 1 {
         for (name, _, batches) in divided {
             buckets[0].insert(name, batches.to_vec());
         }
-        return Ok(Divided {
-            buckets,
-            homes: BTreeMap::new(),
-        });
+        return Ok(Divided { buckets, homes: BTreeMap::new() });
     }
     let keys = Keys::new(tables, family, count);
     for (name, bucket, batches) in divided {
@@ -172,10 +159,7 @@ pub(crate) fn divide(
             }
         }
     }
-    Ok(Divided {
-        buckets,
-        homes: keys.homes,
-    })
+    Ok(Divided { buckets, homes: keys.homes })
 }
 
 /// Where rows go.
@@ -192,13 +176,7 @@ struct Keys {
 impl Keys {
     fn new(tables: &TableSet, family: Family, count: usize) -> Keys {
         let (roots, events) = (Roots::default(), HashMap::new());
-        let mut keys = Keys {
-            count,
-            family,
-            roots,
-            events,
-            homes: BTreeMap::new(),
-        };
+        let mut keys = Keys { count, family, roots, events, homes: BTreeMap::new() };
         match family {
             Family::Facility => {
                 keys.roots = Roots::of(tables);
@@ -216,9 +194,7 @@ impl Keys {
     fn learn_roots(&mut self, tables: &TableSet) {
         let batches = tables.iter().flat_map(|(_, batches)| batches);
         for column in batches.flat_map(|batch| {
-            ["device", "facility"]
-                .into_iter()
-                .filter_map(|name| texts(batch, name))
+            ["device", "facility"].into_iter().filter_map(|name| texts(batch, name))
         }) {
             let mut last = None;
             for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
@@ -240,13 +216,8 @@ impl Keys {
             for column in columns.iter().filter_map(|column| texts(batch, column)) {
                 for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
                     let home = hash(column.value(row), self.count);
-                    self.homes
-                        .entry(column.value(row).to_owned())
-                        .or_insert(home);
-                    self.events
-                        .entry(events.value(row).to_owned())
-                        .or_default()
-                        .insert(home);
+                    self.homes.entry(column.value(row).to_owned()).or_insert(home);
+                    self.events.entry(events.value(row).to_owned()).or_default().insert(home);
                 }
             }
         }
@@ -268,15 +239,9 @@ impl Keys {
         let key = texts(batch, column);
         let second = second.and_then(|name| texts(batch, name));
         for (row, number) in (0..batch.num_rows()).zip(0_u64..) {
-            let first = key
-                .filter(|key| key.is_valid(row))
-                .map(|key| key.value(row));
+            let first = key.filter(|key| key.is_valid(row)).map(|key| key.value(row));
             let text = first
-                .or_else(|| {
-                    second
-                        .filter(|key| key.is_valid(row))
-                        .map(|key| key.value(row))
-                })
+                .or_else(|| second.filter(|key| key.is_valid(row)).map(|key| key.value(row)))
                 .unwrap_or("");
             if let Bucket::Event(_) = bucket {
                 for to in self.events.get(text).unwrap_or(&none) {
@@ -284,11 +249,7 @@ impl Keys {
                 }
                 continue;
             }
-            let text = if self.family == Family::Facility {
-                self.roots.root(text)
-            } else {
-                text
-            };
+            let text = if self.family == Family::Facility { self.roots.root(text) } else { text };
             rows[hash(text, self.count)].push(number);
         }
         rows

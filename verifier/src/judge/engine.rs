@@ -28,9 +28,7 @@ pub(crate) struct Answer {
 
 /// Memory shared by all sessions of a run.
 pub(crate) fn runtime(memory_max: usize) -> Result<Arc<RuntimeEnv>> {
-    RuntimeEnvBuilder::new()
-        .with_memory_limit(memory_max, 1.0)
-        .build_arc()
+    RuntimeEnvBuilder::new().with_memory_limit(memory_max, 1.0).build_arc()
 }
 
 /// Plans every rule over empty tables and looks at the columns it returns.
@@ -70,11 +68,7 @@ pub(crate) fn run(
         let mut answers = Vec::new();
         for bound in &rules {
             let findings = judge(&context, bound, as_of).await;
-            answers.push(Answer {
-                code: bound.rule.header.code.clone(),
-                bucket,
-                findings,
-            });
+            answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
         }
         answers
     })
@@ -105,10 +99,7 @@ async fn plan(
 ) -> Result<LogicalPlan> {
     let as_of_ms = i64::try_from(as_of.unix_ms()).unwrap_or(i64::MAX);
     let statement = bound.rule.query.bind(&bound.pack.parameters, as_of_ms);
-    context
-        .state()
-        .statement_to_plan(Statement::Statement(Box::new(statement)))
-        .await
+    context.state().statement_to_plan(Statement::Statement(Box::new(statement))).await
 }
 
 /// A session that knows the tables that these rules read, and nothing else.
@@ -125,19 +116,13 @@ fn session(
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
     let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
     function::register(&context)?;
-    let names: BTreeSet<&String> = rules
-        .iter()
-        .flat_map(|bound| &bound.rule.query.tables)
-        .collect();
+    let names: BTreeSet<&String> =
+        rules.iter().flat_map(|bound| &bound.rule.query.tables).collect();
     for name in names {
         let Some(table) = declared(name) else {
             continue;
         };
-        let schema = if name == table.name {
-            schema(table)
-        } else {
-            schema_all(table)
-        };
+        let schema = if name == table.name { schema(table) } else { schema_all(table) };
         add(&context, name, schema, tables.get(name), shape)?;
     }
     Ok(context)
@@ -160,9 +145,8 @@ fn add(
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> std::result::Result<T, JudgeError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(JudgeError::Thread)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(JudgeError::Thread)?;
     Ok(runtime.block_on(work))
 }
 

@@ -44,10 +44,7 @@ impl Outcome {
 
     pub(crate) fn silent(&mut self, code: &str, missing: &[String]) {
         let reason = format!("no rows in {}", missing.join(", "));
-        self.silent.insert(SilentRule {
-            code: code.to_owned(),
-            reason,
-        });
+        self.silent.insert(SilentRule { code: code.to_owned(), reason });
     }
 
     /// Takes what one rule said about one bucket. Of two findings with one id, the lower in the
@@ -56,10 +53,7 @@ impl Outcome {
         let findings = match answer.findings {
             Ok(findings) => findings,
             Err(reason) => {
-                let known = self
-                    .failed
-                    .entry(answer.code)
-                    .or_insert_with(|| reason.clone());
+                let known = self.failed.entry(answer.code).or_insert_with(|| reason.clone());
                 if reason < *known {
                     *known = reason;
                 }
@@ -85,11 +79,7 @@ impl Outcome {
         let cited = self.findings.values().flat_map(|finding| &finding.evidence);
         let entered = entered_at(tables, &cited.map(String::as_str).collect());
         for finding in self.findings.values_mut() {
-            let newest = finding
-                .evidence
-                .iter()
-                .filter_map(|id| entered.get(id))
-                .max();
+            let newest = finding.evidence.iter().filter_map(|id| entered.get(id)).max();
             finding.date(newest.copied().unwrap_or(self.as_of));
         }
     }
@@ -153,9 +143,7 @@ impl Outcome {
 }
 
 fn false_discovery(packs: &[Pack]) -> i64 {
-    let stated = packs
-        .iter()
-        .find_map(|pack| pack.parameters.get("false_discovery_ppm"));
+    let stated = packs.iter().find_map(|pack| pack.parameters.get("false_discovery_ppm"));
     match stated.map(|parameter| &parameter.value) {
         Some(ParameterValue::Integer(ppm)) => *ppm,
         _ => FALSE_DISCOVERY_PPM,
@@ -168,12 +156,7 @@ fn tests(findings: &[Finding], q_ppm: i64) -> (Rows, BTreeSet<Digest>) {
     let mut rows = Rows::new();
     let mut tested: Vec<(i64, Digest)> = Vec::new();
     for finding in findings {
-        let number = |name: &str| {
-            finding
-                .columns
-                .get(name)
-                .and_then(serde_json::Value::as_i64)
-        };
+        let number = |name: &str| finding.columns.get(name).and_then(serde_json::Value::as_i64);
         let Some(p_ppb) = number("p_ppb") else {
             continue;
         };
@@ -197,10 +180,7 @@ fn tests(findings: &[Finding], q_ppm: i64) -> (Rows, BTreeSet<Digest>) {
         let rank = i128::try_from(rank).unwrap_or(i128::MAX);
         i128::from(p_ppb) * total <= rank * i128::from(q_ppm) * 1_000
     };
-    let held = (1..=tested.len())
-        .rev()
-        .find(|rank| holds(*rank, tested[*rank - 1].0))
-        .unwrap_or(0);
+    let held = (1..=tested.len()).rev().find(|rank| holds(*rank, tested[*rank - 1].0)).unwrap_or(0);
     let chance = tested[held..].iter().map(|(_, id)| *id).collect();
     (rows, chance)
 }

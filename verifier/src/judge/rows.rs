@@ -37,18 +37,13 @@ pub(crate) fn check_columns(header: &Header, schema: &SchemaRef) -> Result<(), S
     if let Some(missing) = REQUIRED.iter().find(|name| !has(name)) {
         return Err(format!("the query returns no column {missing}"));
     }
-    for (key, message) in [
-        ("message_en", &header.message_en),
-        ("message_zh", &header.message_zh),
-    ] {
+    for (key, message) in [("message_en", &header.message_en), ("message_zh", &header.message_zh)] {
         for piece in pieces(message) {
             if let Piece::Column(name) = piece
                 && !has(name)
                 && !RESERVED.contains(&name)
             {
-                return Err(format!(
-                    "{key} names {{{name}}}, which the query does not return"
-                ));
+                return Err(format!("{key} names {{{name}}}, which the query does not return"));
             }
         }
     }
@@ -62,19 +57,10 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Row>, RowError> {
     let anchor = texts(batch, "anchor")?;
     let evidence = list(batch, "evidence")?;
     let count = integers(batch, "evidence_count")?;
-    let (start, end) = (
-        instants(batch, "period_start")?,
-        instants(batch, "period_end")?,
-    );
-    let severity = column("severity")
-        .map(|_| texts(batch, "severity"))
-        .transpose()?;
-    let effect = column("effect")
-        .map(|_| integers(batch, "effect"))
-        .transpose()?;
-    let effect_unit = column("effect_unit")
-        .map(|_| texts(batch, "effect_unit"))
-        .transpose()?;
+    let (start, end) = (instants(batch, "period_start")?, instants(batch, "period_end")?);
+    let severity = column("severity").map(|_| texts(batch, "severity")).transpose()?;
+    let effect = column("effect").map(|_| integers(batch, "effect")).transpose()?;
+    let effect_unit = column("effect_unit").map(|_| texts(batch, "effect_unit")).transpose()?;
     let mut further: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         if !RESERVED.contains(&field.name().as_str()) {
@@ -84,18 +70,12 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Row>, RowError> {
     (0..batch.num_rows())
         .map(|row| {
             Ok(Row {
-                subject: subject[row]
-                    .clone()
-                    .ok_or(RowError::Null { column: "subject" })?,
-                anchor: anchor[row]
-                    .clone()
-                    .ok_or(RowError::Null { column: "anchor" })?,
+                subject: subject[row].clone().ok_or(RowError::Null { column: "subject" })?,
+                anchor: anchor[row].clone().ok_or(RowError::Null { column: "anchor" })?,
                 period_start: start[row],
                 period_end: end[row],
                 evidence: evidence[row].clone(),
-                evidence_count: count[row]
-                    .and_then(|count| u64::try_from(count).ok())
-                    .unwrap_or(0),
+                evidence_count: count[row].and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
                 severity: severity.as_ref().and_then(|column| column[row].clone()),
                 effect: effect.as_ref().and_then(|column| column[row]),
                 effect_unit: effect_unit.as_ref().and_then(|column| column[row].clone()),
@@ -109,16 +89,11 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Row>, RowError> {
 }
 
 fn array<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a ArrayRef, RowError> {
-    batch
-        .column_by_name(name)
-        .ok_or(RowError::Null { column: name })
+    batch.column_by_name(name).ok_or(RowError::Null { column: name })
 }
 
 fn to(name: &str, array: &ArrayRef, kind: &DataType) -> Result<ArrayRef, RowError> {
-    cast(array, kind).map_err(|source| RowError::Type {
-        column: name.to_owned(),
-        source,
-    })
+    cast(array, kind).map_err(|source| RowError::Type { column: name.to_owned(), source })
 }
 
 fn timestamps() -> DataType {
@@ -132,11 +107,7 @@ fn instants(batch: &RecordBatch, name: &'static str) -> Result<Vec<Option<Timest
 fn to_instants(name: &str, array: &ArrayRef) -> Result<Vec<Option<Timestamp>>, RowError> {
     let ms = to(name, &to(name, array, &timestamps())?, &DataType::Int64)?;
     let instant = |ms: i64| u64::try_from(ms).ok().and_then(Timestamp::try_from_unix_ms);
-    Ok(ms
-        .as_primitive::<Int64Type>()
-        .iter()
-        .map(|ms| ms.and_then(instant))
-        .collect())
+    Ok(ms.as_primitive::<Int64Type>().iter().map(|ms| ms.and_then(instant)).collect())
 }
 
 fn integers(batch: &RecordBatch, name: &'static str) -> Result<Vec<Option<i64>>, RowError> {
@@ -151,17 +122,10 @@ fn texts(batch: &RecordBatch, name: &'static str) -> Result<Vec<Option<String>>,
 fn to_texts(name: &str, array: &ArrayRef) -> Result<Vec<Option<String>>, RowError> {
     if let DataType::Timestamp(..) = array.data_type() {
         let instants = to_instants(name, array)?;
-        return Ok(instants
-            .into_iter()
-            .map(|at| at.map(|at| at.to_string()))
-            .collect());
+        return Ok(instants.into_iter().map(|at| at.map(|at| at.to_string())).collect());
     }
     let array = to(name, array, &DataType::Utf8)?;
-    Ok(array
-        .as_string::<i32>()
-        .iter()
-        .map(|text| text.map(str::to_owned))
-        .collect())
+    Ok(array.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
 }
 
 fn list(batch: &RecordBatch, name: &'static str) -> Result<Vec<Vec<String>>, RowError> {
@@ -171,40 +135,22 @@ fn list(batch: &RecordBatch, name: &'static str) -> Result<Vec<Vec<String>>, Row
 fn to_list(name: &str, array: &ArrayRef) -> Result<Vec<Vec<String>>, RowError> {
     let array = to(name, array, &DataType::new_list(DataType::Utf8, true))?;
     let texts = |texts: ArrayRef| {
-        texts
-            .as_string::<i32>()
-            .iter()
-            .flatten()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        texts.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>()
     };
-    Ok(array
-        .as_list::<i32>()
-        .iter()
-        .map(|row| row.map(texts).unwrap_or_default())
-        .collect())
+    Ok(array.as_list::<i32>().iter().map(|row| row.map(texts).unwrap_or_default()).collect())
 }
 
 /// A further column as JSON: integers as numbers, truth as such, lists as lists, else text.
 fn values(name: &str, array: &ArrayRef) -> Result<Vec<Value>, RowError> {
     Ok(match array.data_type() {
-        DataType::Boolean => array
-            .as_boolean()
-            .iter()
-            .map(|truth| truth.map_or(Value::Null, Value::Bool))
-            .collect(),
+        DataType::Boolean => {
+            array.as_boolean().iter().map(|truth| truth.map_or(Value::Null, Value::Bool)).collect()
+        }
         DataType::List(_) => to_list(name, array)?.into_iter().map(Value::from).collect(),
         kind if kind.is_integer() => {
             let array = to(name, array, &DataType::Int64)?;
-            array
-                .as_primitive::<Int64Type>()
-                .iter()
-                .map(Value::from)
-                .collect()
+            array.as_primitive::<Int64Type>().iter().map(Value::from).collect()
         }
-        _ => to_texts(name, array)?
-            .into_iter()
-            .map(Value::from)
-            .collect(),
+        _ => to_texts(name, array)?.into_iter().map(Value::from).collect(),
     })
 }

@@ -29,10 +29,7 @@ fn pack(rules: &[(&str, String)]) -> Result<Pack, PackError> {
     )]);
     for (code, text) in rules {
         let family = code[..3].to_ascii_lowercase();
-        files.insert(
-            format!("{family}/{code}-test.sql"),
-            text.replace("CODE", code),
-        );
+        files.insert(format!("{family}/{code}-test.sql"), text.replace("CODE", code));
     }
     Pack::from_files(&files)
 }
@@ -66,11 +63,7 @@ fn readings(count: u64) -> TableSet {
 }
 
 fn options() -> JudgeOptions {
-    JudgeOptions {
-        as_of: Timestamp::EPOCH,
-        memory_max: MEMORY_DEFAULT,
-        only: None,
-    }
+    JudgeOptions { as_of: Timestamp::EPOCH, memory_max: MEMORY_DEFAULT, only: None }
 }
 
 #[test]
@@ -79,15 +72,8 @@ fn a_finding_has_the_rules_word_and_the_rows_values() {
     let judged = judge.run(&readings(2), &options()).expect("judged");
     let finding = &judged.findings[1];
     assert_eq!(judged.findings.len(), 2);
-    assert_eq!(
-        (finding.subject.as_str(), finding.anchor.as_str()),
-        ("m1", "1970-01-01T00:30:00Z")
-    );
-    assert_eq!(
-        finding.severity.as_str(),
-        "warning",
-        "a row may lower, not raise"
-    );
+    assert_eq!((finding.subject.as_str(), finding.anchor.as_str()), ("m1", "1970-01-01T00:30:00Z"));
+    assert_eq!(finding.severity.as_str(), "warning", "a row may lower, not raise");
     assert_eq!((finding.evidence.len(), finding.evidence_count), (1, 7));
     assert_eq!(finding.message_en, "m1 1");
     assert_eq!(finding.expires_at.to_string(), "1970-01-11T00:30:00Z");
@@ -99,18 +85,8 @@ fn buckets_and_partitions_change_nothing() {
     let tables = readings(40);
     let whole = judge.run(&tables, &options()).expect("judged").findings;
     for buckets in [1, 2, 5, 64] {
-        let shape = Shape {
-            buckets: Some(buckets),
-            partitions: 3,
-            batch_rows: 2,
-        };
-        assert_eq!(
-            judge
-                .run_shaped(&tables, &options(), shape)
-                .expect("judged")
-                .findings,
-            whole
-        );
+        let shape = Shape { buckets: Some(buckets), partitions: 3, batch_rows: 2 };
+        assert_eq!(judge.run_shaped(&tables, &options(), shape).expect("judged").findings, whole);
     }
     assert_eq!(whole.len(), 40);
     assert_eq!(SHAPE.partitions, 1);
@@ -122,10 +98,8 @@ fn findings_expire_and_chance_is_left_out() {
     let judge = Judge::new(vec![pack(&[("TST-001", chance)]).expect("valid")]).expect("fits");
     let judged = judge.run(&readings(4), &options()).expect("judged");
     assert_eq!((judged.findings.len(), judged.tests.len()), (3, 4));
-    let late = JudgeOptions {
-        as_of: Timestamp::from_unix_ms(10 * 86_400_000 + 2_700_000),
-        ..options()
-    };
+    let late =
+        JudgeOptions { as_of: Timestamp::from_unix_ms(10 * 86_400_000 + 2_700_000), ..options() };
     let judged = judge.run(&readings(4), &late).expect("judged");
     assert_eq!((judged.findings.len(), judged.expired), (1, 2));
 }
@@ -139,15 +113,9 @@ fn a_rule_of_stage_two_reads_what_stage_one_found() {
         HEADER.replace("device", "network")
     );
     let pack = pack(&[("TST-001", each("NULL")), ("TST-002", second)]).expect("valid");
-    let judged = Judge::new(vec![pack])
-        .expect("fits")
-        .run(&readings(10), &options())
-        .expect("judged");
-    let second: Vec<_> = judged
-        .findings
-        .iter()
-        .filter(|found| found.code == "TST-002")
-        .collect();
+    let judged =
+        Judge::new(vec![pack]).expect("fits").run(&readings(10), &options()).expect("judged");
+    let second: Vec<_> = judged.findings.iter().filter(|found| found.code == "TST-002").collect();
     assert_eq!(second.len(), 5);
     assert!(second.iter().all(|found| found.evidence_count == 2));
 }
@@ -187,10 +155,7 @@ fn a_rule_that_lacks_a_column_or_a_key_is_refused() {
         ("[\"none\"]", "[]"),
         ("amount AS n", "now() AS n"),
     ] {
-        assert!(
-            pack_of(each("NULL").replacen(from, to, 1)).is_err(),
-            "{from} -> {to}"
-        );
+        assert!(pack_of(each("NULL").replacen(from, to, 1)).is_err(), "{from} -> {to}");
     }
     assert!(pack(&[("TST-1", each("NULL"))]).is_err());
 }

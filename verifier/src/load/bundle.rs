@@ -40,10 +40,7 @@ pub fn read(
     file: Option<usize>,
     evidence: &mut Evidence,
 ) -> Result<(), LoadError> {
-    let wrong = |source: BundleError| LoadError::Bundle {
-        path: name.to_owned(),
-        source,
-    };
+    let wrong = |source: BundleError| LoadError::Bundle { path: name.to_owned(), source };
     let (mut reader, mut held, mut taken) = (Reader::default(), Vec::new(), 0u64);
     let mut start = 0;
     loop {
@@ -81,25 +78,11 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
     };
     match item {
         Item::Checkpoint(note) => match origin_of(&note) {
-            Ok(origin) => evidence
-                .logs
-                .entry(origin)
-                .or_default()
-                .checkpoints
-                .push(note),
+            Ok(origin) => evidence.logs.entry(origin).or_default().checkpoints.push(note),
             Err(detail) => evidence.defects.push(flaw(DefectKind::BadProof, detail)),
         },
-        Item::Entries {
-            origin,
-            first,
-            entries,
-        } => {
-            evidence
-                .logs
-                .entry(origin)
-                .or_default()
-                .entries
-                .insert(first, entries);
+        Item::Entries { origin, first, entries } => {
+            evidence.logs.entry(origin).or_default().entries.insert(first, entries);
         }
         Item::Identity(body) | Item::Body(body) => {
             let id = ContentId::of(&body);
@@ -124,20 +107,10 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
 
 fn origin_of(note: &[u8]) -> Result<String, String> {
     let note = SignedNote::parse(note).map_err(|error| error.to_string())?;
-    note.checkpoint()
-        .map(|checkpoint| checkpoint.origin)
-        .map_err(|error| error.to_string())
+    note.checkpoint().map(|checkpoint| checkpoint.origin).map_err(|error| error.to_string())
 }
 
 fn flaw(kind: DefectKind, detail: String) -> Defect {
     let subject = "bundle".to_owned();
-    Defect {
-        log: None,
-        entry: None,
-        kind,
-        subject,
-        cites: Vec::new(),
-        detail,
-        at: None,
-    }
+    Defect { log: None, entry: None, kind, subject, cites: Vec::new(), detail, at: None }
 }

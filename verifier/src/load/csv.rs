@@ -70,11 +70,7 @@ pub enum CsvError {
 }
 
 fn list(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads the rows of `table` into `tables` and tells in `source` what became of them.
@@ -86,10 +82,7 @@ pub fn read(
     source: &mut Source,
     tables: &mut TableSet,
 ) -> Result<(), CsvError> {
-    let limited = Limited {
-        input,
-        left: ROW_BYTES_MAX,
-    };
+    let limited = Limited { input, left: ROW_BYTES_MAX };
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .has_headers(false)
@@ -103,10 +96,7 @@ pub fn read(
     let header = Header::parse(table, &record, source)?;
     let mut builder = Builder::new(table);
     while next(&mut reader, &mut record)? {
-        if record
-            .iter()
-            .all(|cell| cell.iter().all(u8::is_ascii_whitespace))
-        {
+        if record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace)) {
             continue;
         }
         source.rows_read += 1;
@@ -138,9 +128,7 @@ fn next<R: Read>(
 ) -> Result<bool, CsvError> {
     reader.get_mut().left = ROW_BYTES_MAX;
     let line = reader.position().line();
-    reader
-        .read_byte_record(record)
-        .map_err(|source| CsvError::Read { line, source })
+    reader.read_byte_record(record).map_err(|source| CsvError::Read { line, source })
 }
 
 /// Stops a row that never ends, such as one with an unclosed quote, before it fills the memory.
@@ -180,17 +168,11 @@ impl Header {
         let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
             if !name.is_empty() && !seen.insert(name.as_str()) {
-                return Err(CsvError::Twice {
-                    name: name.clone(),
-                    number: index + 1,
-                });
+                return Err(CsvError::Twice { name: name.clone(), number: index + 1 });
             }
         }
         let place = |column: &Column| names.iter().position(|name| name == column.name);
-        let columns: Vec<_> = table
-            .all_columns()
-            .map(|column| (column, place(column)))
-            .collect();
+        let columns: Vec<_> = table.all_columns().map(|column| (column, place(column))).collect();
         let missing: Vec<_> = columns
             .iter()
             .filter(|(column, place)| column.required_in_csv && place.is_none())
@@ -203,11 +185,7 @@ impl Header {
                     advice: "export the sheet as comma-separated values",
                 });
             }
-            return Err(CsvError::Missing {
-                table: table.name,
-                missing,
-                found: names,
-            });
+            return Err(CsvError::Missing { table: table.name, missing, found: names });
         }
         let unknown = names.iter().filter(|name| table.position(name).is_none());
         source.columns_ignored = unknown.cloned().collect();
@@ -232,9 +210,7 @@ impl Header {
         self.columns
             .iter()
             .map(|(column, place)| {
-                let bytes = place
-                    .and_then(|place| record.get(place))
-                    .unwrap_or_default();
+                let bytes = place.and_then(|place| record.get(place)).unwrap_or_default();
                 let cell = cell(column, bytes).map_err(|(reason, advice)| RowFault {
                     line,
                     column: column.name.to_owned(),
@@ -296,10 +272,7 @@ fn cell(column: &Column, bytes: &[u8]) -> Result<Cell, CellFault> {
     }
     if is_scientific(trimmed) {
         return Err((
-            format!(
-                "`{}` was shortened by a spreadsheet, digits are lost",
-                shown(trimmed)
-            ),
+            format!("`{}` was shortened by a spreadsheet, digits are lost", shown(trimmed)),
             "format the column as text (or as a number without decimals) in the original and \
              export again",
         ));
@@ -309,11 +282,9 @@ fn cell(column: &Column, bytes: &[u8]) -> Result<Cell, CellFault> {
         ColumnType::Integer => integer(trimmed),
         ColumnType::Bool => boolean(trimmed),
         ColumnType::Instant => instant(trimmed),
-        ColumnType::TextList => Ok(Cell::List(
-            text.split(LIST_SEPARATOR)
-                .map(|part| part.trim().to_owned())
-                .collect(),
-        )),
+        ColumnType::TextList => {
+            Ok(Cell::List(text.split(LIST_SEPARATOR).map(|part| part.trim().to_owned()).collect()))
+        }
     }
 }
 
@@ -339,10 +310,7 @@ fn integer(text: &str) -> Result<Cell, CellFault> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Cell::Integer).map_err(|_| {
-            (
-                format!("`{}` does not fit 64 bits", shown(text)),
-                "check the unit and the digits",
-            )
+            (format!("`{}` does not fit 64 bits", shown(text)), "check the unit and the digits")
         });
     }
     let advice = if text.contains(['.', ',']) {
@@ -358,10 +326,7 @@ fn boolean(text: &str) -> Result<Cell, CellFault> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" => Ok(Cell::Bool(true)),
         "false" | "0" => Ok(Cell::Bool(false)),
-        _ => Err((
-            format!("`{}` is neither true nor false", shown(text)),
-            "write true or false",
-        )),
+        _ => Err((format!("`{}` is neither true nor false", shown(text)), "write true or false")),
     }
 }
 
@@ -397,11 +362,7 @@ mod tests {
     /// The one row's fault, as the report prints it.
     fn fault(row: &str) -> String {
         let (source, _) = read_text(format!("{HEADER}\n{row}\n")).unwrap();
-        assert_eq!(
-            (source.rows_read, source.rows_used, source.rows_refused),
-            (1, 0, 1),
-            "{row}"
-        );
+        assert_eq!((source.rows_read, source.rows_used, source.rows_refused), (1, 0, 1), "{row}");
         source.faults[0].to_string()
     }
 
@@ -411,17 +372,9 @@ mod tests {
             7,\"a, b\",0042,Wh,2026-03-01T00:15:00+08:00,electricity,900\r\n\r\n";
         let (source, tables) = read_text(text).unwrap();
         assert_eq!(source.columns_ignored, ["note"]);
-        assert_eq!(
-            (source.rows_read, source.rows_used, source.rows_refused),
-            (1, 1, 0)
-        );
+        assert_eq!((source.rows_read, source.rows_used, source.rows_refused), (1, 1, 0));
         let batch = &tables.get("meter_readings")[0];
-        let text = |name| {
-            crate::table::texts(batch, name)
-                .unwrap()
-                .value(0)
-                .to_owned()
-        };
+        let text = |name| crate::table::texts(batch, name).unwrap().value(0).to_owned();
         assert_eq!(text("device"), "0042"); // leading zeros stay
         assert_eq!(text("content_id"), "file:ab#1");
         assert_eq!(batch.column_by_name("register").unwrap().null_count(), 1);
@@ -431,14 +384,8 @@ mod tests {
     fn each_bad_cell_is_refused_with_line_column_and_remedy() {
         let at = "2026-03-01T00:15:00Z";
         for (row, wanted) in [
-            (
-                format!("d,electricity,Wh,{at},900,4.9E+12,"),
-                ["line 2, column amount", "as text"],
-            ),
-            (
-                format!("6.9E+12,electricity,Wh,{at},900,1,"),
-                ["column device", "as text"],
-            ),
+            (format!("d,electricity,Wh,{at},900,4.9E+12,"), ["line 2, column amount", "as text"]),
+            (format!("6.9E+12,electricity,Wh,{at},900,1,"), ["column device", "as text"]),
             (
                 format!("d,electricity,Wh,{at},900,1.5,"),
                 ["column amount", "whole numbers of the base"],
@@ -451,36 +398,15 @@ mod tests {
                 format!("d,electricity,Wh,{at},900,99999999999999999999,"),
                 ["column amount", "64 bits"],
             ),
-            (
-                format!("d,electricity,Wh,{at},900,one,"),
-                ["column amount", "whole number"],
-            ),
-            (
-                format!("d,electricity,Wh,{at},900,,"),
-                ["column amount", "fill it in"],
-            ),
-            (
-                format!("d,electricity,Wh,{at},900,1"),
-                ["column 7", "double quotes"],
-            ),
-            (
-                "d,electricity,Wh,2026-03-01T00:15:00,900,1,".to_owned(),
-                ["read_at", "any zone"],
-            ),
-            (
-                "d,electricity,Wh,2026-13-01T00:15:00Z,900,1,".to_owned(),
-                ["read_at", "+08:00"],
-            ),
-            (
-                "d,electricity,Wh,1.3.2026,900,1,".to_owned(),
-                ["read_at", "+08:00"],
-            ),
+            (format!("d,electricity,Wh,{at},900,one,"), ["column amount", "whole number"]),
+            (format!("d,electricity,Wh,{at},900,,"), ["column amount", "fill it in"]),
+            (format!("d,electricity,Wh,{at},900,1"), ["column 7", "double quotes"]),
+            ("d,electricity,Wh,2026-03-01T00:15:00,900,1,".to_owned(), ["read_at", "any zone"]),
+            ("d,electricity,Wh,2026-13-01T00:15:00Z,900,1,".to_owned(), ["read_at", "+08:00"]),
+            ("d,electricity,Wh,1.3.2026,900,1,".to_owned(), ["read_at", "+08:00"]),
         ] {
             let found = fault(&row);
-            assert!(
-                wanted.iter().all(|part| found.contains(part)),
-                "{row}: {found}"
-            );
+            assert!(wanted.iter().all(|part| found.contains(part)), "{row}: {found}");
         }
     }
 
@@ -500,37 +426,16 @@ mod tests {
     #[test]
     fn files_that_are_no_such_table_are_refused_whole() {
         assert!(matches!(read_text(""), Err(CsvError::Empty)));
-        assert!(matches!(
-            read_text("device,amount\n1,2\n"),
-            Err(CsvError::Missing { .. })
-        ));
-        assert!(matches!(
-            read_text("device,device\n"),
-            Err(CsvError::Twice { number: 2, .. })
-        ));
-        assert!(matches!(
-            read_text("device;amount;unit\n"),
-            Err(CsvError::Encoding { .. })
-        ));
-        assert!(matches!(
-            read_text(b"\xff\xfed\0e\0"),
-            Err(CsvError::Encoding { .. })
-        ));
-        assert!(matches!(
-            read_text(b"PK\x03\x04 and so on"),
-            Err(CsvError::Encoding { .. })
-        ));
-        assert!(matches!(
-            read_text(b"ger\xe4t,amount\n"),
-            Err(CsvError::Encoding { .. })
-        ));
+        assert!(matches!(read_text("device,amount\n1,2\n"), Err(CsvError::Missing { .. })));
+        assert!(matches!(read_text("device,device\n"), Err(CsvError::Twice { number: 2, .. })));
+        assert!(matches!(read_text("device;amount;unit\n"), Err(CsvError::Encoding { .. })));
+        assert!(matches!(read_text(b"\xff\xfed\0e\0"), Err(CsvError::Encoding { .. })));
+        assert!(matches!(read_text(b"PK\x03\x04 and so on"), Err(CsvError::Encoding { .. })));
+        assert!(matches!(read_text(b"ger\xe4t,amount\n"), Err(CsvError::Encoding { .. })));
         let open = format!("{HEADER}\n\"{}", "x".repeat(2 * ROW_BYTES_MAX));
         assert!(matches!(read_text(open), Err(CsvError::Read { .. })));
-        let bad = [
-            HEADER.as_bytes(),
-            b"\nd\xff,electricity,Wh,2026-03-01T00:15:00Z,900,1,\n",
-        ]
-        .concat();
+        let bad =
+            [HEADER.as_bytes(), b"\nd\xff,electricity,Wh,2026-03-01T00:15:00Z,900,1,\n"].concat();
         assert!(read_text(bad).unwrap().0.faults[0].advice.contains("UTF-8"));
     }
 }

@@ -50,11 +50,7 @@ pub fn recognise(path: &Path) -> Option<Folder> {
 fn configured_data(dir: &Dir) -> Option<Data> {
     let config: toml::Table = fs::read_to_string(dir.config()).ok()?.parse().ok()?;
     let data = Path::new(config.get("data")?.as_str()?).to_owned();
-    Some(Data::new(if data.is_absolute() {
-        data
-    } else {
-        dir.path().join(data)
-    }))
+    Some(Data::new(if data.is_absolute() { data } else { dir.path().join(data) }))
 }
 
 /// Reads the network file of DIR.
@@ -87,9 +83,7 @@ fn read_log(data: &Data, own: bool, evidence: &mut Evidence) -> Result<(), LoadE
     if !path.is_file() {
         if own && data.log().is_dir() && has_tiles(data) {
             let detail = "the log has tiles but no checkpoint".to_owned();
-            evidence
-                .defects
-                .push(flaw(DefectKind::BadProof, &path, detail));
+            evidence.defects.push(flaw(DefectKind::BadProof, &path, detail));
         }
         return Ok(());
     }
@@ -100,9 +94,7 @@ fn read_log(data: &Data, own: bool, evidence: &mut Evidence) -> Result<(), LoadE
     let checkpoint = match checkpoint {
         Ok(checkpoint) => checkpoint,
         Err(detail) => {
-            evidence
-                .defects
-                .push(flaw(DefectKind::BadProof, &path, detail));
+            evidence.defects.push(flaw(DefectKind::BadProof, &path, detail));
             return Ok(());
         }
     };
@@ -135,9 +127,7 @@ fn read_history(
             frame::Piece::Record { content, .. } => log.checkpoints.push(content.to_vec()),
             frame::Piece::Damaged { at, end } => {
                 let detail = format!("bytes {at} to {end} are damaged");
-                evidence
-                    .defects
-                    .push(flaw(DefectKind::BadProof, &path, detail));
+                evidence.defects.push(flaw(DefectKind::BadProof, &path, detail));
             }
             // A crash while appending: the checkpoint itself is in its own file.
             frame::Piece::Torn { .. } => {}
@@ -167,9 +157,7 @@ fn read_tiles(
                 }
                 Err(detail) => {
                     let file = data.tile(&path.to_string());
-                    evidence
-                        .defects
-                        .push(flaw(DefectKind::BadProof, &file, detail));
+                    evidence.defects.push(flaw(DefectKind::BadProof, &file, detail));
                 }
             },
         }
@@ -181,10 +169,7 @@ fn entries(file: &[u8], width: u16) -> Result<Vec<Entry>, String> {
     let parsed = tile::parse_entries(file).map_err(|error| error.to_string())?;
     let width = usize::from(width);
     if parsed.len() < width {
-        return Err(format!(
-            "{} entries where the tree has {width}",
-            parsed.len()
-        ));
+        return Err(format!("{} entries where the tree has {width}", parsed.len()));
     }
     let entries = parsed[..width].iter().enumerate().map(|(at, entry)| {
         Entry::parse(entry).map_err(|error| format!("entry {at} of the bundle: {error}"))
@@ -216,13 +201,7 @@ fn read_tile(data: &Data, path: TilePath) -> Result<Option<Vec<u8>>, LoadError> 
 fn wider_part(exact: &Path, width: u16) -> Option<PathBuf> {
     let parts = exact.parent()?;
     let widths = fs::read_dir(parts).ok()?.filter_map(|entry| {
-        entry
-            .ok()?
-            .file_name()
-            .to_str()?
-            .parse::<u16>()
-            .ok()
-            .filter(|wider| width < *wider)
+        entry.ok()?.file_name().to_str()?.parse::<u16>().ok().filter(|wider| width < *wider)
     });
     Some(parts.join(widths.min()?.to_string()))
 }
@@ -233,10 +212,7 @@ fn read_packs(data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
         return Ok(());
     }
     for path in sorted_paths(&folder)? {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if Data::pack_number(name).is_some() {
             read_pack(&path, evidence)?;
         }
@@ -253,20 +229,14 @@ fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
             pack::Piece::Record(record) if record.erased => evidence.bodies.add_erased(record.id),
             pack::Piece::Record(record) => {
                 let offset = (record.at + pack::HEAD_BYTES) as u64;
-                evidence
-                    .bodies
-                    .add_in_file(record.id, file, offset, record.body.len());
+                evidence.bodies.add_in_file(record.id, file, offset, record.body.len());
             }
             pack::Piece::Damaged { at, end } => {
                 let detail = format!("bytes {at} to {end} are damaged");
-                evidence
-                    .defects
-                    .push(flaw(DefectKind::BadBody, path, detail));
+                evidence.defects.push(flaw(DefectKind::BadBody, path, detail));
             }
             pack::Piece::Torn { at } => {
-                evidence
-                    .torn
-                    .push(format!("{} from byte {at}", path.display()));
+                evidence.torn.push(format!("{} from byte {at}", path.display()));
             }
         }
     }
@@ -275,29 +245,15 @@ fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
 
 /// A defect of a file, not yet of anything it says.
 fn flaw(kind: DefectKind, path: &Path, detail: String) -> Defect {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let detail = format!("{}: {detail}", path.display());
-    Defect {
-        log: None,
-        entry: None,
-        kind,
-        subject: name,
-        cites: Vec::new(),
-        detail,
-        at: None,
-    }
+    Defect { log: None, entry: None, kind, subject: name, cites: Vec::new(), detail, at: None }
 }
 
 /// The paths in a folder, in the order of their names.
 pub fn sorted_paths(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let list = || -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect()
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
     let mut paths = list().map_err(|source| LoadError::io(folder, source))?;
     paths.sort();
@@ -308,11 +264,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
     let fail = |source| LoadError::io(path, source);
     let bytes = fs::metadata(path).map_err(fail)?.len();
     if FILE_BYTES_MAX < bytes {
-        return Err(LoadError::TooLong {
-            path: path.to_owned(),
-            bytes,
-            limit: FILE_BYTES_MAX,
-        });
+        return Err(LoadError::TooLong { path: path.to_owned(), bytes, limit: FILE_BYTES_MAX });
     }
     fs::read(path).map_err(fail)
 }

@@ -54,25 +54,14 @@ pub fn read(
     tables: &mut TableSet,
 ) -> Result<(), ParquetFault> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    let names = builder
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.name().clone());
-    source.columns_ignored = names
-        .filter(|name| table.position(name).is_none())
-        .collect();
+    let names = builder.schema().fields().iter().map(|field| field.name().clone());
+    source.columns_ignored = names.filter(|name| table.position(name).is_none()).collect();
     for batch in builder.with_batch_size(BATCH_ROWS_MAX).build()? {
         let batch = batch?;
         let rows = batch.num_rows();
-        let columns = table
-            .all_columns()
-            .map(|column| convert(column, &batch, source));
+        let columns = table.all_columns().map(|column| convert(column, &batch, source));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        tables.push(
-            table.name,
-            RecordBatch::try_new(table::schema(table), columns)?,
-        );
+        tables.push(table.name, RecordBatch::try_new(table::schema(table), columns)?);
         source.rows_read += rows as u64;
         source.rows_used += rows as u64;
     }
@@ -94,17 +83,11 @@ fn convert(
         }
         return Ok(new_null_array(&wanted, batch.num_rows()));
     };
-    let zoned = !matches!(
-        found.data_type(),
-        DataType::Timestamp(_, None) | DataType::Date32
-    );
+    let zoned = !matches!(found.data_type(), DataType::Timestamp(_, None) | DataType::Date32);
     if column.kind == ColumnType::Instant && !zoned {
         return Err(ParquetFault::Zone { name: column.name });
     }
-    let exact = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
     let cast = cast_with_options(found, &wanted, &exact)?;
     if column.required_in_csv && 0 < cast.null_count() {
         return Err(ParquetFault::Null { name: column.name });

@@ -42,9 +42,7 @@ pub(super) fn parse(
     defects: &mut Vec<Defect>,
 ) -> Vec<Parsed> {
     let places = logs.iter().enumerate().flat_map(|(number, log)| {
-        log.entries
-            .iter()
-            .map(move |(index, entry)| (number, *index, *entry))
+        log.entries.iter().map(move |(index, entry)| (number, *index, *entry))
     });
     let read = super::on_all_cores(places.collect(), |(log, index, entry)| {
         (log, index, entry, read_one(evidence, &entry))
@@ -69,11 +67,7 @@ pub(super) fn parse(
                 defects.push(log.defect_at(index, DefectKind::BadAudience, entry.id, detail));
             }
         }
-        parsed.push(Parsed {
-            log: number,
-            entry: index,
-            envelope,
-        });
+        parsed.push(Parsed { log: number, entry: index, envelope });
     }
     parsed
 }
@@ -86,11 +80,7 @@ fn read_one(evidence: &Evidence, entry: &Entry) -> Result<Option<Box<Envelope>>,
     };
     let envelope = Envelope::parse(&body).map_err(|error| chain(&error))?;
     if envelope.id() != entry.id {
-        return Err(format!(
-            "the body stored as {} is that of {}",
-            entry.id,
-            envelope.id()
-        ));
+        return Err(format!("the body stored as {} is that of {}", entry.id, envelope.id()));
     }
     Ok(Some(Box::new(envelope)))
 }
@@ -155,26 +145,17 @@ pub(super) fn verify(
         time: time_of(logs, (log, entry)),
         attestation,
     };
-    Stood {
-        attestations: verified.into_iter().map(proven).collect(),
-        history,
-        held,
-    }
+    Stood { attestations: verified.into_iter().map(proven).collect(), history, held }
 }
 
 type Place = (usize, u64);
 
 const fn brings_keys(kind: KindName) -> bool {
-    matches!(
-        kind,
-        KindName::Genesis | KindName::Organisation | KindName::Key | KindName::Device
-    )
+    matches!(kind, KindName::Genesis | KindName::Organisation | KindName::Key | KindName::Device)
 }
 
 fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {
-    let entry = logs[log]
-        .entry(index)
-        .expect("only entries at hand have a place");
+    let entry = logs[log].entry(index).expect("only entries at hand have a place");
     logs[log].time(index, entry)
 }
 
@@ -238,12 +219,8 @@ fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<Ver
     if let Some(member) = root.network().member_of_origin(origin) {
         return Some(member.log_key.clone());
     }
-    let mut nodes = history
-        .organisations()
-        .filter_map(|(_, record)| record.node.as_ref());
-    nodes
-        .find(|node| node.origin == origin)
-        .map(|node| node.log.clone())
+    let mut nodes = history.organisations().filter_map(|(_, record)| record.node.as_ref());
+    nodes.find(|node| node.origin == origin).map(|node| node.log.clone())
 }
 
 pub(super) fn kind_of(refusal: &Refusal) -> DefectKind {

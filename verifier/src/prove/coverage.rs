@@ -44,15 +44,9 @@ fn whole(number: usize, log: &LogState, held: &BTreeSet<(usize, u64)>) -> Option
 /// Nobody can know whose a missing body is, so each row counts all that the log lacks.
 fn by_issuer(whole: &Coverage, attestations: &[ProvenAttestation]) -> Vec<Coverage> {
     let mut groups: BTreeMap<(String, KindName), u64> = BTreeMap::new();
-    for proven in attestations
-        .iter()
-        .filter(|proven| proven.origin == whole.log)
-    {
+    for proven in attestations.iter().filter(|proven| proven.origin == whole.log) {
         let attestation = &proven.attestation;
-        let key = (
-            attestation.claims().iss.to_string(),
-            attestation.body().kind(),
-        );
+        let key = (attestation.claims().iss.to_string(), attestation.body().kind());
         *groups.entry(key).or_default() += 1;
     }
     let row = |((issuer, kind), bodies_held)| Coverage {

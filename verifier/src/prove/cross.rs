@@ -41,27 +41,22 @@ pub(super) fn receipts(
     defects: &mut Vec<Defect>,
 ) -> Vec<ProvenAttestation> {
     let mut proven = Vec::new();
-    for (id, receipt) in evidence
-        .receipts
-        .iter()
-        .flat_map(|(id, all)| all.iter().map(move |one| (*id, one)))
+    for (id, receipt) in
+        evidence.receipts.iter().flat_map(|(id, all)| all.iter().map(move |one| (*id, one)))
     {
         match check_receipt(id, receipt, logs, policies) {
             Ok((log, recorded)) => match log.entry(recorded.index) {
                 Some(entry) if *entry == recorded.entry => {}
                 Some(_) => {
-                    let detail = format!(
-                        "the receipt says entry {}, which is another",
-                        recorded.index
-                    );
+                    let detail =
+                        format!("the receipt says entry {}, which is another", recorded.index);
                     defects.push(log.defect_at(recorded.index, DefectKind::BadProof, id, detail));
                 }
                 None => match by_receipt(evidence, log, &recorded, history) {
                     Ok(attestation) => proven.extend(attestation),
-                    Err((kind, detail)) => defects.push(Defect {
-                        cites: vec![id],
-                        ..log.defect(kind, detail)
-                    }),
+                    Err((kind, detail)) => {
+                        defects.push(Defect { cites: vec![id], ..log.defect(kind, detail) })
+                    }
                 },
             },
             Err(detail) => defects.push(Defect {
@@ -85,15 +80,9 @@ fn check_receipt<'a>(
     policies: &Policies,
 ) -> Result<(&'a LogState, Recorded), String> {
     let receipt = Receipt::parse(receipt).map_err(|error| chain(&error))?;
-    let of = |log: &&LogState| {
-        log.key
-            .as_ref()
-            .is_some_and(|key| key.key().id() == receipt.signer())
-    };
-    let log = logs
-        .iter()
-        .find(of)
-        .ok_or("the receipt is of a log that is not at hand")?;
+    let of =
+        |log: &&LogState| log.key.as_ref().is_some_and(|key| key.key().id() == receipt.signer());
+    let log = logs.iter().find(of).ok_or("the receipt is of a log that is not at hand")?;
     let key = log.key.as_ref().ok_or("the key of the log is not known")?;
     let mut last = String::new();
     for policy in policies.all() {
@@ -111,9 +100,7 @@ fn by_receipt(
     recorded: &Recorded,
     history: &KeyHistory,
 ) -> Result<Option<ProvenAttestation>, (DefectKind, String)> {
-    let Entry {
-        id, admitted_at, ..
-    } = recorded.entry;
+    let Entry { id, admitted_at, .. } = recorded.entry;
     let body = match evidence.bodies.get(&id) {
         Ok(Held::Bytes(body)) => body,
         _ => return Ok(None),
@@ -123,16 +110,10 @@ fn by_receipt(
         QuorumTime::Unwitnessed => EntryTime::at(admitted_at),
     };
     let envelope = Envelope::parse(&body).map_err(|error| (DefectKind::BadBody, chain(&error)))?;
-    let attestation = envelope
-        .verify(history, time)
-        .map_err(|refusal| (kind_of(&refusal), chain(&refusal)))?;
+    let attestation =
+        envelope.verify(history, time).map_err(|refusal| (kind_of(&refusal), chain(&refusal)))?;
     let (origin, entry) = (log.origin.clone(), recorded.index);
-    Ok(Some(ProvenAttestation {
-        origin,
-        entry,
-        time,
-        attestation,
-    }))
+    Ok(Some(ProvenAttestation { origin, entry, time, attestation }))
 }
 
 /// Keeps each content id once, where the lowest (log, entry) has it.
@@ -182,21 +163,14 @@ pub(super) fn chains(attestations: &[ProvenAttestation], defects: &mut Vec<Defec
             (proven.attestation.body(), &proven.attestation.claims().sub)
         {
             let batches = devices.entry(device).or_default();
-            batches
-                .entry(readings.sequence)
-                .or_default()
-                .push((proven, readings));
+            batches.entry(readings.sequence).or_default().push((proven, readings));
         }
     }
     for batches in devices.values() {
         for (sequence, batch) in batches {
-            let before = sequence
-                .checked_sub(1)
-                .and_then(|before| batches.get(&before));
+            let before = sequence.checked_sub(1).and_then(|before| batches.get(&before));
             let before = before.map(|all| {
-                all.iter()
-                    .map(|(proven, _)| proven.attestation.id())
-                    .collect::<BTreeSet<_>>()
+                all.iter().map(|(proven, _)| proven.attestation.id()).collect::<BTreeSet<_>>()
             });
             for (proven, readings) in batch {
                 let holds = match (&before, readings.previous) {
@@ -226,16 +200,9 @@ pub(super) fn citations(
 ) {
     let known: BTreeSet<&ContentId> = evidence.bodies.ids().collect();
     for log in logs.iter().filter(|log| log.whole) {
-        for (index, entry) in log
-            .entries
-            .iter()
-            .filter(|(_, entry)| !known.contains(&entry.id))
-        {
+        for (index, entry) in log.entries.iter().filter(|(_, entry)| !known.contains(&entry.id)) {
             let (kind, detail) = match evidence.torn.is_empty() {
-                true => (
-                    DefectKind::Withheld,
-                    format!("the body of entry {index} is missing"),
-                ),
+                true => (DefectKind::Withheld, format!("the body of entry {index} is missing")),
                 false => (
                     DefectKind::BadBody,
                     format!(
@@ -267,9 +234,7 @@ pub(super) fn unlogged(
     defects: &mut Vec<Defect>,
 ) {
     let proven = attestations.iter().map(|proven| proven.attestation.id());
-    let entries = logs
-        .iter()
-        .flat_map(|log| log.entries.iter().map(|(_, entry)| entry.id));
+    let entries = logs.iter().flat_map(|log| log.entries.iter().map(|(_, entry)| entry.id));
     let logged: BTreeSet<ContentId> = proven.chain(entries).collect();
     for id in evidence.carried.difference(&logged) {
         defects.push(Defect {
@@ -287,10 +252,7 @@ pub(super) fn unlogged(
 /// Remarks for the reader.
 pub(super) fn notes(attestations: &[ProvenAttestation]) -> Vec<String> {
     let mut in_doubt = super::Counts::new();
-    for proven in attestations
-        .iter()
-        .filter(|proven| proven.attestation.in_doubt())
-    {
+    for proven in attestations.iter().filter(|proven| proven.attestation.in_doubt()) {
         *in_doubt.entry(proven.origin.clone()).or_default() += 1;
     }
     let note = |(origin, count)| {

@@ -70,17 +70,12 @@ impl LogState {
 
     /// The size of the newest checkpoint.
     pub(super) fn size(&self) -> u64 {
-        self.notes
-            .last()
-            .map_or(0, |(_, checkpoint)| checkpoint.size)
+        self.notes.last().map_or(0, |(_, checkpoint)| checkpoint.size)
     }
 
     /// The entry at this index, if it is at hand.
     pub(super) fn entry(&self, index: u64) -> Option<&Entry> {
-        let place = self
-            .entries
-            .binary_search_by_key(&index, |(index, _)| *index)
-            .ok()?;
+        let place = self.entries.binary_search_by_key(&index, |(index, _)| *index).ok()?;
         Some(&self.entries[place].1)
     }
 
@@ -105,12 +100,7 @@ impl LogState {
     ) -> Defect {
         let at = self.entry(index).map(|entry| self.time(index, entry).hi);
         let defect = self.defect(kind, detail);
-        Defect {
-            entry: Some(index),
-            cites: vec![id],
-            at,
-            ..defect
-        }
+        Defect { entry: Some(index), cites: vec![id], at, ..defect }
     }
 
     fn read_notes(&mut self, checkpoints: &[Vec<u8>], defects: &mut Vec<Defect>) {
@@ -212,12 +202,7 @@ impl LogState {
             levels.push(above);
         }
         for (name, bytes) in tiles {
-            let Ok(TilePath::Hashes {
-                level,
-                index,
-                width,
-            }) = name.parse()
-            else {
+            let Ok(TilePath::Hashes { level, index, width }) = name.parse() else {
                 continue;
             };
             let first =
@@ -227,10 +212,7 @@ impl LogState {
             let found = tile::parse_hashes(bytes, width);
             if wanted.is_none() || wanted != found.as_deref() {
                 let differs = wanted.zip(found).and_then(|(wanted, found)| {
-                    wanted
-                        .iter()
-                        .zip(&found)
-                        .position(|(wanted, found)| wanted != found)
+                    wanted.iter().zip(&found).position(|(wanted, found)| wanted != found)
                 });
                 let place =
                     differs.map_or(String::new(), |at| format!(" from hash {}", first + at));
@@ -282,10 +264,7 @@ impl LogState {
                     defects.push(self.defect(DefectKind::BadSignature, detail));
                 }
             }
-            let last = checkpoint
-                .size
-                .checked_sub(1)
-                .and_then(|last| self.entry(last));
+            let last = checkpoint.size.checked_sub(1).and_then(|last| self.entry(last));
             let admitted_at = last.map_or(Timestamp::EPOCH, |entry| entry.admitted_at);
             let (at, witnessed) = match policies.quorum(note, admitted_at) {
                 Some(QuorumTime::At(at)) => (at, true),
@@ -297,16 +276,7 @@ impl LogState {
             if !self.roots_hold.contains(&(size, root)) {
                 continue;
             }
-            add_dated(
-                &mut dated,
-                Dated {
-                    size,
-                    root,
-                    at,
-                    witnessed,
-                    lo: Timestamp::EPOCH,
-                },
-            );
+            add_dated(&mut dated, Dated { size, root, at, witnessed, lo: Timestamp::EPOCH });
         }
         let signed = !self.notes.is_empty();
         if signed && !vouched {
@@ -324,20 +294,14 @@ impl LogState {
 
     /// True if entries of this log prove what they hold.
     pub(super) fn proves(&self, index: u64) -> bool {
-        self.newest_dated()
-            .is_some_and(|newest| index < newest.size)
+        self.newest_dated().is_some_and(|newest| index < newest.size)
     }
 
     /// The time interval of an entry.
     pub(super) fn time(&self, index: u64, entry: &Entry) -> EntryTime {
         let dated = self.dated.as_deref().unwrap_or_default();
         match dated.get(dated.partition_point(|checkpoint| checkpoint.size <= index)) {
-            Some(Dated {
-                witnessed: true,
-                at,
-                lo,
-                ..
-            }) => EntryTime::cosigned(*lo.min(at), *at),
+            Some(Dated { witnessed: true, at, lo, .. }) => EntryTime::cosigned(*lo.min(at), *at),
             _ => EntryTime::at(entry.admitted_at),
         }
     }
@@ -359,18 +323,13 @@ fn add_dated(dated: &mut Vec<Dated>, next: Dated) {
     if let Some(last) = dated.last_mut().filter(|last| last.size == next.size) {
         let better = (next.witnessed, std::cmp::Reverse(next.at));
         if (last.witnessed, std::cmp::Reverse(last.at)) < better {
-            *last = Dated {
-                lo: last.lo,
-                ..next
-            };
+            *last = Dated { lo: last.lo, ..next };
         }
         return;
     }
-    let lo = dated
-        .last()
-        .map_or(Timestamp::EPOCH, |last| match last.witnessed {
-            true => last.lo.max(last.at),
-            false => last.lo,
-        });
+    let lo = dated.last().map_or(Timestamp::EPOCH, |last| match last.witnessed {
+        true => last.lo.max(last.at),
+        false => last.lo,
+    });
     dated.push(Dated { lo, ..next });
 }

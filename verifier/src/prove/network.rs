@@ -18,10 +18,7 @@ const POLICY_CHANGE_MS_MAX: i64 = 10 * 60 * 1000;
 /// The network file that everything else is proved from: the newest that follows from the one the
 /// caller trusts. One that came in a bundle is believed only where there is no such.
 pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Option<NetworkFile> {
-    let files = evidence
-        .networks_trusted
-        .iter()
-        .chain(&evidence.networks_carried);
+    let files = evidence.networks_trusted.iter().chain(&evidence.networks_carried);
     let mut root: Option<NetworkFile> = None;
     for bytes in files {
         let file = match NetworkFile::parse(bytes) {
@@ -31,10 +28,7 @@ pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Opti
                 continue;
             }
         };
-        match root
-            .as_ref()
-            .map_or(Ok(true), |known| follows(known, &file))
-        {
+        match root.as_ref().map_or(Ok(true), |known| follows(known, &file)) {
             Ok(true) => root = Some(file),
             Ok(false) => {}
             Err(error) => defects.push(flaw(error.to_string())),
@@ -95,18 +89,14 @@ impl Policies {
             else {
                 continue;
             };
-            let at = logs[one.log]
-                .entry(one.entry)
-                .map(|entry| entry.admitted_at);
+            let at = logs[one.log].entry(one.entry).map(|entry| entry.admitted_at);
             if let (Ok(file), Some(at)) = (NetworkFile::parse(&body.file.0), at) {
                 logged.push((file, at));
             }
         }
         logged.sort_by_key(|(file, at)| (std::cmp::Reverse(file.network().version), *at));
         let begin = |file: &NetworkFile| {
-            let same = logged
-                .iter()
-                .find(|(known, _)| known.bytes() == file.bytes());
+            let same = logged.iter().find(|(known, _)| known.bytes() == file.bytes());
             same.map_or(Timestamp::EPOCH, |(_, at)| *at)
         };
         let mut versions = vec![(begin(root), root.network().policy.clone())];
@@ -127,15 +117,11 @@ impl Policies {
     /// When a quorum had seen the checkpoint, under a policy that was in force when its newest
     /// entry was made; `None` if it has no such quorum.
     pub(super) fn quorum(&self, note: &SignedNote, newest: Timestamp) -> Option<QuorumTime> {
-        let in_force = self
-            .versions
-            .iter()
-            .enumerate()
-            .filter(|(index, (from, _))| {
-                let next = self.versions.get(index + 1);
-                let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
-                *from <= newest && (next.is_none() || until.is_some_and(|until| newest < until))
-            });
+        let in_force = self.versions.iter().enumerate().filter(|(index, (from, _))| {
+            let next = self.versions.get(index + 1);
+            let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
+            *from <= newest && (next.is_none() || until.is_some_and(|until| newest < until))
+        });
         // A strict version before a lax one: a time that witnesses vouch for is worth more.
         let mut met: Vec<_> = in_force
             .filter_map(|(_, (_, policy))| policy.quorum_met(note).ok().flatten())

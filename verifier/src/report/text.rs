@@ -16,10 +16,7 @@ const LABEL: usize = 12;
 
 /// Writes the report as text.
 pub fn write(report: &Report, style: Style) -> String {
-    let mut out = Out {
-        text: String::new(),
-        style,
-    };
+    let mut out = Out { text: String::new(), style };
     out.findings(report);
     out.defects(report);
     out.rules(report);
@@ -60,11 +57,7 @@ impl Out {
         self.line(&format!("Findings: {}", counts(report.counts)));
         let severities = [Severity::Error, Severity::Warning, Severity::Note];
         for severity in severities {
-            for finding in report
-                .findings
-                .iter()
-                .filter(|one| one.severity == severity)
-            {
+            for finding in report.findings.iter().filter(|one| one.severity == severity) {
                 self.line("");
                 self.finding(finding);
             }
@@ -72,19 +65,14 @@ impl Out {
         if 0 < report.findings_expired {
             self.line("");
             let expired = report.findings_expired;
-            self.line(&format!(
-                "{expired} finding(s) had expired by then and are not listed"
-            ));
+            self.line(&format!("{expired} finding(s) had expired by then and are not listed"));
         }
     }
 
     fn finding(&mut self, finding: &Finding) {
         let severity = self.painted(finding.severity);
         let class = finding.class.as_str();
-        self.line(&format!(
-            "{severity} {} {} ({class})",
-            finding.code, finding.title
-        ));
+        self.line(&format!("{severity} {} {} ({class})", finding.code, finding.title));
         self.labelled("", &finding.message_en);
         self.labelled("", &finding.message_zh);
         self.labelled("subject", &finding.subject);
@@ -101,10 +89,7 @@ impl Out {
         let listed = finding.evidence.len() as u64;
         if listed < finding.evidence_count {
             let count = finding.evidence_count;
-            self.labelled(
-                "",
-                &format!("{count} in all, of which the first {listed} are named"),
-            );
+            self.labelled("", &format!("{count} in all, of which the first {listed} are named"));
         }
         self.list("rule out", &finding.innocent, LINES_SHOWN, Clone::clone);
         self.labelled("basis", &finding.basis.join("; "));
@@ -131,10 +116,7 @@ impl Out {
             return;
         }
         self.line("");
-        self.line(&format!(
-            "Defects of the evidence itself: {}",
-            report.defects.len()
-        ));
+        self.line(&format!("Defects of the evidence itself: {}", report.defects.len()));
         for defect in report.defects.iter().take(LINES_SHOWN) {
             let place = match (&defect.log, defect.entry) {
                 (Some(log), Some(entry)) => format!("{log}, entry {entry}: "),
@@ -142,17 +124,11 @@ impl Out {
                 (None, _) => String::new(),
             };
             self.line(&format!("  {} {place}{}", defect.kind, defect.detail));
-            defect
-                .cites
-                .iter()
-                .take(2)
-                .for_each(|id| self.line(&format!("    {id}")));
+            defect.cites.iter().take(2).for_each(|id| self.line(&format!("    {id}")));
         }
         if LINES_SHOWN < report.defects.len() {
             let all = report.defects.len();
-            self.line(&format!(
-                "  showing {LINES_SHOWN} of {all}; --report json has all"
-            ));
+            self.line(&format!("  showing {LINES_SHOWN} of {all}; --report json has all"));
         }
     }
 
@@ -188,17 +164,10 @@ impl Out {
             None => self.labelled("network", "none: nothing here is traced to a signature"),
         }
         self.list("log", &report.logs, LINES_SHOWN, |log| {
-            let by = if log.witnessed {
-                "witnessed"
-            } else {
-                "by its own word"
-            };
+            let by = if log.witnessed { "witnessed" } else { "by its own word" };
             format!("{} at size {}, {} ({by})", log.origin, log.size, log.at)
         });
-        self.labelled(
-            "proven",
-            &format!("{} attestations", report.attestations_proven),
-        );
+        self.labelled("proven", &format!("{} attestations", report.attestations_proven));
         let missing: Vec<_> = report
             .coverage
             .iter()
@@ -237,10 +206,7 @@ impl Out {
             source.rows_read, source.rows_used, source.rows_refused
         ));
         if !source.columns_ignored.is_empty() {
-            self.line(&format!(
-                "    columns ignored: {}",
-                source.columns_ignored.join(", ")
-            ));
+            self.line(&format!("    columns ignored: {}", source.columns_ignored.join(", ")));
         }
         for fault in source.faults.iter().take(LINES_SHOWN) {
             self.line(&format!(
@@ -250,10 +216,7 @@ impl Out {
         }
         let shown = source.faults.len().min(LINES_SHOWN) as u64;
         if shown < source.rows_refused {
-            self.line(&format!(
-                "    showing {shown} of {} refused rows",
-                source.rows_refused
-            ));
+            self.line(&format!("    showing {shown} of {} refused rows", source.rows_refused));
         }
     }
 
@@ -261,20 +224,13 @@ impl Out {
         if !report.notes.is_empty() {
             self.line("");
             self.line("Remarks");
-            report
-                .notes
-                .iter()
-                .for_each(|note| self.line(&format!("  {note}")));
+            report.notes.iter().for_each(|note| self.line(&format!("  {note}")));
         }
     }
 }
 
 fn none_or(names: &[String]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn counts(counts: Counts) -> String {
@@ -282,17 +238,8 @@ fn counts(counts: Counts) -> String {
         let plural = if number == 1 { "" } else { "s" };
         format!("{number} {word}{plural}")
     };
-    let Counts {
-        error,
-        warning,
-        note,
-    } = counts;
-    format!(
-        "{}, {}, {}",
-        one(error, "error"),
-        one(warning, "warning"),
-        one(note, "note")
-    )
+    let Counts { error, warning, note } = counts;
+    format!("{}, {}, {}", one(error, "error"), one(warning, "warning"), one(note, "note"))
 }
 
 /// The last line: one sentence, also when nothing was found.
@@ -308,21 +255,11 @@ pub(super) fn verdict(report: &Report) -> String {
     let defects = report.defects.len();
     let _fmt = match report.exit {
         Exit::Done if report.findings.is_empty() => write!(text, "nothing found: {looked}"),
-        Exit::Done => write!(
-            text,
-            "nothing at or over the asked severity ({found}): {looked}"
-        ),
+        Exit::Done => write!(text, "nothing at or over the asked severity ({found}): {looked}"),
         Exit::Found => write!(text, "found: {found}; {looked}"),
         Exit::Input => {
-            let refused: u64 = report
-                .sources
-                .iter()
-                .map(|source| source.rows_refused)
-                .sum();
-            write!(
-                text,
-                "malformed: {refused} rows were refused ({found}); {looked}"
-            )
+            let refused: u64 = report.sources.iter().map(|source| source.rows_refused).sum();
+            write!(text, "malformed: {refused} rows were refused ({found}); {looked}")
         }
         Exit::Broken => {
             write!(
@@ -331,10 +268,7 @@ pub(super) fn verdict(report: &Report) -> String {
             )
         }
         Exit::Incomplete => {
-            write!(
-                text,
-                "incomplete: evidence is missing, cannot say more ({found}); {looked}"
-            )
+            write!(text, "incomplete: evidence is missing, cannot say more ({found}); {looked}")
         }
         Exit::Usage | Exit::Busy | Exit::Fault => {
             write!(

@@ -28,32 +28,17 @@ fn a_clean_node_ends_with_a_verdict_and_the_same_bytes_twice() {
     let folder = tempfile::tempdir().unwrap();
     usual(2).write_dir(&folder.path().join("plant"));
     let once = verify(&["check", "plant"], folder.path());
-    assert_eq!(
-        once.status.code(),
-        Some(0),
-        "{}{}",
-        stdout(&once),
-        stderr(&once)
-    );
+    assert_eq!(once.status.code(), Some(0), "{}{}", stdout(&once), stderr(&once));
     let text = stdout(&once);
-    assert!(
-        text.lines().last().unwrap().starts_with("nothing found: "),
-        "{text}"
-    );
+    assert!(text.lines().last().unwrap().starts_with("nothing found: "), "{text}");
     assert!(text.contains("revocations as of 2026-03-01T"), "{text}");
-    assert_eq!(
-        once.stdout,
-        verify(&["check", "plant"], folder.path()).stdout
-    );
+    assert_eq!(once.stdout, verify(&["check", "plant"], folder.path()).stdout);
 
     let json = verify(&["check", "plant", "--report", "json"], folder.path());
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(value["verdict"]["exit"], 0);
     assert_eq!(value["logs"][0]["size"], 6);
-    let file = verify(
-        &["check", "plant", "--report", "json", "-o", "r.json"],
-        folder.path(),
-    );
+    let file = verify(&["check", "plant", "--report", "json", "-o", "r.json"], folder.path());
     assert!(file.stdout.is_empty());
     assert_eq!(fs::read(folder.path().join("r.json")).unwrap(), json.stdout);
 }
@@ -64,14 +49,7 @@ fn json_reports_have_the_fields_of_the_committed_schema() {
     usual(2).write_dir(&folder.path().join("plant"));
     let csv = "device,quantity,unit,read_at,interval_s,amount\nd,q,Wh,never,900,1\n";
     fs::write(folder.path().join("m.csv"), csv).unwrap();
-    let args = [
-        "check",
-        "plant",
-        "--table",
-        "meter_readings=m.csv",
-        "--report",
-        "json",
-    ];
+    let args = ["check", "plant", "--table", "meter_readings=m.csv", "--report", "json"];
     let json = verify(&args, folder.path());
     let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     let schema = include_str!("../../spec/report.schema.json");
@@ -86,9 +64,7 @@ fn fits(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json
         return fits(root, &root["$defs"][name], value, at);
     }
     if let Some(choices) = schema["anyOf"].as_array() {
-        let chosen = choices
-            .iter()
-            .find(|one| (one["type"] == "null") == value.is_null());
+        let chosen = choices.iter().find(|one| (one["type"] == "null") == value.is_null());
         return fits(root, chosen.unwrap(), value, at);
     }
     let types: Vec<&str> = match &schema["type"] {
@@ -103,27 +79,16 @@ fn fits(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json
         serde_json::Value::Array(_) => "array",
         serde_json::Value::Object(_) => "object",
     };
-    assert!(
-        types.is_empty() || types.contains(&found),
-        "{at} is a {found}, not {types:?}"
-    );
+    assert!(types.is_empty() || types.contains(&found), "{at} is a {found}, not {types:?}");
     if let Some(items) = value.as_array() {
-        items
-            .iter()
-            .for_each(|item| fits(root, &schema["items"], item, &format!("{at}[]")));
+        items.iter().for_each(|item| fits(root, &schema["items"], item, &format!("{at}[]")));
     }
     if let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
         for name in schema["required"].as_array().into_iter().flatten() {
-            assert!(
-                fields.contains_key(name.as_str().unwrap()),
-                "{at} lacks {name}"
-            );
+            assert!(fields.contains_key(name.as_str().unwrap()), "{at} lacks {name}");
         }
         for (name, field) in fields {
-            assert!(
-                known.contains_key(name),
-                "{at} has `{name}`, which the schema does not"
-            );
+            assert!(known.contains_key(name), "{at} has `{name}`, which the schema does not");
             fits(root, &known[name], field, &format!("{at}.{name}"));
         }
     }
@@ -139,34 +104,17 @@ fn a_tampered_bundle_is_broken_and_a_text_file_is_malformed() {
     fs::write(folder.path().join("case.hallmark"), bytes).unwrap();
     let broken = verify(&["check", "case.hallmark"], folder.path());
     assert_eq!(broken.status.code(), Some(4), "{}", stdout(&broken));
-    assert!(
-        stdout(&broken)
-            .lines()
-            .last()
-            .unwrap()
-            .starts_with("broken: ")
-    );
+    assert!(stdout(&broken).lines().last().unwrap().starts_with("broken: "));
 
     fs::write(folder.path().join("text"), "hello").unwrap();
     let malformed = verify(&["check", "text"], folder.path());
     assert_eq!(malformed.status.code(), Some(3));
     let lines = stderr(&malformed);
-    let heads: Vec<_> = lines
-        .lines()
-        .filter_map(|line| line.split(':').next())
-        .collect();
+    let heads: Vec<_> = lines.lines().filter_map(|line| line.split(':').next()).collect();
     assert_eq!(heads, ["error", "cause", "help"], "{lines}");
-    assert_eq!(
-        verify(&["check", "absent"], folder.path()).status.code(),
-        Some(3)
-    );
+    assert_eq!(verify(&["check", "absent"], folder.path()).status.code(), Some(3));
     assert_eq!(verify(&["check"], folder.path()).status.code(), Some(2));
-    assert_eq!(
-        verify(&["check", "--table", "metre=x.csv"], folder.path())
-            .status
-            .code(),
-        Some(2)
-    );
+    assert_eq!(verify(&["check", "--table", "metre=x.csv"], folder.path()).status.code(), Some(2));
 }
 
 #[test]
@@ -186,11 +134,7 @@ fn plain_tables_are_judged_unproven_and_bad_rows_are_told_by_line_and_column() {
     assert!(text.contains("line 4, column read_at: "), "{text}");
     assert!(text.contains("unproven"), "{text}");
 
-    let clean = csv
-        .lines()
-        .take(2)
-        .map(|line| format!("{line}\n"))
-        .collect::<String>();
+    let clean = csv.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
     fs::write(folder.path().join("m.csv"), clean).unwrap();
     let output = verify(&["check", "--table", "meter_readings=m.csv"], folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
@@ -200,36 +144,16 @@ fn plain_tables_are_judged_unproven_and_bad_rows_are_told_by_line_and_column() {
 fn tables_lists_every_table_as_text_and_json() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&verify(&["tables"], folder.path()));
-    assert!(
-        text.contains("\nmeter_readings: ") && text.contains("\nledger_entries: "),
-        "{text}"
-    );
-    let json = stdout(&verify(
-        &["tables", "--format", "json", "meter_readings"],
-        folder.path(),
-    ));
+    assert!(text.contains("\nmeter_readings: ") && text.contains("\nledger_entries: "), "{text}");
+    let json = stdout(&verify(&["tables", "--format", "json", "meter_readings"], folder.path()));
     let table: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
     let columns = table["columns"].as_array().unwrap();
     let required = columns.iter().filter(|column| column["required"] == true);
-    let names: Vec<_> = required
-        .map(|column| column["name"].as_str().unwrap())
-        .collect();
-    let mut wanted = vec![
-        "device",
-        "quantity",
-        "unit",
-        "read_at",
-        "interval_s",
-        "amount",
-    ];
+    let names: Vec<_> = required.map(|column| column["name"].as_str().unwrap()).collect();
+    let mut wanted = vec!["device", "quantity", "unit", "read_at", "interval_s", "amount"];
     wanted.sort_unstable();
     let mut found = names.clone();
     found.sort_unstable();
     assert_eq!(found, wanted);
-    assert_eq!(
-        verify(&["tables", "meter_reading"], folder.path())
-            .status
-            .code(),
-        Some(2)
-    );
+    assert_eq!(verify(&["tables", "meter_reading"], folder.path()).status.code(), Some(2));
 }

@@ -22,14 +22,8 @@ fn a_lake_written_in_ranges_reads_as_the_tables_of_the_whole_log() {
     let folder = tempfile::tempdir().unwrap();
     let devices = Devices::of(&proven.attestations);
     for range in [0..4, 4..5, 5..6] {
-        assert_eq!(
-            lake::next_entry(folder.path(), ORIGIN).unwrap(),
-            range.start
-        );
-        let part = proven
-            .attestations
-            .iter()
-            .filter(|one| range.contains(&one.entry));
+        assert_eq!(lake::next_entry(folder.path(), ORIGIN).unwrap(), range.start);
+        let part = proven.attestations.iter().filter(|one| range.contains(&one.entry));
         let rows = tabulate::attested(part, &devices).unwrap();
         lake::append(folder.path(), ORIGIN, range, &rows).unwrap();
     }
@@ -41,23 +35,13 @@ fn a_lake_written_in_ranges_reads_as_the_tables_of_the_whole_log() {
     assert_eq!(read.rows("meter_readings"), 12);
     let again = tabulate::attested(&proven.attestations, &devices).unwrap();
     let error = lake::append(folder.path(), ORIGIN, 5..6, &again).unwrap_err();
-    assert!(matches!(
-        error,
-        LakeError::Gap {
-            held: 6,
-            given: 5,
-            ..
-        }
-    ));
+    assert!(matches!(error, LakeError::Gap { held: 6, given: 5, .. }));
 
     // The lake is an input by itself.
     let from_lake = load(&[folder.path().to_owned()], &[]).unwrap();
     let tables = tabulate::tabulate(&prove(from_lake)).unwrap();
     assert_eq!(tables.get("meter_readings"), whole.get("meter_readings"));
-    assert_eq!(
-        tables.get("meter_readings_all"),
-        whole.get("meter_readings_all")
-    );
+    assert_eq!(tables.get("meter_readings_all"), whole.get("meter_readings_all"));
 }
 
 #[test]
@@ -74,8 +58,5 @@ fn files_of_a_range_that_was_never_finished_are_not_read() {
     assert_eq!(lake::next_entry(folder.path(), ORIGIN).unwrap(), 0);
     assert!(lake::read(folder.path()).unwrap().is_empty());
     lake::append(folder.path(), ORIGIN, 0..6, &rows).unwrap();
-    assert_eq!(
-        lake::read(folder.path()).unwrap().rows("meter_readings"),
-        12
-    );
+    assert_eq!(lake::read(folder.path()).unwrap().rows("meter_readings"), 12);
 }

@@ -69,10 +69,7 @@ fn witnesses_bound_the_time_of_an_entry_from_both_sides() {
     let proven = check(dir.path()).unwrap();
     let published = |n: usize| {
         let witness = &world.network.network().policy.witnesses()[0];
-        world.checkpoints[n]
-            .signed_by(&witness.key)
-            .unwrap()
-            .unwrap()
+        world.checkpoints[n].signed_by(&witness.key).unwrap().unwrap()
     };
     let time = proven.attestations[4].time;
     assert_eq!((time.lo, time.hi), (published(0), published(1)));
@@ -86,37 +83,13 @@ fn a_changed_byte_in_any_file_of_a_node_is_found() {
     type Change = fn(&Dir, &str);
     let cases: [(Change, DefectKind, Exit); 7] = [
         // The first body, its CRC no longer right.
-        (
-            |dir, _| flip(&dir.data().pack(0), 60),
-            DefectKind::BadBody,
-            Exit::Broken,
-        ),
+        (|dir, _| flip(&dir.data().pack(0), 60), DefectKind::BadBody, Exit::Broken),
         // The last body: looks like a crash, but the log holds its entry.
-        (
-            |dir, _| flip(&dir.data().pack(0), -3),
-            DefectKind::BadBody,
-            Exit::Broken,
-        ),
-        (
-            |dir, _| flip(&dir.data().tile("tile/0/000.p/6"), 40),
-            DefectKind::BadProof,
-            Exit::Broken,
-        ),
-        (
-            |dir, entries| flip(&dir.data().tile(entries), -1),
-            DefectKind::BadProof,
-            Exit::Broken,
-        ),
-        (
-            |dir, entries| flip(&dir.data().tile(entries), 1),
-            DefectKind::BadProof,
-            Exit::Broken,
-        ),
-        (
-            |dir, _| flip(&dir.data().checkpoints(), 30),
-            DefectKind::BadProof,
-            Exit::Broken,
-        ),
+        (|dir, _| flip(&dir.data().pack(0), -3), DefectKind::BadBody, Exit::Broken),
+        (|dir, _| flip(&dir.data().tile("tile/0/000.p/6"), 40), DefectKind::BadProof, Exit::Broken),
+        (|dir, entries| flip(&dir.data().tile(entries), -1), DefectKind::BadProof, Exit::Broken),
+        (|dir, entries| flip(&dir.data().tile(entries), 1), DefectKind::BadProof, Exit::Broken),
+        (|dir, _| flip(&dir.data().checkpoints(), 30), DefectKind::BadProof, Exit::Broken),
         (
             |dir, entries| fs::remove_file(dir.data().tile(entries)).unwrap(),
             DefectKind::Withheld,
@@ -127,11 +100,7 @@ fn a_changed_byte_in_any_file_of_a_node_is_found() {
         let (_kept, dir) = dir_of(&world);
         change(&dir, entries);
         let proven = check(dir.path()).unwrap();
-        assert!(
-            kinds(&proven).contains(&kind),
-            "case {number}: {:#?}",
-            proven.defects
-        );
+        assert!(kinds(&proven).contains(&kind), "case {number}: {:#?}", proven.defects);
         assert_eq!(proven.exit(), exit, "case {number}: {:#?}", proven.defects);
     }
 }
@@ -146,15 +115,8 @@ fn a_forged_checkpoint_proves_nothing() {
     // Another size under the old signatures.
     fs::write(&path, note.replace("\n6\n", "\n5\n")).unwrap();
     let proven = check(dir.path()).unwrap();
-    assert!(
-        kinds(&proven).contains(&DefectKind::BadSignature),
-        "{:#?}",
-        proven.defects
-    );
-    assert_eq!(
-        (proven.attestations.len(), proven.exit()),
-        (0, Exit::Broken)
-    );
+    assert!(kinds(&proven).contains(&DefectKind::BadSignature), "{:#?}", proven.defects);
+    assert_eq!((proven.attestations.len(), proven.exit()), (0, Exit::Broken));
 }
 
 #[test]
@@ -163,22 +125,11 @@ fn a_checkpoint_without_its_quorum_is_told() {
     let (_kept, dir) = dir_of(&world);
     let path = dir.data().checkpoint();
     let note = fs::read_to_string(&path).unwrap();
-    let lines = note
-        .lines()
-        .filter(|line| !line.starts_with("\u{2014} w2 "));
-    fs::write(
-        &path,
-        lines.map(|line| format!("{line}\n")).collect::<String>(),
-    )
-    .unwrap();
+    let lines = note.lines().filter(|line| !line.starts_with("\u{2014} w2 "));
+    fs::write(&path, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     fs::remove_file(dir.data().checkpoints()).unwrap();
     let proven = check(dir.path()).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::NoQuorum],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::NoQuorum], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);
 }
 
@@ -190,11 +141,7 @@ fn a_log_that_was_rewritten_under_its_own_key_splits_from_its_history() {
     world.publish();
     let (_kept, dir) = dir_of(&world);
     let proven = check(dir.path()).unwrap();
-    assert!(
-        kinds(&proven).contains(&DefectKind::Split),
-        "{:#?}",
-        proven.defects
-    );
+    assert!(kinds(&proven).contains(&DefectKind::Split), "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);
 }
 
@@ -205,46 +152,26 @@ fn a_body_that_is_changed_left_out_or_added_shows_in_a_bundle() {
     let last = items.len() - 1;
 
     let mut changed = items.clone();
-    let Item::Body(body) = &mut changed[last] else {
-        unreachable!("readings come last")
-    };
+    let Item::Body(body) = &mut changed[last] else { unreachable!("readings come last") };
     let at = body.len() - 1;
     body[at] ^= 1;
     let (_kept, path) = bundle_of(&world, &changed);
     let proven = check(&path).unwrap();
-    assert!(
-        kinds(&proven).contains(&DefectKind::Unlogged),
-        "{:#?}",
-        proven.defects
-    );
-    assert_eq!(
-        (proven.attestations.len(), proven.exit()),
-        (5, Exit::Broken)
-    );
+    assert!(kinds(&proven).contains(&DefectKind::Unlogged), "{:#?}", proven.defects);
+    assert_eq!((proven.attestations.len(), proven.exit()), (5, Exit::Broken));
 
     // A body that is not carried is none of the bundle's claims, but shows in the coverage.
     let (_kept, path) = bundle_of(&world, &items[..last]);
     let proven = check(&path).unwrap();
-    assert_eq!(
-        (proven.defects.len(), proven.coverage[0].bodies_missing),
-        (0, 1)
-    );
+    assert_eq!((proven.defects.len(), proven.coverage[0].bodies_missing), (0, 1));
 
     // Without the organisation's meter key its readings cannot be traced.
-    let meter = items
-        .iter()
-        .rposition(|item| matches!(item, Item::Identity(_)))
-        .unwrap();
+    let meter = items.iter().rposition(|item| matches!(item, Item::Identity(_))).unwrap();
     let mut without = items.clone();
     without.remove(meter);
     let (_kept, path) = bundle_of(&world, &without);
     let proven = check(&path).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::Withheld],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::Withheld], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Incomplete);
 }
 
@@ -252,22 +179,12 @@ fn a_body_that_is_changed_left_out_or_added_shows_in_a_bundle() {
 fn a_bundle_that_lacks_entries_or_is_cut_says_so() {
     let world = usual(2);
     let mut items = world.items();
-    let of = items
-        .iter()
-        .position(|item| matches!(item, Item::Entries { .. }))
-        .unwrap();
-    items[of] = Item::Entries {
-        origin: ORIGIN.to_owned(),
-        first: 0,
-        entries: world.entries[..4].to_vec(),
-    };
+    let of = items.iter().position(|item| matches!(item, Item::Entries { .. })).unwrap();
+    items[of] =
+        Item::Entries { origin: ORIGIN.to_owned(), first: 0, entries: world.entries[..4].to_vec() };
     let (_kept, path) = bundle_of(&world, &items);
     let proven = check(&path).unwrap();
-    assert!(
-        kinds(&proven).contains(&DefectKind::Withheld),
-        "{:#?}",
-        proven.defects
-    );
+    assert!(kinds(&proven).contains(&DefectKind::Withheld), "{:#?}", proven.defects);
 
     let bytes = world.bundle(&world.items());
     fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
@@ -287,12 +204,7 @@ fn signatures_audiences_and_network_files_are_checked() {
     world.publish();
     let (_kept, dir) = dir_of(&world);
     let proven = check(dir.path()).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::BadAudience],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::BadAudience], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);
 
     // A body whose signature is not that of its key, logged all the same.
@@ -307,21 +219,13 @@ fn signatures_audiences_and_network_files_are_checked() {
     world.publish();
     let (_kept, dir) = dir_of(&world);
     let proven = check(dir.path()).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::BadSignature],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::BadSignature], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);
 
     flip(&dir.network(), -1);
     let proven = check(dir.path()).unwrap();
     assert!(kinds(&proven).contains(&DefectKind::BadSignature));
-    assert_eq!(
-        (proven.attestations.len(), proven.exit()),
-        (0, Exit::Broken)
-    );
+    assert_eq!((proven.attestations.len(), proven.exit()), (0, Exit::Broken));
 }
 
 #[test]
@@ -334,12 +238,7 @@ fn forks_and_broken_chains_are_rows_for_the_rules_and_no_broken_proof() {
     world.publish();
     let (_kept, dir) = dir_of(&world);
     let proven = check(dir.path()).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::Fork, DefectKind::BadChain],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::Fork, DefectKind::BadChain], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Done);
     let mut pair = vec![second, fork];
     pair.sort();
@@ -355,54 +254,28 @@ fn a_receipt_proves_a_body_whose_entry_is_not_carried_and_a_false_one_is_told() 
     let world = usual(2);
     let receipt = world.receipt(5);
     let mut items = world.items();
-    let of = items
-        .iter()
-        .position(|item| matches!(item, Item::Entries { .. }))
-        .unwrap();
+    let of = items.iter().position(|item| matches!(item, Item::Entries { .. })).unwrap();
     let (origin, entries) = (ORIGIN.to_owned(), world.entries[..5].to_vec());
     let id = world.entries[5].id;
-    items.push(Item::Receipt {
-        id,
-        receipt: receipt.clone(),
-    });
+    items.push(Item::Receipt { id, receipt: receipt.clone() });
     let (_kept, path) = bundle_of(&world, &items);
     assert_eq!(check(&path).unwrap().defects, []);
 
     // Without the entry the log is incomplete, but the receipt still proves the body.
-    items[of] = Item::Entries {
-        origin,
-        first: 0,
-        entries,
-    };
+    items[of] = Item::Entries { origin, first: 0, entries };
     let (_kept, path) = bundle_of(&world, &items);
     let proven = check(&path).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::Withheld],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::Withheld], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Incomplete);
-    assert_eq!(
-        (proven.attestations.len(), proven.attestations[5].entry),
-        (6, 5)
-    );
+    assert_eq!((proven.attestations.len(), proven.attestations[5].entry), (6, 5));
 
     let mut forged = receipt;
     let at = forged.len() - 1;
     forged[at] ^= 1;
     let mut items = world.items();
-    items.push(Item::Receipt {
-        id,
-        receipt: forged,
-    });
+    items.push(Item::Receipt { id, receipt: forged });
     let (_kept, path) = bundle_of(&world, &items);
     let proven = check(&path).unwrap();
-    assert_eq!(
-        kinds(&proven),
-        [DefectKind::BadProof],
-        "{:#?}",
-        proven.defects
-    );
+    assert_eq!(kinds(&proven), [DefectKind::BadProof], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);
 }

@@ -48,12 +48,8 @@ fn key(seed: u8) -> SecretKey {
 }
 
 fn keys(log: &NoteSigner) -> LogKeys {
-    let witness = |name: &str, seed| {
-        NoteSigner::witness(name, Arc::new(key(seed)))
-            .unwrap()
-            .vkey()
-            .clone()
-    };
+    let witness =
+        |name: &str, seed| NoteSigner::witness(name, Arc::new(key(seed))).unwrap().vkey().clone();
     LogKeys {
         origin: ORIGIN.to_owned(),
         log: log.vkey().clone(),
@@ -114,11 +110,7 @@ impl World {
 
     fn add_identity(&mut self, roles: Vec<Role>) {
         let node = keys(&self.log);
-        let genesis = Genesis {
-            network: "steel".to_owned(),
-            keys: node.clone(),
-            previous: None,
-        };
+        let genesis = Genesis { network: "steel".to_owned(), keys: node.clone(), previous: None };
         self.add(log_subject(), genesis.into(), false);
         let organisation = Organisation {
             legal_name: "Steel Ltd".to_owned(),
@@ -130,11 +122,7 @@ impl World {
             replaces: None,
             reason: None,
         };
-        self.add(
-            Subject::Org(ORG.parse().unwrap()),
-            organisation.into(),
-            false,
-        );
+        self.add(Subject::Org(ORG.parse().unwrap()), organisation.into(), false);
         let device = Device {
             key: self.meter_key.public().clone(),
             class: DeviceClass::Meter,
@@ -154,18 +142,9 @@ impl World {
     /// Signs a body and appends it; one second passes.
     pub(crate) fn add(&mut self, sub: Subject, body: Body, by_meter: bool) -> ContentId {
         let iss: OrgId = ORG.parse().unwrap();
-        let claims = Claims {
-            iss,
-            sub,
-            aud: Audience::Members,
-            iat: self.now,
-            regions: Vec::new(),
-        };
-        let signer = if by_meter {
-            &self.meter_key
-        } else {
-            &self.org_key
-        };
+        let claims =
+            Claims { iss, sub, aud: Audience::Members, iat: self.now, regions: Vec::new() };
+        let signer = if by_meter { &self.meter_key } else { &self.org_key };
         let salt = [self.entries.len() as u8; 16];
         let envelope = sign(Draft { claims, body }, salt, signer).unwrap();
         self.append(&envelope)
@@ -174,11 +153,7 @@ impl World {
     /// Appends an attestation that is signed already.
     pub(crate) fn append(&mut self, envelope: &Envelope) -> ContentId {
         let (id, audience) = (envelope.id(), envelope.claims().aud.byte());
-        self.entries.push(Entry {
-            audience,
-            admitted_at: self.now,
-            id,
-        });
+        self.entries.push(Entry { audience, admitted_at: self.now, id });
         self.bodies.push(envelope.stored().to_vec());
         self.now = self.now.checked_add_ms(1000).unwrap();
         id
@@ -213,9 +188,7 @@ impl World {
     /// Signs a checkpoint over everything so far, with all witnesses; a minute passes.
     pub(crate) fn publish(&mut self) {
         let mut tree = Frontier::new();
-        self.entries
-            .iter()
-            .for_each(|entry| tree.push(entry.leaf_hash()));
+        self.entries.iter().for_each(|entry| tree.push(entry.leaf_hash()));
         let root = tree.root();
         self.publish_root(root);
     }
@@ -236,19 +209,12 @@ impl World {
         let size = checkpoint.checkpoint().unwrap().size;
         let read = |level: u32, index: u64| -> Result<Hash, Infallible> {
             let (first, count) = ((index << level) as usize, 1 << level);
-            let leaves = self.entries[first..first + count]
-                .iter()
-                .map(Entry::leaf_hash);
+            let leaves = self.entries[first..first + count].iter().map(Entry::leaf_hash);
             Ok(tile::complete_root(&leaves.collect::<Vec<_>>()))
         };
         let path = inclusion_proof(index, size, read).unwrap();
         let entry = &self.entries[index as usize];
-        let parts = ReceiptParts {
-            entry,
-            index,
-            path: &path,
-            checkpoint,
-        };
+        let parts = ReceiptParts { entry, index, path: &path, checkpoint };
         Receipt::sign(parts, self.log.signer().as_ref()).unwrap()
     }
 
@@ -279,18 +245,13 @@ impl World {
                     let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).collect();
                     tile::encode_entries(bytes.iter().map(<[u8; 41]>::as_slice))
                 }
-                TilePath::Hashes {
-                    level: 0,
-                    index,
-                    width,
-                } => {
+                TilePath::Hashes { level: 0, index, width } => {
                     let first = index as usize * wide;
                     leaves[first..first + usize::from(width)].concat()
                 }
-                TilePath::Hashes { .. } => leaves
-                    .chunks_exact(wide)
-                    .flat_map(tile::complete_root)
-                    .collect(),
+                TilePath::Hashes { .. } => {
+                    leaves.chunks_exact(wide).flat_map(tile::complete_root).collect()
+                }
             };
             let place = data.tile(&path.to_string());
             fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -298,32 +259,19 @@ impl World {
         }
         fs::write(data.checkpoint(), newest.to_bytes()).unwrap();
         let mut history = Vec::new();
-        self.checkpoints
-            .iter()
-            .for_each(|note| frame::append(&mut history, &note.to_bytes()));
+        self.checkpoints.iter().for_each(|note| frame::append(&mut history, &note.to_bytes()));
         fs::write(data.checkpoints(), history).unwrap();
     }
 
     /// The items of a bundle of everything, in order; tests change some.
     pub(crate) fn items(&self) -> Vec<Item> {
         let mut items = Vec::new();
-        items.extend(
-            self.checkpoints
-                .iter()
-                .map(|note| Item::Checkpoint(note.to_bytes())),
-        );
+        items.extend(self.checkpoints.iter().map(|note| Item::Checkpoint(note.to_bytes())));
         let (origin, entries) = (ORIGIN.to_owned(), self.entries.clone());
-        items.push(Item::Entries {
-            origin,
-            first: 0,
-            entries,
-        });
+        items.push(Item::Entries { origin, first: 0, entries });
         let is_identity = |body: &&Vec<u8>| {
             let kind = Envelope::parse(body).unwrap().kind();
-            matches!(
-                kind,
-                KindName::Genesis | KindName::Organisation | KindName::Device
-            )
+            matches!(kind, KindName::Genesis | KindName::Organisation | KindName::Device)
         };
         let (identity, others): (Vec<_>, Vec<_>) = self.bodies.iter().partition(is_identity);
         items.extend(identity.into_iter().cloned().map(Item::Identity));
@@ -333,10 +281,7 @@ impl World {
 
     /// A bundle of these items.
     pub(crate) fn bundle(&self, items: &[Item]) -> Vec<u8> {
-        let header = Header {
-            as_of: self.now,
-            network: self.network.bytes().to_vec(),
-        };
+        let header = Header { as_of: self.now, network: self.network.bytes().to_vec() };
         let mut bytes = header.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
         bytes

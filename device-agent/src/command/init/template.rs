@@ -90,10 +90,7 @@ time_zone = "+08:00"
 fn replay(quantity: Option<Quantity>) -> String {
     let name = quantity.map_or("electricity", Quantity::name);
     let unit = quantity.map_or("Wh", Quantity::unit);
-    let units: Vec<&str> = quantity
-        .iter()
-        .flat_map(|quantity| quantity.units())
-        .collect();
+    let units: Vec<&str> = quantity.iter().flat_map(|quantity| quantity.units()).collect();
     let units = units.join(", ");
     format!(
         r#"

@@ -34,22 +34,16 @@ fn parse_iso(config: &ReplayConfig, text: &str) -> Result<Timestamp, String> {
         _ => byte.is_ascii_digit(),
     });
     if !is_shaped || text.len() < 16 {
-        return Err(format!(
-            "{text:?} is no instant such as 2026-03-01T08:15 or …08:15:00+08:00"
-        ));
+        return Err(format!("{text:?} is no instant such as 2026-03-01T08:15 or …08:15:00+08:00"));
     }
-    let civil = text
-        .parse::<DateTime>()
-        .map_err(|error| format!("{text:?}: {error}"))?;
+    let civil = text.parse::<DateTime>().map_err(|error| format!("{text:?}: {error}"))?;
     local(config, civil, text)
 }
 
 fn parse_format(config: &ReplayConfig, format: &str, text: &str) -> Result<Timestamp, String> {
     let parts = strtime::parse(format, text)
         .map_err(|error| format!("{text:?} is not of the form {format:?}: {error}"))?;
-    let civil = parts
-        .to_datetime()
-        .map_err(|error| format!("{text:?}: {error}"))?;
+    let civil = parts.to_datetime().map_err(|error| format!("{text:?}: {error}"))?;
     match parts.offset() {
         Some(offset) => instant(civil, i64::from(offset.seconds()), text),
         None => local(config, civil, text),

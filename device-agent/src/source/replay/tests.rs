@@ -53,14 +53,8 @@ fn other_columns_formats_and_edges_are_mapped() {
     let text = "when;wh;register;flag\n01/02/2018 00:00;7;1007;ok\n01/02/2018 00:15;8;;\n";
     let samples = read(&config, text.as_bytes()).unwrap();
     assert_eq!(samples[0].read_at.to_string(), "2018-01-31T15:15:00Z");
-    assert_eq!(
-        (samples[0].register, samples[0].quality.as_deref()),
-        (Some(1007), Some("ok"))
-    );
-    assert_eq!(
-        (samples[1].register, samples[1].source_unit.as_deref()),
-        (None, None)
-    );
+    assert_eq!((samples[0].register, samples[0].quality.as_deref()), (Some(1007), Some("ok")));
+    assert_eq!((samples[1].register, samples[1].source_unit.as_deref()), (None, None));
 }
 
 #[test]
@@ -83,10 +77,7 @@ fn every_faulty_row_is_told_with_line_and_column_and_nothing_is_taken() {
 
 #[test]
 fn an_instant_without_offset_is_never_guessed() {
-    let config = ReplayConfig {
-        utc_offset_min: None,
-        ..config()
-    };
+    let config = ReplayConfig { utc_offset_min: None, ..config() };
     let told = lines(&config, "period_end,usage_kwh\n2018-01-01T00:15,3.17\n");
     assert!(told.contains("time_zone"), "{told}");
     let text = "period_end,usage_kwh\n2018-01-01T00:15:00+09:00,3.17\n";
@@ -98,14 +89,8 @@ fn a_column_that_is_missing_or_twice_there_is_named() {
     assert!(lines(&config(), "time,usage_kwh\n").contains("no column \"period_end\""));
     assert!(lines(&config(), "").contains("no column"));
     let told = lines(&config(), "period_end,usage_kwh,usage_kwh\n");
-    assert!(
-        told.contains("two columns are called \"usage_kwh\""),
-        "{told}"
-    );
-    let told = lines(
-        &config(),
-        "period_end,usage_kwh\n2018-01-01T00:15,\u{0}\u{0}\n",
-    );
+    assert!(told.contains("two columns are called \"usage_kwh\""), "{told}");
+    let told = lines(&config(), "period_end,usage_kwh\n2018-01-01T00:15,\u{0}\u{0}\n");
     assert!(told.contains("line 2, column 2"), "{told}");
 }
 
@@ -113,22 +98,8 @@ fn a_column_that_is_missing_or_twice_there_is_named() {
 fn rows_are_handed_over_in_order_and_then_flushed() {
     let (sender, mut receiver) = mpsc::channel(16);
     let text = "period_end,usage_kwh\n2018-01-01T00:15,1\n2018-01-01T00:30,2\n";
-    let replayed = run(
-        &config(),
-        Box::new(text.as_bytes()),
-        Speed::Max,
-        sender,
-        |_| 0,
-    )
-    .unwrap();
-    assert_eq!(
-        replayed,
-        Replayed {
-            rows: 2,
-            before: 0,
-            refused: 0
-        }
-    );
+    let replayed = run(&config(), Box::new(text.as_bytes()), Speed::Max, sender, |_| 0).unwrap();
+    assert_eq!(replayed, Replayed { rows: 2, before: 0, refused: 0 });
     let mut amounts = Vec::new();
     while let Some(taken) = receiver.blocking_recv() {
         match taken {
@@ -152,14 +123,7 @@ fn rows_that_an_earlier_replay_has_spooled_are_not_taken_again() {
         let input = Box::new(text.as_bytes());
         let replayed = run(&config(), input, Speed::Max, sender, of_file).unwrap();
         let (rows, before) = (left.len() as u64, spooled.min(2));
-        assert_eq!(
-            replayed,
-            Replayed {
-                rows,
-                before,
-                refused: 0
-            }
-        );
+        assert_eq!(replayed, Replayed { rows, before, refused: 0 });
         let mut taken = Vec::new();
         while let Some(Taken::Sample { sample, mark, .. }) = receiver.blocking_recv() {
             taken.push((sample.amount, mark.unwrap().rows));
@@ -184,9 +148,5 @@ fn the_steel_plants_quarter_hours_are_read_whole() {
     assert_eq!(samples.len(), 26_208);
     assert_eq!(samples[0].amount, 3170);
     let quarter = samples[1].read_at.ms_since(samples[0].read_at);
-    assert!(
-        samples
-            .windows(2)
-            .all(|pair| pair[1].read_at.ms_since(pair[0].read_at) == quarter)
-    );
+    assert!(samples.windows(2).all(|pair| pair[1].read_at.ms_since(pair[0].read_at) == quarter));
 }

@@ -74,10 +74,8 @@ impl Bench {
         if let Some(mode) = &config.mode
             && let Step::Refused(why) = bench.control(mode)
         {
-            return Err(
-                Failure::usage(format!("source {:?}, mode: {why}", config.name))
-                    .help(format!("use one of {}", Workflow::names())),
-            );
+            return Err(Failure::usage(format!("source {:?}, mode: {why}", config.name))
+                .help(format!("use one of {}", Workflow::names())));
         }
         Ok(bench)
     }
@@ -85,11 +83,7 @@ impl Bench {
     /// The work that is on, for the operator.
     pub fn doing(&self) -> String {
         match &self.work {
-            Some(Work {
-                flow,
-                parent: Some(parent),
-                ..
-            }) => format!("{} {parent}", flow.name),
+            Some(Work { flow, parent: Some(parent), .. }) => format!("{} {parent}", flow.name),
             Some(work) => work.flow.name.to_owned(),
             None => "none".to_owned(),
         }
@@ -111,9 +105,7 @@ impl Bench {
         };
         let Some(mut work) = self.work.clone() else {
             let prefix = &self.control_prefix;
-            return Step::Refused(format!(
-                "no work flow is on: scan a code such as {prefix}ship"
-            ));
+            return Step::Refused(format!("no work flow is on: scan a code such as {prefix}ship"));
         };
         if work.flow.shape == Shape::Children && work.parent.is_none() {
             if scanned.count.is_some() {
@@ -131,9 +123,7 @@ impl Bench {
             let id = event_id.replace("urn:uuid:", "");
             let id = format!(
                 "{}:{id}",
-                self.device
-                    .as_str()
-                    .replacen(":device:", ":transformation:", 1)
+                self.device.as_str().replacen(":device:", ":transformation:", 1)
             );
             work.transformation.get_or_insert(id);
             self.work = Some(work.clone());
@@ -148,8 +138,7 @@ impl Bench {
             None => line,
         };
         let (head, name) = data.split_at_checked(self.control_prefix.len())?;
-        head.eq_ignore_ascii_case(&self.control_prefix)
-            .then_some(name.trim())
+        head.eq_ignore_ascii_case(&self.control_prefix).then_some(name.trim())
     }
 
     fn control(&mut self, name: &str) -> Step {
@@ -168,22 +157,15 @@ impl Bench {
         }
         match Workflow::named(name) {
             Some(flow) => {
-                self.work = Some(Work {
-                    flow,
-                    parent: None,
-                    transformation: None,
-                    is_output: false,
-                });
+                self.work =
+                    Some(Work { flow, parent: None, transformation: None, is_output: false });
                 Step::Mode(match flow.shape {
                     Shape::Object => flow.name.to_owned(),
                     Shape::Children => format!("{}, scan the container first", flow.name),
                     Shape::Transformation => format!("{}, inputs first", flow.name),
                 })
             }
-            None => Step::Refused(format!(
-                "no work flow {name:?}, known: {}",
-                Workflow::names()
-            )),
+            None => Step::Refused(format!("no work flow {name:?}, known: {}", Workflow::names())),
         }
     }
 
@@ -206,14 +188,8 @@ impl Bench {
             (Shape::Transformation, true) => ["outputEPCList", "outputQuantityList"],
         };
         match scanned {
-            Some(Scanned {
-                id,
-                count: Some(count),
-            }) => {
-                event.insert(
-                    counted.to_owned(),
-                    json!([{ "epcClass": id, "quantity": count }]),
-                );
+            Some(Scanned { id, count: Some(count) }) => {
+                event.insert(counted.to_owned(), json!([{ "epcClass": id, "quantity": count }]));
             }
             Some(Scanned { id, count: None }) => {
                 event.insert(single.to_owned(), json!([id]));
@@ -227,11 +203,7 @@ impl Bench {
         let is_class = scanned.is_some_and(|scanned| scanned.count.is_some());
         let unique = if is_class { event_id } else { "" };
         let scan = format!("{} {single} {within} {goods} {unique}", work.flow.name);
-        Step::Keep {
-            epcis: Value::Object(event).to_string(),
-            scan,
-            goods,
-        }
+        Step::Keep { epcis: Value::Object(event).to_string(), scan, goods }
     }
 
     /// The members that every event of the work flow has.
@@ -242,11 +214,7 @@ impl Bench {
             Shape::Children => "AggregationEvent",
             Shape::Transformation => "TransformationEvent",
         };
-        let (sign, minutes) = if self.utc_offset_min < 0 {
-            ('-', -1)
-        } else {
-            ('+', 1)
-        };
+        let (sign, minutes) = if self.utc_offset_min < 0 { ('-', -1) } else { ('+', 1) };
         let minutes = self.utc_offset_min * minutes;
         let mut event = Map::new();
         let mut set = |name: &str, value: Value| event.insert(name.to_owned(), value);
@@ -254,10 +222,7 @@ impl Bench {
         set("type", json!(kind));
         set("eventID", json!(event_id));
         set("eventTime", json!(at));
-        set(
-            "eventTimeZoneOffset",
-            json!(format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)),
-        );
+        set("eventTimeZoneOffset", json!(format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)));
         set("bizStep", json!(flow.step));
         set("readPoint", json!({ "id": self.read_point }));
         let optional = [
@@ -285,45 +250,28 @@ fn read(line: &str) -> Result<Scanned, String> {
     match (&scan.content, scan.content.canonical()) {
         (Content::Gs1(elements), Some(goods)) => {
             let count = is_class(goods.as_str()).then(|| pieces(elements));
-            Ok(Scanned {
-                id: goods.to_string(),
-                count,
-            })
+            Ok(Scanned { id: goods.to_string(), count })
         }
         (Content::Gs1(_), None) => {
             Err("the code names no item, lot, container or place".to_owned())
         }
-        (Content::Goods(goods), _) => Ok(Scanned {
-            id: goods.to_string(),
-            count: None,
-        }),
+        (Content::Goods(goods), _) => Ok(Scanned { id: goods.to_string(), count: None }),
         (Content::Verbatim(data), _) if data.is_empty() => Err("the code is empty".to_owned()),
-        (Content::Verbatim(data), _) => Ok(Scanned {
-            id: verbatim(data),
-            count: None,
-        }),
+        (Content::Verbatim(data), _) => Ok(Scanned { id: verbatim(data), count: None }),
     }
 }
 
 /// A GTIN or coupon class without serial names many pieces.
 fn is_class(canonical: &str) -> bool {
-    let path = canonical
-        .strip_prefix("https://id.gs1.org/")
-        .unwrap_or_default();
+    let path = canonical.strip_prefix("https://id.gs1.org/").unwrap_or_default();
     let codes: Vec<&str> = path.split('/').step_by(2).collect();
-    matches!(
-        codes[..],
-        ["01" | "8006"] | ["01" | "8006", "10"] | ["8010"]
-    )
+    matches!(codes[..], ["01" | "8006"] | ["01" | "8006", "10"] | ["8010"])
 }
 
 /// AI 30 says how many pieces a variable measure holds.
 fn pieces(elements: &[Element]) -> u64 {
     let count = elements.iter().find(|element| element.code == "30");
-    count
-        .and_then(|element| element.value.parse().ok())
-        .filter(|count| 0 < *count)
-        .unwrap_or(1)
+    count.and_then(|element| element.value.parse().ok()).filter(|count| 0 < *count).unwrap_or(1)
 }
 
 /// `urn:hallmark:code:` and the data, percent-encoded.

@@ -53,11 +53,7 @@ impl Recent {
         file.sync_all()?;
         fs::rename(&fresh, path)?;
         let file = OpenOptions::new().append(true).open(path)?;
-        Ok(Recent {
-            window_ms,
-            kept_at,
-            file,
-        })
+        Ok(Recent { window_ms, kept_at, file })
     }
 
     /// Whether the scan was kept within the window before `now`.
@@ -100,11 +96,7 @@ mod tests {
         recent.add("A", at(1_000_000)).unwrap();
         assert!(recent.has("A", at(1_059_999)));
         assert!(!recent.has("A", at(1_060_000)));
-        fs::write(
-            &path,
-            format!("{}x y\n7\n", fs::read_to_string(&path).unwrap()),
-        )
-        .unwrap();
+        fs::write(&path, format!("{}x y\n7\n", fs::read_to_string(&path).unwrap())).unwrap();
         let recent = Recent::open(&path, window, at(1_030_000)).unwrap();
         assert!(recent.has("A", at(1_030_000)));
         let recent = Recent::open(&path, window, at(1_090_000)).unwrap();

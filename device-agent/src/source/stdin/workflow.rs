@@ -32,23 +32,11 @@ const fn object(
     step: &'static str,
     disposition: &'static str,
 ) -> Workflow {
-    Workflow {
-        name,
-        shape: Shape::Object,
-        action,
-        step,
-        disposition,
-    }
+    Workflow { name, shape: Shape::Object, action, step, disposition }
 }
 
 const fn children(name: &'static str, action: &'static str, step: &'static str) -> Workflow {
-    Workflow {
-        name,
-        shape: Shape::Children,
-        action,
-        step,
-        disposition: "in_progress",
-    }
+    Workflow { name, shape: Shape::Children, action, step, disposition: "in_progress" }
 }
 
 /// Every work flow.
@@ -77,10 +65,7 @@ pub const WORKFLOWS: &[Workflow] = &[
 impl Workflow {
     /// The work flow of this name; case does not count, because readers may be set to capitals.
     pub fn named(name: &str) -> Option<Workflow> {
-        WORKFLOWS
-            .iter()
-            .find(|flow| flow.name.eq_ignore_ascii_case(name))
-            .copied()
+        WORKFLOWS.iter().find(|flow| flow.name.eq_ignore_ascii_case(name)).copied()
     }
 
     /// All names, for messages.

@@ -83,11 +83,7 @@ async fn attest(
         return Ok(None);
     }
     let now = (service.clock)();
-    let body = Addresses {
-        from_at: now,
-        urls: urls.to_vec(),
-        multiaddrs: Vec::new(),
-    };
+    let body = Addresses { from_at: now, urls: urls.to_vec(), multiaddrs: Vec::new() };
     let sub = Subject::Org(service.config.org.clone());
     let statement = Statement::of(Body::Node(body), sub, Audience::Public);
     let envelope = statement
@@ -149,10 +145,7 @@ async fn renew_network(service: &Arc<Service>, url: &str) {
     match renewed(service, url).await {
         Ok(false) => {}
         Ok(true) => info!(url, "the network file names the new address"),
-        Err(reason) => warn!(
-            reason,
-            "the network file keeps the old address of this node"
-        ),
+        Err(reason) => warn!(reason, "the network file keeps the old address of this node"),
     }
 }
 
@@ -166,9 +159,7 @@ async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
     }
     let dir = service.dir.clone();
     let turn = tokio::task::spawn_blocking(move || take_turn(&dir)).await;
-    let _turn = turn
-        .map_err(|e| e.to_string())?
-        .map_err(|failure| failure.lines())?;
+    let _turn = turn.map_err(|e| e.to_string())?.map_err(|failure| failure.lines())?;
     let adopting = Arc::clone(service);
     let adopted = tokio::task::spawn_blocking(move || adopting.adopt_logged()).await;
     adopted.map_err(|e| e.to_string())??;

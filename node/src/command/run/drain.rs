@@ -53,10 +53,7 @@ async fn round(service: &Arc<Service>, told: &mut bool) -> Result<bool, String> 
                 warn!(%id, reason, "refused from the outbox, kept in outbox/refused");
             }
         }
-        if fates
-            .iter()
-            .any(|(_, fate)| matches!(fate, Fate::Later { .. }))
-        {
+        if fates.iter().any(|(_, fate)| matches!(fate, Fate::Later { .. })) {
             return Ok(false);
         }
         if parcel.is_genesis() {
@@ -68,11 +65,7 @@ async fn round(service: &Arc<Service>, told: &mut bool) -> Result<bool, String> 
 }
 
 async fn send(service: &Service, parcel: &Parcel) -> Vec<(ContentId, Fate)> {
-    let bodies = parcel
-        .items
-        .iter()
-        .map(|(_, stored)| stored.clone())
-        .collect::<Vec<_>>();
+    let bodies = parcel.items.iter().map(|(_, stored)| stored.clone()).collect::<Vec<_>>();
     let mut admitted = Vec::new();
     if parcel.is_ordered() {
         for body in bodies {
@@ -82,17 +75,12 @@ async fn send(service: &Service, parcel: &Parcel) -> Vec<(ContentId, Fate)> {
         admitted = service.node.admit_many(bodies).await;
     }
     let fates = admitted.into_iter().map(|admitted| match admitted {
-        Ok(Admitted::Stored { id, .. }) => Fate::Stored {
-            id,
-            recorded: false,
-        },
+        Ok(Admitted::Stored { id, .. }) => Fate::Stored { id, recorded: false },
         Ok(Admitted::Deferred { .. }) => Fate::Deferred,
-        Err(AdmitError::Refused(refusal)) => Fate::Refused {
-            reason: crate::api::problem::with_causes(&refusal),
-        },
-        Err(error) => Fate::Later {
-            reason: error.to_string(),
-        },
+        Err(AdmitError::Refused(refusal)) => {
+            Fate::Refused { reason: crate::api::problem::with_causes(&refusal) }
+        }
+        Err(error) => Fate::Later { reason: error.to_string() },
     });
     parcel.items.iter().map(|(id, _)| *id).zip(fates).collect()
 }

@@ -54,26 +54,16 @@ pub(super) fn readings(
     let path = Dir::new(dir).outbox().join("chain.json");
     let mut chain: Chain =
         serde_json::from_slice(&std::fs::read(&path).unwrap_or_default()).unwrap_or_default();
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let mut batches: Vec<Readings> = Vec::new();
     for row in reader.deserialize() {
         let row: Row = row.map_err(|e| StatementError::Row {
             line: e.position().map_or(0, csv::Position::line),
             reason: e.to_string(),
         })?;
-        let line = batches
-            .iter()
-            .map(|batch| batch.samples.len() as u64)
-            .sum::<u64>()
-            + 2;
+        let line = batches.iter().map(|batch| batch.samples.len() as u64).sum::<u64>() + 2;
         let wrong = |reason: String| StatementError::Row { line, reason };
-        if row
-            .device
-            .as_deref()
-            .is_some_and(|named| named != device.as_str())
-        {
+        if row.device.as_deref().is_some_and(|named| named != device.as_str()) {
             return Err(wrong(format!(
                 "the node signs for its own device {device} only; a meter with a key of its own \
                  is replayed by `hallmark-agent replay`"
@@ -81,14 +71,8 @@ pub(super) fn readings(
         }
         let read_at = Timestamp::parse(&row.read_at).map_err(|e| wrong(e.to_string()))?;
         let (amount, register, quality) = (row.amount, row.register, row.quality);
-        let sample = Sample {
-            read_at,
-            amount,
-            register,
-            quality,
-            source_amount: None,
-            source_unit: None,
-        };
+        let sample =
+            Sample { read_at, amount, register, quality, source_amount: None, source_unit: None };
         match batches.last_mut() {
             Some(batch)
                 if batch.quantity == row.quantity
@@ -117,10 +101,7 @@ pub(super) fn readings(
             }
         }
     }
-    let failed = |e: std::io::Error| StatementError::Row {
-        line: 0,
-        reason: e.to_string(),
-    };
+    let failed = |e: std::io::Error| StatementError::Row { line: 0, reason: e.to_string() };
     std::fs::create_dir_all(Dir::new(dir).outbox()).map_err(failed)?;
     let text = serde_json::to_vec(&chain).expect("a number is JSON");
     crate::files::write_durably(&path, &text).map_err(failed)?;

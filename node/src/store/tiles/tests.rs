@@ -17,9 +17,7 @@ fn entries(range: Range<u64>) -> Vec<Entry> {
 
 fn root(size: u64) -> Hash {
     let mut frontier = Frontier::new();
-    entries(0..size)
-        .iter()
-        .for_each(|entry| frontier.push(entry.leaf_hash()));
+    entries(0..size).iter().for_each(|entry| frontier.push(entry.leaf_hash()));
     frontier.root()
 }
 
@@ -73,96 +71,39 @@ fn a_partial_tile_is_cut_from_the_full_one_that_took_its_place() {
     let tiles = tiles(&disk);
     grown(&tiles, &[3, 70, 260, 600]);
     let partial = [
-        TilePath::Hashes {
-            level: 0,
-            index: 0,
-            width: 70,
-        },
-        TilePath::Entries {
-            index: 0,
-            width: 70,
-        },
-        TilePath::Hashes {
-            level: 0,
-            index: 1,
-            width: 4,
-        },
+        TilePath::Hashes { level: 0, index: 0, width: 70 },
+        TilePath::Entries { index: 0, width: 70 },
+        TilePath::Hashes { level: 0, index: 1, width: 4 },
         TilePath::Entries { index: 1, width: 4 },
     ];
     let before = partial.map(|path| tiles.read(&path, 600).unwrap().unwrap());
     for (from, to) in [(0, 3), (3, 70), (70, 260), (260, 600)] {
         tiles.remove_partial(from, to).unwrap();
     }
-    let left = disk
-        .paths()
-        .into_iter()
-        .filter(|path| path.to_string_lossy().contains(".p/"));
-    let expected = [
-        "/log/tile/0/002.p/88",
-        "/log/tile/1/000.p/1",
-        "/log/tile/1/000.p/2",
-    ];
+    let left = disk.paths().into_iter().filter(|path| path.to_string_lossy().contains(".p/"));
+    let expected = ["/log/tile/0/002.p/88", "/log/tile/1/000.p/1", "/log/tile/1/000.p/2"];
     let left: Vec<_> = left.collect();
-    assert!(
-        expected
-            .iter()
-            .all(|path| left.contains(&PathBuf::from(path))),
-        "{left:?}"
-    );
-    assert!(
-        !left
-            .iter()
-            .any(|path| path.starts_with("/log/tile/0/000.p")),
-        "{left:?}"
-    );
-    assert_eq!(
-        partial.map(|path| tiles.read(&path, 600).unwrap().unwrap()),
-        before
-    );
+    assert!(expected.iter().all(|path| left.contains(&PathBuf::from(path))), "{left:?}");
+    assert!(!left.iter().any(|path| path.starts_with("/log/tile/0/000.p")), "{left:?}");
+    assert_eq!(partial.map(|path| tiles.read(&path, 600).unwrap().unwrap()), before);
     let beyond = [
-        TilePath::Hashes {
-            level: 0,
-            index: 2,
-            width: 89,
-        },
-        TilePath::Hashes {
-            level: 1,
-            index: 0,
-            width: 3,
-        },
-        TilePath::Hashes {
-            level: 2,
-            index: 0,
-            width: 1,
-        },
-        TilePath::Entries {
-            index: u64::MAX / 2,
-            width: 256,
-        },
+        TilePath::Hashes { level: 0, index: 2, width: 89 },
+        TilePath::Hashes { level: 1, index: 0, width: 3 },
+        TilePath::Hashes { level: 2, index: 0, width: 1 },
+        TilePath::Entries { index: u64::MAX / 2, width: 256 },
     ];
-    assert!(
-        beyond
-            .iter()
-            .all(|path| tiles.read(path, 600).unwrap().is_none())
-    );
+    assert!(beyond.iter().all(|path| tiles.read(path, 600).unwrap().is_none()));
 }
 
 #[test]
 fn a_damaged_tile_is_told_and_never_hashed_over() {
     let disk = SimDisk::default();
     grown(&tiles(&disk), &[260, 300]);
-    for path in [
-        "/log/tile/0/001.p/44",
-        "/log/tile/entries/001.p/44",
-        "/log/tile/1/000.p/1",
-    ] {
+    for path in ["/log/tile/0/001.p/44", "/log/tile/entries/001.p/44", "/log/tile/1/000.p/1"] {
         let disk = disk.after(Survives::Everything);
         disk.corrupt(Path::new(path), |bytes| bytes[20] ^= 1);
         let reread = tiles(&disk).root_reread(260, 300);
-        assert!(
-            reread.is_err() || reread.is_ok_and(|found| found != root(300)),
-            "{path}"
-        );
+        assert!(reread.is_err() || reread.is_ok_and(|found| found != root(300)), "{path}");
         disk.corrupt(Path::new(path), |bytes| bytes.truncate(7));
         assert!(tiles(&disk).root_reread(260, 300).is_err(), "{path}");
     }

@@ -11,41 +11,28 @@ pub struct Decimal {
 
 /// Sign, significant digits without zeros at either end, and power of ten of a JSON number.
 fn parts(literal: &str) -> (bool, String, i64) {
-    let (negative, rest) = literal
-        .strip_prefix('-')
-        .map_or((false, literal), |rest| (true, rest));
+    let (negative, rest) = literal.strip_prefix('-').map_or((false, literal), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0');
     let kept = significant.trim_end_matches('0');
     // An exponent of more than nine digits is beyond every limit below.
-    let exponent: i64 = exponent
-        .parse::<i32>()
-        .map_or(i64::from(i32::MAX), i64::from);
+    let exponent: i64 = exponent.parse::<i32>().map_or(i64::from(i32::MAX), i64::from);
     let scale = exponent - fraction.len() as i64 + (significant.len() - kept.len()) as i64;
-    if kept.is_empty() {
-        (false, "0".to_owned(), 0)
-    } else {
-        (negative, kept.to_owned(), scale)
-    }
+    if kept.is_empty() { (false, "0".to_owned(), 0) } else { (negative, kept.to_owned(), scale) }
 }
 
 impl Decimal {
     /// The value of a JSON number; `None` if it needs over 18 digits or a power of ten beyond ±18.
     pub fn parse(literal: &str) -> Option<Decimal> {
         let (negative, digits, scale) = parts(literal);
-        let scale_e10 = i8::try_from(scale)
-            .ok()
-            .filter(|scale| (-18..=18).contains(scale))?;
+        let scale_e10 = i8::try_from(scale).ok().filter(|scale| (-18..=18).contains(scale))?;
         if 18 < digits.len() {
             return None;
         }
         let amount: i64 = digits.parse().ok()?;
-        Some(Decimal {
-            amount: if negative { -amount } else { amount },
-            scale_e10,
-        })
+        Some(Decimal { amount: if negative { -amount } else { amount }, scale_e10 })
     }
 }
 
@@ -58,17 +45,11 @@ pub fn plain(literal: &str) -> String {
         return format!("{sign}{digits}e{scale}");
     }
     if 0 <= scale {
-        return format!(
-            "{sign}{digits}{}",
-            "0".repeat(usize::try_from(scale).unwrap_or(0))
-        );
+        return format!("{sign}{digits}{}", "0".repeat(usize::try_from(scale).unwrap_or(0)));
     }
     match usize::try_from(point) {
         Ok(point) if 0 < point => format!("{sign}{}.{}", &digits[..point], &digits[point..]),
-        _ => format!(
-            "{sign}0.{}{digits}",
-            "0".repeat(usize::try_from(-point).unwrap_or(0))
-        ),
+        _ => format!("{sign}0.{}{digits}", "0".repeat(usize::try_from(-point).unwrap_or(0))),
     }
 }
 
@@ -88,11 +69,7 @@ mod tests {
             ("123.456", "123.456", 123_456, -3),
         ] {
             assert_eq!(plain(literal), text);
-            assert_eq!(
-                Decimal::parse(literal),
-                Some(Decimal { amount, scale_e10 }),
-                "{literal}"
-            );
+            assert_eq!(Decimal::parse(literal), Some(Decimal { amount, scale_e10 }), "{literal}");
         }
         assert_eq!(Decimal::parse("1e400"), None);
         assert_eq!(Decimal::parse("1234567890123456789"), None);

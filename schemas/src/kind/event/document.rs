@@ -16,10 +16,7 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// Each is the event's own text, ready for [`super::Event::parse`].
 pub fn events_of(text: &str) -> Result<Vec<String>, FieldError> {
     if DOCUMENT_BYTES_MAX < text.len() {
-        let fault = FieldFault::TooLong {
-            max: DOCUMENT_BYTES_MAX,
-            found: text.len(),
-        };
+        let fault = FieldFault::TooLong { max: DOCUMENT_BYTES_MAX, found: text.len() };
         return Err(FieldError::new("", fault));
     }
     let document = json::parse(text).map_err(|error| check::decode("", error.to_string()))?;
@@ -33,21 +30,13 @@ pub fn events_of(text: &str) -> Result<Vec<String>, FieldError> {
     let mut pointer = String::new();
     for name in path {
         pointer = format!("{pointer}/{name}");
-        list = list
-            .get(name)
-            .ok_or_else(|| FieldError::new(&pointer, FieldFault::Missing))?;
+        list = list.get(name).ok_or_else(|| FieldError::new(&pointer, FieldFault::Missing))?;
     }
     let Json::List(events) = list else {
-        return Err(FieldError::new(
-            pointer,
-            FieldFault::Malformed { expected: "a list" },
-        ));
+        return Err(FieldError::new(pointer, FieldFault::Malformed { expected: "a list" }));
     };
     check::count(&pointer, events.len(), 0..=EVENTS_MAX)?;
-    Ok(events
-        .iter()
-        .map(|event| with_context(event, document.get("@context")))
-        .collect())
+    Ok(events.iter().map(|event| with_context(event, document.get("@context"))).collect())
 }
 
 fn with_context(event: &Json, context: Option<&Json>) -> String {

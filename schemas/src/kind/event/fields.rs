@@ -36,10 +36,7 @@ impl EventType {
 
     /// Its name in EPCIS.
     pub fn as_str(self) -> &'static str {
-        EventType::ALL
-            .iter()
-            .find(|(kind, _)| *kind == self)
-            .map_or("", |(_, name)| name)
+        EventType::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
 }
 

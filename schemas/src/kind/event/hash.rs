@@ -48,11 +48,8 @@ const fn ids(name: &'static str) -> Field {
     (name, name, Shape::Ids)
 }
 
-const QUANTITY: &[Field] = &[
-    value("epcClass", Form::Id),
-    value("quantity", Form::Plain),
-    value("uom", Form::Plain),
-];
+const QUANTITY: &[Field] =
+    &[value("epcClass", Form::Id), value("quantity", Form::Plain), value("uom", Form::Plain)];
 
 const fn quantities(name: &'static str) -> Field {
     (name, name, Shape::Objects("quantityElement", QUANTITY))
@@ -111,20 +108,14 @@ const DISPOSITIONS: &[Field] = &[
     value("unset", Form::Word(&vocabulary::DISPOSITION)),
 ];
 
-const TRANSACTION: &[Field] = &[
-    value("type", Form::Word(&vocabulary::TRANSACTION)),
-    value("bizTransaction", Form::Id),
-];
+const TRANSACTION: &[Field] =
+    &[value("type", Form::Word(&vocabulary::TRANSACTION)), value("bizTransaction", Form::Id)];
 
-const DESTINATION: &[Field] = &[
-    value("type", Form::Word(&vocabulary::PARTY)),
-    value("destination", Form::Id),
-];
+const DESTINATION: &[Field] =
+    &[value("type", Form::Word(&vocabulary::PARTY)), value("destination", Form::Id)];
 
-const SOURCE: &[Field] = &[
-    value("type", Form::Word(&vocabulary::PARTY)),
-    value("source", Form::Id),
-];
+const SOURCE: &[Field] =
+    &[value("type", Form::Word(&vocabulary::PARTY)), value("source", Form::Id)];
 
 /// An event's members in the order in which they count.
 const EVENT: &[Field] = &[
@@ -145,21 +136,13 @@ const EVENT: &[Field] = &[
     value("transformationID", Form::Id),
     value("bizStep", Form::Word(&vocabulary::BIZ_STEP)),
     value("disposition", Form::Word(&vocabulary::DISPOSITION)),
-    (
-        "persistentDisposition",
-        "persistentDisposition",
-        Shape::Object(DISPOSITIONS),
-    ),
+    ("persistentDisposition", "persistentDisposition", Shape::Object(DISPOSITIONS)),
     ("readPoint", "readPoint", Shape::Object(PLACE)),
     ("bizLocation", "bizLocation", Shape::Object(PLACE)),
     parties("bizTransactionList", TRANSACTION),
     parties("destinationList", DESTINATION),
     parties("sourceList", SOURCE),
-    (
-        "sensorElementList",
-        "sensorElementList",
-        Shape::Objects("sensorElement", SENSOR),
-    ),
+    ("sensorElementList", "sensorElementList", Shape::Objects("sensorElement", SENSOR)),
     ("ilmd", "ilmd", Shape::Object(&[])),
 ];
 
@@ -192,9 +175,7 @@ fn declare<'a>(context: Option<&'a Json>, prefixes: &mut BTreeMap<&'a str, &'a s
     match context {
         Some(Json::List(parts)) => parts.iter().for_each(|part| declare(Some(part), prefixes)),
         Some(Json::Object(members)) => {
-            let texts = members
-                .iter()
-                .filter_map(|(name, uri)| Some((&**name, uri.as_text()?)));
+            let texts = members.iter().filter_map(|(name, uri)| Some((&**name, uri.as_text()?)));
             prefixes.extend(texts);
         }
         _ => {}
@@ -254,19 +235,15 @@ impl Hasher<'_> {
             return String::new();
         };
         let own = |name: &str| fields.iter().any(|(known, ..)| *known == name);
-        let others = members
-            .iter()
-            .filter(|(name, _)| !own(name) && !EXCLUDED.contains(&name.as_str()));
+        let others =
+            members.iter().filter(|(name, _)| !own(name) && !EXCLUDED.contains(&name.as_str()));
         sorted(others.map(|(name, value)| self.extension(name, value)))
     }
 
     fn extension(&self, name: &str, json: &Json) -> String {
         let key = match name.split_once(':') {
             Some((prefix, local)) => {
-                format!(
-                    "{{{}}}{local}",
-                    self.prefixes.get(prefix).unwrap_or(&prefix)
-                )
+                format!("{{{}}}{local}", self.prefixes.get(prefix).unwrap_or(&prefix))
             }
             None => name.to_owned(),
         };
@@ -307,18 +284,13 @@ fn time(text: &str) -> Option<String> {
         0..=3 => (text.to_owned(), false),
         _ => {
             let zone = &rest[digits..];
-            (
-                format!("{whole}.{}{zone}", &rest[..3]),
-                b'5' <= rest.as_bytes()[3],
-            )
+            (format!("{whole}.{}{zone}", &rest[..3]), b'5' <= rest.as_bytes()[3])
         }
     };
     let at = Timestamp::parse(&cut).ok()?.checked_add_ms(i64::from(up))?;
     let utc = at.to_string();
-    let (seconds, fraction) = utc
-        .trim_end_matches('Z')
-        .split_once('.')
-        .unwrap_or((utc.trim_end_matches('Z'), ""));
+    let (seconds, fraction) =
+        utc.trim_end_matches('Z').split_once('.').unwrap_or((utc.trim_end_matches('Z'), ""));
     Some(format!("{seconds}.{fraction:0<3}Z"))
 }
 
@@ -342,18 +314,10 @@ fn identifier(text: &str) -> String {
     let [key, value, qualifiers @ ..] = parts.as_slice() else {
         return item;
     };
-    let finer = FINER
-        .iter()
-        .find(|(known, _)| known == key)
-        .map_or(&[][..], |(_, finer)| finer);
+    let finer = FINER.iter().find(|(known, _)| known == key).map_or(&[][..], |(_, finer)| finer);
     let finest = finer.iter().find_map(|wanted| {
         let mut pairs = qualifiers.chunks_exact(2);
-        pairs
-            .find(|pair| pair[0] == *wanted)
-            .map(|pair| format!("/{}/{}", pair[0], pair[1]))
+        pairs.find(|pair| pair[0] == *wanted).map(|pair| format!("/{}/{}", pair[0], pair[1]))
     });
-    format!(
-        "https://id.gs1.org/{key}/{value}{}",
-        finest.unwrap_or_default()
-    )
+    format!("https://id.gs1.org/{key}/{value}{}", finest.unwrap_or_default())
 }

@@ -67,10 +67,9 @@ impl Json {
     /// The member of this name.
     pub fn get(&self, name: &str) -> Option<&Json> {
         match self {
-            Json::Object(members) => members
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value),
+            Json::Object(members) => {
+                members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -86,11 +85,7 @@ impl Json {
 
 /// Reads one JSON document.
 pub fn parse(text: &str) -> Result<Json, JsonError> {
-    let mut parser = Parser {
-        text,
-        at: 0,
-        values: 0,
-    };
+    let mut parser = Parser { text, at: 0, values: 0 };
     parser.document().map_err(|fault| {
         let before = &text[..parser.at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -276,10 +271,7 @@ impl Parser<'_> {
     }
 
     fn four_digits(&mut self) -> Result<u32, JsonFault> {
-        let digits = self
-            .text
-            .get(self.at..self.at + 4)
-            .ok_or(JsonFault::Escape)?;
+        let digits = self.text.get(self.at..self.at + 4).ok_or(JsonFault::Escape)?;
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(JsonFault::Escape);
         }
@@ -336,9 +328,7 @@ pub fn canonical(json: &Json, without: &[&str]) -> String {
     let mut text = String::new();
     match json {
         Json::Object(members) => {
-            let kept = members
-                .iter()
-                .filter(|(name, _)| !without.contains(&name.as_str()));
+            let kept = members.iter().filter(|(name, _)| !without.contains(&name.as_str()));
             write_object(kept.collect(), Form::Canonical, &mut text);
         }
         other => write_as(other, Form::Canonical, &mut text),

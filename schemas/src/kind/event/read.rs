@@ -18,18 +18,10 @@ use sha2::Digest as _;
 /// Reads an event. Pointers in errors lead into the event.
 pub(super) fn read(json: &Json) -> Result<Fields, FieldError> {
     let Json::Object(_) = json else {
-        return Err(FieldError::new(
-            "",
-            FieldFault::Malformed {
-                expected: "a JSON object",
-            },
-        ));
+        return Err(FieldError::new("", FieldFault::Malformed { expected: "a JSON object" }));
     };
     let kind = event_type(json)?;
-    let mut reader = Reader {
-        json,
-        items: Vec::new(),
-    };
+    let mut reader = Reader { json, items: Vec::new() };
     reader.items(kind)?;
     let items = reader.items;
     require_lists(json, kind, &items)?;
@@ -37,10 +29,7 @@ pub(super) fn read(json: &Json) -> Result<Fields, FieldError> {
     let error = error_declaration(json)?;
     let links = links(json, error.as_ref())?;
     let ilmd = json.get("ilmd");
-    let ilmd_text = |name: &str| {
-        ilmd.and_then(|ilmd| extension(ilmd, name))
-            .map(str::to_owned)
-    };
+    let ilmd_text = |name: &str| ilmd.and_then(|ilmd| extension(ilmd, name)).map(str::to_owned);
     Ok(Fields {
         kind,
         action: action(json, kind)?,
@@ -70,9 +59,7 @@ pub(super) fn read(json: &Json) -> Result<Fields, FieldError> {
 
 fn event_type(json: &Json) -> Result<EventType, FieldError> {
     let name = text(json, "", "type")?;
-    let found = EventType::ALL
-        .iter()
-        .find(|(_, known)| Some(*known) == name);
+    let found = EventType::ALL.iter().find(|(_, known)| Some(*known) == name);
     let expected = "one of the five types of EPCIS event";
     let fault = FieldError::new("/type", FieldFault::Malformed { expected });
     found.map(|(kind, _)| *kind).ok_or(fault)
@@ -80,30 +67,16 @@ fn event_type(json: &Json) -> Result<EventType, FieldError> {
 
 fn action(json: &Json, kind: EventType) -> Result<Option<&'static str>, FieldError> {
     let action = text(json, "", "action")?;
-    let known = ["OBSERVE", "ADD", "DELETE"]
-        .into_iter()
-        .find(|known| Some(*known) == action);
+    let known = ["OBSERVE", "ADD", "DELETE"].into_iter().find(|known| Some(*known) == action);
     let none = kind == EventType::Transformation;
-    check::consistent(
-        "/action",
-        !(none && action.is_some()),
-        "is no member of a transformation",
-    )?;
-    check::form(
-        "/action",
-        none || known.is_some(),
-        "one of OBSERVE, ADD and DELETE",
-    )?;
+    check::consistent("/action", !(none && action.is_some()), "is no member of a transformation")?;
+    check::form("/action", none || known.is_some(), "one of OBSERVE, ADD and DELETE")?;
     Ok(known)
 }
 
 fn utc_offset(json: &Json) -> Result<String, FieldError> {
     let offset = text(json, "", "eventTimeZoneOffset")?.unwrap_or_default();
-    check::form(
-        "/eventTimeZoneOffset",
-        is_utc_offset(offset),
-        "an offset such as `+08:00`",
-    )?;
+    check::form("/eventTimeZoneOffset", is_utc_offset(offset), "an offset such as `+08:00`")?;
     Ok(offset.to_owned())
 }
 
@@ -114,9 +87,7 @@ fn text<'a>(json: &'a Json, at: &str, name: &str) -> Result<Option<&'a str>, Fie
     };
     let pointer = format!("{at}/{name}");
     let expected = FieldFault::Malformed { expected: "a text" };
-    let value = value
-        .as_text()
-        .ok_or_else(|| FieldError::new(pointer.clone(), expected))?;
+    let value = value.as_text().ok_or_else(|| FieldError::new(pointer.clone(), expected))?;
     check::text(&pointer, value, check::SENTENCE_BYTES_MAX)?;
     Ok(Some(value))
 }
@@ -147,9 +118,7 @@ fn instant(json: &Json, at: &str, name: &str) -> Result<Option<Timestamp>, Field
         return Ok(None);
     };
     let instant = Timestamp::parse(value);
-    instant
-        .map(Some)
-        .map_err(|error| check::decode(&format!("{at}/{name}"), error.to_string()))
+    instant.map(Some).map_err(|error| check::decode(&format!("{at}/{name}"), error.to_string()))
 }
 
 fn required_instant(json: &Json, name: &str) -> Result<Timestamp, FieldError> {
@@ -185,10 +154,7 @@ fn extension<'a>(json: &'a Json, local: &str) -> Option<&'a str> {
         return None;
     };
     let name_of = |name: &'a str| name.rsplit([':', '/', '#']).next().unwrap_or(name);
-    members
-        .iter()
-        .find(|(name, _)| name_of(name) == local)
-        .and_then(|(_, value)| value.as_text())
+    members.iter().find(|(name, _)| name_of(name) == local).and_then(|(_, value)| value.as_text())
 }
 
 struct Reader<'a> {
@@ -200,12 +166,7 @@ impl Reader<'_> {
     fn items(&mut self, kind: EventType) -> Result<(), FieldError> {
         use ItemRole::{Child, Epc, Input, Output, Parent};
         if let Some(parent) = text(self.json, "", "parentID")? {
-            self.items.push(Item {
-                role: Parent,
-                item: item(parent),
-                quantity: None,
-                uom: None,
-            });
+            self.items.push(Item { role: Parent, item: item(parent), quantity: None, uom: None });
         }
         let lists: &[(&str, &str, ItemRole)] = match kind {
             EventType::Object | EventType::Transaction => &[("epcList", "quantityList", Epc)],
@@ -229,12 +190,7 @@ impl Reader<'_> {
             let pointer = format!("/{name}/{index}");
             let epc = value.as_text().unwrap_or_default();
             check::text(&pointer, epc, check::ADDRESS_BYTES_MAX)?;
-            self.items.push(Item {
-                role,
-                item: item(epc),
-                quantity: None,
-                uom: None,
-            });
+            self.items.push(Item { role, item: item(epc), quantity: None, uom: None });
         }
         Ok(())
     }
@@ -245,12 +201,7 @@ impl Reader<'_> {
             let class = required(element, &at, "epcClass")?;
             let quantity = decimal(element, &at, "quantity")?;
             let uom = text(element, &at, "uom")?.map(str::to_owned);
-            self.items.push(Item {
-                role,
-                item: item(class),
-                quantity,
-                uom,
-            });
+            self.items.push(Item { role, item: item(class), quantity, uom });
         }
         Ok(())
     }
@@ -265,12 +216,7 @@ fn decimal(json: &Json, at: &str, name: &str) -> Result<Option<Decimal>, FieldEr
             check::form(&pointer, value.is_some(), "a number of at most 18 digits")?;
             Ok(value)
         }
-        Some(_) => Err(FieldError::new(
-            pointer,
-            FieldFault::Malformed {
-                expected: "a number",
-            },
-        )),
+        Some(_) => Err(FieldError::new(pointer, FieldFault::Malformed { expected: "a number" })),
     }
 }
 
@@ -288,11 +234,7 @@ fn require_lists(json: &Json, kind: EventType, items: &[Item]) -> Result<(), Fie
             let parent = has(ItemRole::Parent) || kind == EventType::Aggregation;
             check::consistent("/parentID", parent, "is missing")?;
             let holds = has(ItemRole::Child) || delete || json.get("childEPCs").is_some();
-            check::consistent(
-                "/childEPCs",
-                holds,
-                "and `childQuantityList` are both missing",
-            )
+            check::consistent("/childEPCs", holds, "and `childQuantityList` are both missing")
         }
         EventType::Transaction => {
             let transactions = list(json, "", "bizTransactionList")?;
@@ -303,11 +245,7 @@ fn require_lists(json: &Json, kind: EventType, items: &[Item]) -> Result<(), Fie
         EventType::Transformation => {
             let both = has(ItemRole::Input) && has(ItemRole::Output);
             let named = json.get("transformationID").is_some() && !items.is_empty();
-            check::consistent(
-                "/inputEPCList",
-                both || named,
-                "inputs or outputs are missing",
-            )
+            check::consistent("/inputEPCList", both || named, "inputs or outputs are missing")
         }
     }
 }
@@ -324,10 +262,7 @@ fn error_declaration(json: &Json) -> Result<Option<ErrorDeclaration>, FieldError
     Ok(Some(ErrorDeclaration {
         declared_at: declared.ok_or(missing)?,
         reason: term(error, at, "reason", &vocabulary::ERROR_REASON)?,
-        corrective: corrective
-            .filter_map(Json::as_text)
-            .map(str::to_owned)
-            .collect(),
+        corrective: corrective.filter_map(Json::as_text).map(str::to_owned).collect(),
     }))
 }
 
@@ -374,11 +309,7 @@ fn device(json: &Json) -> Option<String> {
     let Some(Json::List(elements)) = json.get("sensorElementList") else {
         return None;
     };
-    let id = |json: &Json| {
-        json.get("deviceID")
-            .and_then(Json::as_text)
-            .map(str::to_owned)
-    };
+    let id = |json: &Json| json.get("deviceID").and_then(Json::as_text).map(str::to_owned);
     elements.iter().find_map(|element| {
         let metadata = element.get("sensorMetadata").and_then(id);
         metadata.or_else(|| match element.get("sensorReport") {

@@ -18,14 +18,8 @@ pub static EVENTS: Table = Table {
         Column::instant("recorded_at", "When an earlier repository recorded it"),
         Column::text("read_point", "Where it was observed"),
         Column::text("biz_location", "Where the goods are after it"),
-        Column::text(
-            "device",
-            "The device that signed it, else the one its sensor report names",
-        ),
-        Column::text(
-            "transformation_id",
-            "Joins the events of one transformation",
-        ),
+        Column::text("device", "The device that signed it, else the one its sensor report names"),
+        Column::text("transformation_id", "Joins the events of one transformation"),
         Column::boolean(
             "declared_error",
             "True if it only declares an earlier event to be in error",
@@ -46,10 +40,7 @@ pub static EVENT_ITEMS: Table = Table {
         Column::text("item", "The item, or the class of items").required(),
         Column::text("lot", "Its lot"),
         Column::text("expiry", "Its expiry, as stated"),
-        Column::integer(
-            "quantity",
-            "How much of a class, times ten to the power of `scale_e10`",
-        ),
+        Column::integer("quantity", "How much of a class, times ten to the power of `scale_e10`"),
         Column::integer("scale_e10", "Power of ten of `quantity`"),
         Column::text("uom", "Unit of measure; null for pieces"),
     ],
@@ -75,11 +66,8 @@ pub static EVENT_LINKS: Table = Table {
     name: "event_links",
     columns: &[
         Column::text("event_id", "The event").required(),
-        Column::text(
-            "kind",
-            "CBV word of a business transaction, `certificate` or `corrected_by`",
-        )
-        .required(),
+        Column::text("kind", "CBV word of a business transaction, `certificate` or `corrected_by`")
+            .required(),
         Column::text("ref", "What it refers to").required(),
     ],
     bucket: Bucket::Event("event_id"),
@@ -111,20 +99,11 @@ pub(super) fn push(fields: &Fields, context: &RowContext<'_>, rows: &mut Rows) {
     let id = || Cell::text(fields.identity());
     for party in &fields.parties {
         let kind = party.kind.strip_suffix("_party").unwrap_or(&party.kind);
-        let cells = vec![
-            id(),
-            Cell::text(party.side),
-            Cell::text(kind),
-            Cell::text(&party.party),
-        ];
+        let cells = vec![id(), Cell::text(party.side), Cell::text(kind), Cell::text(&party.party)];
         rows.push(&EVENT_PARTIES, context, cells);
     }
     for (kind, reference) in &fields.links {
-        rows.push(
-            &EVENT_LINKS,
-            context,
-            vec![id(), Cell::text(kind), Cell::text(reference)],
-        );
+        rows.push(&EVENT_LINKS, context, vec![id(), Cell::text(kind), Cell::text(reference)]);
     }
     for sensor in &fields.sensors {
         let cells = vec![
@@ -138,10 +117,7 @@ pub(super) fn push(fields: &Fields, context: &RowContext<'_>, rows: &mut Rows) {
         ];
         rows.push(&SENSOR_REPORTS, context, cells);
     }
-    for place in [&fields.read_point, &fields.biz_location]
-        .into_iter()
-        .flatten()
-    {
+    for place in [&fields.read_point, &fields.biz_location].into_iter().flatten() {
         push_position(place, context, rows);
     }
 }

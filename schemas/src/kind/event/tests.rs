@@ -43,10 +43,7 @@ fn valid_documents_are_read_and_invalid_ones_refused() {
         }
         let read = read_document(&std::fs::read_to_string(&path).unwrap());
         if read.is_ok() == name.contains("Invalid") {
-            wrong.push(format!(
-                "{name}: {:?}",
-                read.err().map(|error| error.to_string())
-            ));
+            wrong.push(format!("{name}: {:?}", read.err().map(|error| error.to_string())));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -72,11 +69,7 @@ fn hashes_are_those_of_the_published_vectors() {
             let text = texts.next();
             if hash::event_hash(&json) != expected.trim() {
                 let found = hash::pre_hash(&json);
-                wrong.push(format!(
-                    "{}\n{found}\n{}",
-                    path.display(),
-                    text.unwrap_or_default()
-                ));
+                wrong.push(format!("{}\n{found}\n{}", path.display(), text.unwrap_or_default()));
             }
         }
     }
@@ -98,14 +91,8 @@ fn event(change: &str) -> Result<Event, FieldError> {
 fn an_event_is_read_into_what_the_tables_need() {
     let event = event("").unwrap();
     let fields = event.fields();
-    assert_eq!(
-        fields.items[0].item,
-        "https://id.gs1.org/01/06901234000207/21/1"
-    );
-    assert_eq!(
-        fields.items[1].item,
-        "https://id.gs1.org/01/06901234000207/10/L7"
-    );
+    assert_eq!(fields.items[0].item, "https://id.gs1.org/01/06901234000207/21/1");
+    assert_eq!(fields.items[1].item, "https://id.gs1.org/01/06901234000207/10/L7");
     let amount = fields.items[1].quantity.unwrap();
     assert_eq!((amount.amount, amount.scale_e10), (25, -1));
     assert_eq!(fields.lot.as_deref(), Some("L7"));
@@ -118,10 +105,7 @@ fn what_breaks_the_schema_is_refused_with_its_pointer() {
     for (change, pointer) in [
         (r#""ObjectEvent" -> "Event""#, "/epcis/type"),
         (r#""ADD" -> "add""#, "/epcis/action"),
-        (
-            r#""2026-03-01T08:00:00+08:00" -> "2026-03-01T08:00:00""#,
-            "/epcis/eventTime",
-        ),
+        (r#""2026-03-01T08:00:00+08:00" -> "2026-03-01T08:00:00""#, "/epcis/eventTime"),
         (r#""+08:00", -> "+8","#, "/epcis/eventTimeZoneOffset"),
         (r#"2.50 -> "2.50""#, "/epcis/quantityList/0/quantity"),
         (r#""epcClass" -> "class""#, "/epcis/quantityList/0/epcClass"),
@@ -132,10 +116,7 @@ fn what_breaks_the_schema_is_refused_with_its_pointer() {
         assert_eq!(event(change).unwrap_err().pointer, pointer, "{change}");
     }
     let twice = event(r#""bizStep" -> "action""#).unwrap_err().to_string();
-    assert_eq!(
-        twice,
-        "/epcis: member \"action\" is repeated at line 5 column 9"
-    );
+    assert_eq!(twice, "/epcis: member \"action\" is repeated at line 5 column 9");
     let deep = "[".repeat(100_000);
     assert!(Event::parse(&deep).is_err());
     assert!(Event::parse(&" ".repeat(EPCIS_BYTES_MAX + 1)).is_err());
@@ -160,14 +141,8 @@ fn the_form_of_an_identifier_makes_no_contradiction() {
     let same = normalised("");
     let link = "urn:epc:id:sgtin:6901234.000020.1 -> https://example.com/01/06901234000207/21/1";
     assert_eq!(normalised(link), same);
-    assert_eq!(
-        normalised("commissioning -> urn:epcglobal:cbv:bizstep:commissioning"),
-        same
-    );
-    assert_ne!(
-        normalised(r#"{"type" -> {"eventID":"urn:uuid:1","type""#),
-        same
-    );
+    assert_eq!(normalised("commissioning -> urn:epcglobal:cbv:bizstep:commissioning"), same);
+    assert_ne!(normalised(r#"{"type" -> {"eventID":"urn:uuid:1","type""#), same);
     let error =
         r#"{"type" -> {"errorDeclaration":{"declarationTime":"2026-03-02T00:00:00Z"},"type""#;
     assert_ne!(normalised(error), same);

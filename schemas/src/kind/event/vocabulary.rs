@@ -39,17 +39,11 @@ pub const TRANSACTION: WordList = WordList {
     words: "bol cert desadv inv pedigree po poc prodorder recadv rma testprd testres upevt",
 };
 /// Types of source and destination.
-pub const PARTY: WordList = WordList {
-    urn: "sdt",
-    web: "SDT",
-    words: "location owning_party possessing_party",
-};
+pub const PARTY: WordList =
+    WordList { urn: "sdt", web: "SDT", words: "location owning_party possessing_party" };
 /// Reasons of an error declaration.
-pub const ERROR_REASON: WordList = WordList {
-    urn: "er",
-    web: "ER",
-    words: "did_not_occur incorrect_data",
-};
+pub const ERROR_REASON: WordList =
+    WordList { urn: "er", web: "ER", words: "did_not_occur incorrect_data" };
 
 /// Components of a vector or position.
 pub const COMPONENT: WordList = WordList {
@@ -60,12 +54,8 @@ pub const COMPONENT: WordList = WordList {
 };
 
 /// Web addresses that the CBV has had.
-const WEB: [&str; 4] = [
-    "https://ref.gs1.org/cbv/",
-    "http://ref.gs1.org/cbv/",
-    "https://ns.gs1.org/cbv/",
-    "cbv:",
-];
+const WEB: [&str; 4] =
+    ["https://ref.gs1.org/cbv/", "http://ref.gs1.org/cbv/", "https://ns.gs1.org/cbv/", "cbv:"];
 
 impl WordList {
     /// The bare word of a term of this list in any of its forms, or a URI outside the CBV as it
@@ -77,18 +67,13 @@ impl WordList {
             return Some(word).filter(known);
         }
         for prefix in WEB {
-            if let Some((list, word)) = term
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.split_once('-'))
+            if let Some((list, word)) =
+                term.strip_prefix(prefix).and_then(|rest| rest.split_once('-'))
             {
                 return Some(word).filter(|word| list == self.web && known(word));
             }
         }
-        if term.contains(':') {
-            Some(term)
-        } else {
-            Some(term).filter(known)
-        }
+        if term.contains(':') { Some(term) } else { Some(term).filter(known) }
     }
 
     /// The web form of a folded term, as the CBV event hash writes it.
@@ -102,9 +87,7 @@ impl WordList {
 
 /// The bare name of a measurement type or other term of the GS1 web vocabulary.
 pub fn measurement(term: &str) -> &str {
-    let rest = ["https://gs1.org/voc/", "gs1:"]
-        .iter()
-        .find_map(|prefix| term.strip_prefix(prefix));
+    let rest = ["https://gs1.org/voc/", "gs1:"].iter().find_map(|prefix| term.strip_prefix(prefix));
     rest.unwrap_or(term)
 }
 
@@ -138,9 +121,7 @@ pub fn geo(text: &str) -> Option<(i64, i64)> {
 
 /// Degrees as a plain decimal, cut off after seven places.
 fn degrees_e7(text: &str) -> Option<i64> {
-    let (negative, rest) = text
-        .strip_prefix('-')
-        .map_or((false, text), |rest| (true, rest));
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
     let digits = !whole.is_empty() && whole.len() <= 3;
     if !digits || !(whole.bytes().chain(fraction.bytes())).all(|byte| byte.is_ascii_digit()) {
@@ -168,26 +149,16 @@ mod tests {
         }
         let own = "https://example.com/step-a";
         assert_eq!(BIZ_STEP.fold(own), Some(own));
-        for bad in [
-            "reception",
-            "urn:epcglobal:cbv:bizstep:x",
-            "cbv:Disp-active",
-        ] {
+        for bad in ["reception", "urn:epcglobal:cbv:bizstep:x", "cbv:Disp-active"] {
             assert_eq!(BIZ_STEP.fold(bad), None, "{bad}");
         }
-        assert_eq!(
-            BIZ_STEP.web("receiving"),
-            "https://ref.gs1.org/cbv/BizStep-receiving"
-        );
+        assert_eq!(BIZ_STEP.web("receiving"), "https://ref.gs1.org/cbv/BizStep-receiving");
         assert_eq!(measurement("gs1:Temperature"), "Temperature");
     }
 
     #[test]
     fn a_geo_uri_is_a_position() {
-        assert_eq!(
-            geo("geo:31.2304,121.4737"),
-            Some((312_304_000, 1_214_737_000))
-        );
+        assert_eq!(geo("geo:31.2304,121.4737"), Some((312_304_000, 1_214_737_000)));
         assert_eq!(geo("geo:-0.00000019,5;crs=wgs84"), Some((-1, 50_000_000)));
         for bad in ["geo:91,0", "geo:1", "geo:x,1", "31,121", "geo:1e1,2"] {
             assert_eq!(geo(bad), None, "{bad}");

@@ -17,10 +17,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -37,32 +34,20 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
-    let host = url
-        .strip_prefix("http://")
-        .expect("loopback speaks plain HTTP");
+    let host = url.strip_prefix("http://").expect("loopback speaks plain HTTP");
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
     request += &format!("Content-Length: {}\r\n\r\n", body.len());
-    let refused = Answer {
-        status: 0,
-        headers: Vec::new(),
-        body: Vec::new(),
-    };
+    let refused = Answer { status: 0, headers: Vec::new(), body: Vec::new() };
     let Ok(mut stream) = TcpStream::connect(host) else {
         return refused;
     };
     stream.set_read_timeout(Some(SOON)).expect("a socket");
-    let sent = stream
-        .write_all(request.as_bytes())
-        .and_then(|()| stream.write_all(body));
+    let sent = stream.write_all(request.as_bytes()).and_then(|()| stream.write_all(body));
     let mut bytes = Vec::new();
-    if sent
-        .and_then(|()| stream.read_to_end(&mut bytes).map(drop))
-        .is_err()
-        && bytes.is_empty()
-    {
+    if sent.and_then(|()| stream.read_to_end(&mut bytes).map(drop)).is_err() && bytes.is_empty() {
         return refused;
     }
     parse_answer(&bytes).unwrap_or(refused)
@@ -84,11 +69,7 @@ fn parse_answer(bytes: &[u8]) -> Option<Answer> {
     if headers.iter().any(chunked) {
         body = unchunk(&body);
     }
-    Some(Answer {
-        status,
-        headers,
-        body,
-    })
+    Some(Answer { status, headers, body })
 }
 
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {

@@ -93,30 +93,16 @@ pub fn search(samples: &[Sample], gate: Gate) -> Vec<Window> {
     let mut start = 0;
     for chunk in samples.chunk_by(|a, b| (a.series, a.interval_s) == (b.series, b.interval_s)) {
         let series = Series::new(chunk, gate);
-        windows.extend(
-            series
-                .parts()
-                .into_iter()
-                .map(|part| series.window(part, start)),
-        );
+        windows.extend(series.parts().into_iter().map(|part| series.window(part, start)));
         start += chunk.len();
     }
-    windows.sort_by_key(|window| {
-        (
-            window.copy_start_ms,
-            window.copy_end_ms,
-            window.parts[0].copy,
-        )
-    });
+    windows.sort_by_key(|window| (window.copy_start_ms, window.copy_end_ms, window.parts[0].copy));
     let mut merged: Vec<Window> = Vec::new();
     for window in windows {
         let slack_ms = slack_ms(samples, &window, gate);
         // Not only the last one: two series may alternate.
-        let home = merged
-            .iter_mut()
-            .rev()
-            .take(8)
-            .find(|earlier| belongs(earlier, &window, slack_ms));
+        let home =
+            merged.iter_mut().rev().take(8).find(|earlier| belongs(earlier, &window, slack_ms));
         match home {
             Some(earlier) => join(earlier, window),
             None => merged.push(window),
@@ -184,14 +170,7 @@ impl Series<'_> {
                 }
             }
         }
-        Series {
-            samples,
-            gate,
-            run,
-            distinct,
-            hashes,
-            cores,
-        }
+        Series { samples, gate, run, distinct, hashes, cores }
     }
 
     fn parts(&self) -> Vec<Part> {
@@ -222,17 +201,10 @@ impl Series<'_> {
             return None;
         }
         let mut best: Option<Part> = None;
-        for &source in places
-            .iter()
-            .take_while(|place| **place + self.gate.samples_min <= at)
-        {
+        for &source in places.iter().take_while(|place| **place + self.gate.samples_min <= at) {
             let length = self.agreement(source, at);
             if self.gate.samples_min <= length && best.is_none_or(|best| best.length < length) {
-                best = Some(Part {
-                    copy: at,
-                    source,
-                    length,
-                });
+                best = Some(Part { copy: at, source, length });
             }
         }
         best
@@ -251,11 +223,7 @@ impl Series<'_> {
     }
 
     fn extend_left(&self, part: Part, free_from: usize) -> Part {
-        let Part {
-            mut copy,
-            mut source,
-            mut length,
-        } = part;
+        let Part { mut copy, mut source, mut length } = part;
         while free_from < copy
             && 0 < source
             && source + length < copy
@@ -267,35 +235,24 @@ impl Series<'_> {
             source -= 1;
             length += 1;
         }
-        Part {
-            copy,
-            source,
-            length,
-        }
+        Part { copy, source, length }
     }
 
     /// The information gate.
     fn tells(&self, part: Part) -> bool {
         let core = i64::try_from(self.gate.samples_min).unwrap_or(i64::MAX);
         let last = part.copy + part.length - self.gate.samples_min;
-        (part.copy..=last)
-            .filter(|at| 0 < self.distinct[*at])
-            .any(|at| {
-                let repeats = self
-                    .cores
-                    .get(&self.hashes[at])
-                    .map_or(0, |(_, count)| *count);
-                let rich = self.gate.rich_ppm.saturating_mul(core) <= self.distinct[at] * 1_000_000;
-                repeats <= self.gate.repeats_max || rich
-            })
+        (part.copy..=last).filter(|at| 0 < self.distinct[*at]).any(|at| {
+            let repeats = self.cores.get(&self.hashes[at]).map_or(0, |(_, count)| *count);
+            let rich = self.gate.rich_ppm.saturating_mul(core) <= self.distinct[at] * 1_000_000;
+            repeats <= self.gate.repeats_max || rich
+        })
     }
 
     fn window(&self, part: Part, start: usize) -> Window {
         let begin = |at: usize| self.samples[at].at_ms - self.samples[at].interval_s * 1000;
-        let mut values: Vec<i64> = self.samples[part.copy..part.copy + part.length]
-            .iter()
-            .map(|s| s.amount)
-            .collect();
+        let mut values: Vec<i64> =
+            self.samples[part.copy..part.copy + part.length].iter().map(|s| s.amount).collect();
         values.sort_unstable();
         values.dedup();
         let integer = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -308,11 +265,7 @@ impl Series<'_> {
             distinct_values: integer(values.len()),
             series_samples: integer(self.samples.len()),
             p_ppb: self.chance_ppb(part.length),
-            parts: vec![Part {
-                copy: part.copy + start,
-                source: part.source + start,
-                ..part
-            }],
+            parts: vec![Part { copy: part.copy + start, source: part.source + start, ..part }],
         }
     }
 
@@ -325,11 +278,7 @@ impl Series<'_> {
             .map(|same| (same.len() as f64 / n) * (same.len() as f64 / n))
             .sum();
         let log = 2.0 * libm::log10(n) - libm::log10(2.0) + length as f64 * libm::log10(agree);
-        let p = if 0.0 <= log {
-            1.0
-        } else {
-            libm::pow(10.0, log)
-        };
+        let p = if 0.0 <= log { 1.0 } else { libm::pow(10.0, log) };
         libm::round(p * 1e9) as i64
     }
 }
@@ -338,9 +287,7 @@ fn runs(samples: &[Sample]) -> Vec<usize> {
     let mut run: Vec<usize> = Vec::with_capacity(samples.len());
     for (at, sample) in samples.iter().enumerate() {
         let follows = at.checked_sub(1).is_some_and(|before| {
-            samples[before]
-                .at_ms
-                .checked_add(sample.interval_s.saturating_mul(1000))
+            samples[before].at_ms.checked_add(sample.interval_s.saturating_mul(1000))
                 == Some(sample.at_ms)
         });
         run.push(if follows { run[at - 1] + 1 } else { 1 });

@@ -14,9 +14,7 @@ fn bench(mode: Option<&str>) -> Bench {
         utc_offset_min: -210,
         duplicate_window: Duration::from_secs(600),
     };
-    let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:b-1"
-        .parse()
-        .unwrap();
+    let device = "urn:hallmark:device:lei:529900T8BM49AURSDO55:b-1".parse().unwrap();
     Bench::new(&config, &device).unwrap()
 }
 
@@ -30,9 +28,7 @@ fn line(bench: &mut Bench, text: &str) -> Step {
 
 /// The event of a step, which the schema must accept.
 fn event(step: Step) -> Value {
-    let Step::Keep { epcis, .. } = step else {
-        panic!("no event: {step:?}")
-    };
+    let Step::Keep { epcis, .. } = step else { panic!("no event: {step:?}") };
     Event::parse(&epcis).unwrap_or_else(|error| panic!("{error}: {epcis}"));
     serde_json::from_str(&epcis).unwrap()
 }
@@ -48,10 +44,7 @@ fn every_work_flow_makes_events_that_the_schema_accepts() {
         assert_eq!(event["bizStep"], flow.step);
         assert_eq!(event["eventTimeZoneOffset"], "-03:30");
         assert_eq!(event["eventTime"], "2026-01-01T00:00:00Z");
-        assert_eq!(
-            event["readPoint"]["id"],
-            "https://id.gs1.org/414/9506000134352"
-        );
+        assert_eq!(event["readPoint"]["id"], "https://id.gs1.org/414/9506000134352");
     }
 }
 
@@ -60,30 +53,18 @@ fn packing_takes_the_container_first_and_then_one_child_an_event() {
     let mut bench = bench(None);
     assert!(matches!(line(&mut bench, ITEM), Step::Refused(_)));
     assert!(matches!(line(&mut bench, "]C0MODE:PACK"), Step::Mode(_)));
-    assert!(matches!(
-        line(&mut bench, "9506000134352"),
-        Step::Refused(_)
-    ));
+    assert!(matches!(line(&mut bench, "9506000134352"), Step::Refused(_)));
     assert!(matches!(line(&mut bench, CASE), Step::Mode(_)));
     let packed = event(line(&mut bench, ITEM));
     assert_eq!(packed["type"], "AggregationEvent");
-    assert_eq!(
-        packed["parentID"],
-        "https://id.gs1.org/00/006141411234567890"
-    );
-    assert_eq!(
-        packed["childEPCs"],
-        json!(["https://id.gs1.org/01/09506000134352/21/A"])
-    );
+    assert_eq!(packed["parentID"], "https://id.gs1.org/00/006141411234567890");
+    assert_eq!(packed["childEPCs"], json!(["https://id.gs1.org/01/09506000134352/21/A"]));
     assert!(matches!(line(&mut bench, CASE), Step::Refused(_)));
     assert!(matches!(line(&mut bench, "mode:all"), Step::Refused(_)));
     line(&mut bench, "mode:unpack");
     line(&mut bench, CASE);
     let emptied = event(line(&mut bench, "mode:all"));
-    assert_eq!(
-        (&emptied["action"], emptied.get("childEPCs")),
-        (&json!("DELETE"), None)
-    );
+    assert_eq!((&emptied["action"], emptied.get("childEPCs")), (&json!("DELETE"), None));
 }
 
 #[test]
@@ -95,10 +76,7 @@ fn inputs_and_outputs_of_a_transformation_share_its_id() {
     assert!(matches!(line(&mut bench, "mode:output"), Step::Mode(_)));
     let output = event(line(&mut bench, ITEM));
     assert_eq!(input["transformationID"], output["transformationID"]);
-    assert_eq!(
-        output["outputEPCList"],
-        json!(["https://id.gs1.org/01/09506000134352/21/A"])
-    );
+    assert_eq!(output["outputEPCList"], json!(["https://id.gs1.org/01/09506000134352/21/A"]));
 }
 
 #[test]
@@ -107,10 +85,7 @@ fn a_code_of_another_kind_is_kept_and_a_broken_one_refused_with_its_place() {
     let kept = event(line(&mut bench, "Regal 7/B"));
     assert_eq!(kept["epcList"], json!(["urn:hallmark:code:Regal%207%2FB"]));
     let drug = event(line(&mut bench, "81234567890123456789"));
-    assert_eq!(
-        drug["epcList"],
-        json!(["urn:hallmark:goods:drug:81234567890123456789"])
-    );
+    assert_eq!(drug["epcList"], json!(["urn:hallmark:goods:drug:81234567890123456789"]));
     for (text, words) in [
         ("(01)09506000134353(21)C", "at character 18"),
         ("9506000134353", "check character"),
@@ -118,9 +93,7 @@ fn a_code_of_another_kind_is_kept_and_a_broken_one_refused_with_its_place() {
         ("mode:fly", "no work flow"),
         ("https://id.gs1.org/01/09506000134353", "check character"),
     ] {
-        let Step::Refused(why) = line(&mut bench, text) else {
-            panic!("kept {text}")
-        };
+        let Step::Refused(why) = line(&mut bench, text) else { panic!("kept {text}") };
         assert!(why.contains(words), "{text}: {why}");
     }
 }
@@ -134,10 +107,7 @@ fn a_repeated_item_is_the_same_scan_and_a_repeated_class_is_not() {
     };
     let at = Timestamp::from_unix_ms(0);
     let first = scan(bench.line(ITEM, at, "urn:uuid:1"));
-    assert_eq!(
-        first,
-        scan(bench.line("]d2010950600013435221A", at, "urn:uuid:2"))
-    );
+    assert_eq!(first, scan(bench.line("]d2010950600013435221A", at, "urn:uuid:2")));
     let class = scan(bench.line("9506000134352", at, "urn:uuid:1"));
     assert_ne!(class, scan(bench.line("9506000134352", at, "urn:uuid:2")));
     line(&mut bench, "mode:receive");

@@ -1,11 +1,6 @@
 use super::{Gate, Sample, search};
 
-const GATE: Gate = Gate {
-    samples_min: 24,
-    distinct_min: 6,
-    rich_ppm: 500_000,
-    repeats_max: 2,
-};
+const GATE: Gate = Gate { samples_min: 24, distinct_min: 6, rich_ppm: 500_000, repeats_max: 2 };
 const QUARTER_S: i64 = 900;
 
 /// A meter's series without pattern: a small generator, so that a failure repeats.
@@ -43,18 +38,9 @@ fn a_copied_stretch_of_any_place_and_length_is_one_window() {
         assert_eq!(windows.len(), 1, "{source} {copy} {length}");
         let (window, ms) = (&windows[0], QUARTER_S * 1000);
         let (first, second) = (source.min(copy), source.max(copy));
-        assert_eq!(
-            window.source_start_ms,
-            i64::try_from(first).expect("small") * ms
-        );
-        assert_eq!(
-            window.copy_start_ms,
-            i64::try_from(second).expect("small") * ms
-        );
-        assert_eq!(
-            (window.samples, window.p_ppb),
-            (i64::try_from(length).expect("small"), 0)
-        );
+        assert_eq!(window.source_start_ms, i64::try_from(first).expect("small") * ms);
+        assert_eq!(window.copy_start_ms, i64::try_from(second).expect("small") * ms);
+        assert_eq!((window.samples, window.p_ppb), (i64::try_from(length).expect("small"), 0));
     }
 }
 
