@@ -6,8 +6,10 @@
 mod it {
     mod crash;
     mod epcis;
+    mod generated;
     mod input;
     mod network;
+    mod order;
     mod readme;
     mod steel;
     mod tidy;

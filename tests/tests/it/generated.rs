@@ -1,0 +1,72 @@
+//! Pages that are generated and committed: help of every command, rules, tables, example
+//! configurations. A stale page fails and says the command that rewrites it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::world::{org, path_text, run};
+
+const HELP: &str = "rewrite it with: UPDATE=1 cargo test -p hallmark-tests generated";
+
+#[test]
+fn generated_pages_are_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, text) in pages() {
+        let path = root.join(name);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+            std::fs::write(&path, &text).expect("writable");
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{name} is stale; {HELP}");
+    }
+}
+
+fn pages() -> BTreeMap<&'static str, String> {
+    let mut pages = BTreeMap::new();
+    pages.insert("docs/hallmark-node.md", help("hallmark-node"));
+    pages.insert("docs/hallmark-agent.md", help("hallmark-agent"));
+    pages.insert("docs/hallmark-verify.md", help("hallmark-verify"));
+    pages.insert("docs/rules.md", listed("Rules of this release", &["rules", "list"]));
+    pages.insert("docs/tables.md", listed("Evidence tables of this release", &["tables"]));
+    pages.insert("docs/config/node.toml", config("hallmark-node", &["--new-network", "demo"]));
+    pages.insert("docs/config/agent.toml", config("hallmark-agent", &[]));
+    pages
+}
+
+/// The help of a program and of each of its subcommands.
+fn help(program: &str) -> String {
+    let first = run(program, &["--help"]).ok().stdout;
+    let mut page = format!("# {program}\n\nGenerated; {HELP}.\n\n```text\n{first}```\n");
+    let list = first.split("Commands:\n").nth(1).unwrap_or_default();
+    let names = list.lines().take_while(|line| line.starts_with("  "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| *name != "help") {
+        let text = run(program, &[name, "--help"]).ok().stdout;
+        page.push_str(&format!("\n## {program} {name}\n\n```text\n{text}```\n"));
+    }
+    page
+}
+
+/// What `hallmark-verify` lists.
+fn listed(title: &str, args: &[&str]) -> String {
+    let text = run("hallmark-verify", args).ok().stdout;
+    format!("# {title}\n\nGenerated; {HELP}.\n\n```text\n{text}```\n")
+}
+
+/// The configuration that `init` writes.
+fn config(program: &str, network: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("new");
+    let org = org(1);
+    let mut args = vec!["init", path_text(&dir), "--org", &org];
+    let node = ["--name", "Example Ltd", "--role", "producer"];
+    let agent = ["--device", "meter-1", "--source", "stdin", "--source", "replay"];
+    args.extend(if network.is_empty() { agent.iter() } else { node.iter() });
+    if network.is_empty() {
+        args.extend(["--class", "meter", "--quantity", "electricity"]);
+    }
+    args.extend(network);
+    run(program, &args).ok();
+    std::fs::read_to_string(dir.join("config.toml")).expect("init wrote it")
+}
