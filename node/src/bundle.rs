@@ -111,6 +111,7 @@ pub fn write(
     let ids = unique_ids(&parts);
     let devices = devices_of(service, selection, &ids)?;
     let mut chosen = BTreeSet::new();
+    let mut cited = Vec::new();
     for (id, entry) in &ids {
         let Some((stored, envelope)) = body(service, id)? else {
             continue;
@@ -120,12 +121,13 @@ pub fn write(
         }
         if matches(selection, entry, &envelope, &devices) {
             chosen.insert(*id);
-            chosen.extend(envelope.body().cites().iter().copied());
+            cited.extend(envelope.body().cites().iter().copied());
         }
         if out.closed {
             return Ok(());
         }
     }
+    add_cited(service, &mut chosen, cited)?;
     for (id, _) in ids.iter().filter(|(id, _)| chosen.contains(id)) {
         let Some((stored, envelope)) = body(service, id)? else {
             continue;
@@ -140,6 +142,22 @@ pub fn write(
         }
     }
     out.flush();
+    Ok(())
+}
+
+/// Adds what is cited, what that cites, and so on: a claim goes out with all that it rests on.
+fn add_cited(
+    service: &Service,
+    chosen: &mut BTreeSet<ContentId>,
+    mut cited: Vec<ContentId>,
+) -> Result<(), StoreError> {
+    while let Some(id) = cited.pop() {
+        if chosen.insert(id)
+            && let Some((_, envelope)) = body(service, &id)?
+        {
+            cited.extend(envelope.body().cites());
+        }
+    }
     Ok(())
 }
 

@@ -337,7 +337,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start_logging(serving: bool) {
-    let default = if serving { "info,fjall=warn,lsm_tree=warn,rumqttd=warn" } else { "error" };
+    let default = if serving { "info,fjall=warn,lsm_tree=warn,rumqttd=off" } else { "error" };
     let filter = crate::config::log_filter(default);
     let color = std::io::stderr().is_terminal() && !crate::config::no_color();
     // A second subscriber (tests in one process) is no fault.

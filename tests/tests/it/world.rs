@@ -80,7 +80,7 @@ pub(crate) fn run_with<S: AsRef<std::ffi::OsStr>>(name: &str, args: &[S], stdin:
 
 fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
-    command.env("NO_COLOR", "1");
+    command.env("NO_COLOR", "1").env_remove("COLUMNS");
     for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("HALLMARK_")) {
         command.env_remove(key);
     }
