@@ -316,3 +316,29 @@ fn continuous_integration_calls_the_test_command_and_nothing_else() {
         .collect();
     assert_eq!(commands, ["cd \"$(dirname \"$0\")/..\"", "exec bash tests/run"]);
 }
+
+#[test]
+fn every_dependency_is_used_by_the_crate_that_names_it() {
+    let all = sources();
+    let mut faults = Vec::new();
+    for folder in CRATES {
+        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        let mut is_list = false;
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                is_list = line.ends_with("dependencies]");
+                continue;
+            }
+            let end = line.find(['.', ' ', '=']).filter(|_| is_list && !line.starts_with('#'));
+            let Some(name) = end.map(|end| line[..end].replace('-', "_")) else { continue };
+            let is_used = all.iter().any(|source| {
+                let is_own = source.folder() == folder && !source.path.ends_with("it/tidy.rs");
+                is_own && source.text.contains(name.as_str())
+            });
+            if !is_used {
+                faults.push(format!("{folder}/Cargo.toml: {name} is not used"));
+            }
+        }
+    }
+    check(faults);
+}
