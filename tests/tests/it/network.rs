@@ -1,5 +1,7 @@
 //! Several nodes: joining, witnessing, mirroring, receipts, bundles.
 
+use hallmark_schemas::layout::peer_name;
+
 use super::world::{SOON, World, path_text, run, wait};
 
 const FACILITY: &str = r#"{"kind":"facility","sub":"SUB","payload":{"v":1,"name":"Works 1","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","utc_offset":"+08:00","sector":"steel"}}"#;
@@ -33,7 +35,7 @@ fn one_node_records_proves_exports_and_a_stranger_checks() {
 #[test]
 fn three_nodes_witness_one_another_and_survive_new_ports() {
     let world = World::new();
-    let mut registrar = world.founder("registrar");
+    let registrar = world.founder("registrar");
     registrar.ready();
     let mut plant = world.newcomer("plant", 2, "producer", &registrar);
     let mut auditor = world.newcomer("auditor", 3, "verifier", &registrar);
@@ -75,16 +77,35 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
         let mirrored = || (node.run("get", &[&ids[0]]).code == 0).then_some(());
         wait("the mirrored body", SOON, mirrored);
     }
-    // One after the other: who moves tells those whom it knows. All at once would need an address
-    // that stays, such as a registrar's with a fixed port.
-    for node in [&mut registrar, &mut plant, &mut auditor] {
+    // One after the other, each only once the others follow it to where it now is. All at once
+    // would need an address that stays, such as a registrar's with a fixed port.
+    let mut nodes = [registrar, plant, auditor];
+    for moving in 0..nodes.len() {
+        let node = &mut nodes[moving];
+        let before = checkpoint_size(&node.get("/log/checkpoint").body);
         assert_eq!(node.stop(), 0, "SIGTERM drains and ends well: {}", node.log());
         node.start();
         node.ready();
+        let origin = format!("world/{}/1", names[moving]);
+        let mirrored = format!("/peers/{}/checkpoint", peer_name(&origin));
+        for other in (0..nodes.len()).filter(|other| *other != moving) {
+            let follows = || {
+                let size = checkpoint_size(&nodes[other].get(&mirrored).body);
+                (before < size).then_some(())
+            };
+            wait("the others to follow a node to its new port", SOON, follows);
+        }
     }
+    let [_registrar, plant, auditor] = nodes;
     let file = world.file("second.json", facility(&plant.org, "works-2"));
     assert_eq!(plant.record(&file, &[]).len(), 1);
     run("hallmark-verify", &["check", auditor.dir_text()]).ok();
+}
+
+/// The size that a checkpoint states; 0 if it is none.
+fn checkpoint_size(note: &[u8]) -> u64 {
+    let line = std::str::from_utf8(note).ok().and_then(|note| note.lines().nth(1));
+    line.and_then(|size| size.parse().ok()).unwrap_or(0)
 }
 
 #[test]

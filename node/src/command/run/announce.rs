@@ -24,7 +24,7 @@ use crate::sign::Statement;
 
 /// Pause between two rounds of telling peers that did not answer.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a registrar's start waits for its own renewed network file.
 const RENEW_WAIT_MAX: Duration = Duration::from_secs(5);
 
