@@ -45,6 +45,41 @@ pub struct Draft {
 }
 
 /// Signs a draft. `salt` must come from a secure random source, once for each attestation.
+///
+/// The stored bytes are what is hashed, kept and sent; whoever gets them parses and checks them:
+///
+/// ```
+/// use hallmark_schemas::attestation::{Claims, Draft, Envelope, sign};
+/// use hallmark_schemas::audience::Audience;
+/// use hallmark_schemas::id::Subject;
+/// use hallmark_schemas::key::{SecretKey, Signer};
+/// use hallmark_schemas::kind::{Body, KindName};
+/// use hallmark_schemas::time::Timestamp;
+///
+/// let key = SecretKey::from_seed([7; 32]); // in earnest from a secure random source, as the salt
+/// let claims = Claims {
+///     iss: "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse()?,
+///     sub: Subject::parse("urn:hallmark:facility:lei:529900T8BM49AURSDO55:works-1")?,
+///     aud: Audience::Public,
+///     iat: Timestamp::parse("2026-01-02T03:04:05Z")?,
+///     regions: Vec::new(),
+/// };
+/// let payload = serde_json::json!({
+///     "name": "Works 1", "lat_e7": 312300000, "lon_e7": 1214700000, "province": "CN-SH",
+///     "utc_offset": "+08:00", "sector": "metal-goods",
+/// });
+/// let body = Body::from_json(KindName::Facility, payload)?;
+/// let sent = sign(Draft { claims, body }, [9; 16], &key)?;
+///
+/// let received = Envelope::parse(sent.stored())?;
+/// assert_eq!(received.id(), sent.id());
+/// received.check_signature(key.public())?;
+/// assert!(received.check_signature(SecretKey::from_seed([8; 32]).public()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// This says which key signed, not whose it is: [`Envelope::verify`] asks a [`KeyHistory`] for the
+/// key in force at the entry's place in its log, and for the issuer's role.
 pub fn sign(draft: Draft, salt: [u8; 16], signer: &dyn Signer) -> Result<Envelope, SignError> {
     let Draft { claims, body } = draft;
     let malformed = |reason: String| SignError::Malformed { reason };
