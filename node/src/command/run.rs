@@ -9,7 +9,6 @@ use hallmark_schemas::exit::Exit;
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::note::NoteSigner;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
@@ -32,6 +31,7 @@ use crate::{mqtt, peers, socket, witness};
 
 mod announce;
 pub(crate) mod drain;
+mod ports;
 
 /// What a start needs that outlives no shutdown.
 pub(crate) struct Started {
@@ -98,7 +98,9 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
     let (log_key, witness_key) = (open(Purpose::Log)?, open(Purpose::Witness)?);
     let (capture, peer) = (open(Purpose::Capture)?, open(Purpose::Peer)?);
     let named = |e: hallmark_schemas::note::VerifierKeyError| {
-        Failure::usage("the configured origin is no name for a log").because(&e)
+        Failure::usage("the configured origin is no name for a log")
+            .because(&e)
+            .help("put back the `origin` that `init` wrote into config.toml")
     };
     let log_vkey = NoteSigner::log(&config.origin, log_key.clone()).map_err(named)?.vkey().clone();
     let name = witness_name(&config.network, &config.org);
@@ -146,11 +148,7 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
 async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> {
     let (stop, stopped) = watch::channel(false);
     let http = &service.config.http;
-    let listener = TcpListener::bind(http.listen).await.map_err(|e| {
-        Failure::busy(format!("cannot listen on {}", http.listen))
-            .because(&e)
-            .help("choose another address with --http, or port 0 for a free one")
-    })?;
+    let listener = ports::listen(&service.dir, ports::Service::Http, http.listen).await?;
     let address = listener
         .local_addr()
         .map_err(|e| Failure::fault("the listener has no address").because(&e))?;
@@ -215,7 +213,9 @@ async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
         #[cfg(feature = "broker")]
         "embedded" => {
             service.health.broker(false);
-            mqtt::broker::start(service.config.mqtt.listen).await.map(Some)
+            let listen = service.config.mqtt.listen;
+            let held = ports::listen(&service.dir, ports::Service::Mqtt, listen).await?;
+            mqtt::broker::start(held).await.map(Some)
         }
         #[cfg(not(feature = "broker"))]
         "embedded" => Err(Failure::usage("this build has no embedded broker")
