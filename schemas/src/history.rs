@@ -240,6 +240,11 @@ impl KeyHistory {
         self.devices.get(device).map(|(device, _)| device)
     }
 
+    /// The devices of an organisation, in the order of their names.
+    pub fn devices_of(&self, org: &OrgId) -> impl Iterator<Item = &DeviceId> {
+        self.devices.keys().filter(move |device| device.org() == *org)
+    }
+
     /// Whether the key is known, in force or not.
     pub fn knows(&self, kid: &KeyId) -> bool {
         self.keys.contains_key(kid)
