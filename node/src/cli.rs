@@ -322,8 +322,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            eprintln!("help: see `hallmark-node --help` for the commands and their examples");
+            return Exit::Usage.into();
         }
     };
     start_logging(matches!(cli.command, Command::Run(_)));

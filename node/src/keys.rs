@@ -111,19 +111,23 @@ impl Passphrase {
         let text = std::fs::read_to_string(file).map_err(|e| {
             Failure::usage(format!("cannot read the passphrase file {}", file.display()))
                 .because(&e)
+                .help("name a readable file in HALLMARK_PASSPHRASE_FILE or --passphrase-file")
         })?;
         let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
         if text.is_empty() {
-            return Err(Failure::usage(format!("{} is empty", file.display())));
+            return Err(Failure::usage(format!("{} is empty", file.display()))
+                .help("write the passphrase into its first line"));
         }
         Ok(Passphrase(Some(text)))
     }
 }
 
 fn prompt(text: &str) -> Result<Zeroizing<String>, Failure> {
-    rpassword::prompt_password(text)
-        .map(Zeroizing::new)
-        .map_err(|e| Failure::usage("cannot read a passphrase from the terminal").because(&e))
+    rpassword::prompt_password(text).map(Zeroizing::new).map_err(|e| {
+        Failure::usage("cannot read a passphrase from the terminal")
+            .because(&e)
+            .help("set HALLMARK_PASSPHRASE_FILE or give --passphrase-file")
+    })
 }
 
 /// Makes one new key and writes its file; an existing file is never replaced.
@@ -139,7 +143,9 @@ pub fn create(
     };
     let path = purpose.path(keys);
     let cannot = |e: std::io::Error| {
-        Failure::usage(format!("cannot write the key file {}", path.display())).because(&e)
+        Failure::usage(format!("cannot write the key file {}", path.display()))
+            .because(&e)
+            .help("give a new folder: a key file is never replaced")
     };
     let line = Zeroizing::new(line);
     let mut file =
@@ -156,7 +162,9 @@ pub fn open(
 ) -> Result<SecretKey, Failure> {
     let path = purpose.path(keys);
     let cannot = |e: std::io::Error| {
-        Failure::usage(format!("cannot read the key file {}", path.display())).because(&e)
+        Failure::usage(format!("cannot read the key file {}", path.display()))
+            .because(&e)
+            .help("put the key file back from its backup; `hallmark-node init` makes a new node")
     };
     let mode = std::fs::metadata(&path).map_err(cannot)?.mode();
     if mode & 0o077 != 0 {
@@ -168,7 +176,10 @@ pub fn open(
         .help(format!("chmod 600 {}; if others had access, rotate the key", path.display())));
     }
     let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(cannot)?);
-    let malformed = || Failure::usage(format!("{} is no key file of ours", path.display()));
+    let malformed = || {
+        Failure::usage(format!("{} is no key file of ours", path.display()))
+            .help("put the key file back from its backup")
+    };
     let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
         ["hallmark-key", "1", role, "clear", seed] if *role == purpose.name() => {

@@ -179,8 +179,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nobody is left to tell if the terminal is gone.
             let _printed = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            eprintln!("help: see `hallmark-verify --help` for the commands and their examples");
+            return Exit::Usage.into();
         }
     };
     match command::run(&cli.command) {

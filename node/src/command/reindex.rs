@@ -22,7 +22,9 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
     while !node.log().index_ready() {
         bar.tick();
         if let Signing::Stopped { cause } | Signing::ReadOnly { cause } = node.log().signing() {
-            return Err(Failure::fault("the index cannot be built").note(cause));
+            return Err(Failure::fault("the index cannot be built")
+                .note(cause)
+                .help("`hallmark-node check` tells what of the files is damaged"));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
