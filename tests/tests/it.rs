@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod it {
+    mod away;
     mod crash;
     mod epcis;
     mod generated;
