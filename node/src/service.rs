@@ -259,7 +259,7 @@ impl Service {
         let signer = token.signer();
         let known = self.node.keys().read(|keys| {
             let force = keys.in_force(signer, EntryTime::at(now)).ok()?;
-            Some((force.key.clone(), force.org.clone(), force.holder))
+            Some((force.key.clone(), force.org.clone(), force.holder.clone()))
         });
         let network = self.network();
         let (key, org, is_peer) = match known {

@@ -153,7 +153,7 @@ impl Envelope {
         }
         let payload = message.payload.ok_or(cose::CoseError::Detached)?;
         cbor::scan(payload).map_err(Malformed::Payload)?;
-        let body = Body::decode(kind, payload)?;
+        let body = Body::decode_scanned(kind, payload)?;
         body.check_claims(&claims)?;
         Ok(Envelope { id: ContentId::of(&stored), signer, claims, body, stored })
     }
@@ -215,7 +215,10 @@ impl Envelope {
 
     /// Checks the signature and nothing else.
     pub fn check_signature(&self, key: &PublicKey) -> Result<(), BadSignature> {
-        key.verify_strict(&self.signed_bytes(), &self.signature())
+        let message = self.message();
+        let signed = message.signed_bytes().expect("parsed with a payload");
+        let signature = message.signature.try_into().expect("parsed with a signature of 64 bytes");
+        key.verify_strict(&signed, signature)
     }
 
     fn message(&self) -> Sign1<'_> {
@@ -231,7 +234,7 @@ impl Envelope {
             _ => Refusal::KeyUnknown { kid: self.signer },
         })?;
         let in_doubt = in_force.in_doubt;
-        self.check_authority(in_force.org, &in_force.holder, keys)?;
+        self.check_authority(in_force.org, in_force.holder, keys)?;
         self.check_signature(in_force.key)?;
         Ok(Verified { envelope: self, in_doubt })
     }
@@ -252,7 +255,7 @@ impl Envelope {
         let allowed = match (kind.signer(), holder) {
             (SignerRule::Organisation, Holder::Org) | (SignerRule::Member, _) => true,
             (SignerRule::SubjectDevice, Holder::Device(device)) => {
-                self.claims.sub == Subject::Device(device.clone())
+                matches!(&self.claims.sub, Subject::Device(subject) if subject == device)
             }
             _ => false,
         };
@@ -260,8 +263,8 @@ impl Envelope {
             return Err(Refusal::SignerNotAllowed { kid: self.signer, kind });
         }
         let needed = kind.issuers();
-        let held = keys.roles(org);
-        if !needed.is_empty() && !needed.iter().any(|role| held.contains(role)) {
+        let held = |role| keys.has_role(org, role);
+        if !needed.is_empty() && !needed.iter().any(held) {
             return Err(Refusal::RoleMissing { issuer: org.clone(), kind, needed });
         }
         Ok(())
