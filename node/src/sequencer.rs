@@ -99,6 +99,8 @@ pub(crate) struct Sequencer {
     admitted_at: Timestamp,
     /// Every pack record before this place is in the tree.
     consumed: PackPosition,
+    /// Whether the packs may hold a body whose identity the index does not know.
+    nameless: bool,
     /// In pack order.
     pending: VecDeque<Pending>,
     unpublished: Option<Unpublished>,

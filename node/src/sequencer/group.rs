@@ -13,7 +13,7 @@ use crate::index::Batch;
 
 /// An attestation that admission has verified, on its way into the log.
 pub(crate) struct Candidate {
-    envelope: Envelope,
+    pub(super) envelope: Envelope,
     identity: [u8; 32],
 }
 
@@ -78,21 +78,27 @@ impl Sequencer {
     ) -> Result<Outcome, SequenceError> {
         let id = new.id();
         let catalogue = &self.shared.catalogue;
-        if group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some() {
+        let in_group = group.identities.get(&new.identity).copied();
+        let earlier = match in_group {
+            Some(first) => Some(first.id()),
+            None => catalogue.identity(&new.identity)?,
+        };
+        // What has a new identity is new itself, unless the identity of something is not known.
+        let maybe_held = earlier.is_some() || self.nameless;
+        if maybe_held
+            && (group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some())
+        {
             return Ok(Outcome::Stored { id, known: true });
         }
-        let earlier = match group.identities.get(&new.identity) {
-            Some(first) => Some((first.id(), Some(first.envelope.content_digest()))),
-            None => match catalogue.identity(&new.identity)? {
-                Some(first) => Some((first, self.content_digest(&first)?)),
-                None => None,
-            },
-        };
-        let Some((earlier, digest)) = earlier else {
+        let Some(earlier) = earlier else {
             self.append(new, group)?;
             group.changes.put_identity(&new.identity, &id);
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });
+        };
+        let digest = match in_group {
+            Some(first) => Some(first.envelope.content_digest()),
+            None => self.content_digest(&earlier)?,
         };
         // An erased body cannot be compared, and nobody is accused on a guess.
         if digest.is_none_or(|digest| digest == new.envelope.content_digest()) {

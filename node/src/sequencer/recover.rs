@@ -134,6 +134,7 @@ impl Sequencer {
             edge,
             admitted_at,
             consumed,
+            nameless: true,
             pending: VecDeque::new(),
             unpublished: None,
             guarded: false,
@@ -185,6 +186,7 @@ impl Sequencer {
                 self.pending.push_back(pending);
             }
         }
+        self.nameless = catalogue.nameless(log)?;
         shared.stored(self.pending.len());
         super::publish::learn(&shared, 0, shared.published_size())?;
         shared.set_index_ready();
@@ -296,6 +298,7 @@ impl<'a> Rebuild<'a> {
         self.changes.put_body(log, &id, place);
         self.count += 1;
         let Some(Ok(envelope)) = body.map(Envelope::parse) else {
+            self.changes.put_nameless(log);
             return Ok(());
         };
         let identity = envelope.identity().key;
