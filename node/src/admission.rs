@@ -1,8 +1,8 @@
 //! The way of an attestation into the own log: parsed, proved, deduplicated, durable.
 //!
 //! Invariants: admission refuses only what is malformed, unsigned, unauthorised or contradicts
-//! itself; what is answered as stored or deferred is durable; bytes are parsed once; proving runs
-//! on all cores, ordering on the one writer thread.
+//! itself; what is answered as stored or deferred is durable; bytes are parsed once, unless two say
+//! the same; proving runs on all cores, ordering on the one writer thread.
 
 pub mod keys;
 

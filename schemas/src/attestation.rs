@@ -188,6 +188,11 @@ impl Envelope {
         &self.stored
     }
 
+    /// The bytes that are stored, to keep nothing else.
+    pub fn into_stored(self) -> Box<[u8]> {
+        self.stored
+    }
+
     /// What makes another attestation the same statement as this one.
     pub fn identity(&self) -> NaturalIdentity {
         self.body.identity(&self.claims)

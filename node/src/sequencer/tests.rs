@@ -431,7 +431,7 @@ fn a_body_that_was_erased_before_the_index_was_built_is_not_taken_again() {
     sequencer.store(&all[..2]).unwrap();
     sequencer.sequence(NOW).unwrap();
     drop(sequencer);
-    let length = all[0].envelope.stored().len();
+    let length = all[0].stored.len();
     disk.corrupt(Path::new("/dir/data/packs/00000000.pack"), |bytes| {
         let tombstone = pack::tombstone(&all[0].id(), length);
         bytes[..tombstone.len()].copy_from_slice(&tombstone);
