@@ -369,11 +369,6 @@ pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
         .unwrap_or_else(|| tracing_subscriber::EnvFilter::new(default))
 }
 
-/// The passphrase file that the environment names, for a node that must sign unattended.
-pub(crate) fn passphrase_file() -> Option<PathBuf> {
-    std::env::var_os("HALLMARK_PASSPHRASE_FILE").map(PathBuf::from)
-}
-
 /// Whether the user wants no colour (`NO_COLOR` set to anything).
 pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())

@@ -25,12 +25,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::pack::PackPosition;
 use sha2::{Digest, Sha256};
 
-use crate::store::head::Head;
 use crate::store::lock::DirLock;
-use crate::store::pack::{PackPlace, PackPosition};
+use crate::store::pack::PackPlace;
 
 /// Why the index cannot answer. It can always be built again.
 #[derive(Debug, thiserror::Error)]

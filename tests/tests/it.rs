@@ -11,6 +11,7 @@ mod it {
     mod input;
     mod network;
     mod order;
+    mod read_only;
     mod readme;
     mod steel;
     mod tidy;

@@ -16,6 +16,8 @@ use crate::store::StoreError;
 
 /// Most bytes that are quoted of what an extractor says.
 const REJECTION_BYTES_MAX: usize = 8192;
+/// When to ask a read-only log again: a person repairs it.
+const READ_ONLY_AFTER_S: u64 = 60;
 
 /// Why a request gets no result.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub enum ApiError {
     TooMany { after_s: u64 },
     /// Not now.
     Busy { after_s: u64, detail: String },
+    /// The log takes nothing until its operator has repaired it.
+    ReadOnly { cause: String, help: &'static str },
     /// Our own fault.
     Fault { cause: String },
 }
@@ -98,6 +102,7 @@ impl ApiError {
             ApiError::Unproved { .. } => (S::UNPROCESSABLE_ENTITY, "unproved", "proof is wrong"),
             ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
+            ApiError::ReadOnly { .. } => (S::SERVICE_UNAVAILABLE, "read_only", "takes nothing"),
             ApiError::Fault { .. } => (S::INTERNAL_SERVER_ERROR, "fault", "fault of this node"),
         }
     }
@@ -124,6 +129,9 @@ impl ApiError {
             ApiError::UriTooLong { max } => format!("path and query take at most {max} bytes"),
             ApiError::WrongType { wanted } => format!("this route takes {wanted}"),
             ApiError::TooMany { after_s } => format!("try again in {after_s} s"),
+            ApiError::ReadOnly { cause, help } => {
+                format!("this log is read-only: {cause}; what to do: {help}")
+            }
             ApiError::Fault { .. } => "the operator's log has the cause".to_owned(),
         }
     }
@@ -131,6 +139,7 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             ApiError::TooMany { after_s } | ApiError::Busy { after_s, .. } => Some(*after_s),
+            ApiError::ReadOnly { .. } => Some(READ_ONLY_AFTER_S),
             _ => None,
         }
     }
@@ -155,7 +164,7 @@ impl From<AdmitError> for ApiError {
             AdmitError::Busy { retry_after, what } => {
                 ApiError::Busy { after_s: retry_after.as_secs().max(1), detail: what.to_owned() }
             }
-            AdmitError::ReadOnly { cause } => ApiError::Busy { after_s: 60, detail: cause },
+            AdmitError::ReadOnly { cause, help } => ApiError::ReadOnly { cause, help },
             AdmitError::Unknown { .. } => ApiError::NotFound,
             AdmitError::Stopped { cause } => {
                 tracing::error!(%cause, "the writer stopped");

@@ -37,7 +37,7 @@ impl World {
         crate::command::init::run(&args, Output { format: Format::Json }).unwrap();
         let mut config = Config::load(&folder).unwrap();
         config.log.batch_wait_max = Duration::from_millis(100);
-        let started = crate::command::run::open(&folder, config).unwrap();
+        let started = crate::command::run::open(&folder, config, None).unwrap();
         let (stop, stopped) = watch::channel(false);
         let app = started.service;
         tokio::spawn(crate::command::run::drain::run(Arc::clone(&app), stopped.clone()));
@@ -134,6 +134,18 @@ async fn the_log_is_served_as_tiles_with_validators() {
     assert_eq!(world.ask(FAR, again, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
     assert_eq!(world.get(FAR, "/log/tile/0/999").await.0, StatusCode::NOT_FOUND);
     assert_eq!(world.get(FAR, "/log/tile/0/00").await.0, StatusCode::NOT_FOUND);
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_dated_before_the_first_judging() {
+    let world = World::new().await;
+    for (path, key) in [("/local/status", "judged_as_of"), ("/v1/findings", "as_of")] {
+        let (status, response) = world.get(Origin::Socket, path).await;
+        assert_eq!(status, StatusCode::OK);
+        let view: serde_json::Value = serde_json::from_slice(&bytes(response).await).unwrap();
+        assert_eq!(view.get(key), Some(&serde_json::Value::Null), "{view}");
+    }
     world.end();
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::layout::Dir;
+use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::NoteSigner;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::{Notify, watch};
@@ -49,7 +51,7 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure> {
         config.mqtt.broker.clone_from(mqtt);
     }
     config.check_flags(&args.dir)?;
-    let started = open(&args.dir, config)?;
+    let started = open(&args.dir, config, args.passphrase_file.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -91,9 +93,15 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
         .help("nothing was changed; `hallmark-node check` tells what is damaged")
 }
 
-pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
+pub(crate) fn open(
+    dir: &Path,
+    config: Config,
+    passphrase_file: Option<&Path>,
+) -> Result<Started, Failure> {
     let keys = Dir::new(dir).keys();
+    keys::check_modes(&keys)?;
     let options = open_options(dir, &config)?;
+    let organisation = organisation_key(&keys, &config, &options.network, passphrase_file)?;
     let open = |purpose| keys::open(&keys, purpose, None).map(Arc::new);
     let (log_key, witness_key) = (open(Purpose::Log)?, open(Purpose::Witness)?);
     let (capture, peer) = (open(Purpose::Capture)?, open(Purpose::Peer)?);
@@ -124,6 +132,7 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
         witness,
         client,
         clock: Arc::new(now),
+        organisation,
         capture,
         peer,
         log_key,
@@ -142,6 +151,27 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
         config,
     });
     Ok(Started { service, writer })
+}
+
+/// The key that a registrar's node renews the network file with; no other node keeps it in memory.
+///
+/// A passphrase that is given is tried in any case: its file is wrong now or never.
+fn organisation_key(
+    keys: &Path,
+    config: &Config,
+    network: &NetworkFile,
+    passphrase_file: Option<&Path>,
+) -> Result<Option<Arc<SecretKey>>, Failure> {
+    let mut registrars = network.network().registrars.iter();
+    let is_registrar = registrars.any(|registrar| registrar.org == config.org);
+    if !is_registrar && passphrase_file.is_none() {
+        return Ok(None);
+    }
+    let key = keys::open_organisation(keys, passphrase_file)?;
+    if key.is_none() && is_registrar {
+        info!("the organisation key is kept offline: this node renews no network file");
+    }
+    Ok(key.filter(|_| is_registrar).map(Arc::new))
 }
 
 /// Everything between the open log and the drained node.

@@ -8,22 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
-use hallmark_schemas::pack::{self, Piece};
+use hallmark_schemas::pack::{self, PackPosition, Piece};
 
 use super::StoreError;
 use super::disk::{AppendFile, Disk, OnPath};
 
 /// A segment is closed at this size: read whole in a tenth of a second, copied in a few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
-
-/// Between two records of the packs.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub struct PackPosition {
-    /// Number of the segment.
-    pub segment: u32,
-    /// Bytes from its start.
-    pub offset: u64,
-}
 
 /// Where a body lies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,6 +87,16 @@ impl PackReader {
                 Err(StoreError::damaged(&path, reason))
             }
         }
+    }
+
+    /// The end of the last segment, unfinished records included.
+    pub fn end(&self) -> Result<PackPosition, StoreError> {
+        let Some(segment) = segments(&*self.disk, &self.dir)?.last().copied() else {
+            return Ok(PackPosition::default());
+        };
+        let path = segment_path(&self.dir, segment);
+        let bytes = self.disk.read(&path).on("read", &path)?.unwrap_or_default();
+        Ok(PackPosition { segment, offset: bytes.len() as u64 })
     }
 
     /// Every record from `from` on, in order, and what is no record.

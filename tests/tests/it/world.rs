@@ -132,6 +132,21 @@ impl World {
         node
     }
 
+    /// The same whose organisation keys are encrypted under the passphrase in this file.
+    pub(crate) fn founder_sealed(&self, name: &str, passphrase_file: &Path) -> Node {
+        let dir = self.path(name);
+        let org = org(1);
+        let passphrase = ["--passphrase-file", path_text(passphrase_file)];
+        let mut init = vec!["init", path_text(&dir), "--org", &org, "--name", name];
+        init.extend(["--new-network", "world", "--role", "registrar"]);
+        init.extend(passphrase);
+        run("hallmark-node", &init).ok();
+        quicken(&dir);
+        let mut node = Node::at(&dir, &org, &passphrase);
+        node.start();
+        node
+    }
+
     /// A newcomer with its own folder, not yet admitted nor running.
     pub(crate) fn newcomer(&self, name: &str, number: u64, role: &str, founder: &Node) -> Node {
         let member = Member { org: &org(number), name, roles: &[role] };
