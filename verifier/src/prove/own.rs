@@ -41,7 +41,10 @@ pub(super) fn check(log: &LogState, own: &OwnHead, known: u64, defects: &mut Vec
         tell(DefectKind::BadProof, PUT_BACK_HEAD, format!("{path}: the head is of another log"));
         return;
     }
-    if head.size < published {
+    // A start carries out the last intent again: a lost newer slot costs nothing then.
+    let intended = own.intent.iter().find(|(intent, _)| intent.from == head);
+    let reached = intended.map_or(head, |(intent, _)| intent.to);
+    if reached.size < published {
         let detail = format!(
             "{path}: the head has {} entries, the published checkpoint {published}",
             head.size
