@@ -235,7 +235,7 @@ impl MirroredLog {
                 times.push(checkpoint.size, quorum_time(&policy, &note));
             }
         }
-        let (packs, _) = Packs::open(disk.clone(), &data.packs())?;
+        let (packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;
         let reader = PackReader::new(disk.clone(), &data.packs());
         let log = LogKey::of(log_key.name());
         let state = Mutex::new(State { head, note, edge, times, policy, packs });

@@ -60,6 +60,17 @@ pub(crate) enum Unfit {
         /// The size.
         size: u64,
     },
+    /// Bodies that were logged are in no pack: a segment is lost, or older than the log.
+    #[error(
+        "the packs are older than the log: they end in segment {} at byte {}, logged were bodies \
+         up to segment {} byte {}", end.segment, end.offset, consumed.segment, consumed.offset
+    )]
+    PacksBehind {
+        /// Where the packs end.
+        end: PackPosition,
+        /// Up to where their bodies are in the log.
+        consumed: PackPosition,
+    },
     /// The published checkpoint is not signed by this log's key.
     #[error("the published checkpoint is not this log's")]
     Checkpoint(#[source] NoteError),
@@ -82,6 +93,10 @@ impl Unfit {
             Unfit::DataBehind { .. } => {
                 "put the newest copy of DATA in its place: the entries that this one lacks were \
                  signed and are never signed again"
+            }
+            Unfit::PacksBehind { .. } => {
+                "put the newest copy of the folder `packs` in its place; `hallmark-node check` lists \
+                 the bodies that are missing"
             }
             Unfit::OtherRoot { .. } | Unfit::Checkpoint(_) | Unfit::Sequence(_) => {
                 "`hallmark-node check` names the file that is wrong; put it back from a copy of \
@@ -143,13 +158,17 @@ impl Sequencer {
         shared.set_head(head);
         load_published(&shared, &checkpoints, signer.vkey(), head)?;
         checkpoints.mend()?;
-        let (packs, damage) = Packs::open(disk, &data.packs())?;
-        shared.found_damage(damage);
         let (admitted_at, consumed) = match intent {
             Some(intent) => (intent.admitted_at, intent.consumed),
             None if head.size == 0 => (Timestamp::EPOCH, PackPosition::default()),
             None => (shared.entry(head.size - 1)?.admitted_at, PackPosition::default()),
         };
+        let end = shared.packs.end()?;
+        if end < consumed {
+            return Err(Unfit::PacksBehind { end, consumed });
+        }
+        let (packs, damage) = Packs::open(disk, &data.packs(), consumed)?;
+        shared.found_damage(damage);
         let frontier = shared.tiles.frontier(head.size)?;
         Ok(Sequencer {
             shared,

@@ -398,6 +398,31 @@ fn a_lost_intent_costs_nothing() {
 }
 
 #[test]
+fn a_lost_segment_is_not_written_on_and_a_cut_one_counts_no_new_body_as_logged() {
+    let (whole, index) = grown();
+    let pack = Path::new("/dir/data/packs/00000000.pack");
+    let disk = whole.after(Survives::Everything);
+    disk.remove(pack);
+    let opened = open(&disk, &index, Policy::none());
+    assert!(matches!(opened, Err(Unfit::PacksBehind { end, consumed }) if end < consumed));
+    assert!(disk.read(pack).unwrap().is_none(), "nothing was begun in its place");
+
+    // The last record is damaged: what is stored next must not take its place in the order.
+    let disk = whole.after(Survives::Everything);
+    disk.corrupt(pack, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
+    let stock = Stock::new();
+    let more = stock.candidates(5..6);
+    sequencer.store(&more).unwrap();
+    drop(sequencer);
+    let after = disk.after(Survives::Synced);
+    let mut sequencer = started(&after, &Arc::default(), Policy::none()).unwrap();
+    assert_eq!(sequencer.pending.len(), 1, "an acknowledged body is queued again");
+    sequencer.sequence(NOW).unwrap();
+    assert_eq!(sequencer.head.size, 4);
+}
+
+#[test]
 fn the_first_contradiction_is_logged_and_all_are_refused() {
     let disk = new_disk();
     let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();

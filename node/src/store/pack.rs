@@ -160,7 +160,14 @@ pub struct Packs {
 
 impl Packs {
     /// Opens the packs in `dir` for appending, after cutting off what a crash left at the end.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<(Packs, Vec<Damage>), StoreError> {
+    ///
+    /// Nothing is appended before `floor`, up to where every record is in the log: a body there
+    /// would count as logged.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        floor: PackPosition,
+    ) -> Result<(Packs, Vec<Damage>), StoreError> {
         disk.create_dir_all(dir).on("make", dir)?;
         let mut segment = segments(&*disk, dir)?.last().copied().unwrap_or(0);
         let path = segment_path(dir, segment);
@@ -182,7 +189,7 @@ impl Packs {
                 }
             }
         }
-        if holed {
+        if holed || (PackPosition { segment, offset: durable }) < floor {
             // The damaged segment stays as it is, for the repair from peers.
             (segment, durable) = (segment + 1, 0);
         }
@@ -283,7 +290,8 @@ mod tests {
     }
 
     fn open(disk: &SimDisk) -> (Packs, Vec<Damage>) {
-        Packs::open(Arc::new(disk.clone()), Path::new("/packs")).unwrap()
+        let floor = PackPosition::default();
+        Packs::open(Arc::new(disk.clone()), Path::new("/packs"), floor).unwrap()
     }
 
     fn ids(disk: &SimDisk) -> (Vec<ContentId>, Vec<Damage>) {
@@ -303,7 +311,8 @@ mod tests {
                 let disk = SimDisk::default();
                 disk.stop_at(step);
                 let mut kept = Vec::new();
-                let opened = Packs::open(Arc::new(disk.clone()), Path::new("/packs"));
+                let (any, floor) = (Arc::new(disk.clone()), PackPosition::default());
+                let opened = Packs::open(any, Path::new("/packs"), floor);
                 if let Ok((mut packs, _)) = opened {
                     for number in 0..3 {
                         let (id, bytes) = body(number, 100);
