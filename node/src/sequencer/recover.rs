@@ -126,11 +126,7 @@ impl Sequencer {
         let slots = HeadSlots::new(disk.clone(), slots, &shared.origin);
         let intents = IntentFile::new(disk.clone(), &data.intent());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
-        let mut head = slots.load()?;
-        for path in slots.unfit()? {
-            let path = path.display();
-            tracing::warn!(%path, "a head slot is missing or damaged; the next batches write it anew");
-        }
+        let mut head = load_head(&slots)?;
         let intent = match intents.load() {
             Err(error @ StoreError::Damaged { .. }) => {
                 // Its batch is in the tree, or was never begun: the packs say what is missing.
@@ -233,6 +229,16 @@ impl Sequencer {
         let within = older.size <= self.head.size;
         Ok(within && self.shared.tiles.root_within(older.size, self.head.size)? == older.root)
     }
+}
+
+/// The newest whole head; a slot that is not whole is told.
+fn load_head(slots: &HeadSlots) -> Result<Head, HeadError> {
+    let head = slots.load()?;
+    for path in slots.unfit()? {
+        let path = path.display();
+        tracing::warn!(%path, "a head slot is missing or damaged; the next batches write it anew");
+    }
+    Ok(head)
 }
 
 /// The head is neither where the last intent began nor where it led.
