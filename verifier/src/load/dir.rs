@@ -1,8 +1,8 @@
 //! The files of a node: its own log and those it follows.
 //!
 //! Invariants: nothing here is believed or refused, what cannot be read becomes a defect; bodies
-//! stay in their packs; head, checkpoint and tiles are read in this order, so that a running node's
-//! log is never shorter than they say.
+//! stay in their packs; checkpoint, head, tiles and packs are read in this order, so that what one
+//! says of a running node's log is always in those read after it.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ use hallmark_schemas::pack;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
 use super::{LoadError, head};
-use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence, OwnHead};
+use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
 
 /// Longest file that is read whole: a pack segment; nodes start a new one far below.
 const FILE_BYTES_MAX: u64 = 1 << 31;
@@ -65,9 +65,7 @@ pub fn read_network(dir: &Dir, evidence: &mut Evidence) -> Result<(), LoadError>
 
 /// Reads the own log of DATA, with the head that DIR holds of it, and those of its peers.
 pub fn read_data(dir: Option<&Dir>, data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
-    // The head before the checkpoint before the tiles: each is then at least as new as the last.
-    let own = dir.map(|dir| head::read(dir, data, evidence)).transpose()?;
-    read_log(data, Some(own), evidence)?;
+    read_log(data, Some(dir), evidence)?;
     let peers = data.peers();
     if peers.is_dir() {
         for path in sorted_paths(&peers)? {
@@ -79,15 +77,24 @@ pub fn read_data(dir: Option<&Dir>, data: &Data, evidence: &mut Evidence) -> Res
     Ok(())
 }
 
-/// `own` is `None` for a followed log, else what is known of the own head.
+/// `own` is `None` for a followed log; for the own one DIR, where it is known.
 fn read_log(
     data: &Data,
-    own: Option<Option<OwnHead>>,
+    own: Option<Option<&Dir>>,
     evidence: &mut Evidence,
 ) -> Result<(), LoadError> {
-    read_packs(data, evidence)?;
+    read_tree(data, own, evidence)?;
+    read_packs(data, evidence)
+}
+
+fn read_tree(
+    data: &Data,
+    own: Option<Option<&Dir>>,
+    evidence: &mut Evidence,
+) -> Result<(), LoadError> {
     let notes = read_notes(data, evidence)?;
-    let head = own.iter().flatten().find_map(|own| own.slot.as_ref());
+    let own_head = own.flatten().map(|dir| head::read(dir, data, evidence)).transpose()?;
+    let head = own_head.as_ref().and_then(|own| own.slot.as_ref());
     let head_size = head.map_or(0, |(slot, _)| slot.head.size);
     // The published one comes last; where it cannot be read the history says whose log this is.
     let Some(origin) = notes.last().map(|(_, checkpoint)| checkpoint.origin.clone()) else {
@@ -104,7 +111,7 @@ fn read_log(
     let newest = notes.iter().map(|(_, checkpoint)| checkpoint.size).max().unwrap_or(0);
     let mut log = evidence.logs.remove(&origin).unwrap_or_default();
     log.whole |= own.is_some();
-    log.own = own.flatten();
+    log.own = own_head;
     log.checkpoints.extend(notes.into_iter().map(|(note, _)| note));
     read_tiles(data, newest.max(head_size), &mut log, evidence)?;
     evidence.logs.insert(origin, log);
