@@ -117,7 +117,7 @@ struct Handed {
 /// An attestation after the part that needs no order.
 enum Proved {
     Candidate(Candidate),
-    Unknown(Envelope),
+    Unknown(Box<Envelope>),
     Refused(Refusal),
 }
 
@@ -188,7 +188,7 @@ impl Admission {
             let proved: Vec<Proved> = stored.iter().map(|bytes| admission.prove(bytes)).collect();
             drop(permit);
             let unknown = proved.iter().filter_map(|proved| match proved {
-                Proved::Unknown(envelope) => Some(envelope),
+                Proved::Unknown(envelope) => Some(&**envelope),
                 _ => None,
             });
             let unknown: Vec<&Envelope> = unknown.collect();
@@ -258,7 +258,7 @@ impl Admission {
         let at = EntryTime { lo: now, hi };
         self.shared.keys.read(|keys| {
             if matches!(keys.signer_of(&envelope, at), Err(KeyFault::Unknown)) {
-                return Proved::Unknown(envelope);
+                return Proved::Unknown(Box::new(envelope));
             }
             match envelope.verify(keys, at) {
                 Ok(verified) => Proved::Candidate(Candidate::new(verified)),

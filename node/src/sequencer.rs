@@ -49,6 +49,10 @@ const _: () = assert!(BATCH_ENTRIES_MAX * 33 + 1024 < hallmark_schemas::frame::C
 const GUARD_HELP: &str = "put the newest copy of DATA in its place: what the witnesses hold was \
                           signed by this log and is never signed again";
 
+/// What to do when the key history is not whole.
+const KEYS_HELP: &str = "`hallmark-node check` names the damaged file: put it back from a copy of \
+                         DATA and start again";
+
 /// Why this node cannot go on: it stops sequencing rather than guess. Never a sender's fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -185,10 +189,20 @@ impl Sequencer {
 
     /// A witness holds what this log does not: nothing is taken or signed from now on.
     pub(crate) fn guard_refused(&mut self, cause: String) {
+        self.refuse(cause, GUARD_HELP);
+    }
+
+    /// A revocation may be among what cannot be read, so no key of this log counts for new bodies.
+    fn keys_unread(&mut self, error: &StoreError) {
+        let error = writer::chain(error);
+        self.refuse(format!("an attestation of keys cannot be read: {error}"), KEYS_HELP);
+    }
+
+    fn refuse(&mut self, cause: String, help: &'static str) {
         self.guarded = false;
         self.unpublished = None;
         self.shared.unsigned.send_replace(None);
-        self.shared.set_signing(Signing::ReadOnly { cause, help: GUARD_HELP });
+        self.shared.set_signing(Signing::ReadOnly { cause, help });
     }
 
     /// Whether new bodies are refused.

@@ -220,7 +220,9 @@ impl Sequencer {
         }
         self.nameless = catalogue.nameless(log)?;
         shared.stored(self.pending.len());
-        super::publish::learn(&shared, 0, shared.published_size())?;
+        if let Err(error) = super::publish::learn(&shared, 0, shared.published_size()) {
+            self.keys_unread(&error);
+        }
         shared.set_index_ready();
         Ok(())
     }

@@ -423,6 +423,23 @@ fn a_lost_segment_is_not_written_on_and_a_cut_one_counts_no_new_body_as_logged()
 }
 
 #[test]
+fn a_key_that_cannot_be_read_leaves_the_log_read_only() {
+    let (disk, index) = (new_disk(), Arc::<MemoryIndex>::default());
+    let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+    sequencer.store([&Candidate::new(verified(device()))]).unwrap();
+    sequencer.sequence(NOW).unwrap();
+    drop(sequencer);
+    let pack = Path::new("/dir/data/packs/00000000.pack");
+    disk.corrupt(pack, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut sequencer = open(&disk, &index, Policy::none()).unwrap();
+    sequencer.catch_up().unwrap();
+    sequencer.guard_satisfied().unwrap();
+    let signing = sequencer.shared.signing();
+    assert!(matches!(signing, Signing::ReadOnly { cause, .. } if cause.contains("keys")));
+    assert!(sequencer.shared.index_ready(), "what is whole is served");
+}
+
+#[test]
 fn the_first_contradiction_is_logged_and_all_are_refused() {
     let disk = new_disk();
     let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
