@@ -171,7 +171,7 @@ pub static LOTS: Table = Table {
         Column::text("produced_on", "The day it was made, as 2026-01-31"),
         Column::instant("from_at", "Since when this holds"),
     ],
-    bucket: Bucket::Item("item"),
+    bucket: Bucket::Whole,
     meaning: "A lot of a class of items",
 };
 

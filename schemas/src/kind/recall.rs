@@ -87,7 +87,7 @@ pub static RECALLS: Table = Table {
         Column::instant("at", "Since when").required(),
         Column::instant("lifted_at", "When it ended"),
     ],
-    bucket: Bucket::Item("item"),
+    bucket: Bucket::Whole,
     meaning: "Goods that are recalled",
 };
 
