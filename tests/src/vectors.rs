@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 mod bodies;
 mod exchange;
+mod goods;
 mod log;
 mod refused;
 mod world;
@@ -20,6 +21,13 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("log.json", log::vectors()),
         ("exchange.json", exchange::vectors()),
     ]
+}
+
+/// The seeds of the fuzz target `envelope`, by name: the valid attestations.
+pub fn seeds() -> Vec<(String, Vec<u8>)> {
+    let seed =
+        |sample: bodies::Sample| (sample.name.replace(' ', "-"), sample.envelope.stored().to_vec());
+    bodies::samples().into_iter().map(seed).collect()
 }
 
 fn hex(bytes: &[u8]) -> Value {
@@ -44,6 +52,20 @@ mod tests {
             let found = std::fs::read_to_string(&path).unwrap_or_default();
             let help = "rewrite it with: UPDATE=1 cargo test -p hallmark-tests generated";
             assert!(found == text, "schemas/vectors/{name} is stale; {help}");
+        }
+    }
+
+    #[test]
+    fn generated_fuzz_seeds_are_current() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/envelope");
+        for (name, bytes) in seeds() {
+            let path = folder.join(&name);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &bytes).unwrap();
+            }
+            let found = std::fs::read(&path).unwrap_or_default();
+            let help = "rewrite it with: UPDATE=1 cargo test -p hallmark-tests generated";
+            assert!(found == bytes, "fuzz/corpus/envelope/{name} is stale; {help}");
         }
     }
 

@@ -53,12 +53,17 @@ pub enum Charset {
     Cset64,
 }
 
+/// In the order of the identifiers.
 static TABLE: LazyLock<Vec<Ai>> = LazyLock::new(|| ROWS.iter().map(parse_row).collect());
 
 impl Ai {
     /// The line of an application identifier.
     pub fn find(code: &str) -> Option<&'static Ai> {
-        TABLE.iter().find(|ai| ai.first.len() == code.len() && ai.first <= code && code <= ai.last)
+        let head = code.get(..2)?;
+        let start = TABLE.partition_point(|ai| &ai.last[..2] < head);
+        let alike = TABLE[start..].iter().take_while(|ai| &ai.first[..2] <= head);
+        let mut alike = alike.filter(|ai| ai.first.len() == code.len());
+        alike.find(|ai| ai.first <= code && code <= ai.last)
     }
 
     /// Every line of the table.
@@ -163,6 +168,8 @@ mod tests {
     fn every_row_parses_and_no_identifier_begins_another() {
         for ai in Ai::all() {
             assert!(!ai.components.is_empty(), "{}", ai.first);
+            assert!(std::ptr::eq(Ai::find(ai.first).unwrap(), ai), "{}", ai.first);
+            assert!(std::ptr::eq(Ai::find(ai.last).unwrap(), ai), "{}", ai.last);
             assert_eq!(Ai::leading(&format!("{}12345", ai.first)).unwrap().0, ai.first);
             assert_eq!(ai.is_fixed, predefined_length(ai.first).is_some(), "{}", ai.first);
             for part in &ai.components {
