@@ -8,4 +8,7 @@ const give = value => Object.defineProperty(globalThis, 'crypto', { value, confi
 give(has === 'webcrypto' ? webcrypto : undefined);
 if (has === 'nothing') globalThis.BigInt = undefined;
 
-export const script = await import('../../node/assets/check.mjs');
+export const script = {
+  ...await import('../../node/assets/ed25519.mjs'),
+  ...await import('../../node/assets/check.mjs'),
+};

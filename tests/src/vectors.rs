@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 mod bodies;
 mod exchange;
 mod log;
+pub mod passport;
 mod refused;
 mod world;
 
@@ -19,6 +20,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("network.json", world::vectors()),
         ("log.json", log::vectors()),
         ("exchange.json", exchange::vectors()),
+        ("passport.json", passport::vectors()),
     ]
 }
 
