@@ -17,7 +17,7 @@ import {
   Unable, big, concat, hex, isBytes, isKey, same, sha256, unhex, verifyStrict,
 } from './ed25519.mjs';
 
-/** Why something does not hold; `code` is a key of WORDS. */
+/** Why something does not hold; `code` is a key of WHY. */
 class Fault extends Error {
   constructor(code) { super(code); this.code = code; }
 }
@@ -455,10 +455,10 @@ export async function climb(leaf, index, size, path) {
 
 /** Audience and instant of an entry, from its first 9 bytes. */
 function entryHead(head) {
-  need(isBytes(head, 9) && head[0] < 3, 'receipt');
+  need(isBytes(head, 9) && head[0] < 3, 'shape');
   const view = new DataView(head.buffer, head.byteOffset, 9);
   const at = view.getUint32(1) * 2 ** 32 + view.getUint32(5);
-  need(at <= MS_MAX, 'receipt');
+  need(at <= MS_MAX, 'shape');
   return { audience: head[0], at };
 }
 
@@ -468,12 +468,12 @@ function coseReceipt(bytes) {
   const [alg, kid, vds, head] = fields(decode(guarded), [1, 4, 395, 'hallmark-entry']);
   const [proofs, published] = fields(open, [396, 'hallmark-checkpoint']);
   const [all] = fields(proofs, [-1]);
-  need(payload === null && alg === -19 && vds === 1 && isBytes(kid, 32), 'receipt');
-  need(Array.isArray(all) && all.length === 1 && isBytes(all[0]) && isBytes(published), 'receipt');
+  need(payload === null && alg === -19 && vds === 1 && isBytes(kid, 32), 'shape');
+  need(Array.isArray(all) && all.length === 1 && isBytes(all[0]) && isBytes(published), 'shape');
   const proof = decode(all[0]);
-  need(Array.isArray(proof) && proof.length === 3 && Array.isArray(proof[2]), 'receipt');
+  need(Array.isArray(proof) && proof.length === 3 && Array.isArray(proof[2]), 'shape');
   const [size, index, path] = proof;
-  need(path.length > 0, 'receipt');
+  need(path.length > 0, 'shape');
   return { head, size, index, path, note: note(published), kid: hex(kid), guarded, signature };
 }
 
@@ -481,8 +481,8 @@ function coseReceipt(bytes) {
 function tlogProof(bytes) {
   const whole = text(bytes), split = whole.indexOf('\n\n');
   const [first, extra, place, ...path] = whole.slice(0, split).split('\n');
-  need(split > 0 && first === 'c2sp.org/tlog-proof@v1', 'receipt');
-  need(/^extra /.test(extra) && /^index (0|[1-9]\d{0,15})$/.test(place), 'receipt');
+  need(split > 0 && first === 'c2sp.org/tlog-proof@v1', 'shape');
+  need(/^extra /.test(extra) && /^index (0|[1-9]\d{0,15})$/.test(place), 'shape');
   const published = note(utf8(whole.slice(split + 2)));
   return {
     head: base64(extra.slice(6)), index: +place.slice(6), size: checkpoint(published).size,
@@ -545,7 +545,7 @@ class Item {
   constructor(id) {
     this.id = id;
     this.steps = {};
-    this.proofs = [];
+    this.proof = null;
     this.recorded = null;
   }
 
@@ -562,17 +562,15 @@ class Item {
 
   /** Shows that its log holds it; false while the log's key is not known. */
   async record(keys, witnesses) {
-    for (const read of this.proofs) {
-      let proof, log;
-      if (!await this.step('receipt', async () => {
-        proof = read();
-        log = await keys.log(checkpoint(proof.note).origin);
-      })) return true;
-      if (!log) return false;
-      this.recorded = await follow(proof, this.said, log, witnesses, (n, work) => this.step(n, work));
-      return true;
-    }
-    return false;
+    let proof, log;
+    if (!this.proof) return false;
+    if (!await this.step('receipt', async () => {
+      proof = this.proof();
+      log = await keys.log(checkpoint(proof.note).origin);
+    })) return true;
+    if (!log) return false;
+    this.recorded = await follow(proof, this.said, log, witnesses, (name, work) => this.step(name, work));
+    return true;
   }
 
   /** Checks key and signature; false while nobody has introduced the key. */
@@ -601,8 +599,8 @@ async function readItems([, , identity, bodies, receipts, proofs]) {
     for (const bytes of all) {
       need(bytes.length > 32, 'bundle');
       const item = items.get(hex(bytes.subarray(0, 32)));
-      need(item, 'stray');
-      item.proofs.push(() => read(bytes.subarray(32)));
+      need(item && !item.proof, 'stray');
+      item.proof = () => read(bytes.subarray(32));
     }
   }
   return [...items.values()];
@@ -644,12 +642,12 @@ async function prove(items, keys, witnesses) {
 function summary(items, done) {
   return STEPS.map(name => {
     if (done[name]) return { name, ...done[name] };
-    const states = items.map(item => item.steps[name]).filter(Boolean);
-    const failed = states.filter(state => state.status === 'failed');
-    const status = failed.length ? 'failed' : states.length === items.length
-      ? 'ok' : 'skipped';
-    return { name, status, count: states.length - failed.length, of: items.length,
-      ...(failed.length ? { reason: failed[0].reason } : {}) };
+    const reached = items.filter(item => item.steps[name]);
+    const failed = reached.filter(item => item.steps[name].status === 'failed');
+    const isWhole = items.length > 0 && reached.length === items.length;
+    const status = failed.length ? 'failed' : isWhole ? 'ok' : 'skipped';
+    const why = failed.length ? { reason: failed[0].steps[name].reason, id: failed[0].id } : {};
+    return { name, status, count: reached.length - failed.length, of: items.length, ...why };
   });
 }
 
@@ -663,7 +661,8 @@ function missing(items) {
 
 /**
  * Checks a bundle. The report: `verdict` (`ok`, `incomplete`: something cited is not there,
- * `failed`, `cannot`), `steps` ({name, status: ok|failed|skipped|cannot, reason?, count?, of?}),
+ * `failed`, `cannot`), `steps` ({name, status: ok|failed|skipped|cannot, count, of, and of the first
+ * that failed reason and id}),
  * `network` ({name, version, fingerprint}), `asOf` (ms), `items` ({id, kind, sub, steps,
  * recorded: {origin, index, time}}), `missing` (ids).
  */
@@ -702,7 +701,7 @@ export async function check(bytes) {
 
 // --- The page ------------------------------------------------------------------------------------
 
-/** What people read, in English and Chinese: steps, states, verdicts, and why a step fails. */
+/** What people read, in English and Chinese: steps, states and verdicts. */
 const WORDS = {
   network: ['Start of trust: network file', '信任起点：网络文件'],
   bytes: ['Records are well-formed', '记录格式'],
@@ -724,25 +723,38 @@ const WORDS = {
   verdict_cannot: ['This browser cannot check here. Download the records and use hallmark-verify.',
     '此浏览器无法核对。请下载记录并使用 hallmark-verify。'],
   verdict_load: ['The records could not be fetched.', '无法取得记录。'],
+};
+
+/** Why a step fails; every other code means that something is malformed. */
+const WHY = {
   shape: ['it is malformed', '格式错误'],
-  cbor: ['it is malformed', '编码错误'],
-  key_unknown: ['nobody vouches for the key', '无人担保该密钥'],
-  key_time: ['the key was not in force then', '当时密钥无效'],
-  key_reused: ['the key has another holder', '密钥另有持有者'],
+  kind: ['its kind is not known here', '此处不识别该类记录'],
+  stray: ['a record is not the one that was signed and logged', '记录并非所签署和登记的那一条'],
+  long: ['too much to check here, use hallmark-verify', '内容过多，请使用 hallmark-verify'],
+  empty: ['there is nothing to check', '没有可核对的记录'],
+  threshold: ['too few registrars signed', '登记机构签名不足'],
+  signature: ['it is not of this key over these bytes', '签名与密钥或内容不符'],
+  key: ['a key is not a sound one', '密钥不合格'],
+  'key-unknown': ['nobody vouches for the key', '无人担保该密钥'],
+  'key-time': ['the key was not in force then', '当时密钥无效'],
+  'key-reused': ['the key has another holder', '密钥另有持有者'],
   issuer: ['the key is not the issuer’s', '密钥不属于签发方'],
   signer: ['this key may not sign it', '该密钥无权签署'],
   role: ['the issuer lacks the role', '签发方缺少相应角色'],
   unlogged: ['no log proves it', '没有日志证明'],
-  inclusion: ['the proof leads elsewhere', '证明不符'],
+  audience: ['the log names other readers than were signed', '日志与签署的读者范围不符'],
+  log: ['another log signed it', '由另一日志签署'],
+  receipt: ['the log did not sign it', '日志未签署'],
+  checkpoint: ['the log did not sign it', '日志未签署'],
+  inclusion: ['the proof leads to another tree', '证明与日志树不符'],
+  cosignature: ['a witness’s signature is wrong', '见证方签名错误'],
   quorum: ['too few witnesses', '见证方不足'],
-  threshold: ['too few registrars signed', '登记机构签名不足'],
-  empty: ['there is nothing to check', '没有可核对的记录'],
 };
 
 /** Fills one element with the button, the status line and the steps. */
 function attach(host) {
-  const language = /^zh/.test(document.documentElement.lang) ? 1 : 0;
-  const say = code => (WORDS[code.replace('-', '_')] || WORDS.shape)[language];
+  const language = /^zh/.test(document.documentElement.lang) ? 1 : 0, colon = [': ', '：'][language];
+  const say = code => WORDS[code][language];
   const make = (name, words) => {
     const element = document.createElement(name);
     if (words) element.textContent = words;
@@ -769,8 +781,10 @@ function attach(host) {
       const line = list.appendChild(document.createElement('li'));
       line.className = step.status;
       const count = step.of ? ` (${step.count}/${step.of})` : '';
-      const why = step.reason ? `: ${say(step.reason)}` : '';
-      line.textContent = `${say(step.name)}: ${say(step.status)}${count}${why}`;
+      const id = step.id ? ` (sha256:${step.id})` : '';
+      const because = WHY[step.reason] || WHY.shape;
+      const why = step.reason ? colon + because[language] + id : '';
+      line.textContent = say(step.name) + colon + say(step.status) + count + why;
       if (step.name === 'network' && report.network) {
         const { name, version, fingerprint } = report.network;
         line.textContent += ` · ${name} ${version} · SHA-256 ${fingerprint}`;

@@ -2,7 +2,8 @@
 //
 // REQUEST is JSON: {origin, shots: folder of screenshots, sizes?: [name of SIZES], pages: [{name, path, status, probes: [text],
 // says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …}, check?: {"zh-Hans": text,
-// en: text}, golden: bool}]}. stdout: one line a fault, then the count; exit 1 if there are any.
+// en: text}, golden: bool, html?: text}]}. `html` stands in for a page that the node does not have, under
+// `policy`; LANGUAGE in it is the view's. stdout: one line a fault, then the count; exit 1 if there are any.
 // A fresh profile, one page at a time, nothing but the node's origin.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,6 +38,11 @@ async function look(browser, page, view) {
   });
   const tab = await context.newPage();
   watch(tab, origin, found);
+  if (page.html) {
+    const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': page.policy };
+    const body = page.html.replace('LANGUAGE', language);
+    await tab.route(origin + page.path, route => route.fulfill({ status: page.status, headers, body }));
+  }
   const answer = await tab.goto(origin + page.path, { waitUntil: 'load' });
   if (answer.status() !== page.status) found.push(`status ${answer.status()}`);
   const cookies = await context.cookies();

@@ -105,6 +105,49 @@ fn the_findings_page_holds_in_a_browser() {
     look(&node, &pages);
 }
 
+/// The policy of pages that carry the check.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
+/// A page with nothing on it but the check.
+const HOST: &str = "<!DOCTYPE html><html lang=\"LANGUAGE\"><head><meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Check</title>
+<link rel=\"icon\" href=\"data:,\"><style>body{overflow-wrap:anywhere}</style></head>
+<body><main><h1>Check</h1><div data-check=\"PATH\"><p><a href=\"PATH\">hallmark-verify</a></p></div></main>
+<script type=\"module\" src=\"/assets/check.mjs\"></script></body></html>";
+
+#[test]
+fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let mut seen = sighting(&node.org, "9521234000013", 8);
+    seen["aud"] = "public".into();
+    node.record(&world.file("seen.json", seen.to_string()), &[]);
+    let page = |name: &str, bundle: &str, verdict: [&str; 2]| {
+        json!({
+            "name": name, "path": format!("/{name}"), "status": 200, "probes": [], "golden": false,
+            "html": HOST.replace("PATH", bundle), "policy": POLICY,
+            "says": {"zh-Hans": {"both": ["Check"]}, "en": {"both": ["Check"]}},
+            "check": {"zh-Hans": verdict[0], "en": verdict[1]},
+        })
+    };
+    let pages = json!([
+        page(
+            "check-good",
+            "/v1/bundle/01/09521234000129/21/F1",
+            ["每条记录均已在此核对通过。", "Every record was checked here and holds."],
+        ),
+        page(
+            "check-bad",
+            "/healthz",
+            ["记录未通过核对，请勿依赖。", "The records do not hold. Do not rely on them."],
+        ),
+    ]);
+    look(&node, &pages);
+}
+
 #[test]
 fn a_bad_page_is_seen() {
     let Some((holds, words)) = run("selftest.mjs", &json!({})) else { return };

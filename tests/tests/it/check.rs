@@ -15,7 +15,7 @@ use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
 use serde_json::{Value, json};
 
-use super::world::{World, path_text, real_data, run};
+use super::world::{SOON, World, path_text, real_data, run, wait};
 
 /// With WebCrypto, and by hand.
 const ABLE: [&str; 2] = ["webcrypto", "none"];
@@ -101,7 +101,7 @@ fn the_script_names_the_step_that_fails() {
         ("a witness with another key", "witnesses", "quorum"),
         ("a witness that did not sign", "witnesses", "quorum"),
         ("a body without its receipt", "receipt", "unlogged"),
-        ("the receipt of another body", "receipt", "receipt"),
+        ("the receipt of another body", "receipt", "audience"),
         ("cut off", "bytes", "cbor"),
         ("a network file of strangers", "key", "key-unknown"),
     ];
@@ -115,6 +115,9 @@ fn the_script_names_the_step_that_fails() {
     for ((name, step, reason), answer) in wanted.iter().zip(&answers) {
         assert_eq!(answer[1][step], *reason, "{name}: {answer}");
     }
+    let cut = answers[10][1].as_object().expect("steps");
+    let reached: Vec<_> = cut.values().filter(|state| *state != "skipped").collect();
+    assert_eq!(reached, ["cbor"], "what was not reached is not said to hold");
 }
 
 #[test]
@@ -135,7 +138,6 @@ fn what_the_golden_vectors_accept_and_refuse_the_script_does_too() {
             Value::String(text) => hex::decode(text).expect("hex"),
             long => vec![0x78; long["bytes"].as_u64().expect("a length") as usize],
         };
-        // The sample organisation and device are in every bundle already.
         names.push(vector["name"].as_str().expect("a name"));
         bundles.push(passport::around(stored));
     }
@@ -300,4 +302,36 @@ fn the_public_bundle_of_a_running_node_is_small_and_both_accept_it() {
     }
     assert_eq!(node.get("/v1/bundle/01/09521234000129/21/F2").status, 404);
     assert_eq!(node.get("/v1/bundle/01/09521234000128/21/F1").status, 400);
+}
+
+#[test]
+fn another_node_proves_what_its_copy_of_a_log_holds() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut shop = world.newcomer("shop", 2, "retailer", &registrar);
+    registrar.run("admit", &[path_text(&shop.dir.join("join.cbor"))]).ok();
+    shop.start();
+    let epcis = json!({
+        "type": "ObjectEvent", "eventTime": "2026-03-01T08:00:00.000+08:00",
+        "eventTimeZoneOffset": "+08:00", "action": "OBSERVE", "bizStep": "shipping",
+        "epcList": ["https://id.gs1.org/01/09521234000129/21/F7"],
+    });
+    let event = json!({
+        "kind": "event", "sub": registrar.org, "aud": "public",
+        "payload": {"epcis": epcis.to_string()},
+    });
+    registrar.record(&world.file("event.json", event.to_string()), &[]);
+    let path = "/v1/bundle/01/09521234000129/21/F7";
+    let bundle = wait("the copy", SOON, || {
+        let answer = shop.get(path);
+        (answer.status == 200).then_some(answer.body)
+    });
+    let proof = b"c2sp.org/tlog-proof@v1";
+    assert!(bundle.windows(proof.len()).any(|window| window == proof), "no receipt of its own");
+    assert_eq!(Judge::new().exit(&bundle), Exit::Done);
+    for environment in ABLE {
+        let Some(answers) = verdicts(environment, &[bundle.clone()], &[]) else { return };
+        assert_eq!(answers[0][0], "ok", "{}", answers[0]);
+    }
 }
