@@ -134,14 +134,15 @@ fn list(view: &View<'_>, language: Language) -> Markup {
                 "未发现不一致之处。",
             )) } }
         } @else {
-            p { strong { (judged.findings.len()) " " (language.pick("findings", "项发现")) } }
+            @let findings = if judged.findings.len() == 1 { "finding" } else { "findings" };
+            p { strong { (judged.findings.len()) " " (language.pick(findings, "项发现")) } }
         }
         @for finding in &judged.findings { (article(finding, language)) }
         @if !judged.silent.is_empty() {
             h2 { (language.pick("Rules without evidence to judge", "缺少证据而未判定的规则")) }
             ul {
                 @for silent in &judged.silent {
-                    li { code { (string(silent, "code")) } " " (string(silent, "reason")) }
+                    li { code { (string(silent, "code")) } " " (english(silent, "reason")) }
                 }
             }
         }
@@ -165,8 +166,9 @@ fn article(finding: &Value, language: Language) -> Markup {
                 dt { (language.pick("Period", "时段")) }
                 dd { (string(finding, "period_start")) " – " (string(finding, "period_end")) }
                 dt { (language.pick("To rule out first", "须先排除的情形")) }
-                dd { ul { @for line in strings(finding, "innocent") { li { (line) } } } }
-                dt { (language.pick("How to answer", "如何答复")) } dd { (string(finding, "answer")) }
+                dd { ul lang="en" { @for line in strings(finding, "innocent") { li { (line) } } } }
+                dt { (language.pick("How to answer", "如何答复")) }
+                dd { (english(finding, "answer")) }
                 dt { (language.pick("Evidence", "证据")) }
                 dd { ul {
                     @for id in evidence.iter().take(EVIDENCE_MAX) { li { code { (id) } } }
@@ -191,6 +193,11 @@ fn boundaries(language: Language) -> Markup {
              它可能有合理解释，也可以答复。记录可以核对，手中的实物不能。",
         )) }
     }
+}
+
+/// A text that rules have in English alone: a Chinese page says so to who reads it aloud.
+fn english(value: &Value, key: &str) -> Markup {
+    html! { span lang="en" { (string(value, key)) } }
 }
 
 fn string<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -223,5 +230,7 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)"));
         assert!(page.contains("a &amp; b"));
         assert!(!page.contains("<script") && !page.contains("<b>"));
+        let page = article(&finding, Language::Zh).into_string();
+        assert!(page.contains("<ul lang=\"en\"><li>&lt;b&gt;"), "{page}");
     }
 }

@@ -29,7 +29,6 @@ pub(super) struct Parsed {
 /// What came through.
 pub(super) struct Stood {
     pub(super) attestations: Vec<ProvenAttestation>,
-    pub(super) history: KeyHistory,
     /// (log, entry) whose body is at hand, proven or not.
     pub(super) held: BTreeSet<(usize, u64)>,
 }
@@ -135,7 +134,7 @@ pub(super) fn verify(
         time: time_of(logs, (log, entry)),
         attestation,
     };
-    Stood { attestations: verified.into_iter().map(proven).collect(), history, held }
+    Stood { attestations: verified.into_iter().map(proven).collect(), held }
 }
 
 type Place = (usize, u64);
