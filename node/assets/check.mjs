@@ -151,7 +151,10 @@ const signedBytes = (guarded, payload) =>
 
 /** Whose key signs a kind (O organisation, D the subject's device) and the roles that may issue it. */
 export const KINDS = new Map(`genesis O;network O registrar;organisation O registrar;key O;node;
-facility;device O;event;readings D;emissions;finding`.split(/;\s*/).map(line => {
+facility;device O;event;label;readings D;emissions;finding;response;
+accreditation accreditor regulator;masterdata;certificate certifier regulator customs;
+recall producer distributor retailer regulator;confirmation;complaint;footprint`
+  .split(/;\s*/).map(line => {
   const [kind, ...rules] = line.split(' ');
   const signer = rules[0] === 'O' || rules[0] === 'D' ? rules.shift() : '';
   return [kind, { signer, roles: rules }];
