@@ -666,7 +666,7 @@ function missing(items) {
  * Checks a bundle. The report: `verdict` (`ok`, `incomplete`: something cited is not there,
  * `failed`, `cannot`), `steps` ({name, status: ok|failed|skipped|cannot, count, of, and of the first
  * that failed reason and id}),
- * `network` ({name, version, fingerprint}), `asOf` (ms), `items` ({id, kind, sub, steps,
+ * `network` ({name, version, fingerprint, isWitnessed}), `asOf` (ms), `items` ({id, kind, sub, steps,
  * recorded: {origin, index, time}}), `missing` (ids).
  */
 export async function check(bytes) {
@@ -683,7 +683,9 @@ export async function check(bytes) {
         report.network = { name, version, fingerprint };
         const items = await readItems(raw);
         need(items.length, 'empty');
-        await prove(items, await Keys.of(root), await policy(root.says.get('policy')));
+        const witnesses = await policy(root.says.get('policy'));
+        report.network.isWitnessed = witnesses.quorum !== null;
+        await prove(items, await Keys.of(root), witnesses);
         report.items = items;
         report.missing = missing(items);
       }
@@ -717,6 +719,7 @@ const WORDS = {
   failed: ['failed', '未通过'],
   skipped: ['not reached', '未进行'],
   cannot: ['cannot check here', '此处无法核对'],
+  alone: ['this network has none', '本网络没有见证方'],
   run: ['Check in this browser', '在本浏览器中核对'],
   busy: ['Checking …', '正在核对……'],
   verdict_ok: ['Every record was checked here and holds.', '每条记录均已在此核对通过。'],
@@ -787,7 +790,8 @@ function attach(host) {
       const id = step.id ? ` (sha256:${step.id})` : '';
       const because = WHY[step.reason] || WHY.shape;
       const why = step.reason ? colon + because[language] + id : '';
-      line.textContent = say(step.name) + colon + say(step.status) + count + why;
+      const isAlone = step.name === 'witnesses' && step.status === 'ok' && !report.network.isWitnessed;
+      line.textContent = say(step.name) + colon + (isAlone ? say('alone') : say(step.status) + count + why);
       if (step.name === 'network' && report.network) {
         const { name, version, fingerprint } = report.network;
         line.textContent += ` · ${name} ${version} · SHA-256 ${fingerprint}`;

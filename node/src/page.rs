@@ -63,7 +63,7 @@ impl Language {
 const STYLE: &str = "
 :root{color-scheme:light dark;--line:#8885;--error:#b3261e;--warning:#8a5a00;--note:#3a5a8a}
 @media(prefers-color-scheme:dark){:root{--error:#ff8a80;--warning:#ffc45c;--note:#9fc2ff}}
-*{box-sizing:border-box}body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;
+*{box-sizing:border-box}html{background:Canvas;color:CanvasText}body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;
 padding:1rem;overflow-wrap:anywhere}h1{font-size:1.4rem;margin:.5rem 0}h2{font-size:1.1rem;
 margin:0}article{border:1px solid var(--line);border-left:.4rem solid var(--note);
 border-radius:.3rem;padding:.75rem 1rem;margin:1rem 0}article.error{border-left-color:var(--error)}

@@ -1,9 +1,12 @@
 // node browser.mjs < REQUEST: opens each page in every view and says what does not hold.
 //
-// REQUEST is JSON: {origin, shots: folder of screenshots, sizes?: [name of SIZES], pages: [{name, path, status, probes: [text],
-// says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …}, check?: {"zh-Hans": text,
-// en: text}, golden: bool, few?: bool, html?: text}]}. `html` stands in for a page that the node does not have, under
-// `policy`; LANGUAGE in it is the view's. stdout: one line a fault, then the count; exit 1 if there are any.
+// REQUEST is JSON: {origin, shots: folder of screenshots, sizes?: [name of SIZES], pages: [PAGE]}.
+// PAGE is {name, path, status, probes: [text], golden: bool, few?: bool,
+//   says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …},
+//   check?: {"zh-Hans": {text: verdict, steps: [text]}, en: …},
+//   html?: text, policy?: text}.
+// `html` stands in for a page that the node does not have, under `policy`; LANGUAGE in it is the
+// view's. stdout: one line a fault, then the count; exit 1 if there are any.
 // A fresh profile, one page at a time, nothing but the node's origin.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -125,24 +125,34 @@ fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
     let mut seen = sighting(&node.org, "9521234000013", 8);
     seen["aud"] = "public".into();
     node.record(&world.file("seen.json", seen.to_string()), &[]);
-    let page = |name: &str, bundle: &str, verdict: [&str; 2]| {
+    let page = |name: &str, bundle: &str, [zh, en]: [Value; 2]| {
         json!({
             "name": name, "path": format!("/{name}"), "status": 200, "probes": [], "golden": false,
             "html": HOST.replace("PATH", bundle), "policy": POLICY,
             "says": {"zh-Hans": {"both": ["Check"]}, "en": {"both": ["Check"]}},
-            "check": {"zh-Hans": verdict[0], "en": verdict[1]},
+            "check": {"zh-Hans": zh, "en": en},
         })
     };
     let pages = json!([
         page(
             "check-good",
             "/v1/bundle/01/09521234000129/21/F1",
-            ["每条记录均已在此核对通过。", "Every record was checked here and holds."],
+            [
+                json!({"text": "每条记录均已在此核对通过。",
+                    "steps": ["签名：通过 (3/3)", "见证方：本网络没有见证方"]}),
+                json!({"text": "Every record was checked here and holds.",
+                    "steps": ["Signatures: holds (3/3)", "Witnesses: this network has none"]}),
+            ],
         ),
         page(
             "check-bad",
             "/healthz",
-            ["记录未通过核对，请勿依赖。", "The records do not hold. Do not rely on them."],
+            [
+                json!({"text": "记录未通过核对，请勿依赖。",
+                    "steps": ["记录格式：未通过：格式错误"]}),
+                json!({"text": "The records do not hold. Do not rely on them.",
+                    "steps": ["Records are well-formed: failed: it is malformed"]}),
+            ],
         ),
     ]);
     look(&node, &pages);
