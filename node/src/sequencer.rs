@@ -10,6 +10,8 @@
 
 mod group;
 pub(crate) mod publish;
+pub(crate) mod read_only;
+mod rebuild;
 pub(crate) mod recover;
 #[cfg(test)]
 mod tests;
@@ -19,8 +21,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::head::Head;
+use hallmark_schemas::intent::Intent;
 use hallmark_schemas::merkle::Frontier;
 use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::time::Timestamp;
 
 pub(crate) use group::{Candidate, Outcome};
@@ -30,15 +35,19 @@ use crate::index::{Batch, Covers, IndexError};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::DiskError;
-use crate::store::head::{Head, HeadError, HeadSlots};
-use crate::store::intent::{Intent, IntentFile};
-use crate::store::pack::{PackPosition, Packs};
+use crate::store::head::{HeadError, HeadSlots};
+use crate::store::intent::IntentFile;
+use crate::store::pack::Packs;
 use crate::store::tiles::Edge;
 use publish::{CheckpointError, Unpublished};
 
 /// Most entries of one batch: an intent of 32,768 * 33 bytes is 1 MiB, one frame.
 pub(crate) const BATCH_ENTRIES_MAX: usize = 32_768;
 const _: () = assert!(BATCH_ENTRIES_MAX * 33 + 1024 < hallmark_schemas::frame::CONTENT_BYTES_MAX);
+
+/// What to do when a witness knows more of this log than is here.
+const GUARD_HELP: &str = "put the newest copy of DATA in its place: what the witnesses hold was \
+                          signed by this log and is never signed again";
 
 /// Why this node cannot go on: it stops sequencing rather than guess. Never a sender's fault.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +108,8 @@ pub(crate) struct Sequencer {
     admitted_at: Timestamp,
     /// Every pack record before this place is in the tree.
     consumed: PackPosition,
+    /// Whether the packs may hold a body whose identity the index does not know.
+    nameless: bool,
     /// In pack order.
     pending: VecDeque<Pending>,
     unpublished: Option<Unpublished>,
@@ -177,7 +188,7 @@ impl Sequencer {
         self.guarded = false;
         self.unpublished = None;
         self.shared.unsigned.send_replace(None);
-        self.shared.set_signing(Signing::ReadOnly { cause });
+        self.shared.set_signing(Signing::ReadOnly { cause, help: GUARD_HELP });
     }
 
     /// Whether new bodies are refused.

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod it {
+    mod away;
     mod browser;
     mod check;
     mod crash;
@@ -12,6 +13,7 @@ mod it {
     mod input;
     mod network;
     mod order;
+    mod read_only;
     mod readme;
     mod steel;
     mod tidy;

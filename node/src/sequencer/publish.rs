@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hallmark_schemas::head::Head;
 use hallmark_schemas::key::SignError;
 use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote};
 use hallmark_schemas::time::Timestamp;
@@ -12,7 +13,6 @@ use hallmark_schemas::time::Timestamp;
 use super::{SequenceError, Sequencer};
 use crate::core::shared::{Published, Shared, Signing};
 use crate::store::StoreError;
-use crate::store::head::Head;
 
 /// Why a checkpoint of the own log cannot be made.
 #[derive(Debug, thiserror::Error)]

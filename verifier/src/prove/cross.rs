@@ -22,6 +22,7 @@ fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
         cites: vec![attestation.id()],
         detail,
         at: Some(of.time.hi),
+        remedy: None,
     }
 }
 
@@ -150,6 +151,7 @@ pub(super) fn unlogged(
             cites: vec![*id],
             detail: format!("{id} stands in none of the logs at hand"),
             at: None,
+            remedy: None,
         });
     }
 }
