@@ -63,7 +63,7 @@ impl Language {
 const STYLE: &str = "
 :root{color-scheme:light dark;--line:#8885;--error:#b3261e;--warning:#8a5a00;--note:#3a5a8a}
 @media(prefers-color-scheme:dark){:root{--error:#ff8a80;--warning:#ffc45c;--note:#9fc2ff}}
-*{box-sizing:border-box}body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;
+*{box-sizing:border-box}html{background:Canvas;color:CanvasText}body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;
 padding:1rem;overflow-wrap:anywhere}h1{font-size:1.4rem;margin:.5rem 0}h2{font-size:1.1rem;
 margin:0}article{border:1px solid var(--line);border-left:.4rem solid var(--note);
 border-radius:.3rem;padding:.75rem 1rem;margin:1rem 0}article.error{border-left-color:var(--error)}
@@ -88,6 +88,8 @@ pub fn findings(view: &View<'_>, language: Language) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · " (view.organisation) }
+                // Else every browser asks for /favicon.ico.
+                link rel="icon" href="data:,";
                 style { (maud::PreEscaped(STYLE)) }
             }
             body {
@@ -138,14 +140,15 @@ fn list(view: &View<'_>, language: Language) -> Markup {
                 "未发现不一致之处。",
             )) } }
         } @else {
-            p { strong { (judged.findings.len()) " " (language.pick("findings", "项发现")) } }
+            @let findings = if judged.findings.len() == 1 { "finding" } else { "findings" };
+            p { strong { (judged.findings.len()) " " (language.pick(findings, "项发现")) } }
         }
         @for finding in &judged.findings { (article(finding, language)) }
         @if !judged.silent.is_empty() {
             h2 { (language.pick("Rules without evidence to judge", "缺少证据而未判定的规则")) }
             ul {
                 @for silent in &judged.silent {
-                    li { code { (string(silent, "code")) } " " (string(silent, "reason")) }
+                    li { code { (string(silent, "code")) } " " (english(silent, "reason")) }
                 }
             }
         }
@@ -169,8 +172,9 @@ fn article(finding: &Value, language: Language) -> Markup {
                 dt { (language.pick("Period", "时段")) }
                 dd { (string(finding, "period_start")) " – " (string(finding, "period_end")) }
                 dt { (language.pick("To rule out first", "须先排除的情形")) }
-                dd { ul { @for line in strings(finding, "innocent") { li { (line) } } } }
-                dt { (language.pick("How to answer", "如何答复")) } dd { (string(finding, "answer")) }
+                dd { ul lang="en" { @for line in strings(finding, "innocent") { li { (line) } } } }
+                dt { (language.pick("How to answer", "如何答复")) }
+                dd { (english(finding, "answer")) }
                 dt { (language.pick("Evidence", "证据")) }
                 dd { ul {
                     @for id in evidence.iter().take(EVIDENCE_MAX) { li { code { (id) } } }
@@ -195,6 +199,11 @@ fn boundaries(language: Language) -> Markup {
              它可能有合理解释，也可以答复。记录可以核对，手中的实物不能。",
         )) }
     }
+}
+
+/// A text that rules have in English alone: a Chinese page says so to who reads it aloud.
+fn english(value: &Value, key: &str) -> Markup {
+    html! { span lang="en" { (string(value, key)) } }
 }
 
 fn string<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -227,5 +236,7 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)"));
         assert!(page.contains("a &amp; b"));
         assert!(!page.contains("<script") && !page.contains("<b>"));
+        let page = article(&finding, Language::Zh).into_string();
+        assert!(page.contains("<ul lang=\"en\"><li>&lt;b&gt;"), "{page}");
     }
 }

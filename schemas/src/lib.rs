@@ -31,6 +31,7 @@ pub mod network;
 pub mod note;
 pub mod pack;
 pub mod policy;
+pub mod proof;
 pub mod quantity;
 pub mod receipt;
 pub mod role;

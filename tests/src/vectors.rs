@@ -9,6 +9,7 @@ mod bodies;
 mod exchange;
 mod goods;
 mod log;
+pub mod passport;
 mod refused;
 mod world;
 
@@ -20,6 +21,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("network.json", world::vectors()),
         ("log.json", log::vectors()),
         ("exchange.json", exchange::vectors()),
+        ("passport.json", passport::vectors()),
     ]
 }
 

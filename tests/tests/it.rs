@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod it {
     mod away;
+    mod browser;
+    mod check;
     mod crash;
     mod epcis;
     mod generated;

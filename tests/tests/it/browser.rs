@@ -1,0 +1,165 @@
+//! What a real browser makes of a node's pages: accessible, readable in every view, nothing from
+//! elsewhere, stored text stays text.
+//!
+//! Chromium is driven by `tests/browser`; where it or its packages are missing one line says what
+//! was skipped (`tests/run` installs both). Screenshots for people lie in `target/browser`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::world::{Node, SOON, World, path_text, wait};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
+}
+
+/// Runs a script of `tests/browser`: what it printed, and whether it found no fault. `None`, with
+/// one line printed, where there is no browser.
+fn run(script: &str, request: &Value) -> Option<(bool, String)> {
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    if !Path::new(&chromium).exists() || !folder().join("node_modules").exists() {
+        println!("skipped: pages in a browser, Chromium or tests/browser/node_modules is missing");
+        return None;
+    }
+    let child = Command::new("node")
+        .arg(folder().join(script))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("node stands where its packages were installed");
+    let mut pipe = child.stdin.take().expect("piped");
+    pipe.write_all(request.to_string().as_bytes()).expect("it reads its input");
+    drop(pipe);
+    let output = child.wait_with_output().expect("it ends");
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Some((output.status.success(), words + &errors))
+}
+
+/// Opens pages of this node in every view; panics with what does not hold.
+pub(crate) fn look(node: &Node, pages: &Value) {
+    let shots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/browser");
+    let request = json!({ "origin": node.url, "shots": path_text(&shots), "pages": pages });
+    if let Some((holds, words)) = run("browser.mjs", &request) {
+        println!("{words}");
+        assert!(holds, "{words}");
+    }
+}
+
+/// Text that would run if it were not shown as text.
+const PROBE: &str = "Plant <img src=x onerror=probed=1> \"'&";
+
+const ITEM: &str = "https://id.gs1.org/01/09521234000129/21/F1";
+
+fn facility(org: &str, local: &str, gln: &str, (lat, lon): (i64, i64)) -> Value {
+    let sub = format!("{}:{local}", org.replace(":org:", ":facility:"));
+    json!({
+        "kind": "facility", "sub": sub,
+        "payload": {
+            "name": PROBE, "lat_e7": lat, "lon_e7": lon, "province": "CN-SH",
+            "utc_offset": "+08:00", "sector": "retail",
+            "locations": [format!("https://id.gs1.org/414/{gln}")],
+        },
+    })
+}
+
+fn sighting(org: &str, gln: &str, hour: u32) -> Value {
+    let place = format!("https://id.gs1.org/414/{gln}");
+    let epcis = json!({
+        "type": "ObjectEvent", "eventTime": format!("2026-03-01T{hour:02}:00:00+08:00"),
+        "eventTimeZoneOffset": "+08:00", "action": "OBSERVE", "bizStep": "shipping",
+        "epcList": [ITEM], "readPoint": {"id": place}, "bizLocation": {"id": place},
+    });
+    json!({"kind": "event", "sub": org, "payload": {"epcis": epcis.to_string()}})
+}
+
+#[test]
+fn the_findings_page_holds_in_a_browser() {
+    let world = World::new();
+    let node = world.founder(PROBE);
+    node.ready();
+    let (here, there) = ("9521234000013", "9521234000037");
+    let all = [
+        facility(&node.org, "works-1", here, (312_300_000, 1_214_700_000)),
+        facility(&node.org, "shop-1", there, (438_300_000, 876_200_000)),
+        sighting(&node.org, here, 8),
+        sighting(&node.org, there, 9),
+    ];
+    for (number, one) in all.iter().enumerate() {
+        node.record(&world.file(&format!("{number}.json"), one.to_string()), &[]);
+    }
+    wait("the finding", SOON, || {
+        (node.get("/v1/findings").json()["total"].as_u64()? > 0).then_some(())
+    });
+    let pages = json!([{
+        "name": "findings", "path": "/", "status": 200, "probes": [PROBE], "golden": true,
+        "says": {
+            "zh-Hans": {"both": ["核查发现", PROBE], "shown": ["警告", ITEM]},
+            "en": {"both": ["Findings", PROBE], "shown": ["warning", ITEM]},
+        },
+    }]);
+    look(&node, &pages);
+}
+
+/// The policy of pages that carry the check.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
+/// A page with nothing on it but the check.
+const HOST: &str = "<!DOCTYPE html><html lang=\"LANGUAGE\"><head><meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Check</title>
+<link rel=\"icon\" href=\"data:,\"><style>body{overflow-wrap:anywhere}</style></head>
+<body><main><h1>Check</h1><div data-check=\"PATH\"><p><a href=\"PATH\">hallmark-verify</a></p></div></main>
+<script type=\"module\" src=\"/assets/check.mjs\"></script></body></html>";
+
+#[test]
+fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let mut seen = sighting(&node.org, "9521234000013", 8);
+    seen["aud"] = "public".into();
+    node.record(&world.file("seen.json", seen.to_string()), &[]);
+    let page = |name: &str, bundle: &str, [zh, en]: [Value; 2]| {
+        json!({
+            "name": name, "path": format!("/{name}"), "status": 200, "probes": [], "golden": false,
+            "html": HOST.replace("PATH", bundle), "policy": POLICY,
+            "says": {"zh-Hans": {"both": ["Check"]}, "en": {"both": ["Check"]}},
+            "check": {"zh-Hans": zh, "en": en},
+        })
+    };
+    let pages = json!([
+        page(
+            "check-good",
+            "/v1/bundle/01/09521234000129/21/F1",
+            [
+                json!({"text": "每条记录均已在此核对通过。",
+                    "steps": ["签名：通过 (3/3)", "见证方：本网络没有见证方"]}),
+                json!({"text": "Every record was checked here and holds.",
+                    "steps": ["Signatures: holds (3/3)", "Witnesses: this network has none"]}),
+            ],
+        ),
+        page(
+            "check-bad",
+            "/healthz",
+            [
+                json!({"text": "记录未通过核对，请勿依赖。",
+                    "steps": ["记录格式：未通过：格式错误"]}),
+                json!({"text": "The records do not hold. Do not rely on them.",
+                    "steps": ["Records are well-formed: failed: it is malformed"]}),
+            ],
+        ),
+    ]);
+    look(&node, &pages);
+}
+
+#[test]
+fn a_bad_page_is_seen() {
+    let Some((holds, words)) = run("selftest.mjs", &json!({})) else { return };
+    assert!(holds, "{words}");
+}
