@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 mod bodies;
 mod exchange;
+mod labels;
 mod log;
 mod refused;
 mod world;
@@ -19,6 +20,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("network.json", world::vectors()),
         ("log.json", log::vectors()),
         ("exchange.json", exchange::vectors()),
+        ("labels.json", labels::vectors()),
     ]
 }
 
@@ -87,6 +89,6 @@ mod tests {
             }
             pages += 1;
         }
-        assert_eq!(pages, 7);
+        assert_eq!(pages, 8);
     }
 }
