@@ -261,8 +261,15 @@ impl Config {
         if let Some(audience) = self.audience.get(kind.as_str()) {
             return audience.clone();
         }
-        match kind.as_str() {
-            "event" | "readings" | "emissions" | "finding" => Audience::Members,
+        match kind {
+            // What could be a trade secret, and what could hurt somebody who has not been heard.
+            KindName::Event
+            | KindName::Readings
+            | KindName::Emissions
+            | KindName::Footprint
+            | KindName::Finding
+            | KindName::Response
+            | KindName::Complaint => Audience::Members,
             _ => Audience::Public,
         }
     }
@@ -430,6 +437,10 @@ broker = "none"                # embedded, none or mqtt[s]://host:port
 event = "members"
 readings = "members"
 emissions = "members"
+# footprint = "members"        # so are these, unless stated otherwise
+# finding = "members"
+# response = "members"
+# complaint = "members"
 "#,
         org = quote(&org.to_string()),
         name = quote(name),

@@ -70,6 +70,48 @@ impl GoodsId {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The application identifier of its GS1 key; `None` in another scheme.
+    pub fn gs1_key(&self) -> Option<&str> {
+        gs1_path(&self.text)?.split('/').next()
+    }
+
+    /// False for GS1 identifiers of places, parties, documents and relations.
+    pub fn is_tradable(&self) -> bool {
+        !self.gs1_key().is_some_and(|key| NO_GOODS.contains(&key))
+    }
+
+    /// The class of a trade item: its GTIN without lot, serial or piece; `None` for all else.
+    pub fn class(&self) -> Option<GoodsId> {
+        let value = self.gs1_key().zip(gs1_path(&self.text)?.split('/').nth(1));
+        let gtin = match value? {
+            ("01", gtin) => gtin,
+            ("8006", piece) => piece.get(..14)?,
+            _ => return None,
+        };
+        Some(GoodsId { text: format!("{}/01/{gtin}", gs1::digital_link::CANONICAL) })
+    }
+
+    /// The lot that it names, where that is its finest identification.
+    pub fn lot(&self) -> Option<String> {
+        lot(&self.text)
+    }
+}
+
+/// Keys of GS1 that identify no goods.
+const NO_GOODS: [&str; 7] = ["253", "255", "414", "415", "417", "8017", "8018"];
+
+/// What stands after the host of a canonical Digital Link.
+fn gs1_path(text: &str) -> Option<&str> {
+    text.strip_prefix(gs1::digital_link::CANONICAL)?.strip_prefix('/')
+}
+
+/// The lot (AI 10) in a canonical Digital Link, decoded.
+pub(crate) fn lot(text: &str) -> Option<String> {
+    let mut parts = gs1_path(text)?.split('/');
+    let (key, code) = (parts.next()?, parts.nth(1)?);
+    let lot = parts.next().filter(|_| matches!(key, "01" | "8006") && code == "10")?;
+    Some(gs1::digital_link::unescape(lot.split('?').next()?, false))
 }
 
 impl FromStr for GoodsId {
@@ -86,3 +128,31 @@ impl fmt::Display for GoodsId {
 }
 
 crate::text::serde_as_text!(GoodsId, "a Digital Link or the URN of goods");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_lot_and_key_are_read_from_the_canonical_text() {
+        let gtin = "https://id.gs1.org/01/09506000134352";
+        for (text, key, class, lot, tradable) in [
+            (gtin, Some("01"), Some(gtin), None, true),
+            (&format!("{gtin}/21/7"), Some("01"), Some(gtin), None, true),
+            (&format!("{gtin}/10/L%2F7"), Some("01"), Some(gtin), Some("L/7"), true),
+            ("https://id.gs1.org/8006/095060001343520102", Some("8006"), Some(gtin), None, true),
+            ("https://id.gs1.org/00/006141411234567890", Some("00"), None, None, true),
+            ("https://id.gs1.org/414/9506000134352", Some("414"), None, None, false),
+            ("https://id.gs1.org/417/9506000134352", Some("417"), None, None, false),
+            ("urn:hallmark:goods:drug:81234567890123456789", None, None, None, true),
+        ] {
+            let goods: GoodsId = text.parse().unwrap();
+            assert_eq!(goods.gs1_key(), key, "{text}");
+            assert_eq!(goods.class().as_ref().map(GoodsId::as_str), class, "{text}");
+            assert_eq!(goods.lot().as_deref(), lot, "{text}");
+            assert_eq!(goods.is_tradable(), tradable, "{text}");
+        }
+        let class = GoodsId::parse(&format!("{gtin}/21/7")).unwrap().class().unwrap();
+        assert_eq!(class, GoodsId::parse(gtin).unwrap());
+    }
+}

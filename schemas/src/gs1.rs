@@ -8,7 +8,9 @@ pub mod association;
 pub mod digital_link;
 pub mod element;
 pub mod epc_urn;
+pub mod generate;
 pub mod scan;
+pub mod transmit;
 
 mod coupon;
 mod lint;

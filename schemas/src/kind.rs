@@ -14,21 +14,30 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::str::FromStr;
 
+pub mod accreditation;
+pub mod certificate;
 pub mod check;
+pub mod complaint;
+pub mod confirmation;
 pub mod device;
 pub mod emissions;
 pub mod event;
 pub mod facility;
 pub mod finding;
+pub mod footprint;
 pub mod genesis;
 pub mod key;
 pub mod label;
+pub mod masterdata;
 pub mod network;
 pub mod node;
 pub mod organisation;
 pub mod payload;
 pub mod readings;
+pub mod recall;
+pub mod response;
 pub mod value;
+pub mod words;
 
 /// Version of every payload in this release, the payload's `v`.
 pub const PAYLOAD_VERSION: u64 = 1;
@@ -238,6 +247,14 @@ kinds! {
     Readings, readings, "readings", "A batch of samples from one device.";
     Emissions, emissions, "emissions", "A facility's report of its emissions.";
     Finding, finding, "finding", "What a rule found in the evidence.";
+    Response, response, "response", "An organisation's answer to a finding.";
+    Accreditation, accreditation, "accreditation", "What a body is competent for.";
+    Masterdata, masterdata, "masterdata", "What an item, lot, party or place is.";
+    Certificate, certificate, "certificate", "A body vouches for goods, a site or a member.";
+    Recall, recall, "recall", "Goods are called back.";
+    Confirmation, confirmation, "confirmation", "A consumer's word that goods were bought.";
+    Complaint, complaint, "complaint", "A consumer's report of a problem.";
+    Footprint, footprint, "footprint", "The carbon footprint of a class of goods.";
 }
 
 impl Body {
@@ -247,10 +264,13 @@ impl Body {
     }
 
     /// What counts as the content when two attestations of one identity are compared: the fields
-    /// without `salt`, and for an event what its hash, eventID and error declaration say.
+    /// without `salt`; for an event what its hash, eventID and error declaration say; for a
+    /// consumer's word all but the day on which the node received it.
     pub fn normalised(&self) -> Vec<u8> {
         match self {
             Body::Event(event) => event.normalised(),
+            Body::Confirmation(confirmation) => confirmation.normalised(),
+            Body::Complaint(complaint) => complaint.normalised(),
             _ => self.fields(),
         }
     }

@@ -26,3 +26,32 @@ macro_rules! serde_as_text {
     };
 }
 pub(crate) use serde_as_text;
+
+/// An enum that is a closed set of words: the same texts in JSON, CBOR and tables.
+macro_rules! closed_set {
+    ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident => $text:literal,)* }) => {
+        $(#[$about])*
+        #[derive(
+            Clone, Copy, Debug, serde::Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd,
+            serde::Serialize,
+        )]
+        pub enum $name { $($(#[$meaning])* #[serde(rename = $text)] $variant,)* }
+
+        impl $name {
+            /// Every member of the set.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// Its text in JSON, CBOR and tables.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                to.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use closed_set;

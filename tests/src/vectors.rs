@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 mod bodies;
 mod exchange;
+mod goods;
 mod labels;
 mod log;
 mod refused;

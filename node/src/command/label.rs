@@ -72,7 +72,7 @@ struct Print {
 pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
     let plan = plan(args, &config, output.format)?;
-    let _lock = DirLock::take(&Dir::new(&args.dir).label_lock()).map_err(|e| match e {
+    let lock = DirLock::take(&Dir::new(&args.dir).label_lock()).map_err(|e| match e {
         LockError::Held { .. } => Failure::busy("another `label` works in this folder")
             .because(&e)
             .help("run the command again when it has ended"),
@@ -87,6 +87,8 @@ pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
     };
     let sheet = plan.print.as_ref().map(|print| open(print, &label)).transpose()?;
     let id = attest(&args.dir, &config, label.clone())?;
+    // Whoever comes now is told of these codes by the node.
+    drop(lock);
     if let Some(known) = known {
         output.say(format!("attested before, as {}: the same codes again", known.id));
     }

@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::files::{now, write_durably};
 use crate::judge::{self, Judged};
 use crate::keys::{self, Purpose};
+use crate::labels::Ledger;
 use crate::peers::address::AddressBook;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};

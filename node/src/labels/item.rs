@@ -1,15 +1,15 @@
 //! What one label says, in each of its writings.
 
 use hallmark_schemas::gs1::Reading;
-use hallmark_schemas::gs1::digital_link::{self, DigitalLink};
 use hallmark_schemas::gs1::element::{self, Element, FNC1};
+use hallmark_schemas::gs1::generate::generate;
 
 /// What all labels of a run have in common.
 #[derive(Clone, Debug)]
 pub struct Template {
     gtin: Element,
     lot: Option<Element>,
-    /// Where the codes lead, without a slash at the end.
+    /// Where the codes lead.
     address: String,
 }
 
@@ -34,14 +34,9 @@ impl Template {
         let template = Template {
             gtin: element("01", gtin)?,
             lot: lot.map(|lot| element("10", lot)).transpose()?,
-            address: address.trim_end_matches('/').to_owned(),
+            address: address.to_owned(),
         };
-        let probe = template.item(0, "0")?;
-        let read = DigitalLink::parse(&probe.link, &Reading::STRICT);
-        let read = read.map_err(|fault| format!("{address}: {}", fault.reason))?;
-        if read.elements != probe.elements {
-            return Err(format!("{address}: a query or fragment would swallow the code"));
-        }
+        template.item(0, "0")?;
         Ok(template)
     }
 
@@ -51,7 +46,8 @@ impl Template {
             .map_err(|fault| format!("serial {serial}: {}", fault.reason))?;
         let parts = [Some(self.gtin.clone()), self.lot.clone(), Some(serial)];
         let elements: Vec<Element> = parts.into_iter().flatten().collect();
-        let link = digital_link::generate(&self.address, &elements);
+        let link = generate(&elements, Some(&self.address), &Reading::STRICT)
+            .map_err(|error| format!("{}: {error}", self.address))?;
         Ok(Item { number, elements, link })
     }
 }

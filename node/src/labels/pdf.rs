@@ -5,6 +5,8 @@
 
 use std::io::{Error, Write};
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use pdf_writer::{Chunk, Content, Filter, Finish, Name, Rect, Ref, Str};
 
 use super::drawing::{CELL, DOTS_PER_MM, Drawing};
@@ -119,7 +121,9 @@ impl<W: Write> Pages<W> {
             return Ok(());
         }
         let drawn = std::mem::replace(&mut self.content, Content::new()).finish();
-        let packed = miniz_oxide::deflate::compress_to_vec_zlib(drawn.as_slice(), 6);
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(drawn.as_slice())?;
+        let packed = packed.finish()?;
         let (stream, page) = (self.number(), self.number());
         let mut chunk = Chunk::new();
         chunk.stream(Ref::new(stream), &packed).filter(Filter::FlateDecode);

@@ -1,12 +1,23 @@
 //! A label as PNG: one bit a dot, its size in metres stated.
+//!
+//! Four chunks, by hand: the crate for it would bring a second deflate into everything.
 
-use std::io::Write;
+use std::io::{Error, Write};
 
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
 use font8x8::legacy::BASIC_LEGACY;
-use png::{BitDepth, ColorType, Encoder, EncodingError, PixelDimensions, Unit};
 
 use super::drawing::{CELL, DOTS_PER_MM, Drawing};
 
+/// What every PNG begins with.
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+/// Bit depth 1, greyscale, the one compression, the one filter method, not interlaced.
+const ONE_BIT_GREY: [u8; 5] = [1, 0, 0, 0, 0];
+/// The filter of a row that is as it is.
+const UNFILTERED: u8 = 0;
+/// The unit of the stated size.
+const METRE: u8 = 1;
 /// Dots of a dot of the font.
 const SCALE: u32 = CELL / 8;
 
@@ -32,7 +43,7 @@ impl Canvas {
 }
 
 /// Writes the whole file.
-pub fn write(drawing: &Drawing, to: impl Write) -> Result<(), EncodingError> {
+pub fn write(drawing: &Drawing, mut to: impl Write) -> Result<(), Error> {
     let mut canvas = Canvas::blank(drawing.width, drawing.height);
     for bar in &drawing.bars {
         canvas.blacken(bar.x, bar.y, bar.width, bar.height);
@@ -48,13 +59,28 @@ pub fn write(drawing: &Drawing, to: impl Write) -> Result<(), EncodingError> {
             }
         }
     }
-    let mut encoder = Encoder::new(to, drawing.width, drawing.height);
-    encoder.set_color(ColorType::Grayscale);
-    encoder.set_depth(BitDepth::One);
-    let density = DOTS_PER_MM * 1000;
-    let size = PixelDimensions { xppu: density, yppu: density, unit: Unit::Meter };
-    encoder.set_pixel_dims(Some(size));
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&canvas.bits)?;
-    writer.finish()
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+    for row in canvas.bits.chunks(canvas.row) {
+        packed.write_all(&[UNFILTERED])?;
+        packed.write_all(row)?;
+    }
+    let size = [drawing.width.to_be_bytes(), drawing.height.to_be_bytes()].concat();
+    let density = (DOTS_PER_MM * 1000).to_be_bytes();
+    to.write_all(&SIGNATURE)?;
+    chunk(&mut to, b"IHDR", &[&size[..], &ONE_BIT_GREY].concat())?;
+    chunk(&mut to, b"pHYs", &[&density[..], &density, &[METRE]].concat())?;
+    chunk(&mut to, b"IDAT", &packed.finish()?)?;
+    chunk(&mut to, b"IEND", &[])
+}
+
+/// Length, name, data, and the checksum of name and data.
+fn chunk(to: &mut impl Write, name: &[u8; 4], data: &[u8]) -> Result<(), Error> {
+    let length = u32::try_from(data.len()).map_err(Error::other)?;
+    let mut checksum = Crc::new();
+    checksum.update(name);
+    checksum.update(data);
+    to.write_all(&length.to_be_bytes())?;
+    to.write_all(name)?;
+    to.write_all(data)?;
+    to.write_all(&checksum.sum().to_be_bytes())
 }

@@ -269,7 +269,7 @@ impl Sheet {
 
 fn image(form: Form, drawing: &Drawing, mut to: impl Write) -> std::io::Result<()> {
     match form {
-        Form::Png => png::write(drawing, to).map_err(std::io::Error::other),
+        Form::Png => png::write(drawing, to),
         _ => to.write_all(svg::svg(drawing).as_bytes()),
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::kind::Body;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{NoteError, NoteSigner, SignedNote};
 use hallmark_schemas::policy::QuorumTime;

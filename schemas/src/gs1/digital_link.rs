@@ -120,44 +120,31 @@ pub fn canonical(elements: &[Element]) -> Option<String> {
         uri.push('/');
         uri.push_str(&element.code);
         uri.push('/');
-        escape_into(&element.value, &mut uri);
+        uri.push_str(&escape(&element.value, false));
     }
     Some(uri)
 }
 
-/// The Digital Link of elements under an address such as `https://example.com`, which ends
-/// without a slash: key and qualifiers in the path, attributes in the query, as they stand.
-pub fn generate(address: &str, elements: &[Element]) -> String {
-    let path = (1..=elements.len()).rev().find(|length| {
-        let codes: Vec<&str> = elements[..*length].iter().map(|part| &*part.code).collect();
-        is_path(&codes)
-    });
-    let (path, query) = elements.split_at(path.unwrap_or(0));
-    let mut uri = address.to_owned();
-    for element in path {
-        uri.push('/');
-        uri.push_str(&element.code);
-        uri.push('/');
-        escape_into(&element.value, &mut uri);
-    }
-    for (index, element) in query.iter().enumerate() {
-        uri.push(if index == 0 { '?' } else { '&' });
-        uri.push_str(&element.code);
-        uri.push('=');
-        escape_into(&element.value, &mut uri);
-    }
-    uri
-}
-
-/// Percent-encodes all but letters, digits and `-._~`.
-fn escape_into(value: &str, uri: &mut String) {
-    for byte in value.bytes() {
+/// Percent-encodes all but letters, digits and `-._~`; in a query a space becomes `+`.
+pub fn escape(text: &str, is_query: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
         match byte {
-            b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => uri.push_str(&format!("%{byte:02X}")),
+            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b' ' if is_query => out.push('+'),
+            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
         }
     }
+    out
+}
+
+/// Refuses what cannot stand before the path of a Digital Link.
+pub(super) fn check_stem(stem: &str) -> Result<(), Fault> {
+    if let Some(offset) = stem.find(['?', '#']) {
+        return Err(fault(offset, "a path cannot follow a query or fragment"));
+    }
+    split(stem).map(|_| ())
 }
 
 /// Undoes percent-encoding; a code that is no hexadecimal number stays as it is.

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::ai::{Ai, is_path};
-use super::digital_link::{DigitalLink, unescape};
-use super::element::{self, Element};
+use super::digital_link::{DigitalLink, escape, unescape};
+use super::element;
+use super::generate::generate;
+use super::transmit::transmit;
 use super::{Reading, association, canonical_with, scan};
 
 /// A file of `digital-link`, or nothing and a line that says so.
@@ -135,14 +137,33 @@ fn percent_codes_are_undone_in_path_and_query() {
 }
 
 #[test]
-fn the_canonical_form_percent_encodes_as_the_vectors_do() {
+fn values_are_percent_encoded_in_path_and_query() {
     for vector in vectors("dl_uri_escape") {
-        let Ok(element) = Element::new("21", text(&vector, "input"), &Reading::STRICT) else {
-            continue;
-        };
-        let gtin = Element::new("01", "09506000134352", &Reading::STRICT).unwrap();
-        let uri = super::digital_link::canonical(&[gtin, element]).unwrap();
-        assert!(uri.ends_with(&format!("/21/{}", text(&vector, "path"))), "{vector} {uri}");
+        let input = text(&vector, "input");
+        assert_eq!(escape(input, false), text(&vector, "path"), "{vector}");
+        assert_eq!(escape(input, true), text(&vector, "query"), "{vector}");
+    }
+}
+
+#[test]
+fn digital_links_are_made_from_elements_or_refused() {
+    for vector in vectors("dl_uri_generate") {
+        let lax = text(&vector["options"], "ValidationEnabled").ends_with("false");
+        let unknown_ais = option(&vector, "PermitUnknownAIs");
+        let reading = Reading { unknown_ais, ..Reading::STRICT };
+        let elements = element::parse_bracketed(text(&vector, "bracketed"), &reading).unwrap();
+        let reading = Reading { unknown_ais: unknown_ais && lax, ..reading };
+        let found = generate(&elements, vector["stem"].as_str(), &reading);
+        assert_eq!(found.is_ok(), vector["valid"] == true, "{vector} {found:?}");
+        assert_eq!(found.clone().ok().as_deref(), vector["uri"].as_str(), "{vector} {found:?}");
+    }
+}
+
+#[test]
+fn messages_give_what_a_reader_sends_or_are_refused() {
+    for vector in vectors("scan_data_encode") {
+        let found = transmit(text(&vector, "symbology"), text(&vector, "message"));
+        assert_eq!(found.clone().ok().as_deref(), vector["scan"].as_str(), "{vector} {found:?}");
     }
 }
 

@@ -16,6 +16,12 @@ pub const ADDRESS_BYTES_MAX: usize = 512;
 /// Most attestations that one attestation cites.
 pub const CITES_MAX: usize = 1000;
 
+/// Fewest digits in a row, spaces and hyphens aside, that are taken for the number of a person: a
+/// day has 8, a mobile telephone 11 in China.
+const PERSON_DIGITS_MIN: u32 = 10;
+/// Most goods that one attestation covers beside its subject.
+pub const COVERS_MAX: usize = 1000;
+
 /// A field that is missing, malformed or outside its limit.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{pointer}: {fault}")]
@@ -201,7 +207,8 @@ fn pointer(path: &Path) -> String {
             Segment::Map { key } => {
                 write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1"))
             }
-            Segment::Enum { .. } | Segment::Unknown => Ok(()),
+            Segment::Enum { variant } => write!(pointer, "/{variant}"),
+            Segment::Unknown => Ok(()),
         }
         .expect("writing to memory cannot fail");
     }
@@ -213,6 +220,80 @@ pub(crate) fn network_name(pointer: &str, value: &str) -> Result<(), FieldError>
     text(pointer, value, CODE_BYTES_MAX)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
     form(pointer, value.bytes().all(plain), "made of A-Z, a-z, 0-9, `_`, `-` and `.`")
+}
+
+/// A region: ISO 3166-1 alpha-2, or ISO 3166-2 such as `CN-SH`.
+pub(crate) fn region(pointer: &str, value: &str) -> Result<(), FieldError> {
+    let (country, part) = value.split_once('-').map_or((value, None), |(a, b)| (a, Some(b)));
+    let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    let part = part.is_none_or(|part| matches!(part.len(), 1..=3) && part.bytes().all(upper));
+    let known = country.parse::<crate::audience::Region>().is_ok();
+    form(pointer, part && known, "a region of ISO 3166 such as `CN` or `CN-SH`")
+}
+
+/// [`region`] of a text that may be absent.
+pub(crate) fn optional_region(pointer: &str, value: Option<&str>) -> Result<(), FieldError> {
+    value.map_or(Ok(()), |value| region(pointer, value))
+}
+
+/// An http or https address.
+pub(crate) fn web_address(pointer: &str, value: &str) -> Result<(), FieldError> {
+    text(pointer, value, ADDRESS_BYTES_MAX)?;
+    let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let plain = !value.contains(|c: char| c.is_whitespace() || "\"<>\\".contains(c));
+    let holds = plain && host.is_some_and(|host| !host.is_empty() && !host.contains('@'));
+    form(pointer, holds, "an http or https address")
+}
+
+/// A period whose end may be open.
+pub(crate) fn period(
+    pointer: &str,
+    from: crate::time::Timestamp,
+    to: Option<crate::time::Timestamp>,
+) -> Result<(), FieldError> {
+    consistent(pointer, to.is_none_or(|to| from < to), "is not after the begin of the period")
+}
+
+/// Further goods beside the subject: a sorted set of things that are goods.
+pub(crate) fn covers(covers: &[crate::goods::GoodsId]) -> Result<(), FieldError> {
+    count("/covers", covers.len(), 0..=COVERS_MAX)?;
+    sorted_set("/covers", covers)?;
+    for (index, more) in covers.iter().enumerate() {
+        goods(&format!("/covers/{index}"), more)?;
+    }
+    Ok(())
+}
+
+/// Refuses a GS1 identifier of a place, party, document or relation.
+pub(crate) fn goods(pointer: &str, goods: &crate::goods::GoodsId) -> Result<(), FieldError> {
+    form(pointer, goods.is_tradable(), "an identifier of goods")
+}
+
+/// The subject as goods.
+pub(crate) fn goods_subject(
+    claims: &crate::attestation::Claims,
+) -> Result<&crate::goods::GoodsId, FieldError> {
+    match &claims.sub {
+        crate::id::Subject::Goods(sub) => goods("/sub", sub).map(|()| sub),
+        _ => Err(FieldError::new("/sub", FieldFault::Malformed { expected: "goods" })),
+    }
+}
+
+/// Free text of a stranger: refuses what looks like an e-mail address or the number of a person.
+/// Codes of goods belong into the subject.
+pub(crate) fn impersonal(pointer: &str, value: &str) -> Result<(), FieldError> {
+    let mut digits = 0;
+    for c in value.chars() {
+        match c {
+            '0'..='9' | '０'..='９' => digits += 1,
+            ' ' | '-' => {}
+            _ => digits = 0,
+        }
+        let holds = c != '@' && c != '＠' && digits < PERSON_DIGITS_MIN;
+        consistent(pointer, holds, "holds what looks like the address or number of a person")?;
+    }
+    Ok(())
 }
 
 /// Cited attestations: a sorted set within its limit.

@@ -7,6 +7,8 @@ use crate::time::{EntryTime, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod goods;
+
 const VECTORS: &str = include_str!("../../vectors/attestations.json");
 
 /// The valid golden vectors: each with the envelope that its bytes are.
@@ -31,6 +33,7 @@ fn every_kind_has_a_vector_and_every_vector_is_what_it_says() {
         assert_eq!(vector["identity"], json!(key));
         kinds.push(envelope.kind());
     }
+    kinds.dedup();
     assert_eq!(kinds, KindName::ALL);
 }
 
@@ -128,7 +131,7 @@ fn identity_ignores_what_is_no_part_of_the_statement() {
         claims.iat = claims.iat.checked_add_ms(1000).unwrap();
         let later = envelope.body().identity(&claims);
         assert_eq!(later, envelope.identity(), "{}", envelope.kind());
-        claims.iss = "urn:hallmark:org:gln:6901234000009".parse().unwrap();
+        claims.iss = "urn:hallmark:org:gln:6901234000016".parse().unwrap();
         assert_ne!(envelope.body().identity(&claims), later, "{}", envelope.kind());
     }
 }

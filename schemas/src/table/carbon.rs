@@ -87,24 +87,6 @@ pub static VISITS: Table = Table {
     meaning: "A visit to a facility",
 };
 
-/// Table `footprints`: a product’s footprint.
-pub static FOOTPRINTS: Table = Table {
-    name: "footprints",
-    columns: &[
-        Column::text("footprint", "The footprint").required(),
-        Column::text("item", "The class of items").required(),
-        Column::text("declared_unit", "Unit of the footprint"),
-        Column::integer("amount_g", "Footprint of one unit").unit("g CO2e"),
-        Column::text("boundary", "What it covers"),
-        Column::instant("period_start", "Begin of its period"),
-        Column::instant("period_end", "End of its period"),
-        Column::integer("primary_share_ppm", "Share of primary data").unit("ppm"),
-        Column::text("verifier", "Who verified it"),
-    ],
-    bucket: Bucket::Whole,
-    meaning: "A product’s footprint",
-};
-
 /// Table `disclosures`: a published figure.
 pub static DISCLOSURES: Table = Table {
     name: "disclosures",

@@ -1,4 +1,4 @@
-//! Tables that come from proving and judging, and of answers to findings.
+//! Tables that come from proving and judging, and of how findings end.
 //!
 //! They are declared so that rules can join them and `--table` accepts them.
 
@@ -78,20 +78,6 @@ pub static METER_DAYS: Table = Table {
     ],
     bucket: Bucket::Whole,
     meaning: "One day of one meter: its shape, sums, extremes and digests",
-};
-
-/// Table `responses`: an answer to a finding.
-pub static RESPONSES: Table = Table {
-    name: "responses",
-    columns: &[
-        Column::text("finding", "The finding").required(),
-        Column::text("by", "Who answers").required(),
-        Column::text("text", "The answer"),
-        Column::list("cites", "Its evidence"),
-        Column::instant("at", "When"),
-    ],
-    bucket: Bucket::Whole,
-    meaning: "An answer to a finding",
 };
 
 /// Table `resolutions`: how a finding ended.

@@ -4,33 +4,6 @@
 
 use super::{Bucket, Column, Table};
 
-/// Table `items`: an item as its maker describes it.
-pub static ITEMS: Table = Table {
-    name: "items",
-    columns: &[
-        Column::text("item", "The item").required(),
-        Column::text("class", "Its class"),
-        Column::text("made_by", "Who made it"),
-        Column::text("label_order", "The order its label came from"),
-    ],
-    bucket: Bucket::Item("item"),
-    meaning: "An item as its maker describes it",
-};
-
-/// Table `lots`: a lot of a class of items.
-pub static LOTS: Table = Table {
-    name: "lots",
-    columns: &[
-        Column::text("item", "The class").required(),
-        Column::text("lot", "The lot").required(),
-        Column::text("expiry", "Its expiry"),
-        Column::list("markets", "ISO 3166 codes of where it may be sold"),
-        Column::integer("yield_max_ppm", "Largest output for each input").unit("ppm"),
-    ],
-    bucket: Bucket::Item("item"),
-    meaning: "A lot of a class of items",
-};
-
 /// Table `offers`: an offer that names the goods sold.
 pub static OFFERS: Table = Table {
     name: "offers",
@@ -60,20 +33,6 @@ pub static CLAIMS: Table = Table {
     meaning: "A claim on goods or offers",
 };
 
-/// Table `recalls`: a recall.
-pub static RECALLS: Table = Table {
-    name: "recalls",
-    columns: &[
-        Column::text("recall", "The recall").required(),
-        Column::text("item", "The item or class").required(),
-        Column::text("lot", "The lot"),
-        Column::text("reason", "Why"),
-        Column::instant("at", "When").required(),
-    ],
-    bucket: Bucket::Item("item"),
-    meaning: "A recall",
-};
-
 /// Table `inspections`: an inspection of goods or a site.
 pub static INSPECTIONS: Table = Table {
     name: "inspections",
@@ -90,29 +49,4 @@ pub static INSPECTIONS: Table = Table {
     ],
     bucket: Bucket::Item("item"),
     meaning: "An inspection of goods or a site",
-};
-
-/// Table `confirmations`: a buyer’s word that the goods were bought.
-pub static CONFIRMATIONS: Table = Table {
-    name: "confirmations",
-    columns: &[
-        Column::text("item", "The item").required(),
-        Column::instant("at", "When").required(),
-        Column::text("region", "Where"),
-    ],
-    bucket: Bucket::Item("item"),
-    meaning: "A buyer’s word that the goods were bought",
-};
-
-/// Table `complaints`: a buyer’s complaint.
-pub static COMPLAINTS: Table = Table {
-    name: "complaints",
-    columns: &[
-        Column::text("item", "The item").required(),
-        Column::instant("at", "When").required(),
-        Column::text("kind", "What about"),
-        Column::text("text", "The complaint"),
-    ],
-    bucket: Bucket::Item("item"),
-    meaning: "A buyer’s complaint",
 };

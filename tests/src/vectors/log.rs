@@ -1,6 +1,6 @@
 //! A log of the valid attestations: entries, tree, checkpoint, cosignature and receipt.
 
-use super::bodies::samples;
+use super::bodies::logged;
 use super::hex;
 use super::world::{LOG_KEY, ORIGIN, WITNESS_KEY, instant, key, log_signer, witness_signer};
 use hallmark_schemas::entry::Entry;
@@ -18,7 +18,7 @@ pub(super) fn entries() -> Vec<Entry> {
         admitted_at: first.checked_add_ms(1000 * index).expect("an instant of this century"),
         id: envelope.id(),
     };
-    let samples = samples();
+    let samples = logged();
     (0..).zip(samples.iter().map(|sample| &sample.envelope)).map(entry).collect()
 }
 

@@ -113,6 +113,57 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Cases of other kinds: what is wrong, the sample, and what stands in it for what.
+const BODIES: &[(&str, &str, &[u8], &[u8])] = &[
+    ("a lot that is not the subject's", "masterdata of a lot", b"\x62L7", b"\x62L8"),
+    ("a lot that expires before it is made", "masterdata of a lot", b"2028-02-28", b"2025-02-28"),
+    ("a market that is no country", "masterdata of a lot", b"\x62DE", b"\x62ZZ"),
+    ("masterdata of an unknown sort", "masterdata of a lot", b"\xa1\x63lot", b"\xa1\x63lat"),
+    (
+        "a position that is off the globe",
+        "masterdata of a location",
+        b"\x1a\x48\x67",
+        b"\x1a\x78\x67",
+    ),
+    ("a name in no language", "masterdata of a location", b"\xa1\x62en\x67Press 1", b"\xa0"),
+    (
+        "a certificate in force for no time",
+        "certificate",
+        b"\x1b\x00\x00\x01\xa2",
+        b"\x1b\x00\x00\x01\x92",
+    ),
+    ("a field that no certificate has", "certificate", b"\x66volume", b"\x66volune"),
+    ("a status that there is not", "accreditation", b"\x68in_force", b"\x68in_farce"),
+    ("an empty list that should be absent", "accreditation", b"\x81\x6aGB/T 19630", b"\x80"),
+    ("a contact that is a person's address", "recall", b"+86 400 000 0000", b"zhang@example.cn"),
+    ("a confirmation on a day that is none", "confirmation", b"2026-03-01", b"2026-02-30"),
+    ("a confirmation with a fuller place", "confirmation", b"\x65CN-SH", b"\x65Jing\x27"),
+    (
+        "a complaint about a person",
+        "complaint",
+        "购买时封条已破损".as_bytes(),
+        b"call 139 1234 5678 now!!",
+    ),
+    ("a complaint of no category", "complaint", b"\x67damaged", b"\x67damagex"),
+    ("a share over the whole", "footprint", b"\x1a\x00\x09\x75\xe0", b"\x1a\x00\x0f\x75\xe0"),
+    (
+        "a footprint of nobody's standard",
+        "footprint",
+        b"\x82\x74GHG Protocol Product\x69ISO 14067",
+        b"\x80",
+    ),
+    ("an answer in an unknown language", "response", b"\x62en", b"\x62ez"),
+];
+
+/// The samples of [`BODIES`], each broken in its one way and signed again.
+fn bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let broken = |(name, sample, from, to): &(&'static str, &str, &[u8], &[u8])| {
+        let Parts { protected, payload, .. } = parts(sample);
+        (*name, signed(&protected, &splice(&payload, from, to), METER_KEY))
+    };
+    BODIES.iter().map(broken).collect()
+}
+
 fn signatures() -> Vec<(&'static str, Vec<u8>)> {
     let Parts { protected, payload, stored } = parts("readings");
     let mut flipped = stored.clone();
@@ -165,7 +216,7 @@ pub(super) fn vectors() -> Value {
     let Parts { protected, payload, .. } = parts("readings");
     let payloads = payloads(&payload).into_iter();
     let payloads = payloads.map(|(name, payload)| (name, signed(&protected, &payload, METER_KEY)));
-    let all = payloads.chain(messages()).chain(signatures()).chain(weak_keys());
+    let all = payloads.chain(messages()).chain(signatures()).chain(weak_keys()).chain(bodies());
     let vectors = all.map(|(name, bytes)| {
         let refusal = verdict(&bytes);
         let refusal = refusal.unwrap_or_else(|| unreachable!("`{name}` is not refused"));

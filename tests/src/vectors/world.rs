@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(super) const NETWORK: &str = "example";
 pub(super) const REGISTRAR: &str = "urn:hallmark:org:lei:529900T8BM49AURSDO55";
 pub(super) const PRODUCER: &str = "urn:hallmark:org:gln:6901234567892";
+pub(super) const CERTIFIER: &str = "urn:hallmark:org:gln:6901234000009";
 pub(super) const FACILITY: &str = "urn:hallmark:facility:gln:6901234567892:mill-1";
 pub(super) const METER: &str = "urn:hallmark:device:gln:6901234567892:m-7";
 pub(super) const ORIGIN: &str = "example/gln-6901234567892/1";
@@ -28,6 +29,7 @@ pub(super) const LOG_KEY: u8 = 7;
 pub(super) const WITNESS_KEY: u8 = 8;
 pub(super) const MIRROR_KEY: u8 = 9;
 pub(super) const PEER_KEY: u8 = 10;
+pub(super) const CERTIFIER_KEY: u8 = 11;
 
 pub(super) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed([seed; 32])

@@ -101,13 +101,6 @@ pub fn place(text: &str) -> String {
     item(text)
 }
 
-/// The lot in the canonical text of a class or item, AI 10.
-pub fn lot(item: &str) -> Option<String> {
-    let path = item.strip_prefix("https://id.gs1.org/01/")?;
-    let lot = path.split_once("/10/")?.1;
-    Some(lot.split(['/', '?']).next().unwrap_or(lot).to_owned())
-}
-
 /// The position in a `geo:` URI (RFC 5870), in 10⁻⁷ degrees.
 pub fn geo(text: &str) -> Option<(i64, i64)> {
     let coordinates = text.strip_prefix("geo:")?.split([';', '?']).next()?;
