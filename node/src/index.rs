@@ -14,6 +14,7 @@
 //! | `k` log entry | id of an identity attestation, in log order |
 //! | `w` log entry | id of an entry of a mirror whose body is missing |
 //! | `l` class id | a `label` attestation of the own log: its issuer and body |
+//! | `n` log | there if the packs of that log hold a body without identity here: an erased one |
 //! | `c` log | `covers`: size, root, pack position |
 
 pub mod fjall;
@@ -26,14 +27,15 @@ use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::pack::PackPosition;
 use sha2::{Digest, Sha256};
 
-use crate::store::head::Head;
 use crate::store::lock::DirLock;
-use crate::store::pack::{PackPlace, PackPosition};
+use crate::store::pack::PackPlace;
 
 /// Why the index cannot answer. It can always be built again.
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +197,11 @@ impl Catalogue {
         self.value(key(b'f', &[identity]), decode_id)
     }
 
+    /// Whether some body of a log has no identity here, so that only its id tells it.
+    pub fn nameless(&self, log: LogKey) -> Result<bool, IndexError> {
+        Ok(self.index.get(&key(b'n', &[&log.0]))?.is_some())
+    }
+
     /// The identity attestations among the entries of a range, in log order: (entry, id).
     pub fn identities(
         &self,
@@ -297,6 +304,11 @@ impl Batch {
         self.put(key(b'l', &[&class_key(&label.class), id.bytes()]), value);
     }
 
+    /// A body lies in the packs of a log whose identity cannot be told.
+    pub fn put_nameless(&mut self, log: LogKey) {
+        self.put(key(b'n', &[&log.0]), Vec::new());
+    }
+
     /// An entry is an identity attestation.
     pub fn put_identity_entry(&mut self, log: LogKey, entry: u64, id: &ContentId) {
         self.put(key(b'k', &[&log.0, &entry.to_be_bytes()]), id.bytes().to_vec());
@@ -390,6 +402,7 @@ mod tests {
         changes.put_identity(&[8; 32], &id(1));
         changes.put_fork(&[8; 32], &id(2));
         changes.put_covers(log, covers);
+        changes.put_nameless(other);
         for entry in [300, 2, 70_000] {
             changes.put_identity_entry(log, entry, &id(entry as u8));
             changes.put_wanted(other, entry, &id(entry as u8));
@@ -404,6 +417,7 @@ mod tests {
         assert_eq!(catalogue.identity(&[8; 32]).unwrap(), Some(id(1)));
         assert_eq!(catalogue.fork(&[8; 32]).unwrap(), Some(id(2)));
         assert_eq!(catalogue.covers(log).unwrap(), Some(covers));
+        assert!(catalogue.nameless(other).unwrap() && !catalogue.nameless(log).unwrap());
         let entries = |found: Vec<(u64, ContentId)>| -> Vec<u64> {
             found.into_iter().map(|(entry, _)| entry).collect()
         };

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod it {
+    mod away;
     mod crash;
     mod epcis;
     mod generated;
@@ -11,6 +12,7 @@ mod it {
     mod label;
     mod network;
     mod order;
+    mod read_only;
     mod readme;
     mod steel;
     mod tidy;

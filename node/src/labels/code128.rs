@@ -207,14 +207,14 @@ mod tests {
 
     #[test]
     fn the_check_symbol_is_that_of_the_standard_example() {
-        // Start B, "PJJ123C": the known check value is 54.
+        // "PJJ123C" has check value 54 from start A (103), so 55 from start B (104).
         let pieces: Vec<Piece> = std::iter::once(Piece::Start(Set::B))
             .chain(b"PJJ123C".iter().map(|b| Piece::Char(*b)))
             .collect();
         let modules = modules(&pieces);
         let check = &modules[8 * 11..9 * 11];
         let mut wanted = Vec::new();
-        for (index, width) in WIDTHS[54].bytes().enumerate() {
+        for (index, width) in WIDTHS[55].bytes().enumerate() {
             wanted.extend((b'0'..width).map(|_| index % 2 == 0));
         }
         assert_eq!(check, wanted);

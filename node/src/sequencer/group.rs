@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Verified};
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::kind::{Body, KindName};
 
 use super::{Pending, SequenceError, Sequencer};
@@ -12,25 +14,52 @@ use crate::admission::keys::changes_keys;
 use crate::index::Batch;
 
 /// An attestation that admission has verified, on its way into the log.
+///
+/// The body itself stays behind: the one writer has nothing to free but the stored bytes.
 pub(crate) struct Candidate {
-    envelope: Envelope,
+    id: ContentId,
+    kind: KindName,
+    audience: u8,
     identity: [u8; 32],
+    pub(super) stored: Box<[u8]>,
 }
 
 impl Candidate {
     /// Only a verified attestation becomes a candidate.
     pub(crate) fn new(verified: Verified) -> Candidate {
         let envelope = verified.into_envelope();
-        let identity = envelope.identity().key;
-        Candidate { envelope, identity }
+        Candidate {
+            id: envelope.id(),
+            kind: envelope.kind(),
+            audience: envelope.claims().aud.byte(),
+            identity: envelope.identity().key,
+            stored: envelope.into_stored(),
+        }
     }
 
     pub(crate) fn id(&self) -> ContentId {
-        self.envelope.id()
+        self.id
     }
 
     pub(crate) fn kind(&self) -> KindName {
-        self.envelope.kind()
+        self.kind
+    }
+
+    /// Who says what of codes, if it is a `label`. These are few: the body is parsed once more.
+    fn label(&self) -> Option<(OrgId, Label)> {
+        if self.kind != KindName::Label {
+            return None;
+        }
+        let envelope = Envelope::parse(&self.stored).expect("parsed before");
+        match envelope.body() {
+            Body::Label(label) => Some((envelope.claims().iss.clone(), label.clone())),
+            _ => None,
+        }
+    }
+
+    /// What it says, to compare another of its identity with.
+    fn content_digest(&self) -> [u8; 32] {
+        Envelope::parse(&self.stored).expect("parsed before").content_digest()
     }
 }
 
@@ -78,27 +107,33 @@ impl Sequencer {
     ) -> Result<Outcome, SequenceError> {
         let id = new.id();
         let catalogue = &self.shared.catalogue;
-        if group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some() {
+        let in_group = group.identities.get(&new.identity).copied();
+        let earlier = match in_group {
+            Some(first) => Some(first.id()),
+            None => catalogue.identity(&new.identity)?,
+        };
+        // What has a new identity is new itself, unless the identity of something is not known.
+        let maybe_held = earlier.is_some() || self.nameless;
+        if maybe_held
+            && (group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some())
+        {
             return Ok(Outcome::Stored { id, known: true });
         }
-        let earlier = match group.identities.get(&new.identity) {
-            Some(first) => Some((first.id(), Some(first.envelope.content_digest()))),
-            None => match catalogue.identity(&new.identity)? {
-                Some(first) => Some((first, self.content_digest(&first)?)),
-                None => None,
-            },
-        };
-        let Some((earlier, digest)) = earlier else {
+        let Some(earlier) = earlier else {
             self.append(new, group)?;
             group.changes.put_identity(&new.identity, &id);
-            if let Body::Label(label) = new.envelope.body() {
-                group.changes.put_label(&id, &new.envelope.claims().iss, label);
+            if let Some((issuer, label)) = new.label() {
+                group.changes.put_label(&id, &issuer, &label);
             }
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });
         };
+        let digest = match in_group {
+            Some(first) => Some(first.content_digest()),
+            None => self.content_digest(&earlier)?,
+        };
         // An erased body cannot be compared, and nobody is accused on a guess.
-        if digest.is_none_or(|digest| digest == new.envelope.content_digest()) {
+        if digest.is_none_or(|digest| digest == new.content_digest()) {
             return Ok(Outcome::Stored { id: earlier, known: true });
         }
         let catalogue = &self.shared.catalogue;
@@ -112,12 +147,12 @@ impl Sequencer {
 
     fn append(&mut self, new: &Candidate, group: &mut Group<'_>) -> Result<(), SequenceError> {
         let id = new.id();
-        let place = self.packs.append(&id, new.envelope.stored())?;
+        let place = self.packs.append(&id, &new.stored)?;
         group.changes.put_body(self.shared.log, &id, place);
         group.ids.insert(id);
         group.pending.push(Pending {
             id,
-            audience: new.envelope.claims().aud.byte(),
+            audience: new.audience,
             end: place.end(),
             identity: changes_keys(new.kind()),
         });

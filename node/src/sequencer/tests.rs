@@ -11,6 +11,7 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{NoteSigner, SignedNote};
+use hallmark_schemas::pack;
 use hallmark_schemas::policy::Policy;
 
 use super::recover::Unfit;
@@ -397,6 +398,48 @@ fn a_lost_intent_costs_nothing() {
 }
 
 #[test]
+fn a_lost_segment_is_not_written_on_and_a_cut_one_counts_no_new_body_as_logged() {
+    let (whole, index) = grown();
+    let pack = Path::new("/dir/data/packs/00000000.pack");
+    let disk = whole.after(Survives::Everything);
+    disk.remove(pack);
+    let opened = open(&disk, &index, Policy::none());
+    assert!(matches!(opened, Err(Unfit::PacksBehind { end, consumed }) if end < consumed));
+    assert!(disk.read(pack).unwrap().is_none(), "nothing was begun in its place");
+
+    // The last record is damaged: what is stored next must not take its place in the order.
+    let disk = whole.after(Survives::Everything);
+    disk.corrupt(pack, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
+    let stock = Stock::new();
+    let more = stock.candidates(5..6);
+    sequencer.store(&more).unwrap();
+    drop(sequencer);
+    let after = disk.after(Survives::Synced);
+    let mut sequencer = started(&after, &Arc::default(), Policy::none()).unwrap();
+    assert_eq!(sequencer.pending.len(), 1, "an acknowledged body is queued again");
+    sequencer.sequence(NOW).unwrap();
+    assert_eq!(sequencer.head.size, 4);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_leaves_the_log_read_only() {
+    let (disk, index) = (new_disk(), Arc::<MemoryIndex>::default());
+    let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+    sequencer.store([&Candidate::new(verified(device()))]).unwrap();
+    sequencer.sequence(NOW).unwrap();
+    drop(sequencer);
+    let pack = Path::new("/dir/data/packs/00000000.pack");
+    disk.corrupt(pack, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut sequencer = open(&disk, &index, Policy::none()).unwrap();
+    sequencer.catch_up().unwrap();
+    sequencer.guard_satisfied().unwrap();
+    let signing = sequencer.shared.signing();
+    assert!(matches!(signing, Signing::ReadOnly { cause, .. } if cause.contains("keys")));
+    assert!(sequencer.shared.index_ready(), "what is whole is served");
+}
+
+#[test]
 fn the_first_contradiction_is_logged_and_all_are_refused() {
     let disk = new_disk();
     let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
@@ -419,6 +462,35 @@ fn the_first_contradiction_is_logged_and_all_are_refused() {
     assert_eq!(again, [known, known, evidence, contradicted]);
     sequencer.sequence(NOW).unwrap();
     assert_eq!(sequencer.head.size, 2);
+}
+
+#[test]
+fn a_body_that_was_erased_before_the_index_was_built_is_not_taken_again() {
+    let disk = new_disk();
+    let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
+    let stock = Stock::new();
+    let all = stock.candidates(0..3);
+    sequencer.store(&all[..2]).unwrap();
+    sequencer.sequence(NOW).unwrap();
+    drop(sequencer);
+    let length = all[0].stored.len();
+    disk.corrupt(Path::new("/dir/data/packs/00000000.pack"), |bytes| {
+        let tombstone = pack::tombstone(&all[0].id(), length);
+        bytes[..tombstone.len()].copy_from_slice(&tombstone);
+    });
+    let index = Arc::default();
+    for _ in 0..2 {
+        // The index is built at the first start and only looked at by the second.
+        let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+        let outcomes = sequencer.store(&all[..2]).unwrap();
+        let known = |candidate: &Candidate| Outcome::Stored { id: candidate.id(), known: true };
+        assert_eq!(outcomes, [known(&all[0]), known(&all[1])]);
+        sequencer.sequence(NOW).unwrap();
+        assert_eq!(sequencer.head.size, 2);
+    }
+    let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+    let outcomes = sequencer.store(&all[2..]).unwrap();
+    assert_eq!(outcomes, [Outcome::Stored { id: all[2].id(), known: false }]);
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! The index built from the files: bodies from the packs, entries from the bundles.
+//!
+//! Invariants: values come in pack order and log order, so that the first of a natural identity is
+//! the first that was stored; what is at hand is indexed, also beside what is damaged.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::pack::PackPosition;
+
+use super::{Pending, SequenceError};
+use crate::admission::keys::changes_keys;
+use crate::core::shared::Shared;
+use crate::index::Batch;
+use crate::store::StoreError;
+use crate::store::pack::ScannedBody;
+use crate::store::tiles::TILE_WIDTH;
+
+/// Changes written to the index at once while it is built: about 4 MiB.
+const REBUILD_BATCH: usize = 16_384;
+
+/// Adds the entries of a range of the sequenced tree; `keys` are those that change the key history.
+///
+/// A bundle that cannot be read is handed to `damaged`, which ends the work or lets it go on.
+pub(super) fn index_entries(
+    shared: &Shared,
+    range: Range<u64>,
+    keys: &HashSet<ContentId>,
+    mut damaged: impl FnMut(StoreError) -> Result<(), StoreError>,
+) -> Result<(), SequenceError> {
+    let (log, size) = (shared.log, shared.head().size);
+    let mut changes = Batch::default();
+    let mut from = range.start;
+    while from < range.end {
+        let to = range.end.min((from / TILE_WIDTH + 1) * TILE_WIDTH);
+        match shared.tiles.entries(from..to, size) {
+            Ok(entries) => {
+                for (index, entry) in (from..to).zip(entries) {
+                    changes.put_entry(log, &entry.id, index);
+                    if keys.contains(&entry.id) {
+                        changes.put_identity_entry(log, index, &entry.id);
+                    }
+                }
+            }
+            Err(error) => damaged(error)?,
+        }
+        if REBUILD_BATCH <= changes.len() || to == range.end {
+            shared.catalogue.write(std::mem::take(&mut changes))?;
+        }
+        from = to;
+    }
+    Ok(())
+}
+
+/// Builds index values from pack records, in pack order.
+pub(super) struct Rebuild<'a> {
+    shared: &'a Shared,
+    consumed: PackPosition,
+    changes: Batch,
+    count: usize,
+    /// Natural identities in `changes`.
+    identities: HashMap<[u8; 32], ContentId>,
+    /// Attestations that can change the key history.
+    pub(super) keys: HashSet<ContentId>,
+    /// Records after `consumed`, once per id.
+    pub(super) pending: Vec<Pending>,
+    queued: HashSet<ContentId>,
+}
+
+impl<'a> Rebuild<'a> {
+    pub(super) fn new(shared: &'a Shared, consumed: PackPosition) -> Rebuild<'a> {
+        Rebuild {
+            shared,
+            consumed,
+            changes: Batch::default(),
+            count: 0,
+            identities: HashMap::new(),
+            keys: HashSet::new(),
+            pending: Vec::new(),
+            queued: HashSet::new(),
+        }
+    }
+
+    pub(super) fn body(&mut self, scanned: ScannedBody<'_>) -> Result<(), SequenceError> {
+        let ScannedBody { place, id, body } = scanned;
+        let log = self.shared.log;
+        // An erased record stays where it is logged and is queued nowhere.
+        self.changes.put_body(log, &id, place);
+        self.count += 1;
+        let Some(Ok(envelope)) = body.map(Envelope::parse) else {
+            self.changes.put_nameless(log);
+            return Ok(());
+        };
+        let identity = envelope.identity().key;
+        let first = match self.identities.get(&identity) {
+            Some(first) => Some(*first),
+            None => self.shared.catalogue.identity(&identity)?,
+        };
+        match first {
+            None => {
+                self.changes.put_identity(&identity, &id);
+                self.identities.insert(identity, id);
+            }
+            Some(first) if first == id => {}
+            Some(_) => self.changes.put_fork(&identity, &id),
+        }
+        if first.is_none_or(|first| first == id)
+            && let Body::Label(label) = envelope.body()
+        {
+            self.changes.put_label(&id, &envelope.claims().iss, label);
+        }
+        let changes_keys = changes_keys(envelope.kind());
+        if changes_keys {
+            self.keys.insert(id);
+        }
+        if self.consumed < place.end() && self.queued.insert(id) {
+            let audience = envelope.claims().aud.byte();
+            self.pending.push(Pending { id, audience, end: place.end(), identity: changes_keys });
+        }
+        if self.count == REBUILD_BATCH { self.flush() } else { Ok(()) }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), SequenceError> {
+        self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
+        self.identities.clear();
+        self.count = 0;
+        Ok(())
+    }
+}
