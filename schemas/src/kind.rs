@@ -27,6 +27,7 @@ pub mod finding;
 pub mod footprint;
 pub mod genesis;
 pub mod key;
+pub mod label;
 pub mod masterdata;
 pub mod network;
 pub mod node;
@@ -248,6 +249,7 @@ kinds! {
     Facility, facility, "facility", "A place of work with its boundary.";
     Device, device, "device", "An enrolled instrument, scanner or capture key.";
     Event, event, "event", "One EPCIS 2.0 event.";
+    Label, label, "label", "A range of codes made, activated or scrapped.";
     Readings, readings, "readings", "A batch of samples from one device.";
     Emissions, emissions, "emissions", "A facility's report of its emissions.";
     Finding, finding, "finding", "What a rule found in the evidence.";

@@ -35,6 +35,7 @@ pub mod proof;
 pub mod quantity;
 pub mod receipt;
 pub mod role;
+pub mod serial;
 pub mod table;
 mod text;
 pub mod tile;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 mod bodies;
 mod exchange;
 mod goods;
+mod labels;
 mod log;
 pub mod passport;
 mod refused;
@@ -22,6 +23,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("log.json", log::vectors()),
         ("exchange.json", exchange::vectors()),
         ("passport.json", passport::vectors()),
+        ("labels.json", labels::vectors()),
     ]
 }
 
@@ -111,6 +113,6 @@ mod tests {
             }
             pages += 1;
         }
-        assert_eq!(pages, 7);
+        assert_eq!(pages, 8);
     }
 }

@@ -11,6 +11,7 @@ mod it {
     mod epcis;
     mod generated;
     mod input;
+    mod label;
     mod network;
     mod order;
     mod read_only;

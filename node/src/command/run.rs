@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::files::{now, write_durably};
 use crate::judge::{self, Judged};
 use crate::keys::{self, Purpose};
+use crate::labels::Ledger;
 use crate::peers::address::AddressBook;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
@@ -137,6 +138,7 @@ pub(crate) fn open(
         peer,
         log_key,
         log_vkey,
+        labels: Ledger::new(&config.org, &keys),
         limiter: api::limit::Limiter::default(),
         health: Health::default(),
         founded: std::sync::atomic::AtomicBool::new(false),

@@ -5,7 +5,9 @@
 use std::collections::{HashMap, HashSet};
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Verified};
-use hallmark_schemas::kind::KindName;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::label::Label;
+use hallmark_schemas::kind::{Body, KindName};
 
 use super::{Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
@@ -41,6 +43,18 @@ impl Candidate {
 
     pub(crate) fn kind(&self) -> KindName {
         self.kind
+    }
+
+    /// Who says what of codes, if it is a `label`. These are few: the body is parsed once more.
+    fn label(&self) -> Option<(OrgId, Label)> {
+        if self.kind != KindName::Label {
+            return None;
+        }
+        let envelope = Envelope::parse(&self.stored).expect("parsed before");
+        match envelope.body() {
+            Body::Label(label) => Some((envelope.claims().iss.clone(), label.clone())),
+            _ => None,
+        }
     }
 
     /// What it says, to compare another of its identity with.
@@ -108,6 +122,9 @@ impl Sequencer {
         let Some(earlier) = earlier else {
             self.append(new, group)?;
             group.changes.put_identity(&new.identity, &id);
+            if let Some((issuer, label)) = new.label() {
+                group.changes.put_label(&id, &issuer, &label);
+            }
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });
         };

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::kind::Body;
 use hallmark_schemas::pack::PackPosition;
 
 use super::{Pending, SequenceError};
@@ -104,6 +105,11 @@ impl<'a> Rebuild<'a> {
             }
             Some(first) if first == id => {}
             Some(_) => self.changes.put_fork(&identity, &id),
+        }
+        if first.is_none_or(|first| first == id)
+            && let Body::Label(label) = envelope.body()
+        {
+            self.changes.put_label(&id, &envelope.claims().iss, label);
         }
         let changes_keys = changes_keys(envelope.kind());
         if changes_keys {
