@@ -126,7 +126,7 @@ pub fn canonical(elements: &[Element]) -> Option<String> {
 }
 
 /// Percent-encodes all but letters, digits and `-._~`.
-fn escape_into(value: &str, uri: &mut String) {
+pub(crate) fn escape_into(value: &str, uri: &mut String) {
     for byte in value.bytes() {
         match byte {
             b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
