@@ -73,6 +73,13 @@ impl GoodsId {
         &self.text
     }
 
+    /// The text percent-encoded once more: one segment of a path.
+    pub fn path_segment(&self) -> String {
+        let mut segment = String::new();
+        gs1::digital_link::escape_into(&self.text, &mut segment);
+        segment
+    }
+
     /// The class of an item or lot, its GTIN alone; `None` for what has no GTIN, and for a class.
     pub fn class(&self) -> Option<GoodsId> {
         let (class, _) = self.gtin_and_rest()?;
@@ -138,6 +145,8 @@ mod tests {
         for bad in ["", "a lot", "123456789012345678901"] {
             assert_eq!(item.in_lot(bad), None, "{bad}");
         }
+        let segment = "https%3A%2F%2Fid.gs1.org%2F01%2F09521234000129%2F10%2FL-1%252F2";
+        assert_eq!(lot.path_segment(), segment);
         let pallet = goods("https://id.gs1.org/00/095212340000000075");
         let other = goods("urn:hallmark:goods:drug:81234567890123456789");
         for one in [pallet, other] {
