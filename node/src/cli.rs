@@ -39,6 +39,8 @@ pub enum Format {
     Json,
     /// Deterministic CBOR or stored bytes, where a command has them.
     Cbor,
+    /// A graph in the language of Graphviz, where a command has one.
+    Dot,
 }
 
 /// The subcommands.
@@ -78,6 +80,12 @@ pub enum Command {
     /// Prints the COSE receipt of one attestation, as bytes.
     #[command(after_help = "Example:\n  hallmark-node receipt plant sha256:… > receipt.cose")]
     Receipt(GetArgs),
+    /// Shows the way of an item, lot or container over all logs that the node holds.
+    #[command(after_help = "Examples:
+  hallmark-node trace plant https://id.gs1.org/01/09521234000129/21/F1
+  hallmark-node trace plant https://id.gs1.org/00/095212340000000013 --format dot
+  hallmark-node trace https://node.example https://id.gs1.org/01/09521234000129/10/L1")]
+    Trace(TraceArgs),
     /// Writes an evidence bundle that anyone can check offline.
     #[command(after_help = "Examples:
   hallmark-node export plant -o plant.hallmark
@@ -229,6 +237,19 @@ pub struct GetArgs {
     pub id: String,
 }
 
+/// `trace`.
+#[derive(Args, Debug)]
+pub struct TraceArgs {
+    /// The node's folder, or the URL of any node.
+    #[arg(value_name = "DIR|URL")]
+    pub node: String,
+    /// What to trace: a Digital Link, an EPC URN or `urn:hallmark:goods:<scheme>:<value>`.
+    pub goods: String,
+    /// File that holds a bearer token; without one, a URL shows public events only.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
 /// `export`.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
@@ -285,7 +306,7 @@ impl Output {
     pub fn item(&self, text: impl std::fmt::Display, json: &serde_json::Value) {
         match self.format {
             Format::Json => stdout_line(&json.to_string()),
-            Format::Text | Format::Cbor => stdout_line(&text.to_string()),
+            Format::Text | Format::Cbor | Format::Dot => stdout_line(&text.to_string()),
         }
     }
 

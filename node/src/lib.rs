@@ -29,4 +29,5 @@ pub mod service;
 pub mod sign;
 pub mod socket;
 pub mod store;
+pub mod trace;
 pub mod witness;

@@ -127,6 +127,9 @@ impl Batch {
         naming: &Naming,
     ) {
         let Naming { kind, goods } = naming;
+        if goods.is_empty() {
+            return;
+        }
         let place = GoodsPlace { at, log, entry, id: *id, kind: *kind };
         let value = [id.bytes().as_slice(), kind.as_str().as_bytes()].concat();
         for goods in goods {
