@@ -13,5 +13,6 @@ mod it {
     mod readme;
     mod steel;
     mod tidy;
+    mod trace;
     mod world;
 }
