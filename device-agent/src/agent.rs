@@ -15,7 +15,7 @@ use crate::config::{Config, MqttConfig};
 use crate::failure::Failure;
 use crate::key;
 use crate::layout::Layout;
-use crate::publish::{Courier, CourierError, CourierOptions, LinkOptions};
+use crate::publish::{Courier, CourierError, CourierOptions, LinkOptions, Patience};
 use crate::spool::{Limits, Opened, Spool};
 use crate::trust::{Trust, TrustError};
 
@@ -34,7 +34,7 @@ impl Agent {
     pub(crate) fn open(
         layout: &Layout,
         config: Config,
-        unreachable_max: Option<Duration>,
+        patience: Patience,
     ) -> Result<Agent, Failure> {
         let lock = lock(layout)?;
         let trust = Trust::read(&layout.enrolled()).map_err(|fault| untrusted(&fault))?;
@@ -48,8 +48,12 @@ impl Agent {
         let link = link_options(&config, &trust)?;
         let limits =
             Limits { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
-        let Opened { spool, chain, damaged } = Spool::open(&layout.spool(), limits)
-            .map_err(|fault| Failure::fault("cannot open the spool").because(&fault))?;
+        let Opened { spool, chain, damaged } =
+            Spool::open(&layout.spool(), limits).map_err(|fault| {
+                Failure::fault("cannot open the spool")
+                    .because(&fault)
+                    .help("free or repair the disk and start again: what was fsynced is kept")
+            })?;
         for file in damaged {
             warn!(file = %file.display(), "a damaged part of the spool was set aside");
         }
@@ -66,7 +70,8 @@ impl Agent {
             ack_wait_max: config.ack_wait_max,
             window_max: config.window_max,
             link,
-            unreachable_max,
+            patience,
+            enrolled: layout.enrolled(),
         };
         let courier = Courier::new(options, spool, batcher, trust);
         Ok(Agent { config, courier, lock })
@@ -76,8 +81,11 @@ impl Agent {
 /// Takes the folder's lock, or fails with exit code 6.
 fn lock(layout: &Layout) -> Result<File, Failure> {
     let path = layout.lock();
-    let unusable =
-        |error: &_| Failure::usage(format!("cannot use {}", path.display())).because(error);
+    let unusable = |error: &_| {
+        Failure::usage(format!("cannot use {}", path.display()))
+            .because(error)
+            .help("the folder must be writable by whoever runs the agent")
+    };
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     let file = options.open(&path).map_err(|error| unusable(&error))?;
@@ -108,7 +116,9 @@ fn link_options(config: &Config, trust: &Trust) -> Result<LinkOptions, Failure> 
         (None, None) => None,
         (Some(user), Some(file)) => {
             let text = std::fs::read_to_string(file).map_err(|error| {
-                Failure::usage(format!("cannot read {}", file.display())).because(&error)
+                Failure::usage(format!("cannot read {}", file.display())).because(&error).help(
+                    "correct mqtt.password_file in config.toml; its first line is the password",
+                )
             })?;
             Some((user.clone(), text.lines().next().unwrap_or_default().to_owned()))
         }

@@ -55,7 +55,7 @@ pub enum Command {
     /// Takes enrolled.cbor, by which the device knows its network, broker and log.
     #[command(after_help = "Example:\n  hallmark-agent enrol meter meter/enrolled.cbor")]
     Enrol(EnrolArgs),
-    /// Takes from every source, signs, spools and publishes until SIGTERM.
+    /// Takes from every source, signs, spools and publishes, until the input ends or SIGTERM.
     #[command(after_help = "Examples:
   hallmark-agent run meter
   hallmark-agent run bench < scans.txt")]
@@ -145,6 +145,10 @@ pub struct EnrolArgs {
 pub struct RunArgs {
     /// The agent's folder.
     pub dir: PathBuf,
+    /// Longest wait without an answer after the input has ended; what is in the spool then goes
+    /// with the next run.
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
+    pub wait: Duration,
 }
 
 /// `replay`.

@@ -67,6 +67,11 @@ pub fn accept(from: &Path, to: &Path, device: &DeviceId) -> Result<Trust, EnrolE
     Ok(trust)
 }
 
+/// Keeps what follows from a newer network file, in the place of the answer to the enrolment.
+pub fn keep(trust: &Trust, to: &Path) -> Result<(), EnrolError> {
+    replace(to, &trust.enrolled().encode())
+}
+
 /// Writes a file whole, durably, in the place of an earlier one.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), EnrolError> {
     let part = path.with_extension("part");

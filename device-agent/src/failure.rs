@@ -8,6 +8,10 @@ use std::fmt::Display;
 
 use hallmark_schemas::exit::Exit;
 
+/// What to do about our own fault, where nothing better is known.
+const FAULT_HELP: &str = "if the disk is full or damaged, repair it; else report this, with what \
+                          HALLMARK_LOG=debug prints";
+
 /// Why a command stopped, as the person at the terminal reads it.
 #[derive(Debug)]
 pub struct Failure {
@@ -40,7 +44,7 @@ impl Failure {
 
     /// This program or its disk failed.
     pub fn fault(message: impl Display) -> Failure {
-        Failure::new(Exit::Fault, message)
+        Failure::new(Exit::Fault, message).help(FAULT_HELP)
     }
 
     /// Adds the error below as `cause:` lines, one a level.
@@ -101,5 +105,7 @@ mod tests {
             failure.lines(),
             "error: cannot write the outbox\ncause: disk is full\nhelp: free space\n"
         );
+        let bare = Failure::fault("cannot write the outbox").lines();
+        assert!(bare.contains("\nhelp: if the disk"), "{bare}");
     }
 }

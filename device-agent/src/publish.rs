@@ -8,9 +8,11 @@ mod link;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hallmark_schemas::ack::{Ack, Status};
+use hallmark_schemas::enrolment::Enrolled;
 use hallmark_schemas::time::Timestamp;
 use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
@@ -21,10 +23,11 @@ use tracing::{debug, error, info, warn};
 use crate::batch::{BatchError, Batcher, Kept, Sealed, Taken};
 use crate::config::Release;
 use crate::delivery::Delivery;
+use crate::enrol;
 use crate::spool::{Mark, Spool, SpoolError};
 use crate::trust::Trust;
 
-use link::LinkEvent;
+use link::{Link, LinkEvent};
 pub use link::{LinkError, LinkOptions};
 
 /// Most things taken before one sync.
@@ -43,8 +46,19 @@ pub struct CourierOptions {
     pub window_max: usize,
     /// The broker.
     pub link: LinkOptions,
-    /// Give up after so long without an answer; `None` means never.
-    pub unreachable_max: Option<Duration>,
+    /// How long it goes on without an answer.
+    pub patience: Patience,
+    /// Where `enrolled.cbor` is, which a newer network file replaces.
+    pub enrolled: PathBuf,
+}
+
+/// How long a courier goes on without an answer while something waits for one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Patience {
+    /// So long at any time: for one file that somebody waits for.
+    Always(Duration),
+    /// For ever while there is input, so long after its end.
+    AfterInput(Duration),
 }
 
 /// What has happened since the start.
@@ -89,14 +103,17 @@ pub enum CourierError {
     #[error("nothing can be signed")]
     Batch(#[from] BatchError),
     /// No answer for too long.
-    #[error("no answer for {} s: {reason}; {pending} attestations stay in the spool", waited.as_secs())]
+    #[error(
+        "no answer for {} s: {reason}; {} attestations stay in the spool",
+        waited.as_secs(), tally.pending
+    )]
     Unreachable {
         /// How long.
         waited: Duration,
         /// What the connection last said.
         reason: String,
-        /// How many wait.
-        pending: u64,
+        /// What had happened until then.
+        tally: Tally,
     },
 }
 
@@ -117,6 +134,7 @@ pub struct Courier {
     /// Signed batches that the full spool did not take. No more is taken until it does.
     untaken: Vec<Waiting>,
     tally: Tally,
+    input_ended: bool,
     heard_at: Instant,
     down_reason: String,
 }
@@ -135,6 +153,7 @@ impl Courier {
             client: None,
             untaken: Vec::new(),
             tally: Tally::default(),
+            input_ended: false,
             heard_at: Instant::now(),
             down_reason,
         }
@@ -154,10 +173,10 @@ impl Courier {
         stop: impl Future<Output = ()>,
         mut progress: impl FnMut(&Tally),
     ) -> Result<(Ended, Tally), CourierError> {
-        let topics = vec![self.trust.enrolled().ack_topic.clone()];
+        let Enrolled { ack_topic, config_topic, .. } = self.trust.enrolled();
+        let topics = vec![ack_topic.clone(), config_topic.clone()];
         let queue_max = self.options.window_max * 2 + 64;
         let mut link = link::connect(&self.options.link, topics, queue_max)?;
-        let mut sources_open = true;
         self.heard_at = Instant::now();
         tokio::pin!(stop);
         loop {
@@ -165,7 +184,7 @@ impl Courier {
             self.tally.pending = self.spool.state().pending;
             self.tally.connected = self.client.is_some();
             progress(&self.tally);
-            if !sources_open && self.untaken.is_empty() && self.tally.pending == 0 {
+            if self.input_ended && self.untaken.is_empty() && self.tally.pending == 0 {
                 self.goodbye(&mut link).await;
                 return Ok((Ended::Drained, self.tally));
             }
@@ -181,13 +200,16 @@ impl Courier {
                     let Some(event) = event else { continue };
                     self.on_link(event)?;
                 }
-                first = inbox.recv(), if sources_open && self.untaken.is_empty() => match first {
-                    Some(first) => self.take(first, &mut inbox)?,
-                    None => {
-                        sources_open = false;
-                        self.flush()?;
+                first = inbox.recv(), if !self.input_ended && self.untaken.is_empty() => {
+                    match first {
+                        Some(first) => self.take(first, &mut inbox)?,
+                        None => {
+                            self.input_ended = true;
+                            self.heard_at = Instant::now();
+                            self.flush()?;
+                        }
                     }
-                },
+                }
                 () = tokio::time::sleep_until(wake_at) => self.on_timer(Instant::now())?,
             }
         }
@@ -337,6 +359,10 @@ impl Courier {
                 Ok(())
             }
             LinkEvent::Message { topic, payload } => {
+                if topic == self.trust.enrolled().config_topic {
+                    self.on_config(&payload);
+                    return Ok(());
+                }
                 if topic != self.trust.enrolled().ack_topic {
                     debug!(topic, "a message on another topic");
                     return Ok(());
@@ -350,6 +376,28 @@ impl Courier {
                 }
             }
         }
+    }
+
+    /// Takes a newer network file, once it is durable. What waits is then asked for again: its
+    /// receipt may have been refused by the policy before.
+    fn on_config(&mut self, payload: &[u8]) {
+        let next = match self.trust.succeeded_by(payload) {
+            Ok(Some(next)) => next,
+            Ok(None) => return,
+            Err(fault) => {
+                let cause = std::error::Error::source(&fault).map(ToString::to_string);
+                warn!(%fault, cause, "refused a network file");
+                return;
+            }
+        };
+        if let Err(fault) = block_in_place(|| enrol::keep(&next, &self.options.enrolled)) {
+            let cause = std::error::Error::source(&fault).map(ToString::to_string);
+            error!(%fault, cause, "cannot keep a newer network file: the known one stays");
+            return;
+        }
+        info!(version = next.network_version(), "took over a newer network file");
+        self.trust = next;
+        self.delivery.reconnected(Instant::now());
     }
 
     fn on_ack(&mut self, ack: Ack) -> Result<(), CourierError> {
@@ -420,43 +468,39 @@ impl Courier {
     fn wake_at(&self, now: Instant) -> Instant {
         let resend_at = self.client.as_ref().and_then(|_| self.delivery.wake_at());
         let seal_at = self.batcher.due_at().filter(|_| self.untaken.is_empty());
-        let give_up_at = self.options.unreachable_max.map(|max| self.heard_at + max);
+        let give_up_at = self.silence_max().map(|max| self.heard_at + max);
         let soonest = [resend_at, seal_at, give_up_at].into_iter().flatten().min();
         soonest.unwrap_or(now + Duration::from_secs(3600))
     }
 
+    /// Longest wait for an answer now; `None` means for ever.
+    fn silence_max(&self) -> Option<Duration> {
+        match self.options.patience {
+            Patience::Always(max) => Some(max),
+            Patience::AfterInput(max) => self.input_ended.then_some(max),
+        }
+    }
+
     fn check_reach(&self) -> Result<(), CourierError> {
         let waited = self.heard_at.elapsed();
-        let pending = self.tally.pending;
-        match self.options.unreachable_max {
-            Some(max) if max <= waited && 0 < pending => {
+        match self.silence_max() {
+            Some(max) if max <= waited && 0 < self.tally.pending => {
                 let reason = match &self.client {
                     Some(_) => "the broker is there, but no node answers".to_owned(),
                     None => self.down_reason.clone(),
                 };
-                Err(CourierError::Unreachable { waited, reason, pending })
+                Err(CourierError::Unreachable { waited, reason, tally: self.tally })
             }
             _ => Ok(()),
         }
     }
 
     /// Tells the broker that this is no accident.
-    async fn goodbye(&mut self, link: &mut mpsc::Receiver<LinkEvent>) {
-        let Some(client) = self.client.take() else {
-            return;
-        };
-        if client.try_disconnect().is_err() {
-            return;
+    async fn goodbye(&mut self, link: &mut Link) {
+        if let Some(client) = self.client.take() {
+            // Whether the broker heard it changes nothing: the session resumes either way.
+            let _ = tokio::time::timeout(GOODBYE_MAX, link.leave(&client)).await;
         }
-        let down = async {
-            while let Some(event) = link.recv().await {
-                if matches!(event, LinkEvent::Down(_)) {
-                    return;
-                }
-            }
-        };
-        // Whether the broker heard it changes nothing: the session resumes either way.
-        let _ = tokio::time::timeout(GOODBYE_MAX, down).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the agent believes: its `enrolled.cbor`, proved from the network file within.
 //!
-//! Invariant: only [`Trust::check_receipt`] turns a receipt into permission to forget an entry: the
+//! Invariants: a newer network file is believed only as the successor of that one; only [`Trust::check_receipt`] turns a receipt into permission to forget an entry: the
 //! log's key, the entry's bytes, and the witness policy over the checkpoint that the receipt carries.
 
 use std::path::{Path, PathBuf};
@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use hallmark_schemas::attestation::{ContentId, Envelope, Malformed};
 use hallmark_schemas::enrolment::{Enrolled, EnrolmentError};
 use hallmark_schemas::key::PublicKey;
-use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::policy::Policy;
+use hallmark_schemas::network::{NetworkError, NetworkFile};
 use hallmark_schemas::receipt::{Receipt, ReceiptError, Recorded};
 
 /// The proved answer to the enrolment.
 #[derive(Clone, Debug)]
 pub struct Trust {
     enrolled: Enrolled,
-    policy: Policy,
+    file: NetworkFile,
 }
 
 /// Why the agent cannot trust a node yet.
@@ -67,6 +66,21 @@ pub enum ReceiptRefused {
     Spooled(#[from] Malformed),
 }
 
+/// Why a network file does not follow the known one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SuccessionRefused {
+    /// It is none, or the registrars known before have not signed it.
+    #[error("it is no successor of the known network file")]
+    Network(#[from] NetworkError),
+    /// The log that this device's attestations go to is no longer named.
+    #[error("it does not name the log {origin} any more")]
+    LogGone {
+        /// Origin of that log.
+        origin: String,
+    },
+}
+
 impl Trust {
     /// Reads and proves `enrolled.cbor`.
     pub fn read(path: &Path) -> Result<Trust, TrustError> {
@@ -84,8 +98,28 @@ impl Trust {
     /// Proves the bytes of an `enrolled.cbor`.
     pub fn parse(bytes: &[u8]) -> Result<Trust, EnrolmentError> {
         let (enrolled, file): (Enrolled, NetworkFile) = Enrolled::parse(bytes)?;
-        let policy = file.network().policy.clone();
-        Ok(Trust { enrolled, policy })
+        Ok(Trust { enrolled, file })
+    }
+
+    /// What is to be believed from a newer network file on; `None` if this one is no newer.
+    ///
+    /// Whoever brings it need not be trusted: it counts only as the successor of the known one.
+    pub fn succeeded_by(&self, bytes: &[u8]) -> Result<Option<Trust>, SuccessionRefused> {
+        let file = NetworkFile::parse(bytes)?;
+        match NetworkFile::successor_valid(&self.file, &file) {
+            Ok(()) => {}
+            Err(NetworkError::NotNewer { .. }) => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        }
+        let Enrolled { device, origin, broker, .. } = &self.enrolled;
+        let enrolled = Enrolled::new(&file, device.clone(), origin, broker)
+            .ok_or_else(|| SuccessionRefused::LogGone { origin: origin.clone() })?;
+        Ok(Some(Trust { enrolled, file }))
+    }
+
+    /// Version of the network file.
+    pub fn network_version(&self) -> u64 {
+        self.file.network().version
     }
 
     /// Broker, topics and keys.
@@ -106,7 +140,8 @@ impl Trust {
         receipt: &[u8],
     ) -> Result<Recorded, ReceiptRefused> {
         let receipt = Receipt::parse(receipt)?;
-        let recorded = receipt.verify(id, &self.enrolled.log_key, &self.policy)?;
+        let policy = &self.file.network().policy;
+        let recorded = receipt.verify(id, &self.enrolled.log_key, policy)?;
         let signed = Envelope::parse(attestation)?.claims().aud.byte();
         if recorded.entry.audience != signed {
             return Err(ReceiptRefused::Audience { recorded: recorded.entry.audience, signed });

@@ -193,10 +193,14 @@ fn done(command: &mut Command, code: i32) -> Output {
 
 /// Makes and enrols a meter whose configuration gets `more` in front.
 fn enrolled_meter(dir: &Path, broker: &str, more: &str) -> PathBuf {
-    let meter = dir.join("meter");
+    let source = ["--device", "m-7", "--source", "replay", "--quantity", "electricity"];
+    enrolled(dir, &source, broker, more)
+}
+
+fn enrolled(dir: &Path, source: &[&str], broker: &str, more: &str) -> PathBuf {
+    let meter = dir.join("agent");
     let path = meter.to_str().unwrap();
-    let init = ["init", path, "--org", ORG, "--device", "m-7", "--source", "replay"];
-    done(agent(&init).args(["--quantity", "electricity"]), 0);
+    done(agent(&["init", path, "--org", ORG]).args(source), 0);
     let enrol = Enrol::parse(&std::fs::read(meter.join("enrol.cbor")).unwrap()).unwrap();
     let enrolled = Enrolled::new(&network(), enrol.device, ORIGIN, broker).unwrap();
     let answer = dir.join("enrolled.cbor");
@@ -248,6 +252,8 @@ fn a_replay_ends_once_all_is_recorded_and_lost_answers_are_asked_for_again() {
     let output = done(&mut agent(&replay), 0);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(stdout.contains("202 rows") && stdout.contains("51 recorded"), "{stdout}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!stderr.contains("WARN"), "an orderly end is no accident: {stderr}");
     let recorded = recorded.lock().unwrap();
     assert_eq!(recorded.envelopes.len(), 51);
     assert_chained(&recorded, 51);
@@ -314,4 +320,57 @@ fn a_second_process_is_refused_and_an_absent_broker_is_told_with_nothing_lost() 
     std::fs::write(&config, format!("ack_wait_max = \"1s\"\n{text}")).unwrap();
     done(&mut agent(&["replay", meter, file.to_str().unwrap()]), 0);
     assert_chained(&recorded.lock().unwrap(), 1);
+}
+
+/// Runs a bench over these lines to its end.
+fn scan(bench: &Path, lines: &str, wait: &str, code: i32) -> (String, String) {
+    let input = bench.join("lines.txt");
+    std::fs::write(&input, lines).unwrap();
+    let mut run = agent(&["run", bench.to_str().unwrap(), "--wait", wait]);
+    let output = done(run.stdin(std::fs::File::open(&input).unwrap()), code);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_run_whose_input_ends_says_so_waits_for_receipts_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start_broker();
+    let recorded = start_node(broker);
+    let more = "ack_wait_max = \"1s\"\n";
+    let source = ["--device", "b-1", "--source", "stdin"];
+    let bench = enrolled(dir.path(), &source, &format!("mqtt://{broker}"), more);
+    let good = "mode:commission\n(01)09506000134352(21)A\n(01)09506000134352(21)B\n";
+    let (stdout, stderr) = scan(&bench, good, "60s", 0);
+    assert_eq!(recorded.lock().unwrap().envelopes.len(), 2);
+    assert!(stderr.contains("the input ended: 2 scans kept here"), "{stderr}");
+    assert!(!stderr.contains("WARN"), "{stderr}");
+    let verdict = stdout.lines().last().unwrap();
+    assert_eq!(verdict, "done: 2 taken, 2 recorded, 0 refused, 0 in the spool");
+    // A refused scan is told by the exit code too; the repeated one makes no second event.
+    let (_, stderr) = scan(&bench, &format!("{good}(01)09506000134353(21)C\n"), "60s", 1);
+    assert!(stderr.contains("0 scans kept here, 2 kept before, 1 refused"), "{stderr}");
+    assert_eq!(recorded.lock().unwrap().envelopes.len(), 2);
+}
+
+#[test]
+fn a_run_whose_input_ends_while_nobody_answers_keeps_the_scans_for_the_next_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let source = ["--device", "b-1", "--source", "stdin"];
+    let bench = enrolled(dir.path(), &source, &format!("mqtt://{nobody}"), "");
+    let (stdout, _) = scan(&bench, "mode:commission\n(01)09506000134352(21)A\n", "1s", 0);
+    let verdict = stdout.lines().last().unwrap();
+    let kept = "kept: 1 taken, 0 recorded, 0 refused, 1 in the spool; what is in the spool goes";
+    assert!(verdict.starts_with(kept), "{verdict}");
+    let broker = start_broker();
+    let recorded = start_node(broker);
+    let config = bench.join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("[mqtt]\n", &format!("[mqtt]\nurl = \"mqtt://{broker}\"\n"));
+    std::fs::write(&config, format!("ack_wait_max = \"1s\"\n{text}")).unwrap();
+    let (stdout, _) = scan(&bench, "", "60s", 0);
+    let verdict = stdout.lines().last().unwrap();
+    assert_eq!(verdict, "done: 0 taken, 1 recorded, 0 refused, 0 in the spool");
+    assert_eq!(recorded.lock().unwrap().envelopes.len(), 1);
 }

@@ -29,19 +29,19 @@ use tell::Teller;
 use verdict::Expected;
 
 /// Who keeps the members' list.
-pub const REGISTRAR: Member = Member {
+pub const REGISTRAR: Member<'_> = Member {
     org: "urn:hallmark:org:lei:9999DEM0REGISTRY0146",
     name: "Lingnan Registry",
-    role: "registrar",
+    roles: &["registrar"],
 };
 /// Whose goods and emissions it is about.
-pub const PRODUCER: Member =
-    Member { org: generate::PRODUCER, name: "Qinghe Flasks Ltd", role: "producer" };
+pub const PRODUCER: Member<'_> =
+    Member { org: generate::PRODUCER, name: "Qinghe Flasks Ltd", roles: &["producer"] };
 /// Who judges.
-pub const VERIFIER: Member = Member {
+pub const VERIFIER: Member<'_> = Member {
     org: "urn:hallmark:org:uscc:91110000DEM0BCH01G",
     name: "Beichen Verification",
-    role: "verifier",
+    roles: &["verifier"],
 };
 
 /// Longest wait for anything that the network does by itself.
@@ -79,7 +79,7 @@ impl Stage {
     async fn stop(mut self) -> anyhow::Result<()> {
         for node in [&mut self.verifier, &mut self.producer, &mut self.registrar] {
             let code = node.stop().await?;
-            anyhow::ensure!(code == 0, "{} ended with {code}", node.member().name);
+            anyhow::ensure!(code == 0, "{} ended with {code}", node.name());
         }
         Ok(())
     }
@@ -155,11 +155,11 @@ async fn found(
         node.ready(NETWORK_WAIT_MAX).await?;
     }
     registrar.run("network", &["--quorum", "2"]).await?.with_code(0)?;
-    for node in [&registrar, &producer, &verifier] {
+    for (node, member) in [(&registrar, REGISTRAR), (&producer, PRODUCER), (&verifier, VERIFIER)] {
         shown(node, "the quorum", |file| !file.contains("quorum none")).await?;
         node.ready(NETWORK_WAIT_MAX).await?;
-        let Member { name, role, .. } = node.member();
-        teller.say(&format!("{name} ({role}) at {}", node.url()));
+        let roles = member.roles.join(", ");
+        teller.say(&format!("{} ({roles}) at {}", node.name(), node.url()));
     }
     teller.say("each checkpoint needs the signatures of 2 of the 3 as witnesses");
     Ok(Stage { programs, folder, input, registrar, producer, verifier })
@@ -167,7 +167,7 @@ async fn found(
 
 /// Waits until a node's network file (JSON) is as `wanted`.
 async fn shown(node: &Node, what: &str, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-    let what = format!("{} to know {what}", node.member().name);
+    let what = format!("{} to know {what}", node.name());
     until(&what, NETWORK_WAIT_MAX, || async {
         let shown = node.run("network", &["show", "--format", "json"]).await?;
         Ok((shown.code == 0 && wanted(&shown.stdout)).then_some(()))

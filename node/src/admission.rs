@@ -1,8 +1,8 @@
 //! The way of an attestation into the own log: parsed, proved, deduplicated, durable.
 //!
 //! Invariants: admission refuses only what is malformed, unsigned, unauthorised or contradicts
-//! itself; what is answered as stored or deferred is durable; bytes are parsed once; proving runs
-//! on all cores, ordering on the one writer thread.
+//! itself; what is answered as stored or deferred is durable; bytes are parsed once, unless two say
+//! the same; proving runs on all cores, ordering on the one writer thread.
 
 pub mod keys;
 
@@ -75,6 +75,8 @@ pub enum AdmitError {
     ReadOnly {
         /// What was found.
         cause: String,
+        /// What its operator can do.
+        help: &'static str,
     },
     /// A durable write failed.
     #[error("this node has stopped: {cause}")]
@@ -115,7 +117,7 @@ struct Handed {
 /// An attestation after the part that needs no order.
 enum Proved {
     Candidate(Candidate),
-    Unknown(Envelope),
+    Unknown(Box<Envelope>),
     Refused(Refusal),
 }
 
@@ -186,7 +188,7 @@ impl Admission {
             let proved: Vec<Proved> = stored.iter().map(|bytes| admission.prove(bytes)).collect();
             drop(permit);
             let unknown = proved.iter().filter_map(|proved| match proved {
-                Proved::Unknown(envelope) => Some(envelope),
+                Proved::Unknown(envelope) => Some(&**envelope),
                 _ => None,
             });
             let unknown: Vec<&Envelope> = unknown.collect();
@@ -231,7 +233,7 @@ impl Admission {
     /// Why nothing is taken now, if so.
     fn closed(&self) -> Option<AdmitError> {
         match self.shared.signing() {
-            Signing::ReadOnly { cause } => Some(AdmitError::ReadOnly { cause }),
+            Signing::ReadOnly { cause, help } => Some(AdmitError::ReadOnly { cause, help }),
             Signing::Stopped { cause } => Some(AdmitError::Stopped { cause }),
             _ if !self.shared.index_ready() => Some(AdmitError::Busy {
                 retry_after: RETRY_AFTER,
@@ -256,7 +258,7 @@ impl Admission {
         let at = EntryTime { lo: now, hi };
         self.shared.keys.read(|keys| {
             if matches!(keys.signer_of(&envelope, at), Err(KeyFault::Unknown)) {
-                return Proved::Unknown(envelope);
+                return Proved::Unknown(Box::new(envelope));
             }
             match envelope.verify(keys, at) {
                 Ok(verified) => Proved::Candidate(Candidate::new(verified)),

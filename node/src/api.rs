@@ -79,6 +79,7 @@ pub fn router(app: App) -> Router {
         .merge(own)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(limit::head))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::by_caller))
         .layer(middleware::from_fn(problem::speak))
         .layer(middleware::from_fn(harden))

@@ -66,7 +66,11 @@ pub enum Command {
       --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009")]
     Network(NetworkArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.
-    #[command(after_help = "Example:\n  hallmark-node run plant --http 127.0.0.1:8080")]
+    #[command(after_help = "Example:
+  hallmark-node run plant --http 127.0.0.1:8080
+
+A registrar's node signs the network file with the organisation key. To keep that key offline, take
+keys/organisation.key away: the node then runs without it.")]
     Run(RunArgs),
     /// Signs attestations into the durable outbox and sends them to the running node.
     #[command(after_help = "Examples:
@@ -98,8 +102,12 @@ pub enum Command {
     /// Says how the node and its log are.
     #[command(after_help = "Example:\n  hallmark-node status plant --format json")]
     Status(DirArgs),
-    /// Re-reads everything: tiles against the checkpoint, bodies against their ids.
-    #[command(after_help = "Example:\n  hallmark-node check plant")]
+    /// Re-reads everything: head and tiles against the checkpoint, bodies against their ids.
+    #[command(after_help = "Example:
+  hallmark-node check plant
+
+Ends with 4 where bytes are not what was written or contradict each other, with 5 where something is
+missing that the folder itself says it holds. Each defect names its file and what to do.")]
     Check(DirArgs),
     /// Rebuilds the index and the evidence tables from the files.
     #[command(after_help = "Example:\n  hallmark-node reindex plant")]
@@ -201,6 +209,9 @@ pub struct RunArgs {
     /// The broker: `embedded`, `none` or mqtt://host:port.
     #[arg(long, value_name = "BROKER", env = "HALLMARK_MQTT")]
     pub mqtt: Option<String>,
+    /// File that holds the passphrase of the organisation key.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// `submit`.
@@ -343,8 +354,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            eprintln!("help: see `hallmark-node --help` for the commands and their examples");
+            return Exit::Usage.into();
         }
     };
     start_logging(matches!(cli.command, Command::Run(_)));

@@ -63,7 +63,8 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Where HTTP listens; port 0 picks a free one. Default `127.0.0.1:0`.
+    /// Where HTTP listens. Default `127.0.0.1:0`: port 0 picks a free one at the first start, which
+    /// run/ports.json keeps for the next ones.
     pub listen: SocketAddr,
     /// The URL under which others reach this node. Default: the address it listens on.
     pub public_url: Option<String>,
@@ -176,7 +177,8 @@ pub struct Peer {
 pub struct Mqtt {
     /// `embedded`, `none` or `mqtt[s]://host:port`. Default `none`.
     pub broker: String,
-    /// Where the embedded broker listens: loopback only; port 0 picks a free one.
+    /// Where the embedded broker listens: loopback only. Default `127.0.0.1:0`: port 0 picks a free
+    /// one at the first start, which run/ports.json keeps for the next ones.
     pub listen: SocketAddr,
     /// The broker's URL as devices reach it. Default: the same.
     pub public_url: Option<String>,
@@ -302,7 +304,8 @@ impl Config {
                 return Err(Failure::usage(format!(
                     "{}: `audience.{kind}` names no kind",
                     path.display()
-                )));
+                ))
+                .help("name kinds as `event`, `readings` or `emissions` in [audience]"));
             }
         }
         check_broker(&self.mqtt, path)
@@ -366,11 +369,6 @@ pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
         .unwrap_or_else(|| tracing_subscriber::EnvFilter::new(default))
 }
 
-/// The passphrase file that the environment names, for a node that must sign unattended.
-pub(crate) fn passphrase_file() -> Option<PathBuf> {
-    std::env::var_os("HALLMARK_PASSPHRASE_FILE").map(PathBuf::from)
-}
-
 /// Whether the user wants no colour (`NO_COLOR` set to anything).
 pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -388,7 +386,7 @@ regions = [{region}]             # regions whose bodies this node may hold
 # data = "data"                # log, packs, index, lake
 
 [http]
-listen = "127.0.0.1:0"         # port 0 picks a free one, see run/addresses.json
+listen = "127.0.0.1:0"         # port 0 picks a free one and keeps it in run/ports.json
 # public_url = "https://…"     # where others reach this node
 # trusted_proxies = []         # proxies in front that speak TLS
 # tls_certificate = "cert.pem" # needed off loopback without trusted_proxies
@@ -413,7 +411,7 @@ listen = "127.0.0.1:0"         # port 0 picks a free one, see run/addresses.json
 
 [mqtt]
 broker = "none"                # embedded, none or mqtt[s]://host:port
-# listen = "127.0.0.1:0"       # of the embedded broker
+# listen = "127.0.0.1:0"       # of the embedded broker; port 0 as above
 # public_url = "mqtt://…"      # as devices reach it
 # group = "nodes"
 # username = "node"

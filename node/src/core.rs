@@ -38,7 +38,8 @@ use crate::index::{Catalogue, IndexError, LogKey};
 use crate::mirror::{Mirror, MirrorError};
 use crate::sequencer::SequenceError;
 use crate::sequencer::Sequencer;
-use crate::sequencer::writer::{self, Message};
+use crate::sequencer::read_only::ReadOnlyLog;
+use crate::sequencer::writer::{self, Message, Opened};
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskError, OnPath, OsDisk};
 use crate::store::head::{HeadError, HeadSlots};
@@ -221,8 +222,8 @@ struct Inner {
 impl Node {
     /// Takes the lock of DIR, recovers, and starts the writer thread.
     ///
-    /// Where the files of the own log contradict each other the node opens read-only; its status
-    /// says why. Followed logs open with [`Mirror::follow`].
+    /// Where the files of the own log contradict each other the node opens read-only and serves
+    /// what they prove; its status says why. Followed logs open with [`Mirror::follow`].
     pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError> {
         let OpenOptions { dir, data, origin, log_signer, network, batch_wait_max, clock } = options;
         let lock = DirLock::take(&dir.lock())?;
@@ -244,16 +245,17 @@ impl Node {
         ));
         let sequencer =
             Sequencer::open(disk.clone(), dir.head_slots(), &data, shared.clone(), signer.clone());
-        let sequencer = match sequencer {
+        let opened = match sequencer {
             Ok(sequencer) => {
                 sequencer.discard_foreign_index()?;
-                Some(sequencer)
+                Opened::Whole(Box::new(sequencer))
             }
             Err(unfit) => {
-                let cause = writer::chain(&unfit);
-                tracing::error!(%cause, "the log is served read-only");
-                shared.set_signing(Signing::ReadOnly { cause });
-                None
+                let (cause, help) = (writer::chain(&unfit), unfit.help());
+                tracing::error!(%cause, help, "the log is served read-only");
+                shared.set_signing(Signing::ReadOnly { cause, help });
+                let key = signer.vkey();
+                Opened::ReadOnly(ReadOnlyLog::open(disk.clone(), &data, shared.clone(), key))
             }
         };
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
@@ -265,7 +267,7 @@ impl Node {
         }
         let admission =
             Admission::new(shared.clone(), deferred.clone(), sender.clone(), clock.clone());
-        let thread = writer::spawn(sequencer, receiver, clock, batch_wait_max)
+        let thread = writer::spawn(opened, receiver, clock, batch_wait_max)
             .map_err(|source| OpenError::Thread { source })?;
         let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());

@@ -13,6 +13,7 @@
 //! | `f` identity | id of the contradiction of it that was logged as evidence |
 //! | `k` log entry | id of an identity attestation, in log order |
 //! | `w` log entry | id of an entry of a mirror whose body is missing |
+//! | `n` log | there if the packs of that log hold a body without identity here: an erased one |
 //! | `c` log | `covers`: size, root, pack position |
 //! | `g` goods … | attestations about goods: see [`goods`] |
 //! | `v` | which release's keys and kinds these are; an index of another is built again |
@@ -27,13 +28,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::pack::PackPosition;
 use sha2::{Digest, Sha256};
 
-use crate::store::head::Head;
 use crate::store::lock::DirLock;
-use crate::store::pack::{PackPlace, PackPosition};
+use crate::store::pack::PackPlace;
 
 /// Why the index cannot answer. It can always be built again.
 #[derive(Debug, thiserror::Error)]
@@ -210,6 +212,11 @@ impl Catalogue {
         self.value(key(b'f', &[identity]), decode_id)
     }
 
+    /// Whether some body of a log has no identity here, so that only its id tells it.
+    pub fn nameless(&self, log: LogKey) -> Result<bool, IndexError> {
+        Ok(self.index.get(&key(b'n', &[&log.0]))?.is_some())
+    }
+
     /// The identity attestations among the entries of a range, in log order: (entry, id).
     pub fn identities(
         &self,
@@ -287,6 +294,11 @@ impl Batch {
     /// An id is the logged contradiction of this natural identity.
     pub fn put_fork(&mut self, identity: &[u8; 32], id: &ContentId) {
         self.put(key(b'f', &[identity]), id.bytes().to_vec());
+    }
+
+    /// A body lies in the packs of a log whose identity cannot be told.
+    pub fn put_nameless(&mut self, log: LogKey) {
+        self.put(key(b'n', &[&log.0]), Vec::new());
     }
 
     /// An entry is an identity attestation.
@@ -386,6 +398,7 @@ mod tests {
         changes.put_identity(&[8; 32], &id(1));
         changes.put_fork(&[8; 32], &id(2));
         changes.put_covers(log, covers);
+        changes.put_nameless(other);
         for entry in [300, 2, 70_000] {
             changes.put_identity_entry(log, entry, &id(entry as u8));
             changes.put_wanted(other, entry, &id(entry as u8));
@@ -400,6 +413,7 @@ mod tests {
         assert_eq!(catalogue.identity(&[8; 32]).unwrap(), Some(id(1)));
         assert_eq!(catalogue.fork(&[8; 32]).unwrap(), Some(id(2)));
         assert_eq!(catalogue.covers(log).unwrap(), Some(covers));
+        assert!(catalogue.nameless(other).unwrap() && !catalogue.nameless(log).unwrap());
         let entries = |found: Vec<(u64, ContentId)>| -> Vec<u64> {
             found.into_iter().map(|(entry, _)| entry).collect()
         };

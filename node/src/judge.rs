@@ -28,23 +28,16 @@ use crate::service::Service;
 const BODIES_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// One judgement of everything that is held.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Judged {
-    /// The newest instant in the evidence.
-    pub as_of: Timestamp,
+    /// The newest instant in the evidence; `None` before the first judging.
+    pub as_of: Option<Timestamp>,
     /// How many rules ran.
     pub rules_run: usize,
     /// Sorted as the verifier sorts them.
     pub findings: Vec<Value>,
     /// Rules that had nothing to judge, and why.
     pub silent: Vec<Value>,
-}
-
-impl Default for Judged {
-    fn default() -> Judged {
-        let as_of = Timestamp::from_unix_ms(0);
-        Judged { as_of, rules_run: 0, findings: Vec::new(), silent: Vec::new() }
-    }
 }
 
 impl Judged {
@@ -121,18 +114,14 @@ fn once(service: &Service) -> Result<usize, String> {
 }
 
 fn judge(service: &Service) -> Result<Judged, String> {
-    let input = if service.config.data.is_some() {
-        service.data.path().to_owned()
-    } else {
-        service.dir.clone()
-    };
-    let evidence = load(&[input], &[]).map_err(|e| with_causes(&e))?;
+    // DIR says where DATA is; the network file and the head lie in DIR itself.
+    let evidence = load(std::slice::from_ref(&service.dir), &[]).map_err(|e| with_causes(&e))?;
     let proven = prove(evidence);
     keep(&service.data.lake(), &proven)?;
     let tables = tabulate(&proven).map_err(|e| with_causes(&e))?;
     let memory_max = usize::try_from(service.config.judge.memory_max).unwrap_or(usize::MAX);
-    let as_of = proven.as_of.unwrap_or(Timestamp::EPOCH);
-    let options = JudgeOptions { as_of, memory_max, only: None };
+    let as_of = proven.as_of;
+    let options = JudgeOptions { as_of: as_of.unwrap_or(Timestamp::EPOCH), memory_max, only: None };
     let judge = core_judge()?;
     let judged = judge.run(&tables, &options).map_err(|e| with_causes(&e))?;
     for finding in &judged.findings {

@@ -111,19 +111,23 @@ impl Passphrase {
         let text = std::fs::read_to_string(file).map_err(|e| {
             Failure::usage(format!("cannot read the passphrase file {}", file.display()))
                 .because(&e)
+                .help("give the right file with --passphrase-file or HALLMARK_PASSPHRASE_FILE")
         })?;
         let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
         if text.is_empty() {
-            return Err(Failure::usage(format!("{} is empty", file.display())));
+            return Err(Failure::usage(format!("the passphrase file {} is empty", file.display()))
+                .help("give the right file with --passphrase-file or HALLMARK_PASSPHRASE_FILE"));
         }
         Ok(Passphrase(Some(text)))
     }
 }
 
 fn prompt(text: &str) -> Result<Zeroizing<String>, Failure> {
-    rpassword::prompt_password(text)
-        .map(Zeroizing::new)
-        .map_err(|e| Failure::usage("cannot read a passphrase from the terminal").because(&e))
+    rpassword::prompt_password(text).map(Zeroizing::new).map_err(|e| {
+        Failure::usage("cannot read a passphrase from the terminal")
+            .because(&e)
+            .help("set HALLMARK_PASSPHRASE_FILE or give --passphrase-file")
+    })
 }
 
 /// Makes one new key and writes its file; an existing file is never replaced.
@@ -139,7 +143,9 @@ pub fn create(
     };
     let path = purpose.path(keys);
     let cannot = |e: std::io::Error| {
-        Failure::usage(format!("cannot write the key file {}", path.display())).because(&e)
+        Failure::usage(format!("cannot write the key file {}", path.display()))
+            .because(&e)
+            .help("give a new folder: a key file is never replaced")
     };
     let line = Zeroizing::new(line);
     let mut file =
@@ -155,20 +161,12 @@ pub fn open(
     passphrase_file: Option<&Path>,
 ) -> Result<SecretKey, Failure> {
     let path = purpose.path(keys);
-    let cannot = |e: std::io::Error| {
-        Failure::usage(format!("cannot read the key file {}", path.display())).because(&e)
+    check_mode(&path)?;
+    let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(|e| cannot_read(&path, &e))?);
+    let malformed = || {
+        Failure::usage(format!("{} is no key file of ours", path.display()))
+            .help("put the key file back from its backup")
     };
-    let mode = std::fs::metadata(&path).map_err(cannot)?.mode();
-    if mode & 0o077 != 0 {
-        return Err(Failure::usage(format!(
-            "the key file {} can be read by others (mode {:o})",
-            path.display(),
-            mode & 0o777
-        ))
-        .help(format!("chmod 600 {}; if others had access, rotate the key", path.display())));
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(cannot)?);
-    let malformed = || Failure::usage(format!("{} is no key file of ours", path.display()));
     let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
         ["hallmark-key", "1", role, "clear", seed] if *role == purpose.name() => {
@@ -182,17 +180,59 @@ pub fn open(
             let passphrase = ask(&path, passphrase_file)?;
             unseal(purpose, &passphrase, &salt, &nonce, &sealed).ok_or_else(|| {
                 Failure::usage(format!("the passphrase does not open {}", path.display()))
-                    .help("give the right file with --passphrase-file")
+                    .note(
+                        "it is not the one that the key was encrypted with, or the file is damaged",
+                    )
+                    .help("give the right file with --passphrase-file or HALLMARK_PASSPHRASE_FILE")
             })
         }
         _ => Err(malformed()),
     }
 }
 
-/// Whether opening this key needs a passphrase.
-pub fn is_sealed(keys: &Path, purpose: Purpose) -> bool {
-    let text = Zeroizing::new(std::fs::read_to_string(purpose.path(keys)).unwrap_or_default());
-    text.contains(" argon2id ")
+/// Refuses the folder if group or world can read any key file in it, whether it is used or not.
+pub fn check_modes(keys: &Path) -> Result<(), Failure> {
+    let cannot = |e: std::io::Error| {
+        Failure::usage(format!("cannot read the key folder {}", keys.display())).because(&e)
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(keys).map_err(cannot)? {
+        paths.push(entry.map_err(cannot)?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "key"));
+    paths.sort();
+    paths.iter().try_for_each(|path| check_mode(path))
+}
+
+fn check_mode(path: &Path) -> Result<(), Failure> {
+    let mode = std::fs::metadata(path).map_err(|e| cannot_read(path, &e))?.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    let shown = mode & 0o777;
+    Err(Failure::usage(format!("the key file {path} can be read by others (mode {shown:o})"))
+        .help(format!("chmod 600 {path}; if others had access, rotate the key")))
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot read the key file {}", path.display()))
+        .because(error)
+        .help("`hallmark-node init` wrote it; put it back, readable by you alone")
+}
+
+/// The organisation's key for a node that signs unattended; `None` where it is kept offline: its
+/// file is not here.
+///
+/// A passphrase that is given must open the key; one that is needed must be given.
+pub fn open_organisation(
+    keys: &Path,
+    passphrase_file: Option<&Path>,
+) -> Result<Option<SecretKey>, Failure> {
+    if !Purpose::Organisation.path(keys).exists() {
+        return Ok(None);
+    }
+    open(keys, Purpose::Organisation, passphrase_file).map(Some)
 }
 
 fn ask(path: &Path, passphrase_file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
@@ -204,6 +244,7 @@ fn ask(path: &Path, passphrase_file: Option<&Path>) -> Result<Zeroizing<String>,
         return prompt(&format!("passphrase for {}: ", path.display()));
     }
     Err(Failure::usage(format!("{} is encrypted and there is no passphrase", path.display()))
+        .note("no passphrase file is named, and there is no terminal to ask at")
         .help("set HALLMARK_PASSPHRASE_FILE or give --passphrase-file"))
 }
 

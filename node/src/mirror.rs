@@ -16,9 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::frame;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::layout::{Data, peer_name};
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
+use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::policy::{Policy, QuorumTime};
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::EntryTime;
@@ -30,8 +32,7 @@ use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, DiskError, OnPath};
-use crate::store::head::Head;
-use crate::store::pack::{PackPosition, PackReader, Packs};
+use crate::store::pack::{PackReader, Packs};
 use crate::store::tiles::{Edge, EntryCursor, Tiles};
 use growth::Growth;
 
@@ -220,7 +221,7 @@ impl MirroredLog {
             }
         };
         let edge = match tiles.edge(head.size) {
-            Ok(edge) if edge.root() == head.root => edge,
+            Ok(edge) if edge.root() == head.root && edge.damaged_entry().is_none() => edge,
             _ => {
                 // The checkpoint stays the floor that the entries, fetched again, must reach.
                 tracing::warn!(origin = log_key.name(), "the copy is damaged and fetched again");
@@ -235,7 +236,7 @@ impl MirroredLog {
                 times.push(checkpoint.size, quorum_time(&policy, &note));
             }
         }
-        let (packs, _) = Packs::open(disk.clone(), &data.packs())?;
+        let (packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;
         let reader = PackReader::new(disk.clone(), &data.packs());
         let log = LogKey::of(log_key.name());
         let state = Mutex::new(State { head, note, edge, times, policy, packs });

@@ -26,6 +26,7 @@ use crate::service::Service;
 
 #[cfg(feature = "broker")]
 pub mod broker;
+mod config;
 
 /// Largest packet: an attestation and its topic.
 const PACKET_BYTES_MAX: u32 = (1 << 20) + 1024;
@@ -57,11 +58,14 @@ pub async fn run(
     let ingest = Arc::new(Ingest { service: Arc::clone(&service), client, awaited });
     let Config { mqtt, network, org, .. } = &service.config;
     let filter = ack::attest_filter(&mqtt.group, network, org);
+    let (connections, connected) = watch::channel(0);
     let tasks = [
         tokio::spawn(answer(Arc::clone(&ingest), arrivals, inflight)),
         tokio::spawn(tell_recorded(Arc::clone(&ingest), recorder)),
+        tokio::spawn(config::run(Arc::clone(&ingest), connected)),
     ];
-    attend(&ingest, events, arrived, filter, stop).await;
+    let heard = Heard { arrived, connections };
+    attend(&ingest, events, heard, filter, stop).await;
     for task in tasks {
         task.abort();
     }
@@ -108,7 +112,9 @@ fn password(service: &Service) -> Result<String, Failure> {
     };
     let path = service.dir.join(file);
     std::fs::read_to_string(&path).map(|text| text.trim_end().to_owned()).map_err(|e| {
-        Failure::usage(format!("cannot read the MQTT password {}", path.display())).because(&e)
+        Failure::usage(format!("cannot read the MQTT password {}", path.display()))
+            .because(&e)
+            .help("correct mqtt.password_file in config.toml")
     })
 }
 
@@ -123,7 +129,9 @@ fn tls(service: &Service) -> Result<rustls::ClientConfig, Failure> {
     };
     let path = service.dir.join(file);
     let wrong = |e: &(dyn std::error::Error + 'static)| {
-        Failure::usage(format!("cannot use {} for TLS", path.display())).because(e)
+        Failure::usage(format!("cannot use {} for TLS", path.display()))
+            .because(e)
+            .help("mqtt.ca_file is the PEM file of the broker's authority")
     };
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(&path).map_err(|e| wrong(&e))? {
@@ -132,11 +140,19 @@ fn tls(service: &Service) -> Result<rustls::ClientConfig, Failure> {
     Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
+/// What the connection tells the other tasks.
+struct Heard {
+    /// Batches, in order.
+    arrived: mpsc::Sender<Publish>,
+    /// How often the broker was reached.
+    connections: watch::Sender<u64>,
+}
+
 /// Drives the connection; arrivals go on in order, and wait when too many are in work.
 async fn attend(
     ingest: &Ingest,
     mut events: EventLoop,
-    arrived: mpsc::Sender<Publish>,
+    heard: Heard,
     filter: String,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -156,10 +172,11 @@ async fn attend(
                 }
                 info!(%filter, "connected to the broker");
                 ingest.service.health.broker(true);
+                heard.connections.send_modify(|count| *count += 1);
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {
                 // The receive maximum keeps this channel from filling; should it fill, wait.
-                if arrived.send(publish).await.is_err() {
+                if heard.arrived.send(publish).await.is_err() {
                     return;
                 }
             }

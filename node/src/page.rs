@@ -109,7 +109,13 @@ fn summary(view: &View<'_>, language: Language) -> Markup {
             dt { (language.pick("Log", "日志")) } dd { code { (view.origin) } }
             dt { (language.pick("Recorded entries", "已登记条目")) } dd { (view.size) }
             @if let Some(judged) = view.judged {
-                dt { (language.pick("Judged as of", "判定截至")) } dd { (judged.as_of.to_string()) }
+                dt { (language.pick("Judged as of", "判定截至")) }
+                dd {
+                    @match judged.as_of {
+                        Some(at) => (at.to_string()),
+                        None => (language.pick("not judged yet", "尚未判定")),
+                    }
+                }
                 dt { (language.pick("Rules run", "已运行规则")) } dd { (judged.rules_run) }
             }
         }

@@ -10,6 +10,8 @@
 
 mod group;
 pub(crate) mod publish;
+pub(crate) mod read_only;
+mod rebuild;
 pub(crate) mod recover;
 #[cfg(test)]
 mod tests;
@@ -19,8 +21,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::head::Head;
+use hallmark_schemas::intent::Intent;
 use hallmark_schemas::merkle::Frontier;
 use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::time::Timestamp;
 
 pub(crate) use group::{Candidate, Outcome};
@@ -31,9 +36,9 @@ use crate::index::{Batch, Covers, IndexError};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::DiskError;
-use crate::store::head::{Head, HeadError, HeadSlots};
-use crate::store::intent::{Intent, IntentFile};
-use crate::store::pack::{PackPosition, Packs};
+use crate::store::head::{HeadError, HeadSlots};
+use crate::store::intent::IntentFile;
+use crate::store::pack::Packs;
 use crate::store::tiles::Edge;
 use publish::{CheckpointError, Unpublished};
 
@@ -46,6 +51,13 @@ const _: () = assert!(BATCH_ENTRIES_MAX * 33 + 1024 < hallmark_schemas::frame::C
 const NAMES_WAITING_MAX: usize = 4 << 20;
 /// Changes written to the index at once; a batch that names much takes several writes.
 const INDEX_CHANGES_MAX: usize = 2 * BATCH_ENTRIES_MAX;
+/// What to do when a witness knows more of this log than is here.
+const GUARD_HELP: &str = "put the newest copy of DATA in its place: what the witnesses hold was \
+                          signed by this log and is never signed again";
+
+/// What to do when the key history is not whole.
+const KEYS_HELP: &str = "`hallmark-node check` names the damaged file: put it back from a copy of \
+                         DATA and start again";
 
 /// Why this node cannot go on: it stops sequencing rather than guess. Never a sender's fault.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +145,8 @@ pub(crate) struct Sequencer {
     admitted_at: Timestamp,
     /// Every pack record before this place is in the tree.
     consumed: PackPosition,
+    /// Whether the packs may hold a body whose identity the index does not know.
+    nameless: bool,
     /// In pack order.
     pending: VecDeque<Pending>,
     /// Of `pending`.
@@ -230,10 +244,20 @@ impl Sequencer {
 
     /// A witness holds what this log does not: nothing is taken or signed from now on.
     pub(crate) fn guard_refused(&mut self, cause: String) {
+        self.refuse(cause, GUARD_HELP);
+    }
+
+    /// A revocation may be among what cannot be read, so no key of this log counts for new bodies.
+    fn keys_unread(&mut self, error: &StoreError) {
+        let error = writer::chain(error);
+        self.refuse(format!("an attestation of keys cannot be read: {error}"), KEYS_HELP);
+    }
+
+    fn refuse(&mut self, cause: String, help: &'static str) {
         self.guarded = false;
         self.unpublished = None;
         self.shared.unsigned.send_replace(None);
-        self.shared.set_signing(Signing::ReadOnly { cause });
+        self.shared.set_signing(Signing::ReadOnly { cause, help });
     }
 
     /// Whether new bodies are refused.

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use crate::api::limit;
 use crate::config::Http;
 use crate::failure::Failure;
 
@@ -30,6 +31,13 @@ use crate::failure::Failure;
 pub const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest TLS handshake.
 const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Most bytes of one request's head that a connection buffers. A head over the limit of the routes
+/// is answered with problem details up to here; beyond, hyper answers a bare 431 and closes.
+const HEAD_BUFFER_MAX: usize = 128 << 10;
+const _: () = assert!(limit::HEADER_BYTES_MAX + limit::URI_BYTES_MAX < HEAD_BUFFER_MAX);
+/// Most header fields that are parsed, for the same reason.
+const HEAD_FIELDS_MAX: usize = 4 * limit::HEADER_FIELDS_MAX;
 
 /// Whom a request came from, put into its extensions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -181,8 +189,8 @@ impl Doorman {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.http.header_wait_max.max(self.http.idle_wait_max))
-            .max_headers(64)
-            .max_buf_size(64 << 10)
+            .max_headers(HEAD_FIELDS_MAX)
+            .max_buf_size(HEAD_BUFFER_MAX)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let mut stop = self.stop.clone();

@@ -64,6 +64,8 @@ pub struct Service {
     pub client: Client,
     /// The time of day.
     pub clock: Clock,
+    /// Signs network files; only a registrar's node has it, unless it is kept offline.
+    pub organisation: Option<Arc<SecretKey>>,
     /// Signs what clients hand in.
     pub capture: Arc<SecretKey>,
     /// Speaks to peers.
@@ -143,7 +145,8 @@ impl Service {
 
     /// Admission of what others send: a new log takes its genesis first.
     pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        if !self.founded.load(Ordering::Acquire) {
+        let is_read_only = matches!(self.node.log().signing(), Signing::ReadOnly { .. });
+        if !self.founded.load(Ordering::Acquire) && !is_read_only {
             return Err(AdmitError::Busy {
                 retry_after: Duration::from_secs(2),
                 what: "this log waits for its genesis, its organisation for admission",
@@ -259,7 +262,7 @@ impl Service {
         let signer = token.signer();
         let known = self.node.keys().read(|keys| {
             let force = keys.in_force(signer, EntryTime::at(now)).ok()?;
-            Some((force.key.clone(), force.org.clone(), force.holder))
+            Some((force.key.clone(), force.org.clone(), force.holder.clone()))
         });
         let network = self.network();
         let (key, org, is_peer) = match known {
@@ -336,7 +339,9 @@ impl Service {
         match log.signing() {
             Signing::Ready => {}
             Signing::Stopped { cause } => store = cause,
-            Signing::ReadOnly { cause } => word = format!("read-only: {cause}"),
+            Signing::ReadOnly { cause, help } => {
+                word = format!("read-only: {cause}; what to do: {help}");
+            }
             Signing::WaitingForGuard => {
                 quorum = "too few witnesses have told what they hold of this log".to_owned();
             }
@@ -344,7 +349,7 @@ impl Service {
                 quorum = "a checkpoint waits for its witnesses".to_owned();
             }
         }
-        if !self.founded.load(Ordering::Acquire) {
+        if word == "ready" && !self.founded.load(Ordering::Acquire) {
             word = "waits for the registrar to admit this organisation".to_owned();
         }
         let index = if log.index_ready() { ready() } else { "catching up".to_owned() };
@@ -362,7 +367,7 @@ impl Service {
         view["network_version"] = network.network().version.into();
         view["members"] = network.network().members.len().into();
         view["findings"] = findings.findings.len().into();
-        view["judged_as_of"] = findings.as_of.to_string().into();
+        view["judged_as_of"] = serde_json::to_value(findings.as_of).unwrap_or_default();
         let readiness = self.readiness();
         view["ready"] = readiness.is_ready().into();
         view["readiness"] = serde_json::to_value(&readiness).unwrap_or_default();

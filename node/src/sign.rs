@@ -31,7 +31,7 @@ pub struct Statement {
 /// What holds where a file does not say it.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    /// The kind.
+    /// The kind. A file that says another is refused.
     pub kind: Option<KindName>,
     /// The audience.
     pub aud: Option<Audience>,
@@ -78,6 +78,16 @@ pub enum StatementError {
         place: String,
         /// Which, and why.
         source: FieldError,
+    },
+    /// The file says one kind, whoever gives it another.
+    #[error("{place}: the file says kind `{stated}`, --kind says `{asked}`")]
+    OtherKind {
+        /// Where.
+        place: String,
+        /// The kind in the file; that of an EPCIS event is `event`.
+        stated: String,
+        /// The kind that was asked for.
+        asked: KindName,
     },
     /// More than [`STATEMENTS_MAX`].
     #[error("more than {STATEMENTS_MAX} statements in one file")]
@@ -268,6 +278,10 @@ fn read_object(
 
 fn from_wire(wire: Wire, place: &str, defaults: &Defaults) -> Result<Statement, StatementError> {
     let place = place.trim();
+    if let Some(asked) = defaults.kind.filter(|asked| asked.as_str() != wire.kind) {
+        let place = place.to_owned();
+        return Err(StatementError::OtherKind { place, stated: wire.kind, asked });
+    }
     let kind: KindName = wire
         .kind
         .parse()
@@ -340,6 +354,29 @@ mod tests {
             Statement::from_file(array.as_bytes(), &Defaults::default()).expect("3").len(),
             3
         );
+    }
+
+    #[test]
+    fn a_kind_that_contradicts_the_file_is_refused_and_both_are_named() {
+        let facility = r#"{"kind":"facility","payload":{}}"#;
+        let document =
+            format!(r#"{{"type":"EPCISDocument","epcisBody":{{"eventList":[{EVENT}]}}}}"#);
+        let cases = [
+            (facility, "event", "facility"),
+            (EVENT, "facility", "event"),
+            (document.as_str(), "facility", "event"),
+            (r#"{"kind":"no-such","payload":{}}"#, "facility", "no-such"),
+        ];
+        for (text, asked, stated) in cases {
+            let defaults = Defaults { kind: Some(asked.parse().expect("a kind")), aud: None };
+            let refused = Statement::from_file(text.as_bytes(), &defaults).expect_err("refused");
+            assert!(matches!(refused, StatementError::OtherKind { .. }), "{refused}");
+            let told = refused.to_string();
+            assert!(told.contains(&format!("`{asked}`")), "{told}");
+            assert!(told.contains(&format!("`{stated}`")), "{told}");
+        }
+        let same = Defaults { kind: Some(KindName::Event), aud: None };
+        assert_eq!(Statement::from_file(document.as_bytes(), &same).expect("agrees").len(), 1);
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::failure::Failure;
 pub fn listen(dir: &Path) -> Result<UnixListener, Failure> {
     let path = Dir::new(dir).socket();
     let cannot = |e: std::io::Error| {
-        Failure::busy(format!("cannot listen on {}", path.display())).because(&e)
+        Failure::busy(format!("cannot listen on {}", path.display()))
+            .because(&e)
+            .help("DIR/run must be writable by whoever runs the node")
     };
     if let Some(run) = path.parent() {
         std::fs::create_dir_all(run).map_err(cannot)?;
@@ -91,10 +93,11 @@ impl Local {
         take: impl FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
         let url = format!("http://localhost{path}");
-        self.client
-            .download(&url, json, take)
-            .await
-            .map_err(|e| Failure::busy("the running node did not answer to the end").because(&e))
+        self.client.download(&url, json, take).await.map_err(|e| {
+            Failure::busy("the running node did not answer to the end")
+                .because(&e)
+                .help("look at its log, then give the command again: no half file is left")
+        })
     }
 
     /// Asks for a path.

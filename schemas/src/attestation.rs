@@ -45,6 +45,41 @@ pub struct Draft {
 }
 
 /// Signs a draft. `salt` must come from a secure random source, once for each attestation.
+///
+/// The stored bytes are what is hashed, kept and sent; whoever gets them parses and checks them:
+///
+/// ```
+/// use hallmark_schemas::attestation::{Claims, Draft, Envelope, sign};
+/// use hallmark_schemas::audience::Audience;
+/// use hallmark_schemas::id::Subject;
+/// use hallmark_schemas::key::{SecretKey, Signer};
+/// use hallmark_schemas::kind::{Body, KindName};
+/// use hallmark_schemas::time::Timestamp;
+///
+/// let key = SecretKey::from_seed([7; 32]); // in earnest from a secure random source, as the salt
+/// let claims = Claims {
+///     iss: "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse()?,
+///     sub: Subject::parse("urn:hallmark:facility:lei:529900T8BM49AURSDO55:works-1")?,
+///     aud: Audience::Public,
+///     iat: Timestamp::parse("2026-01-02T03:04:05Z")?,
+///     regions: Vec::new(),
+/// };
+/// let payload = serde_json::json!({
+///     "name": "Works 1", "lat_e7": 312300000, "lon_e7": 1214700000, "province": "CN-SH",
+///     "utc_offset": "+08:00", "sector": "metal-goods",
+/// });
+/// let body = Body::from_json(KindName::Facility, payload)?;
+/// let sent = sign(Draft { claims, body }, [9; 16], &key)?;
+///
+/// let received = Envelope::parse(sent.stored())?;
+/// assert_eq!(received.id(), sent.id());
+/// received.check_signature(key.public())?;
+/// assert!(received.check_signature(SecretKey::from_seed([8; 32]).public()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// This says which key signed, not whose it is: [`Envelope::verify`] asks a [`KeyHistory`] for the
+/// key in force at the entry's place in its log, and for the issuer's role.
 pub fn sign(draft: Draft, salt: [u8; 16], signer: &dyn Signer) -> Result<Envelope, SignError> {
     let Draft { claims, body } = draft;
     let malformed = |reason: String| SignError::Malformed { reason };
@@ -118,7 +153,7 @@ impl Envelope {
         }
         let payload = message.payload.ok_or(cose::CoseError::Detached)?;
         cbor::scan(payload).map_err(Malformed::Payload)?;
-        let body = Body::decode(kind, payload)?;
+        let body = Body::decode_scanned(kind, payload)?;
         body.check_claims(&claims)?;
         Ok(Envelope { id: ContentId::of(&stored), signer, claims, body, stored })
     }
@@ -153,6 +188,11 @@ impl Envelope {
         &self.stored
     }
 
+    /// The bytes that are stored, to keep nothing else.
+    pub fn into_stored(self) -> Box<[u8]> {
+        self.stored
+    }
+
     /// What makes another attestation the same statement as this one.
     pub fn identity(&self) -> NaturalIdentity {
         self.body.identity(&self.claims)
@@ -180,7 +220,10 @@ impl Envelope {
 
     /// Checks the signature and nothing else.
     pub fn check_signature(&self, key: &PublicKey) -> Result<(), BadSignature> {
-        key.verify_strict(&self.signed_bytes(), &self.signature())
+        let message = self.message();
+        let signed = message.signed_bytes().expect("parsed with a payload");
+        let signature = message.signature.try_into().expect("parsed with a signature of 64 bytes");
+        key.verify_strict(&signed, signature)
     }
 
     fn message(&self) -> Sign1<'_> {
@@ -196,7 +239,7 @@ impl Envelope {
             _ => Refusal::KeyUnknown { kid: self.signer },
         })?;
         let in_doubt = in_force.in_doubt;
-        self.check_authority(in_force.org, &in_force.holder, keys)?;
+        self.check_authority(in_force.org, in_force.holder, keys)?;
         self.check_signature(in_force.key)?;
         Ok(Verified { envelope: self, in_doubt })
     }
@@ -217,7 +260,7 @@ impl Envelope {
         let allowed = match (kind.signer(), holder) {
             (SignerRule::Organisation, Holder::Org) | (SignerRule::Member, _) => true,
             (SignerRule::SubjectDevice, Holder::Device(device)) => {
-                self.claims.sub == Subject::Device(device.clone())
+                matches!(&self.claims.sub, Subject::Device(subject) if subject == device)
             }
             _ => false,
         };
@@ -225,8 +268,8 @@ impl Envelope {
             return Err(Refusal::SignerNotAllowed { kid: self.signer, kind });
         }
         let needed = kind.issuers();
-        let held = keys.roles(org);
-        if !needed.is_empty() && !needed.iter().any(|role| held.contains(role)) {
+        let held = |role| keys.has_role(org, role);
+        if !needed.is_empty() && !needed.iter().any(held) {
             return Err(Refusal::RoleMissing { issuer: org.clone(), kind, needed });
         }
         Ok(())

@@ -15,6 +15,14 @@ pub const DEPTH_MAX: usize = 16;
 /// Decodes deterministic CBOR and nothing else.
 pub fn from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
     scan(bytes)?;
+    from_scanned(bytes)
+}
+
+/// Like [`from_slice`], for bytes that [`scan`] has passed, or a map of some of their entries.
+pub(crate) fn from_scanned<T>(bytes: &[u8]) -> Result<T, CborError>
+where
+    T: Serialize + DeserializeOwned,
+{
     let value = serde_ipld_dagcbor::from_slice(bytes).map_err(|error| {
         let reason = match error {
             serde_ipld_dagcbor::DecodeError::Msg(words) => words,

@@ -39,6 +39,18 @@ pub struct GoodsError {
 impl GoodsId {
     /// Reads a Digital Link on any host, an EPC URN, or a URN of a registered scheme, and gives
     /// the canonical identifier. Qualifiers coarser than the finest, and attributes, are dropped.
+    ///
+    /// ```
+    /// use hallmark_schemas::goods::GoodsId;
+    ///
+    /// let one = GoodsId::parse("https://shop.example/01/09506000134352/10/L1/21/A?17=270101")?;
+    /// assert_eq!(one.as_str(), "https://id.gs1.org/01/09506000134352/21/A");
+    /// assert_eq!(GoodsId::parse("urn:epc:id:sgtin:9506000.013435.A")?, one);
+    ///
+    /// let wrong = GoodsId::parse("https://id.gs1.org/01/09506000134353").unwrap_err();
+    /// assert!(wrong.reason.contains("check"), "{wrong}");
+    /// # Ok::<(), hallmark_schemas::goods::GoodsError>(())
+    /// ```
     pub fn parse(text: &str) -> Result<GoodsId, GoodsError> {
         let fail = |offset: usize, reason: String| {
             let before = text.get(..offset).map_or(0, |before| before.chars().count());

@@ -43,7 +43,7 @@ pub struct InForce<'a> {
     /// Whose key.
     pub org: &'a OrgId,
     /// What of that organisation holds it.
-    pub holder: Holder,
+    pub holder: &'a Holder,
     /// True if the act's interval overlaps the begin or end of the key's time.
     pub in_doubt: bool,
 }
@@ -182,7 +182,7 @@ impl KeyHistory {
             return Err(KeyFault::NotInForce);
         }
         let covered = from.hi <= at.lo && until.is_none_or(|until| at.hi < until.lo);
-        Ok(InForce { key, org, holder: holder.clone(), in_doubt: !covered })
+        Ok(InForce { key, org, holder, in_doubt: !covered })
     }
 
     /// The key that an attestation must be signed with.
@@ -199,7 +199,7 @@ impl KeyHistory {
             Body::Genesis(_) => {
                 let record = self.keys.get(&envelope.signer()).ok_or(KeyFault::Unknown)?;
                 let KeyRecord { key, org, holder, .. } = record;
-                Ok(InForce { key, org, holder: holder.clone(), in_doubt: false })
+                Ok(InForce { key, org, holder, in_doubt: false })
             }
             _ => self.in_force(envelope.signer(), at),
         }
@@ -217,12 +217,17 @@ impl KeyHistory {
             return Err(KeyFault::NotInForce);
         }
         let in_doubt = at.lo < before.from.hi;
-        Ok(InForce { key: &body.key, org: &before.org, holder: Holder::Org, in_doubt })
+        Ok(InForce { key: &body.key, org: &before.org, holder: &Holder::Org, in_doubt })
     }
 
     /// The roles an organisation holds.
     pub fn roles(&self, org: &OrgId) -> BTreeSet<Role> {
         self.organisations.get(org).map(|record| record.roles.clone()).unwrap_or_default()
+    }
+
+    /// Whether an organisation holds a role.
+    pub fn has_role(&self, org: &OrgId, role: &Role) -> bool {
+        self.organisations.get(org).is_some_and(|record| record.roles.contains(role))
     }
 
     /// A member.
@@ -238,6 +243,11 @@ impl KeyHistory {
     /// A device as it was enrolled last.
     pub fn device(&self, device: &DeviceId) -> Option<&Device> {
         self.devices.get(device).map(|(device, _)| device)
+    }
+
+    /// The devices of an organisation, in the order of their names.
+    pub fn devices_of(&self, org: &OrgId) -> impl Iterator<Item = &DeviceId> {
+        self.devices.keys().filter(move |device| device.org() == *org)
     }
 
     /// Whether the key is known, in force or not.

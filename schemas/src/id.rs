@@ -121,6 +121,20 @@ fn check_local(text: &str, what: &'static str, at: usize) -> Result<(), IdError>
 }
 
 /// An organisation: `urn:hallmark:org:<scheme>:<value>`.
+///
+/// The value's check characters are part of its form, so a slip of the pen names nobody else:
+///
+/// ```
+/// use hallmark_schemas::id::{OrgId, OrgScheme};
+///
+/// let org: OrgId = "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse()?;
+/// assert_eq!((org.scheme(), org.value()), (OrgScheme::Lei, "529900T8BM49AURSDO55"));
+/// assert_eq!(OrgId::from_slug(&org.slug())?, org);
+///
+/// let slip = "urn:hallmark:org:lei:529900T8BM49AURSDO56".parse::<OrgId>();
+/// assert!(slip.is_err());
+/// # Ok::<(), hallmark_schemas::id::IdError>(())
+/// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct OrgId {
     text: String,

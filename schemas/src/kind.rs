@@ -164,9 +164,15 @@ macro_rules! kinds {
 
             /// Reads a payload; nothing but its one deterministic encoding is accepted.
             pub fn decode(kind: KindName, bytes: &[u8]) -> Result<Body, BodyError> {
+                crate::cbor::scan(bytes).map_err(|source| BodyError::Cbor { kind, source })?;
+                Body::decode_scanned(kind, bytes)
+            }
+
+            /// Like [`Body::decode`], for bytes that [`crate::cbor::scan`] has passed.
+            pub(crate) fn decode_scanned(kind: KindName, bytes: &[u8]) -> Result<Body, BodyError> {
                 let (fields, _salt) = payload::split(bytes).map_err(BodyError::Frame)?;
                 let body = match kind {
-                    $(KindName::$variant => crate::cbor::from_slice::<$module::$variant>(&fields)
+                    $(KindName::$variant => crate::cbor::from_scanned::<$module::$variant>(&fields)
                         .map(Body::$variant),)*
                 }
                 .map_err(|source| BodyError::Cbor { kind, source })?;

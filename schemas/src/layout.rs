@@ -67,6 +67,11 @@ impl Dir {
         self.run().join("addresses.json")
     }
 
+    /// The ports that the node was given, so that it asks for the same again.
+    pub fn ports(&self) -> PathBuf {
+        self.run().join("ports.json")
+    }
+
     /// Held by the one process that uses the folder.
     pub fn lock(&self) -> PathBuf {
         self.run().join("lock")

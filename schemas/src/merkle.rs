@@ -103,6 +103,30 @@ pub fn root_from_read<E>(
 
 /// The hashes that prove leaf `index` against the root of the first `size` leaves, leaf to root.
 ///
+/// `read(level, index)` gives the root of the complete subtree over the leaves from
+/// `index << level` to before `(index + 1) << level`:
+///
+/// ```
+/// use hallmark_schemas::merkle::{Frontier, inclusion_proof, leaf_hash, verify_inclusion};
+/// use std::convert::Infallible;
+///
+/// let leaves: Vec<_> = (0..5_u8).map(|n| leaf_hash(&[n])).collect();
+/// let root_of = |leaves: &[_]| {
+///     let mut frontier = Frontier::new();
+///     leaves.iter().for_each(|leaf| frontier.push(*leaf));
+///     frontier.root()
+/// };
+/// let read = |level: u32, index: u64| {
+///     let (start, count) = ((index as usize) << level, 1 << level);
+///     Ok::<_, Infallible>(root_of(&leaves[start..start + count]))
+/// };
+/// let proof = inclusion_proof(3, 5, read)?;
+/// let root = root_of(&leaves);
+/// assert_eq!(verify_inclusion(&leaves[3], 3, 5, &proof, &root), Ok(()));
+/// assert!(verify_inclusion(&leaves[3], 2, 5, &proof, &root).is_err(), "another place");
+/// # Ok::<(), Infallible>(())
+/// ```
+///
 /// # Panics
 /// If `index` is not below `size`: there is nothing to prove.
 pub fn inclusion_proof<E>(

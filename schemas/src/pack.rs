@@ -12,6 +12,15 @@ pub const HEAD_BYTES: usize = 40;
 const ERASED: u32 = 1 << 31;
 const _: () = assert!(ATTESTATION_BYTES_MAX < ERASED as usize);
 
+/// Between two records of the packs.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct PackPosition {
+    /// Number of the segment.
+    pub segment: u32,
+    /// Bytes from its start.
+    pub offset: u64,
+}
+
 /// One record of a segment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Record<'a> {

@@ -4,12 +4,14 @@
 
 #[cfg(test)]
 mod it {
+    mod away;
     mod crash;
     mod epcis;
     mod generated;
     mod input;
     mod network;
     mod order;
+    mod read_only;
     mod readme;
     mod steel;
     mod tidy;

@@ -41,7 +41,11 @@ pub enum Command {
   hallmark-verify check - < case.hallmark
 
 A CSV names its columns in the first line, as `hallmark-verify tables` lists them. Instants are
-RFC 3339 with an offset, amounts whole numbers of the base unit, an empty cell means: not known.")]
+RFC 3339 with an offset, amounts whole numbers of the base unit, an empty cell means: not known.
+
+Of a node's folder the head slots and the last intent are checked too. Bytes that are not what was
+written, or that contradict each other, end with 4; what the folder itself says it holds and does
+not, such as a pack, an entry bundle, a head slot, or entries that the head counts, ends with 5.")]
     Check(CheckArgs),
     /// Lists every evidence table: columns, types, units and what they mean.
     #[command(after_help = "Examples:
@@ -179,8 +183,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nobody is left to tell if the terminal is gone.
             let _printed = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            eprintln!("help: see `hallmark-verify --help` for the commands and their examples");
+            return Exit::Usage.into();
         }
     };
     match command::run(&cli.command) {

@@ -12,6 +12,8 @@ use std::sync::Mutex;
 use hallmark_schemas::attestation::{ContentId, Verified};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::head::Slot;
+use hallmark_schemas::intent::Intent;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::network::Network;
 use hallmark_schemas::time::{EntryTime, Timestamp};
@@ -49,13 +51,33 @@ pub struct Evidence {
 #[derive(Debug, Default)]
 pub struct LogEvidence {
     /// Signed checkpoints as found, in the order found; proving sorts them by size.
-    pub checkpoints: Vec<Vec<u8>>,
+    pub checkpoints: Vec<FoundNote>,
     /// Runs of entries by the index of their first.
     pub entries: BTreeMap<u64, Vec<Entry>>,
     /// Hash tiles that came along, by their path: checked against the entries.
     pub tiles: BTreeMap<String, Vec<u8>>,
     /// The input says it holds every body of this log: a missing one makes it incomplete.
     pub whole: bool,
+    /// What the node itself last wrote of its own log, beside DATA.
+    pub own: Option<OwnHead>,
+}
+
+/// A signed note, not yet believed.
+#[derive(Clone, Debug)]
+pub struct FoundNote {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The file that it was found in, for people.
+    pub found_in: String,
+}
+
+/// Head and last intent of a node's own log.
+#[derive(Clone, Debug)]
+pub struct OwnHead {
+    /// The slot that counts, with its file; `None` if neither is whole.
+    pub slot: Option<(Slot, String)>,
+    /// The last intent, with its file; `None` if it is missing or damaged.
+    pub intent: Option<(Intent, String)>,
 }
 
 /// Bodies by content id, in memory or still in their files.
@@ -205,8 +227,10 @@ pub enum DefectKind {
     Unlogged,
     /// A body, entry or key that the evidence needs and does not hold.
     Withheld,
-    /// Tiles, entries or receipts that do not give the root of the checkpoint.
+    /// Tiles, entries, receipts or the head that do not give the root of the checkpoint.
     BadProof,
+    /// A file of the node's own log, such as a head slot, that is not what was written.
+    Damaged,
     /// A body whose bytes are not those of its content id, or no attestation.
     BadBody,
     /// An entry whose audience is not the one that was signed.
@@ -229,9 +253,38 @@ impl DefectKind {
             DefectKind::Unlogged => "unlogged",
             DefectKind::Withheld => "withheld",
             DefectKind::BadProof => "bad_proof",
+            DefectKind::Damaged => "damaged",
             DefectKind::BadBody => "bad_body",
             DefectKind::BadAudience => "bad_audience",
             DefectKind::NoQuorum => "no_quorum",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn help(self) -> &'static str {
+        match self {
+            DefectKind::BadSignature => {
+                "get these bytes again from who signed them; as they are they prove nothing"
+            }
+            DefectKind::KeyNotInForce | DefectKind::RoleMissing => {
+                "ask the registrar which keys and roles the issuer had at that time"
+            }
+            DefectKind::Fork => "ask the issuer which of the two it stands by",
+            DefectKind::Split => {
+                "keep both signed checkpoints, they prove it together, and show them to the registrar"
+            }
+            DefectKind::Shrink => "compare with another copy of the log, such as a peer's",
+            DefectKind::BadChain => "look for the batches in between in the agent's spool",
+            DefectKind::Unlogged => "ask for the entries of its log, or for its receipt",
+            DefectKind::Withheld => {
+                "get what is missing from a copy of DATA, from a peer, or from who made the bundle"
+            }
+            DefectKind::BadProof | DefectKind::BadBody | DefectKind::Damaged => {
+                "put the file back from a copy of DATA or from a peer's copy of this log; a bundle, \
+                 get again from who sent it"
+            }
+            DefectKind::BadAudience => "ask the log's organisation for whom the body was meant",
+            DefectKind::NoQuorum => "ask the witnesses to cosign this checkpoint",
         }
     }
 
@@ -263,6 +316,15 @@ pub struct Defect {
     pub detail: String,
     /// Latest time of the entry, where it has one.
     pub at: Option<Timestamp>,
+    /// What to do about it, where its sort does not say it.
+    pub remedy: Option<&'static str>,
+}
+
+impl Defect {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        self.remedy.unwrap_or(self.kind.help())
+    }
 }
 
 /// What of one issuer and kind a log holds: a row of the table `coverage`.

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod csv;
 pub mod dir;
+mod head;
 pub mod parquet;
 
 use std::fs::File;
@@ -166,16 +167,18 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
     match dir::recognise(path) {
         Some(Folder::Dir(dir, data)) => {
             dir::read_network(&dir, evidence)?;
-            dir::read_data(&data, evidence)?;
+            dir::read_data(Some(&dir), &data, evidence)?;
             Ok("node")
         }
         Some(Folder::Data(data)) => {
-            // DATA lies in DIR unless configured elsewhere, and DIR knows the network.
+            // DATA lies in DIR unless configured elsewhere, and DIR knows network and head.
             let within = path.canonicalize().ok();
-            if let Some(parent) = within.as_deref().and_then(Path::parent) {
-                dir::read_network(&Dir::new(parent), evidence)?;
+            let parent = within.as_deref().and_then(Path::parent).map(Dir::new);
+            if let Some(dir) = &parent {
+                dir::read_network(dir, evidence)?;
             }
-            dir::read_data(&data, evidence)?;
+            let dir = parent.filter(|dir| dir.head_slots().iter().any(|slot| slot.exists()));
+            dir::read_data(dir.as_ref(), &data, evidence)?;
             Ok("node")
         }
         Some(Folder::Lake(folder)) => {

@@ -10,6 +10,8 @@ mod coverage;
 mod cross;
 mod log;
 mod network;
+mod own;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -27,7 +29,9 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     let root = network::trust_root(&evidence, &mut defects);
     let mut logs = Vec::new();
     for (origin, log) in std::mem::take(&mut evidence.logs) {
-        logs.push(LogState::check(origin, log, &mut defects));
+        let member = root.as_ref().and_then(|root| root.network().member_of_origin(&origin));
+        let key = member.map(|member| &member.log_key);
+        logs.push(LogState::check(origin, log, key, &mut defects));
     }
     let parsed = bodies::parse(&logs, &evidence, &mut defects);
     let Some(root) = root else {
@@ -64,6 +68,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
 
 /// Without a network file no key is known, so nothing signed can be proved.
 fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect>) -> Proven {
+    logs.iter().for_each(|log| log.leave_undated(&mut defects));
     if let Some(log) = logs.first() {
         defects.push(Defect {
             log: Some(log.origin.clone()),
@@ -73,6 +78,7 @@ fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect
             cites: Vec::new(),
             detail: "there is no usable network file, so no key can be traced".to_owned(),
             at: None,
+            remedy: None,
         });
     }
     defects.sort();

@@ -7,13 +7,16 @@
 pub mod json;
 pub mod text;
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::role::Role;
 use hallmark_schemas::time::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::evidence::{Proven, ProvenLog, Source};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Class, Finding, Severity};
 use crate::judge::{FailedRule, Judged, PackUsed, SilentRule};
 use crate::table::TableSet;
 
@@ -147,6 +150,7 @@ pub struct DefectView {
     pub at: Option<Timestamp>,
     pub cites: Vec<String>,
     pub detail: String,
+    pub help: &'static str,
 }
 
 /// One row of the table `coverage`.
@@ -225,7 +229,9 @@ fn count(findings: &[Finding]) -> Counts {
 }
 
 fn exit_of(sources: &[Source], proven: &Proven, judged: &Judged, fail_on: Severity) -> Exit {
-    let found = judged.findings.iter().any(|finding| fail_on <= finding.severity);
+    let told = told(proven);
+    let mut counted = judged.findings.iter().filter(|finding| !restates(finding, &told));
+    let found = counted.any(|finding| fail_on <= finding.severity);
     let refused = sources.iter().any(|source| 0 < source.rows_refused);
     let when = |holds: bool, exit: Exit| if holds { exit } else { Exit::Done };
     proven
@@ -233,6 +239,20 @@ fn exit_of(sources: &[Source], proven: &Proven, judged: &Judged, fail_on: Severi
         .or(when(found, Exit::Found))
         .or(when(refused, Exit::Input))
         .or(when(!judged.failed.is_empty(), Exit::Fault))
+}
+
+/// Subject and kind of each defect that has an exit code of its own.
+fn told(proven: &Proven) -> BTreeSet<(&str, &'static str)> {
+    let own = proven.defects.iter().filter(|defect| defect.kind.exit() != Exit::Done);
+    own.map(|defect| (defect.subject.as_str(), defect.kind.as_str())).collect()
+}
+
+/// A rule over the table `defects` names again what is wrong with the input: that counts once, as
+/// the defect, so that what is only missing stays *incomplete*.
+fn restates(finding: &Finding, told: &BTreeSet<(&str, &'static str)>) -> bool {
+    let kind = finding.columns.get("kind").and_then(Value::as_str);
+    finding.class == Class::Defect
+        && kind.is_some_and(|kind| told.contains(&(finding.subject.as_str(), kind)))
 }
 
 const fn word(exit: Exit) -> &'static str {
@@ -277,6 +297,7 @@ fn defects(proven: &Proven) -> Vec<DefectView> {
         at: defect.at,
         cites: defect.cites.iter().map(ToString::to_string).collect(),
         detail: defect.detail.clone(),
+        help: defect.help(),
     };
     proven.defects.iter().map(view).collect()
 }

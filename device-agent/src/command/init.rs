@@ -30,7 +30,11 @@ pub(super) fn run(args: &InitArgs, out: &Output) -> Result<Exit, Failure> {
     make_folder(&args.dir, &layout)?;
     let key = key::create(&layout.key())?;
     let done = enrol::request(&layout.enrol(), device.clone(), details.device(&key), &key)
-        .map_err(|error| Failure::usage("the device cannot be described so").because(&error))
+        .map_err(|error| {
+            Failure::usage("the device cannot be described so")
+                .because(&error)
+                .help("change what the cause names; `hallmark-agent init --help` tells each option")
+        })
         .and_then(|()| write_new(&layout.config(), &config));
     if let Err(failure) = done {
         // Half a folder would stand in the way of the next try; the key was never used.
@@ -148,7 +152,9 @@ fn parse_e7(name: &str, text: &str, most: i64) -> Result<i64, Failure> {
 
 fn make_folder(dir: &Path, layout: &Layout) -> Result<(), Failure> {
     fs::create_dir_all(dir).map_err(|error| {
-        Failure::usage(format!("cannot make {}", dir.display())).because(&error)
+        Failure::usage(format!("cannot make {}", dir.display()))
+            .because(&error)
+            .help("give a folder whose parent you may write to")
     })?;
     for file in [layout.config(), layout.key(), layout.enrol()] {
         if file.exists() {

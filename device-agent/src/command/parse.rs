@@ -11,7 +11,9 @@ use crate::parse;
 
 pub(super) fn run(args: &ParseArgs) -> Result<Exit, Failure> {
     let unreadable = |error: &io::Error| {
-        Failure::input(format!("cannot read {}", args.file.display())).because(error)
+        Failure::input(format!("cannot read {}", args.file.display()))
+            .because(error)
+            .help("give a readable file, or - for stdin")
     };
     let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
         Box::new(io::stdin().lock())

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::config::source::{ReplayConfig, SourceConfig};
 use crate::failure::Failure;
 use crate::layout::Layout;
-use crate::publish::{Ended, Tally};
+use crate::publish::{Ended, Patience, Tally};
 use crate::source::replay;
 use crate::tally::Board;
 
@@ -28,7 +28,8 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
     let config = Config::load(&layout)?;
     let source = pick(&config, args.source.as_deref())?;
     let input = open(args)?;
-    let Agent { config, courier, lock } = Agent::open(&layout, config, Some(args.wait))?;
+    let Agent { config, courier, lock } =
+        Agent::open(&layout, config, Patience::Always(args.wait))?;
     let runtime = runtime()?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let speed = args.speed;
@@ -85,7 +86,9 @@ fn open(args: &ReplayArgs) -> Result<Box<dyn Read + Send>, Failure> {
         return Ok(Box::new(io::stdin()));
     }
     let file = File::open(&args.file).map_err(|error| {
-        Failure::input(format!("cannot read {}", args.file.display())).because(&error)
+        Failure::input(format!("cannot read {}", args.file.display()))
+            .because(&error)
+            .help("give a readable CSV file, or - for stdin")
     })?;
     Ok(Box::new(file))
 }

@@ -5,13 +5,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hallmark_schemas::ack::ACK_BYTES_MAX;
+use hallmark_schemas::network::NETWORK_FILE_BYTES_MAX;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{TlsConfiguration, Transport};
+use rumqttc::{Outgoing, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
@@ -19,6 +21,9 @@ use tracing::{debug, info, warn};
 
 /// Messages that are asked for but not acknowledged by the broker yet.
 const INFLIGHT_MAX: u16 = 100;
+/// Largest message that is taken: an acknowledgement or a network file, and its topic.
+const PACKET_BYTES_MAX: usize = ACK_BYTES_MAX + 4096;
+const _: () = assert!(NETWORK_FILE_BYTES_MAX <= ACK_BYTES_MAX);
 /// Shortest wait before the next attempt to connect.
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(250);
 /// How long the broker keeps our subscription and its queue: a week away loses no answer.
@@ -52,6 +57,29 @@ pub(crate) enum LinkEvent {
     Down(String),
     /// A message for us.
     Message { topic: String, payload: Vec<u8> },
+}
+
+/// The connection as the loop sees it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    events: mpsc::Receiver<LinkEvent>,
+    /// Set once, before the goodbye: the end of the connection is then no accident.
+    leaving: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// What happens next; `None` after [`Link::leave`].
+    pub(crate) async fn recv(&mut self) -> Option<LinkEvent> {
+        self.events.recv().await
+    }
+
+    /// Tells the broker that this is no accident; returns once it is written.
+    pub(crate) async fn leave(&mut self, client: &AsyncClient) {
+        self.leaving.store(true, Ordering::Release);
+        if client.try_disconnect().is_ok() {
+            while self.events.recv().await.is_some() {}
+        }
+    }
 }
 
 /// Why a broker cannot even be tried.
@@ -122,7 +150,7 @@ impl LinkOptions {
         let mut options = MqttOptions::new(&self.client_id, host, port);
         let mut properties = ConnectProperties::new();
         properties.session_expiry_interval = Some(SESSION_EXPIRY_S);
-        properties.max_packet_size = u32::try_from(ACK_BYTES_MAX + 4096).ok();
+        properties.max_packet_size = u32::try_from(PACKET_BYTES_MAX).ok();
         options.set_connect_properties(properties);
         options.set_clean_start(false);
         options.set_keep_alive(self.keep_alive);
@@ -169,28 +197,37 @@ fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, LinkErro
     if found.is_empty() { Err(fault("it holds no certificate".to_owned())) } else { Ok(found) }
 }
 
-/// Keeps a connection up until the receiver is gone. Fails only on what a retry cannot mend.
+/// Keeps a connection up until the link is gone or left. Fails only on what a retry cannot mend.
 pub(crate) fn connect(
     link: &LinkOptions,
     topics: Vec<String>,
     queue_max: usize,
-) -> Result<mpsc::Receiver<LinkEvent>, LinkError> {
+) -> Result<Link, LinkError> {
     let options = link.mqtt()?;
     let (events, receiver) = mpsc::channel(256);
+    let leaving = Arc::new(AtomicBool::new(false));
+    let receiver = Link { events: receiver, leaving: Arc::clone(&leaving) };
     let retry_wait_max = link.retry_wait_max;
     tokio::spawn(async move {
         let mut wait = RETRY_WAIT_MIN;
         loop {
             let (client, mut session) = AsyncClient::new(options.clone(), queue_max);
-            let (was_up, fault) = drive(&mut session, client, &topics, &events).await;
-            let Some(fault) = fault else { return };
-            wait = if was_up { RETRY_WAIT_MIN } else { (wait * 2).min(retry_wait_max) };
-            let reason = fault.to_string();
-            if was_up {
-                warn!(reason, "lost the broker");
-            } else {
-                debug!(reason, wait_ms = wait.as_millis(), "the broker is not reachable");
-            }
+            let reason = match drive(&mut session, client, &topics, &events).await {
+                // Dropping the sender tells whoever said goodbye that it is out.
+                End::Unheard => return,
+                _ if leaving.load(Ordering::Acquire) => return,
+                End::Lost(fault) => {
+                    wait = RETRY_WAIT_MIN;
+                    warn!(reason = %fault, "lost the broker");
+                    fault.to_string()
+                }
+                End::Unreached(fault) => {
+                    wait = (wait * 2).min(retry_wait_max);
+                    let wait_ms = wait.as_millis();
+                    debug!(reason = %fault, wait_ms, "the broker is not reachable");
+                    fault.to_string()
+                }
+            };
             if events.send(LinkEvent::Down(reason)).await.is_err() {
                 return;
             }
@@ -200,29 +237,44 @@ pub(crate) fn connect(
     Ok(receiver)
 }
 
-/// Runs one connection to its end: whether it ever stood, and why it ended. `None` as the reason
-/// if nobody listens any more.
+/// How one connection ended.
+#[derive(Debug)]
+enum End {
+    /// Nobody listens any more.
+    Unheard,
+    /// It stood and broke.
+    Lost(ConnectionError),
+    /// It never stood.
+    Unreached(ConnectionError),
+}
+
+/// Runs one connection to its end.
 async fn drive(
     session: &mut EventLoop,
     client: AsyncClient,
     topics: &[String],
     events: &mpsc::Sender<LinkEvent>,
-) -> (bool, Option<ConnectionError>) {
+) -> End {
     let mut was_up = false;
     loop {
         let event = tokio::select! {
             event = session.poll() => event,
-            () = events.closed() => return (was_up, None),
+            () = events.closed() => return End::Unheard,
         };
         let told = match event {
-            Err(fault) => return (was_up, Some(fault)),
+            Err(fault) if was_up => return End::Lost(fault),
+            Err(fault) => return End::Unreached(fault),
+            // It is written before it is told, and nothing may follow it.
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => {
+                return End::Lost(ConnectionError::RequestsDone);
+            }
             Ok(Event::Incoming(Packet::ConnAck(answer))) => {
                 info!(session_present = answer.session_present, "connected to the broker");
                 was_up = true;
                 let filters = topics.iter().map(|topic| Filter::new(topic, QoS::AtLeastOnce));
                 // The queue is new and longer than this, so it has room.
                 if client.try_subscribe_many(filters).is_err() {
-                    return (was_up, Some(ConnectionError::RequestsDone));
+                    return End::Lost(ConnectionError::RequestsDone);
                 }
                 LinkEvent::Up(client.clone())
             }
@@ -233,7 +285,7 @@ async fn drive(
             Ok(_) => continue,
         };
         if events.send(told).await.is_err() {
-            return (was_up, None);
+            return End::Unheard;
         }
     }
 }

@@ -47,17 +47,24 @@ impl Node {
     }
 
     fn enrolled(&self) -> Vec<u8> {
+        let witness = Witness { name: "w".to_owned(), key: self.witness.vkey().clone(), url: None };
+        let policy = Policy::threshold(1, vec![witness]).unwrap();
+        let file = self.network(1, policy, 3);
+        Enrolled::new(&file, device(), ORIGIN, "mqtt://127.0.0.1:1").unwrap().encode()
+    }
+
+    /// The network file of this version, whose one registrar has key `registrar`.
+    fn network(&self, version: u64, policy: Policy, registrar: u8) -> NetworkFile {
         let org: OrgId = ORG.parse().unwrap();
         let vkey = |name: &str, n| NoteSigner::witness(name, key(n)).unwrap().vkey().clone();
-        let witness = Witness { name: "w".to_owned(), key: self.witness.vkey().clone(), url: None };
         let network = Network {
             v: 1,
             name: "test".to_owned(),
-            version: 1,
+            version,
             expires_at: Timestamp::MAX,
             registrars: vec![Registrar {
                 org: org.clone(),
-                key: public(3),
+                key: public(registrar),
                 next_key_commitment: public(4).id(),
             }],
             threshold: 1,
@@ -72,11 +79,10 @@ impl Node {
                 urls: vec!["http://127.0.0.1:1".to_owned()],
                 multiaddrs: Vec::new(),
             }],
-            policy: Policy::threshold(1, vec![witness]).unwrap(),
+            policy,
             packs: Vec::new(),
         };
-        let file = NetworkFile::sign(network, &[&*key(3)]).unwrap();
-        Enrolled::new(&file, device(), ORIGIN, "mqtt://127.0.0.1:1").unwrap().encode()
+        NetworkFile::sign(network, &[&*key(registrar)]).unwrap()
     }
 
     fn receipt(&self, id: ContentId, audience: u8, witnessed: bool) -> Vec<u8> {
@@ -120,7 +126,8 @@ fn courier(dir: &Path, release: Release, bytes_max: u64, samples_max: usize) -> 
         ack_wait_max: Duration::from_secs(10),
         window_max: 16,
         link,
-        unreachable_max: Some(Duration::from_millis(200)),
+        patience: Patience::Always(Duration::from_millis(200)),
+        enrolled: dir.join("enrolled.cbor"),
     };
     let trust = Trust::parse(&Node::new().enrolled()).unwrap();
     Courier::new(options, opened.spool, batcher, trust)
@@ -199,6 +206,35 @@ async fn only_a_receipt_that_proves_lets_an_entry_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_newer_network_file_is_kept_and_its_policy_counts_if_it_succeeds_the_known_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::new();
+    let mut courier = courier(dir.path(), Release::Recorded, 1 << 24, 1);
+    courier.take(taken(1), &mut nothing()).unwrap();
+    let id = pending(&courier)[0];
+    let unwitnessed = ack(id, Status::Recorded, Some(node.receipt(id, 1, false)));
+    let path = dir.path().join("enrolled.cbor");
+    let strange = node.network(2, Policy::none(), 8);
+    let mut damaged = node.network(2, Policy::none(), 3).bytes().to_vec();
+    damaged[200] ^= 1;
+    let repeated = node.network(1, Policy::none(), 3);
+    for refused in [strange.bytes(), &damaged, repeated.bytes(), b"", b"nonsense"] {
+        courier.on_config(refused);
+        courier.on_ack(unwitnessed.clone()).unwrap();
+        assert_eq!((pending(&courier), courier.trust.network_version()), (vec![id], 1));
+        assert!(!path.exists());
+    }
+    courier.on_config(node.network(5, Policy::none(), 3).bytes());
+    let kept = Trust::read(&path).unwrap();
+    assert_eq!((kept.network_version(), courier.trust.network_version()), (5, 5));
+    assert_eq!(kept.enrolled().broker, courier.trust.enrolled().broker);
+    courier.on_config(node.network(4, Policy::none(), 3).bytes());
+    assert_eq!(courier.trust.network_version(), 5, "an older one is left alone");
+    courier.on_ack(unwitnessed).unwrap();
+    assert_eq!(pending(&courier), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_nodes_word_is_enough_where_that_was_chosen() {
     let dir = tempfile::tempdir().unwrap();
     let mut courier = courier(dir.path(), Release::Stored, 1 << 24, 1);
@@ -260,10 +296,28 @@ async fn a_broker_that_is_away_costs_nothing_but_time() {
     drop(sender);
     let away = courier(dir.path(), Release::Recorded, 1 << 24, 2);
     let ended = away.run(inbox, std::future::pending(), |_| {}).await;
-    let fault = ended.unwrap_err();
-    assert!(matches!(fault, CourierError::Unreachable { pending: 2, .. }), "{fault}");
+    let CourierError::Unreachable { tally, .. } = ended.unwrap_err() else {
+        panic!("another error");
+    };
+    assert_eq!((tally.taken, tally.pending), (2, 2));
     let again = courier(dir.path(), Release::Recorded, 1 << 24, 2);
     assert_eq!(pending(&again).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_open_input_it_waits_for_ever_and_after_its_end_only_so_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut courier = courier(dir.path(), Release::Recorded, 1 << 24, 2);
+    let max = Duration::from_millis(200);
+    courier.options.patience = Patience::AfterInput(max);
+    assert_eq!(courier.silence_max(), None);
+    let (sender, inbox) = mpsc::channel(8);
+    sender.send(taken(1)).await.unwrap();
+    drop(sender);
+    let began = Instant::now();
+    let ended = courier.run(inbox, std::future::pending(), |_| {}).await;
+    assert!(matches!(ended, Err(CourierError::Unreachable { tally, .. }) if tally.pending == 1));
+    assert!(max <= began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,9 +56,11 @@ pub fn run(
 ) -> Result<Replayed, Failure> {
     let mut bytes = Vec::new();
     let mut input = input.take(FILE_BYTES_MAX + 1);
-    input
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::input("cannot read the readings").because(&error))?;
+    input.read_to_end(&mut bytes).map_err(|error| {
+        Failure::input("cannot read the readings")
+            .because(&error)
+            .help("give a readable CSV file; nothing of it was taken")
+    })?;
     if FILE_BYTES_MAX < bytes.len() as u64 {
         return Err(Failure::input(format!("the file has more than {FILE_BYTES_MAX} bytes"))
             .help("cut it into several files"));
@@ -103,7 +105,11 @@ fn series(config: &ReplayConfig) -> Series {
 pub fn read(config: &ReplayConfig, input: impl Read) -> Result<Vec<Sample>, Failure> {
     let mut reader =
         ReaderBuilder::new().delimiter(config.delimiter).flexible(true).from_reader(input);
-    let unreadable = |error: &csv::Error| Failure::input("cannot read the readings").because(error);
+    let unreadable = |error: &csv::Error| {
+        Failure::input("cannot read the readings")
+            .because(error)
+            .help("the file must be CSV with the delimiter that [[source]] in config.toml names")
+    };
     let header = reader.byte_headers().map_err(|error| unreadable(&error))?.clone();
     let columns = Columns::find(config, &header)?;
     let (mut samples, mut faults, mut faulty) = (Vec::new(), Vec::new(), 0_usize);

@@ -27,15 +27,15 @@ use recent::Recent;
 /// Reads scans from standard input until it ends, and answers each.
 ///
 /// Returns early, without error, when nobody takes any more.
-pub fn run(
+pub(crate) fn run(
     config: StdinConfig,
     device: DeviceId,
     layout: &Layout,
     out: Output,
     taken: mpsc::Sender<Taken>,
-) -> Result<(), Failure> {
+) -> Result<Driven, Failure> {
     let stdin = Stdin::open(&config, &device, layout)?;
-    stdin.drive(std::io::stdin().lock(), &taken, &out).map(|_| ())
+    stdin.drive(std::io::stdin().lock(), &taken, &out)
 }
 
 /// The bench, and the scans that it remembers.
@@ -46,17 +46,29 @@ struct Stdin {
 
 /// What became of the scans.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Driven {
-    kept: u64,
-    before: u64,
-    refused: u64,
+pub(crate) struct Driven {
+    /// Scans that are in the spool now.
+    pub(crate) kept: u64,
+    /// Repeated scans.
+    pub(crate) before: u64,
+    /// Scans of which nothing was kept; the operator read why.
+    pub(crate) refused: u64,
+}
+
+impl std::fmt::Display for Driven {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Driven { kept, before, refused } = self;
+        write!(to, "{kept} scans kept here, {before} kept before, {refused} refused")
+    }
 }
 
 impl Stdin {
     fn open(config: &StdinConfig, device: &DeviceId, layout: &Layout) -> Result<Stdin, Failure> {
         let scans = layout.scans();
         let recent = Recent::open(&scans, config.duplicate_window, now()).map_err(|error| {
-            Failure::fault(format!("cannot read {}", scans.display())).because(&error)
+            Failure::fault(format!("cannot read {}", scans.display()))
+                .because(&error)
+                .help("free or repair the disk; without this file repeated scans would count twice")
         })?;
         Ok(Stdin { bench: Bench::new(config, device)?, recent })
     }
@@ -69,8 +81,11 @@ impl Stdin {
     ) -> Result<Driven, Failure> {
         let mut driven = Driven::default();
         loop {
-            let line = next_line(&mut input)
-                .map_err(|error| Failure::input("cannot read standard input").because(&error))?;
+            let line = next_line(&mut input).map_err(|error| {
+                Failure::input("cannot read standard input").because(&error).help(
+                    "connect the reader again and start the agent: what was kept is in the spool",
+                )
+            })?;
             let Some(line) = line else { return Ok(driven) };
             if line.trim().is_empty() {
                 continue;

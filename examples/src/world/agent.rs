@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::node::Node;
-use super::program::{Programs, Running};
+use super::program::{Ended, Programs, Running};
 
 /// An agent in a folder of its own.
 #[derive(Debug)]
@@ -27,12 +27,12 @@ impl Agent {
         sources: &str,
     ) -> anyhow::Result<Agent> {
         let folder = dir.to_string_lossy();
-        let mut init = vec!["init", &folder, "--org", node.member().org];
+        let mut init = vec!["init", &folder, "--org", node.org()];
         init.extend(args);
         programs.run("hallmark-agent", &init, b"").await?.with_code(0)?;
         let path = dir.join("config.toml");
         let text = std::fs::read_to_string(&path)?;
-        let options = text.split("\n[[source]]").next().unwrap_or_default();
+        let options = text.split("[[source]]").next().unwrap_or_default();
         std::fs::write(&path, format!("{options}\n{sources}"))?;
         let request = dir.join("enrol.cbor");
         node.run("enrol", &[&request]).await?.with_code(0)?;
@@ -65,11 +65,17 @@ impl Agent {
         self.process.take().context("it does not run")
     }
 
+    /// Runs `hallmark-agent COMMAND DIR ARGS...` to its end, whatever its exit code.
+    pub async fn run(&self, command: &str, args: &[&str], stdin: &[u8]) -> anyhow::Result<Ended> {
+        let folder = self.dir.to_string_lossy();
+        let mut all = vec![command, &folder];
+        all.extend(args);
+        self.programs.run("hallmark-agent", &all, stdin).await
+    }
+
     /// `hallmark-agent status`, as JSON.
     pub async fn status(&self) -> anyhow::Result<Value> {
-        let folder = self.dir.to_string_lossy();
-        let args = ["status", &folder, "--format", "json"];
-        let ended = self.programs.run("hallmark-agent", &args, b"").await?.with_code(0)?;
+        let ended = self.run("status", &["--format", "json"], b"").await?.with_code(0)?;
         let line = ended.stdout.lines().next().unwrap_or_default();
         serde_json::from_str(line).with_context(|| format!("status said {line}"))
     }

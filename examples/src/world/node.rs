@@ -11,41 +11,43 @@ use super::program::{Ended, Programs, Running};
 use super::{http, until};
 
 /// Longest wait for a start.
-const START_WAIT_MAX: Duration = Duration::from_secs(30);
+const START_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// An organisation with a node.
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
+pub struct Member<'a> {
     /// Its URN.
-    pub org: &'static str,
+    pub org: &'a str,
     /// Its legal name.
-    pub name: &'static str,
-    /// Its role.
-    pub role: &'static str,
+    pub name: &'a str,
+    /// Its roles; a founder is registrar too.
+    pub roles: &'a [&'a str],
 }
 
 /// Options of `config.toml` that a short life needs: (the line's begin, what replaces the line).
 const QUICK: [(&str, &str); 3] = [
-    ("# batch_wait_max", "batch_wait_max = \"200ms\""),
+    ("# batch_wait_max", "batch_wait_max = \"100ms\""),
     ("# poll_every", "poll_every = \"200ms\""),
-    ("# wait = ", "wait = \"500ms\""),
+    ("# wait = ", "wait = \"300ms\""),
 ];
 
 /// A node in a folder of its own.
 #[derive(Debug)]
 pub struct Node {
     programs: Programs,
-    member: Member,
+    org: String,
+    name: String,
     dir: PathBuf,
     process: Option<Running>,
     url: String,
+    mqtt: Option<String>,
 }
 
 impl Node {
     /// Makes the folder of a node that founds `network`.
     pub async fn found(
         programs: &Programs,
-        member: Member,
+        member: Member<'_>,
         dir: &Path,
         network: &str,
     ) -> anyhow::Result<Node> {
@@ -55,7 +57,7 @@ impl Node {
     /// Makes the folder of a node that asks to join the network of `file`.
     pub async fn join(
         programs: &Programs,
-        member: Member,
+        member: Member<'_>,
         dir: &Path,
         file: &Path,
     ) -> anyhow::Result<Node> {
@@ -64,13 +66,13 @@ impl Node {
 
     async fn init(
         programs: &Programs,
-        member: Member,
+        member: Member<'_>,
         dir: &Path,
         network: &[&str],
     ) -> anyhow::Result<Node> {
         let folder = dir.to_string_lossy();
         let mut args = vec!["init", &folder, "--org", member.org, "--name", member.name];
-        args.extend(["--role", member.role]);
+        args.extend(member.roles.iter().flat_map(|role| ["--role", role]));
         args.extend(network);
         programs.run("hallmark-node", &args, b"").await?.with_code(0)?;
         let path = dir.join("config.toml");
@@ -78,10 +80,12 @@ impl Node {
         std::fs::write(&path, quick(&text))?;
         Ok(Node {
             programs: programs.clone(),
-            member,
+            org: member.org.to_owned(),
+            name: member.name.to_owned(),
             dir: dir.to_owned(),
             process: None,
             url: String::new(),
+            mqtt: None,
         })
     }
 
@@ -91,13 +95,32 @@ impl Node {
     }
 
     /// Whose node it is.
-    pub fn member(&self) -> Member {
-        self.member
+    pub fn org(&self) -> &str {
+        &self.org
+    }
+
+    /// The legal name of that organisation.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The broker by which devices reach it.
+    pub fn mqtt(&self) -> Option<&str> {
+        self.mqtt.as_deref()
+    }
+
+    /// All that it has said since its first start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.with_extension("log")
     }
 
     /// Its process, while it runs.
@@ -110,8 +133,7 @@ impl Node {
         let folder = self.dir.to_string_lossy().into_owned();
         let mut all = vec!["run", folder.as_str()];
         all.extend(args);
-        let log = self.dir.with_extension("log");
-        let running = self.programs.start("hallmark-node", &all, &log)?;
+        let running = self.programs.start("hallmark-node", &all, &self.log_path())?;
         let pid = running.pid();
         let process = self.process.insert(running);
         let path = self.dir.join("run").join("addresses.json");
@@ -122,12 +144,13 @@ impl Node {
             let addresses: Value = serde_json::from_slice(&text).unwrap_or_default();
             if addresses["pid"].as_u64() == pid.map(u64::from) {
                 self.url = addresses["http"].as_str().unwrap_or_default().to_owned();
+                self.mqtt = addresses["mqtt"].as_str().map(ToOwned::to_owned);
                 return Ok(());
             }
             anyhow::ensure!(
                 began.elapsed() < START_WAIT_MAX,
                 "{} did not start\n{}",
-                self.member.name,
+                self.name,
                 process.log_tail()
             );
             tokio::time::sleep(super::POLL_EVERY).await;
@@ -137,7 +160,7 @@ impl Node {
     /// Waits until `/readyz` says so.
     pub async fn ready(&self, wait_max: Duration) -> anyhow::Result<()> {
         let url = format!("{}/readyz", self.url);
-        let what = format!("{} to be ready", self.member.name);
+        let what = format!("{} to be ready", self.name);
         let waited = until(&what, wait_max, || async {
             Ok(http::get(&url).await.ok().filter(|answer| answer.status == 200))
         });
@@ -159,7 +182,9 @@ impl Node {
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = http::get(&format!("{}{path}", self.url)).await?;
         anyhow::ensure!(answer.status == 200, "{path}: status {}", answer.status);
-        answer.json()
+        let json = answer.json();
+        anyhow::ensure!(!json.is_null(), "{path} is no JSON");
+        Ok(json)
     }
 
     /// Kills it as a power cut would.

@@ -30,8 +30,10 @@ pub struct Ended {
     pub line: String,
     /// Exit code; -1 after a signal.
     pub code: i32,
-    /// Its data.
+    /// Its data, as text.
     pub stdout: String,
+    /// Its data, byte for byte.
+    pub bytes: Vec<u8>,
     /// Its talk.
     pub stderr: String,
 }
@@ -68,7 +70,7 @@ impl Programs {
 
     fn command<A: AsRef<OsStr>>(&self, name: &str, args: &[A]) -> Command {
         let mut command = Command::new(self.path(name));
-        command.args(args).env("NO_COLOR", "1").kill_on_drop(true);
+        command.args(args).env("NO_COLOR", "1").env_remove("COLUMNS").kill_on_drop(true);
         for (key, _) in std::env::vars_os() {
             // Options of whoever runs this must not change what happens here.
             if key.to_string_lossy().starts_with("HALLMARK_") {
@@ -109,6 +111,7 @@ impl Programs {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            bytes: output.stdout,
         })
     }
 

@@ -1,4 +1,4 @@
-//! How many requests one address may send.
+//! How many requests one address may send, and how large their heads may be.
 //!
 //! Invariants: the owner's socket is not limited; the table of addresses is bounded; whoever is
 //! turned away is told when to come back.
@@ -18,6 +18,12 @@ use crate::serve::Origin;
 
 /// Most addresses that are remembered; each takes about 40 bytes.
 const ADDRESSES_MAX: usize = 16 * 1024;
+/// Most header fields of one request.
+pub const HEADER_FIELDS_MAX: usize = 64;
+/// Most bytes of their names and values together: a token and a browser's cookies fit many times.
+pub const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Most bytes of path and query.
+pub const URI_BYTES_MAX: usize = 8 << 10;
 /// A burst is so many seconds' worth.
 const BURST_S: f64 = 10.0;
 
@@ -61,6 +67,21 @@ pub(crate) async fn by_caller(State(app): State<App>, request: Request, next: Ne
         if let Err(after_s) = app.limiter.take(*address, per_second, Instant::now()) {
             return ApiError::TooMany { after_s }.into_response();
         }
+    }
+    next.run(request).await
+}
+
+/// The layer that bounds the head of a request. The accept loop reads no more than it can hold.
+pub(crate) async fn head(request: Request, next: Next) -> Response {
+    let fields = request.headers();
+    let bytes = fields.iter().map(|(name, value)| name.as_str().len() + value.len());
+    if HEADER_FIELDS_MAX < fields.len() || HEADER_BYTES_MAX < bytes.sum() {
+        let (fields_max, bytes_max) = (HEADER_FIELDS_MAX, HEADER_BYTES_MAX);
+        return ApiError::HeaderTooLarge { fields_max, bytes_max }.into_response();
+    }
+    let uri = request.uri();
+    if URI_BYTES_MAX < uri.path_and_query().map_or(0, |both| both.as_str().len()) {
+        return ApiError::UriTooLong { max: URI_BYTES_MAX }.into_response();
     }
     next.run(request).await
 }

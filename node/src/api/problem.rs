@@ -14,6 +14,11 @@ use hallmark_schemas::attestation::{ContentId, Refusal};
 use crate::admission::AdmitError;
 use crate::store::StoreError;
 
+/// Most bytes that are quoted of what an extractor says.
+const REJECTION_BYTES_MAX: usize = 8192;
+/// When to ask a read-only log again: a person repairs it.
+const READ_ONLY_AFTER_S: u64 = 60;
+
 /// Why a request gets no result.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant says what its fields tell")]
@@ -36,8 +41,14 @@ pub enum ApiError {
     TooSlow,
     /// Another statement has this natural identity.
     Contradicted { detail: String, earlier: Option<ContentId> },
+    /// An extractor could not read a part of the request: its status and its words.
+    Rejected { status: StatusCode, detail: String },
     /// The body is too large.
     TooLarge { max: usize },
+    /// The header fields are too many or too large.
+    HeaderTooLarge { fields_max: usize, bytes_max: usize },
+    /// Path and query are too long.
+    UriTooLong { max: usize },
     /// The route takes another media type.
     WrongType { wanted: &'static str },
     /// Well-formed, but it proves nothing.
@@ -46,6 +57,8 @@ pub enum ApiError {
     TooMany { after_s: u64 },
     /// Not now.
     Busy { after_s: u64, detail: String },
+    /// The log takes nothing until its operator has repaired it.
+    ReadOnly { cause: String, help: &'static str },
     /// Our own fault.
     Fault { cause: String },
 }
@@ -73,13 +86,23 @@ impl ApiError {
             }
             ApiError::TooSlow => (S::REQUEST_TIMEOUT, "too_slow", "request took too long"),
             ApiError::Contradicted { .. } => (S::CONFLICT, "contradicted", "contradicts itself"),
+            ApiError::Rejected { status, .. } => match *status {
+                S::PAYLOAD_TOO_LARGE => (S::PAYLOAD_TOO_LARGE, "too_large", "body too large"),
+                S::UNSUPPORTED_MEDIA_TYPE => (*status, "wrong_type", "media type not taken"),
+                status => (status, "malformed", "cannot be read"),
+            },
             ApiError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large", "body too large"),
+            ApiError::HeaderTooLarge { .. } => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "header_too_large", "header too large")
+            }
+            ApiError::UriTooLong { .. } => (S::URI_TOO_LONG, "uri_too_long", "address too long"),
             ApiError::WrongType { .. } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "wrong_type", "media type not taken")
             }
             ApiError::Unproved { .. } => (S::UNPROCESSABLE_ENTITY, "unproved", "proof is wrong"),
             ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
+            ApiError::ReadOnly { .. } => (S::SERVICE_UNAVAILABLE, "read_only", "takes nothing"),
             ApiError::Fault { .. } => (S::INTERNAL_SERVER_ERROR, "fault", "fault of this node"),
         }
     }
@@ -93,14 +116,22 @@ impl ApiError {
             | ApiError::Forbidden { detail }
             | ApiError::Contradicted { detail, .. }
             | ApiError::Unproved { detail }
+            | ApiError::Rejected { detail, .. }
             | ApiError::Busy { detail, .. } => detail.clone(),
             ApiError::NotFound => "nothing here that you may know of".to_owned(),
             ApiError::MethodNotAllowed { method } => format!("this path does not take {method}"),
             ApiError::NotAcceptable { offered } => format!("this route offers {offered}"),
             ApiError::TooSlow => "send it again, faster or in smaller parts".to_owned(),
             ApiError::TooLarge { max } => format!("at most {max} bytes"),
+            ApiError::HeaderTooLarge { fields_max, bytes_max } => {
+                format!("at most {fields_max} header fields of {bytes_max} bytes together")
+            }
+            ApiError::UriTooLong { max } => format!("path and query take at most {max} bytes"),
             ApiError::WrongType { wanted } => format!("this route takes {wanted}"),
             ApiError::TooMany { after_s } => format!("try again in {after_s} s"),
+            ApiError::ReadOnly { cause, help } => {
+                format!("this log is read-only: {cause}; what to do: {help}")
+            }
             ApiError::Fault { .. } => "the operator's log has the cause".to_owned(),
         }
     }
@@ -108,6 +139,7 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             ApiError::TooMany { after_s } | ApiError::Busy { after_s, .. } => Some(*after_s),
+            ApiError::ReadOnly { .. } => Some(READ_ONLY_AFTER_S),
             _ => None,
         }
     }
@@ -132,7 +164,7 @@ impl From<AdmitError> for ApiError {
             AdmitError::Busy { retry_after, what } => {
                 ApiError::Busy { after_s: retry_after.as_secs().max(1), detail: what.to_owned() }
             }
-            AdmitError::ReadOnly { cause } => ApiError::Busy { after_s: 60, detail: cause },
+            AdmitError::ReadOnly { cause, help } => ApiError::ReadOnly { cause, help },
             AdmitError::Unknown { .. } => ApiError::NotFound,
             AdmitError::Stopped { cause } => {
                 tracing::error!(%cause, "the writer stopped");
@@ -233,14 +265,32 @@ fn finish(response: &mut Response, error: &ApiError) {
     }
 }
 
-/// Turns an error into concise problem details for clients that speak COSE.
+/// Tells every error as problem details, in the encoding that the client speaks.
 pub(crate) async fn speak(request: Request, next: Next) -> Response {
     let speaks_cose = speaks_cose(request.headers());
-    let response = next.run(request).await;
+    let response = translate(next.run(request).await).await;
     match response.extensions().get::<Arc<ApiError>>() {
         Some(error) if speaks_cose => concise(error),
         _ => response,
     }
+}
+
+/// An extractor of axum refuses with a line of text: the same, as every other error is told.
+async fn translate(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if !is_error || !kind.is_some_and(|kind| kind.starts_with("text/plain")) {
+        return response;
+    }
+    let words = axum::body::to_bytes(response.into_body(), REJECTION_BYTES_MAX).await;
+    let detail = String::from_utf8_lossy(&words.unwrap_or_default()).into_owned();
+    let error = if status.is_server_error() {
+        ApiError::Fault { cause: detail }
+    } else {
+        ApiError::Rejected { status, detail }
+    };
+    error.into_response()
 }
 
 fn speaks_cose(headers: &HeaderMap) -> bool {

@@ -37,7 +37,7 @@ impl World {
         crate::command::init::run(&args, Output { format: Format::Json }).unwrap();
         let mut config = Config::load(&folder).unwrap();
         config.log.batch_wait_max = Duration::from_millis(100);
-        let started = crate::command::run::open(&folder, config).unwrap();
+        let started = crate::command::run::open(&folder, config, None).unwrap();
         let (stop, stopped) = watch::channel(false);
         let app = started.service;
         tokio::spawn(crate::command::run::drain::run(Arc::clone(&app), stopped.clone()));
@@ -138,6 +138,18 @@ async fn the_log_is_served_as_tiles_with_validators() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_dated_before_the_first_judging() {
+    let world = World::new().await;
+    for (path, key) in [("/local/status", "judged_as_of"), ("/v1/findings", "as_of")] {
+        let (status, response) = world.get(Origin::Socket, path).await;
+        assert_eq!(status, StatusCode::OK);
+        let view: serde_json::Value = serde_json::from_slice(&bytes(response).await).unwrap();
+        assert_eq!(view.get(key), Some(&serde_json::Value::Null), "{view}");
+    }
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_requests_are_told_apart() {
     let world = World::new().await;
     let post = |path: &str, kind: &str| Request::post(path.to_owned()).header("content-type", kind);
@@ -153,6 +165,16 @@ async fn bad_requests_are_told_apart() {
         (Request::get("/entries/sha256:00"), "", 400),
         (Request::get("/nowhere"), "", 404),
         (Request::get("/v1/findings"), "", 401),
+        (Request::get("/v1/findings?after=x"), "", 400),
+        (Request::get("/v1/findings?after=-1"), "", 400),
+        (Request::get("/v1/findings?after=1&after=2"), "", 400),
+        (Request::get("/v1/findings/%ff"), "", 400),
+        (Request::get("/v1/attestations/%ff"), "", 400),
+        (Request::get("/entries/%ff"), "", 400),
+        (Request::get("/log/tile/%ff"), "", 400),
+        (Request::get("/peers/%ff/tile/0/000"), "", 400),
+        (Request::get("/.well-known/scitt-keys/%ff"), "", 400),
+        (Request::get("/local/receipt/%ff"), "", 400),
         (token("Bearer nonsense"), "", 401),
         (Request::get("/healthz"), "", 200),
         (Request::get("/network.hallmark"), "", 200),
@@ -170,6 +192,46 @@ async fn bad_requests_are_told_apart() {
     let far = post("/entries", "application/cose");
     let (_, response) = world.ask(FAR, far, b"nonsense".to_vec()).await;
     assert_eq!(header_of(&response, "content-type"), "application/concise-problem-details+cbor");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_over_its_limits_is_refused_on_every_route() {
+    let world = World::new().await;
+    let fitting = "x".repeat(limit::HEADER_BYTES_MAX - 32);
+    let large = "x".repeat(limit::HEADER_BYTES_MAX);
+    let many = (0..=limit::HEADER_FIELDS_MAX)
+        .fold(Request::get("/healthz"), |request, n| request.header(format!("x-{n}"), "1"));
+    let long = format!("/v1/findings?code={}", "x".repeat(limit::URI_BYTES_MAX));
+    for (request, expected) in [
+        (Request::get("/healthz").header("x-large", fitting), 200),
+        (Request::get("/healthz").header("x-large", large.clone()), 431),
+        (Request::get("/nowhere").header("x-large", large.clone()), 431),
+        (Request::post("/entries").header("authorization", large), 431),
+        (many, 431),
+        (Request::get(long), 414),
+    ] {
+        let (status, response) = world.ask(FAR, request, Vec::new()).await;
+        assert_eq!(status.as_u16(), expected);
+        if expected >= 400 {
+            assert_eq!(header_of(&response, "content-type"), "application/problem+json");
+        }
+    }
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_extractor_refuses_is_told_with_its_words() {
+    let world = World::new().await;
+    let (_, response) = world.get(FAR, "/v1/findings?after=x").await;
+    let problem: serde_json::Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    assert_eq!(problem["status"], 400);
+    assert_eq!(problem["type"], "urn:hallmark:problem:malformed");
+    assert!(problem["detail"].as_str().unwrap().contains("after"), "{problem}");
+    let cose = Request::get("/v1/findings?after=x").header("accept", "application/cose");
+    let (_, response) = world.ask(FAR, cose, Vec::new()).await;
+    let kind = header_of(&response, "content-type");
+    assert_eq!(kind, "application/concise-problem-details+cbor");
     world.end();
 }
 

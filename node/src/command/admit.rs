@@ -9,6 +9,7 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::network::Member;
 use hallmark_schemas::role::Role;
 
+use super::init::known_roles;
 use super::network::{Step, current, next_version, publish, registrar_key, take_turn};
 use super::wait_for;
 use crate::cli::{AdmitArgs, Output};
@@ -21,8 +22,11 @@ use crate::sign::claims;
 /// Logs the `organisation`, writes the next network file.
 pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
-    let bytes = std::fs::read(&args.join)
-        .map_err(|e| Failure::input(format!("cannot read {}", args.join.display())).because(&e))?;
+    let bytes = std::fs::read(&args.join).map_err(|e| {
+        Failure::input(format!("cannot read {}", args.join.display()))
+            .because(&e)
+            .help("give the join.cbor that the newcomer's `hallmark-node init` wrote")
+    })?;
     let join = Join::parse(&bytes).map_err(|e| {
         Failure::input(format!("{} is no request to join", args.join.display()))
             .because(&e)
@@ -44,7 +48,10 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
         return Err(Failure::input(format!(
             "the request is for the log {}, in this network {org} has {expected}<n>",
             node.origin
-        )));
+        ))
+        .help(
+            "the newcomer runs `hallmark-node init` again with the network file of this network",
+        ));
     }
     if let Some(known) = network.member(&org) {
         if known.log_keys() == node {
@@ -60,7 +67,11 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     let claims =
         claims(&config.org, Subject::Org(org.clone()), Audience::Public, Vec::new(), now());
     let admission = sign(Draft { claims, body: Body::Organisation(body) }, random(), &key)
-        .map_err(|e| Failure::input("the request cannot be signed").because(&e))?;
+        .map_err(|e| {
+            Failure::input("the request cannot be signed").because(&e).help(
+                "the newcomer runs `hallmark-node init` again; the cause names what to change",
+            )
+        })?;
     let id = admission.id();
     let next = next_version(network, &key)?;
     let step = Step { old: &file, new: &next };
@@ -77,7 +88,7 @@ fn roles(names: &[String]) -> Result<Vec<Role>, Failure> {
     let mut roles = Vec::new();
     for name in names.iter().flat_map(|list| list.split(',')) {
         let role = name.parse().map_err(|e: hallmark_schemas::role::RoleError| {
-            Failure::usage(format!("--role {name}")).because(&e)
+            Failure::usage(format!("--role {name}")).because(&e).help(known_roles())
         })?;
         roles.push(role);
     }

@@ -13,13 +13,9 @@ use crate::failure::Failure;
 
 /// Tiles against checkpoints, bodies against their ids, signatures against keys.
 pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
-    let config = Config::load(&args.dir)?;
-    let data = config.data_dir(&args.dir);
-    let mut inputs = vec![args.dir.clone()];
-    if config.data.is_some() {
-        inputs = vec![data.path().to_owned()];
-    }
-    let evidence = load(&inputs, &[]).map_err(|error| {
+    Config::load(&args.dir)?;
+    // DIR says where DATA is; the network file and the head lie in DIR itself.
+    let evidence = load(std::slice::from_ref(&args.dir), &[]).map_err(|error| {
         let failure = Failure::new(error.exit(), &error).help(error.help());
         match std::error::Error::source(&error) {
             Some(cause) => failure.because(cause),
@@ -32,10 +28,11 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
         let log = defect.log.as_deref().unwrap_or("-");
         let json = serde_json::json!({
             "defect": kind, "log": defect.log, "entry": defect.entry, "subject": defect.subject,
-            "detail": defect.detail,
+            "detail": defect.detail, "help": defect.help(),
             "cites": defect.cites.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
-        output.item(format!("{kind}: {log}: {}", defect.detail), &json);
+        let text = format!("{kind}: {log}: {}\n  help: {}", defect.detail, defect.help());
+        output.item(text, &json);
     }
     for log in &proven.logs {
         let json = serde_json::json!({

@@ -21,8 +21,11 @@ use crate::sign::claims;
 pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
     let dir = Dir::new(&args.dir);
-    let bytes = std::fs::read(&args.enrol)
-        .map_err(|e| Failure::input(format!("cannot read {}", args.enrol.display())).because(&e))?;
+    let bytes = std::fs::read(&args.enrol).map_err(|e| {
+        Failure::input(format!("cannot read {}", args.enrol.display()))
+            .because(&e)
+            .help("give the enrol.cbor that `hallmark-agent init` wrote")
+    })?;
     let enrol = Enrol::parse(&bytes).map_err(|e| {
         Failure::input(format!("{} is no request of a device", args.enrol.display()))
             .because(&e)
@@ -38,8 +41,11 @@ pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
     let sub = Subject::Device(device.clone());
     let claims = claims(&config.org, sub, Audience::Public, Vec::new(), now());
     let body = Body::Device(enrol.details);
-    let envelope = sign(Draft { claims, body }, random(), &key)
-        .map_err(|e| Failure::input("the device's details are wrong").because(&e))?;
+    let envelope = sign(Draft { claims, body }, random(), &key).map_err(|e| {
+        Failure::input("the device's details are wrong")
+            .because(&e)
+            .help("run `hallmark-agent init` again with what the cause names corrected")
+    })?;
     wait_for(log(&args.dir, std::slice::from_ref(&envelope), output))?;
     let network = read_network(&dir.network())?;
     let broker = broker_url(&args.dir, &config).ok_or_else(|| {
@@ -52,8 +58,11 @@ pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
             .help("the registrar admits this organisation first: hallmark-node admit")
     })?;
     let path = args.output.clone().unwrap_or_else(|| args.enrol.with_file_name("enrolled.cbor"));
-    write_durably(&path, &enrolled.encode())
-        .map_err(|e| Failure::usage(format!("cannot write {}", path.display())).because(&e))?;
+    write_durably(&path, &enrolled.encode()).map_err(|e| {
+        Failure::usage(format!("cannot write {}", path.display()))
+            .because(&e)
+            .help("the device is logged; name another file with -o and enrol it again")
+    })?;
     let json = serde_json::json!({
         "device": device.to_string(), "id": envelope.id().to_string(),
         "enrolled": path.display().to_string(),

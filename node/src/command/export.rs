@@ -18,7 +18,9 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     let is_stdout = args.output == Path::new("-");
     let fresh = args.output.with_extension("hallmark.new");
     let cannot = |e: std::io::Error| {
-        Failure::usage(format!("cannot write {}", args.output.display())).because(&e)
+        Failure::usage(format!("cannot write {}", args.output.display()))
+            .because(&e)
+            .help("name a file in a folder that you may write to with -o, or - for stdout")
     };
     let mut file =
         if is_stdout { None } else { Some(std::fs::File::create(&fresh).map_err(cannot)?) };
@@ -53,8 +55,11 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
 fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
     let mut selection = Selection::default();
     for goods in &args.goods {
-        let parsed = GoodsId::parse(goods)
-            .map_err(|e| Failure::usage(format!("--goods {goods}")).because(&e))?;
+        let parsed = GoodsId::parse(goods).map_err(|e| {
+            Failure::usage(format!("--goods {goods}"))
+                .because(&e)
+                .help("a Digital Link, such as https://id.gs1.org/01/09506000134352/21/7, or a URN")
+        })?;
         selection.goods.push(parsed.to_string());
     }
     for facility in &args.facility {
@@ -66,7 +71,11 @@ fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
         selection.facilities.push(parsed.to_string());
     }
     for id in &args.ids {
-        let parsed = id.parse().map_err(|e| Failure::usage(format!("--id {id}")).because(&e))?;
+        let parsed = id.parse().map_err(|e| {
+            Failure::usage(format!("--id {id}"))
+                .because(&e)
+                .help("an id is sha256: and 64 lower-case hex digits, as `submit` prints it")
+        })?;
         selection.ids.push(parsed);
     }
     selection.period = args.period.as_deref().map(period).transpose()?;

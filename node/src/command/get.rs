@@ -62,7 +62,11 @@ pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
 
 fn parse(text: &str) -> Result<ContentId, Failure> {
     let full = if text.starts_with("sha256:") { text.to_owned() } else { format!("sha256:{text}") };
-    full.parse().map_err(|e| Failure::usage("wrong id").because(&e))
+    full.parse().map_err(|e| {
+        Failure::usage("wrong id")
+            .because(&e)
+            .help("an id is sha256: and 64 lower-case hex digits, as `submit` prints it")
+    })
 }
 
 fn unknown(id: &ContentId) -> Failure {

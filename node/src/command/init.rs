@@ -99,11 +99,10 @@ fn plan(args: &InitArgs) -> Result<Plan, Failure> {
             .because(&e)
             .help("urn:hallmark:org:uscc:…, urn:hallmark:org:lei:… or urn:hallmark:org:gln:…")
     })?;
-    let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
     let mut roles = Vec::new();
     for role in args.roles.iter().flat_map(|list| list.split(',')) {
         let parsed: Role = role.parse().map_err(|e| {
-            Failure::usage(format!("--role {role}")).because(&e).help(format!("roles: {}", known()))
+            Failure::usage(format!("--role {role}")).because(&e).help(known_roles())
         })?;
         roles.push(parsed);
     }
@@ -132,10 +131,19 @@ fn plan(args: &InitArgs) -> Result<Plan, Failure> {
     Ok(Plan { org, roles, region, network, origin, file })
 }
 
+/// What `--role` may name, for a `help:` line.
+pub(crate) fn known_roles() -> String {
+    let names: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
+    format!("roles: {}", names.join(", "))
+}
+
 /// Reads and checks a network file.
 pub(crate) fn read_network(path: &Path) -> Result<NetworkFile, Failure> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Failure::input(format!("cannot read {}", path.display())).because(&e))?;
+    let bytes = std::fs::read(path).map_err(|e| {
+        Failure::input(format!("cannot read {}", path.display()))
+            .because(&e)
+            .help("give the network.hallmark that the registrar gave you")
+    })?;
     NetworkFile::parse(&bytes).map_err(|e| {
         Failure::input(format!("{} is no network file", path.display()))
             .because(&e)
@@ -146,7 +154,9 @@ pub(crate) fn read_network(path: &Path) -> Result<NetworkFile, Failure> {
 fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Failure> {
     let dir = Dir::new(&args.dir);
     let cannot = |e: std::io::Error| {
-        Failure::usage(format!("cannot make {}", args.dir.display())).because(&e)
+        Failure::usage(format!("cannot make {}", args.dir.display()))
+            .because(&e)
+            .help("give a folder whose parent you may write to")
     };
     std::fs::create_dir_all(dir.keys()).map_err(cannot)?;
     let restrict = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -170,9 +180,11 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
                 urls: Vec::new(),
                 multiaddrs: Vec::new(),
             };
-            let join = join
-                .sign(&keys.organisation)
-                .map_err(|e| Failure::usage("cannot make the request to join").because(&e))?;
+            let join = join.sign(&keys.organisation).map_err(|e| {
+                Failure::usage("cannot make the request to join").because(&e).help(
+                    "change what the cause names; `hallmark-node init --help` tells each option",
+                )
+            })?;
             write_durably(&dir.join(), &join).map_err(cannot)?;
             file.clone()
         }
@@ -224,7 +236,9 @@ pub(crate) fn capture_file(dir: &Dir) -> PathBuf {
 
 fn log_keys(plan: &Plan, keys: &Keys) -> Result<LogKeys, Failure> {
     let named = |e: hallmark_schemas::note::VerifierKeyError| {
-        Failure::usage(format!("`{}` cannot stand in a log's origin", plan.network)).because(&e)
+        Failure::usage(format!("`{}` cannot stand in a log's origin", plan.network))
+            .because(&e)
+            .help("name the network with letters, digits, dots and hyphens")
     };
     let vkey = |signer: NoteSigner| -> VerifierKey { signer.vkey().clone() };
     let mirror = format!("{}/{}/mirror", plan.network, plan.org.slug());
@@ -259,8 +273,11 @@ fn signed(
     keys: &Keys,
 ) -> Result<Envelope, Failure> {
     let claims = claims(&plan.org, sub, Audience::Public, Vec::new(), now);
-    sign(Draft { claims, body }, random(), &keys.organisation)
-        .map_err(|e| Failure::usage("cannot sign what was given").because(&e))
+    sign(Draft { claims, body }, random(), &keys.organisation).map_err(|e| {
+        Failure::usage("cannot sign what was given")
+            .because(&e)
+            .help("change what the cause names; `hallmark-node init --help` tells each option")
+    })
 }
 
 fn genesis(
@@ -314,8 +331,11 @@ fn found(
         policy: Policy::none(),
         packs: Vec::new(),
     };
-    NetworkFile::sign(network, &[&keys.organisation])
-        .map_err(|e| Failure::usage("cannot found this network").because(&e))
+    NetworkFile::sign(network, &[&keys.organisation]).map_err(|e| {
+        Failure::usage("cannot found this network")
+            .because(&e)
+            .help("change what the cause names; `hallmark-node init --help` tells each option")
+    })
 }
 
 /// The attestation that logs a version of the network file.
@@ -331,6 +351,9 @@ pub(crate) fn network_version(
     let version = Version { version: file.network().version, file: Blob(file.bytes().to_vec()) };
     let sub = Subject::Org(org.clone());
     let claims = claims(org, sub, Audience::Public, Vec::new(), now);
-    sign(Draft { claims, body: Body::Network(version) }, random(), key)
-        .map_err(|e| Failure::usage("cannot log the network file").because(&e))
+    sign(Draft { claims, body: Body::Network(version) }, random(), key).map_err(|e| {
+        Failure::usage("cannot log the network file").because(&e).help(
+            "fewer members or packs fit: a network file takes at most 1 MiB as an attestation",
+        )
+    })
 }

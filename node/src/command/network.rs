@@ -36,7 +36,8 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let _turn = take_turn(&args.dir)?;
     let file = current(&args.dir)?;
     if args.action.is_some() {
-        return Err(Failure::usage("`show` and --quorum exclude one another"));
+        return Err(Failure::usage("`show` and --quorum exclude one another")
+            .help("show it without --quorum, or leave `show` out to make a new version"));
     }
     let key = registrar_key(&args.dir, &config, &file, args.passphrase_file.as_deref())?;
     let mut network = file.network().clone();
@@ -74,8 +75,11 @@ fn show(file: &NetworkFile, output: Output) {
 /// turn ends when the file is dropped.
 pub(crate) fn take_turn(dir: &Path) -> Result<File, Failure> {
     let path = Dir::new(dir).run().join("network.lock");
-    let cannot =
-        |e: std::io::Error| Failure::busy(format!("cannot lock {}", path.display())).because(&e);
+    let cannot = |e: std::io::Error| {
+        Failure::busy(format!("cannot lock {}", path.display()))
+            .because(&e)
+            .help("the folder must be writable by whoever runs the node")
+    };
     std::fs::create_dir_all(Dir::new(dir).run()).map_err(cannot)?;
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
@@ -131,8 +135,11 @@ pub(crate) fn registrar_key(
 pub(crate) fn next_version(mut network: Network, key: &dyn Signer) -> Result<NetworkFile, Failure> {
     network.version += 1;
     network.expires_at = now().checked_add_ms(NETWORK_LIFE_MS).unwrap_or(network.expires_at);
-    NetworkFile::sign(network, &[key])
-        .map_err(|e| Failure::usage("cannot sign the network file").because(&e))
+    NetworkFile::sign(network, &[key]).map_err(|e| {
+        Failure::usage("cannot sign the network file")
+            .because(&e)
+            .help("change what the cause names and give the command again")
+    })
 }
 
 /// From one version of the network file to the next.
@@ -178,7 +185,8 @@ pub(crate) async fn publish(
         status => Err(Failure::fault(format!(
             "the node does not take the network file ({status}): {}",
             answer.text()
-        ))),
+        ))
+        .help("look at `hallmark-node network DIR show`: another version may be in force by now")),
     }
 }
 

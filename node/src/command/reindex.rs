@@ -21,13 +21,19 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
     let bar = ProgressBar::new_spinner().with_message("building the index");
     while !node.log().index_ready() {
         bar.tick();
-        if let Signing::Stopped { cause } | Signing::ReadOnly { cause } = node.log().signing() {
-            return Err(Failure::fault("the index cannot be built").note(cause));
+        if let Signing::Stopped { cause } = node.log().signing() {
+            return Err(Failure::fault("the index cannot be built")
+                .note(cause)
+                .help("`hallmark-node check` tells what of the files is damaged"));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
     bar.finish_and_clear();
     let size = node.log().head().size;
+    if let Signing::ReadOnly { cause, help } = node.log().signing() {
+        output.say(format!("warning: this log is read-only: {cause}"));
+        output.say(format!("help: {help}"));
+    }
     drop(node);
     writer.stop();
     for derived in ["lake", "lake.json", "findings.json", "addresses.json"] {

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::layout::Dir;
+use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::NoteSigner;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
@@ -32,6 +33,7 @@ use crate::{mqtt, peers, socket, witness};
 
 mod announce;
 pub(crate) mod drain;
+mod ports;
 
 /// What a start needs that outlives no shutdown.
 pub(crate) struct Started {
@@ -49,7 +51,7 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure> {
         config.mqtt.broker.clone_from(mqtt);
     }
     config.check_flags(&args.dir)?;
-    let started = open(&args.dir, config)?;
+    let started = open(&args.dir, config, args.passphrase_file.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -91,14 +93,22 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
         .help("nothing was changed; `hallmark-node check` tells what is damaged")
 }
 
-pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
+pub(crate) fn open(
+    dir: &Path,
+    config: Config,
+    passphrase_file: Option<&Path>,
+) -> Result<Started, Failure> {
     let keys = Dir::new(dir).keys();
+    keys::check_modes(&keys)?;
     let options = open_options(dir, &config)?;
+    let organisation = organisation_key(&keys, &config, &options.network, passphrase_file)?;
     let open = |purpose| keys::open(&keys, purpose, None).map(Arc::new);
     let (log_key, witness_key) = (open(Purpose::Log)?, open(Purpose::Witness)?);
     let (capture, peer) = (open(Purpose::Capture)?, open(Purpose::Peer)?);
     let named = |e: hallmark_schemas::note::VerifierKeyError| {
-        Failure::usage("the configured origin is no name for a log").because(&e)
+        Failure::usage("the configured origin is no name for a log")
+            .because(&e)
+            .help("put back the `origin` that `init` wrote into config.toml")
     };
     let log_vkey = NoteSigner::log(&config.origin, log_key.clone()).map_err(named)?.vkey().clone();
     let name = witness_name(&config.network, &config.org);
@@ -122,6 +132,7 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
         witness,
         client,
         clock: Arc::new(now),
+        organisation,
         capture,
         peer,
         log_key,
@@ -142,15 +153,32 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
     Ok(Started { service, writer })
 }
 
+/// The key that a registrar's node renews the network file with; no other node keeps it in memory.
+///
+/// A passphrase that is given is tried in any case: its file is wrong now or never.
+fn organisation_key(
+    keys: &Path,
+    config: &Config,
+    network: &NetworkFile,
+    passphrase_file: Option<&Path>,
+) -> Result<Option<Arc<SecretKey>>, Failure> {
+    let mut registrars = network.network().registrars.iter();
+    let is_registrar = registrars.any(|registrar| registrar.org == config.org);
+    if !is_registrar && passphrase_file.is_none() {
+        return Ok(None);
+    }
+    let key = keys::open_organisation(keys, passphrase_file)?;
+    if key.is_none() && is_registrar {
+        info!("the organisation key is kept offline: this node renews no network file");
+    }
+    Ok(key.filter(|_| is_registrar).map(Arc::new))
+}
+
 /// Everything between the open log and the drained node.
 async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> {
     let (stop, stopped) = watch::channel(false);
     let http = &service.config.http;
-    let listener = TcpListener::bind(http.listen).await.map_err(|e| {
-        Failure::busy(format!("cannot listen on {}", http.listen))
-            .because(&e)
-            .help("choose another address with --http, or port 0 for a free one")
-    })?;
+    let listener = ports::listen(&service.dir, ports::Service::Http, http.listen).await?;
     let address = listener
         .local_addr()
         .map_err(|e| Failure::fault("the listener has no address").because(&e))?;
@@ -215,7 +243,9 @@ async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
         #[cfg(feature = "broker")]
         "embedded" => {
             service.health.broker(false);
-            mqtt::broker::start(service.config.mqtt.listen).await.map(Some)
+            let listen = service.config.mqtt.listen;
+            let held = ports::listen(&service.dir, ports::Service::Mqtt, listen).await?;
+            mqtt::broker::start(held).await.map(Some)
         }
         #[cfg(not(feature = "broker"))]
         "embedded" => Err(Failure::usage("this build has no embedded broker")

@@ -41,7 +41,24 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<String>) {
             let items = list.iter().enumerate();
             items.for_each(|(index, value)| flatten(&name(&index.to_string()), value, lines));
         }
+        Value::Null if prefix == "judged_as_of" => {
+            lines.push(format!("{prefix:<28} not judged yet"));
+        }
         Value::String(text) => lines.push(format!("{prefix:<28} {text}")),
         other => lines.push(format!("{prefix:<28} {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_has_not_judged_says_so_and_names_no_year() {
+        let view = serde_json::json!({ "findings": 0, "judged_as_of": null, "published_at": null });
+        let mut lines = Vec::new();
+        flatten("", &view, &mut lines);
+        assert!(lines.iter().any(|line| line.ends_with(" not judged yet")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.ends_with(" null")), "{lines:?}");
     }
 }

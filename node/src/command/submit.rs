@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::files::now;
 use crate::keys::{self, Purpose};
 use crate::outbox::{self, Fate};
-use crate::sign::{Defaults, Statement};
+use crate::sign::{Defaults, Statement, StatementError};
 use crate::socket::Local;
 
 mod csv;
@@ -93,20 +93,33 @@ fn read(file: &Path, defaults: &Defaults, dir: &Path) -> Result<Vec<Statement>, 
     } else {
         std::fs::read(file).map(|content| bytes = content)
     };
-    read.map_err(|e| Failure::input(format!("cannot read {name}")).because(&e))?;
+    read.map_err(|e| {
+        Failure::input(format!("cannot read {name}"))
+            .because(&e)
+            .help("give a readable file, or - for stdin")
+    })?;
     let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let wrong = |e: crate::sign::StatementError| {
-        Failure::input(format!("{name}: {e}"))
-            .help("nothing of this call was stored; correct the place and submit again")
+    let wrong = |e: StatementError| match e {
+        StatementError::OtherKind { .. } => Failure::usage(format!("{name}: {e}"))
+            .help("nothing of this call was stored; leave --kind out, or correct the file"),
+        e => Failure::input(format!("{name}: {e}"))
+            .help("nothing of this call was stored; correct the place and submit again"),
     };
-    if is_csv || (defaults.kind == Some(KindName::Readings) && !bytes.starts_with(b"{")) {
+    if is_csv || (defaults.kind == Some(KindName::Readings) && begins_like_csv(&bytes)) {
         if defaults.kind != Some(KindName::Readings) {
-            return Err(Failure::usage(format!("{name}: CSV needs --kind readings")));
+            return Err(Failure::usage(format!("{name}: CSV needs --kind readings"))
+                .help("name the kind, or give the file an ending that says what it is"));
         }
         let config = Config::load(dir)?;
         return csv::readings(&bytes, &config, defaults, dir).map_err(wrong);
     }
     Statement::from_file(&bytes, defaults).map_err(wrong)
+}
+
+/// A header of column names, where JSON begins with a bracket and CBOR with no letter.
+fn begins_like_csv(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    text.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'"')
 }
 
 fn sign(
@@ -131,7 +144,9 @@ fn sign(
         };
         let kind = statement.kind();
         let signed = statement.sign(config, now, key).map_err(|e| {
-            Failure::input(format!("statement {} ({kind}) cannot be signed", index + 1)).because(&e)
+            Failure::input(format!("statement {} ({kind}) cannot be signed", index + 1))
+                .because(&e)
+                .help("nothing of this call was stored; correct it and submit again")
         })?;
         envelopes.push(signed);
     }

@@ -16,8 +16,11 @@ pub(super) fn run(args: &TokenArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
     let keys = Dir::new(&args.dir).keys();
     let key = keys::open(&keys, Purpose::Organisation, args.passphrase_file.as_deref())?;
-    let wrong =
-        |e: &(dyn std::error::Error + 'static)| Failure::usage("cannot make this token").because(e);
+    let wrong = |e: &(dyn std::error::Error + 'static)| {
+        Failure::usage("cannot make this token")
+            .because(e)
+            .help("`hallmark-node token --help` lists scopes and limits")
+    };
     let iat = Timestamp::from_unix_ms(now().unix_ms() / 1000 * 1000);
     let life = i64::try_from(args.minutes * 60_000).unwrap_or(0);
     let grant = Grant {

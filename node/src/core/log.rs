@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
@@ -17,7 +18,6 @@ use super::Recorded;
 use super::shared::{Published, Shared, Signing};
 use crate::sequencer::writer::Message;
 use crate::store::StoreError;
-use crate::store::head::Head;
 
 /// How a witness's newest checkpoint of this log compares with what is here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -120,7 +120,9 @@ impl LogHandle {
 
     /// Where an id is in the sequenced tree.
     pub fn index_of(&self, id: &ContentId) -> Result<Option<(u64, Entry)>, StoreError> {
-        let Some(index) = self.shared.catalogue.entry(self.shared.log, id)? else {
+        let index = self.shared.catalogue.entry(self.shared.log, id)?;
+        // The index may know more than a read-only log can prove.
+        let Some(index) = index.filter(|index| *index < self.head().size) else {
             return Ok(None);
         };
         let entry = self.shared.entry(index)?;

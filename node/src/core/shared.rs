@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::time::Timestamp;
@@ -18,7 +19,6 @@ use super::times::Times;
 use crate::admission::keys::Keys;
 use crate::index::{Catalogue, LogKey};
 use crate::store::StoreError;
-use crate::store::head::Head;
 use crate::store::pack::{Damage, PackReader};
 use crate::store::tiles::Tiles;
 
@@ -34,8 +34,10 @@ pub enum Signing {
     WaitingForQuorum,
     /// Head, tiles or a witness contradict each other: nothing is taken or signed.
     ReadOnly {
-        /// What was found, and what to do.
+        /// What was found.
         cause: String,
+        /// What to do.
+        help: &'static str,
     },
     /// A durable write failed: the process must be started again.
     Stopped {

@@ -7,6 +7,7 @@ use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::Receipt;
+use hallmark_schemas::tile::TilePath;
 
 use super::testing::{
     NOW, device, facility, log_signer, network, origin, readings, witness, witnessed,
@@ -219,9 +220,75 @@ async fn a_log_without_its_head_is_served_read_only_and_says_why() {
     let (node, writer) = opened;
     let refused = node.admit(stored(&facility(5, "plant", 0))).await;
     match refused {
-        Err(AdmitError::ReadOnly { cause }) => assert!(cause.starts_with("no head in"), "{cause}"),
+        Err(AdmitError::ReadOnly { cause, help }) => {
+            assert!(cause.starts_with("no head in"), "{cause}");
+            assert!(help.contains("head"), "{help}");
+        }
         other => panic!("{other:?}"),
     }
+    while !node.log().index_ready() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     assert!(node.log().body(&id).unwrap().is_some());
+    let (published, status) = (node.log().published().unwrap(), node.status().unwrap());
+    assert_eq!((published.head.size, status.head_size, status.published_size), (3, 3, 3));
+    let receipt = Receipt::parse(&node.log().receipt(&id).unwrap().unwrap()).unwrap();
+    assert!(receipt.verify(id, node.log().log_key(), &Policy::none()).is_ok());
+    assert_eq!(node.places(&id).unwrap().len(), 1);
+    let tile = TilePath::Entries { index: 0, width: 3 };
+    assert!(node.log().tile(&tile).unwrap().is_some());
     writer.stop();
+}
+
+#[tokio::test]
+async fn an_old_copy_serves_what_it_proves_with_an_index_of_its_own() {
+    let place = Place::new();
+    let (node, writer) = place.open(Policy::none()).await;
+    node.admit_many(facilities(3)).await;
+    let id = facility(1, "plant", 0).id();
+    node.recorded(&id).await.unwrap();
+    writer.stop();
+    drop(node);
+    let old = tempfile::tempdir().unwrap();
+    let data = place.data();
+    let keep = ["log", "packs", "intent", "checkpoints"];
+    keep.iter().for_each(|name| copy(&data.path().join(name), &old.path().join(name)));
+    let (node, writer) = reopened(&place).await;
+    let late = facility(7, "plant", 0);
+    node.admit(stored(&late)).await.unwrap();
+    assert_eq!(node.recorded(&late.id()).await.unwrap().index, 3);
+    writer.stop();
+    drop(node);
+    // The old files beside the index of the newer ones.
+    for name in ["log", "packs"] {
+        std::fs::remove_dir_all(data.path().join(name)).unwrap();
+    }
+    keep.iter().for_each(|name| copy(&old.path().join(name), &data.path().join(name)));
+    let (node, writer) = reopened(&place).await;
+    assert!(
+        matches!(node.log().signing(), Signing::ReadOnly { cause, .. } if cause.contains("older"))
+    );
+    assert_eq!(node.log().published().unwrap().head.size, 3);
+    assert!(node.body(&id).unwrap().is_some());
+    assert!(node.log().receipt(&id).unwrap().is_some());
+    assert_eq!(node.log().index_of(&late.id()).unwrap(), None);
+    assert_eq!(node.body(&late.id()).unwrap(), None);
+    let refused = node.admit(stored(&facility(8, "plant", 0))).await;
+    assert!(matches!(refused, Err(AdmitError::ReadOnly { .. })));
+    node.log().guard_satisfied();
+    writer.stop();
+    assert_eq!(node.log().published().unwrap().head.size, 3, "nothing was signed");
+}
+
+/// Copies a file or folder.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        std::fs::copy(from, to).unwrap();
+    }
 }

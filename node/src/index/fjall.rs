@@ -74,7 +74,10 @@ impl Index for FjallIndex {
 
     fn write(&self, batch: Batch) -> Result<(), IndexError> {
         let mut changes = self.database.batch();
-        for (key, value) in batch.into_changes() {
+        let mut sorted = batch.into_changes();
+        // Neighbours in the batch are then neighbours in memory; of one key the last one counts.
+        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (key, value) in sorted {
             match value {
                 Some(value) => changes.insert(&self.keyspace, key, value),
                 None => changes.remove(&self.keyspace, key),

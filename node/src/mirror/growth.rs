@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::tile::TilePath;
 
 use super::{MirrorError, MirroredLog, quorum_time};
 use crate::index::{Batch, Covers};
-use crate::store::head::Head;
 use crate::store::tiles::{Edge, TILE_WIDTH, parse_bundle};
 
 /// Entries that are written at once: 64 bundles, 672 kB.

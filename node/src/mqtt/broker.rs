@@ -4,10 +4,11 @@
 //! receipt has come.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 
@@ -20,16 +21,16 @@ const SEGMENTS_MAX: usize = 8;
 const START_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Starts the broker in its own threads; they end with the process. Answers its URL.
-pub async fn start(listen: SocketAddr) -> Result<String, Failure> {
+///
+/// `held` has found the address: the broker takes an address only, and tells none.
+pub async fn start(held: TcpListener) -> Result<String, Failure> {
     let cannot = |e: std::io::Error| {
-        Failure::busy(format!("the embedded broker cannot listen on {listen}"))
+        Failure::busy("the embedded broker cannot listen")
             .because(&e)
             .help("choose another `mqtt.listen`, or port 0")
     };
-    // Port 0 is resolved first: the broker does not tell which port it got.
-    let probe = TcpListener::bind(listen).map_err(cannot)?;
-    let listen = probe.local_addr().map_err(cannot)?;
-    drop(probe);
+    let listen = held.local_addr().map_err(cannot)?;
+    drop(held);
     let mut broker = Broker::new(config(listen));
     std::thread::Builder::new()
         .name("broker".to_owned())

@@ -13,25 +13,42 @@ use crate::index::Batch;
 use crate::index::goods::Naming;
 
 /// An attestation that admission has verified, on its way into the log.
+///
+/// The body itself stays behind: the one writer has nothing to free but the stored bytes.
 pub(crate) struct Candidate {
-    envelope: Envelope,
+    id: ContentId,
+    kind: KindName,
+    audience: u8,
     identity: [u8; 32],
+    naming: Naming,
+    pub(super) stored: Box<[u8]>,
 }
 
 impl Candidate {
     /// Only a verified attestation becomes a candidate.
     pub(crate) fn new(verified: Verified) -> Candidate {
         let envelope = verified.into_envelope();
-        let identity = envelope.identity().key;
-        Candidate { envelope, identity }
+        Candidate {
+            id: envelope.id(),
+            kind: envelope.kind(),
+            audience: envelope.claims().aud.byte(),
+            identity: envelope.identity().key,
+            naming: Naming::of(&envelope),
+            stored: envelope.into_stored(),
+        }
     }
 
     pub(crate) fn id(&self) -> ContentId {
-        self.envelope.id()
+        self.id
     }
 
     pub(crate) fn kind(&self) -> KindName {
-        self.envelope.kind()
+        self.kind
+    }
+
+    /// What it says, to compare another of its identity with.
+    fn content_digest(&self) -> [u8; 32] {
+        Envelope::parse(&self.stored).expect("parsed before").content_digest()
     }
 }
 
@@ -79,24 +96,30 @@ impl Sequencer {
     ) -> Result<Outcome, SequenceError> {
         let id = new.id();
         let catalogue = &self.shared.catalogue;
-        if group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some() {
+        let in_group = group.identities.get(&new.identity).copied();
+        let earlier = match in_group {
+            Some(first) => Some(first.id()),
+            None => catalogue.identity(&new.identity)?,
+        };
+        // What has a new identity is new itself, unless the identity of something is not known.
+        let maybe_held = earlier.is_some() || self.nameless;
+        if maybe_held
+            && (group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some())
+        {
             return Ok(Outcome::Stored { id, known: true });
         }
-        let earlier = match group.identities.get(&new.identity) {
-            Some(first) => Some((first.id(), Some(first.envelope.content_digest()))),
-            None => match catalogue.identity(&new.identity)? {
-                Some(first) => Some((first, self.content_digest(&first)?)),
-                None => None,
-            },
-        };
-        let Some((earlier, digest)) = earlier else {
+        let Some(earlier) = earlier else {
             self.append(new, group)?;
             group.changes.put_identity(&new.identity, &id);
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });
         };
+        let digest = match in_group {
+            Some(first) => Some(first.content_digest()),
+            None => self.content_digest(&earlier)?,
+        };
         // An erased body cannot be compared, and nobody is accused on a guess.
-        if digest.is_none_or(|digest| digest == new.envelope.content_digest()) {
+        if digest.is_none_or(|digest| digest == new.content_digest()) {
             return Ok(Outcome::Stored { id: earlier, known: true });
         }
         let catalogue = &self.shared.catalogue;
@@ -110,15 +133,15 @@ impl Sequencer {
 
     fn append(&mut self, new: &Candidate, group: &mut Group<'_>) -> Result<(), SequenceError> {
         let id = new.id();
-        let place = self.packs.append(&id, new.envelope.stored())?;
+        let place = self.packs.append(&id, &new.stored)?;
         group.changes.put_body(self.shared.log, &id, place);
         group.ids.insert(id);
         group.pending.push(Pending {
             id,
-            audience: new.envelope.claims().aud.byte(),
+            audience: new.audience,
             end: place.end(),
             identity: changes_keys(new.kind()),
-            naming: self.names_waiting.keep(Naming::of(&new.envelope)),
+            naming: self.names_waiting.keep(new.naming.clone()),
         });
         Ok(())
     }

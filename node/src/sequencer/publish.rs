@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hallmark_schemas::head::Head;
 use hallmark_schemas::key::SignError;
 use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote};
 use hallmark_schemas::time::Timestamp;
@@ -12,7 +13,6 @@ use hallmark_schemas::time::Timestamp;
 use super::{SequenceError, Sequencer};
 use crate::core::shared::{Published, Shared, Signing};
 use crate::store::StoreError;
-use crate::store::head::Head;
 
 /// Why a checkpoint of the own log cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -137,15 +137,23 @@ impl Sequencer {
 }
 
 /// Tells the key history of the identity attestations among the entries of a range.
+///
+/// One that cannot be read does not keep the others from being learnt; the first such is the error.
 pub(super) fn learn(shared: &Shared, from: u64, to: u64) -> Result<(), StoreError> {
+    let mut unread = Ok(());
     for (index, id) in shared.catalogue.identities(shared.log, from..to)? {
-        let Some(body) = shared.own_body(&id)? else {
-            continue;
+        let body = match shared.own_body(&id) {
+            Ok(body) => body,
+            Err(error) => {
+                unread = unread.and(Err(error));
+                continue;
+            }
         };
+        let Some(body) = body else { continue };
         let entry = shared.entry(index)?;
         if let Some(time) = shared.read_times(|times| times.of(index, &entry)) {
             shared.keys.learn(&shared.origin, index, &body, time);
         }
     }
-    Ok(())
+    unread
 }

@@ -1,34 +1,33 @@
 //! What a start finds, and how it goes on: the last intent again, the index, the bodies after it.
 //!
 //! Invariants: nothing is signed here; where head, intent, tiles and checkpoint contradict each
-//! other the log stays readable and signs nothing, because a guess could fork it; a body that was
-//! acknowledged is queued again, in pack order, once.
+//! other the log is served read-only and signs nothing, because a guess could fork it; a body that
+//! was acknowledged is queued again, in pack order, once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::head::Head;
+use hallmark_schemas::intent::Intent;
 use hallmark_schemas::layout::Data;
-use hallmark_schemas::note::{NoteError, NoteSigner, SignedNote};
+use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote, VerifierKey};
+use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::policy::QuorumTime;
+use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
-use super::{NamesWaiting, Pending, SequenceError, Sequencer, apply};
-use crate::admission::keys::changes_keys;
+use super::rebuild::{Rebuild, index_entries};
+use super::{NamesWaiting, SequenceError, Sequencer, apply};
 use crate::core::shared::{Published, Shared};
-use crate::index::goods::Naming;
 use crate::index::{Batch, Covers};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::Disk;
-use crate::store::head::{Head, HeadError, HeadSlots};
-use crate::store::intent::{Intent, IntentFile};
-use crate::store::pack::{PackPosition, Packs, ScannedBody};
-use crate::store::tiles::EntryCursor;
-
-/// Changes written to the index at once while it is built: about 4 MiB.
-const REBUILD_BATCH: usize = 16_384;
+use crate::store::head::{HeadError, HeadSlots};
+use crate::store::intent::IntentFile;
+use crate::store::pack::Packs;
+use crate::store::tiles::{Edge, TILE_WIDTH, Tiles};
 
 /// Why the files of this log do not fit together. It is served read-only.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +60,50 @@ pub(crate) enum Unfit {
         /// The size.
         size: u64,
     },
+    /// Bodies that were logged are in no pack: a segment is lost, or older than the log.
+    #[error(
+        "the packs are older than the log: they end in segment {} at byte {}, logged were bodies \
+         up to segment {} byte {}", end.segment, end.offset, consumed.segment, consumed.offset
+    )]
+    PacksBehind {
+        /// Where the packs end.
+        end: PackPosition,
+        /// Up to where their bodies are in the log.
+        consumed: PackPosition,
+    },
     /// The published checkpoint is not signed by this log's key.
     #[error("the published checkpoint is not this log's")]
     Checkpoint(#[source] NoteError),
     /// A file cannot be read, or the last intent not be carried out.
     #[error(transparent)]
     Sequence(#[from] Box<SequenceError>),
+}
+
+impl Unfit {
+    /// What to do about it.
+    pub(crate) fn help(&self) -> &'static str {
+        match self {
+            Unfit::Head(HeadError::Disk(_)) => {
+                "make the folder `head` readable and writable again, then start the node again"
+            }
+            Unfit::Head(_) | Unfit::HeadBehind { .. } => {
+                "put the folder `head` back as this machine last wrote it; it is in no backup, and a \
+                 head from elsewhere could fork the log"
+            }
+            Unfit::DataBehind { .. } => {
+                "put the newest copy of DATA in its place: the entries that this one lacks were \
+                 signed and are never signed again"
+            }
+            Unfit::PacksBehind { .. } => {
+                "put the newest copy of the folder `packs` in its place; `hallmark-node check` lists \
+                 the bodies that are missing"
+            }
+            Unfit::OtherRoot { .. } | Unfit::Checkpoint(_) | Unfit::Sequence(_) => {
+                "`hallmark-node check` names the file that is wrong; put it back from a copy of \
+                 DATA, then start the node again"
+            }
+        }
+    }
 }
 
 impl From<StoreError> for Unfit {
@@ -89,7 +126,7 @@ impl Sequencer {
         let slots = HeadSlots::new(disk.clone(), slots, &shared.origin);
         let intents = IntentFile::new(disk.clone(), &data.intent());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
-        let mut head = slots.load()?;
+        let mut head = load_head(&slots)?;
         let intent = match intents.load() {
             Err(error @ StoreError::Damaged { .. }) => {
                 // Its batch is in the tree, or was never begun: the packs say what is missing.
@@ -108,21 +145,26 @@ impl Sequencer {
         if edge.root() != head.root || shared.tiles.root_at(head.size)? != head.root {
             return Err(Unfit::OtherRoot { what: "the tree in DATA", size: head.size });
         }
+        check_bundle(&shared.tiles, &edge)?;
         if let Some(intent) = unfinished {
             edge = apply(&shared, &slots, &edge, intent).map_err(Box::new)?;
             head = intent.to;
             tracing::info!(size = head.size, "finished the batch that the last run began");
         }
         shared.set_head(head);
-        load_published(&shared, &checkpoints, &signer, head)?;
+        load_published(&shared, &checkpoints, signer.vkey(), head)?;
         checkpoints.mend()?;
-        let (packs, damage) = Packs::open(disk, &data.packs())?;
-        shared.found_damage(damage);
         let (admitted_at, consumed) = match intent {
             Some(intent) => (intent.admitted_at, intent.consumed),
             None if head.size == 0 => (Timestamp::EPOCH, PackPosition::default()),
             None => (shared.entry(head.size - 1)?.admitted_at, PackPosition::default()),
         };
+        let end = shared.packs.end()?;
+        if end < consumed {
+            return Err(Unfit::PacksBehind { end, consumed });
+        }
+        let (packs, damage) = Packs::open(disk, &data.packs(), consumed)?;
+        shared.found_damage(damage);
         let frontier = shared.tiles.frontier(head.size)?;
         Ok(Sequencer {
             shared,
@@ -136,6 +178,7 @@ impl Sequencer {
             edge,
             admitted_at,
             consumed,
+            nameless: true,
             pending: VecDeque::new(),
             names_waiting: NamesWaiting::default(),
             unpublished: None,
@@ -162,17 +205,8 @@ impl Sequencer {
         let (log, catalogue) = (shared.log, &shared.catalogue);
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = catalogue.covers(log)?.unwrap_or(start);
-        let mut from = covers.head.size;
-        while from < self.head.size {
-            let to = self.head.size.min(from + REBUILD_BATCH as u64);
-            let mut changes = Batch::default();
-            for (index, entry) in (from..to).zip(shared.tiles.entries(from..to, self.head.size)?) {
-                changes.put_entry(log, &entry.id, index);
-            }
-            catalogue.write(changes)?;
-            from = to;
-        }
-        let mut rebuild = Rebuild::new(&shared, self.consumed, self.head.size);
+        index_entries(&shared, covers.head.size..self.head.size, Err)?;
+        let mut rebuild = Rebuild::new(&shared, self.consumed);
         let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
         rebuild.flush()?;
         shared.found_damage(damage);
@@ -187,8 +221,11 @@ impl Sequencer {
             }
         }
         self.names_waiting = names_waiting;
+        self.nameless = catalogue.nameless(log)?;
         shared.stored(self.pending.len());
-        super::publish::learn(&shared, 0, shared.published_size())?;
+        if let Err(error) = super::publish::learn(&shared, 0, shared.published_size()) {
+            self.keys_unread(&error);
+        }
         shared.set_index_ready();
         Ok(())
     }
@@ -197,6 +234,16 @@ impl Sequencer {
         let within = older.size <= self.head.size;
         Ok(within && self.shared.tiles.root_within(older.size, self.head.size)? == older.root)
     }
+}
+
+/// The newest whole head; a slot that is not whole is told.
+fn load_head(slots: &HeadSlots) -> Result<Head, HeadError> {
+    let head = slots.load()?;
+    for path in slots.unfit()? {
+        let path = path.display();
+        tracing::warn!(%path, "a head slot is missing or damaged; the next batches write it anew");
+    }
+    Ok(head)
 }
 
 /// The head is neither where the last intent began nor where it led.
@@ -208,45 +255,72 @@ fn misfit(intent: &Intent, head: Head) -> Unfit {
     }
 }
 
+/// The last bundle's entries are those that the hashes, proved by then, stand for.
+fn check_bundle(tiles: &Tiles, edge: &Edge) -> Result<(), StoreError> {
+    let Some(entry) = edge.damaged_entry() else {
+        return Ok(());
+    };
+    let width = (edge.size() % TILE_WIDTH) as u16;
+    let bundle = TilePath::Entries { index: edge.size() / TILE_WIDTH, width };
+    let reason = format!("entry {entry} in it is not the one that was logged");
+    Err(StoreError::damaged(&tiles.path(&bundle), reason))
+}
+
+/// A checkpoint under the log's own signature.
+pub(super) type Signed = (Checkpoint, SignedNote);
+
+/// The published checkpoints, as the files hold them.
+pub(super) struct Notes {
+    /// The published file; `None` if there is none.
+    pub(super) published: Option<Result<Signed, NoteError>>,
+    /// All that were ever published, oldest first; what is not the log's own is left out.
+    pub(super) history: Vec<Signed>,
+}
+
+impl Notes {
+    pub(super) fn read(checkpoints: &Checkpoints, key: &VerifierKey) -> Result<Notes, StoreError> {
+        let read = |bytes: &[u8]| {
+            let note = SignedNote::parse(bytes)?;
+            Ok((note.checkpoint_of(key)?, note))
+        };
+        let history = checkpoints.history()?;
+        let history = history.iter().filter_map(|bytes| read(bytes).ok()).collect();
+        let published = checkpoints.newest()?.map(|bytes| read(&bytes));
+        Ok(Notes { published, history })
+    }
+
+    /// Tells the times of all entries that these checkpoints hold.
+    ///
+    /// Some were published under an older policy: the witnesses of then are not asked today.
+    pub(super) fn tell_times(&self, shared: &Shared) {
+        let policy = shared.policy();
+        let published = self.published.iter().flatten();
+        for (checkpoint, note) in self.history.iter().chain(published) {
+            let quorum = policy.quorum_met(note).ok().flatten().unwrap_or(QuorumTime::Unwitnessed);
+            shared.write_times(|times| times.push(checkpoint.size, quorum));
+        }
+    }
+}
+
 /// Reads the published checkpoint and the history of all of them, and holds them against the head.
 ///
 /// A published note that is damaged is taken from the history, where it was written too.
 fn load_published(
     shared: &Shared,
     checkpoints: &Checkpoints,
-    signer: &NoteSigner,
+    key: &VerifierKey,
     head: Head,
 ) -> Result<(), Unfit> {
-    let policy = shared.policy();
-    let read = |bytes: &[u8]| {
-        let note = SignedNote::parse(bytes)?;
-        let checkpoint = note.checkpoint_of(signer.vkey())?;
-        Ok((checkpoint, note))
-    };
-    let mut newest = None;
-    for bytes in checkpoints.history()? {
-        let Ok((checkpoint, note)) = read(&bytes) else {
-            continue;
-        };
-        // Published under an older policy: the witnesses of then are not asked today.
-        let quorum = policy.quorum_met(&note).ok().flatten().unwrap_or(QuorumTime::Unwitnessed);
-        shared.write_times(|times| times.push(checkpoint.size, quorum));
-        newest = Some((checkpoint, note));
-    }
-    let published = checkpoints.newest()?.map(|bytes| read(&bytes));
-    match (published, &newest) {
-        (Some(Ok((checkpoint, note))), _) => {
-            let quorum = policy.quorum_met(&note).ok().flatten();
-            let quorum = quorum.unwrap_or(QuorumTime::Unwitnessed);
-            shared.write_times(|times| times.push(checkpoint.size, quorum));
-            newest = Some((checkpoint, note));
+    let mut notes = Notes::read(checkpoints, key)?;
+    notes.tell_times(shared);
+    let (checkpoint, note) = match (notes.published, notes.history.pop()) {
+        (Some(Ok(published)), _) => published,
+        (Some(Err(_)) | None, Some((checkpoint, note))) => {
+            checkpoints.publish(&note.to_bytes())?;
+            (checkpoint, note)
         }
-        (Some(Err(_)) | None, Some((_, note))) => checkpoints.publish(&note.to_bytes())?,
         (Some(Err(error)), None) => return Err(Unfit::Checkpoint(error)),
-        (None, None) => {}
-    }
-    let Some((checkpoint, note)) = newest else {
-        return Ok(());
+        (None, None) => return Ok(()),
     };
     let size = checkpoint.size;
     if head.size < size {
@@ -260,97 +334,4 @@ fn load_published(
     let published = Published { head, note: Arc::new(note), at: entry.admitted_at };
     shared.published.send_replace(Some(published));
     Ok(())
-}
-
-/// Builds index values from pack records, in pack order, once the entries are indexed.
-struct Rebuild<'a> {
-    shared: &'a Shared,
-    consumed: PackPosition,
-    entries: EntryCursor<'a>,
-    changes: Batch,
-    /// Natural identities in `changes`.
-    identities: HashMap<[u8; 32], ContentId>,
-    /// Records after `consumed`, once per id.
-    pending: Vec<Pending>,
-    names_waiting: NamesWaiting,
-    queued: HashSet<ContentId>,
-}
-
-impl<'a> Rebuild<'a> {
-    fn new(shared: &'a Shared, consumed: PackPosition, size: u64) -> Rebuild<'a> {
-        Rebuild {
-            shared,
-            consumed,
-            entries: shared.tiles.cursor(size),
-            changes: Batch::default(),
-            identities: HashMap::new(),
-            pending: Vec::new(),
-            names_waiting: NamesWaiting::default(),
-            queued: HashSet::new(),
-        }
-    }
-
-    fn body(&mut self, scanned: ScannedBody<'_>) -> Result<(), SequenceError> {
-        let ScannedBody { place, id, body } = scanned;
-        let log = self.shared.log;
-        // An erased record stays where it is logged and is queued nowhere.
-        self.changes.put_body(log, &id, place);
-        let Some(Ok(envelope)) = body.map(Envelope::parse) else {
-            return Ok(());
-        };
-        let identity = envelope.identity().key;
-        let first = match self.identities.get(&identity) {
-            Some(first) => Some(*first),
-            None => self.shared.catalogue.identity(&identity)?,
-        };
-        match first {
-            None => {
-                self.changes.put_identity(&identity, &id);
-                self.identities.insert(identity, id);
-            }
-            Some(first) if first == id => {}
-            Some(_) => self.changes.put_fork(&identity, &id),
-        }
-        let (changes_keys, naming) = (changes_keys(envelope.kind()), Naming::of(&envelope));
-        if changes_keys || !naming.is_empty() {
-            self.listed(&id, changes_keys, &naming)?;
-        }
-        if self.consumed < place.end() && self.queued.insert(id) {
-            self.pending.push(Pending {
-                id,
-                audience: envelope.claims().aud.byte(),
-                end: place.end(),
-                identity: changes_keys,
-                naming: self.names_waiting.keep(naming),
-            });
-        }
-        if REBUILD_BATCH <= self.changes.len() { self.flush() } else { Ok(()) }
-    }
-
-    /// Puts an attestation of the tree into the lists that are kept in the tree's order.
-    fn listed(
-        &mut self,
-        id: &ContentId,
-        changes_keys: bool,
-        naming: &Naming,
-    ) -> Result<(), SequenceError> {
-        let log = self.shared.log;
-        let Some(index) = self.shared.catalogue.entry(log, id)? else {
-            return Ok(());
-        };
-        let Some(entry) = self.entries.get(index)? else {
-            return Ok(());
-        };
-        if changes_keys {
-            self.changes.put_identity_entry(log, index, id);
-        }
-        self.changes.put_goods(log, (index, entry.admitted_at), id, naming);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), SequenceError> {
-        self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
-        self.identities.clear();
-        Ok(())
-    }
 }

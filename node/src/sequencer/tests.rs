@@ -3,6 +3,8 @@
 //! After each start: what was acknowledged is in the log once, what was recorded is where it was,
 //! every tree that was ever signed is a prefix of the tree, and the log goes on.
 
+mod goods;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,19 +13,16 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{NoteSigner, SignedNote};
+use hallmark_schemas::pack;
 use hallmark_schemas::policy::Policy;
-use proptest::collection::vec;
-use proptest::prelude::*;
 
 use super::recover::Unfit;
-use super::{Candidate, NAMES_WAITING_MAX, NamesWaiting, Outcome, SequenceError, Sequencer};
+use super::{Candidate, Outcome, SequenceError, Sequencer};
 use crate::admission::keys::Keys;
 use crate::core::shared::{Shared, Signing};
 use crate::core::testing::{
-    GOODS, NOW, device, event, facility, log_signer, network, origin, readings, verified, witness,
-    witnessed,
+    NOW, device, facility, log_signer, network, origin, readings, verified, witness, witnessed,
 };
-use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
 use crate::index::{Catalogue, Index};
 use crate::store::disk::Disk;
@@ -401,6 +400,48 @@ fn a_lost_intent_costs_nothing() {
 }
 
 #[test]
+fn a_lost_segment_is_not_written_on_and_a_cut_one_counts_no_new_body_as_logged() {
+    let (whole, index) = grown();
+    let pack = Path::new("/dir/data/packs/00000000.pack");
+    let disk = whole.after(Survives::Everything);
+    disk.remove(pack);
+    let opened = open(&disk, &index, Policy::none());
+    assert!(matches!(opened, Err(Unfit::PacksBehind { end, consumed }) if end < consumed));
+    assert!(disk.read(pack).unwrap().is_none(), "nothing was begun in its place");
+
+    // The last record is damaged: what is stored next must not take its place in the order.
+    let disk = whole.after(Survives::Everything);
+    disk.corrupt(pack, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
+    let stock = Stock::new();
+    let more = stock.candidates(5..6);
+    sequencer.store(&more).unwrap();
+    drop(sequencer);
+    let after = disk.after(Survives::Synced);
+    let mut sequencer = started(&after, &Arc::default(), Policy::none()).unwrap();
+    assert_eq!(sequencer.pending.len(), 1, "an acknowledged body is queued again");
+    sequencer.sequence(NOW).unwrap();
+    assert_eq!(sequencer.head.size, 4);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_leaves_the_log_read_only() {
+    let (disk, index) = (new_disk(), Arc::<MemoryIndex>::default());
+    let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+    sequencer.store([&Candidate::new(verified(device()))]).unwrap();
+    sequencer.sequence(NOW).unwrap();
+    drop(sequencer);
+    let pack = Path::new("/dir/data/packs/00000000.pack");
+    disk.corrupt(pack, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut sequencer = open(&disk, &index, Policy::none()).unwrap();
+    sequencer.catch_up().unwrap();
+    sequencer.guard_satisfied().unwrap();
+    let signing = sequencer.shared.signing();
+    assert!(matches!(signing, Signing::ReadOnly { cause, .. } if cause.contains("keys")));
+    assert!(sequencer.shared.index_ready(), "what is whole is served");
+}
+
+#[test]
 fn the_first_contradiction_is_logged_and_all_are_refused() {
     let disk = new_disk();
     let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
@@ -423,6 +464,35 @@ fn the_first_contradiction_is_logged_and_all_are_refused() {
     assert_eq!(again, [known, known, evidence, contradicted]);
     sequencer.sequence(NOW).unwrap();
     assert_eq!(sequencer.head.size, 2);
+}
+
+#[test]
+fn a_body_that_was_erased_before_the_index_was_built_is_not_taken_again() {
+    let disk = new_disk();
+    let mut sequencer = started(&disk, &Arc::default(), Policy::none()).unwrap();
+    let stock = Stock::new();
+    let all = stock.candidates(0..3);
+    sequencer.store(&all[..2]).unwrap();
+    sequencer.sequence(NOW).unwrap();
+    drop(sequencer);
+    let length = all[0].stored.len();
+    disk.corrupt(Path::new("/dir/data/packs/00000000.pack"), |bytes| {
+        let tombstone = pack::tombstone(&all[0].id(), length);
+        bytes[..tombstone.len()].copy_from_slice(&tombstone);
+    });
+    let index = Arc::default();
+    for _ in 0..2 {
+        // The index is built at the first start and only looked at by the second.
+        let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+        let outcomes = sequencer.store(&all[..2]).unwrap();
+        let known = |candidate: &Candidate| Outcome::Stored { id: candidate.id(), known: true };
+        assert_eq!(outcomes, [known(&all[0]), known(&all[1])]);
+        sequencer.sequence(NOW).unwrap();
+        assert_eq!(sequencer.head.size, 2);
+    }
+    let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+    let outcomes = sequencer.store(&all[2..]).unwrap();
+    assert_eq!(outcomes, [Outcome::Stored { id: all[2].id(), known: false }]);
 }
 
 #[test]
@@ -476,59 +546,4 @@ fn a_recorded_device_makes_its_readings_verify() {
     assert!(sequencer.shared.keys.read(|keys| keys.knows(&kid)));
     let again = started(&disk, &Arc::default(), Policy::none()).unwrap();
     assert!(again.shared.keys.read(|keys| keys.knows(&kid)), "after a start, too");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn goods_are_found_as_a_scan_of_the_bodies_finds_them_whatever_the_index_had_seen(
-        choices in vec(any::<u8>(), 72),
-    ) {
-        let mut choices = choices.into_iter().map(usize::from);
-        let mut below = |limit: usize| choices.next().map_or(0, |choice| choice % limit);
-        let disk = new_disk();
-        let mut index = Arc::new(MemoryIndex::default());
-        let mut snapshots = vec![MemoryIndex::default()];
-        let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
-        for step in 0..24 {
-            match below(6) {
-                0 => sequencer.sequence(NOW.checked_add_ms(i64::from(step)).unwrap()).unwrap(),
-                1 => snapshots.push(index.copy()),
-                2 => {
-                    drop(sequencer);
-                    index = Arc::new(snapshots[below(snapshots.len())].copy());
-                    sequencer = started(&disk, &index, Policy::none()).unwrap();
-                }
-                3 => {
-                    let other = facility(step, "plant", 0);
-                    sequencer.store([&Candidate::new(verified(other))]).unwrap();
-                }
-                choice => {
-                    let named = [GOODS[below(4)], GOODS[below(4)]];
-                    let candidate = Candidate::new(verified(event(step, &named)));
-                    if choice == 4 {
-                        // As if too many names waited.
-                        sequencer.names_waiting = NamesWaiting(NAMES_WAITING_MAX);
-                        sequencer.store([&candidate]).unwrap();
-                        prop_assert_eq!(&sequencer.pending.back().unwrap().naming, &None);
-                        sequencer.names_waiting = NamesWaiting::of(&sequencer.pending);
-                    } else {
-                        sequencer.store([&candidate]).unwrap();
-                    }
-                }
-            }
-        }
-        sequencer.sequence(NOW.checked_add_ms(99).unwrap()).unwrap();
-        prop_assert_eq!(sequencer.names_waiting.0, 0);
-        let shared = &sequencer.shared;
-        let size = shared.head().size;
-        let entries = shared.tiles.entries(0..size, size).unwrap();
-        for text in GOODS {
-            let goods = goods(text);
-            let body = |id: &ContentId| shared.own_body(id).unwrap();
-            let expected = scanned(shared.log, &entries, body, &goods);
-            prop_assert_eq!(found(&shared.catalogue, &goods, 1 + below(4)), expected, "{}", text);
-        }
-    }
 }

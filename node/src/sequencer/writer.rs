@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use hallmark_schemas::note::SignedNote;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::read_only::ReadOnlyLog;
 use super::{Candidate, Outcome, SequenceError, Sequencer};
 use crate::admission::keys::Keys;
 use crate::core::Clock;
@@ -89,8 +90,13 @@ pub(crate) fn run(
     }
 }
 
-/// Answers that the log is read-only, until told to stop.
-pub(crate) fn refuse(receiver: &Receiver<Message>) {
+/// Serves what can be proved and answers that the log is read-only, until told to stop.
+fn refuse(log: &ReadOnlyLog, receiver: &Receiver<Message>) {
+    if let Err(error) = log.catch_up() {
+        let cause = chain(&error);
+        tracing::error!(%cause, "what is here cannot be served");
+        log.shared().stop(cause);
+    }
     while let Ok(message) = receiver.recv() {
         match message {
             Message::Stop => return,
@@ -211,15 +217,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The own log, as a start found it.
+pub(crate) enum Opened {
+    /// Its files fit together.
+    Whole(Box<Sequencer>),
+    /// They do not.
+    ReadOnly(ReadOnlyLog),
+}
+
 /// Starts the thread.
 pub(crate) fn spawn(
-    sequencer: Option<Sequencer>,
+    opened: Opened,
     receiver: Receiver<Message>,
     clock: Clock,
     batch_wait_max: Duration,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("writer".to_owned()).spawn(move || match sequencer {
-        Some(sequencer) => run(sequencer, &receiver, &clock, batch_wait_max),
-        None => refuse(&receiver),
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || match opened {
+        Opened::Whole(sequencer) => run(*sequencer, &receiver, &clock, batch_wait_max),
+        Opened::ReadOnly(log) => refuse(&log, &receiver),
     })
 }

@@ -1,33 +1,15 @@
 //! The head of the own log in two alternating slots, outside DATA and in no backup.
 //!
 //! Invariants: a swap happens only from the value last read; one slot always holds a whole head,
-//! because a swap overwrites the older one; a head names its log, so that one from elsewhere shows.
+//! because a swap replaces the older one; each slot is replaced whole, so that whoever reads beside
+//! a running node never sees half of one; a head names its log, so that one from elsewhere shows.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hallmark_schemas::merkle::{EMPTY_ROOT, Hash};
-use sha2::{Digest, Sha256};
+use hallmark_schemas::head::{Head, Slot};
 
 use super::disk::{Disk, DiskError, OnPath};
-
-const MAGIC: &[u8; 8] = b"HMKHEAD1";
-/// 8 magic, 8 sequence, 8 size, 32 root, 32 origin, 32 checksum.
-const SLOT_BYTES: usize = 120;
-
-/// The newest sequenced tree of the own log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Head {
-    /// Entries.
-    pub size: u64,
-    /// RFC 6962 root of them.
-    pub root: Hash,
-}
-
-impl Head {
-    /// The head of a log without entries.
-    pub const EMPTY: Head = Head { size: 0, root: EMPTY_ROOT };
-}
 
 /// Why there is no head to go on from. The node then signs nothing.
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +56,6 @@ pub struct HeadSlots {
     origin: String,
 }
 
-struct Slot {
-    sequence: u64,
-    head: Head,
-}
-
 impl HeadSlots {
     /// The slots of the log `origin`, two files of one folder (DIR/head).
     pub fn new(disk: Arc<dyn Disk>, slots: [PathBuf; 2], origin: &str) -> HeadSlots {
@@ -93,8 +70,8 @@ impl HeadSlots {
             return Err(HeadError::Exists { dir: self.dir.clone() });
         }
         for (sequence, path) in (0..).zip(&self.slots) {
-            let bytes = self.encode(&Slot { sequence, head: Head::EMPTY });
-            self.disk.replace(path, &bytes).on("write", path)?;
+            let slot = Slot::new(sequence, Head::EMPTY, &self.origin);
+            self.disk.replace(path, &slot.encode()).on("write", path)?;
         }
         Ok(())
     }
@@ -111,12 +88,20 @@ impl HeadSlots {
             return Err(HeadError::Moved { expected: from.size, found: newest.head.size });
         }
         let path = &self.slots[1 - slot];
-        let bytes = self.encode(&Slot { sequence: newest.sequence + 1, head: to });
-        self.disk.write(path, &bytes).on("write", path)?;
-        self.disk.sync(path).on("sync", path)?;
-        // A slot that had gone missing was made anew: its name must be durable too.
-        self.disk.sync_dir(&self.dir).on("sync", &self.dir)?;
-        Ok(())
+        let bytes = Slot::new(newest.sequence + 1, to, &self.origin).encode();
+        Ok(self.disk.replace(path, &bytes).on("write", path)?)
+    }
+
+    /// Slots that are missing or damaged: the next swaps write them anew.
+    pub fn unfit(&self) -> Result<Vec<PathBuf>, HeadError> {
+        let mut unfit = Vec::new();
+        for path in &self.slots {
+            let bytes = self.disk.read(path).on("read", path)?;
+            if bytes.as_deref().and_then(Slot::parse).is_none() {
+                unfit.push(path.clone());
+            }
+        }
+        Ok(unfit)
     }
 
     fn newest(&self) -> Result<(usize, Slot), HeadError> {
@@ -125,55 +110,25 @@ impl HeadSlots {
             let Some(bytes) = self.disk.read(path).on("read", path)? else {
                 continue;
             };
-            let Some(found) = self.decode(&bytes)? else {
+            let Some(found) = Slot::parse(&bytes) else {
                 continue;
             };
+            if !found.is_of(&self.origin) {
+                let (dir, origin) = (self.dir.clone(), self.origin.clone());
+                return Err(HeadError::Foreign { dir, origin });
+            }
             if newest.as_ref().is_none_or(|(_, other)| other.sequence < found.sequence) {
                 newest = Some((slot, found));
             }
         }
         newest.ok_or_else(|| HeadError::Missing { dir: self.dir.clone() })
     }
-
-    fn origin_hash(&self) -> Hash {
-        Sha256::digest(self.origin.as_bytes()).into()
-    }
-
-    fn encode(&self, slot: &Slot) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(SLOT_BYTES);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&slot.sequence.to_le_bytes());
-        bytes.extend_from_slice(&slot.head.size.to_le_bytes());
-        bytes.extend_from_slice(&slot.head.root);
-        bytes.extend_from_slice(&self.origin_hash());
-        let checksum = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&checksum);
-        bytes
-    }
-
-    /// `None` for a slot that is torn or damaged.
-    fn decode(&self, bytes: &[u8]) -> Result<Option<Slot>, HeadError> {
-        let Some((body, checksum)) = bytes.split_at_checked(SLOT_BYTES - 32) else {
-            return Ok(None);
-        };
-        if !body.starts_with(MAGIC) || Sha256::digest(body).as_slice() != checksum {
-            return Ok(None);
-        }
-        let number = |at: usize| {
-            u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes are eight bytes"))
-        };
-        let hash = |at: usize| -> Hash {
-            body[at..at + 32].try_into().expect("thirty-two bytes are thirty-two bytes")
-        };
-        if hash(56) != self.origin_hash() {
-            return Err(HeadError::Foreign { dir: self.dir.clone(), origin: self.origin.clone() });
-        }
-        Ok(Some(Slot { sequence: number(8), head: Head { size: number(16), root: hash(24) } }))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use hallmark_schemas::head::SLOT_BYTES;
+
     use super::*;
     use crate::store::sim::{SimDisk, Survives};
 
@@ -229,7 +184,10 @@ mod tests {
             slots(&disk).swap(head(1), head(2)).unwrap();
             disk.corrupt(Path::new("/head/slot-b"), |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
             let found = slots(&disk).load().unwrap();
-            assert!(found == head(1) || found == head(2), "bit {bit}: {found:?}");
+            assert_eq!(found, head(1), "bit {bit}");
+            assert_eq!(slots(&disk).unfit().unwrap(), [Path::new("/head/slot-b")]);
+            slots(&disk).swap(head(1), head(2)).unwrap();
+            assert!(slots(&disk).unfit().unwrap().is_empty(), "the swap mends it");
         }
     }
 }

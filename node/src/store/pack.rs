@@ -8,22 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
-use hallmark_schemas::pack::{self, Piece};
+use hallmark_schemas::pack::{self, PackPosition, Piece};
 
 use super::StoreError;
 use super::disk::{AppendFile, Disk, OnPath};
 
 /// A segment is closed at this size: read whole in a tenth of a second, copied in a few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
-
-/// Between two records of the packs.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub struct PackPosition {
-    /// Number of the segment.
-    pub segment: u32,
-    /// Bytes from its start.
-    pub offset: u64,
-}
 
 /// Where a body lies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,6 +89,16 @@ impl PackReader {
         }
     }
 
+    /// The end of the last segment, unfinished records included.
+    pub fn end(&self) -> Result<PackPosition, StoreError> {
+        let Some(segment) = segments(&*self.disk, &self.dir)?.last().copied() else {
+            return Ok(PackPosition::default());
+        };
+        let path = segment_path(&self.dir, segment);
+        let bytes = self.disk.read(&path).on("read", &path)?.unwrap_or_default();
+        Ok(PackPosition { segment, offset: bytes.len() as u64 })
+    }
+
     /// Every record from `from` on, in order, and what is no record.
     ///
     /// `visit` gets bytes that have the id, nothing else.
@@ -159,7 +160,14 @@ pub struct Packs {
 
 impl Packs {
     /// Opens the packs in `dir` for appending, after cutting off what a crash left at the end.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<(Packs, Vec<Damage>), StoreError> {
+    ///
+    /// Nothing is appended before `floor`, up to where every record is in the log: a body there
+    /// would count as logged.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        floor: PackPosition,
+    ) -> Result<(Packs, Vec<Damage>), StoreError> {
         disk.create_dir_all(dir).on("make", dir)?;
         let mut segment = segments(&*disk, dir)?.last().copied().unwrap_or(0);
         let path = segment_path(dir, segment);
@@ -181,7 +189,7 @@ impl Packs {
                 }
             }
         }
-        if holed {
+        if holed || (PackPosition { segment, offset: durable }) < floor {
             // The damaged segment stays as it is, for the repair from peers.
             (segment, durable) = (segment + 1, 0);
         }
@@ -282,7 +290,8 @@ mod tests {
     }
 
     fn open(disk: &SimDisk) -> (Packs, Vec<Damage>) {
-        Packs::open(Arc::new(disk.clone()), Path::new("/packs")).unwrap()
+        let floor = PackPosition::default();
+        Packs::open(Arc::new(disk.clone()), Path::new("/packs"), floor).unwrap()
     }
 
     fn ids(disk: &SimDisk) -> (Vec<ContentId>, Vec<Damage>) {
@@ -302,7 +311,8 @@ mod tests {
                 let disk = SimDisk::default();
                 disk.stop_at(step);
                 let mut kept = Vec::new();
-                let opened = Packs::open(Arc::new(disk.clone()), Path::new("/packs"));
+                let (any, floor) = (Arc::new(disk.clone()), PackPosition::default());
+                let opened = Packs::open(any, Path::new("/packs"), floor);
                 if let Ok((mut packs, _)) = opened {
                     for number in 0..3 {
                         let (id, bytes) = body(number, 100);

@@ -100,6 +100,21 @@ impl Edge {
         Entry::parse(bytes.get(2..)?).ok()
     }
 
+    /// The first entry of the last, partial bundle that is not the one its hash stands for.
+    ///
+    /// Once the hashes are proved by a root, it is the bundle that is damaged.
+    pub fn damaged_entry(&self) -> Option<u64> {
+        let first = self.size - self.size % TILE_WIDTH;
+        let hashes = self.levels.first().map_or(&[][..], Vec::as_slice);
+        let entries = self.bundle.chunks(BUNDLE_ENTRY_BYTES);
+        let wrong = entries.zip(hashes).position(|(bytes, hash)| {
+            let entry = bytes.split_at_checked(2);
+            let length = (ENTRY_BYTES as u16).to_be_bytes();
+            entry.is_none_or(|(head, entry)| head != length || merkle::leaf_hash(entry) != *hash)
+        });
+        wrong.map(|wrong| first + wrong as u64)
+    }
+
     /// Adds an entry; `full` takes the tiles and bundles that this completes.
     fn push(&mut self, entry: &Entry, full: &mut Vec<(TilePath, Vec<u8>)>) {
         let bytes = entry.to_bytes();
@@ -366,9 +381,16 @@ impl Tiles {
         })
     }
 
+    /// A file; a partial one is cut from the full one that replaced it, if its own is gone.
     fn need(&self, path: &TilePath) -> Result<Vec<u8>, StoreError> {
-        let bytes = self.file(path)?;
-        bytes.ok_or_else(|| StoreError::damaged(&self.path(path), "it is missing"))
+        if let Some(bytes) = self.file(path)? {
+            return Ok(bytes);
+        }
+        let full = if path.is_full() { None } else { self.file(&path.full())? };
+        let mut bytes =
+            full.ok_or_else(|| StoreError::damaged(&self.path(path), "it is missing"))?;
+        bytes.truncate(bytes_of(path));
+        Ok(bytes)
     }
 
     /// A file, if it is there and of its right length.
@@ -377,10 +399,7 @@ impl Tiles {
         let Some(bytes) = self.disk.read(&file).on("read", &file)? else {
             return Ok(None);
         };
-        let expected = match *path {
-            TilePath::Hashes { width, .. } => usize::from(width) * 32,
-            TilePath::Entries { width, .. } => usize::from(width) * BUNDLE_ENTRY_BYTES,
-        };
+        let expected = bytes_of(path);
         if bytes.len() != expected {
             let reason = format!("it has {} bytes instead of {expected}", bytes.len());
             return Err(StoreError::damaged(&file, reason));
@@ -388,8 +407,17 @@ impl Tiles {
         Ok(Some(bytes))
     }
 
-    fn path(&self, path: &TilePath) -> PathBuf {
+    /// Where a tile's file lies.
+    pub fn path(&self, path: &TilePath) -> PathBuf {
         self.dir.join(path.to_string())
+    }
+}
+
+/// How long a tile's file is.
+fn bytes_of(path: &TilePath) -> usize {
+    match *path {
+        TilePath::Hashes { width, .. } => usize::from(width) * 32,
+        TilePath::Entries { width, .. } => usize::from(width) * BUNDLE_ENTRY_BYTES,
     }
 }
 

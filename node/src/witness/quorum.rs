@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::{Fault, encode_request};
 use crate::api::problem::with_causes;
-use crate::core::GuardView;
+use crate::core::{GuardView, Signing};
 use crate::service::Service;
 use hallmark_schemas::layout::peer_name;
 
@@ -26,6 +26,10 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     tokio::select! {
         () = crate::peers::stopped(&mut stop) => {}
         () = async {
+            if matches!(service.node.log().signing(), Signing::ReadOnly { .. }) {
+                // Nothing that a witness says lets a log sign whose files contradict each other.
+                return std::future::pending().await;
+            }
             guard(&service).await;
             collect(&service).await;
         } => {}

@@ -51,6 +51,20 @@ impl Content {
 }
 
 /// Reads one line of a barcode reader, without its line end.
+///
+/// With the symbology identifier that readers can send (`]d2`: GS1 DataMatrix), with brackets as
+/// people write them, or bare; the same goods have the same canonical identifier:
+///
+/// ```
+/// use hallmark_schemas::gs1::scan::decode;
+///
+/// for line in ["]d2010950600013435221A", "(01)09506000134352(21)A"] {
+///     let scan = decode(line).unwrap();
+///     let goods = scan.content.canonical().expect("a GTIN with a serial names an item");
+///     assert_eq!(goods.as_str(), "https://id.gs1.org/01/09506000134352/21/A");
+/// }
+/// assert!(decode("(01)09506000134353").is_err(), "its check digit is wrong");
+/// ```
 pub fn decode(line: &str) -> Result<Scan, Fault> {
     decode_with(line, false)
 }

@@ -1,26 +1,95 @@
 //! Bad input: a clear error that says what to do, the right exit code, nothing half done.
 
-use super::world::{World, path_text, run, run_with};
+use super::world::{Ran, World, path_text, run, run_with};
+
+/// What a person reads: what is wrong on stderr with a remedy, nothing on stdout.
+fn assert_told(ran: &Ran, code: i32, line: &str) {
+    assert_eq!(ran.code, code, "{line}: {}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("error:"), "{line}: {}", ran.stderr);
+    assert!(ran.stderr.lines().any(|line| line.starts_with("help: ")), "{line}: {}", ran.stderr);
+    assert!(ran.stdout.is_empty(), "{line}: {}", ran.stdout);
+}
 
 /// Command lines and the code they end with.
 #[test]
-fn wrong_command_lines_end_with_2_and_say_what_is_wrong() {
-    let cases: &[(&str, &[&str])] = &[
-        ("hallmark-node", &["frobnicate"]),
-        ("hallmark-node", &["init"]),
-        ("hallmark-node", &["run", "/nonexistent/dir"]),
-        ("hallmark-verify", &["check"]),
-        ("hallmark-verify", &["check", "--fail-on", "fatal", "x"]),
-        ("hallmark-verify", &["check", "--at", "yesterday", "x"]),
-        ("hallmark-verify", &["check", "--table", "no_such_table=x.csv"]),
-        ("hallmark-agent", &["init"]),
-        ("hallmark-agent", &["run", "/nonexistent/dir"]),
+fn wrong_command_lines_say_what_is_wrong_and_what_to_do() {
+    let cases: &[(&str, &[&str], i32)] = &[
+        ("hallmark-node", &["frobnicate"], 2),
+        ("hallmark-node", &["init"], 2),
+        ("hallmark-node", &["run", "/nonexistent/dir"], 2),
+        ("hallmark-node", &["status", "/nonexistent/dir"], 2),
+        ("hallmark-node", &["init", "x", "--org", "y", "--name", "z", "--role", "producer"], 2),
+        ("hallmark-verify", &["check"], 2),
+        ("hallmark-verify", &["check", "--fail-on", "fatal", "x"], 2),
+        ("hallmark-verify", &["check", "--at", "yesterday", "x"], 2),
+        ("hallmark-verify", &["check", "--table", "no_such_table=x.csv"], 2),
+        ("hallmark-verify", &["check", "--table", "meter_readings=/nonexistent/x.csv"], 3),
+        ("hallmark-verify", &["check", "/nonexistent/x.hallmark"], 3),
+        ("hallmark-verify", &["tables", "no_such_table"], 2),
+        ("hallmark-verify", &["rules", "show", "XXX-999"], 2),
+        ("hallmark-verify", &["rules", "test", "/nonexistent/pack"], 2),
+        ("hallmark-agent", &["init"], 2),
+        ("hallmark-agent", &["run", "/nonexistent/dir"], 2),
+        ("hallmark-agent", &["replay", "/nonexistent/dir", "x.csv"], 2),
+        ("hallmark-agent", &["status", "/nonexistent/dir"], 2),
+        ("hallmark-agent", &["spool", "/nonexistent/dir"], 2),
+        ("hallmark-agent", &["enrol", "/nonexistent/dir", "x.cbor"], 2),
+        ("hallmark-agent", &["parse", "/nonexistent/lines.txt"], 3),
     ];
-    for (program, args) in cases {
-        let ran = run(program, args);
-        assert_eq!(ran.code, 2, "{program} {args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("error:"), "{program} {args:?}: {}", ran.stderr);
-        assert!(ran.stdout.is_empty(), "{program} {args:?}: {}", ran.stdout);
+    for (program, args, code) in cases {
+        assert_told(&run(program, args), *code, &format!("{program} {args:?}"));
+    }
+}
+
+/// The same in the folder of a running node and of an agent that nobody enrolled.
+#[test]
+fn what_cannot_be_done_in_a_folder_says_what_is_wrong_and_what_to_do() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let noise = world.file("noise", b"\xff\x00\x81");
+    let (noise, nowhere) = (path_text(&noise), "/nonexistent/file");
+    let unknown = format!("sha256:{}", "0".repeat(64));
+    let cases: &[(&[&str], i32)] = &[
+        (&["get", "nonsense"], 2),
+        (&["get", &unknown], 3),
+        (&["receipt", "nonsense"], 2),
+        (&["receipt", &unknown], 3),
+        (&["submit", nowhere], 3),
+        (&["submit", noise], 3),
+        (&["submit", noise, "--kind", "no-such"], 2),
+        (&["submit", noise, "--aud", "nobody"], 2),
+        (&["export", "--goods", "nonsense", "-o", "-"], 2),
+        (&["export", "--facility", "nonsense", "-o", "-"], 2),
+        (&["export", "--id", "nonsense", "-o", "-"], 2),
+        (&["export", "--period", "nonsense", "-o", "-"], 2),
+        (&["export", "-o", "/nonexistent/dir/x.hallmark"], 2),
+        (&["token", "--scope", "everything", "--purpose", "test"], 2),
+        (&["enrol", nowhere], 3),
+        (&["enrol", noise], 3),
+        (&["admit", nowhere], 3),
+        (&["admit", noise], 3),
+        (&["network", "show", "--quorum", "1"], 2),
+        (&["network", "--quorum", "9"], 2),
+        (&["run", "--http", "127.0.0.1:0"], 6),
+        (&["reindex"], 6),
+    ];
+    for (line, code) in cases {
+        assert_told(&node.run(line[0], &line[1..]), *code, &format!("{line:?}"));
+    }
+    let agent = world.path("agent");
+    let agent = path_text(&agent);
+    let init = ["init", agent, "--org", &node.org, "--device", "m-1", "--source", "replay"];
+    run("hallmark-agent", &[&init[..], &["--quantity", "electricity"]].concat()).ok();
+    for (line, code) in [
+        (vec!["init", agent, "--org", &node.org, "--device", "m-1", "--source", "replay"], 2),
+        (vec!["run", agent], 2),
+        (vec!["replay", agent, nowhere], 3),
+        (vec!["replay", agent, noise], 2),
+        (vec!["enrol", agent, nowhere], 3),
+        (vec!["enrol", agent, noise], 3),
+    ] {
+        assert_told(&run("hallmark-agent", &line), code, &format!("{line:?}"));
     }
 }
 
@@ -71,6 +140,21 @@ fn malformed_submissions_store_nothing() {
     assert!(size(&before) <= size(&after));
 }
 
+#[test]
+fn a_kind_that_contradicts_the_file_ends_with_2_and_stores_nothing() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let file = world.file("facility.json", b"{\"kind\":\"facility\",\"payload\":{}}");
+    for asked in ["event", "readings"] {
+        let ran = node.run("submit", &[path_text(&file), "--kind", asked]).fails(2);
+        for words in ["`facility`", &format!("`{asked}`"), "help: "] {
+            assert!(ran.stderr.contains(words), "no {words}: {}", ran.stderr);
+        }
+        assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+    }
+}
+
 /// Method, path, headers, body, and the statuses that may answer.
 type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a [u16]);
 
@@ -80,6 +164,7 @@ fn malformed_requests_get_4xx_and_problem_json() {
     let node = world.founder("plant");
     node.ready();
     let long = vec![0u8; 3 << 20];
+    let header = "x".repeat(100_000);
     let cases: &[Request<'_>] = &[
         ("POST", "/entries", &[("Content-Type", "application/cose")], b"\xd2\x84", &[400]),
         ("POST", "/entries", &[("Content-Type", "application/cose")], &long, &[400, 413]),
@@ -90,6 +175,9 @@ fn malformed_requests_get_4xx_and_problem_json() {
         ("GET", "/no/such/route", &[], b"", &[404]),
         ("DELETE", "/log/checkpoint", &[], b"", &[405]),
         ("POST", "/log/add-checkpoint", &[], b"old x\n", &[400]),
+        ("GET", "/v1/findings?after=x", &[], b"", &[400]),
+        ("GET", "/entries/%ff", &[], b"", &[400]),
+        ("GET", "/healthz", &[("X-Large", &header)], b"", &[431]),
     ];
     for (method, path, headers, body, expected) in cases {
         let answer = super::world::http::send(method, &node.url, path, headers, body);

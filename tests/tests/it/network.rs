@@ -1,8 +1,10 @@
 //! Several nodes: joining, witnessing, mirroring, receipts, bundles.
 
+use std::net::TcpListener;
+
 use hallmark_schemas::layout::peer_name;
 
-use super::world::{SOON, World, path_text, run, wait};
+use super::world::{Node, SOON, World, path_text, run, wait};
 
 const FACILITY: &str = r#"{"kind":"facility","sub":"SUB","payload":{"v":1,"name":"Works 1","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","utc_offset":"+08:00","sector":"steel"}}"#;
 
@@ -78,14 +80,12 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
         wait("the mirrored body", SOON, mirrored);
     }
     // One after the other, each only once the others follow it to where it now is. All at once
-    // would need an address that stays, such as a registrar's with a fixed port.
+    // would need an address that stays; here each is taken while its node is away.
     let mut nodes = [registrar, plant, auditor];
     for moving in 0..nodes.len() {
         let node = &mut nodes[moving];
         let before = checkpoint_size(&node.get("/log/checkpoint").body);
-        assert_eq!(node.stop(), 0, "SIGTERM drains and ends well: {}", node.log());
-        node.start();
-        node.ready();
+        move_elsewhere(node);
         let origin = format!("world/{}/1", names[moving]);
         let mirrored = format!("/peers/{}/checkpoint", peer_name(&origin));
         for other in (0..nodes.len()).filter(|other| *other != moving) {
@@ -100,6 +100,17 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
     let file = world.file("second.json", facility(&plant.org, "works-2"));
     assert_eq!(plant.record(&file, &[]).len(), 1);
     run("hallmark-verify", &["check", auditor.dir_text()]).ok();
+}
+
+/// Stops a node and starts it while its port is taken.
+fn move_elsewhere(node: &mut Node) {
+    assert_eq!(node.stop(), 0, "SIGTERM drains and ends well: {}", node.log());
+    let old = node.url.clone();
+    let thief = TcpListener::bind(old.trim_start_matches("http://")).expect("it is free");
+    node.start();
+    node.ready();
+    assert_ne!(node.url, old);
+    drop(thief);
 }
 
 /// The size that a checkpoint states; 0 if it is none.

@@ -91,15 +91,14 @@ fn an_agent_killed_ten_times_loses_and_doubles_no_batch() {
     let node = world.founder_with("plant", &["producer"], &["--mqtt", "embedded"]);
     node.ready();
     let (header, rows) = quarter(&path);
-    let agent = Agent::meter(&world, &node, "m-1", SOURCE);
+    let mut agent = Agent::meter(&world, &node, "m-1", SOURCE);
     for part in 0..10 {
         let rows = &rows[part * 480..(part + 1) * 480];
         let file =
             world.file(&format!("part-{part}.csv"), format!("{header}\n{}\n", rows.join("\n")));
-        let mut child = agent.spawn(&["replay", path_text(&file), "--speed", "max"]);
+        let replay = agent.spawn("replay", &[path_text(&file), "--speed", "max"]);
         std::thread::sleep(std::time::Duration::from_millis(random.u64(50..900)));
-        drop(child.kill());
-        child.wait().expect("a child");
+        replay.kill();
     }
     let last = world.file("last.csv", format!("{header}\n{}\n", rows[4800..4896].join("\n")));
     agent.run("replay", &[path_text(&last)]).ok();

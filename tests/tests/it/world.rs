@@ -1,15 +1,19 @@
-//! A world of real processes in one temporary folder, on loopback, gone when it is dropped.
+//! The world of `hallmark-examples`, for tests that block: what fails there panics here.
 //!
 //! Nothing here sleeps for luck: every wait polls a condition until a stated deadline, and says
 //! what it waited for when that passes.
 
-use std::io::Write;
+use std::ffi::OsStr;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use hallmark_examples::world::node::Member;
+use hallmark_examples::world::program::{Ended, Programs, Running};
+use hallmark_examples::world::{agent, node};
+use tokio::runtime::Runtime;
 
 use http::Answer;
 
@@ -17,6 +21,18 @@ pub(crate) mod http;
 
 /// Longest wait for anything that should happen at once on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// Drives the processes of all tests.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
+    Programs::beside_this().expect("target/<profile>; cargo build --workspace --bins fills it")
+});
+
+/// Waits for one thing that the world does.
+fn block<T, E: std::fmt::Debug>(done: impl Future<Output = Result<T, E>>) -> T {
+    RUNTIME.block_on(done).unwrap_or_else(|error| panic!("{error:?}"))
+}
 
 /// What a finished command left.
 #[derive(Debug)]
@@ -27,64 +43,34 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+impl From<Ended> for Ran {
+    fn from(ended: Ended) -> Ran {
+        let Ended { code, stdout, bytes, stderr, .. } = ended;
+        Ran { code, stdout, bytes, stderr }
+    }
+}
+
 impl Ran {
     /// The command did what it should and found nothing.
     pub(crate) fn ok(self) -> Ran {
-        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
-        self
+        self.fails(0)
     }
 
-    /// The command ended with this code and `error:` and `help:` lines where it is an error.
+    /// The command ended with this code.
     pub(crate) fn fails(self, code: i32) -> Ran {
         assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 }
 
-/// One of the three programs.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let exe = std::env::current_exe().expect("a test has a path");
-    let dir = exe.parent().and_then(Path::parent).expect("target/<profile>/deps/it");
-    let path = dir.join(name);
-    assert!(path.exists(), "{} is missing: cargo build --workspace --bins", path.display());
-    path
-}
-
 /// Runs a program to its end.
-pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(name: &str, args: &[S]) -> Ran {
+pub(crate) fn run<S: AsRef<OsStr>>(name: &str, args: &[S]) -> Ran {
     run_with(name, args, b"")
 }
 
 /// Runs a program to its end with this stdin.
-pub(crate) fn run_with<S: AsRef<std::ffi::OsStr>>(name: &str, args: &[S], stdin: &[u8]) -> Ran {
-    let mut child = command(name)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut pipe = child.stdin.take().expect("piped");
-    let stdin = stdin.to_vec();
-    // The child may end before it has read all of it.
-    let writer = std::thread::spawn(move || drop(pipe.write_all(&stdin)));
-    let output = child.wait_with_output().expect("the program ends");
-    writer.join().expect("the writer ends");
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        bytes: output.stdout,
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-fn command(name: &str) -> Command {
-    let mut command = Command::new(program(name));
-    command.env("NO_COLOR", "1").env_remove("COLUMNS");
-    for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("HALLMARK_")) {
-        command.env_remove(key);
-    }
-    command
+pub(crate) fn run_with<S: AsRef<OsStr>>(name: &str, args: &[S], stdin: &[u8]) -> Ran {
+    block(PROGRAMS.run(name, args, stdin)).into()
 }
 
 /// Polls until `probe` gives something; panics with `what` after `limit`.
@@ -138,56 +124,40 @@ impl World {
 
     /// The same with more roles and arguments of `run`.
     pub(crate) fn founder_with(&self, name: &str, roles: &[&str], args: &[&str]) -> Node {
-        let dir = self.path(name);
-        let org = org(1);
+        let (org, roles) = (org(1), [&["registrar"], roles].concat());
+        let member = Member { org: &org, name, roles: &roles };
+        let made = block(node::Node::found(&PROGRAMS, member, &self.path(name), "world"));
+        let mut node = Node::of(made, args);
+        node.start();
+        node
+    }
+
+    /// The same whose organisation keys are encrypted under the passphrase in this file.
+    pub(crate) fn founder_sealed(&self, name: &str, passphrase_file: &Path) -> Node {
+        let (dir, org) = (self.path(name), org(1));
+        let member = Member { org: &org, name, roles: &["registrar"] };
+        let made = block(node::Node::found(&PROGRAMS, member, &dir, "world"));
+        let config = std::fs::read(dir.join("config.toml")).expect("init wrote it");
+        // Made again in its place, under the same short beats.
+        std::fs::remove_dir_all(&dir).expect("it does not run");
+        let passphrase = ["--passphrase-file", path_text(passphrase_file)];
         let mut init = vec!["init", path_text(&dir), "--org", &org, "--name", name];
         init.extend(["--new-network", "world", "--role", "registrar"]);
-        init.extend(roles.iter().flat_map(|role| ["--role", role]));
+        init.extend(passphrase);
         run("hallmark-node", &init).ok();
-        quicken(&dir);
-        let mut node = Node::at(&dir, &org, args);
+        std::fs::write(dir.join("config.toml"), config).expect("writable");
+        let mut node = Node::of(made, &passphrase);
         node.start();
         node
     }
 
     /// A newcomer with its own folder, not yet admitted nor running.
     pub(crate) fn newcomer(&self, name: &str, number: u64, role: &str, founder: &Node) -> Node {
-        let dir = self.path(name);
-        let org = org(number);
+        let member = Member { org: &org(number), name, roles: &[role] };
         let network = founder.dir.join("network.hallmark");
-        let init = ["init", path_text(&dir), "--org", &org, "--name", name, "--role", role];
-        let init = init.into_iter().chain(["--network", path_text(&network)]).collect::<Vec<_>>();
-        run("hallmark-node", &init).ok();
-        quicken(&dir);
-        Node::at(&dir, &org, &[])
+        Node::of(block(node::Node::join(&PROGRAMS, member, &self.path(name), &network)), &[])
     }
 }
-
-/// Short beats, so that tests wait little.
-fn quicken(dir: &Path) {
-    let path = dir.join("config.toml");
-    let config = std::fs::read_to_string(&path).expect("init wrote it");
-    let mut kept: String = config
-        .lines()
-        .filter(|line| line.split('=').next().is_none_or(|key| !QUICK_KEYS.contains(&key.trim())))
-        .fold(String::new(), |text, line| text + line + "\n");
-    for (section, key, value) in QUICK {
-        let header = format!("[{section}]");
-        let line = format!("{key} = \"{value}\"");
-        match kept.lines().any(|line| line.trim() == header) {
-            true => kept = kept.replacen(&header, &format!("{header}\n{line}"), 1),
-            false => kept += &format!("\n{header}\n{line}\n"),
-        }
-    }
-    std::fs::write(&path, kept).expect("it is writable");
-}
-
-const QUICK: [(&str, &str, &str); 3] = [
-    ("log", "batch_wait_max", "100ms"),
-    ("peers", "poll_every", "200ms"),
-    ("judge", "wait", "300ms"),
-];
-const QUICK_KEYS: [&str; 3] = ["batch_wait_max", "poll_every", "wait"];
 
 /// UTF-8 text of a path in the temporary folder.
 pub(crate) fn path_text(path: &Path) -> &str {
@@ -196,23 +166,23 @@ pub(crate) fn path_text(path: &Path) -> &str {
 
 /// One node's folder and, while it runs, its process.
 pub(crate) struct Node {
+    node: node::Node,
+    args: Vec<String>,
     pub(crate) dir: PathBuf,
     pub(crate) org: String,
-    args: Vec<String>,
-    child: Option<Child>,
     pub(crate) url: String,
     pub(crate) mqtt: Option<String>,
 }
 
 impl Node {
-    fn at(dir: &Path, org: &str, args: &[&str]) -> Node {
+    fn of(node: node::Node, args: &[&str]) -> Node {
         Node {
-            dir: dir.to_path_buf(),
-            org: org.to_owned(),
             args: args.iter().map(ToString::to_string).collect(),
-            child: None,
+            dir: node.dir().to_owned(),
+            org: node.org().to_owned(),
             url: String::new(),
             mqtt: None,
+            node,
         }
     }
 
@@ -222,68 +192,30 @@ impl Node {
 
     /// Starts the process and waits until it says that it is ready.
     pub(crate) fn start(&mut self) {
-        let addresses = self.dir.join("run").join("addresses.json");
-        drop(std::fs::remove_file(&addresses));
-        let log = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(self.dir.with_extension("log"))
-            .expect("the folder is writable");
-        let child = command("hallmark-node")
-            .args(["run", self.dir_text(), "--http", "127.0.0.1:0"])
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
-        let pid = child.id();
-        self.child = Some(child);
-        let found = wait("addresses.json", SOON, || {
-            self.assert_runs();
-            let bytes = std::fs::read(&addresses).ok()?;
-            let json: Value = serde_json::from_slice(&bytes).ok()?;
-            (json["pid"].as_u64() == Some(u64::from(pid))).then_some(json)
-        });
-        self.url = found["http"].as_str().expect("an address").trim_end_matches('/').to_owned();
-        self.mqtt = found["mqtt"].as_str().map(ToOwned::to_owned);
-    }
-
-    fn assert_runs(&mut self) {
-        let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("a child"));
-        if let Some(status) = ended {
-            panic!("{} ended with {status}: {}", self.dir.display(), self.log());
-        }
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        block(self.node.start(&args));
+        self.url = self.node.url().trim_end_matches('/').to_owned();
+        self.mqtt = self.node.mqtt().map(ToOwned::to_owned);
     }
 
     /// What it wrote to stderr.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.with_extension("log")).unwrap_or_default()
+        self.node.log()
     }
 
     /// kill -9.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("it runs");
-            child.wait().expect("a child");
-        }
+        block(self.node.kill());
     }
 
     /// SIGTERM, and the end it leads to.
     pub(crate) fn stop(&mut self) -> i32 {
-        let mut child = self.child.take().expect("it runs");
-        let pid = child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill exists");
-        wait("the end after SIGTERM", SOON, || child.try_wait().expect("a child"))
-            .code()
-            .unwrap_or(-1)
+        block(self.node.stop())
     }
 
     /// `hallmark-node COMMAND DIR ARGS`.
     pub(crate) fn run(&self, command: &str, args: &[&str]) -> Ran {
-        let line: Vec<&str> =
-            [command, self.dir_text()].into_iter().chain(args.iter().copied()).collect();
-        run("hallmark-node", &line)
+        block(self.node.run(command, args)).into()
     }
 
     /// Submits a file and waits until it is recorded; the ids in the order given.
@@ -306,7 +238,7 @@ impl Node {
 
     /// Waits until `/readyz` says 200.
     pub(crate) fn ready(&self) {
-        wait("readiness", SOON, || (self.get("/readyz").status == 200).then_some(()));
+        block(self.node.ready(SOON));
     }
 
     /// A bearer token of this node's own organisation.
@@ -318,9 +250,12 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.kill();
         if std::thread::panicking() {
             eprintln!("--- {}\n{}", self.dir.display(), self.log());
+        }
+        // It writes into the world's folder, which goes next.
+        if self.node.process().is_some() {
+            drop(RUNTIME.block_on(self.node.kill()));
         }
     }
 }
@@ -339,61 +274,60 @@ pub(crate) fn real_data(what: &str) -> Option<PathBuf> {
 
 /// An agent's folder, enrolled at a node.
 pub(crate) struct Agent {
-    pub(crate) dir: PathBuf,
+    agent: agent::Agent,
 }
 
 impl Agent {
-    /// A meter that replays CSV files.
+    /// A meter that replays CSV files, with the options of its `[[source]]`.
     pub(crate) fn meter(world: &World, node: &Node, name: &str, source: &str) -> Agent {
-        let dir = world.path(name);
-        let line =
-            ["init", path_text(&dir), "--org", &node.org, "--device", name, "--source", "replay"];
-        let line = line.into_iter().chain(["--quantity", "electricity"]).collect::<Vec<_>>();
-        run("hallmark-agent", &line).ok();
-        let path = dir.join("config.toml");
-        let config = std::fs::read_to_string(&path).expect("init wrote it");
-        let head = config.split("[[source]]").next().expect("a first part").to_owned();
-        std::fs::write(&path, format!("{head}[[source]]\nprotocol = \"replay\"\n{source}"))
-            .expect("writable");
-        let agent = Agent { dir };
-        agent.enrol(node);
-        agent
+        let args = ["--device", name, "--source", "replay", "--quantity", "electricity"];
+        let source = format!("[[source]]\nprotocol = \"replay\"\n{source}");
+        Agent::enrolled(world, node, name, &args, &source)
     }
 
-    fn enrol(&self, node: &Node) {
-        let enrolled = self.dir.join("enrolled-by-node.cbor");
-        let line = [
-            path_text(&self.dir.join("enrol.cbor")).to_owned(),
-            "-o".to_owned(),
-            path_text(&enrolled).to_owned(),
-        ];
-        let line: Vec<&str> = line.iter().map(String::as_str).collect();
-        node.run("enrol", &line).ok();
-        run("hallmark-agent", &["enrol", path_text(&self.dir), path_text(&enrolled)]).ok();
+    /// A bench that reads scans from standard input.
+    pub(crate) fn bench(world: &World, node: &Node, name: &str) -> Agent {
+        let source = "[[source]]\nprotocol = \"stdin\"\nmode = \"commission\"\n\
+                      read_point = \"https://id.gs1.org/414/9506000134352\"\n\
+                      time_zone = \"+08:00\"\n";
+        Agent::enrolled(world, node, name, &["--device", name, "--source", "stdin"], source)
+    }
+
+    fn enrolled(world: &World, node: &Node, name: &str, args: &[&str], source: &str) -> Agent {
+        let dir = world.path(name);
+        let made = agent::Agent::enrolled(&PROGRAMS, &node.node, &dir, args, source);
+        Agent { agent: block(made) }
     }
 
     /// `hallmark-agent COMMAND DIR ARGS`.
     pub(crate) fn run(&self, command: &str, args: &[&str]) -> Ran {
-        let line: Vec<&str> =
-            [command, path_text(&self.dir)].into_iter().chain(args.iter().copied()).collect();
-        run("hallmark-agent", &line)
+        self.run_with(command, args, b"")
+    }
+
+    /// The same with this stdin.
+    pub(crate) fn run_with(&self, command: &str, args: &[&str], stdin: &[u8]) -> Ran {
+        block(self.agent.run(command, args, stdin)).into()
     }
 
     /// Starts a command without waiting for its end.
-    pub(crate) fn spawn(&self, line: &[&str]) -> Child {
-        let args: Vec<&str> = line[..1]
-            .iter()
-            .copied()
-            .chain([path_text(&self.dir)])
-            .chain(line[1..].iter().copied())
-            .collect();
-        command("hallmark-agent")
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts")
+    pub(crate) fn spawn(&mut self, command: &str, args: &[&str]) -> Process {
+        block(async { self.agent.start(command, args).map(drop) });
+        Process(self.agent.take_process().expect("just started"))
+    }
+}
+
+/// A command of an agent that is at work.
+pub(crate) struct Process(Running);
+
+impl Process {
+    /// kill -9; nothing if it has ended.
+    pub(crate) fn kill(self) {
+        block(self.0.kill());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn ended(self) -> i32 {
+        block(self.0.ended(SOON))
     }
 }
 

@@ -12,7 +12,7 @@ use hallmark_schemas::bundle::{BundleError, Item, Piece, Reader};
 use hallmark_schemas::note::SignedNote;
 
 use super::LoadError;
-use crate::evidence::{Defect, DefectKind, Evidence};
+use crate::evidence::{Defect, DefectKind, Evidence, FoundNote};
 
 /// Most bytes of bodies that a bundle from standard input may bring: they stay in memory.
 pub const PIPE_BYTES_MAX: u64 = 1 << 30;
@@ -78,7 +78,10 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
     };
     match item {
         Item::Checkpoint(note) => match origin_of(&note) {
-            Ok(origin) => evidence.logs.entry(origin).or_default().checkpoints.push(note),
+            Ok(origin) => {
+                let found = FoundNote { bytes: note, found_in: "the bundle".to_owned() };
+                evidence.logs.entry(origin).or_default().checkpoints.push(found);
+            }
             Err(detail) => evidence.defects.push(flaw(DefectKind::BadProof, detail)),
         },
         Item::Entries { origin, first, entries } => {
@@ -112,5 +115,14 @@ fn origin_of(note: &[u8]) -> Result<String, String> {
 
 fn flaw(kind: DefectKind, detail: String) -> Defect {
     let subject = "bundle".to_owned();
-    Defect { log: None, entry: None, kind, subject, cites: Vec::new(), detail, at: None }
+    Defect {
+        log: None,
+        entry: None,
+        kind,
+        subject,
+        cites: Vec::new(),
+        detail,
+        at: None,
+        remedy: None,
+    }
 }

@@ -1,8 +1,8 @@
 //! The files of a node: its own log and those it follows.
 //!
 //! Invariants: nothing here is believed or refused, what cannot be read becomes a defect; bodies
-//! stay in their packs; the checkpoint is read before the tiles, so that a running node's log is
-//! never shorter than its checkpoint says.
+//! stay in their packs; checkpoint, head, tiles and packs are read in this order, so that what one
+//! says of a running node's log is always in those read after it.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::frame;
 use hallmark_schemas::layout::{Data, Dir};
-use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::note::{Checkpoint, SignedNote};
 use hallmark_schemas::pack;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
-use super::LoadError;
-use crate::evidence::{Defect, DefectKind, Evidence, LogEvidence};
+use super::{LoadError, head};
+use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
 
 /// Longest file that is read whole: a pack segment; nodes start a new one far below.
 const FILE_BYTES_MAX: u64 = 1 << 31;
@@ -63,47 +63,58 @@ pub fn read_network(dir: &Dir, evidence: &mut Evidence) -> Result<(), LoadError>
     Ok(())
 }
 
-/// Reads the own log of DATA and those of its peers.
-pub fn read_data(data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
-    read_log(data, true, evidence)?;
+/// Reads the own log of DATA, with the head that DIR holds of it, and those of its peers.
+pub fn read_data(dir: Option<&Dir>, data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
+    read_log(data, Some(dir), evidence)?;
     let peers = data.peers();
     if peers.is_dir() {
         for path in sorted_paths(&peers)? {
             if path.is_dir() {
-                read_log(&Data::new(path), false, evidence)?;
+                read_log(&Data::new(path), None, evidence)?;
             }
         }
     }
     Ok(())
 }
 
-fn read_log(data: &Data, own: bool, evidence: &mut Evidence) -> Result<(), LoadError> {
-    read_packs(data, evidence)?;
-    let path = data.checkpoint();
-    if !path.is_file() {
-        if own && data.log().is_dir() && has_tiles(data) {
+/// `own` is `None` for a followed log; for the own one DIR, where it is known.
+fn read_log(
+    data: &Data,
+    own: Option<Option<&Dir>>,
+    evidence: &mut Evidence,
+) -> Result<(), LoadError> {
+    read_tree(data, own, evidence)?;
+    read_packs(data, evidence)
+}
+
+fn read_tree(
+    data: &Data,
+    own: Option<Option<&Dir>>,
+    evidence: &mut Evidence,
+) -> Result<(), LoadError> {
+    let notes = read_notes(data, evidence)?;
+    let own_head = own.flatten().map(|dir| head::read(dir, data, evidence)).transpose()?;
+    let head = own_head.as_ref().and_then(|own| own.slot.as_ref());
+    let head_size = head.map_or(0, |(slot, _)| slot.head.size);
+    // The published one comes last; where it cannot be read the history says whose log this is.
+    let Some(origin) = notes.last().map(|(_, checkpoint)| checkpoint.origin.clone()) else {
+        if let Some((_, slot)) = head.filter(|_| 0 < head_size) {
+            let detail =
+                format!("{slot} says the log has {head_size} entries; no checkpoint of it is here");
+            evidence.defects.push(flaw(DefectKind::Withheld, &data.checkpoint(), detail));
+        } else if own.is_some() && has_tiles(data) && !data.checkpoint().is_file() {
             let detail = "the log has tiles but no checkpoint".to_owned();
-            evidence.defects.push(flaw(DefectKind::BadProof, &path, detail));
+            evidence.defects.push(flaw(DefectKind::BadProof, &data.checkpoint(), detail));
         }
         return Ok(());
-    }
-    let note = read_file(&path)?;
-    let checkpoint = SignedNote::parse(&note)
-        .map_err(|error| error.to_string())
-        .and_then(|note| note.checkpoint().map_err(|error| error.to_string()));
-    let checkpoint = match checkpoint {
-        Ok(checkpoint) => checkpoint,
-        Err(detail) => {
-            evidence.defects.push(flaw(DefectKind::BadProof, &path, detail));
-            return Ok(());
-        }
     };
-    let mut log = evidence.logs.remove(&checkpoint.origin).unwrap_or_default();
-    log.whole |= own;
-    read_history(data, &mut log, evidence)?;
-    log.checkpoints.push(note);
-    read_tiles(data, checkpoint.size, &mut log, evidence)?;
-    evidence.logs.insert(checkpoint.origin, log);
+    let newest = notes.iter().map(|(_, checkpoint)| checkpoint.size).max().unwrap_or(0);
+    let mut log = evidence.logs.remove(&origin).unwrap_or_default();
+    log.whole |= own.is_some();
+    log.own = own_head;
+    log.checkpoints.extend(notes.into_iter().map(|(note, _)| note));
+    read_tiles(data, newest.max(head_size), &mut log, evidence)?;
+    evidence.logs.insert(origin, log);
     Ok(())
 }
 
@@ -111,20 +122,31 @@ fn has_tiles(data: &Data) -> bool {
     data.log().join("tile").join("entries").is_dir()
 }
 
-/// Every checkpoint that was ever published: they date the entries.
-fn read_history(
+/// Every checkpoint that was ever published, for they date the entries; the newest comes last.
+fn read_notes(
     data: &Data,
-    log: &mut LogEvidence,
     evidence: &mut Evidence,
-) -> Result<(), LoadError> {
+) -> Result<Vec<(FoundNote, Checkpoint)>, LoadError> {
+    let mut notes = Vec::new();
+    let mut keep = |path: &Path, bytes: Vec<u8>, defects: &mut Vec<Defect>| {
+        let note = SignedNote::parse(&bytes).map_err(|error| error.to_string());
+        match note.and_then(|note| note.checkpoint().map_err(|error| error.to_string())) {
+            Ok(checkpoint) => {
+                let found_in = path.display().to_string();
+                notes.push((FoundNote { bytes, found_in }, checkpoint));
+            }
+            Err(detail) => defects.push(flaw(DefectKind::BadProof, path, detail)),
+        }
+    };
+    let published = data.checkpoint();
+    let newest = if published.is_file() { Some(read_file(&published)?) } else { None };
     let path = data.checkpoints();
-    if !path.is_file() {
-        return Ok(());
-    }
-    let bytes = read_file(&path)?;
-    for piece in frame::scan(&bytes) {
+    let history = if path.is_file() { read_file(&path)? } else { Vec::new() };
+    for piece in frame::scan(&history) {
         match piece {
-            frame::Piece::Record { content, .. } => log.checkpoints.push(content.to_vec()),
+            frame::Piece::Record { content, .. } => {
+                keep(&path, content.to_vec(), &mut evidence.defects);
+            }
             frame::Piece::Damaged { at, end } => {
                 let detail = format!("bytes {at} to {end} are damaged");
                 evidence.defects.push(flaw(DefectKind::BadProof, &path, detail));
@@ -133,29 +155,42 @@ fn read_history(
             frame::Piece::Torn { .. } => {}
         }
     }
-    Ok(())
+    match newest {
+        Some(newest) => keep(&published, newest, &mut evidence.defects),
+        None if !history.is_empty() => {
+            let detail = "it is missing; the history of checkpoints is here".to_owned();
+            evidence.defects.push(flaw(DefectKind::Withheld, &published, detail));
+        }
+        None => {}
+    }
+    Ok(notes)
 }
 
+/// Reads what there is of the tiles of a log that is said to have `size` entries.
 fn read_tiles(
     data: &Data,
     size: u64,
     log: &mut LogEvidence,
     evidence: &mut Evidence,
 ) -> Result<(), LoadError> {
+    // What a size says is not believed: the files bound it.
+    let size = size.min(entries_max(&data.log().join("tile").join("entries")));
     for path in tile::tiles_of_growth(0, size) {
-        let Some(file) = read_tile(data, path)? else {
+        let Some((file, width)) = read_tile(data, path)? else {
             // Missing hashes can be recomputed; missing entries are found missing by the proof.
             continue;
         };
         match path {
-            TilePath::Hashes { .. } => {
+            TilePath::Hashes { level, index, .. } => {
+                let path = TilePath::Hashes { level, index, width };
                 log.tiles.insert(path.to_string(), file);
             }
-            TilePath::Entries { index, width } => match entries(&file, width) {
+            TilePath::Entries { index, .. } => match entries(&file, width) {
                 Ok(entries) => {
                     log.entries.insert(index * u64::from(TILE_WIDTH), entries);
                 }
                 Err(detail) => {
+                    let path = TilePath::Entries { index, width };
                     let file = data.tile(&path.to_string());
                     evidence.defects.push(flaw(DefectKind::BadProof, &file, detail));
                 }
@@ -163,6 +198,23 @@ fn read_tiles(
         }
     }
     Ok(())
+}
+
+/// Most entries that the bundles in a folder can hold.
+fn entries_max(folder: &Path) -> u64 {
+    let mut count = 0_u64;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let is_part = entry.path().extension().is_some_and(|extension| extension == "p");
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && !is_part => folders.push(entry.path()),
+                _ => count += 1,
+            }
+        }
+    }
+    // A lost bundle leaves a hole and takes one from the count: as many again may be missing.
+    count.saturating_mul(2).saturating_add(1).saturating_mul(u64::from(TILE_WIDTH))
 }
 
 fn entries(file: &[u8], width: u16) -> Result<Vec<Entry>, String> {
@@ -177,33 +229,38 @@ fn entries(file: &[u8], width: u16) -> Result<Vec<Entry>, String> {
     entries.collect()
 }
 
-/// The file of a tile, or of a wider one that holds it: a running log grows.
-fn read_tile(data: &Data, path: TilePath) -> Result<Option<Vec<u8>>, LoadError> {
+/// The file of a tile, or of a wider one that holds it (a running log grows), or of the widest
+/// narrower one, with how wide it is.
+fn read_tile(data: &Data, path: TilePath) -> Result<Option<(Vec<u8>, u16)>, LoadError> {
     let exact = data.tile(&path.to_string());
-    if exact.is_file() {
-        return read_file(&exact).map(Some);
-    }
     let full = data.tile(&path.full().to_string());
-    let wider = match full.is_file() {
-        true => Some(full),
-        false => wider_part(&exact, path.width()),
+    let width = path.width();
+    let (file, found) = if exact.is_file() {
+        (exact, width)
+    } else if full.is_file() {
+        (full, TILE_WIDTH)
+    } else {
+        let parts = full.with_added_extension("p");
+        match part(&parts, width) {
+            Some(found) => (parts.join(found.to_string()), found),
+            None => return Ok(None),
+        }
     };
-    let Some(wider) = wider else {
-        return Ok(None);
-    };
-    let mut file = read_file(&wider)?;
-    if let TilePath::Hashes { width, .. } = path {
-        file.truncate(usize::from(width) * 32);
+    let mut bytes = read_file(&file)?;
+    let width = width.min(found);
+    if let TilePath::Hashes { .. } = path {
+        bytes.truncate(usize::from(width) * 32);
     }
-    Ok(Some(file))
+    Ok(Some((bytes, width)))
 }
 
-fn wider_part(exact: &Path, width: u16) -> Option<PathBuf> {
-    let parts = exact.parent()?;
-    let widths = fs::read_dir(parts).ok()?.filter_map(|entry| {
-        entry.ok()?.file_name().to_str()?.parse::<u16>().ok().filter(|wider| width < *wider)
-    });
-    Some(parts.join(widths.min()?.to_string()))
+/// Of the partial tiles in a folder the narrowest that is wider, else the widest.
+fn part(parts: &Path, width: u16) -> Option<u16> {
+    let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let widths: Vec<u16> =
+        fs::read_dir(parts).ok()?.filter_map(name).filter(|found| *found < TILE_WIDTH).collect();
+    let wider = widths.iter().copied().filter(|found| width < *found).min();
+    wider.or_else(|| widths.into_iter().filter(|found| 0 < *found).max())
 }
 
 fn read_packs(data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
@@ -244,10 +301,19 @@ fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
 }
 
 /// A defect of a file, not yet of anything it says.
-fn flaw(kind: DefectKind, path: &Path, detail: String) -> Defect {
+pub(super) fn flaw(kind: DefectKind, path: &Path, detail: String) -> Defect {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let detail = format!("{}: {detail}", path.display());
-    Defect { log: None, entry: None, kind, subject: name, cites: Vec::new(), detail, at: None }
+    Defect {
+        log: None,
+        entry: None,
+        kind,
+        subject: name,
+        cites: Vec::new(),
+        detail,
+        at: None,
+        remedy: None,
+    }
 }
 
 /// The paths in a folder, in the order of their names.
@@ -260,7 +326,7 @@ pub fn sorted_paths(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     Ok(paths)
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
     let fail = |source| LoadError::io(path, source);
     let bytes = fs::metadata(path).map_err(fail)?.len();
     if FILE_BYTES_MAX < bytes {

@@ -121,6 +121,7 @@ pub(super) fn verify(
     for log in logs.iter().filter(|log| log.key.is_none()) {
         let detail = "nothing at hand says which key signs this log".to_owned();
         defects.push(log.defect(DefectKind::Withheld, detail));
+        log.leave_undated(defects);
     }
     others.retain(|((log, entry), _)| logs[*log].proves(*entry));
     let checked = super::on_all_cores(others, |(place, envelope)| {

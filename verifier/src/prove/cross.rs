@@ -29,6 +29,7 @@ fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
         cites: vec![attestation.id()],
         detail,
         at: Some(of.time.hi),
+        remedy: None,
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn receipts(
                 cites: vec![id],
                 detail,
                 at: None,
+                remedy: None,
             }),
         }
     }
@@ -245,6 +247,7 @@ pub(super) fn unlogged(
             cites: vec![*id],
             detail: format!("{id} stands in none of the logs at hand"),
             at: None,
+            remedy: None,
         });
     }
 }

@@ -1,21 +1,23 @@
 //! One log: its entries, tiles and checkpoints must be one tree.
 //!
-//! Invariants: roots are recomputed from the entries, never taken from a tile; a checkpoint dates
-//! entries only when its own signature holds; what a claimed size says is never allocated.
+//! Invariants: every root is recomputed; a checkpoint counts only when its own signature holds, so
+//! only two signed ones can accuse a log of two histories; an entry that is not the one under the
+//! root is dropped; what a claimed size says is never allocated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
-use hallmark_schemas::merkle::{Frontier, Hash};
+use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{Checkpoint, SignedNote, VerifierKey};
 use hallmark_schemas::policy::QuorumTime;
-use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::network::Policies;
-use crate::evidence::{Defect, DefectKind, LogEvidence};
+use super::own;
+use super::tree::Tree;
+use crate::evidence::{Defect, DefectKind, FoundNote, LogEvidence, OwnHead};
 
 /// A log whose tree was checked. Its signatures are checked once its key is known.
 #[derive(Debug)]
@@ -28,13 +30,21 @@ pub(super) struct LogState {
     /// Ranges below the newest checkpoint that are not at hand.
     pub(super) holes: Vec<Range<u64>>,
     /// By size, smallest first.
-    notes: Vec<(SignedNote, Checkpoint)>,
-    /// Sizes at which the entries give the root that a checkpoint states.
-    roots_hold: BTreeSet<(u64, Hash)>,
+    notes: Vec<Note>,
+    /// Roots of the sizes that checkpoints and the own head state, as far as they are known.
+    pub(super) roots: BTreeMap<u64, Hash>,
     /// Set by [`LogState::date`].
     dated: Option<Vec<Dated>>,
     /// The key of the log, once known.
     pub(super) key: Option<VerifierKey>,
+}
+
+/// A checkpoint, whose signature counts once [`LogState::drop_unsigned`] has kept it.
+#[derive(Debug)]
+struct Note {
+    note: SignedNote,
+    checkpoint: Checkpoint,
+    found_in: String,
 }
 
 /// A checkpoint that vouches for the entries below its size.
@@ -49,28 +59,39 @@ pub(super) struct Dated {
 }
 
 impl LogState {
-    /// Checks entries, tiles and checkpoints against each other.
-    pub(super) fn check(origin: String, log: LogEvidence, defects: &mut Vec<Defect>) -> LogState {
+    /// Checks entries, tiles and checkpoints against each other; `key` is the log's, where it is
+    /// known already.
+    pub(super) fn check(
+        origin: String,
+        log: LogEvidence,
+        key: Option<&VerifierKey>,
+        defects: &mut Vec<Defect>,
+    ) -> LogState {
         let mut state = LogState {
             origin,
             whole: log.whole,
             entries: Vec::new(),
             holes: Vec::new(),
             notes: Vec::new(),
-            roots_hold: BTreeSet::new(),
+            roots: BTreeMap::new(),
             dated: None,
             key: None,
         };
         state.read_notes(&log.checkpoints, defects);
-        state.join(log.entries, defects);
-        state.recompute(&log.tiles, defects);
-        state.check_order(defects);
+        if let Some(key) = key {
+            state.drop_unsigned(key, defects);
+        }
+        if !state.notes.is_empty() {
+            state.join(log.entries, log.own.as_ref(), defects);
+            state.settle(&log.tiles, log.own.as_ref(), defects);
+            state.check_order(defects);
+        }
         state
     }
 
     /// The size of the newest checkpoint.
     pub(super) fn size(&self) -> u64 {
-        self.notes.last().map_or(0, |(_, checkpoint)| checkpoint.size)
+        self.notes.last().map_or(0, |note| note.checkpoint.size)
     }
 
     /// The entry at this index, if it is at hand.
@@ -88,6 +109,7 @@ impl LogState {
             cites: Vec::new(),
             detail,
             at: None,
+            remedy: None,
         }
     }
 
@@ -103,8 +125,8 @@ impl LogState {
         Defect { entry: Some(index), cites: vec![id], at, ..defect }
     }
 
-    fn read_notes(&mut self, checkpoints: &[Vec<u8>], defects: &mut Vec<Defect>) {
-        for bytes in checkpoints {
+    fn read_notes(&mut self, found: &[FoundNote], defects: &mut Vec<Defect>) {
+        for FoundNote { bytes, found_in } in found {
             let note = SignedNote::parse(bytes).map_err(|error| error.to_string());
             let parsed = note.and_then(|note| match note.checkpoint() {
                 Ok(checkpoint) if checkpoint.origin == self.origin => Ok((note, checkpoint)),
@@ -112,24 +134,44 @@ impl LogState {
                 Err(error) => Err(error.to_string()),
             });
             match parsed {
-                Ok(parsed) => self.notes.push(parsed),
-                Err(detail) => defects.push(self.defect(DefectKind::BadProof, detail)),
+                Ok((note, checkpoint)) => {
+                    let found_in = found_in.clone();
+                    self.notes.push(Note { note, checkpoint, found_in });
+                }
+                Err(detail) => {
+                    let detail = format!("{found_in}: {detail}");
+                    defects.push(self.defect(DefectKind::BadProof, detail));
+                }
             }
         }
-        self.notes.sort_by_key(|(_, checkpoint)| checkpoint.size);
-        for pair in self.notes.windows(2) {
-            let (one, other) = (&pair[0].1, &pair[1].1);
-            if one.size == other.size && one.root != other.root {
-                let detail = format!("two checkpoints of size {} with different roots", one.size);
-                defects.push(self.defect(DefectKind::Split, detail));
-            }
-        }
+        self.notes.sort_by_key(|note| note.checkpoint.size);
     }
 
-    /// Puts runs of entries together; where two overlap they must agree.
-    fn join(&mut self, runs: BTreeMap<u64, Vec<Entry>>, defects: &mut Vec<Defect>) {
+    /// A checkpoint that the log did not sign says nothing about the log.
+    fn drop_unsigned(&mut self, key: &VerifierKey, defects: &mut Vec<Defect>) {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.retain(|Note { note, checkpoint, found_in }| match note.checkpoint_of(key) {
+            Ok(_) => true,
+            Err(error) => {
+                let detail = format!("{found_in}: checkpoint of size {}: {error}", checkpoint.size);
+                defects.push(self.defect(DefectKind::BadSignature, detail));
+                false
+            }
+        });
+        self.notes = notes;
+    }
+
+    /// Puts runs of entries together; where two overlap they must agree. A node's own log may
+    /// hold sequenced entries that no checkpoint has yet.
+    fn join(
+        &mut self,
+        runs: BTreeMap<u64, Vec<Entry>>,
+        own: Option<&OwnHead>,
+        defects: &mut Vec<Defect>,
+    ) {
         let (mut next, size) = (0, self.size());
-        for (first, entries) in runs {
+        let sequenced = own.and_then(own::size).unwrap_or(0);
+        'runs: for (first, entries) in runs {
             if next < first {
                 self.holes.push(next..first.min(size));
             }
@@ -139,10 +181,10 @@ impl LogState {
                         let detail = format!("entry {index} is given twice, differently");
                         defects.push(self.defect(DefectKind::BadProof, detail));
                     }
-                } else if size <= index {
+                } else if size.max(sequenced) <= index {
                     let detail = format!("entry {index} is beyond the checkpoint of size {size}");
                     defects.push(self.defect(DefectKind::BadProof, detail));
-                    return;
+                    break 'runs;
                 } else {
                     self.entries.push((index, entry));
                     next = index + 1;
@@ -159,66 +201,84 @@ impl LogState {
         }
     }
 
-    /// Computes every root that a checkpoint states, up to the first hole, and every tile that came
-    /// along with a log without holes.
-    fn recompute(&mut self, tiles: &BTreeMap<String, Vec<u8>>, defects: &mut Vec<Defect>) {
-        let until = self.holes.first().map_or(self.size(), |hole| hole.start);
-        let before = self.entries.iter().take_while(|(index, _)| *index < until);
-        let leaves: Vec<Hash> = before.map(|(_, entry)| entry.leaf_hash()).collect();
-        if self.holes.is_empty() {
-            self.check_tiles(&leaves, tiles, defects);
+    /// Settles which of entries and tiles are right, blames what is wrong, and computes the roots
+    /// of the sizes that checkpoints and the own head state.
+    fn settle(
+        &mut self,
+        tiles: &BTreeMap<String, Vec<u8>>,
+        own: Option<&OwnHead>,
+        defects: &mut Vec<Defect>,
+    ) {
+        let stated = |Note { checkpoint, .. }: &Note| (checkpoint.size, checkpoint.root);
+        let signed: Vec<(u64, Hash)> = self.notes.iter().map(stated).collect();
+        let tree = Tree::settle(&self.entries, tiles, &signed);
+        for (name, from) in &tree.wrong_tiles {
+            let place = from.map_or(String::new(), |from| format!(" from hash {from}"));
+            let detail = format!("{name} is not made of the entries{place}");
+            defects.push(self.defect(DefectKind::BadProof, detail));
         }
-        let (mut tree, mut wrong) = (Frontier::new(), BTreeSet::new());
-        for (_, checkpoint) in self.notes.iter().filter(|(_, one)| one.size <= until) {
-            while tree.size() < checkpoint.size {
-                tree.push(leaves[tree.size() as usize]);
+        let mut bundles: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+        for (index, bundle) in &tree.wrong_entries {
+            bundles.entry(bundle.to_string()).or_insert((*index, 0)).1 += 1;
+        }
+        for (bundle, (first, count)) in bundles {
+            let detail = format!(
+                "{bundle}: from entry {first} on, {count} of its entries are not those under the root"
+            );
+            defects.push(self.defect(DefectKind::BadProof, detail));
+        }
+        let sizes = signed.into_iter().map(|(size, _)| size);
+        self.roots = tree.roots(sizes.chain(own.into_iter().flat_map(own::sizes)));
+        if let Some(own) = own {
+            own::check(self, own, tree.leaves.len() as u64, defects);
+        }
+        let size = self.size();
+        self.entries.retain(|(index, _)| *index < size && !tree.wrong_entries.contains_key(index));
+    }
+
+    fn holds(&self, checkpoint: &Checkpoint) -> bool {
+        self.roots.get(&checkpoint.size) == Some(&checkpoint.root)
+    }
+
+    /// What it means that a root is not the one that a checkpoint states: two histories, if two
+    /// signed checkpoints contradict each other; else entries or tiles are wrong.
+    fn check_roots(&self, defects: &mut Vec<Defect>) {
+        let mut told = BTreeSet::new();
+        for pair in self.notes.windows(2) {
+            let (one, other) = (&pair[0].checkpoint, &pair[1].checkpoint);
+            if one.size == other.size && one.root != other.root && told.insert(one.size) {
+                let detail = format!("two checkpoints of size {} with different roots", one.size);
+                defects.push(self.defect(DefectKind::Split, detail));
             }
-            match tree.root() == checkpoint.root {
-                true => self.roots_hold.insert((checkpoint.size, checkpoint.root)),
-                false => wrong.insert(checkpoint.size),
-            };
         }
-        for size in wrong {
-            let kind = match size == self.size() {
-                true => DefectKind::BadProof,
-                false => DefectKind::Split,
+        let proved = self.notes.iter().map(|note| &note.checkpoint);
+        let proved = proved.filter(|checkpoint| self.holds(checkpoint)).map(|one| one.size).max();
+        for Note { checkpoint, .. } in &self.notes {
+            let size = checkpoint.size;
+            let is_known = self.roots.contains_key(&size);
+            if !is_known || self.holds(checkpoint) || !told.insert(size) {
+                continue;
+            }
+            let (kind, detail) = match proved.filter(|proved| size < *proved) {
+                Some(proved) => {
+                    let detail = format!(
+                        "the checkpoint of size {size} is no part of that of size {proved}"
+                    );
+                    (DefectKind::Split, detail)
+                }
+                None => (DefectKind::BadProof, unproved(size)),
             };
-            let detail =
-                format!("the entries do not give the root of the checkpoint of size {size}");
             defects.push(self.defect(kind, detail));
         }
     }
 
-    fn check_tiles(
-        &self,
-        leaves: &[Hash],
-        tiles: &BTreeMap<String, Vec<u8>>,
-        defects: &mut Vec<Defect>,
-    ) {
-        let wide = usize::from(TILE_WIDTH);
-        let mut levels = vec![leaves.to_vec()];
-        while let Some(top) = levels.last().filter(|top| wide <= top.len()) {
-            let above = top.chunks_exact(wide).map(tile::complete_root).collect();
-            levels.push(above);
-        }
-        for (name, bytes) in tiles {
-            let Ok(TilePath::Hashes { level, index, width }) = name.parse() else {
-                continue;
-            };
-            let first =
-                usize::try_from(index).map_or(usize::MAX, |index| index.saturating_mul(wide));
-            let hashes = levels.get(usize::from(level));
-            let wanted = hashes.and_then(|hashes| hashes.get(first..first + usize::from(width)));
-            let found = tile::parse_hashes(bytes, width);
-            if wanted.is_none() || wanted != found.as_deref() {
-                let differs = wanted.zip(found).and_then(|(wanted, found)| {
-                    wanted.iter().zip(&found).position(|(wanted, found)| wanted != found)
-                });
-                let place =
-                    differs.map_or(String::new(), |at| format!(" from hash {}", first + at));
-                let detail = format!("{name} is not made of the entries{place}");
-                defects.push(self.defect(DefectKind::BadProof, detail));
-            }
+    /// Of a log whose key nobody knows, no signature counts: what does not fit is told, and nobody
+    /// is accused.
+    pub(super) fn leave_undated(&self, defects: &mut Vec<Defect>) {
+        let stated = self.notes.iter().map(|note| &note.checkpoint);
+        let wrong = stated.filter(|one| self.roots.contains_key(&one.size) && !self.holds(one));
+        for size in wrong.map(|one| one.size).collect::<BTreeSet<u64>>() {
+            defects.push(self.defect(DefectKind::BadProof, unproved(size)));
         }
     }
 
@@ -250,22 +310,20 @@ impl LogState {
         policies: &Policies,
         defects: &mut Vec<Defect>,
     ) {
+        self.drop_unsigned(key, defects);
+        self.check_roots(defects);
         let (mut dated, mut vouched) = (Vec::new(), false);
         let newest = self.size();
-        for (note, checkpoint) in &self.notes {
-            if let Err(error) = note.checkpoint_of(key) {
-                let detail = format!("checkpoint of size {}: {error}", checkpoint.size);
-                defects.push(self.defect(DefectKind::BadSignature, detail));
-                continue;
-            }
+        for Note { note, checkpoint, .. } in &self.notes {
             for policy in policies.all() {
                 if let Err(error) = policy.quorum_met(note) {
                     let detail = format!("checkpoint of size {}: {error}", checkpoint.size);
                     defects.push(self.defect(DefectKind::BadSignature, detail));
                 }
             }
-            let last = checkpoint.size.checked_sub(1).and_then(|last| self.entry(last));
-            let admitted_at = last.map_or(Timestamp::EPOCH, |entry| entry.admitted_at);
+            let below = self.entries.partition_point(|(index, _)| *index < checkpoint.size);
+            let last = self.entries[..below].last();
+            let admitted_at = last.map_or(Timestamp::EPOCH, |(_, entry)| entry.admitted_at);
             let (at, witnessed) = match policies.quorum(note, admitted_at) {
                 Some(QuorumTime::At(at)) => (at, true),
                 Some(QuorumTime::Unwitnessed) => (admitted_at, false),
@@ -273,7 +331,7 @@ impl LogState {
             };
             let (size, root) = (checkpoint.size, checkpoint.root);
             vouched |= size == newest;
-            if !self.roots_hold.contains(&(size, root)) {
+            if !self.holds(checkpoint) {
                 continue;
             }
             add_dated(&mut dated, Dated { size, root, at, witnessed, lo: Timestamp::EPOCH });
@@ -316,6 +374,10 @@ impl LogState {
             false => vec![format!("{}: no witness vouches for its times", self.origin)],
         }
     }
+}
+
+fn unproved(size: u64) -> String {
+    format!("the entries do not give the root of the checkpoint of size {size}")
 }
 
 /// Adds a checkpoint to those before it; of two of one size the better witnessed one stays.

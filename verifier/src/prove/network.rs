@@ -55,6 +55,7 @@ fn flaw(detail: String) -> Defect {
         cites: Vec::new(),
         detail,
         at: None,
+        remedy: None,
     }
 }
 

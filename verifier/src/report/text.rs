@@ -125,6 +125,7 @@ impl Out {
             };
             self.line(&format!("  {} {place}{}", defect.kind, defect.detail));
             defect.cites.iter().take(2).for_each(|id| self.line(&format!("    {id}")));
+            self.line(&format!("    help: {}", defect.help));
         }
         if LINES_SHOWN < report.defects.len() {
             let all = report.defects.len();

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use hallmark_schemas::layout::Dir;
+
 use crate::world::usual;
 
 fn verify(args: &[&str], folder: &Path) -> Output {
@@ -41,6 +43,36 @@ fn a_clean_node_ends_with_a_verdict_and_the_same_bytes_twice() {
     let file = verify(&["check", "plant", "--report", "json", "-o", "r.json"], folder.path());
     assert!(file.stdout.is_empty());
     assert_eq!(fs::read(folder.path().join("r.json")).unwrap(), json.stdout);
+}
+
+#[test]
+fn lost_bodies_or_entries_are_incomplete_and_changed_ones_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = Dir::new(folder.path().join("plant"));
+    let cases: [(&str, i32, &str); 4] = [
+        ("packs/00000000.pack", 5, "incomplete: "),
+        ("log/tile/entries/000.p/6", 5, "incomplete: "),
+        ("packs/00000000.pack changed", 4, "broken: "),
+        ("log/tile/0/000.p/6 changed", 4, "broken: "),
+    ];
+    for (file, exit, verdict) in cases {
+        drop(fs::remove_dir_all(dir.path()));
+        usual(2).write_dir(dir.path());
+        match file.split_once(' ') {
+            None => fs::remove_file(dir.data().path().join(file)).unwrap(),
+            Some((file, _)) => {
+                let path = dir.data().path().join(file);
+                let mut bytes = fs::read(&path).unwrap();
+                bytes[60] ^= 1;
+                fs::write(path, bytes).unwrap();
+            }
+        }
+        let output = verify(&["check", "plant"], folder.path());
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(exit), "{file}: {text}");
+        assert!(text.lines().last().unwrap().starts_with(verdict), "{file}: {text}");
+        assert!(text.contains("    help: "), "{file}: {text}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use hallmark_schemas::bundle::Item;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::frame;
+use hallmark_schemas::head::{Head, Slot};
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::time::EntryTime;
 use hallmark_verifier::evidence::{DefectKind, Proven};
@@ -105,6 +107,169 @@ fn a_changed_byte_in_any_file_of_a_node_is_found() {
         assert!(kinds(&proven).contains(&kind), "case {number}: {:#?}", proven.defects);
         assert_eq!(proven.exit(), exit, "case {number}: {:#?}", proven.defects);
     }
+}
+
+/// The details of all defects of one kind.
+fn details(proven: &Proven, kind: DefectKind) -> Vec<&str> {
+    let of = proven.defects.iter().filter(|defect| defect.kind == kind);
+    of.map(|defect| defect.detail.as_str()).collect()
+}
+
+#[test]
+fn the_file_that_was_changed_is_blamed_and_the_other_one_is_not() {
+    let world = usual(2);
+    let (bundle, tile) = ("tile/entries/000.p/6", "tile/0/000.p/6");
+    // The third entry is the meter's: without it its three batches cannot be traced either.
+    let cases = [(bundle, -1, tile, 5), (bundle, 100, tile, 2), (tile, 40, bundle, 6)];
+    for (changed, at, intact, left) in cases {
+        let (_kept, dir) = dir_of(&world);
+        flip(&dir.data().tile(changed), at);
+        let proven = check(dir.path()).unwrap();
+        let told = details(&proven, DefectKind::BadProof);
+        assert_eq!(told.len(), 1, "{:#?}", proven.defects);
+        assert!(told[0].contains(changed) && !told[0].contains(intact), "{told:?}");
+        assert!(proven.defects.iter().all(|defect| !defect.help().is_empty()));
+        // The root stands: only what the file held is lost.
+        assert_eq!(proven.attestations.len(), left);
+        assert_eq!(proven.logs[0].size, 6);
+    }
+}
+
+#[test]
+fn only_two_signed_checkpoints_accuse_a_log_of_two_histories() {
+    for quorum in [0, 2] {
+        let world = usual(quorum);
+        let newest = world.checkpoints.last().unwrap().to_string();
+        let mut root = newest.lines().nth(2).unwrap().to_owned();
+        root.replace_range(0..1, if root.starts_with('A') { "B" } else { "A" });
+        let other_root = newest.replacen(newest.lines().nth(2).unwrap(), &root, 1);
+        for forged in [other_root, newest.replacen("\n6\n", "\n7\n", 1)] {
+            let (_kept, dir) = dir_of(&world);
+            fs::write(dir.data().checkpoint(), &forged).unwrap();
+            let proven = check(dir.path()).unwrap();
+            assert_eq!(kinds(&proven), [DefectKind::BadSignature], "{:#?}", proven.defects);
+            let told = details(&proven, DefectKind::BadSignature);
+            assert!(told[0].contains("log/checkpoint"), "{told:?}");
+            assert_eq!(proven.exit(), Exit::Broken);
+            // The history still holds the one that was signed.
+            assert_eq!((proven.logs[0].size, proven.attestations.len()), (6, 6));
+        }
+        let (_kept, dir) = dir_of(&world);
+        fs::write(dir.data().checkpoint(), "no note at all").unwrap();
+        let proven = check(dir.path()).unwrap();
+        assert_eq!(kinds(&proven), [DefectKind::BadProof], "{:#?}", proven.defects);
+        assert_eq!((proven.logs[0].size, proven.attestations.len()), (6, 6));
+        fs::remove_file(dir.data().checkpoint()).unwrap();
+        let proven = check(dir.path()).unwrap();
+        assert_eq!(kinds(&proven), [DefectKind::Withheld], "{:#?}", proven.defects);
+        assert_eq!(proven.logs[0].size, 6);
+    }
+}
+
+#[test]
+fn a_damaged_missing_or_contradicting_head_or_intent_is_told_with_its_file() {
+    type Change = fn(&Dir, &World);
+    let cases: [(Change, DefectKind, &str, Exit); 9] = [
+        (|dir, _| flip(&dir.head_slots()[1], 20), DefectKind::Damaged, "slot-b", Exit::Broken),
+        (|dir, _| flip(&dir.head_slots()[0], 20), DefectKind::Damaged, "slot-a", Exit::Broken),
+        (
+            |dir, _| fs::write(&dir.head_slots()[0], "x").unwrap(),
+            DefectKind::Damaged,
+            "slot-a",
+            Exit::Broken,
+        ),
+        (
+            |dir, _| fs::remove_file(&dir.head_slots()[0]).unwrap(),
+            DefectKind::Withheld,
+            "slot-a",
+            Exit::Incomplete,
+        ),
+        (|dir, _| flip(&dir.data().intent(), 60), DefectKind::Damaged, "intent", Exit::Broken),
+        (
+            |dir, _| put_slot(dir, 6, [7; 32], ORIGIN),
+            DefectKind::BadProof,
+            "slot-a: the head has another root",
+            Exit::Broken,
+        ),
+        (
+            |dir, world| put_slot(dir, 3, world.root(3), ORIGIN),
+            DefectKind::BadProof,
+            "slot-a: the head has 3 entries",
+            Exit::Broken,
+        ),
+        (
+            |dir, _| put_slot(dir, 9, [7; 32], ORIGIN),
+            DefectKind::Withheld,
+            "slot-a: the head has 9 entries, DATA only 6",
+            Exit::Incomplete,
+        ),
+        (
+            |dir, world| put_slot(dir, 6, world.root(6), "net/lei-1/1"),
+            DefectKind::BadProof,
+            "slot-a: the head is of another log",
+            Exit::Broken,
+        ),
+    ];
+    let world = usual(2);
+    for (number, (change, kind, told, exit)) in cases.into_iter().enumerate() {
+        let (_kept, dir) = dir_of(&world);
+        change(&dir, &world);
+        let proven = check(dir.path()).unwrap();
+        let found = details(&proven, kind);
+        assert_eq!(kinds(&proven), [kind], "case {number}: {:#?}", proven.defects);
+        assert!(found.iter().any(|one| one.contains(told)), "case {number}: {found:?}");
+        assert_eq!(proven.exit(), exit, "case {number}");
+        assert_eq!(proven.attestations.len(), 6, "what is proved stays proved");
+        assert!(proven.defects.iter().all(|defect| defect.remedy.is_some()));
+        // DATA alone finds the head beside it.
+        assert_eq!(check(dir.data().path()).unwrap().exit(), exit, "case {number}");
+    }
+    let (_kept, dir) = dir_of(&world);
+    fs::remove_dir_all(dir.path().join("head")).unwrap();
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(details(&proven, DefectKind::Withheld).len(), 2);
+    assert_eq!(proven.exit(), Exit::Incomplete);
+}
+
+/// A whole slot with a higher sequence number than both others.
+fn put_slot(dir: &Dir, size: u64, root: [u8; 32], origin: &str) {
+    let bytes = Slot::new(99, Head { size, root }, origin).encode();
+    fs::write(&dir.head_slots()[0], bytes).unwrap();
+}
+
+#[test]
+fn an_old_copy_of_data_under_todays_head_is_incomplete_and_its_own_part_is_proved() {
+    let old = usual(2);
+    let mut new = usual(2);
+    new.readings(4, Some(new.entries[5].id), 39_000);
+    new.publish();
+    let (_kept, dir) = dir_of(&new);
+    let (_kept_too, backup) = dir_of(&old);
+    fs::remove_dir_all(dir.data().path()).unwrap();
+    fs::rename(backup.data().path(), dir.data().path()).unwrap();
+    let proven = check(dir.path()).unwrap();
+    let told = details(&proven, DefectKind::Withheld);
+    assert!(told[0].contains("the head has 7 entries, DATA only 6"), "{told:?}");
+    assert_eq!((proven.defects.len(), proven.attestations.len()), (1, 6));
+    assert_eq!(proven.exit(), Exit::Incomplete);
+}
+
+#[test]
+fn sequenced_entries_without_a_checkpoint_yet_are_no_defect() {
+    let mut world = usual(2);
+    world.readings(4, Some(world.entries[5].id), 39_000);
+    let newest = world.checkpoints.pop().unwrap();
+    world.publish();
+    let (_kept, dir) = dir_of(&world);
+    // The tiles and head of size 7, the checkpoint still that of size 6.
+    fs::write(dir.data().checkpoint(), newest.to_bytes()).unwrap();
+    let kept: Vec<_> = world.checkpoints[..2].iter().chain([&newest]).cloned().collect();
+    let mut history = Vec::new();
+    kept.iter().for_each(|note| frame::append(&mut history, &note.to_bytes()));
+    fs::write(dir.data().checkpoints(), history).unwrap();
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(proven.defects, []);
+    assert_eq!((proven.logs[0].size, proven.attestations.len()), (6, 6));
 }
 
 #[test]

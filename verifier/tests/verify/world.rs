@@ -9,7 +9,9 @@ use hallmark_schemas::attestation::{Claims, ContentId, Draft, Envelope, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::bundle::{Header, Item};
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::head::{Head, Slot};
 use hallmark_schemas::id::{DeviceId, OrgId, Subject};
+use hallmark_schemas::intent::Intent;
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::kind::device::{Device, DeviceClass};
 use hallmark_schemas::kind::genesis::Genesis;
@@ -19,6 +21,7 @@ use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::merkle::{Frontier, Hash, inclusion_proof};
 use hallmark_schemas::network::{Member, Network, NetworkFile, Registrar};
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
+use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::policy::{Policy, Witness};
 use hallmark_schemas::receipt::{Receipt, ReceiptParts};
 use hallmark_schemas::role::Role;
@@ -187,9 +190,7 @@ impl World {
 
     /// Signs a checkpoint over everything so far, with all witnesses; a minute passes.
     pub(crate) fn publish(&mut self) {
-        let mut tree = Frontier::new();
-        self.entries.iter().for_each(|entry| tree.push(entry.leaf_hash()));
-        let root = tree.root();
+        let root = self.root(self.entries.len());
         self.publish_root(root);
     }
 
@@ -224,6 +225,35 @@ impl World {
         fs::create_dir_all(dir.path()).unwrap();
         fs::write(dir.network(), self.network.bytes()).unwrap();
         self.write_data(&dir.data());
+        self.write_head(&dir);
+    }
+
+    /// Head slots and last intent, as the node leaves them after its newest batch of one entry.
+    fn write_head(&self, dir: &Dir) {
+        let size = self.entries.len();
+        let head = |size: usize| Head { size: size as u64, root: self.root(size) };
+        let slots = dir.head_slots();
+        fs::create_dir_all(slots[0].parent().unwrap()).unwrap();
+        for (sequence, slot) in slots.iter().enumerate() {
+            let head = head(size - 1 + sequence);
+            fs::write(slot, Slot::new(7 + sequence as u64, head, ORIGIN).encode()).unwrap();
+        }
+        let last = self.entries.last().unwrap();
+        let intent = Intent {
+            from: head(size - 1),
+            to: head(size),
+            admitted_at: last.admitted_at,
+            consumed: PackPosition::default(),
+            entries: vec![(last.audience, last.id)],
+        };
+        fs::write(dir.data().intent(), intent.encode()).unwrap();
+    }
+
+    /// The root of the first so many entries.
+    pub(crate) fn root(&self, size: usize) -> Hash {
+        let mut tree = Frontier::new();
+        self.entries[..size].iter().for_each(|entry| tree.push(entry.leaf_hash()));
+        tree.root()
     }
 
     fn write_data(&self, data: &Data) {

@@ -29,6 +29,9 @@ struct Work {
     flow: Workflow,
     /// The parent that children go into or come out of.
     parent: Option<String>,
+    /// The last scan was refused as the parent. Until a container is scanned that can be nothing
+    /// else, an item is not taken for one: the operator may believe that the container was read.
+    parent_refused: bool,
     /// The id of the transformation, from the event id of its first scan.
     transformation: Option<String>,
     /// Whether transformations take outputs now.
@@ -99,7 +102,14 @@ impl Bench {
                 self.control(&name)
             };
         }
-        let scanned = match read(line) {
+        let scanned = read(line);
+        if let Some(work) = &mut self.work
+            && work.flow.shape == Shape::Children
+            && work.parent.is_none()
+        {
+            return work.open(scanned, &self.control_prefix);
+        }
+        let scanned = match scanned {
             Ok(scanned) => scanned,
             Err(why) => return Step::Refused(why),
         };
@@ -107,15 +117,6 @@ impl Bench {
             let prefix = &self.control_prefix;
             return Step::Refused(format!("no work flow is on: scan a code such as {prefix}ship"));
         };
-        if work.flow.shape == Shape::Children && work.parent.is_none() {
-            if scanned.count.is_some() {
-                return Step::Refused(format!("{} names no single container", scanned.id));
-            }
-            let told = format!("{} {}", work.flow.name, scanned.id);
-            work.parent = Some(scanned.id);
-            self.work = Some(work);
-            return Step::Mode(told);
-        }
         if work.parent.as_deref() == Some(scanned.id.as_str()) {
             return Step::Refused("a container cannot hold itself".to_owned());
         }
@@ -157,8 +158,7 @@ impl Bench {
         }
         match Workflow::named(name) {
             Some(flow) => {
-                self.work =
-                    Some(Work { flow, parent: None, transformation: None, is_output: false });
+                self.work = Some(Work::of(flow));
                 Step::Mode(match flow.shape {
                     Shape::Object => flow.name.to_owned(),
                     Shape::Children => format!("{}, scan the container first", flow.name),
@@ -241,6 +241,42 @@ impl Bench {
         }
         event
     }
+}
+
+impl Work {
+    fn of(flow: Workflow) -> Work {
+        Work { flow, parent: None, parent_refused: false, transformation: None, is_output: false }
+    }
+
+    /// Takes the container. Whatever is refused leaves the bench waiting for it.
+    fn open(&mut self, scanned: Result<Scanned, String>, control_prefix: &str) -> Step {
+        let name = self.flow.name;
+        let why = match scanned {
+            Ok(scanned) if scanned.count.is_some() => {
+                format!("{} names no single container", scanned.id)
+            }
+            Ok(scanned) if self.parent_refused && !is_container(&scanned.id) => {
+                format!("the container before it was refused, and {} may be an item", scanned.id)
+            }
+            Ok(scanned) => {
+                let told = format!("{name} {}", scanned.id);
+                self.parent = Some(scanned.id);
+                return Step::Mode(told);
+            }
+            Err(why) => why,
+        };
+        self.parent_refused = true;
+        Step::Refused(format!(
+            "{why}; still waiting for the container: scan it, or {control_prefix}{name} to begin \
+             again"
+        ))
+    }
+}
+
+/// A logistic unit, a returnable asset or an asset: never an item that is packed by itself.
+fn is_container(canonical: &str) -> bool {
+    let path = canonical.strip_prefix("https://id.gs1.org/").unwrap_or_default();
+    matches!(path.split('/').next(), Some("00" | "8003" | "8004"))
 }
 
 /// Reads a code. Other codes than GS1's and registered ones are kept as they are, in a URI.

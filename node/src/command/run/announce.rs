@@ -17,8 +17,8 @@ use tracing::{info, warn};
 use crate::admission::{AdmitError, Admitted};
 use crate::client::Ask;
 use crate::command::init::{capture_file, network_version};
-use crate::command::network::{next_version, registrar_key, take_turn};
-use crate::keys::{self, Purpose};
+use crate::command::network::{next_version, take_turn};
+use crate::core::Signing;
 use crate::service::Service;
 use crate::sign::Statement;
 
@@ -44,9 +44,9 @@ pub(super) async fn renew_first(service: &Arc<Service>, url: &str) {
         }
         renew_network(service, url).await;
     };
-    // A registrar that cannot (a sealed key, a log that waits) is ready all the same.
-    let is_registrar = service.is_registrar();
-    if is_registrar && tokio::time::timeout(RENEW_WAIT_MAX, renewed).await.is_err() {
+    // A registrar that cannot (a key kept offline, a log that waits) is ready all the same.
+    let can = service.organisation.is_some() && !is_read_only(service);
+    if can && tokio::time::timeout(RENEW_WAIT_MAX, renewed).await.is_err() {
         warn!("the network file does not name the new address yet");
     }
 }
@@ -54,6 +54,10 @@ pub(super) async fn renew_first(service: &Arc<Service>, url: &str) {
 async fn announce(service: &Arc<Service>, url: &str) {
     while !service.may_announce() {
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    if is_read_only(service) {
+        info!("the log is read-only: the addresses of this node are not attested");
+        return;
     }
     let urls = vec![url.to_owned()];
     let mut stored = None;
@@ -71,6 +75,11 @@ async fn announce(service: &Arc<Service>, url: &str) {
     if let Some(Some(stored)) = stored {
         tell(service, &stored).await;
     }
+}
+
+/// Nothing can be logged then.
+fn is_read_only(service: &Service) -> bool {
+    matches!(service.node.log().signing(), Signing::ReadOnly { .. })
 }
 
 /// The stored bytes of a fresh attestation; None where the known one still holds.
@@ -151,9 +160,9 @@ async fn renew_network(service: &Arc<Service>, url: &str) {
 
 /// True if a version with the new address is logged and in force.
 async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
-    if !service.is_registrar() {
+    let Some(key) = service.organisation.clone() else {
         return Ok(false);
-    }
+    };
     while !service.node.log().index_ready() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -171,16 +180,9 @@ async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
         return Ok(false);
     };
     member.urls = vec![url.to_owned()];
-    let passphrase = crate::config::passphrase_file();
-    let folder = Dir::new(&service.dir).keys();
-    if passphrase.is_none() && keys::is_sealed(&folder, Purpose::Organisation) {
-        return Err("the organisation key is encrypted; set HALLMARK_PASSPHRASE_FILE".to_owned());
-    }
     let lines = |failure: crate::failure::Failure| failure.lines();
-    let key = registrar_key(&service.dir, &service.config, &file, passphrase.as_deref());
-    let key = key.map_err(lines)?;
-    let next = next_version(network, &key).map_err(lines)?;
-    let version = network_version(own, &next, (service.clock)(), &key).map_err(lines)?;
+    let next = next_version(network, key.as_ref()).map_err(lines)?;
+    let version = network_version(own, &next, (service.clock)(), key.as_ref()).map_err(lines)?;
     admit_patiently(service, version.stored()).await?;
     let adopting = Arc::clone(service);
     let adopted = tokio::task::spawn_blocking(move || adopting.adopt_network(next)).await;

@@ -108,3 +108,27 @@ fn a_damaged_tile_is_told_and_never_hashed_over() {
         assert!(tiles(&disk).root_reread(260, 300).is_err(), "{path}");
     }
 }
+
+#[test]
+fn an_old_tree_is_proved_after_its_partial_tiles_went() {
+    let disk = SimDisk::default();
+    let tiles = tiles(&disk);
+    grown(&tiles, &[70, 300]);
+    tiles.remove_partial(70, 300).unwrap();
+    assert_eq!(tiles.root_at(70).unwrap(), root(70));
+    assert_eq!(tiles.entries(60..70, 70).unwrap(), entries(60..70));
+}
+
+#[test]
+fn a_changed_entry_of_the_last_bundle_is_found_by_its_hash() {
+    let disk = SimDisk::default();
+    let edge = grown(&tiles(&disk), &[260]);
+    assert_eq!(edge.damaged_entry(), None);
+    for at in [0, 1, 2, 42] {
+        let disk = disk.after(Survives::Everything);
+        let path = Path::new("/log/tile/entries/001.p/4");
+        disk.corrupt(path, |bytes| bytes[2 * BUNDLE_ENTRY_BYTES + at] ^= 1);
+        let edge = tiles(&disk).edge(260).unwrap();
+        assert_eq!((edge.root(), edge.damaged_entry()), (root(260), Some(258)), "byte {at}");
+    }
+}

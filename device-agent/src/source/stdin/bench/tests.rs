@@ -113,3 +113,46 @@ fn a_repeated_item_is_the_same_scan_and_a_repeated_class_is_not() {
     line(&mut bench, "mode:receive");
     assert_ne!(first, scan(bench.line(ITEM, at, "urn:uuid:3")));
 }
+
+/// Codes that no work flow takes: a wrong check digit, a class where one thing is meant, no goods.
+const BAD_CONTAINERS: [&str; 3] = ["]C100006141411234567891", "9506000134352", "^10L1"];
+
+#[test]
+fn a_refused_container_leaves_the_bench_waiting_for_a_container() {
+    for flow in super::super::workflow::WORKFLOWS {
+        for bad in BAD_CONTAINERS {
+            let mut bench = bench(Some(flow.name));
+            let (name, refused) = (flow.name, line(&mut bench, bad));
+            if flow.shape != Shape::Children {
+                // No container is awaited: a refused code changes nothing, a class is kept.
+                if bad != "9506000134352" {
+                    assert!(matches!(refused, Step::Refused(_)), "{name} {bad}: {refused:?}");
+                }
+                assert_eq!(event(line(&mut bench, ITEM)).get("parentID"), None, "{name} {bad}");
+                continue;
+            }
+            for item in [bad, ITEM, ITEM, "Regal 7/B"] {
+                let Step::Refused(why) = line(&mut bench, item) else {
+                    panic!("{name}: {item} became the container after {bad}");
+                };
+                let again = format!("still waiting for the container: scan it, or mode:{name}");
+                assert!(why.contains(&again), "{why}");
+            }
+            assert!(matches!(line(&mut bench, "mode:all"), Step::Refused(_)), "{name} {bad}");
+            assert!(matches!(line(&mut bench, CASE), Step::Mode(_)), "{name} {bad}");
+            let inside = event(line(&mut bench, ITEM));
+            assert_eq!(inside["parentID"], "https://id.gs1.org/00/006141411234567890");
+        }
+    }
+}
+
+#[test]
+fn a_work_flow_begun_again_takes_an_item_with_a_serial_as_container() {
+    let mut bench = bench(Some("pack"));
+    line(&mut bench, BAD_CONTAINERS[0]);
+    assert!(matches!(line(&mut bench, ITEM), Step::Refused(_)));
+    line(&mut bench, "mode:pack");
+    assert!(matches!(line(&mut bench, ITEM), Step::Mode(_)));
+    let inside = event(line(&mut bench, "(01)09506000134352(21)B"));
+    assert_eq!(inside["parentID"], "https://id.gs1.org/01/09506000134352/21/A");
+}

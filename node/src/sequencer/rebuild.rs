@@ -1,0 +1,149 @@
+//! The index built from the files: bodies from the packs, entries from the bundles.
+//!
+//! Invariants: values come in pack order and log order, so that the first of a natural identity is
+//! the first that was stored; what is at hand is indexed, also beside what is damaged.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::pack::PackPosition;
+
+use super::{NamesWaiting, Pending, SequenceError};
+use crate::admission::keys::changes_keys;
+use crate::core::shared::Shared;
+use crate::index::Batch;
+use crate::index::goods::Naming;
+use crate::store::StoreError;
+use crate::store::pack::ScannedBody;
+use crate::store::tiles::{EntryCursor, TILE_WIDTH};
+
+/// Changes written to the index at once while it is built: about 4 MiB.
+const REBUILD_BATCH: usize = 16_384;
+
+/// Adds the entries of a range of the sequenced tree.
+///
+/// A bundle that cannot be read is handed to `damaged`, which ends the work or lets it go on.
+pub(super) fn index_entries(
+    shared: &Shared,
+    range: Range<u64>,
+    mut damaged: impl FnMut(StoreError) -> Result<(), StoreError>,
+) -> Result<(), SequenceError> {
+    let (log, size) = (shared.log, shared.head().size);
+    let mut changes = Batch::default();
+    let mut from = range.start;
+    while from < range.end {
+        let to = range.end.min((from / TILE_WIDTH + 1) * TILE_WIDTH);
+        match shared.tiles.entries(from..to, size) {
+            Ok(entries) => {
+                for (index, entry) in (from..to).zip(entries) {
+                    changes.put_entry(log, &entry.id, index);
+                }
+            }
+            Err(error) => damaged(error)?,
+        }
+        if REBUILD_BATCH <= changes.len() || to == range.end {
+            shared.catalogue.write(std::mem::take(&mut changes))?;
+        }
+        from = to;
+    }
+    Ok(())
+}
+
+/// Builds index values from pack records, in pack order, once the entries are indexed.
+pub(super) struct Rebuild<'a> {
+    shared: &'a Shared,
+    consumed: PackPosition,
+    entries: EntryCursor<'a>,
+    changes: Batch,
+    /// Natural identities in `changes`.
+    identities: HashMap<[u8; 32], ContentId>,
+    /// Records after `consumed`, once per id.
+    pub(super) pending: Vec<Pending>,
+    pub(super) names_waiting: NamesWaiting,
+    queued: HashSet<ContentId>,
+}
+
+impl<'a> Rebuild<'a> {
+    pub(super) fn new(shared: &'a Shared, consumed: PackPosition) -> Rebuild<'a> {
+        Rebuild {
+            shared,
+            consumed,
+            entries: shared.tiles.cursor(shared.head().size),
+            changes: Batch::default(),
+            identities: HashMap::new(),
+            pending: Vec::new(),
+            names_waiting: NamesWaiting::default(),
+            queued: HashSet::new(),
+        }
+    }
+
+    pub(super) fn body(&mut self, scanned: ScannedBody<'_>) -> Result<(), SequenceError> {
+        let ScannedBody { place, id, body } = scanned;
+        let log = self.shared.log;
+        // An erased record stays where it is logged and is queued nowhere.
+        self.changes.put_body(log, &id, place);
+        let Some(Ok(envelope)) = body.map(Envelope::parse) else {
+            self.changes.put_nameless(log);
+            return Ok(());
+        };
+        let identity = envelope.identity().key;
+        let first = match self.identities.get(&identity) {
+            Some(first) => Some(*first),
+            None => self.shared.catalogue.identity(&identity)?,
+        };
+        match first {
+            None => {
+                self.changes.put_identity(&identity, &id);
+                self.identities.insert(identity, id);
+            }
+            Some(first) if first == id => {}
+            Some(_) => self.changes.put_fork(&identity, &id),
+        }
+        let (changes_keys, naming) = (changes_keys(envelope.kind()), Naming::of(&envelope));
+        if changes_keys || !naming.is_empty() {
+            self.listed(&id, changes_keys, &naming)?;
+        }
+        if self.consumed < place.end() && self.queued.insert(id) {
+            self.pending.push(Pending {
+                id,
+                audience: envelope.claims().aud.byte(),
+                end: place.end(),
+                identity: changes_keys,
+                naming: self.names_waiting.keep(naming),
+            });
+        }
+        if REBUILD_BATCH <= self.changes.len() { self.flush() } else { Ok(()) }
+    }
+
+    /// Puts an attestation of the tree into the lists that are kept in the tree's order.
+    fn listed(
+        &mut self,
+        id: &ContentId,
+        changes_keys: bool,
+        naming: &Naming,
+    ) -> Result<(), SequenceError> {
+        let log = self.shared.log;
+        let Some(index) = self.shared.catalogue.entry(log, id)? else {
+            return Ok(());
+        };
+        if changes_keys {
+            self.changes.put_identity_entry(log, index, id);
+        }
+        match self.entries.get(index) {
+            Ok(Some(entry)) => {
+                self.changes.put_goods(log, (index, entry.admitted_at), id, naming);
+                Ok(())
+            }
+            // Its bundle cannot be served either, and that was told.
+            Ok(None) | Err(StoreError::Damaged { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), SequenceError> {
+        self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
+        self.identities.clear();
+        Ok(())
+    }
+}

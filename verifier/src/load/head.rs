@@ -1,0 +1,64 @@
+//! What a node last wrote of its own log: the two head slots in DIR and the last intent in DATA.
+//!
+//! Invariant: nothing here is believed or refused; a slot or intent that is missing or damaged
+//! becomes a defect that names its file and what to do.
+
+use std::path::Path;
+
+use hallmark_schemas::head::Slot;
+use hallmark_schemas::intent::Intent;
+use hallmark_schemas::layout::{Data, Dir};
+
+use super::LoadError;
+use super::dir::{flaw, read_file};
+use crate::evidence::{Defect, DefectKind, Evidence, OwnHead};
+
+/// One slot is gone, the other is whole.
+const ONE_SLOT: &str =
+    "start the node: it goes on from the other slot, and its next batches write this one anew";
+/// No slot is whole.
+const NO_SLOT: &str = "put the folder `head` back as this machine last wrote it; until then the node \
+                       serves what it can prove and signs nothing";
+/// The intent is damaged.
+const INTENT: &str =
+    "start the node: it goes on without the last intent and finds in the packs what is missing";
+
+/// Reads slots and intent of the node in `dir`, which keeps its data in `data`.
+pub(super) fn read(dir: &Dir, data: &Data, evidence: &mut Evidence) -> Result<OwnHead, LoadError> {
+    // The intent first: a running node writes it before the head that it leads to.
+    let path = data.intent();
+    let intent = match read_if_there(&path)?.map(|bytes| Intent::parse(&bytes)) {
+        Some(Some(intent)) => Some((intent, path.display().to_string())),
+        Some(None) => {
+            let detail = "it holds no whole intent".to_owned();
+            let defect = flaw(DefectKind::Damaged, &path, detail);
+            evidence.defects.push(Defect { remedy: Some(INTENT), ..defect });
+            None
+        }
+        // A log that never grew has none, and a lost one costs nothing.
+        None => None,
+    };
+    let mut slots: Vec<(Slot, String)> = Vec::new();
+    let mut unfit = Vec::new();
+    for path in dir.head_slots() {
+        match read_if_there(&path)?.map(|bytes| Slot::parse(&bytes)) {
+            Some(Some(slot)) => slots.push((slot, path.display().to_string())),
+            Some(None) => {
+                let detail = "the head slot is damaged".to_owned();
+                unfit.push(flaw(DefectKind::Damaged, &path, detail));
+            }
+            None => {
+                let detail = "the head slot is missing".to_owned();
+                unfit.push(flaw(DefectKind::Withheld, &path, detail));
+            }
+        }
+    }
+    let remedy = Some(if slots.is_empty() { NO_SLOT } else { ONE_SLOT });
+    evidence.defects.extend(unfit.into_iter().map(|defect| Defect { remedy, ..defect }));
+    let slot = slots.into_iter().max_by_key(|(slot, _)| slot.sequence);
+    Ok(OwnHead { slot, intent })
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
+    if path.exists() { read_file(path).map(Some) } else { Ok(None) }
+}
