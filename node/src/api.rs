@@ -33,6 +33,7 @@ pub mod network;
 pub mod peers;
 pub mod problem;
 pub mod scitt;
+pub mod trace;
 
 use problem::ApiError;
 
@@ -60,6 +61,7 @@ pub fn router(app: App) -> Router {
         .route("/peers/{hex}/tile/{*path}", get(peers::tile))
         .route("/entries/{id}", get(entries::show))
         .route("/v1/attestations/{id}", get(attestations::show))
+        .route("/v1/trace/{goods}", get(trace::show))
         .route("/.well-known/scitt-keys", get(scitt::keys))
         .route("/.well-known/scitt-keys/{kid}", get(scitt::key))
         .route("/v1/bundle/{*goods}", get(export::public))

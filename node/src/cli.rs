@@ -39,6 +39,8 @@ pub enum Format {
     Json,
     /// Deterministic CBOR or stored bytes, where a command has them.
     Cbor,
+    /// A graph in the language of Graphviz, where a command has one.
+    Dot,
     /// Labels as drawings (`label`).
     Svg,
     /// Labels as images (`label`).
@@ -110,6 +112,12 @@ stored the attestation of their range.")]
     /// Prints the COSE receipt of one attestation, as bytes.
     #[command(after_help = "Example:\n  hallmark-node receipt plant sha256:… > receipt.cose")]
     Receipt(GetArgs),
+    /// Shows the way of an item, lot or container over all logs that the node holds.
+    #[command(after_help = "Examples:
+  hallmark-node trace plant https://id.gs1.org/01/09521234000129/21/F1
+  hallmark-node trace plant https://id.gs1.org/00/095212340000000013 --format dot
+  hallmark-node trace https://node.example https://id.gs1.org/01/09521234000129/10/L1")]
+    Trace(TraceArgs),
     /// Writes an evidence bundle that anyone can check offline.
     #[command(after_help = "Examples:
   hallmark-node export plant -o plant.hallmark
@@ -327,6 +335,19 @@ pub struct GetArgs {
     pub dir: PathBuf,
     /// The content id, `sha256:<64 hex>`.
     pub id: String,
+}
+
+/// `trace`.
+#[derive(Args, Debug)]
+pub struct TraceArgs {
+    /// The node's folder, or the URL of any node.
+    #[arg(value_name = "DIR|URL")]
+    pub node: String,
+    /// What to trace: a Digital Link, an EPC URN or `urn:hallmark:goods:<scheme>:<value>`.
+    pub goods: String,
+    /// File that holds a bearer token; without one, a URL shows public events only.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// `export`.

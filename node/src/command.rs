@@ -28,6 +28,7 @@ pub mod run;
 pub mod status;
 pub mod submit;
 pub mod token;
+pub mod trace;
 
 /// How long a deferred attestation is sent again: a node that has just started knows its own
 /// capture device after the next batch.
@@ -54,6 +55,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Get(args) => get::attestation(&args, output),
         Command::Receipt(args) => get::receipt(&args, output),
         Command::Export(args) => export::run(&args, output),
+        Command::Trace(args) => trace::run(&args, output),
         Command::Token(args) => token::run(&args, output),
         Command::Status(args) => status::run(&args, output),
         Command::Check(args) => check::run(&args, output),

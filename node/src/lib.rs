@@ -30,4 +30,5 @@ pub mod service;
 pub mod sign;
 pub mod socket;
 pub mod store;
+pub mod trace;
 pub mod witness;

@@ -155,11 +155,12 @@ impl Lacking {
 async fn poll(service: &Arc<Service>, origin: &str, lacking: &mut Lacking) -> Result<(), String> {
     let network = service.network();
     let key = log_key(&network, origin).ok_or("it is no member any more")?;
-    let urls = service.addresses.urls(&network, &service.config, origin);
-    let url = urls.first().ok_or("no address known")?;
+    // The copy is opened and served, also while nobody knows where its original is.
     let (node, its_key) = (service.node.clone(), key.clone());
     let log = tokio::task::spawn_blocking(move || node.mirror().follow(its_key)).await;
     let log = log.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
+    let urls = service.addresses.urls(&network, &service.config, origin);
+    let url = urls.first().ok_or("no address known")?;
     let answer = service.client.get(&format!("{url}/log/checkpoint")).await;
     let answer = answer.map_err(|e| with_causes(&e))?;
     if answer.status != 200 {

@@ -7,6 +7,8 @@
 
 use crate::attestation::{Claims, ContentId};
 use crate::cbor::CborError;
+use crate::goods::GoodsId;
+use crate::id::Subject;
 use crate::identity::NaturalIdentity;
 use crate::role::Role;
 use crate::table::{RowContext, Rows, Table};
@@ -86,6 +88,15 @@ pub trait Kind: DeserializeOwned {
     /// The attestation it corrects.
     fn replaces(&self) -> Option<ContentId> {
         None
+    }
+
+    /// The goods it says something about, each once: what is found when these goods are looked up.
+    /// An item stands for itself, not for its lot or class. Bounded by the body.
+    fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+        match &claims.sub {
+            Subject::Goods(goods) => vec![goods.clone()],
+            _ => Vec::new(),
+        }
     }
 
     /// Its rows in [`Kind::TABLES`].
@@ -226,6 +237,11 @@ macro_rules! kinds {
             /// The attestation it corrects.
             pub fn replaces(&self) -> Option<ContentId> {
                 match self { $(Body::$variant(body) => body.replaces(),)* }
+            }
+
+            /// The goods it says something about, each once.
+            pub fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+                match self { $(Body::$variant(body) => body.goods(claims),)* }
             }
 
             /// Its rows in the evidence tables.

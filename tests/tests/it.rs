@@ -18,5 +18,6 @@ mod it {
     mod readme;
     mod steel;
     mod tidy;
+    mod trace;
     mod world;
 }

@@ -29,6 +29,8 @@ pub mod catalogue;
 
 pub mod report;
 
+pub mod trace;
+
 pub mod cli;
 pub mod command;
 pub mod failure;

@@ -15,7 +15,7 @@ use crate::admission::Admitted;
 use crate::sign::{Defaults, Statement};
 
 /// A 404 leaves no earlier than this after its request, whether the body exists or not.
-const HIDING_TIME: Duration = Duration::from_millis(10);
+pub(super) const HIDING_TIME: Duration = Duration::from_millis(10);
 
 /// `POST /v1/attestations`: {kind, sub, aud?, payload}; signed by the node's capture device.
 pub(super) async fn sign(

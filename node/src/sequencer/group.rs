@@ -12,6 +12,7 @@ use hallmark_schemas::kind::{Body, KindName};
 use super::{Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
 use crate::index::Batch;
+use crate::index::goods::Naming;
 
 /// An attestation that admission has verified, on its way into the log.
 ///
@@ -21,6 +22,7 @@ pub(crate) struct Candidate {
     kind: KindName,
     audience: u8,
     identity: [u8; 32],
+    naming: Naming,
     pub(super) stored: Box<[u8]>,
 }
 
@@ -33,6 +35,7 @@ impl Candidate {
             kind: envelope.kind(),
             audience: envelope.claims().aud.byte(),
             identity: envelope.identity().key,
+            naming: Naming::of(&envelope),
             stored: envelope.into_stored(),
         }
     }
@@ -155,6 +158,7 @@ impl Sequencer {
             audience: new.audience,
             end: place.end(),
             identity: changes_keys(new.kind()),
+            naming: self.names_waiting.keep(new.naming.clone()),
         });
         Ok(())
     }

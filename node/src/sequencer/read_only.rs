@@ -75,16 +75,18 @@ impl ReadOnlyLog {
         }
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = covers.unwrap_or(start);
+        let is_behind = covers.head.size < self.head.size;
+        if is_behind {
+            index_entries(&self.shared, covers.head.size..self.head.size, |error| {
+                tracing::warn!(%error, "entries cannot be served");
+                Ok(())
+            })?;
+        }
         let mut rebuild = Rebuild::new(&self.shared, CONSUMED);
         let damage = packs.scan(covers.packs, |body| rebuild.body(body))?;
         rebuild.flush()?;
         self.shared.found_damage(damage);
-        if covers.head.size < self.head.size {
-            let range = covers.head.size..self.head.size;
-            index_entries(&self.shared, range, &rebuild.keys, |error| {
-                tracing::warn!(%error, "entries cannot be served");
-                Ok(())
-            })?;
+        if is_behind {
             let mut changes = Batch::default();
             changes.put_covers(*log, Covers { head: self.head, packs: end });
             catalogue.write(changes)?;

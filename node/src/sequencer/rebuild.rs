@@ -10,24 +10,24 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::pack::PackPosition;
 
-use super::{Pending, SequenceError};
+use super::{NamesWaiting, Pending, SequenceError};
 use crate::admission::keys::changes_keys;
 use crate::core::shared::Shared;
 use crate::index::Batch;
+use crate::index::goods::Naming;
 use crate::store::StoreError;
 use crate::store::pack::ScannedBody;
-use crate::store::tiles::TILE_WIDTH;
+use crate::store::tiles::{EntryCursor, TILE_WIDTH};
 
 /// Changes written to the index at once while it is built: about 4 MiB.
 const REBUILD_BATCH: usize = 16_384;
 
-/// Adds the entries of a range of the sequenced tree; `keys` are those that change the key history.
+/// Adds the entries of a range of the sequenced tree.
 ///
 /// A bundle that cannot be read is handed to `damaged`, which ends the work or lets it go on.
 pub(super) fn index_entries(
     shared: &Shared,
     range: Range<u64>,
-    keys: &HashSet<ContentId>,
     mut damaged: impl FnMut(StoreError) -> Result<(), StoreError>,
 ) -> Result<(), SequenceError> {
     let (log, size) = (shared.log, shared.head().size);
@@ -39,9 +39,6 @@ pub(super) fn index_entries(
             Ok(entries) => {
                 for (index, entry) in (from..to).zip(entries) {
                     changes.put_entry(log, &entry.id, index);
-                    if keys.contains(&entry.id) {
-                        changes.put_identity_entry(log, index, &entry.id);
-                    }
                 }
             }
             Err(error) => damaged(error)?,
@@ -54,18 +51,17 @@ pub(super) fn index_entries(
     Ok(())
 }
 
-/// Builds index values from pack records, in pack order.
+/// Builds index values from pack records, in pack order, once the entries are indexed.
 pub(super) struct Rebuild<'a> {
     shared: &'a Shared,
     consumed: PackPosition,
+    entries: EntryCursor<'a>,
     changes: Batch,
-    count: usize,
     /// Natural identities in `changes`.
     identities: HashMap<[u8; 32], ContentId>,
-    /// Attestations that can change the key history.
-    pub(super) keys: HashSet<ContentId>,
     /// Records after `consumed`, once per id.
     pub(super) pending: Vec<Pending>,
+    pub(super) names_waiting: NamesWaiting,
     queued: HashSet<ContentId>,
 }
 
@@ -74,11 +70,11 @@ impl<'a> Rebuild<'a> {
         Rebuild {
             shared,
             consumed,
+            entries: shared.tiles.cursor(shared.head().size),
             changes: Batch::default(),
-            count: 0,
             identities: HashMap::new(),
-            keys: HashSet::new(),
             pending: Vec::new(),
+            names_waiting: NamesWaiting::default(),
             queued: HashSet::new(),
         }
     }
@@ -88,7 +84,6 @@ impl<'a> Rebuild<'a> {
         let log = self.shared.log;
         // An erased record stays where it is logged and is queued nowhere.
         self.changes.put_body(log, &id, place);
-        self.count += 1;
         let Some(Ok(envelope)) = body.map(Envelope::parse) else {
             self.changes.put_nameless(log);
             return Ok(());
@@ -111,21 +106,50 @@ impl<'a> Rebuild<'a> {
         {
             self.changes.put_label(&id, &envelope.claims().iss, label);
         }
-        let changes_keys = changes_keys(envelope.kind());
-        if changes_keys {
-            self.keys.insert(id);
+        let (changes_keys, naming) = (changes_keys(envelope.kind()), Naming::of(&envelope));
+        if changes_keys || !naming.is_empty() {
+            self.listed(&id, changes_keys, &naming)?;
         }
         if self.consumed < place.end() && self.queued.insert(id) {
-            let audience = envelope.claims().aud.byte();
-            self.pending.push(Pending { id, audience, end: place.end(), identity: changes_keys });
+            self.pending.push(Pending {
+                id,
+                audience: envelope.claims().aud.byte(),
+                end: place.end(),
+                identity: changes_keys,
+                naming: self.names_waiting.keep(naming),
+            });
         }
-        if self.count == REBUILD_BATCH { self.flush() } else { Ok(()) }
+        if REBUILD_BATCH <= self.changes.len() { self.flush() } else { Ok(()) }
+    }
+
+    /// Puts an attestation of the tree into the lists that are kept in the tree's order.
+    fn listed(
+        &mut self,
+        id: &ContentId,
+        changes_keys: bool,
+        naming: &Naming,
+    ) -> Result<(), SequenceError> {
+        let log = self.shared.log;
+        let Some(index) = self.shared.catalogue.entry(log, id)? else {
+            return Ok(());
+        };
+        if changes_keys {
+            self.changes.put_identity_entry(log, index, id);
+        }
+        match self.entries.get(index) {
+            Ok(Some(entry)) => {
+                self.changes.put_goods(log, (index, entry.admitted_at), id, naming);
+                Ok(())
+            }
+            // Its bundle cannot be served either, and that was told.
+            Ok(None) | Err(StoreError::Damaged { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) fn flush(&mut self) -> Result<(), SequenceError> {
         self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
         self.identities.clear();
-        self.count = 0;
         Ok(())
     }
 }

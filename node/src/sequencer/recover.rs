@@ -18,7 +18,7 @@ use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
 use super::rebuild::{Rebuild, index_entries};
-use super::{SequenceError, Sequencer, apply};
+use super::{NamesWaiting, SequenceError, Sequencer, apply};
 use crate::core::shared::{Published, Shared};
 use crate::index::{Batch, Covers};
 use crate::store::StoreError;
@@ -180,6 +180,7 @@ impl Sequencer {
             consumed,
             nameless: true,
             pending: VecDeque::new(),
+            names_waiting: NamesWaiting::default(),
             unpublished: None,
             guarded: false,
         })
@@ -204,20 +205,22 @@ impl Sequencer {
         let (log, catalogue) = (shared.log, &shared.catalogue);
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = catalogue.covers(log)?.unwrap_or(start);
+        index_entries(&shared, covers.head.size..self.head.size, Err)?;
         let mut rebuild = Rebuild::new(&shared, self.consumed);
         let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
         rebuild.flush()?;
         shared.found_damage(damage);
-        let Rebuild { keys, pending, .. } = rebuild;
-        index_entries(&shared, covers.head.size..self.head.size, &keys, Err)?;
+        let Rebuild { pending, mut names_waiting, .. } = rebuild;
         let mut changes = Batch::default();
         changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         catalogue.write(changes)?;
         for pending in pending {
-            if catalogue.entry(log, &pending.id)?.is_none() {
-                self.pending.push_back(pending);
+            match catalogue.entry(log, &pending.id)? {
+                None => self.pending.push_back(pending),
+                Some(_) => names_waiting.gone(&pending),
             }
         }
+        self.names_waiting = names_waiting;
         self.nameless = catalogue.nameless(log)?;
         shared.stored(self.pending.len());
         if let Err(error) = super::publish::learn(&shared, 0, shared.published_size()) {

@@ -165,7 +165,7 @@ fn item_cells(fields: &Fields, item: &Item) -> Vec<Cell> {
     vec![
         Cell::text(fields.identity()),
         Cell::text(item.role.as_str()),
-        Cell::text(&item.item),
+        Cell::text(item.item.as_str()),
         Cell::optional(own_lot.or_else(|| stated(&fields.lot)), Cell::Text),
         Cell::optional(stated(&fields.expiry), Cell::Text),
         Cell::optional(item.quantity, |quantity| Cell::Integer(quantity.amount)),

@@ -1,0 +1,146 @@
+//! Traces over the logs that are held here: looks up what the tracer wants to know of.
+//!
+//! Invariants: an event that the caller may not read is passed over like one that does not exist;
+//! one attestation in several logs counts once, at its lowest origin and entry; what the index says
+//! is checked against the body.
+
+use std::collections::BTreeMap;
+
+use hallmark_schemas::attestation::{Claims, ContentId, Envelope};
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::kind::Body;
+use hallmark_verifier::trace::{LogExtent, Logged, Trace, Tracer};
+
+use crate::core::Node;
+use crate::index::LogKey;
+use crate::index::goods::{About, GoodsPlace};
+use crate::store::StoreError;
+
+/// Most bodies that are read for one trace. Those that the caller may not see count too: only
+/// beyond it could a caller guess that there are any.
+const READS_MAX: usize = 4_000;
+/// Places that are looked up at once.
+const PAGE: usize = 512;
+/// Missing bodies of a log that are counted.
+const MISSING_COUNT_MAX: usize = 10_000;
+
+/// Who wants to see a trace.
+pub trait Reader {
+    /// Whether this body may be shown.
+    fn may_read(&self, claims: &Claims) -> bool;
+    /// Whether an entry of this audience byte may be shown whose body is not held.
+    fn may_know_of(&self, audience: u8) -> bool;
+}
+
+/// The way of goods, as far as it is held here and `reader` may see it. Blocks.
+pub fn trace(node: &Node, start: &GoodsId, reader: &impl Reader) -> Result<Trace, StoreError> {
+    let mut lookup = Lookup {
+        node,
+        reader,
+        origins: node.origins(),
+        tracer: Tracer::new(start.clone()),
+        reads_left: READS_MAX,
+    };
+    loop {
+        let wanted = lookup.tracer.wanted();
+        if wanted.is_empty() {
+            break;
+        }
+        for goods in wanted {
+            lookup.goods(&goods)?;
+        }
+    }
+    Ok(lookup.tracer.finish(extents(node)?))
+}
+
+struct Lookup<'a, R> {
+    node: &'a Node,
+    reader: &'a R,
+    origins: BTreeMap<LogKey, String>,
+    tracer: Tracer,
+    reads_left: usize,
+}
+
+impl<R: Reader> Lookup<'_, R> {
+    /// Adds the events that name the goods.
+    fn goods(&mut self, goods: &GoodsId) -> Result<(), StoreError> {
+        let mut after = None;
+        let mut found: BTreeMap<ContentId, (String, GoodsPlace)> = BTreeMap::new();
+        loop {
+            let page = self.node.goods(goods, About::Events, after.as_ref(), PAGE)?;
+            for place in &page {
+                // Logs that are no longer followed are no longer vouched for.
+                let Some(origin) = self.origins.get(&place.log) else {
+                    continue;
+                };
+                let lowest = found.entry(place.id).or_insert_with(|| (origin.clone(), *place));
+                if (origin, place.entry) < (&lowest.0, lowest.1.entry) {
+                    *lowest = (origin.clone(), *place);
+                }
+            }
+            after = page.last().copied();
+            if page.len() < PAGE || self.reads_left <= found.len() {
+                break;
+            }
+        }
+        let mut found: Vec<_> = found.into_values().collect();
+        found.sort_by(|(a, x), (b, y)| (x.at, a, x.entry).cmp(&(y.at, b, y.entry)));
+        for (origin, place) in found {
+            if self.tracer.knows(&place.id) {
+                continue;
+            }
+            if self.reads_left == 0 {
+                self.tracer.leave_unread();
+                break;
+            }
+            self.reads_left -= 1;
+            self.event(goods, origin, &place)?;
+        }
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        goods: &GoodsId,
+        log: String,
+        place: &GoodsPlace,
+    ) -> Result<(), StoreError> {
+        let GoodsPlace { at, entry, id, .. } = *place;
+        let logged = |said| Logged { id, log: log.clone(), entry, admitted_at: at, said };
+        let body = match self.node.body(&id) {
+            Err(StoreError::Damaged { .. }) => None,
+            other => other?,
+        };
+        let Some(envelope) = body.and_then(|body| Envelope::parse(&body).ok()) else {
+            let places = self.node.places(&id)?;
+            if places.iter().any(|place| self.reader.may_know_of(place.entry.audience)) {
+                self.tracer.add(goods, logged(None));
+            }
+            return Ok(());
+        };
+        let claims = envelope.claims();
+        if let Body::Event(event) = envelope.body()
+            && self.reader.may_read(claims)
+            && envelope.body().goods(claims).contains(goods)
+        {
+            let said = Some((claims.iss.clone(), event.fields().clone()));
+            self.tracer.add(goods, logged(said));
+        }
+        Ok(())
+    }
+}
+
+/// What of which logs is held.
+fn extents(node: &Node) -> Result<Vec<LogExtent>, StoreError> {
+    let log = node.log();
+    let entries = log.published().map_or(0, |published| published.head.size);
+    let mut extents =
+        vec![LogExtent { origin: log.origin().to_owned(), entries, bodies_missing: 0 }];
+    for log in node.mirror().logs() {
+        let (origin, entries) = (log.origin().to_owned(), log.head().size);
+        let bodies_missing = log.wanted_count(MISSING_COUNT_MAX)? as u64;
+        extents.push(LogExtent { origin, entries, bodies_missing });
+    }
+    extents.sort_by(|a, b| a.origin.cmp(&b.origin));
+    Ok(extents)
+}

@@ -1,0 +1,89 @@
+//! A trace as a graph in the language of Graphviz: goods with their steps, joined by what led from
+//! one to the other.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Relation, Stay, Trace};
+
+/// Most steps that stand in one box; the line after says how many there are.
+const STEPS_SHOWN: usize = 12;
+
+/// Writes the graph.
+pub(super) fn write(trace: &Trace) -> String {
+    let mut out = String::from("digraph trace {\n  rankdir=LR;\n  node [shape=box];\n");
+    let mut boxes: BTreeMap<&str, Vec<&Stay>> = BTreeMap::new();
+    for stay in &trace.stays {
+        boxes.entry(stay.goods.as_str()).or_default().push(stay);
+    }
+    for (goods, stays) in &boxes {
+        let mut steps: Vec<usize> = stays.iter().flat_map(|stay| &stay.steps).copied().collect();
+        steps.sort_unstable();
+        steps.dedup();
+        let mut label = vec![(*goods).to_owned()];
+        label.extend(steps.iter().take(STEPS_SHOWN).map(|step| line(trace, *step)));
+        if STEPS_SHOWN < steps.len() {
+            label.push(format!("showing {STEPS_SHOWN} of {} steps", steps.len()));
+        }
+        let is_start = stays.iter().any(|stay| stay.relation == Relation::Start);
+        let style = if is_start { ", style=bold" } else { "" };
+        let label: String = label.iter().map(|line| escaped(line) + "\\l").collect();
+        let _ = writeln!(out, "  \"{}\" [label=\"{label}\"{style}];", escaped(goods));
+    }
+    for stay in &trace.stays {
+        let Some(parent) = stay.parent.and_then(|parent| trace.stays.get(parent)) else {
+            continue;
+        };
+        let (a, b) = (parent.goods.as_str(), stay.goods.as_str());
+        // Arrows lead from what was first to what came of it, and from things to what held them.
+        let (from, to, label) = match stay.relation {
+            Relation::Carrier => (a, b, "in"),
+            Relation::Content => (b, a, "in"),
+            Relation::Input => (b, a, "became"),
+            Relation::Output => (a, b, "became"),
+            Relation::Lot => (a, b, "of lot"),
+            Relation::Member | Relation::Start => (b, a, "of lot"),
+        };
+        let label = format!("{label}{}", period(trace, stay));
+        let _ =
+            writeln!(out, "  \"{}\" -> \"{}\" [label=\"{label}\"];", escaped(from), escaped(to));
+    }
+    if trace.cut.is_any() {
+        let _ = writeln!(out, "  label=\"{}\";", escaped(&trace.verdict()));
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn line(trace: &Trace, step: usize) -> String {
+    let step = &trace.steps[step];
+    match &step.event {
+        None => format!("body not held here: entry {}", step.entry),
+        Some(told) => {
+            let what = told.biz_step.as_deref().unwrap_or(told.kind);
+            let place = told.biz_location.as_ref().or(told.read_point.as_ref());
+            let place = place.map_or(String::new(), |place| format!(" at {place}"));
+            format!("{} {what}{place}", told.event_at)
+        }
+    }
+}
+
+fn period(trace: &Trace, stay: &Stay) -> String {
+    let at = |step: Option<usize>| trace.steps.get(step?)?.event.as_ref().map(|told| told.event_at);
+    let start = at(stay.from_step).map_or(String::new(), |start| format!("\\n{start}"));
+    let end = at(stay.to_step).map_or(String::new(), |end| format!("\\n{end}"));
+    format!("{start}{end}")
+}
+
+/// The text within a quoted string.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
