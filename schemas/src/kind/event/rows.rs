@@ -160,7 +160,7 @@ fn event_cells(fields: &Fields, context: &RowContext<'_>) -> Vec<Cell> {
 
 fn item_cells(fields: &Fields, item: &Item) -> Vec<Cell> {
     let born = fields.born(item.role);
-    let own_lot = crate::goods::lot(&item.item);
+    let own_lot = crate::goods::lot(item.item.as_str());
     let stated = |value: &Option<String>| value.clone().filter(|_| born);
     vec![
         Cell::text(fields.identity()),
