@@ -25,6 +25,7 @@ pub mod entries;
 pub mod export;
 pub mod findings;
 pub mod health;
+pub mod labels;
 pub mod limit;
 pub mod log;
 pub mod network;
@@ -72,6 +73,7 @@ pub fn router(app: App) -> Router {
         .route("/local/network", post(network::adopt))
         .route("/local/status", get(health::status))
         .route("/local/export", post(export::bundle))
+        .route("/local/labels/{gtin}", get(labels::ranges))
         .route("/local/receipt/{id}", get(entries::receipt));
     public
         .merge(own)

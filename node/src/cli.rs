@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hallmark_schemas::exit::Exit;
 
 use crate::command;
@@ -39,6 +39,23 @@ pub enum Format {
     Json,
     /// Deterministic CBOR or stored bytes, where a command has them.
     Cbor,
+    /// Labels as drawings (`label`).
+    Svg,
+    /// Labels as images (`label`).
+    Png,
+    /// Labels on pages of A4 (`label`).
+    Pdf,
+    /// Labels as commands for a label printer (`label`).
+    Zpl,
+    /// Codes as a table (`label`).
+    Csv,
+}
+
+impl Format {
+    /// Whether it is one for labels.
+    pub fn is_label(self) -> bool {
+        matches!(self, Format::Svg | Format::Png | Format::Pdf | Format::Zpl | Format::Csv)
+    }
 }
 
 /// The subcommands.
@@ -72,6 +89,17 @@ pub enum Command {
   hallmark-node submit plant events.json --aud members --receipt
   hallmark-node submit plant meter.csv --kind readings")]
     Submit(SubmitArgs),
+    /// Makes codes for goods: attests the range, then writes the labels.
+    #[command(after_help = "Examples:
+  hallmark-node label plant 09521234000129 --count 100 --lot L7 --format pdf -o labels.pdf
+  hallmark-node label plant 09521234000129 --serials 0001..0500 --symbol gs1-128 -o l.zpl
+  hallmark-node label plant 09521234000129 --count 9 --host https://id.example.com -o l.csv
+  hallmark-node label plant 09521234000129 --order PO-7 --numbers 5..7 --state scrapped
+
+OUT's ending says the format where --format does not: .svg, .png, .pdf, .zpl or .csv. Several
+svg or png labels go into a folder named OUT. The codes are printed only once the running node has
+stored the attestation of their range.")]
+    Label(LabelArgs),
     /// Prints one attestation.
     #[command(after_help = "Example:\n  hallmark-node get plant sha256:… --format json")]
     Get(GetArgs),
@@ -220,6 +248,67 @@ pub struct SubmitArgs {
     pub passphrase_file: Option<PathBuf>,
 }
 
+/// `label`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("range").required(true).args(["count", "numbers", "serials"])))]
+pub struct LabelArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// The GTIN of the goods: 8, 12, 13 or 14 digits.
+    pub gtin: String,
+    /// Makes so many labels, at most 100,000, with serials that nobody can guess.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub count: Option<u64>,
+    /// These numbers of the order, their serials derived: to print them again, to activate or
+    /// scrap them.
+    #[arg(long, value_name = "A..B", requires = "order")]
+    pub numbers: Option<String>,
+    /// Serials that count up from A to B; zeros in front are kept.
+    #[arg(long, value_name = "A..B")]
+    pub serials: Option<String>,
+    /// The lot that the labels name.
+    #[arg(long)]
+    pub lot: Option<String>,
+    /// The label order: letters, digits, `.`, `_`, `/` and `-`. Default: a new one.
+    #[arg(long, value_name = "ID")]
+    pub order: Option<String>,
+    /// What becomes of the codes; only `made` prints them.
+    #[arg(long, value_enum, default_value_t = LabelState::Made)]
+    pub state: LabelState,
+    /// What is printed: qr carries the Digital Link, the others the element string.
+    #[arg(long, value_enum, default_value_t = LabelSymbol::Qr)]
+    pub symbol: LabelSymbol,
+    /// Address of the resolver that codes lead to. Default: `http.public_url` of config.toml.
+    #[arg(long, value_name = "URL")]
+    pub host: Option<String>,
+    /// Where the labels go; `-` is stdout.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// What becomes of codes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LabelState {
+    /// New labels.
+    Made,
+    /// On goods.
+    Activated,
+    /// Spoiled or destroyed.
+    Scrapped,
+}
+
+/// What a label carries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LabelSymbol {
+    /// QR code.
+    Qr,
+    /// GS1 DataMatrix.
+    Datamatrix,
+    /// GS1-128.
+    #[value(name = "gs1-128")]
+    Gs1128,
+}
+
 /// `get` and `receipt`.
 #[derive(Args, Debug)]
 pub struct GetArgs {
@@ -285,7 +374,7 @@ impl Output {
     pub fn item(&self, text: impl std::fmt::Display, json: &serde_json::Value) {
         match self.format {
             Format::Json => stdout_line(&json.to_string()),
-            Format::Text | Format::Cbor => stdout_line(&text.to_string()),
+            _ => stdout_line(&text.to_string()),
         }
     }
 

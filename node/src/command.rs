@@ -21,6 +21,7 @@ pub mod enrol;
 pub mod export;
 pub mod get;
 pub mod init;
+pub mod label;
 pub mod network;
 pub mod reindex;
 pub mod run;
@@ -38,6 +39,10 @@ const SENT_AT_ONCE: usize = 64;
 /// Runs the command and answers its exit code.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let output = Output { format: cli.format };
+    if cli.format.is_label() && !matches!(cli.command, Command::Label(_)) {
+        return Err(Failure::usage("only `label` writes this format")
+            .help("--format text, json or, where a command has bytes, cbor"));
+    }
     match cli.command {
         Command::Init(args) => init::run(&args, output),
         Command::Admit(args) => admit::run(&args, output),
@@ -45,6 +50,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Network(args) => network::run(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Submit(args) => submit::run(&args, output),
+        Command::Label(args) => label::run(&args, output),
         Command::Get(args) => get::attestation(&args, output),
         Command::Receipt(args) => get::receipt(&args, output),
         Command::Export(args) => export::run(&args, output),

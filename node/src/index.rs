@@ -13,6 +13,7 @@
 //! | `f` identity | id of the contradiction of it that was logged as evidence |
 //! | `k` log entry | id of an identity attestation, in log order |
 //! | `w` log entry | id of an entry of a mirror whose body is missing |
+//! | `l` class id | a `label` attestation of the own log: its issuer and body |
 //! | `c` log | `covers`: size, root, pack position |
 
 pub mod fjall;
@@ -24,6 +25,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::merkle::Hash;
 use sha2::{Digest, Sha256};
 
@@ -212,6 +216,22 @@ impl Catalogue {
         self.numbered(key(b'w', &[&log.0]), from, limit)
     }
 
+    /// What the `label` attestations of the own log, of any issuer, say about a class of goods.
+    pub fn labels(&self, class: &GoodsId) -> Result<Vec<(ContentId, OrgId, Label)>, IndexError> {
+        let prefix = key(b'l', &[&class_key(class)]);
+        let mut found = Vec::new();
+        for (key, value) in self.index.scan(&prefix, &[], usize::MAX)? {
+            let id = decode_id(&key[prefix.len()..]).ok_or_else(|| unreadable(&key))?;
+            let (issuer, label): (OrgId, Label) =
+                hallmark_schemas::cbor::from_slice(&value).map_err(|_| unreadable(&key))?;
+            // Another class whose hash begins alike.
+            if label.class == *class {
+                found.push((id, issuer, label));
+            }
+        }
+        Ok(found)
+    }
+
     /// Up to where a log is indexed; `None` for a log the index does not know.
     pub fn covers(&self, log: LogKey) -> Result<Option<Covers>, IndexError> {
         self.value(key(b'c', &[&log.0]), decode_covers)
@@ -270,6 +290,13 @@ impl Batch {
         self.put(key(b'f', &[identity]), id.bytes().to_vec());
     }
 
+    /// An id says this about codes of a class of goods.
+    pub fn put_label(&mut self, id: &ContentId, issuer: &OrgId, label: &Label) {
+        let value = hallmark_schemas::cbor::to_vec(&(issuer, label));
+        let value = value.expect("a body is texts and integers");
+        self.put(key(b'l', &[&class_key(&label.class), id.bytes()]), value);
+    }
+
     /// An entry is an identity attestation.
     pub fn put_identity_entry(&mut self, log: LogKey, entry: u64, id: &ContentId) {
         self.put(key(b'k', &[&log.0, &entry.to_be_bytes()]), id.bytes().to_vec());
@@ -301,6 +328,12 @@ fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     key.push(kind);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
+}
+
+/// A class of goods in keys: long enough that two rarely share one, and harmless if they do.
+fn class_key(class: &GoodsId) -> [u8; 16] {
+    let hash = Sha256::digest(class.as_str().as_bytes());
+    hash[..16].try_into().expect("32 bytes begin with 16")
 }
 
 fn unreadable(key: &[u8]) -> IndexError {

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use hallmark_schemas::key::SecretKey;
+use hallmark_schemas::serial::LabelKey;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -42,11 +43,13 @@ pub enum Purpose {
     Peer,
     /// The device that signs what clients hand in.
     Capture,
+    /// Makes the serials of labels; it signs nothing.
+    Label,
 }
 
 impl Purpose {
     /// Every purpose, in the order in which `init` makes the keys.
-    pub const ALL: [Purpose; 7] = [
+    pub const ALL: [Purpose; 8] = [
         Purpose::Organisation,
         Purpose::OrganisationNext,
         Purpose::Log,
@@ -54,6 +57,7 @@ impl Purpose {
         Purpose::Mirror,
         Purpose::Peer,
         Purpose::Capture,
+        Purpose::Label,
     ];
 
     /// The name in the file and of the file.
@@ -66,6 +70,7 @@ impl Purpose {
             Purpose::Mirror => "mirror",
             Purpose::Peer => "peer",
             Purpose::Capture => "capture",
+            Purpose::Label => "label",
         }
     }
 
@@ -189,6 +194,24 @@ pub fn open(
     }
 }
 
+/// The secret of the serials of labels; `None` where no label was made here yet.
+pub fn label(keys: &Path) -> Result<Option<LabelKey>, Failure> {
+    if !Purpose::Label.path(keys).exists() {
+        return Ok(None);
+    }
+    let secret = open(keys, Purpose::Label, None)?;
+    Ok(Some(LabelKey::from_secret(secret.seed())))
+}
+
+/// The same, made where it is missing: a folder of an older release has none.
+pub fn label_or_new(keys: &Path) -> Result<LabelKey, Failure> {
+    if let Some(key) = label(keys)? {
+        return Ok(key);
+    }
+    let secret = create(keys, Purpose::Label, &Passphrase(None))?;
+    Ok(LabelKey::from_secret(secret.seed()))
+}
+
 /// Whether opening this key needs a passphrase.
 pub fn is_sealed(keys: &Path, purpose: Purpose) -> bool {
     let text = Zeroizing::new(std::fs::read_to_string(purpose.path(keys)).unwrap_or_default());
@@ -294,6 +317,20 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         create(dir.path(), Purpose::Peer, &Passphrase(None)).expect("made");
         assert!(create(dir.path(), Purpose::Peer, &Passphrase(None)).is_err());
+    }
+
+    #[test]
+    fn the_label_key_is_made_at_first_use_and_then_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert!(label(dir.path()).expect("nothing to open").is_none());
+        let serial = |key: LabelKey| key.serial("09521234000129", "A", 7).expect("36 bits");
+        let made = serial(label_or_new(dir.path()).expect("made"));
+        let path = dir.path().join("label.key");
+        assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
+        assert_eq!(serial(label_or_new(dir.path()).expect("opened")), made);
+        assert_eq!(serial(label(dir.path()).expect("opened").expect("there")), made);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("chmod");
+        assert!(label(dir.path()).is_err(), "a secret that others can read is none");
     }
 
     #[test]

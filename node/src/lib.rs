@@ -18,6 +18,7 @@ pub mod files;
 pub mod index;
 pub mod judge;
 pub mod keys;
+pub mod labels;
 pub mod mirror;
 pub mod mqtt;
 pub mod outbox;

@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::core::{Clock, Node, Signing};
 use crate::files::write_durably;
 use crate::judge::Judged;
+use crate::labels::Ledger;
 use crate::peers::address::AddressBook;
 use crate::store::StoreError;
 use crate::witness::Witness;
@@ -72,6 +73,8 @@ pub struct Service {
     pub log_key: Arc<SecretKey>,
     /// The same as a verifier key, named as the origin.
     pub log_vkey: VerifierKey,
+    /// What is known of codes.
+    pub labels: Ledger,
     /// Requests left for each address.
     pub limiter: Limiter,
     /// What the tasks said of themselves.

@@ -7,6 +7,8 @@
 
 use crate::attestation::{Claims, ContentId};
 use crate::cbor::CborError;
+use crate::goods::GoodsId;
+use crate::id::Subject;
 use crate::identity::NaturalIdentity;
 use crate::role::Role;
 use crate::table::{RowContext, Rows, Table};
@@ -27,6 +29,7 @@ pub mod finding;
 pub mod footprint;
 pub mod genesis;
 pub mod key;
+pub mod label;
 pub mod masterdata;
 pub mod network;
 pub mod node;
@@ -85,6 +88,15 @@ pub trait Kind: DeserializeOwned {
     /// The attestation it corrects.
     fn replaces(&self) -> Option<ContentId> {
         None
+    }
+
+    /// The goods it says something about, each once: what is found when these goods are looked up.
+    /// An item stands for itself, not for its lot or class. Bounded by the body.
+    fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+        match &claims.sub {
+            Subject::Goods(goods) => vec![goods.clone()],
+            _ => Vec::new(),
+        }
     }
 
     /// Its rows in [`Kind::TABLES`].
@@ -221,6 +233,11 @@ macro_rules! kinds {
                 match self { $(Body::$variant(body) => body.replaces(),)* }
             }
 
+            /// The goods it says something about, each once.
+            pub fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+                match self { $(Body::$variant(body) => body.goods(claims),)* }
+            }
+
             /// Its rows in the evidence tables.
             pub fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {
                 match self { $(Body::$variant(body) => body.rows(context, rows),)* }
@@ -242,6 +259,7 @@ kinds! {
     Facility, facility, "facility", "A place of work with its boundary.";
     Device, device, "device", "An enrolled instrument, scanner or capture key.";
     Event, event, "event", "One EPCIS 2.0 event.";
+    Label, label, "label", "A range of codes made, activated or scrapped.";
     Readings, readings, "readings", "A batch of samples from one device.";
     Emissions, emissions, "emissions", "A facility's report of its emissions.";
     Finding, finding, "finding", "What a rule found in the evidence.";

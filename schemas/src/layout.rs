@@ -72,6 +72,11 @@ impl Dir {
         self.run().join("lock")
     }
 
+    /// Held by the one process that makes labels.
+    pub fn label_lock(&self) -> PathBuf {
+        self.run().join("label.lock")
+    }
+
     /// Signed attestations on their way to the node.
     pub fn outbox(&self) -> PathBuf {
         self.0.join("outbox")

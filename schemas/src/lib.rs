@@ -32,6 +32,7 @@ pub mod policy;
 pub mod quantity;
 pub mod receipt;
 pub mod role;
+pub mod serial;
 pub mod table;
 mod text;
 pub mod tile;

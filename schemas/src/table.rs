@@ -355,7 +355,7 @@ static ALL: &[&Table] = &[
     &crate::kind::masterdata::ITEMS,
     &crate::kind::key::KEYS,
     &measurement::LAB_TESTS,
-    &traceability::LABELS,
+    &crate::kind::label::LABELS,
     &market::LEDGER_ENTRIES,
     &crate::kind::facility::LOCATIONS,
     &crate::kind::masterdata::LOTS,

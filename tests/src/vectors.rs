@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 mod bodies;
 mod exchange;
 mod goods;
+mod labels;
 mod log;
+pub mod passport;
 mod refused;
 mod world;
 
@@ -20,6 +22,8 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("network.json", world::vectors()),
         ("log.json", log::vectors()),
         ("exchange.json", exchange::vectors()),
+        ("labels.json", labels::vectors()),
+        ("passport.json", passport::vectors()),
     ]
 }
 
@@ -88,6 +92,6 @@ mod tests {
             }
             pages += 1;
         }
-        assert_eq!(pages, 7);
+        assert_eq!(pages, 8);
     }
 }

@@ -8,6 +8,7 @@ mod it {
     mod epcis;
     mod generated;
     mod input;
+    mod label;
     mod network;
     mod order;
     mod readme;

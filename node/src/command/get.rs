@@ -13,7 +13,7 @@ pub(super) fn attestation(args: &GetArgs, output: Output) -> Result<Exit, Failur
     let id = parse(&args.id)?;
     let accept = match output.format {
         Format::Cbor => "application/cose",
-        Format::Text | Format::Json => "application/json",
+        _ => "application/json",
     };
     let answer = wait_for(async {
         let local = running(&args.dir).await?;

@@ -196,6 +196,7 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
 
 fn make_keys(dir: &Path, passphrase: &Passphrase) -> Result<Keys, Failure> {
     let make = |purpose| keys::create(dir, purpose, passphrase);
+    make(Purpose::Label)?;
     Ok(Keys {
         organisation: make(Purpose::Organisation)?,
         next: make(Purpose::OrganisationNext)?,

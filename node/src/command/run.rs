@@ -126,6 +126,7 @@ pub(crate) fn open(dir: &Path, config: Config) -> Result<Started, Failure> {
         peer,
         log_key,
         log_vkey,
+        labels: Ledger::new(&config.org, &keys),
         limiter: api::limit::Limiter::default(),
         health: Health::default(),
         founded: std::sync::atomic::AtomicBool::new(false),

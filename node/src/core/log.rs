@@ -5,6 +5,9 @@ use std::sync::{Arc, mpsc};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
@@ -134,6 +137,12 @@ impl LogHandle {
     /// The first attestation of the own log with this natural identity.
     pub fn same_statement(&self, identity: &[u8; 32]) -> Result<Option<ContentId>, StoreError> {
         Ok(self.shared.catalogue.identity(identity)?)
+    }
+
+    /// What the `label` attestations of the own log say about a class of goods, in the tree or
+    /// not.
+    pub fn labels(&self, class: &GoodsId) -> Result<Vec<(ContentId, OrgId, Label)>, StoreError> {
+        Ok(self.shared.catalogue.labels(class)?)
     }
 
     /// Whether the own log holds the body, in the tree or not.

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Verified};
-use hallmark_schemas::kind::KindName;
+use hallmark_schemas::kind::{Body, KindName};
 
 use super::{Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
@@ -91,6 +91,9 @@ impl Sequencer {
         let Some((earlier, digest)) = earlier else {
             self.append(new, group)?;
             group.changes.put_identity(&new.identity, &id);
+            if let Body::Label(label) = new.envelope.body() {
+                group.changes.put_label(&id, &new.envelope.claims().iss, label);
+            }
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });
         };

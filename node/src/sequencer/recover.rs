@@ -311,6 +311,11 @@ impl<'a> Rebuild<'a> {
             Some(first) if first == id => {}
             Some(_) => self.changes.put_fork(&identity, &id),
         }
+        if first.is_none_or(|first| first == id)
+            && let Body::Label(label) = envelope.body()
+        {
+            self.changes.put_label(&id, &envelope.claims().iss, label);
+        }
         let changes_keys = changes_keys(envelope.kind());
         if changes_keys {
             self.keys.insert(id);

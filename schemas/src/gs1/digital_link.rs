@@ -125,6 +125,30 @@ pub fn canonical(elements: &[Element]) -> Option<String> {
     Some(uri)
 }
 
+/// The Digital Link of elements under an address such as `https://example.com`, which ends
+/// without a slash: key and qualifiers in the path, attributes in the query, as they stand.
+pub fn generate(address: &str, elements: &[Element]) -> String {
+    let path = (1..=elements.len()).rev().find(|length| {
+        let codes: Vec<&str> = elements[..*length].iter().map(|part| &*part.code).collect();
+        is_path(&codes)
+    });
+    let (path, query) = elements.split_at(path.unwrap_or(0));
+    let mut uri = address.to_owned();
+    for element in path {
+        uri.push('/');
+        uri.push_str(&element.code);
+        uri.push('/');
+        escape_into(&element.value, &mut uri);
+    }
+    for (index, element) in query.iter().enumerate() {
+        uri.push(if index == 0 { '?' } else { '&' });
+        uri.push_str(&element.code);
+        uri.push('=');
+        escape_into(&element.value, &mut uri);
+    }
+    uri
+}
+
 /// Percent-encodes all but letters, digits and `-._~`.
 fn escape_into(value: &str, uri: &mut String) {
     for byte in value.bytes() {

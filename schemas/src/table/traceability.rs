@@ -4,22 +4,6 @@
 
 use super::{Bucket, Column, Table};
 
-/// Table `labels`: a range of codes made, activated or scrapped.
-pub static LABELS: Table = Table {
-    name: "labels",
-    columns: &[
-        Column::text("order", "The label order").required(),
-        Column::text("class", "Class of the items").required(),
-        Column::text("first", "First serial"),
-        Column::text("last", "Last serial"),
-        Column::integer("count", "How many"),
-        Column::text("state", "`made`, `activated` or `scrapped`"),
-        Column::instant("at", "When"),
-    ],
-    bucket: Bucket::Whole,
-    meaning: "A range of codes made, activated or scrapped",
-};
-
 /// Table `offers`: an offer that names the goods sold.
 pub static OFFERS: Table = Table {
     name: "offers",

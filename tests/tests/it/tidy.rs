@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 4] = [
 ];
 
 /// An external crate and where it may be named: beginnings of paths, `*` for one folder's name.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("axum", &["node/src/api", "node/src/serve", "node/src/socket"]),
     ("rumqttc", &["node/src/mqtt", "device-agent/src/publish", "device-agent/src/source/mqtt"]),
     ("rumqttd", &["node/src/mqtt"]),
@@ -32,6 +32,10 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("reqwest", &["node/src/client.rs", "verifier/src/load/node_url.rs"]),
     ("maud", &["node/src/page"]),
     ("minicbor", &["schemas/src/"]),
+    ("qrcode", &["node/src/labels/"]),
+    ("datamatrix", &["node/src/labels/"]),
+    ("pdf_writer", &["node/src/labels/"]),
+    ("png", &["node/src/labels/"]),
 ];
 
 /// Words that stand for unfinished work or for another machine.

@@ -1,0 +1,275 @@
+//! Where labels go: one file, a folder of files, or stdout, label by label.
+//!
+//! Invariants: a file or folder appears whole under its name or not at all; nothing existing is
+//! mixed with; memory holds one label, or one page.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::drawing::Drawing;
+use super::item::Item;
+use super::pdf::Pages;
+use super::symbol::{Press, SymbolError};
+use super::{png, svg, zpl};
+
+/// How labels are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// A drawing each.
+    Svg,
+    /// An image each.
+    Png,
+    /// Pages of A4.
+    Pdf,
+    /// Commands for a label printer.
+    Zpl,
+    /// A table for whoever prints otherwise.
+    Csv,
+}
+
+/// Why labels cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SheetError {
+    /// There is something of that name.
+    #[error("{} exists", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Several images cannot be one stream.
+    #[error("stdout takes one label of this format, not {count}")]
+    Several {
+        /// How many there would be.
+        count: u64,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A label has no symbol.
+    #[error("the label of serial {serial} cannot be drawn")]
+    Symbol {
+        /// The serial.
+        serial: String,
+        /// Why.
+        source: SymbolError,
+    },
+}
+
+/// A name that appears at the end only.
+#[derive(Debug)]
+struct Fresh {
+    path: PathBuf,
+    unfinished: PathBuf,
+    is_done: bool,
+}
+
+impl Fresh {
+    fn new(path: &Path) -> Fresh {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let unfinished = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+        Fresh { path: path.to_owned(), unfinished, is_done: false }
+    }
+
+    fn failed(&self, source: std::io::Error) -> SheetError {
+        SheetError::Write { path: self.path.clone(), source }
+    }
+
+    fn finish(mut self) -> Result<(), SheetError> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let renamed = std::fs::rename(&self.unfinished, &self.path);
+        renamed.and_then(|()| File::open(folder)?.sync_all()).map_err(|e| self.failed(e))?;
+        self.is_done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if !self.is_done {
+            // Best effort: what is left has a name that nobody takes for labels.
+            let _ = std::fs::remove_file(&self.unfinished);
+            let _ = std::fs::remove_dir_all(&self.unfinished);
+        }
+    }
+}
+
+/// One open stream.
+enum Stream {
+    File(BufWriter<File>, Fresh),
+    Stdout(BufWriter<std::io::Stdout>),
+}
+
+impl Stream {
+    fn open(path: &Path) -> Result<Stream, SheetError> {
+        if path == Path::new("-") {
+            return Ok(Stream::Stdout(BufWriter::new(std::io::stdout())));
+        }
+        let fresh = Fresh::new(path);
+        match File::create(&fresh.unfinished) {
+            Ok(file) => Ok(Stream::File(BufWriter::new(file), fresh)),
+            Err(source) => Err(fresh.failed(source)),
+        }
+    }
+
+    fn failed(&self, source: std::io::Error) -> SheetError {
+        match self {
+            Stream::File(_, fresh) => fresh.failed(source),
+            Stream::Stdout(_) => SheetError::Write { path: PathBuf::from("stdout"), source },
+        }
+    }
+
+    fn finish(mut self) -> Result<(), SheetError> {
+        self.flush().map_err(|e| self.failed(e))?;
+        match self {
+            Stream::File(file, fresh) => {
+                file.get_ref().sync_all().map_err(|e| fresh.failed(e))?;
+                fresh.finish()
+            }
+            Stream::Stdout(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Stream::File(file, _) => file.write(bytes),
+            Stream::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Stream::File(file, _) => file.flush(),
+            Stream::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}
+
+/// What is being written.
+enum Sink {
+    /// One image.
+    One(Stream),
+    /// Images in a folder, and how many there are already.
+    Folder(Fresh, u64),
+    Pdf(Box<Pages<Stream>>),
+    Zpl(Stream),
+    Csv(Box<csv::Writer<Stream>>),
+}
+
+/// Labels on their way to a file.
+pub struct Sheet {
+    form: Form,
+    press: Press,
+    order: String,
+    sink: Sink,
+}
+
+impl Sheet {
+    /// Opens `path` (`-` is stdout) for `count` labels of an order.
+    pub fn create(
+        form: Form,
+        path: &Path,
+        count: u64,
+        press: Press,
+        order: &str,
+    ) -> Result<Sheet, SheetError> {
+        let written = |source| SheetError::Write { path: path.to_owned(), source };
+        let is_stdout = path == Path::new("-");
+        let sink = match form {
+            Form::Svg | Form::Png if 1 < count && is_stdout => {
+                return Err(SheetError::Several { count });
+            }
+            Form::Svg | Form::Png if 1 < count => {
+                if path.exists() {
+                    return Err(SheetError::Exists { path: path.to_owned() });
+                }
+                let fresh = Fresh::new(path);
+                std::fs::create_dir(&fresh.unfinished).map_err(|e| fresh.failed(e))?;
+                Sink::Folder(fresh, 0)
+            }
+            Form::Svg | Form::Png => Sink::One(Stream::open(path)?),
+            Form::Pdf => Sink::Pdf(Box::new(Pages::new(Stream::open(path)?).map_err(written)?)),
+            Form::Zpl => Sink::Zpl(Stream::open(path)?),
+            Form::Csv => {
+                let mut csv = csv::Writer::from_writer(Stream::open(path)?);
+                let head = ["serial", "element_string", "digital_link", "order", "number"];
+                csv.write_record(head).map_err(|e| written(e.into()))?;
+                Sink::Csv(Box::new(csv))
+            }
+        };
+        Ok(Sheet { form, press, order: order.to_owned(), sink })
+    }
+
+    /// Writes one more label.
+    pub fn add(&mut self, item: &Item) -> Result<(), SheetError> {
+        let undrawn = |source| SheetError::Symbol { serial: item.serial().to_owned(), source };
+        let stdout = || PathBuf::from("the labels");
+        let written = |source: std::io::Error| SheetError::Write { path: stdout(), source };
+        match &mut self.sink {
+            Sink::One(stream) => {
+                let drawing = Drawing::of(&self.press, item).map_err(undrawn)?;
+                let done = image(self.form, &drawing, &mut *stream);
+                done.map_err(|e| stream.failed(e))
+            }
+            Sink::Folder(fresh, count) => {
+                let drawing = Drawing::of(&self.press, item).map_err(undrawn)?;
+                *count += 1;
+                let ending = if self.form == Form::Png { "png" } else { "svg" };
+                // A serial may hold a slash or a dot; its place in the run does not.
+                let path = fresh.unfinished.join(format!("{count:06}.{ending}"));
+                let file = File::create(&path).map_err(|e| fresh.failed(e))?;
+                let mut file = BufWriter::new(file);
+                let done = image(self.form, &drawing, &mut file).and_then(|()| file.flush());
+                done.map_err(|e| fresh.failed(e))
+            }
+            Sink::Pdf(pages) => {
+                let drawing = Drawing::of(&self.press, item).map_err(undrawn)?;
+                pages.add(&drawing).map_err(written)
+            }
+            Sink::Zpl(stream) => {
+                let text = zpl::zpl(&self.press, item).map_err(undrawn)?;
+                stream.write_all(text.as_bytes()).map_err(|e| stream.failed(e))
+            }
+            Sink::Csv(csv) => {
+                let number = item.number.to_string();
+                let message = item.message();
+                let row = [item.serial(), &message, &item.link, &self.order, &number];
+                csv.write_record(row).map_err(|e| written(e.into()))
+            }
+        }
+    }
+
+    /// Makes everything durable, then gives it its name.
+    pub fn finish(self) -> Result<(), SheetError> {
+        let written = |source| SheetError::Write { path: PathBuf::from("the labels"), source };
+        match self.sink {
+            Sink::One(stream) | Sink::Zpl(stream) => stream.finish(),
+            Sink::Folder(fresh, _) => {
+                let synced = File::open(&fresh.unfinished).and_then(|folder| folder.sync_all());
+                synced.map_err(|e| fresh.failed(e))?;
+                fresh.finish()
+            }
+            Sink::Pdf(pages) => pages.finish().map_err(written)?.finish(),
+            Sink::Csv(csv) => {
+                let stream = csv.into_inner().map_err(|e| written(e.into_error()))?;
+                stream.finish()
+            }
+        }
+    }
+}
+
+fn image(form: Form, drawing: &Drawing, mut to: impl Write) -> std::io::Result<()> {
+    match form {
+        Form::Png => png::write(drawing, to).map_err(std::io::Error::other),
+        _ => to.write_all(svg::svg(drawing).as_bytes()),
+    }
+}

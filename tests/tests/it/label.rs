@@ -1,0 +1,381 @@
+//! Labels: every written form is read again by programs that are not ours, and says the code that
+//! the table of the same run says; ranges are attested before they are printed, and only once.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::world::{Node, World, path_text};
+
+const GTIN: &str = "09521234000129";
+const HOST: &str = "https://id.example.com";
+/// Characters of AI 10 that each of the writings must escape in its own way.
+const LOT: &str = "A_>&/1";
+
+/// A row of the CSV.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Row {
+    serial: String,
+    message: String,
+    link: String,
+    order: String,
+    number: u64,
+}
+
+/// The rows of a CSV whose fields need no quotes.
+fn rows(text: &str) -> Vec<Row> {
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("serial,element_string,digital_link,order,number"));
+    let row = |line: &str| {
+        let cells: Vec<String> = line.split(',').map(ToOwned::to_owned).collect();
+        let [serial, message, link, order, number] = cells.try_into().expect("five columns");
+        // What a spreadsheet would take for a formula stands in no cell.
+        for cell in [&serial, &message, &link, &order] {
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t']), "{line}");
+        }
+        Row { serial, message, link, order, number: number.parse().expect("a number") }
+    };
+    lines.map(row).collect()
+}
+
+/// The program, unless it is missing, which is said.
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("--help").output().is_ok();
+    if !found {
+        println!("skipped: {program} is not installed");
+    }
+    found
+}
+
+fn stdout(program: &str, args: &[&str]) -> Vec<u8> {
+    let output = Command::new(program).args(args).output().expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {args:?}: {errors}");
+    output.stdout
+}
+
+/// What each symbol of an image says; `^` is FNC1, first or between elements.
+fn read(symbol: &str, image: &Path) -> BTreeSet<String> {
+    let path = path_text(image);
+    let lines = |bytes: &[u8]| -> Vec<String> {
+        let text = String::from_utf8(bytes.to_vec()).expect("codes hold ASCII");
+        let text = text.replace('\u{1d}', "^");
+        text.lines().filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect()
+    };
+    if symbol == "datamatrix" {
+        // The decimal code of what stands for FNC1 at the front.
+        let codes = stdout("dmtxread", &["-n", "-G", "94", "-m", "20000", path]);
+        return lines(&codes).into_iter().collect();
+    }
+    let codes = lines(&stdout("zbarimg", &["-q", "--raw", path]));
+    if symbol == "qr" {
+        return codes.into_iter().collect();
+    }
+    // FNC1 at the front makes Code 128 to GS1-128; zbar tells it beside the data.
+    let xml = String::from_utf8_lossy(&stdout("zbarimg", &["-q", "--xml", path])).into_owned();
+    assert_eq!(xml.matches("type='CODE-128'").count(), codes.len());
+    assert_eq!(xml.matches("modifiers='GS1'").count(), codes.len());
+    codes.into_iter().map(|code| format!("^{code}")).collect()
+}
+
+/// What the symbols of a run must say.
+fn said(symbol: &str, rows: &[Row]) -> BTreeSet<String> {
+    let text = |row: &Row| if symbol == "qr" { row.link.clone() } else { row.message.clone() };
+    rows.iter().map(text).collect()
+}
+
+/// A run of labels in one form; the same codes each time.
+fn print(node: &Node, symbol: &str, rows: &[Row], out: &Path, format: &str) {
+    let (first, last) = (rows[0].number, rows[rows.len() - 1].number);
+    let numbers = format!("{first}..{last}");
+    let order = &rows[0].order;
+    let line = [GTIN, "--order", order, "--numbers", &numbers, "--lot", LOT, "--host", HOST];
+    let form = ["--symbol", symbol, "--format", format, "-o", path_text(out)];
+    node.run("label", &[&line[..], &form].concat()).ok();
+}
+
+#[test]
+fn every_form_of_every_symbol_is_read_again_as_the_code_of_the_table() {
+    let programs = ["zbarimg", "dmtxread", "rsvg-convert", "pdftoppm", "pdftotext"];
+    if !programs.iter().all(|program| has(program)) {
+        return;
+    }
+    let world = World::new();
+    let node = world.founder("plant");
+    for symbol in ["qr", "datamatrix", "gs1-128"] {
+        let csv = world.path(&format!("{symbol}.csv"));
+        let line = [GTIN, "--count", "3", "--lot", LOT, "--host", HOST, "--symbol", symbol];
+        node.run("label", &[&line[..], &["-o", path_text(&csv)]].concat()).ok();
+        let rows = rows(&std::fs::read_to_string(&csv).expect("written"));
+        assert_eq!(rows.len(), 3);
+        let expected = said(symbol, &rows);
+        assert_eq!(expected.len(), 3, "three codes");
+
+        for format in ["png", "svg"] {
+            let folder = world.path(&format!("{symbol}-{format}"));
+            print(&node, symbol, &rows, &folder, format);
+            let mut found = BTreeSet::new();
+            for number in 1..=3 {
+                let image = folder.join(format!("{number:06}.{format}"));
+                found.extend(read(symbol, &rasterised(&image)));
+            }
+            assert_eq!(found, expected, "{symbol} {format}");
+        }
+        let pdf = world.path(&format!("{symbol}.pdf"));
+        print(&node, symbol, &rows, &pdf, "pdf");
+        assert_eq!(read(symbol, &rasterised(&pdf)), expected, "{symbol} pdf");
+        let text = String::from_utf8(stdout("pdftotext", &["-layout", path_text(&pdf), "-"]));
+        let text = text.expect("UTF-8");
+        for row in &rows {
+            assert!(text.contains(&format!("(21){}", row.serial)), "{text}");
+        }
+        let zpl = world.path(&format!("{symbol}.zpl"));
+        print(&node, symbol, &rows, &zpl, "zpl");
+        let found = zpl_codes(symbol, &std::fs::read_to_string(&zpl).expect("written"));
+        assert_eq!(found, expected, "{symbol} zpl");
+    }
+}
+
+/// A PNG of the drawing or page.
+fn rasterised(path: &Path) -> PathBuf {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => {
+            let png = path.with_extension("drawn.png");
+            stdout("rsvg-convert", &["-z", "2", path_text(path), "-o", path_text(&png)]);
+            png
+        }
+        Some("pdf") => {
+            let root = path.with_extension("page");
+            let args = ["-r", "200", "-png", "-singlefile", path_text(path), path_text(&root)];
+            stdout("pdftoppm", &args);
+            root.with_extension("page.png")
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// What ZPL gives each symbol to say, its escapes undone as the printer's manual says.
+fn zpl_codes(symbol: &str, text: &str) -> BTreeSet<String> {
+    let (open, command) = match symbol {
+        "qr" => ("^BQN,2,4", "qr"),
+        "datamatrix" => ("^BXN,4,200,,,,_,1", "datamatrix"),
+        _ => ("^BY2^BCN,192,N,N,N,N", "gs1-128"),
+    };
+    assert_eq!(text.matches("^XA").count(), text.matches("^XZ").count());
+    assert_eq!(text.matches("^FD").count(), text.matches("^FS").count());
+    let labels: Vec<&str> = text.split("^XZ\n").filter(|label| !label.is_empty()).collect();
+    let code = |label: &&str| {
+        assert!(label.starts_with("^XA\n^PW"), "{label}");
+        let (_, after) = label.split_once(open).unwrap_or_else(|| panic!("{open}: {label}"));
+        let data = after.strip_prefix("^FD").expect("data at once");
+        let (data, rest) = data.split_once("^FS").expect("an end");
+        assert!(!data.contains(['^', '~']), "no data becomes a command: {data}");
+        assert!(rest.contains("^FD(01)09521234000129"), "readable text: {rest}");
+        match command {
+            "qr" => data.strip_prefix("MA,").expect("correction M, automatic").to_owned(),
+            "datamatrix" => matrix_data(data),
+            _ => bar_data(data),
+        }
+    };
+    labels.iter().map(code).collect()
+}
+
+/// `_1` is FNC1, `__` an underscore.
+fn matrix_data(data: &str) -> String {
+    let mut text = String::new();
+    let mut chars = data.chars();
+    while let Some(c) = chars.next() {
+        text.push(match c {
+            '_' => match chars.next() {
+                Some('1') => '^',
+                Some('_') => '_',
+                other => panic!("_{other:?} in {data}"),
+            },
+            c => c,
+        });
+    }
+    text
+}
+
+/// `>;` and `>:` begin in set C or B, `>5` and `>6` change to them, `>8` is FNC1, `>0` is `>`.
+fn bar_data(data: &str) -> String {
+    let mut text = String::new();
+    let mut is_pairs = None;
+    let mut chars = data.chars();
+    while let Some(c) = chars.next() {
+        match (c, is_pairs) {
+            ('>', set) => match (chars.next(), set) {
+                (Some(';'), None) | (Some('5'), Some(false)) => is_pairs = Some(true),
+                (Some(':'), None) | (Some('6'), Some(true)) => is_pairs = Some(false),
+                (Some('8'), Some(_)) => text.push('^'),
+                (Some('0'), Some(false)) => text.push('>'),
+                other => panic!(">{other:?} in {data}"),
+            },
+            (c, Some(false)) => text.push(c),
+            (tens, Some(true)) => {
+                let ones = chars.next().expect("pairs of digits");
+                assert!(tens.is_ascii_digit() && ones.is_ascii_digit(), "{tens}{ones} in {data}");
+                text.extend([tens, ones]);
+            }
+            (c, None) => panic!("{c} before a set in {data}"),
+        }
+    }
+    text
+}
+
+#[test]
+fn a_range_is_attested_with_its_numbers_before_its_codes_are_there() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    let csv = world.path("labels.csv");
+    let line = [GTIN, "--count", "5", "--order", "PO-7/1", "--host", HOST, "-o", path_text(&csv)];
+    let ran = node.run("label", &line).ok();
+    let id = ran.stdout.split_whitespace().find(|word| word.starts_with("sha256:")).expect("an id");
+    let body = node.get(&format!("/v1/attestations/{id}")).json();
+    let rows = rows(&std::fs::read_to_string(&csv).expect("written"));
+    assert_eq!(body["kind"], "label");
+    assert_eq!(body["aud"], "public");
+    assert_eq!(body["payload"]["order"], "PO-7/1");
+    assert_eq!(body["payload"]["first"], rows[0].number);
+    assert_eq!(body["payload"]["last"], rows[4].number);
+    assert_eq!(body["payload"]["count"], 5);
+    let secret = std::fs::read_to_string(node.dir.join("keys/label.key")).expect("made by init");
+    assert!(secret.starts_with("hallmark-key 1 label clear "));
+
+    // Without a node that stores the attestation there is no code.
+    node.stop();
+    let none = world.path("none.csv");
+    let line = [GTIN, "--count", "5", "--host", HOST, "-o", path_text(&none)];
+    let ran = node.run("label", &line).fails(6);
+    assert!(ran.stderr.contains("help: start it"), "{}", ran.stderr);
+    assert!(!none.exists());
+    assert_eq!(leftovers(&world), Vec::<String>::new());
+}
+
+/// Unfinished files beside the labels.
+fn leftovers(world: &World) -> Vec<String> {
+    let folder = world.path("x");
+    let entries = std::fs::read_dir(folder.parent().expect("a folder")).expect("readable");
+    let names = entries.map(|entry| entry.expect("readable").file_name());
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".new")).collect()
+}
+
+#[test]
+fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    let zpl = world.path("labels.zpl");
+    let make = |node: &Node, serials: &str, order: &str| {
+        let line = [GTIN, "--serials", serials, "--order", order, "--symbol", "datamatrix"];
+        node.run("label", &[&line[..], &["-o", path_text(&zpl)]].concat())
+    };
+    make(&node, "0001..0010", "A").ok();
+    let first = std::fs::read_to_string(&zpl).expect("written");
+    assert!(first.contains("^FD_10109521234000129210010^FS"), "{first}");
+    let ran = make(&node, "0010..0020", "B").fails(2);
+    assert!(ran.stderr.contains("meets 1..10 of order A"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&zpl).expect("there"), first, "nothing was printed");
+
+    node.stop();
+    node.run("reindex", &[]).ok();
+    node.start();
+    make(&node, "0010..0020", "B").fails(2);
+    let ran = make(&node, "0001..0010", "A").ok();
+    assert!(ran.stderr.contains("attested before"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&zpl).expect("there"), first, "the same codes again");
+
+    let state = |node: &Node, state: &str, serials: &str| {
+        let line = [GTIN, "--serials", serials, "--order", "A", "--state", state];
+        node.run("label", &[&line[..], &["--format", "json"]].concat())
+    };
+    let ran = state(&node, "activated", "0001..0009").ok();
+    let told: serde_json::Value = serde_json::from_str(ran.stdout.trim()).expect("JSON");
+    assert_eq!((&told["state"], &told["count"]), (&"activated".into(), &9.into()));
+    state(&node, "scrapped", "0010").ok();
+    let ran = state(&node, "scrapped", "0011").fails(2);
+    assert!(ran.stderr.contains("was ever made"), "{}", ran.stderr);
+    let ran = make(&node, "0001..0010", "A").fails(2);
+    assert!(ran.stderr.contains("scrapped by"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_no_label_can_be_is_told_before_anything_is_attested() {
+    let world = World::new();
+    let node = world.founder("plant");
+    let size = || {
+        String::from_utf8_lossy(&node.get("/log/checkpoint").body)
+            .lines()
+            .nth(1)
+            .map(ToOwned::to_owned)
+    };
+    let before = size();
+    assert!(before.is_some());
+    let out = world.path("labels.pdf");
+    let taken = world.path("taken");
+    std::fs::create_dir(&taken).expect("writable");
+    let missing = world.path("missing/labels.pdf");
+    let (out, taken, missing) = (path_text(&out), path_text(&taken), path_text(&missing));
+    let cases: &[(&[&str], &str)] = &[
+        (&["09521234000128", "--count", "1", "-o", out], "check character should be 9"),
+        (&[GTIN, "-o", out], "--count"),
+        (&[GTIN, "--count", "0", "-o", out], "1..=100000"),
+        (&[GTIN, "--count", "100001", "-o", out], "1..=100000"),
+        (&[GTIN, "--count", "1", "--serials", "1..2", "-o", out], "cannot be used with"),
+        (&[GTIN, "--numbers", "1..2", "-o", out], "--order"),
+        (&[GTIN, "--serials", "2..1", "--host", HOST, "-o", out], "the last comes before"),
+        (&[GTIN, "--serials", "1..200000", "--host", HOST, "-o", out], "more than 100000"),
+        (&[GTIN, "--count", "1", "--host", HOST], "where do the labels go?"),
+        (&[GTIN, "--count", "1", "-o", out], "where do the codes lead?"),
+        (&[GTIN, "--count", "1", "--host", "id.example.com", "-o", out], "https://"),
+        (&[GTIN, "--count", "1", "--host", HOST, "-o", "-"], "does not end in one"),
+        (&[GTIN, "--count", "1", "--host", HOST, "-o", out, "--format", "json"], "this format"),
+        (&[GTIN, "--count", "2", "--host", HOST, "-o", "-", "--format", "png"], "one label"),
+        (&[GTIN, "--count", "2", "--host", HOST, "-o", taken, "--format", "svg"], "exists"),
+        (&[GTIN, "--count", "1", "--host", HOST, "-o", missing], "cannot write"),
+        (&[GTIN, "--count", "1", "--host", HOST, "--lot", "a b", "-o", out], "(10) a b"),
+        (&[GTIN, "--count", "1", "--host", HOST, "--order", "=1+1", "-o", out], "/order"),
+        (
+            &[
+                GTIN,
+                "--count",
+                "1",
+                "--symbol",
+                "gs1-128",
+                "--lot",
+                "ABCDEFGHIJKLMNOPQRST",
+                "-o",
+                out,
+            ],
+            "48 characters",
+        ),
+        (&[GTIN, "--count", "1", "--state", "scrapped"], "which codes were scrapped?"),
+        (
+            &[GTIN, "--serials", "1..2", "--order", "A", "--state", "activated", "-o", out],
+            "prints nothing",
+        ),
+    ];
+    for (args, told) in cases {
+        let ran = node.run("label", args).fails(2);
+        assert!(ran.stderr.contains(told), "{args:?}\n{}", ran.stderr);
+    }
+    let ran = node.run("status", &["--format", "png"]).fails(2);
+    assert!(ran.stderr.contains("only `label`"), "{}", ran.stderr);
+    assert_eq!(size(), before, "nothing was attested");
+    assert!(!Path::new(out).exists());
+    assert_eq!(leftovers(&world), Vec::<String>::new());
+}
+
+#[test]
+fn one_label_can_go_down_a_pipe() {
+    let world = World::new();
+    let node = world.founder("plant");
+    let line = [GTIN, "--count", "1", "--host", HOST, "--format"];
+    let ran = node.run("label", &[&line[..], &["svg", "-o", "-"]].concat()).ok();
+    assert!(ran.stdout.starts_with("<svg ") && ran.stdout.ends_with("</svg>\n"));
+    assert!(ran.stderr.contains("printed: 1 labels"), "{}", ran.stderr);
+    let ran = node.run("label", &[&line[..], &["png", "-o", "-"]].concat()).ok();
+    assert!(ran.bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
+    let ran = node.run("label", &[&line[..], &["pdf", "-o", "-"]].concat()).ok();
+    assert!(ran.bytes.starts_with(b"%PDF-1.7\n") && ran.bytes.ends_with(b"%%EOF\n"));
+}
