@@ -19,6 +19,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 use crate::serve::Origin;
 use crate::service::Service;
 
+pub mod assets;
 pub mod attestations;
 pub mod caller;
 pub mod entries;
@@ -44,6 +45,9 @@ pub const SUBMISSION_BYTES_MAX: usize = (1 << 20) + (64 << 10);
 pub const CHECKPOINT_REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of any other body.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
+/// The policy of a page that carries the check: its script, and what that fetches, from here alone.
+pub const CSP_CHECK: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// Time that a slow start of a body is forgiven.
 const BODY_GRACE: Duration = Duration::from_secs(1);
 
@@ -58,12 +62,15 @@ pub fn router(app: App) -> Router {
         .route("/v1/attestations/{id}", get(attestations::show))
         .route("/.well-known/scitt-keys", get(scitt::keys))
         .route("/.well-known/scitt-keys/{kid}", get(scitt::key))
+        .route("/v1/bundle/{*goods}", get(export::public))
         .route("/network.hallmark", get(network::show))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .layer(middleware::from_fn(share));
     let own = Router::new()
         .route("/", get(findings::page))
+        .route("/assets/check.mjs", get(assets::check))
+        .route("/assets/ed25519.mjs", get(assets::ed25519))
         .route("/entries", post(entries::register))
         .route("/v1/attestations", post(attestations::sign))
         .route("/log/add-checkpoint", post(log::add_checkpoint))

@@ -4,6 +4,8 @@
 //! places, times and keys can be proved offline; every identity body is in it; a body that the
 //! selection asks for and that is not held shows as missing to whoever checks the bundle.
 
+pub mod public;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,6 +42,9 @@ pub struct Selection {
     /// These, and what they cite.
     #[serde(default)]
     pub ids: Vec<ContentId>,
+    /// Only what is public, each body with its own proof instead of whole logs.
+    #[serde(default)]
+    pub public: bool,
 }
 
 impl Selection {
@@ -94,6 +99,13 @@ pub fn write(
     send: &mut dyn FnMut(Vec<u8>) -> bool,
 ) -> Result<(), StoreError> {
     let parts = parts(service)?;
+    if selection.public {
+        let ids = public_ids(service, selection, &parts)?;
+        if let Some(bundle) = public::of(service, &ids)? {
+            send(bundle);
+        }
+        return Ok(());
+    }
     let as_of = parts.iter().flat_map(|part| part.entries.last()).map(|entry| entry.admitted_at);
     let as_of = as_of.max().unwrap_or(Timestamp::EPOCH);
     let network = service.network().bytes().to_vec();
@@ -143,6 +155,26 @@ pub fn write(
     }
     out.flush();
     Ok(())
+}
+
+/// The public bodies that are selected, the newest first.
+fn public_ids(
+    service: &Service,
+    selection: &Selection,
+    parts: &[LogPart],
+) -> Result<Vec<ContentId>, StoreError> {
+    let ids = unique_ids(parts);
+    let devices = devices_of(service, selection, &ids)?;
+    let mut chosen = Vec::new();
+    for (id, entry) in ids.iter().filter(|(_, entry)| entry.audience == 0) {
+        if let Some((_, envelope)) = body(service, id)?
+            && matches(selection, entry, &envelope, &devices)
+        {
+            chosen.push((entry.admitted_at, *id));
+        }
+    }
+    chosen.sort_by(|a, b| b.cmp(a));
+    Ok(chosen.into_iter().map(|(_, id)| id).collect())
 }
 
 /// Adds what is cited, what that cites, and so on: a claim goes out with all that it rests on.

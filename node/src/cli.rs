@@ -335,6 +335,9 @@ pub struct ExportArgs {
     /// This attestation and what it cites.
     #[arg(long = "id", value_name = "ID")]
     pub ids: Vec<String>,
+    /// Only public bodies, each with its own proof instead of whole logs: small, for anyone.
+    #[arg(long)]
+    pub public: bool,
     /// The bundle to write; `-` is stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,

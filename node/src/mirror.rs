@@ -20,6 +20,7 @@ use hallmark_schemas::layout::{Data, peer_name};
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
 use hallmark_schemas::policy::{Policy, QuorumTime};
+use hallmark_schemas::proof::LogProof;
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::EntryTime;
 
@@ -386,6 +387,19 @@ impl MirroredLog {
     /// Proof that the tree of `from` entries is a prefix of that of `to`.
     pub fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
         self.tiles.consistency(from, to, self.head().size)
+    }
+
+    /// Proof that this log holds an attestation, under the newest checkpoint that is here.
+    pub fn proof(&self, id: &ContentId) -> Result<Option<LogProof>, StoreError> {
+        let (head, note) = (self.head(), self.checkpoint());
+        let (Some(index), Some(note)) = (self.index_of(id)?, note) else { return Ok(None) };
+        let same = note.checkpoint().is_ok_and(|state| state.size == head.size);
+        if !same || head.size <= index {
+            return Ok(None);
+        }
+        let entry = self.tiles.entries(index..index + 1, head.size)?[0];
+        let path = self.tiles.inclusion(index, head.size, head.size)?;
+        Ok((entry.id == *id).then(|| LogProof::new(&entry, index, path, (*note).clone())))
     }
 
     /// When an entry became part of the log, by the checkpoints that were seen here.

@@ -88,6 +88,8 @@ pub fn findings(view: &View<'_>, language: Language) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · " (view.organisation) }
+                // Else every browser asks for /favicon.ico.
+                link rel="icon" href="data:,";
                 style { (maud::PreEscaped(STYLE)) }
             }
             body {

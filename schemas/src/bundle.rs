@@ -56,6 +56,13 @@ pub enum Item {
         /// The receipt.
         receipt: Vec<u8>,
     },
+    /// A proof of an entry of a log that another keeps: `tlog-proof` text.
+    Proof {
+        /// Which attestation.
+        id: ContentId,
+        /// The proof.
+        proof: Vec<u8>,
+    },
 }
 
 /// Types of items, in the order that a bundle has them.
@@ -72,15 +79,18 @@ pub enum ItemType {
     Body = 3,
     /// [`Item::Receipt`].
     Receipt = 4,
+    /// [`Item::Proof`].
+    Proof = 5,
 }
 
 impl ItemType {
-    const ALL: [ItemType; 5] = [
+    const ALL: [ItemType; 6] = [
         ItemType::Checkpoint,
         ItemType::Entries,
         ItemType::Identity,
         ItemType::Body,
         ItemType::Receipt,
+        ItemType::Proof,
     ];
 }
 
@@ -139,6 +149,7 @@ impl Item {
             Item::Identity(_) => ItemType::Identity,
             Item::Body(_) => ItemType::Body,
             Item::Receipt { .. } => ItemType::Receipt,
+            Item::Proof { .. } => ItemType::Proof,
         }
     }
 
@@ -150,7 +161,9 @@ impl Item {
         let content = match self {
             Item::Checkpoint(bytes) | Item::Identity(bytes) | Item::Body(bytes) => bytes.clone(),
             Item::Entries { origin, first, entries } => encode_entries(origin, *first, entries),
-            Item::Receipt { id, receipt } => [id.bytes().as_slice(), receipt].concat(),
+            Item::Receipt { id, receipt: proof } | Item::Proof { id, proof } => {
+                [id.bytes().as_slice(), proof].concat()
+            }
         };
         let mut e = Encoder::new(Vec::with_capacity(content.len() + 8));
         let written =
@@ -167,6 +180,10 @@ impl Item {
             ItemType::Receipt => {
                 let (id, receipt) = content.split_first_chunk::<32>()?;
                 Item::Receipt { id: ContentId::from_bytes(*id), receipt: receipt.to_vec() }
+            }
+            ItemType::Proof => {
+                let (id, proof) = content.split_first_chunk::<32>()?;
+                Item::Proof { id: ContentId::from_bytes(*id), proof: proof.to_vec() }
             }
             ItemType::Entries => parse_entries(content)?,
         })
@@ -318,6 +335,7 @@ mod tests {
             Item::Body(b"body".to_vec()),
             Item::Body(b"body 2".to_vec()),
             Item::Receipt { id: ContentId::from_bytes([9; 32]), receipt: b"receipt".to_vec() },
+            Item::Proof { id: ContentId::from_bytes([8; 32]), proof: b"proof".to_vec() },
         ];
         let mut bytes = header.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
@@ -347,7 +365,7 @@ mod tests {
     #[test]
     fn pieces_come_back_whatever_the_chunks() {
         let whole = read(&bundle(), usize::MAX).unwrap();
-        assert_eq!(whole.len(), 7);
+        assert_eq!(whole.len(), 8);
         assert!(
             matches!(&whole[2], Piece::Item(Item::Entries { first: 3, entries, .. }) if entries.len() == 6)
         );

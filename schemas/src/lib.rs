@@ -29,6 +29,7 @@ pub mod network;
 pub mod note;
 pub mod pack;
 pub mod policy;
+pub mod proof;
 pub mod quantity;
 pub mod receipt;
 pub mod role;

@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod it {
+    mod browser;
+    mod check;
     mod crash;
     mod epcis;
     mod generated;

@@ -5,6 +5,7 @@
 //! the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Mutex;
@@ -14,6 +15,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::network::Network;
+use hallmark_schemas::proof::Inclusion;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use crate::table::TableSet;
@@ -31,8 +33,6 @@ pub struct Evidence {
     pub bodies: Bodies,
     /// Bodies that came outside a pack, with what they claim to be: a bundle's, in its order.
     pub carried: BTreeSet<ContentId>,
-    /// Receipts of a bundle, by the body they are for.
-    pub receipts: BTreeMap<ContentId, Vec<Vec<u8>>>,
     /// Plain tables given with `--table` and read from a lake: judged, never proved.
     pub tables: TableSet,
     /// The instant for which a bundle says it was made.
@@ -54,8 +54,29 @@ pub struct LogEvidence {
     pub entries: BTreeMap<u64, Vec<Entry>>,
     /// Hash tiles that came along, by their path: checked against the entries.
     pub tiles: BTreeMap<String, Vec<u8>>,
+    /// Receipts and proofs of single entries, in the order found.
+    pub inclusions: Vec<LogInclusion>,
     /// The input says it holds every body of this log: a missing one makes it incomplete.
     pub whole: bool,
+}
+
+/// What a receipt or proof says, unchecked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogInclusion {
+    /// The entry that it is about.
+    pub entry: Entry,
+    /// The proof itself.
+    pub inclusion: Inclusion,
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
 }
 
 /// Bodies by content id, in memory or still in their files.

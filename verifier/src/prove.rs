@@ -35,8 +35,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     };
     let policies = network::Policies::new(&root, &logs, &parsed);
     let stood = bodies::verify(&root, &policies, &mut logs, parsed, &mut defects);
-    let receipts = cross::receipts(&evidence, &logs, &policies, &stood.history, &mut defects);
-    let attestations = cross::once_each(stood.attestations, receipts);
+    let attestations = cross::once_each(stood.attestations);
     cross::forks(&attestations, &mut defects);
     cross::chains(&attestations, &mut defects);
     cross::citations(&attestations, &logs, &evidence, &mut defects);

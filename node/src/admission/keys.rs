@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::KeyHistory;
-use hallmark_schemas::kind::KindName;
+use hallmark_schemas::key::KeyId;
+use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::time::EntryTime;
 
@@ -29,9 +30,36 @@ pub(crate) fn changes_keys(kind: KindName) -> bool {
     )
 }
 
+/// Which attestation introduced which key.
+#[derive(Debug, Default)]
+struct Introductions(BTreeMap<KeyId, Vec<ContentId>>);
+
+impl Introductions {
+    /// Notes what a learnt attestation introduced.
+    fn note(&mut self, envelope: &Envelope) {
+        let key = match envelope.body() {
+            Body::Organisation(body) => body.key.id(),
+            Body::Device(body) => body.key.id(),
+            Body::Key(body) => body.key.id(),
+            _ => return,
+        };
+        let ids = self.0.entry(key).or_default();
+        if !ids.contains(&envelope.id()) {
+            ids.push(envelope.id());
+        }
+    }
+
+    /// The attestations that introduced a key: several registrars may have vouched for it.
+    fn of(&self, kid: &KeyId) -> Vec<ContentId> {
+        self.0.get(kid).cloned().unwrap_or_default()
+    }
+}
+
 /// The shared key history.
 pub struct Keys {
     history: RwLock<KeyHistory>,
+    /// What proves each key to others. Whoever learns an attestation adds to it.
+    introductions: RwLock<Introductions>,
     /// Recorded identity attestations that did not verify yet, by log and entry.
     waiting: Mutex<BTreeMap<(String, u64), (Envelope, EntryTime)>>,
     /// How many attestations were learnt; `None` once the node stops.
@@ -44,6 +72,7 @@ impl Keys {
     pub fn new(history: KeyHistory) -> Keys {
         Keys {
             history: RwLock::new(history),
+            introductions: RwLock::default(),
             waiting: Mutex::new(BTreeMap::new()),
             learnt: Mutex::new(Some(0)),
             grown: Condvar::new(),
@@ -53,6 +82,11 @@ impl Keys {
     /// Reads the history. The lock is held meanwhile: verify, then return.
     pub fn read<T>(&self, read: impl FnOnce(&KeyHistory) -> T) -> T {
         read(&self.history.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The recorded attestations that introduced a key, none for one that the network file names.
+    pub fn introduced_by(&self, kid: &KeyId) -> Vec<ContentId> {
+        self.introductions.read().unwrap_or_else(PoisonError::into_inner).of(kid)
     }
 
     /// Waits until more than `seen` attestations were learnt, or for `wait`; how many were, or
@@ -119,7 +153,12 @@ impl Keys {
         let Ok(verified) = verified else { return false };
         let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
         match history.learn(&verified, time) {
-            Ok(_) => true,
+            Ok(_) => {
+                drop(history);
+                let introductions = self.introductions.write();
+                introductions.unwrap_or_else(PoisonError::into_inner).note(envelope);
+                true
+            }
             Err(error) => {
                 let id: ContentId = verified.id();
                 tracing::warn!(%id, %error, "a recorded identity attestation was not learnt");

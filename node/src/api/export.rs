@@ -1,19 +1,44 @@
-//! `POST /local/export`: the bundle that the owner's `export` asks for, as a stream.
+//! `POST /local/export`: the bundle that the owner's `export` asks for, as a stream; and
+//! `GET /v1/bundle/{goods}`: what anyone may have of it, and check on a phone.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::header;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::hex;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::problem::{ApiError, with_causes};
-use super::{BODY_BYTES_MAX, Ctx, owner_only, read_body};
+use super::{BODY_BYTES_MAX, Ctx, blocking, cached, owner_only, read_body};
 use crate::bundle::{self, Selection};
 use crate::serve::Origin;
 
 /// Pieces of at most 1 MiB that wait for the reader.
 const PIECES_MAX: usize = 8;
+
+/// Media type of bundles.
+const BUNDLE_TYPE: &str = "application/vnd.hallmark.bundle+cbor-seq";
+/// A phone that comes again within a minute need not ask.
+const FRESH: &str = "public, max-age=60";
+
+/// `GET /v1/bundle/{goods}`: the public attestations about goods, each with its own proof. The
+/// goods are the path of their Digital Link, or an URN.
+pub(super) async fn public(
+    State(app): Ctx,
+    Path(goods): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let is_whole = goods.starts_with("urn:") || goods.starts_with("https:");
+    let text = if is_whole { goods } else { format!("https://id.gs1.org/{goods}") };
+    let goods = GoodsId::parse(&text).map_err(|error| ApiError::malformed(error.to_string()))?;
+    let found = blocking(move || bundle::public::about(&app, &goods)).await??;
+    let found = found.ok_or(ApiError::NotFound)?;
+    let tag = hex::encode(&Sha256::digest(&found));
+    Ok(cached(&headers, BUNDLE_TYPE, FRESH, &tag, found))
+}
 
 /// Writes the bundle as it is read; a fault cuts the stream off, so that no half bundle looks whole.
 pub(super) async fn bundle(
@@ -39,6 +64,6 @@ pub(super) async fn bundle(
     let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|piece| (piece, receiver))
     });
-    let head = [(header::CONTENT_TYPE, "application/vnd.hallmark.bundle+cbor-seq")];
+    let head = [(header::CONTENT_TYPE, BUNDLE_TYPE)];
     Ok((head, Body::from_stream(pieces.boxed())).into_response())
 }

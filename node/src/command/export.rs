@@ -51,7 +51,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
 }
 
 fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
-    let mut selection = Selection::default();
+    let mut selection = Selection { public: args.public, ..Selection::default() };
     for goods in &args.goods {
         let parsed = GoodsId::parse(goods)
             .map_err(|e| Failure::usage(format!("--goods {goods}")).because(&e))?;

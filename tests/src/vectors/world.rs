@@ -66,7 +66,7 @@ fn registrar(seed: u8, next: u8) -> Registrar {
     }
 }
 
-fn network(version: u64, registrar: Registrar) -> Network {
+fn network(version: u64, registrar: Registrar, policy: Policy) -> Network {
     let producer = PRODUCER.parse().expect("a valid organisation");
     let mut member = Member::new(producer, vec![Role::Producer], log_keys());
     member.urls.push("http://127.0.0.1:8080".to_owned());
@@ -78,25 +78,30 @@ fn network(version: u64, registrar: Registrar) -> Network {
         registrars: vec![registrar],
         threshold: 1,
         members: vec![member],
-        policy: Policy::none(),
+        policy,
         packs: Vec::new(),
     }
 }
 
 pub(super) fn network_file() -> NetworkFile {
-    let network = network(1, registrar(REGISTRAR_KEY, REGISTRAR_NEXT));
+    network_file_with(Policy::none())
+}
+
+/// The first version with another witness policy.
+pub(super) fn network_file_with(policy: Policy) -> NetworkFile {
+    let network = network(1, registrar(REGISTRAR_KEY, REGISTRAR_NEXT), policy);
     NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a network file within its limits")
 }
 
 /// The second version: the registrar has rotated to the key that it had committed to.
 fn second_file() -> NetworkFile {
-    let network = network(2, registrar(REGISTRAR_NEXT, PRODUCER_THIRD));
+    let network = network(2, registrar(REGISTRAR_NEXT, PRODUCER_THIRD), Policy::none());
     NetworkFile::sign(network, &[&key(REGISTRAR_NEXT)]).expect("a network file within its limits")
 }
 
 /// A second version that a stranger has signed.
-fn stranger_file() -> NetworkFile {
-    let network = network(2, registrar(PRODUCER_THIRD, REGISTRAR_NEXT));
+pub(super) fn stranger_file() -> NetworkFile {
+    let network = network(2, registrar(PRODUCER_THIRD, REGISTRAR_NEXT), Policy::none());
     NetworkFile::sign(network, &[&key(PRODUCER_THIRD)]).expect("a network file within its limits")
 }
 

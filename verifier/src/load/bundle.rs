@@ -10,9 +10,11 @@ use std::path::Path;
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::bundle::{BundleError, Item, Piece, Reader};
 use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::proof::{Inclusion, LogProof};
+use hallmark_schemas::receipt::{Receipt, ReceiptError};
 
 use super::LoadError;
-use crate::evidence::{Defect, DefectKind, Evidence};
+use crate::evidence::{Defect, DefectKind, Evidence, LogInclusion, chain};
 
 /// Most bytes of bodies that a bundle from standard input may bring: they stay in memory.
 pub const PIPE_BYTES_MAX: u64 = 1 << 30;
@@ -101,7 +103,31 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
                 None => evidence.bodies.add_in_memory(id, &body),
             }
         }
-        Item::Receipt { id, receipt } => evidence.receipts.entry(id).or_default().push(receipt),
+        Item::Receipt { id, receipt } => {
+            keep_inclusion(id, Receipt::parse(&receipt).map(Inclusion::Receipt), evidence);
+        }
+        Item::Proof { id, proof } => {
+            keep_inclusion(id, LogProof::parse(&proof).map(Inclusion::Proof), evidence);
+        }
+    }
+}
+
+/// Hands a receipt or proof to the log that it is of.
+fn keep_inclusion(id: ContentId, parsed: Result<Inclusion, ReceiptError>, evidence: &mut Evidence) {
+    let placed = parsed.map_err(|error| chain(&error)).and_then(|inclusion| {
+        let state = inclusion.checkpoint().checkpoint().map_err(|error| error.to_string())?;
+        let entry = inclusion.entry(id).map_err(|error| chain(&error))?;
+        Ok((state.origin, LogInclusion { entry, inclusion }))
+    });
+    match placed {
+        Ok((origin, inclusion)) => {
+            evidence.logs.entry(origin).or_default().inclusions.push(inclusion);
+        }
+        Err(detail) => {
+            let mut defect = flaw(DefectKind::BadProof, detail);
+            defect.cites.push(id);
+            evidence.defects.push(defect);
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //! cores.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 
 use hallmark_schemas::attestation::{Envelope, Refusal, Verified};
 use hallmark_schemas::entry::Entry;
@@ -14,7 +13,7 @@ use hallmark_schemas::time::EntryTime;
 
 use super::log::LogState;
 use super::network::Policies;
-use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation};
+use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation, chain};
 
 /// One entry whose body is at hand, or why it is not.
 #[derive(Debug)]
@@ -41,9 +40,10 @@ pub(super) fn parse(
     evidence: &Evidence,
     defects: &mut Vec<Defect>,
 ) -> Vec<Parsed> {
-    let places = logs.iter().enumerate().flat_map(|(number, log)| {
-        log.entries.iter().map(move |(index, entry)| (number, *index, *entry))
-    });
+    let places = logs
+        .iter()
+        .enumerate()
+        .flat_map(|(number, log)| log.places().map(move |(index, entry)| (number, index, entry)));
     let read = super::on_all_cores(places.collect(), |(log, index, entry)| {
         (log, index, entry, read_one(evidence, &entry))
     });
@@ -85,16 +85,6 @@ fn read_one(evidence: &Evidence, entry: &Entry) -> Result<Option<Box<Envelope>>,
     Ok(Some(Box::new(envelope)))
 }
 
-/// An error and its causes on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    text
-}
-
 /// Learns keys until nothing new comes, then checks every other signature.
 pub(super) fn verify(
     root: &NetworkFile,
@@ -122,7 +112,7 @@ pub(super) fn verify(
         let detail = "nothing at hand says which key signs this log".to_owned();
         defects.push(log.defect(DefectKind::Withheld, detail));
     }
-    others.retain(|((log, entry), _)| logs[*log].proves(*entry));
+    others.retain(|((log, entry), envelope)| logs[*log].proves(*entry, envelope.id()));
     let checked = super::on_all_cores(others, |(place, envelope)| {
         let time = time_of(logs, place);
         let id = envelope.id();
@@ -155,7 +145,7 @@ const fn brings_keys(kind: KindName) -> bool {
 }
 
 fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {
-    let entry = logs[log].entry(index).expect("only entries at hand have a place");
+    let entry = logs[log].entry(index).expect("only proven entries have a place");
     logs[log].time(index, entry)
 }
 
@@ -180,7 +170,7 @@ fn learn(
         }
         let mut still = Vec::new();
         for (place, envelope) in waiting {
-            if !logs[place.0].proves(place.1) {
+            if !logs[place.0].proves(place.1, envelope.id()) {
                 still.push((place, envelope));
                 continue;
             }
@@ -204,8 +194,9 @@ fn learn(
         }
     }
     for ((log, index), envelope) in waiting {
-        if logs[log].proves(index) {
-            let (id, time) = (envelope.id(), time_of(logs, (log, index)));
+        let id = envelope.id();
+        if logs[log].proves(index, id) {
+            let time = time_of(logs, (log, index));
             if let Err(refusal) = envelope.verify(history, time) {
                 let detail = chain(&refusal);
                 defects.push(logs[log].defect_at(index, kind_of(&refusal), id, detail));
@@ -223,7 +214,7 @@ fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<Ver
     nodes.find(|node| node.origin == origin).map(|node| node.log.clone())
 }
 
-pub(super) fn kind_of(refusal: &Refusal) -> DefectKind {
+fn kind_of(refusal: &Refusal) -> DefectKind {
     match refusal {
         Refusal::BadSignature(_) => DefectKind::BadSignature,
         Refusal::KeyUnknown { .. } => DefectKind::Withheld,

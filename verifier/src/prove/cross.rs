@@ -1,22 +1,15 @@
-//! What attestations say about one another: forks, chains, citations, receipts.
+//! What attestations say about one another: forks, chains, citations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hallmark_schemas::attestation::{ContentId, Envelope};
-use hallmark_schemas::entry::Entry;
-use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::id::{DeviceId, Subject};
 use hallmark_schemas::identity::NaturalIdentity;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::readings::Readings;
-use hallmark_schemas::policy::QuorumTime;
-use hallmark_schemas::receipt::{Receipt, Recorded};
-use hallmark_schemas::time::EntryTime;
 
-use super::bodies::{chain, kind_of};
 use super::log::LogState;
-use super::network::Policies;
-use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation};
+use crate::evidence::{Defect, DefectKind, Evidence, ProvenAttestation};
 
 /// A defect of one proven attestation.
 fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
@@ -32,96 +25,8 @@ fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
     }
 }
 
-/// Checks every receipt; one of an entry that is not at hand proves its attestation by itself.
-pub(super) fn receipts(
-    evidence: &Evidence,
-    logs: &[LogState],
-    policies: &Policies,
-    history: &KeyHistory,
-    defects: &mut Vec<Defect>,
-) -> Vec<ProvenAttestation> {
-    let mut proven = Vec::new();
-    for (id, receipt) in
-        evidence.receipts.iter().flat_map(|(id, all)| all.iter().map(move |one| (*id, one)))
-    {
-        match check_receipt(id, receipt, logs, policies) {
-            Ok((log, recorded)) => match log.entry(recorded.index) {
-                Some(entry) if *entry == recorded.entry => {}
-                Some(_) => {
-                    let detail =
-                        format!("the receipt says entry {}, which is another", recorded.index);
-                    defects.push(log.defect_at(recorded.index, DefectKind::BadProof, id, detail));
-                }
-                None => match by_receipt(evidence, log, &recorded, history) {
-                    Ok(attestation) => proven.extend(attestation),
-                    Err((kind, detail)) => {
-                        defects.push(Defect { cites: vec![id], ..log.defect(kind, detail) })
-                    }
-                },
-            },
-            Err(detail) => defects.push(Defect {
-                log: None,
-                entry: None,
-                kind: DefectKind::BadProof,
-                subject: "receipt".to_owned(),
-                cites: vec![id],
-                detail,
-                at: None,
-            }),
-        }
-    }
-    proven
-}
-
-fn check_receipt<'a>(
-    id: ContentId,
-    receipt: &[u8],
-    logs: &'a [LogState],
-    policies: &Policies,
-) -> Result<(&'a LogState, Recorded), String> {
-    let receipt = Receipt::parse(receipt).map_err(|error| chain(&error))?;
-    let of =
-        |log: &&LogState| log.key.as_ref().is_some_and(|key| key.key().id() == receipt.signer());
-    let log = logs.iter().find(of).ok_or("the receipt is of a log that is not at hand")?;
-    let key = log.key.as_ref().ok_or("the key of the log is not known")?;
-    let mut last = String::new();
-    for policy in policies.all() {
-        match receipt.verify(id, key, policy) {
-            Ok(recorded) => return Ok((log, recorded)),
-            Err(error) => last = chain(&error),
-        }
-    }
-    Err(last)
-}
-
-fn by_receipt(
-    evidence: &Evidence,
-    log: &LogState,
-    recorded: &Recorded,
-    history: &KeyHistory,
-) -> Result<Option<ProvenAttestation>, (DefectKind, String)> {
-    let Entry { id, admitted_at, .. } = recorded.entry;
-    let body = match evidence.bodies.get(&id) {
-        Ok(Held::Bytes(body)) => body,
-        _ => return Ok(None),
-    };
-    let time = match recorded.quorum {
-        QuorumTime::At(hi) => EntryTime::cosigned(admitted_at.min(hi), hi),
-        QuorumTime::Unwitnessed => EntryTime::at(admitted_at),
-    };
-    let envelope = Envelope::parse(&body).map_err(|error| (DefectKind::BadBody, chain(&error)))?;
-    let attestation =
-        envelope.verify(history, time).map_err(|refusal| (kind_of(&refusal), chain(&refusal)))?;
-    let (origin, entry) = (log.origin.clone(), recorded.index);
-    Ok(Some(ProvenAttestation { origin, entry, time, attestation }))
-}
-
 /// Keeps each content id once, where the lowest (log, entry) has it.
-pub(super) fn once_each(
-    mut attestations: Vec<ProvenAttestation>,
-    by_receipt: Vec<ProvenAttestation>,
-) -> Vec<ProvenAttestation> {
-    attestations.extend(by_receipt);
+pub(super) fn once_each(mut attestations: Vec<ProvenAttestation>) -> Vec<ProvenAttestation> {
     attestations.sort_by(|one, other| (&one.origin, one.entry).cmp(&(&other.origin, other.entry)));
     let mut seen = BTreeSet::new();
     attestations.retain(|proven| seen.insert(proven.attestation.id()));

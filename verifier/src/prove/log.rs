@@ -11,11 +11,13 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::merkle::{Frontier, Hash};
 use hallmark_schemas::note::{Checkpoint, SignedNote, VerifierKey};
 use hallmark_schemas::policy::QuorumTime;
+use hallmark_schemas::proof::Inclusion;
+use hallmark_schemas::receipt::Recorded;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::network::Policies;
-use crate::evidence::{Defect, DefectKind, LogEvidence};
+use crate::evidence::{Defect, DefectKind, LogEvidence, LogInclusion, chain};
 
 /// A log whose tree was checked. Its signatures are checked once its key is known.
 #[derive(Debug)]
@@ -35,6 +37,10 @@ pub(super) struct LogState {
     dated: Option<Vec<Dated>>,
     /// The key of the log, once known.
     pub(super) key: Option<VerifierKey>,
+    /// Receipts and proofs until [`LogState::date`] checks them.
+    inclusions: Vec<LogInclusion>,
+    /// Entries that are not at hand, but proved by a receipt or proof, with their times.
+    included: BTreeMap<u64, (Entry, EntryTime)>,
 }
 
 /// A checkpoint that vouches for the entries below its size.
@@ -60,6 +66,8 @@ impl LogState {
             roots_hold: BTreeSet::new(),
             dated: None,
             key: None,
+            inclusions: log.inclusions,
+            included: BTreeMap::new(),
         };
         state.read_notes(&log.checkpoints, defects);
         state.join(log.entries, defects);
@@ -73,10 +81,20 @@ impl LogState {
         self.notes.last().map_or(0, |(_, checkpoint)| checkpoint.size)
     }
 
-    /// The entry at this index, if it is at hand.
+    /// The entry at this index, if it is at hand or proved by a receipt.
     pub(super) fn entry(&self, index: u64) -> Option<&Entry> {
-        let place = self.entries.binary_search_by_key(&index, |(index, _)| *index).ok()?;
-        Some(&self.entries[place].1)
+        match self.entries.binary_search_by_key(&index, |(index, _)| *index) {
+            Ok(place) => Some(&self.entries[place].1),
+            Err(_) => self.included.get(&index).map(|(entry, _)| entry),
+        }
+    }
+
+    /// Every entry that is at hand, and then those that receipts speak of, each in the order of the
+    /// log. What a receipt says is not checked yet.
+    pub(super) fn places(&self) -> impl Iterator<Item = (u64, Entry)> {
+        let said = self.inclusions.iter().map(|one| (one.inclusion.index(), one.entry));
+        let said: BTreeSet<_> = said.filter(|(index, _)| self.entry(*index).is_none()).collect();
+        self.entries.iter().copied().chain(said)
     }
 
     pub(super) fn defect(&self, kind: DefectKind, detail: String) -> Defect {
@@ -285,6 +303,40 @@ impl LogState {
         }
         self.key = Some(key.clone());
         self.dated = Some(dated);
+        self.include(key, policies, defects);
+    }
+
+    /// Checks the receipts and proofs: each gives entry and time of one place.
+    fn include(&mut self, key: &VerifierKey, policies: &Policies, defects: &mut Vec<Defect>) {
+        for LogInclusion { entry, inclusion } in std::mem::take(&mut self.inclusions) {
+            let fault = |detail| Defect {
+                subject: "receipt".to_owned(),
+                cites: vec![entry.id],
+                ..self.defect(DefectKind::BadProof, detail)
+            };
+            let recorded = match recorded(&entry, &inclusion, key, policies) {
+                Ok(recorded) => recorded,
+                Err(detail) => {
+                    defects.push(fault(detail));
+                    continue;
+                }
+            };
+            let time = match recorded.quorum {
+                QuorumTime::At(hi) => EntryTime::cosigned(entry.admitted_at.min(hi), hi),
+                QuorumTime::Unwitnessed => EntryTime::at(entry.admitted_at),
+            };
+            match self.entry(recorded.index) {
+                Some(known) if *known != entry => {
+                    let detail =
+                        format!("the receipt says entry {}, which is another", recorded.index);
+                    defects.push(fault(detail));
+                }
+                Some(_) => {}
+                None => {
+                    self.included.insert(recorded.index, (entry, time));
+                }
+            }
+        }
     }
 
     /// The newest checkpoint that counts, once the log's key is known.
@@ -292,13 +344,18 @@ impl LogState {
         self.dated.as_ref()?.last()
     }
 
-    /// True if entries of this log prove what they hold.
-    pub(super) fn proves(&self, index: u64) -> bool {
-        self.newest_dated().is_some_and(|newest| index < newest.size)
+    /// True if the log is proved to hold this attestation there.
+    pub(super) fn proves(&self, index: u64, id: ContentId) -> bool {
+        let vouched = self.newest_dated().is_some_and(|newest| index < newest.size);
+        let proved = vouched || self.included.contains_key(&index);
+        proved && self.entry(index).is_some_and(|entry| entry.id == id)
     }
 
     /// The time interval of an entry.
     pub(super) fn time(&self, index: u64, entry: &Entry) -> EntryTime {
+        if let Some((_, time)) = self.included.get(&index) {
+            return *time;
+        }
         let dated = self.dated.as_deref().unwrap_or_default();
         match dated.get(dated.partition_point(|checkpoint| checkpoint.size <= index)) {
             Some(Dated { witnessed: true, at, lo, .. }) => EntryTime::cosigned(*lo.min(at), *at),
@@ -309,6 +366,14 @@ impl LogState {
     /// Remarks for the reader.
     pub(super) fn notes(&self) -> Vec<String> {
         let Some(newest) = self.newest_dated() else {
+            if !self.included.is_empty() {
+                let count = self.included.len();
+                return vec![format!(
+                    "{}: {count} single entries are proved; nothing can be concluded from the \
+                     absence of others",
+                    self.origin
+                )];
+            }
             return vec![format!("{}: nothing in this log is proved", self.origin)];
         };
         match newest.witnessed {
@@ -316,6 +381,25 @@ impl LogState {
             false => vec![format!("{}: no witness vouches for its times", self.origin)],
         }
     }
+}
+
+/// What the proof shows under a policy of the network; a time that witnesses vouch for is worth
+/// more than the log's own.
+fn recorded(
+    entry: &Entry,
+    inclusion: &Inclusion,
+    key: &VerifierKey,
+    policies: &Policies,
+) -> Result<Recorded, String> {
+    let mut found: Result<Recorded, String> = Err("no witness policy is known".to_owned());
+    for policy in policies.all() {
+        match inclusion.verify(entry.id, key, policy) {
+            Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
+            Ok(recorded) => found = Ok(recorded),
+            Err(error) => found = found.or_else(|_| Err(chain(&error))),
+        }
+    }
+    found
 }
 
 /// Adds a checkpoint to those before it; of two of one size the better witnessed one stays.

@@ -24,7 +24,7 @@ pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Opti
         let file = match NetworkFile::parse(bytes) {
             Ok(file) => file,
             Err(error) => {
-                defects.push(flaw(super::bodies::chain(&error)));
+                defects.push(flaw(crate::evidence::chain(&error)));
                 continue;
             }
         };

@@ -1,0 +1,784 @@
+// Checks a Hallmark bundle where it is read: in the browser, without trusting the page's server.
+//
+// Every signature, hash and proof is computed from the bundle's bytes; nothing in it is true because
+// it is there. Trust starts from the network file in the bundle, so its fingerprint is shown: a
+// reader who knows it from elsewhere needs to trust nobody else. What is checked, and how strictly,
+// is what `hallmark-verify` does (schemas/spec/*.md); what a body's own fields mean is left to it.
+// A browser without BigInt says `cannot check here`.
+//
+// For a page: an element with `data-check="<path of a bundle>"` gets a button, a status line
+// (role="status") and the list of steps, each `li` with the class ok, failed, skipped or cannot; its
+// language is that of `<html lang>`. Without script the element stays as the server wrote it. The
+// page needs the policy `api::CSP_CHECK` and, at its end, nothing but
+//   <script type="module" src="/assets/check.mjs"></script>
+// For a program: `check(bytes)` gives the report, see below.
+
+import {
+  Unable, big, concat, hex, isBytes, isKey, same, sha256, unhex, verifyStrict,
+} from './ed25519.mjs';
+
+/** Why something does not hold; `code` is a key of WORDS. */
+class Fault extends Error {
+  constructor(code) { super(code); this.code = code; }
+}
+
+const need = (holds, code) => { if (!holds) throw new Fault(code); };
+const utf8 = text => new TextEncoder().encode(text);
+const text = bytes => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+const isCount = value => Number.isSafeInteger(value) && value >= 0;
+
+/** Base64 in its only form: padded, without unused bits. */
+function base64(line) {
+  need(/^[A-Za-z0-9+/]+={0,2}$/.test(line) && line.length % 4 === 0, 'note');
+  const raw = atob(line);
+  need(btoa(raw) === line, 'note');
+  return Uint8Array.from(raw, char => char.charCodeAt(0));
+}
+
+const COSE_KEY = unhex('a301012006215820');
+/** Key id: the COSE key thumbprint of RFC 9679, hex. */
+const keyId = async key => hex(await sha256(COSE_KEY, key));
+
+// --- Deterministic CBOR (RFC 8949 section 4.2.1), without floats and tags ------------------------
+
+const DEPTH_MAX = 16;
+
+class Reader {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.at = 0;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  take(count) {
+    need(count <= this.bytes.length - this.at, 'cbor');
+    this.at += count;
+    return this.bytes.subarray(this.at - count, this.at);
+  }
+
+  /** Major type and argument in the shortest form. */
+  head() {
+    const first = this.take(1)[0], major = first >> 5, info = first & 31, at = this.at;
+    if (info < 24) return [major, info];
+    need(info < 28 && major < 7, 'cbor');
+    const width = this.take(1 << (info - 24)).length;
+    if (width === 8) {
+      const high = this.view.getUint32(at), low = this.view.getUint32(at + 4);
+      need(high > 0, 'cbor');
+      const value = high * 2 ** 32 + low;
+      return [major, Number.isSafeInteger(value) ? value : big(high) << big(32) | big(low)];
+    }
+    const read = { 1: 'getUint8', 2: 'getUint16', 4: 'getUint32' }[width];
+    const value = this.view[read](at);
+    need(value >= (width === 1 ? 24 : 2 ** (width * 4)), 'cbor');
+    return [major, value];
+  }
+
+  item(depth = 0) {
+    const [major, value] = this.head();
+    if (major === 0) return value;
+    if (major === 1) return typeof value === 'number' ? -1 - value : big(-1) - value;
+    if (major === 2) return this.take(value);
+    if (major === 3) return text(this.take(value));
+    if (major === 7 && value > 19 && value < 23) return [false, true, null][value - 20];
+    need((major === 4 || major === 5) && depth < DEPTH_MAX, 'cbor');
+    need(value <= this.bytes.length - this.at, 'cbor');
+    return major === 4
+      ? Array.from({ length: value }, () => this.item(depth + 1))
+      : this.map(value, depth + 1);
+  }
+
+  /** Keys are integers, byte or text strings, in bytewise order of their encodings. */
+  map(count, depth) {
+    const found = new Map();
+    let before = null;
+    for (let n = 0; n < count; n++) {
+      const from = this.at, key = this.item(depth), raw = this.bytes.subarray(from, this.at);
+      need(raw[0] >> 5 < 4 && (!before || isBefore(before, raw)), 'cbor');
+      found.set(isBytes(key) ? 'h:' + hex(key) : key, this.item(depth));
+      before = raw;
+    }
+    return found;
+  }
+
+  end() {
+    need(this.at === this.bytes.length, 'cbor');
+  }
+}
+
+function isBefore(a, b) {
+  const at = a.findIndex((byte, place) => byte !== b[place]);
+  return at < 0 ? a.length < b.length : at < b.length && a[at] < b[at];
+}
+
+/** Exactly one item. */
+export function decode(bytes) {
+  const reader = new Reader(bytes), item = reader.item();
+  reader.end();
+  return item;
+}
+
+/** The values of a map that has exactly these keys, in their order. */
+function fields(map, keys) {
+  need(map instanceof Map && map.size === keys.length, 'shape');
+  need([...map.keys()].every((key, at) => key === keys[at]), 'shape');
+  return [...map.values()];
+}
+
+function byteString(bytes) {
+  const n = bytes.length;
+  const head = n < 24 ? [0x40 + n] : n < 256 ? [0x58, n]
+    : n < 65536 ? [0x59, n >> 8, n & 255] : [0x5a, n >>> 24, n >> 16 & 255, n >> 8 & 255, n & 255];
+  return concat(Uint8Array.from(head), bytes);
+}
+
+/** COSE_Sign1 (RFC 9052 section 4.2) with tag 18. */
+function sign1(bytes) {
+  need(bytes[0] === 0xd2 && bytes[1] === 0x84, 'shape');
+  const reader = new Reader(bytes);
+  reader.at = 2;
+  const [guarded, open, payload, signature] = [0, 0, 0, 0].map(() => reader.item());
+  reader.end();
+  need(isBytes(guarded) && open instanceof Map && isBytes(signature, 64), 'shape');
+  need(payload === null || isBytes(payload), 'shape');
+  return { guarded, open, payload, signature };
+}
+
+const signedBytes = (guarded, payload) =>
+  concat([0x84, 0x6a], utf8('Signature1'), byteString(guarded), [0x40], byteString(payload));
+
+// --- Attestations ------------------------------------------------------------------------------
+
+/** Whose key signs a kind (O organisation, D the subject's device) and the roles that may issue it. */
+export const KINDS = new Map(`genesis O;network O registrar;organisation O registrar;key O;node;
+facility;device O;event;readings D;emissions;finding`.split(/;\s*/).map(line => {
+  const [kind, ...rules] = line.split(' ');
+  const signer = rules[0] === 'O' || rules[0] === 'D' ? rules.shift() : '';
+  return [kind, { signer, roles: rules }];
+}));
+
+const MS_MAX = 253402300799999;
+
+/** The byte that a log's entry says of who may read: 0 public, 1 members, 2 those named. */
+function audience(aud) {
+  need(aud === undefined || aud === 'members' || (Array.isArray(aud) && aud.length), 'shape');
+  return aud === undefined ? 0 : aud === 'members' ? 1 : 2;
+}
+
+/** One attestation as stored, well formed; its signature is still to be checked. */
+export async function attestation(bytes) {
+  need(bytes.length <= 1 << 20, 'shape');
+  const { guarded, open, payload, signature } = sign1(bytes);
+  need(open.size === 0 && payload, 'shape');
+  const [alg, type, kid, claims] = fields(decode(guarded), [1, 3, 4, 15]);
+  const named = /^application\/vnd\.hallmark\.([a-z]+)\+cbor$/.exec(type);
+  need(alg === -19 && isBytes(kid, 32) && claims instanceof Map, 'shape');
+  need(named && KINDS.has(named[1]), 'kind');
+  const kind = named[1], [iss, sub, aud, iat] = [1, 2, 3, 6].map(label => claims.get(label));
+  need(typeof iss === 'string' && typeof sub === 'string' && isCount(iat), 'shape');
+  const body = decode(payload);
+  need(body instanceof Map && body.size <= 64 && body.get('v') === 1, 'shape');
+  need(isBytes(body.get('salt'), 16), 'shape');
+  const key = body.get('key');
+  if (['device', 'organisation', 'key'].includes(kind)) need(isBytes(key, 32) && isKey(key), 'key');
+  need(kind !== 'device' || sub.startsWith(iss.replace(':org:', ':device:') + ':'), 'signer');
+  return {
+    id: hex(await sha256(bytes)), kind, kid: hex(kid), iss, sub, aud: audience(aud), body, key,
+    signed: signedBytes(guarded, payload), signature,
+  };
+}
+
+// --- Signed notes, checkpoints and the policy of witnesses (C2SP) --------------------------------
+
+/** `<name>+<hint>+<base64 of type and key>`. */
+async function verifierKey(line) {
+  const [, name, hint, rest] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(line) || [];
+  need(name && !/\s/.test(name), 'note');
+  const bytes = base64(rest), key = bytes.subarray(1);
+  need(bytes.length === 33 && (bytes[0] === 1 || bytes[0] === 4) && isKey(key), 'key');
+  const found = await sha256(utf8(name + '\n'), bytes);
+  need(hex(found.subarray(0, 4)) === hint, 'note');
+  return { name, hint, type: bytes[0], key, kid: await keyId(key) };
+}
+
+/** A text and its signature lines. */
+function note(bytes) {
+  const whole = text(bytes), split = whole.lastIndexOf('\n\n');
+  need(split > 0 && whole.endsWith('\n') && !/[\0-\x09\x0b-\x1f]/.test(whole), 'note');
+  const rows = whole.slice(split + 2, -1).split('\n');
+  need(rows.length <= 100, 'note');
+  const lines = rows.map(line => {
+    const [, name, coded] = /^\u2014 ([^\s+]{1,255}) (\S+)$/.exec(line) || [];
+    need(name, 'note');
+    const raw = base64(coded);
+    need(raw.length > 4, 'note');
+    return { name, hint: hex(raw.subarray(0, 4)), signature: raw.subarray(4) };
+  });
+  return { text: whole.slice(0, split + 1), lines };
+}
+
+/** Origin, size and root that a note states. */
+function checkpoint(of) {
+  const [origin, size, root, ...more] = of.text.slice(0, -1).split('\n');
+  need(origin && /^(0|[1-9]\d{0,15})$/.test(size) && isCount(+size) && !more.includes(''), 'note');
+  const bytes = base64(root || '');
+  need(bytes.length === 32, 'note');
+  return { origin, size: +size, root: bytes };
+}
+
+/** When this key signed, ms (0 for a log, which states no time); null if it did not. A wrong
+ *  signature under a known key refuses the note. */
+async function signedAt(of, key) {
+  let earliest = null;
+  for (const line of of.lines) {
+    if (line.name !== key.name || line.hint !== key.hint) continue;
+    let { signature } = line, message = of.text, at = 0;
+    if (key.type === 4) {
+      need(signature.length === 72, 'cosignature');
+      const view = new DataView(signature.buffer, signature.byteOffset, 8);
+      const seconds = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+      at = seconds * 1000;
+      need(at <= MS_MAX, 'cosignature');
+      message = `cosignature/v1\ntime ${seconds}\n${of.text}`;
+      signature = signature.subarray(8);
+    }
+    const holds = await verifyStrict(key.key, utf8(message), signature);
+    need(holds, key.type === 4 ? 'cosignature' : 'checkpoint');
+    earliest = earliest === null ? at : Math.min(earliest, at);
+  }
+  return earliest;
+}
+
+/** Reads `tlog-policy` text. */
+async function policy(words) {
+  const witnesses = [], members = new Map(), taken = new Set();
+  let quorum;
+  for (const line of words.split('\n')) {
+    const [sort, name, third, ...rest] = line.split(/[ \t]+/).filter(Boolean);
+    if (!sort || sort[0] === '#' || sort === 'log') continue;
+    need(name && (name !== 'none' || sort === 'quorum') && !(members.has(name) && sort !== 'quorum'),
+      'policy');
+    if (sort === 'witness') {
+      const key = await verifierKey(third || '');
+      need(key.type === 4 && witnesses.every(other => other.kid !== key.kid), 'policy');
+      members.set(name, { witness: witnesses.push(key) - 1 });
+    } else if (sort === 'group') {
+      const count = third === 'any' ? 1 : third === 'all' ? rest.length : +third;
+      need(isCount(count) && count > 0 && count <= rest.length, 'policy');
+      need(rest.every(one => members.has(one) && !taken.has(one) && taken.add(one)), 'policy');
+      members.set(name, { count, of: rest.map(one => members.get(one)) });
+    } else {
+      need(sort === 'quorum' && quorum === undefined && !third, 'policy');
+      need(name === 'none' || members.has(name), 'policy');
+      quorum = name === 'none' ? null : members.get(name);
+    }
+  }
+  need(quorum !== undefined, 'policy');
+  return { witnesses, quorum };
+}
+
+/** When the quorum was complete, ms; -1 where the policy asks for none. */
+async function quorumAt(of, { witnesses, quorum }) {
+  const times = [];
+  for (const key of witnesses) times.push(await signedAt(of, key));
+  const met = member => {
+    if (member.of === undefined) return times[member.witness];
+    const all = member.of.map(met).filter(at => at !== null).sort((a, b) => a - b);
+    return all.length < member.count ? null : all[member.count - 1];
+  };
+  const at = quorum === null ? -1 : met(quorum);
+  need(at !== null, 'quorum');
+  return at;
+}
+
+// --- The network file --------------------------------------------------------------------------
+
+/** What trust starts from: signed by the threshold of its own registrars. */
+async function network(bytes) {
+  const type = concat([0xa1, 0x03, 0x78, 0x2a], utf8('application/vnd.hallmark.network-file+cbor'));
+  need(bytes[0] === 0xd8 && bytes[1] === 98 && bytes[2] === 0x84, 'network');
+  const reader = new Reader(bytes);
+  reader.at = 3;
+  const [guarded, open, payload, signatures] = [0, 0, 0, 0].map(() => reader.item());
+  reader.end();
+  need(isBytes(guarded) && same(guarded, type) && open instanceof Map && !open.size, 'network');
+  need(isBytes(payload) && Array.isArray(signatures) && signatures.length < 32, 'network');
+  const says = decode(payload);
+  need(says instanceof Map && says.get('v') === 1, 'network');
+  const [name, version, registrars, threshold] =
+    ['name', 'version', 'registrars', 'threshold'].map(key => says.get(key));
+  need(Array.isArray(registrars) && isCount(threshold) && threshold > 0, 'network');
+  const kids = new Set();
+  let before = '';
+  for (const one of signatures) {
+    need(Array.isArray(one) && one.length === 3 && one[1] instanceof Map && !one[1].size, 'network');
+    const [head, , signature] = one;
+    need(isBytes(head) && isBytes(signature, 64), 'network');
+    const [alg, kid] = fields(decode(head), [1, 4]);
+    need(alg === -19 && isBytes(kid, 32) && before < hex(kid), 'network');
+    before = hex(kid);
+    const signed = concat([0x85, 0x69], utf8('Signature'), byteString(guarded), byteString(head),
+      [0x40], byteString(payload));
+    const found = await Promise.all(registrars.map(async registrar => {
+      const key = registrar.get('key');
+      need(isBytes(key, 32) && isKey(key), 'key');
+      return await keyId(key) === before && await verifyStrict(key, signed, signature);
+    }));
+    if (found.includes(true)) kids.add(before);
+  }
+  need(kids.size >= threshold, 'threshold');
+  return { name, version, says, threshold, registrars, fingerprint: hex(await sha256(bytes)) };
+}
+
+// --- Which key was in force for whom -------------------------------------------------------------
+
+const earlier = (a, b) => (b[1] < a[1] || (b[1] === a[1] && b[0] < a[0]) ? b : a);
+
+/** Keys by their id, as the network file and proven attestations introduce them. Times are
+ *  intervals [lo, hi] in ms. */
+class Keys {
+  static async of({ says, registrars, threshold }) {
+    const keys = new Keys();
+    keys.threshold = threshold;
+    keys.known = new Map();
+    keys.roles = new Map();
+    keys.votes = new Map();
+    keys.logs = new Map();
+    for (const one of registrars) {
+      const [org, key] = [one.get('org'), one.get('key')];
+      keys.roles.set(org, new Set(['registrar']));
+      const next = hex(one.get('next_key_commitment'));
+      keys.put(await keyId(key), { key, org, holder: 'org', from: [0, 0], next });
+    }
+    for (const member of says.get('members')) {
+      keys.logs.set(member.get('origin'), member.get('log_key'));
+    }
+    return keys;
+  }
+
+  put(kid, record) {
+    const known = this.known.get(kid);
+    need(!known || (known.org === record.org && known.holder === record.holder), 'key-reused');
+    if (known) known.from = earlier(known.from, record.from);
+    else this.known.set(kid, record);
+  }
+
+  /** The key of a log by its origin; undefined while nothing says it. */
+  async log(origin) {
+    const line = this.logs.get(origin);
+    if (line === undefined) return undefined;
+    const key = await verifierKey(line);
+    need(key.type === 1 && key.name === origin, 'key');
+    return key;
+  }
+
+  /** Whose key signs this attestation; undefined while nobody has introduced it. */
+  async signer({ kind, kid, body, key }, [lo, hi]) {
+    if (kind === 'key') {
+      const before = this.known.get(hex(body.get('replaces_key')));
+      if (!before) return undefined;
+      need(before.next === kid && await keyId(key) === kid && before.holder === 'org', 'key-time');
+      need(hi >= before.from[0], 'key-time');
+      return { key, org: before.org, holder: 'org' };
+    }
+    const found = this.known.get(kid);
+    const ended = found && found.until && found.until[1] < lo;
+    need(!found || kind === 'genesis' || !(ended || hi < found.from[0]), 'key-time');
+    return found;
+  }
+
+  /** Whether the holder of this key may say this. */
+  allow({ kind, iss, sub }, { org, holder }) {
+    const { signer, roles } = KINDS.get(kind), held = this.roles.get(org) || new Set();
+    need(org === iss, 'issuer');
+    need(signer === '' || holder === (signer === 'O' ? 'org' : sub), 'signer');
+    need(roles.length === 0 || roles.some(role => held.has(role)), 'role');
+  }
+
+  /** What a verified identity attestation brings. */
+  async learn({ kind, iss, sub, body, key }, time) {
+    if (kind === 'organisation') return this.admit(iss, sub, body, await keyId(key), time);
+    if (kind === 'device') {
+      const kid = await keyId(key);
+      this.put(kid, { key, org: iss, holder: sub, from: time });
+      for (const [other, record] of this.known) {
+        if (record.holder === sub && other !== kid && !record.until) record.until = time;
+      }
+    } else if (kind === 'key') {
+      const before = this.known.get(hex(body.get('replaces_key')));
+      const next = hex(body.get('next_key_commitment'));
+      this.put(await keyId(key), { key, org: iss, holder: 'org', from: time, next });
+      before.until = before.until ? earlier(before.until, time) : time;
+    }
+    return undefined;
+  }
+
+  admit(registrar, org, body, kid, time) {
+    const others = [...this.known].filter(([, one]) => one.org === org && one.holder === 'org');
+    need(this.known.has(kid) || others.length === 0, 'key-reused');
+    const name = org + ' ' + kid, votes = this.votes.get(name) || new Map();
+    if (!votes.has(registrar)) votes.set(registrar, time);
+    this.votes.set(name, votes);
+    if (votes.size < this.threshold) return;
+    const times = [...votes.values()].sort((a, b) => a[1] - b[1] || a[0] - b[0]);
+    const next = hex(body.get('next_key_commitment'));
+    const from = times[this.threshold - 1];
+    this.put(kid, { key: body.get('key'), org, holder: 'org', from, next });
+    const roles = body.get('roles'), held = this.roles.get(org);
+    this.roles.set(org, new Set(held && held.has('registrar') ? [...roles, 'registrar'] : roles));
+    const node = body.get('node');
+    if (node && !this.logs.has(node.get('origin'))) {
+      this.logs.set(node.get('origin'), node.get('log'));
+    }
+  }
+}
+
+// --- Proofs that a log holds an attestation --------------------------------------------------------
+
+const nodeHash = (left, right) => sha256([1], left, right);
+
+/** The root that an inclusion proof leads to (RFC 9162 section 2.1.3.2). */
+export async function climb(leaf, index, size, path) {
+  need(isCount(size) && isCount(index) && index < size && path.length <= 64, 'inclusion');
+  let node = index, last = size - 1, hash = leaf;
+  const half = n => Math.floor(n / 2);
+  for (const sibling of path) {
+    need(last > 0 && isBytes(sibling, 32), 'inclusion');
+    const isRight = node % 2 === 1;
+    hash = isRight || node === last ? await nodeHash(sibling, hash) : await nodeHash(hash, sibling);
+    if (!isRight && node === last) while (node % 2 === 0 && node > 0) [node, last] = [half(node), half(last)];
+    [node, last] = [half(node), half(last)];
+  }
+  need(last === 0, 'inclusion');
+  return hash;
+}
+
+/** Audience and instant of an entry, from its first 9 bytes. */
+function entryHead(head) {
+  need(isBytes(head, 9) && head[0] < 3, 'receipt');
+  const view = new DataView(head.buffer, head.byteOffset, 9);
+  const at = view.getUint32(1) * 2 ** 32 + view.getUint32(5);
+  need(at <= MS_MAX, 'receipt');
+  return { audience: head[0], at };
+}
+
+/** A COSE receipt (RFC 9942) of Hallmark's profile. */
+function coseReceipt(bytes) {
+  const { guarded, open, payload, signature } = sign1(bytes);
+  const [alg, kid, vds, head] = fields(decode(guarded), [1, 4, 395, 'hallmark-entry']);
+  const [proofs, published] = fields(open, [396, 'hallmark-checkpoint']);
+  const [all] = fields(proofs, [-1]);
+  need(payload === null && alg === -19 && vds === 1 && isBytes(kid, 32), 'receipt');
+  need(Array.isArray(all) && all.length === 1 && isBytes(all[0]) && isBytes(published), 'receipt');
+  const proof = decode(all[0]);
+  need(Array.isArray(proof) && proof.length === 3 && Array.isArray(proof[2]), 'receipt');
+  const [size, index, path] = proof;
+  need(path.length > 0, 'receipt');
+  return { head, size, index, path, note: note(published), kid: hex(kid), guarded, signature };
+}
+
+/** A proof of C2SP `tlog-proof`: the log's signature is that of its checkpoint. */
+function tlogProof(bytes) {
+  const whole = text(bytes), split = whole.indexOf('\n\n');
+  const [first, extra, place, ...path] = whole.slice(0, split).split('\n');
+  need(split > 0 && first === 'c2sp.org/tlog-proof@v1', 'receipt');
+  need(/^extra /.test(extra) && /^index (0|[1-9]\d{0,15})$/.test(place), 'receipt');
+  const published = note(utf8(whole.slice(split + 2)));
+  return {
+    head: base64(extra.slice(6)), index: +place.slice(6), size: checkpoint(published).size,
+    path: path.map(base64), note: published,
+  };
+}
+
+/** The time that a quorum vouches for, else the log's own word. */
+const interval = (admitted, at) => (at < 0 ? [admitted, admitted] : [Math.min(admitted, at), at + 999]);
+
+/** Follows one proof; `step` runs each part under its name and tells whether it held. */
+async function follow(proof, item, log, witnesses, step) {
+  const stated = checkpoint(proof.note), { audience, at } = entryHead(proof.head);
+  let time = null;
+  const holds = await step('receipt', async () => {
+    need(audience === item.aud, 'audience');
+    const leaf = await sha256([0], proof.head, unhex(item.id));
+    const root = await climb(leaf, proof.index, proof.size, proof.path);
+    if (proof.signature) {
+      need(proof.kid === log.kid, 'log');
+      const signed = signedBytes(proof.guarded, root);
+      need(await verifyStrict(log.key, signed, proof.signature), 'receipt');
+    }
+    need(proof.size === stated.size && same(root, stated.root), 'inclusion');
+  }) && await step('checkpoint', async () => {
+    need(await signedAt(proof.note, log) !== null && stated.origin === log.name, 'checkpoint');
+  }) && await step('witnesses', async () => {
+    time = interval(at, await quorumAt(proof.note, witnesses));
+  });
+  return holds ? { origin: log.name, index: proof.index, time } : null;
+}
+
+// --- The check -----------------------------------------------------------------------------------
+
+export const STEPS = ['network', 'bytes', 'signature', 'key', 'receipt', 'checkpoint', 'witnesses'];
+const BUNDLE_BYTES_MAX = 16 << 20;
+
+function readBundle(bytes) {
+  need(bytes.length <= BUNDLE_BYTES_MAX, 'long');
+  const reader = new Reader(bytes), items = [[], [], [], [], [], []];
+  const [v, asOf, file] = fields(reader.item(), ['v', 'as_of', 'network']);
+  need(v === 1 && isCount(asOf) && asOf <= MS_MAX && isBytes(file), 'bundle');
+  for (let last = 0; reader.at < bytes.length;) {
+    const item = reader.item();
+    need(Array.isArray(item) && item.length === 2 && isCount(item[0]) && isBytes(item[1]), 'bundle');
+    need(item[0] >= last && item[0] < items.length, 'bundle');
+    last = item[0];
+    items[last].push(item[1]);
+  }
+  return { asOf, file, items };
+}
+
+/** Turns what goes wrong into the state of a step; what no step foresees is a malformed input. */
+function stateOf(error) {
+  if (error instanceof Unable) throw error;
+  return { status: 'failed', reason: error instanceof Fault ? error.code : 'shape' };
+}
+
+class Item {
+  constructor(id) {
+    this.id = id;
+    this.steps = {};
+    this.proofs = [];
+    this.recorded = null;
+  }
+
+  async step(name, work) {
+    try {
+      await work();
+      this.steps[name] = { status: 'ok' };
+      return true;
+    } catch (error) {
+      this.steps[name] = stateOf(error);
+      return false;
+    }
+  }
+
+  /** Shows that its log holds it; false while the log's key is not known. */
+  async record(keys, witnesses) {
+    for (const read of this.proofs) {
+      let proof, log;
+      if (!await this.step('receipt', async () => {
+        proof = read();
+        log = await keys.log(checkpoint(proof.note).origin);
+      })) return true;
+      if (!log) return false;
+      this.recorded = await follow(proof, this.said, log, witnesses, (n, work) => this.step(n, work));
+      return true;
+    }
+    return false;
+  }
+
+  /** Checks key and signature; false while nobody has introduced the key. */
+  async verify(keys) {
+    let signer;
+    if (!await this.step('key', async () => {
+      signer = await keys.signer(this.said, this.recorded.time);
+      if (signer) keys.allow(this.said, signer);
+    })) return true;
+    if (!signer) return false;
+    this.verified = await this.step('signature', async () =>
+      need(await verifyStrict(signer.key, this.said.signed, this.said.signature), 'signature'));
+    return true;
+  }
+}
+
+/** Parses every attestation once and gives it its proofs. */
+async function readItems([, , identity, bodies, receipts, proofs]) {
+  const items = new Map();
+  for (const bytes of [...identity, ...bodies]) {
+    const id = hex(await sha256(bytes)), item = items.get(id) || new Item(id);
+    items.set(id, item);
+    await item.step('bytes', async () => { item.said = await attestation(bytes); });
+  }
+  for (const [all, read] of [[receipts, coseReceipt], [proofs, tlogProof]]) {
+    for (const bytes of all) {
+      need(bytes.length > 32, 'bundle');
+      const item = items.get(hex(bytes.subarray(0, 32)));
+      need(item, 'stray');
+      item.proofs.push(() => read(bytes.subarray(32)));
+    }
+  }
+  return [...items.values()];
+}
+
+const LEARNT = ['genesis', 'organisation', 'key', 'device'];
+
+/** Learns keys and dates logs until neither brings anything new, then checks the rest. */
+async function prove(items, keys, witnesses) {
+  const place = item => (item.recorded ? item.recorded.origin + ' ' +
+    String(item.recorded.index).padStart(16, '0') : '');
+  let open = items.filter(item => item.said), before = -1;
+  while (before !== open.length) {
+    before = open.length;
+    for (const item of open) {
+      if (!item.recorded && !item.refused) {
+        item.refused = await item.record(keys, witnesses) && !item.recorded;
+      }
+    }
+    open.sort((a, b) => (place(a) < place(b) ? -1 : 1));
+    const left = [];
+    for (const item of open) {
+      if (item.refused) continue;
+      const isKnown = item.recorded && LEARNT.includes(item.said.kind) && await item.verify(keys);
+      if (!isKnown) left.push(item);
+      else if (item.verified) {
+        await item.step('key', () => keys.learn(item.said, item.recorded.time));
+      } else if (item.steps.key.status === 'failed') left.push(item);
+    }
+    open = left;
+  }
+  for (const item of open) {
+    if (!item.recorded) item.steps.receipt = { status: 'failed', reason: 'unlogged' };
+    else if (!await item.verify(keys)) item.steps.key = { status: 'failed', reason: 'key-unknown' };
+  }
+}
+
+/** One state for each step over all attestations: the worst, with how many it is of. */
+function summary(items, done) {
+  return STEPS.map(name => {
+    if (done[name]) return { name, ...done[name] };
+    const states = items.map(item => item.steps[name]).filter(Boolean);
+    const failed = states.filter(state => state.status === 'failed');
+    const status = failed.length ? 'failed' : states.length === items.length
+      ? 'ok' : 'skipped';
+    return { name, status, count: states.length - failed.length, of: items.length,
+      ...(failed.length ? { reason: failed[0].reason } : {}) };
+  });
+}
+
+/** Public evidence that is cited and not in the bundle. */
+function missing(items) {
+  const here = new Set(items.map(item => item.id));
+  const cited = items.filter(item => item.verified)
+    .flatMap(item => item.said.body.get('cites') || []);
+  return [...new Set(cited.filter(id => isBytes(id, 32)).map(hex))].filter(id => !here.has(id));
+}
+
+/**
+ * Checks a bundle. The report: `verdict` (`ok`, `incomplete`: something cited is not there,
+ * `failed`, `cannot`), `steps` ({name, status: ok|failed|skipped|cannot, reason?, count?, of?}),
+ * `network` ({name, version, fingerprint}), `asOf` (ms), `items` ({id, kind, sub, steps,
+ * recorded: {origin, index, time}}), `missing` (ids).
+ */
+export async function check(bytes) {
+  const report = { verdict: 'failed', steps: [], network: null, asOf: null, items: [], missing: [] };
+  const done = {};
+  try {
+    try {
+      const { asOf, file, items: raw } = readBundle(bytes);
+      report.asOf = asOf;
+      const root = await network(file).catch(error => { done.network = stateOf(error); });
+      if (root) {
+        done.network = { status: 'ok' };
+        const { name, version, fingerprint } = root;
+        report.network = { name, version, fingerprint };
+        const items = await readItems(raw);
+        need(items.length, 'empty');
+        await prove(items, await Keys.of(root), await policy(root.says.get('policy')));
+        report.items = items;
+        report.missing = missing(items);
+      }
+    } catch (error) {
+      done.bytes = stateOf(error);
+    }
+    report.steps = summary(report.items, done);
+  } catch (unable) {
+    report.steps = STEPS.map(name => ({ name, status: 'cannot' }));
+    return { ...report, verdict: 'cannot', items: [] };
+  }
+  const isProved = report.steps.every(step => step.status === 'ok');
+  report.verdict = !isProved ? 'failed' : report.missing.length ? 'incomplete' : 'ok';
+  report.items = report.items.map(({ id, said, steps, recorded }) =>
+    ({ id, kind: said && said.kind, sub: said && said.sub, steps, recorded }));
+  return report;
+}
+
+// --- The page ------------------------------------------------------------------------------------
+
+/** What people read, in English and Chinese: steps, states, verdicts, and why a step fails. */
+const WORDS = {
+  network: ['Start of trust: network file', '信任起点：网络文件'],
+  bytes: ['Records are well-formed', '记录格式'],
+  signature: ['Signatures', '签名'],
+  key: ['Keys in force', '密钥有效'],
+  receipt: ['Recorded in a log', '已登记入日志'],
+  checkpoint: ['Log checkpoint', '日志检查点'],
+  witnesses: ['Witnesses', '见证方'],
+  ok: ['holds', '通过'],
+  failed: ['failed', '未通过'],
+  skipped: ['not reached', '未进行'],
+  cannot: ['cannot check here', '此处无法核对'],
+  run: ['Check in this browser', '在本浏览器中核对'],
+  busy: ['Checking …', '正在核对……'],
+  verdict_ok: ['Every record was checked here and holds.', '每条记录均已在此核对通过。'],
+  verdict_incomplete: ['The records hold, but some that they cite are not public.',
+    '记录核对通过，但其引用的部分记录未公开。'],
+  verdict_failed: ['The records do not hold. Do not rely on them.', '记录未通过核对，请勿依赖。'],
+  verdict_cannot: ['This browser cannot check here. Download the records and use hallmark-verify.',
+    '此浏览器无法核对。请下载记录并使用 hallmark-verify。'],
+  verdict_load: ['The records could not be fetched.', '无法取得记录。'],
+  shape: ['it is malformed', '格式错误'],
+  cbor: ['it is malformed', '编码错误'],
+  key_unknown: ['nobody vouches for the key', '无人担保该密钥'],
+  key_time: ['the key was not in force then', '当时密钥无效'],
+  key_reused: ['the key has another holder', '密钥另有持有者'],
+  issuer: ['the key is not the issuer’s', '密钥不属于签发方'],
+  signer: ['this key may not sign it', '该密钥无权签署'],
+  role: ['the issuer lacks the role', '签发方缺少相应角色'],
+  unlogged: ['no log proves it', '没有日志证明'],
+  inclusion: ['the proof leads elsewhere', '证明不符'],
+  quorum: ['too few witnesses', '见证方不足'],
+  threshold: ['too few registrars signed', '登记机构签名不足'],
+  empty: ['there is nothing to check', '没有可核对的记录'],
+};
+
+/** Fills one element with the button, the status line and the steps. */
+function attach(host) {
+  const language = /^zh/.test(document.documentElement.lang) ? 1 : 0;
+  const say = code => (WORDS[code.replace('-', '_')] || WORDS.shape)[language];
+  const make = (name, words) => {
+    const element = document.createElement(name);
+    if (words) element.textContent = words;
+    return host.appendChild(element);
+  };
+  const button = make('button', say('run')), status = make('p'), list = make('ol');
+  button.type = 'button';
+  status.setAttribute('role', 'status');
+  list.hidden = true;
+  button.onclick = async () => {
+    button.disabled = true;
+    status.textContent = say('busy');
+    let report;
+    try {
+      const answer = await fetch(host.dataset.check);
+      if (!answer.ok) throw new Error(answer.status);
+      report = await check(new Uint8Array(await answer.arrayBuffer()));
+    } catch (lost) {
+      report = { verdict: 'load', steps: [] };
+    }
+    list.textContent = '';
+    list.hidden = !report.steps.length;
+    for (const step of report.steps) {
+      const line = list.appendChild(document.createElement('li'));
+      line.className = step.status;
+      const count = step.of ? ` (${step.count}/${step.of})` : '';
+      const why = step.reason ? `: ${say(step.reason)}` : '';
+      line.textContent = `${say(step.name)}: ${say(step.status)}${count}${why}`;
+      if (step.name === 'network' && report.network) {
+        const { name, version, fingerprint } = report.network;
+        line.textContent += ` · ${name} ${version} · SHA-256 ${fingerprint}`;
+      }
+    }
+    status.textContent = say('verdict_' + report.verdict);
+    button.disabled = false;
+  };
+}
+
+if (typeof document !== 'undefined') document.querySelectorAll('[data-check]').forEach(attach);

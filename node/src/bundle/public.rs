@@ -1,0 +1,111 @@
+//! The small bundle that a phone checks: public bodies, each with its own proof.
+//!
+//! Invariants: only public bodies go in; each has the receipt of its log, or, where another node
+//! keeps that log, a proof from our copy of it; every attestation that a key or role rests on goes
+//! with it, so that all follows from the network file. It holds no ranges of entries: from what is
+//! not in it nothing can be concluded.
+
+use std::collections::BTreeSet;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::audience::Audience;
+use hallmark_schemas::bundle::{Header, Item};
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::key::KeyId;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::time::Timestamp;
+
+use super::{Selection, body, is_identity};
+use crate::service::Service;
+use crate::store::StoreError;
+
+/// Most bodies of one bundle, those they rest on not counted.
+pub const PUBLIC_BODIES_MAX: usize = 256;
+/// Most bytes of bodies: what a phone loads and checks in a second or two.
+pub const PUBLIC_BYTES_MAX: usize = 4 << 20;
+
+/// The public bundle of these attestations, the first the most important: beyond
+/// [`PUBLIC_BODIES_MAX`] and [`PUBLIC_BYTES_MAX`] the rest is left out. `None` if none of them is
+/// public, held here and recorded.
+pub fn of(service: &Service, ids: &[ContentId]) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut chosen = Chosen::default();
+    for id in ids {
+        if chosen.bodies == PUBLIC_BODIES_MAX || PUBLIC_BYTES_MAX < chosen.bytes {
+            break;
+        }
+        chosen.take(service, *id)?;
+    }
+    if chosen.items.is_empty() {
+        return Ok(None);
+    }
+    let as_of = service.node.log().published().map_or(Timestamp::EPOCH, |published| published.at);
+    let network = service.network().bytes().to_vec();
+    let mut bundle = Header { as_of, network }.encode();
+    chosen.items.sort_by_key(Item::item_type);
+    chosen.items.iter().for_each(|item| bundle.extend(item.encode()));
+    Ok(Some(bundle))
+}
+
+/// The public bundle about goods.
+pub fn about(service: &Service, goods: &GoodsId) -> Result<Option<Vec<u8>>, StoreError> {
+    let selection = Selection { goods: vec![goods.to_string()], ..Selection::default() };
+    of(service, &super::public_ids(service, &selection, &super::parts(service)?)?)
+}
+
+/// What goes in.
+#[derive(Default)]
+struct Chosen {
+    seen: BTreeSet<ContentId>,
+    items: Vec<Item>,
+    bodies: usize,
+    bytes: usize,
+}
+
+impl Chosen {
+    /// Takes an attestation with its proof, and all that its key rests on.
+    fn take(&mut self, service: &Service, id: ContentId) -> Result<(), StoreError> {
+        let mut wanted = vec![id];
+        while let Some(id) = wanted.pop() {
+            if !self.seen.insert(id) {
+                continue;
+            }
+            let Some((stored, envelope)) = body(service, &id)? else { continue };
+            let Some(proof) = proof(service, id)? else { continue };
+            if envelope.claims().aud != Audience::Public {
+                continue;
+            }
+            self.bytes += stored.len();
+            self.items.push(proof);
+            self.items.push(match is_identity(envelope.kind()) {
+                true => Item::Identity(stored),
+                false => Item::Body(stored),
+            });
+            wanted.extend(rests_on(service, &envelope));
+        }
+        self.bodies = self.items.iter().filter(|item| matches!(item, Item::Body(_))).count();
+        Ok(())
+    }
+}
+
+/// The attestations that introduced the key of this one.
+fn rests_on(service: &Service, envelope: &Envelope) -> Vec<ContentId> {
+    let introduced = |kid: &KeyId| service.node.keys().introduced_by(kid);
+    let mut ids = introduced(&envelope.signer());
+    if let Body::Key(key) = envelope.body() {
+        ids.extend(introduced(&key.replaces_key));
+    }
+    ids
+}
+
+/// The receipt of the own log, else a proof from the copy of another.
+fn proof(service: &Service, id: ContentId) -> Result<Option<Item>, StoreError> {
+    if let Some(receipt) = service.node.log().receipt(&id)? {
+        return Ok(Some(Item::Receipt { id, receipt }));
+    }
+    for log in service.node.mirror().logs() {
+        if let Some(proof) = log.proof(&id)? {
+            return Ok(Some(Item::Proof { id, proof: proof.to_bytes() }));
+        }
+    }
+    Ok(None)
+}

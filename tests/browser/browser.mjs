@@ -1,0 +1,91 @@
+// node browser.mjs < REQUEST: opens each page in every view and says what does not hold.
+//
+// REQUEST is JSON: {origin, shots: folder of screenshots, sizes?: [name of SIZES], pages: [{name, path, status, probes: [text],
+// says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …}, check?: {"zh-Hans": text,
+// en: text}, golden: bool}]}. stdout: one line a fault, then the count; exit 1 if there are any.
+// A fresh profile, one page at a time, nothing but the node's origin.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { accessible, checks, fits, inert, says, watch } from './checks.mjs';
+import { comparable, compare, fontsOf, settle } from './golden.mjs';
+
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--disable-lcd-text', '--font-render-hinting=none', '--force-color-profile=srgb'];
+const SIZES = { narrow: [320, 640], phone: [390, 844], desktop: [1280, 900] };
+const LANGUAGES = ['zh-Hans', 'en'];
+/** Views whose pictures are kept: the least and the most common, in both schemes. */
+const GOLDEN = ['narrow-light', 'phone-dark', 'desktop-light'];
+
+const { origin, shots, pages, sizes = Object.keys(SIZES) } = JSON.parse(readFileSync(0, 'utf8'));
+mkdirSync(shots, { recursive: true });
+const faults = [];
+let views = 0, canCompare;
+
+/** One page in one view. */
+async function look(browser, page, view) {
+  const { language, size, scheme, script, zoom } = view;
+  const name = [page.name, language, size, scheme, ...(script ? [] : ['noscript']),
+    ...(zoom ? ['zoom'] : [])].join('-');
+  const [width, height] = SIZES[size], found = [];
+  const context = await browser.newContext({
+    viewport: { width, height }, colorScheme: scheme, javaScriptEnabled: script,
+    locale: language === 'en' ? 'en-GB' : 'zh-CN', reducedMotion: 'reduce',
+  });
+  const tab = await context.newPage();
+  watch(tab, origin, found);
+  const answer = await tab.goto(origin + page.path, { waitUntil: 'load' });
+  if (answer.status() !== page.status) found.push(`status ${answer.status()}`);
+  const cookies = await context.cookies();
+  if (cookies.length) found.push(`a cookie: ${cookies[0].name}`);
+  if (zoom) await tab.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  found.push(...await says(tab, language, page.says[language]), ...await fits(tab),
+    ...await inert(tab, page.probes));
+  if (script) found.push(...await accessible(tab));
+  if (script && page.check && !zoom && size === 'phone' && scheme === 'light') {
+    found.push(...await checks(tab, page.check[language]), ...await fits(tab),
+      ...await accessible(tab));
+  }
+  if (script) {
+    await settle(tab);
+    const isGolden = page.golden && !zoom && GOLDEN.includes(`${size}-${scheme}`);
+    if (isGolden && canCompare === undefined) canCompare = comparable(await fontsOf(tab));
+    const picture = await tab.screenshot({ fullPage: true });
+    writeFileSync(join(shots, `${name}.png`), picture);
+    if (isGolden && canCompare) found.push(...compare(name, picture));
+  }
+  await context.close();
+  views += 1;
+  faults.push(...found.map(fault => `${name}: ${fault}`));
+}
+
+/** All views of a page: every size and scheme with script, one each without, and large text. */
+function viewsOf() {
+  const all = [];
+  for (const language of LANGUAGES) {
+    for (const size of sizes) {
+      for (const scheme of ['light', 'dark']) all.push({ language, size, scheme, script: true });
+      all.push({ language, size, scheme: 'light', script: false });
+      all.push({ language, size, scheme: 'light', script: true, zoom: true });
+    }
+  }
+  return all;
+}
+
+const profile = mkdtempSync(join(tmpdir(), 'hallmark-browser-'));
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, chromiumSandbox: false,
+  env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: profile, XDG_CACHE_HOME: profile },
+});
+try {
+  for (const page of pages) for (const view of viewsOf()) await look(browser, page, view);
+} finally {
+  await browser.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+faults.forEach(fault => console.log(fault));
+console.log(`${views} views of ${pages.length} pages, ${faults.length} faults`);
+process.exitCode = faults.length ? 1 : 0;

@@ -1,0 +1,331 @@
+//! Bundles as a phone gets them: a few bodies, each with its receipt, no ranges of a log. Good ones,
+//! and ones with one thing wrong.
+
+use super::bodies::{Sample, samples};
+use super::hex;
+use super::world::*;
+use hallmark_schemas::attestation::{Claims, ContentId, Draft, Envelope, sign};
+use hallmark_schemas::audience::Audience;
+use hallmark_schemas::bundle::{Header, Item};
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::key::SecretKey;
+use hallmark_schemas::kind::{Body, KindName};
+use hallmark_schemas::merkle::{Frontier, Hash, inclusion_proof};
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
+use hallmark_schemas::policy::Policy;
+use hallmark_schemas::proof::LogProof;
+use hallmark_schemas::receipt::{Receipt, ReceiptParts};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// A bundle and what it is.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What it holds, or what is wrong with it.
+    pub name: String,
+    /// Whether all of it must be accepted.
+    pub good: bool,
+    /// The bundle.
+    pub bytes: Vec<u8>,
+}
+
+/// One log of stored attestations under a network file; cases change what a bundle takes of it.
+struct World {
+    network: NetworkFile,
+    stored: Vec<Vec<u8>>,
+    entries: Vec<Entry>,
+    log_key: u8,
+    witness_key: u8,
+    /// Number of the registrar's own attestation, the producer's and the meter's.
+    identity: Vec<usize>,
+}
+
+impl World {
+    /// The log: identity attestations, then these bodies.
+    fn new(network: NetworkFile, bodies: Vec<Vec<u8>>) -> World {
+        let mut world = World {
+            network,
+            stored: Vec::new(),
+            entries: Vec::new(),
+            log_key: LOG_KEY,
+            witness_key: WITNESS_KEY,
+            identity: vec![0, 1],
+        };
+        for name in ["organisation", "device"] {
+            world.push(sample(name).stored().to_vec());
+        }
+        bodies.into_iter().for_each(|body| world.push(body));
+        world
+    }
+
+    /// Appends an attestation, one second after the one before.
+    fn push(&mut self, stored: Vec<u8>) {
+        let at = 1000 * i64::try_from(self.entries.len()).expect("a small log");
+        let first = instant("2026-03-01T00:00:01Z");
+        let audience = Envelope::parse(&stored).map_or(1, |one| one.claims().aud.byte());
+        self.entries.push(Entry {
+            audience,
+            admitted_at: first.checked_add_ms(at).expect("an instant of this century"),
+            id: ContentId::of(&stored),
+        });
+        self.stored.push(stored);
+    }
+
+    fn read(&self, level: u32, index: u64) -> Hash {
+        let first = usize::try_from(index << level).expect("a small tree");
+        let mut frontier = Frontier::new();
+        let leaves = self.entries[first..first + (1 << level)].iter();
+        leaves.for_each(|entry| frontier.push(entry.leaf_hash()));
+        frontier.root()
+    }
+
+    fn checkpoint(&self) -> SignedNote {
+        let mut frontier = Frontier::new();
+        self.entries.iter().for_each(|entry| frontier.push(entry.leaf_hash()));
+        let text = Checkpoint::new(ORIGIN, frontier.size(), frontier.root()).to_string();
+        let mut note = SignedNote::unsigned(text).expect("a checkpoint is a note");
+        let log = NoteSigner::log(ORIGIN, Arc::new(key(self.log_key))).expect("a key name");
+        let witness = NoteSigner::witness("example/witness", Arc::new(key(self.witness_key)));
+        for signer in [log, witness.expect("a key name")] {
+            let at = instant("2026-03-01T00:01:00Z");
+            note.add(signer.sign(note.text(), at).expect("a key in memory signs"));
+        }
+        note
+    }
+
+    fn path(&self, index: usize) -> Vec<Hash> {
+        let read = |level, index| Ok::<_, Infallible>(self.read(level, index));
+        let Ok(path) = inclusion_proof(index as u64, self.entries.len() as u64, read);
+        path
+    }
+
+    fn receipt(&self, index: usize) -> Vec<u8> {
+        let (path, checkpoint) = (self.path(index), self.checkpoint());
+        let entry = &self.entries[index];
+        let parts =
+            ReceiptParts { entry, index: index as u64, path: &path, checkpoint: &checkpoint };
+        Receipt::sign(parts, &key(self.log_key)).expect("the proof leads to the root")
+    }
+
+    fn proof(&self, index: usize) -> Vec<u8> {
+        let entry = &self.entries[index];
+        LogProof::new(entry, index as u64, self.path(index), self.checkpoint()).to_bytes()
+    }
+
+    /// Every attestation with its receipt.
+    fn items(&self) -> Vec<Item> {
+        let stored = |index: usize| self.stored[index].clone();
+        let others = (0..self.stored.len()).filter(|index| !self.identity.contains(index));
+        let mut items: Vec<_> =
+            self.identity.iter().map(|index| Item::Identity(stored(*index))).collect();
+        items.extend(others.map(|index| Item::Body(stored(index))));
+        items.extend((0..self.stored.len()).map(|index| Item::Receipt {
+            id: self.entries[index].id,
+            receipt: self.receipt(index),
+        }));
+        items
+    }
+
+    fn bundle(&self, items: &[Item]) -> Vec<u8> {
+        let as_of = instant("2026-03-01T00:01:00Z");
+        let mut bytes = Header { as_of, network: self.network.bytes().to_vec() }.encode();
+        items.iter().for_each(|item| bytes.extend(item.encode()));
+        bytes
+    }
+
+    fn whole(&self) -> Vec<u8> {
+        self.bundle(&self.items())
+    }
+}
+
+fn sample(name: &str) -> Envelope {
+    let find = |sample: &Sample| sample.name == name;
+    samples().into_iter().find(find).expect("a sample of this name").envelope
+}
+
+fn witnessed() -> NetworkFile {
+    let vkey = witness_signer().vkey().clone();
+    let policy = format!("witness w {vkey}\nquorum w\n").parse().expect("a policy");
+    network_file_with(policy)
+}
+
+/// An event of this organisation, signed by this key.
+fn event(iss: &str, signer: &SecretKey) -> Vec<u8> {
+    let find = |sample: &Sample| sample.name == "event";
+    let body = samples().into_iter().find(find).expect("an event").envelope.body().clone();
+    signed(iss, iss, body, signer)
+}
+
+fn signed(iss: &str, sub: &str, body: Body, signer: &SecretKey) -> Vec<u8> {
+    let claims = Claims {
+        iss: iss.parse().expect("a valid organisation"),
+        sub: sub.parse().expect("a valid subject"),
+        aud: Audience::Public,
+        iat: instant("2026-03-01T00:00:00Z"),
+        regions: Vec::new(),
+    };
+    let envelope = sign(Draft { claims, body }, [0x77; 16], signer).expect("a valid draft");
+    envelope.stored().to_vec()
+}
+
+fn usual(network: NetworkFile) -> World {
+    let readings = sample("readings").stored().to_vec();
+    World::new(network, vec![event(PRODUCER, &key(PRODUCER_KEY)), readings])
+}
+
+/// The smallest bundle that has everything: what the mutation test changes byte by byte.
+pub fn small() -> Vec<u8> {
+    let mut world = World::new(witnessed(), vec![event(PRODUCER, &key(PRODUCER_KEY))]);
+    world.identity = vec![0];
+    let mut items = world.items();
+    items.remove(1);
+    items.remove(3);
+    world.bundle(&items)
+}
+
+/// A bundle around bytes that may be no attestation: all else is right.
+pub fn around(body: Vec<u8>) -> Vec<u8> {
+    World::new(network_file(), vec![body]).whole()
+}
+
+/// About so many events, to measure with.
+pub fn large(events: usize) -> Vec<u8> {
+    let template = sample("event").body().to_json()["epcis"].as_str().expect("text").to_owned();
+    let one = |number: usize| {
+        let id = format!("4ddc3c0e-7d47-4d5b-9b26-{number:012}");
+        let text = template.replace("4ddc3c0e-7d47-4d5b-9b26-6cf3c4a4a1d5", &id);
+        let body = Body::from_json(KindName::Event, json!({ "epcis": text })).expect("an event");
+        signed(PRODUCER, PRODUCER, body, &key(PRODUCER_KEY))
+    };
+    World::new(witnessed(), (0..events).map(one).collect()).whole()
+}
+
+fn good() -> Vec<Case> {
+    let case = |name: &str, bytes| Case { name: name.to_owned(), good: true, bytes };
+    let world = usual(witnessed());
+    let proved = world.items().into_iter().map(|item| match item {
+        Item::Receipt { id, .. } => {
+            let index = world.entries.iter().position(|entry| entry.id == id);
+            Item::Proof { id, proof: world.proof(index.expect("of this log")) }
+        }
+        other => other,
+    });
+    let rotated = vec![sample("key").stored().to_vec(), event(PRODUCER, &key(PRODUCER_NEXT))];
+    vec![
+        case("a network without witnesses", usual(network_file()).whole()),
+        case("one witness", world.whole()),
+        case("proofs instead of receipts", world.bundle(&proved.collect::<Vec<_>>())),
+        case("after a key rotation", World::new(network_file(), rotated).whole()),
+        case("one event", small()),
+    ]
+}
+
+/// One thing wrong with who may say what.
+fn wrong_authority() -> Vec<(&'static str, Vec<u8>)> {
+    let of = |bodies| World::new(network_file(), bodies).whole();
+    let rotation = sample("key").stored().to_vec();
+    let organisation = sample("organisation").body().clone();
+    let other = "urn:hallmark:org:gln:6901234000009";
+    let without = |index: usize| {
+        let world = usual(network_file());
+        let mut items = world.items();
+        items.remove(index);
+        items.retain(
+            |item| !matches!(item, Item::Receipt { id, .. } if *id == world.entries[index].id),
+        );
+        world.bundle(&items)
+    };
+    vec![
+        ("signed with the key of another", of(vec![event(REGISTRAR, &key(PRODUCER_KEY))])),
+        ("signed with a key of nobody", of(vec![event(PRODUCER, &key(PRODUCER_THIRD))])),
+        (
+            "signed with the key before the rotation",
+            of(vec![rotation.clone(), event(PRODUCER, &key(PRODUCER_KEY))]),
+        ),
+        (
+            "signed with the next key before the rotation",
+            of(vec![event(PRODUCER, &key(PRODUCER_NEXT)), rotation]),
+        ),
+        (
+            "an organisation admitted by no registrar",
+            of(vec![signed(PRODUCER, other, organisation, &key(PRODUCER_KEY))]),
+        ),
+        ("the organisation that the device belongs to is missing", without(0)),
+        ("the device is missing", without(1)),
+    ]
+}
+
+/// One thing wrong with the log.
+fn wrong_log() -> Vec<(&'static str, Vec<u8>)> {
+    let with = |change: &dyn Fn(&mut World)| {
+        let mut world = usual(witnessed());
+        change(&mut world);
+        world.whole()
+    };
+    let no_quorum = {
+        let vkey = NoteSigner::witness("example/other", Arc::new(key(PRODUCER_THIRD)));
+        let vkey = vkey.expect("a key name").vkey().clone();
+        format!("witness w {vkey}\nquorum w\n").parse::<Policy>().expect("a policy")
+    };
+    let other_audience = |world: &mut World| world.entries[2].audience = 2;
+    vec![
+        ("a log with another key", with(&|world| world.log_key = PRODUCER_THIRD)),
+        ("a witness with another key", with(&|world| world.witness_key = PRODUCER_THIRD)),
+        ("a witness that did not sign", usual(network_file_with(no_quorum)).whole()),
+        ("an audience that was not signed", with(&other_audience)),
+    ]
+}
+
+/// One thing wrong with the bundle.
+fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
+    let world = usual(witnessed());
+    let items = world.items();
+    let with = |change: &dyn Fn(&mut Vec<Item>)| {
+        let mut changed = items.clone();
+        change(&mut changed);
+        world.bundle(&changed)
+    };
+    let swap = |items: &mut Vec<Item>| {
+        let other = world.receipt(3);
+        let last = items.len() - 2;
+        if let Item::Receipt { receipt, .. } = &mut items[last] {
+            *receipt = other;
+        }
+    };
+    let flip = |items: &mut Vec<Item>| {
+        if let Item::Body(body) = &mut items[2] {
+            let last = body.len() - 1;
+            body[last] ^= 1;
+        }
+    };
+    let whole = world.whole();
+    let mut stranger = usual(stranger_file());
+    stranger.log_key = LOG_KEY;
+    vec![
+        ("a body without its receipt", with(&|items| drop(items.pop()))),
+        ("the receipt of another body", with(&swap)),
+        ("a body with one bit flipped", with(&flip)),
+        ("items that go back", with(&|items| items.reverse())),
+        ("bytes after the end", [whole.as_slice(), &[0]].concat()),
+        ("cut off", whole[..whole.len() - 1].to_vec()),
+        ("an item of no type", [whole.as_slice(), &[0x82, 0x06, 0x40]].concat()),
+        ("a network file of strangers", stranger.whole()),
+    ]
+}
+
+/// All cases, the good first.
+pub fn cases() -> Vec<Case> {
+    let bad = wrong_authority().into_iter().chain(wrong_log()).chain(wrong_bundle());
+    let bad = bad.map(|(name, bytes)| Case { name: name.to_owned(), good: false, bytes });
+    good().into_iter().chain(bad).collect()
+}
+
+pub(super) fn vectors() -> Value {
+    let list = |good: bool| -> Vec<Value> {
+        let cases = cases().into_iter().filter(|case| case.good == good);
+        cases.map(|case| json!({"name": case.name, "bundle": hex(&case.bytes)})).collect()
+    };
+    json!({"valid": list(true), "refused": list(false)})
+}
