@@ -11,12 +11,14 @@ pub(crate) mod testing;
 mod tests;
 pub(crate) mod times;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::key::Signer;
 use hallmark_schemas::layout::{Data, Dir};
@@ -31,7 +33,8 @@ use crate::admission::keys::Keys;
 use crate::admission::{Admission, AdmitError, Admitted};
 use crate::deferred::Deferred;
 use crate::index::fjall::FjallIndex;
-use crate::index::{Catalogue, IndexError};
+use crate::index::goods::{About, GoodsPlace};
+use crate::index::{Catalogue, IndexError, LogKey};
 use crate::mirror::{Mirror, MirrorError};
 use crate::sequencer::SequenceError;
 use crate::sequencer::Sequencer;
@@ -207,6 +210,7 @@ pub struct Node {
 }
 
 struct Inner {
+    catalogue: Catalogue,
     log: LogHandle,
     mirror: Mirror,
     keys: Arc<Keys>,
@@ -225,6 +229,7 @@ impl Node {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let index = Arc::new(FjallIndex::open(&data.index())?);
         let catalogue = Catalogue::new(index).holding(lock);
+        catalogue.discard_other_layout()?;
         let keys = Arc::new(Keys::new(KeyHistory::new(&network)));
         let policy = network.network().policy.clone();
         let signer = NoteSigner::log(&origin, log_signer)
@@ -252,7 +257,7 @@ impl Node {
             }
         };
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
-        let mirror = Mirror::new(disk, data, catalogue, keys.clone(), policy.clone());
+        let mirror = Mirror::new(disk, data, catalogue.clone(), keys.clone(), policy.clone());
         let (sender, receiver) = mpsc::channel();
         if policy.is_none() {
             // Nobody else could know more: a network without witnesses signs alone.
@@ -264,7 +269,7 @@ impl Node {
             .map_err(|source| OpenError::Thread { source })?;
         let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());
-        let inner = Inner { log, mirror, keys: keys.clone(), deferred, admission };
+        let inner = Inner { catalogue, log, mirror, keys: keys.clone(), deferred, admission };
         Ok((Node { inner: Arc::new(inner) }, WriterThread { thread, retry, keys, sender }))
     }
 
@@ -349,6 +354,25 @@ impl Node {
             }
         }
         Ok(places)
+    }
+
+    /// Attestations about goods, in the order of admission: see [`Catalogue::goods`].
+    pub fn goods(
+        &self,
+        goods: &GoodsId,
+        about: About,
+        after: Option<&GoodsPlace>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.goods(goods, about, after, limit)?)
+    }
+
+    /// The origins of the own and all followed logs, by the names that places give them.
+    pub fn origins(&self) -> BTreeMap<LogKey, String> {
+        let own = self.log().origin().to_owned();
+        let followed = self.mirror().logs();
+        let followed = followed.iter().map(|log| log.origin().to_owned());
+        std::iter::once(own).chain(followed).map(|name| (LogKey::of(&name), name)).collect()
     }
 
     /// The time interval of an entry of the own or a followed log.

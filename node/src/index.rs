@@ -15,8 +15,11 @@
 //! | `w` log entry | id of an entry of a mirror whose body is missing |
 //! | `l` class id | a `label` attestation of the own log: its issuer and body |
 //! | `c` log | `covers`: size, root, pack position |
+//! | `g` goods … | attestations about goods: see [`goods`] |
+//! | `v` | which release's keys and kinds these are; an index of another is built again |
 
 pub mod fjall;
+pub mod goods;
 #[cfg(test)]
 pub(crate) mod memory;
 
@@ -27,6 +30,7 @@ use std::sync::Arc;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::KindName;
 use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::merkle::Hash;
 use sha2::{Digest, Sha256};
@@ -94,6 +98,9 @@ impl Batch {
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
+/// Raised when keys or values change their meaning.
+const LAYOUT_VERSION: u8 = 2;
+
 /// An engine: sorted keys and values.
 pub trait Index: Send + Sync {
     /// The value of a key, as the last written batch left it.
@@ -155,7 +162,19 @@ impl Catalogue {
 
     /// Removes everything, to be built again.
     pub fn clear(&self) -> Result<(), IndexError> {
-        self.index.clear()
+        self.index.clear()?;
+        let mut changes = Batch::default();
+        changes.put(key(b'v', &[]), layout());
+        self.index.write(changes)
+    }
+
+    /// Empties an index that another release wrote: bodies of kinds that it did not know are in
+    /// none of its lists.
+    pub fn discard_other_layout(&self) -> Result<(), IndexError> {
+        if self.index.get(&key(b'v', &[]))?.is_some_and(|found| found == layout()) {
+            return Ok(());
+        }
+        self.clear()
     }
 
     /// For a clean stop.
@@ -324,10 +343,20 @@ impl Batch {
 }
 
 fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(41);
+    let mut key = Vec::with_capacity(42);
     key.push(kind);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
+}
+
+/// What this release's index is made of.
+fn layout() -> Vec<u8> {
+    let mut hash = Sha256::new_with_prefix([LAYOUT_VERSION]);
+    for kind in KindName::ALL {
+        hash.update(kind.as_str());
+        hash.update([0]);
+    }
+    hash.finalize().to_vec()
 }
 
 /// A class of goods in keys: long enough that two rarely share one, and harmless if they do.
@@ -428,7 +457,29 @@ mod tests {
         catalogue.persist().unwrap();
         catalogue.clear().unwrap();
         assert_eq!(catalogue.covers(log).unwrap(), None);
-        assert!(index.scan(&[], &[], 9).unwrap().is_empty());
+        assert_eq!(index.scan(&[], &[], 9).unwrap(), [(b"v".to_vec(), layout())]);
+    }
+
+    #[test]
+    fn an_index_of_another_release_is_emptied_and_one_of_this_kept() {
+        let index = Arc::new(memory::MemoryIndex::default());
+        let catalogue = Catalogue::new(index.clone());
+        let put = || {
+            let mut changes = Batch::default();
+            changes.put_identity(&[1; 32], &ContentId::from_bytes([2; 32]));
+            catalogue.write(changes).unwrap();
+        };
+        put();
+        catalogue.discard_other_layout().unwrap();
+        assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None, "written before layouts were told");
+        put();
+        catalogue.discard_other_layout().unwrap();
+        assert!(catalogue.identity(&[1; 32]).unwrap().is_some());
+        let mut changes = Batch::default();
+        changes.put(vec![b'v'], vec![9; 32]);
+        catalogue.write(changes).unwrap();
+        catalogue.discard_other_layout().unwrap();
+        assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
     }
 
     #[test]

@@ -26,13 +26,14 @@ use hallmark_schemas::time::EntryTime;
 
 use crate::admission::keys::{Keys, changes_keys};
 use crate::core::times::Times;
+use crate::index::goods::Naming;
 use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, DiskError, OnPath};
 use crate::store::head::Head;
 use crate::store::pack::{PackPosition, PackReader, Packs};
-use crate::store::tiles::{Edge, Tiles};
+use crate::store::tiles::{Edge, EntryCursor, Tiles};
 use growth::Growth;
 
 /// Entries that are indexed at once.
@@ -339,12 +340,16 @@ impl MirroredLog {
             new.insert(entry, body);
         }
         state.packs.commit()?;
-        for (entry, body) in &new {
-            if is_identity(body) {
-                changes.put_identity_entry(self.log, *entry, &ContentId::of(body));
+        let is_whole = state.edge.size() == state.head.size;
+        // A copy that is fetched again is indexed when it is whole again.
+        let mut entries = self.tiles.cursor(if is_whole { state.head.size } else { 0 });
+        for (index, body) in &new {
+            self.list(*index, body, &mut entries, &mut changes)?;
+            if INDEX_BATCH as usize <= changes.len() {
+                self.catalogue.write(std::mem::take(&mut changes))?;
             }
         }
-        if !new.is_empty() && state.edge.size() == state.head.size {
+        if !new.is_empty() && is_whole {
             let covers = Covers { head: state.head, packs: state.packs.end() };
             changes.put_covers(self.log, covers);
         }
@@ -439,6 +444,30 @@ impl MirroredLog {
         Ok(path.to_path_buf())
     }
 
+    /// Puts a body into the lists that are kept in the log's order.
+    fn list(
+        &self,
+        index: u64,
+        body: &[u8],
+        entries: &mut EntryCursor<'_>,
+        changes: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let Ok(envelope) = Envelope::parse(body) else {
+            return Ok(());
+        };
+        if changes_keys(envelope.kind()) {
+            changes.put_identity_entry(self.log, index, &envelope.id());
+        }
+        let naming = Naming::of(&envelope);
+        if !naming.is_empty()
+            && let Some(entry) = entries.get(index)?
+        {
+            let at = (index, entry.admitted_at);
+            changes.put_goods(self.log, at, &envelope.id(), &naming);
+        }
+        Ok(())
+    }
+
     fn learn(&self, index: u64, body: &[u8]) -> Result<(), StoreError> {
         if is_identity(body)
             && let Some(time) = self.entry_time(index)?
@@ -465,12 +494,13 @@ impl MirroredLog {
         }
         self.index_entries(covers.head.size, head)?;
         let mut changes = Batch::default();
+        let mut entries = self.tiles.cursor(head.size);
         self.packs.scan(covers.packs, |scanned| {
             changes.put_body(self.log, &scanned.id, scanned.place);
             if let Some(entry) = self.catalogue.entry(self.log, &scanned.id)? {
                 changes.remove_wanted(self.log, entry);
-                if scanned.body.is_some_and(is_identity) {
-                    changes.put_identity_entry(self.log, entry, &scanned.id);
+                if let Some(body) = scanned.body {
+                    self.list(entry, body, &mut entries, &mut changes)?;
                 }
             }
             if changes.len() < INDEX_BATCH as usize {
@@ -488,16 +518,26 @@ impl MirroredLog {
         Ok(())
     }
 
-    /// Adds the entries from `from` to the index, and those without a body to the want-list.
+    /// Adds the entries from `from` to the index: those without a body to the want-list, those
+    /// with one, which a copy that is fetched again has, to the lists.
     fn index_entries(&self, from: u64, head: Head) -> Result<(), StoreError> {
         let mut from = from;
         while from < head.size {
             let to = head.size.min(from + INDEX_BATCH);
             let mut changes = Batch::default();
+            let mut entries = self.tiles.cursor(head.size);
             for (index, entry) in (from..to).zip(self.tiles.entries(from..to, head.size)?) {
                 changes.put_entry(self.log, &entry.id, index);
-                if self.catalogue.body(self.log, &entry.id)?.is_none() {
+                let Some(place) = self.catalogue.body(self.log, &entry.id)? else {
                     changes.put_wanted(self.log, index, &entry.id);
+                    continue;
+                };
+                // A damaged body is no reason to follow no more; `check` tells of it.
+                if let Ok(Some(body)) = self.packs.read(place, &entry.id) {
+                    self.list(index, &body, &mut entries, &mut changes)?;
+                }
+                if INDEX_BATCH as usize <= changes.len() {
+                    self.catalogue.write(std::mem::take(&mut changes))?;
                 }
             }
             self.catalogue.write(changes)?;

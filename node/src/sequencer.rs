@@ -18,7 +18,7 @@ pub(crate) mod writer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::merkle::Frontier;
 use hallmark_schemas::note::NoteSigner;
 use hallmark_schemas::time::Timestamp;
@@ -26,6 +26,7 @@ use hallmark_schemas::time::Timestamp;
 pub(crate) use group::{Candidate, Outcome};
 
 use crate::core::shared::{Shared, Signing};
+use crate::index::goods::Naming;
 use crate::index::{Batch, Covers, IndexError};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
@@ -39,6 +40,12 @@ use publish::{CheckpointError, Unpublished};
 /// Most entries of one batch: an intent of 32,768 * 33 bytes is 1 MiB, one frame.
 pub(crate) const BATCH_ENTRIES_MAX: usize = 32_768;
 const _: () = assert!(BATCH_ENTRIES_MAX * 33 + 1024 < hallmark_schemas::frame::CONTENT_BYTES_MAX);
+
+/// Most goods named by waiting attestations that are remembered: 16 bytes each, 64 MiB. Those of
+/// later ones are read from their bodies again.
+const NAMES_WAITING_MAX: usize = 4 << 20;
+/// Changes written to the index at once; a batch that names much takes several writes.
+const INDEX_CHANGES_MAX: usize = 2 * BATCH_ENTRIES_MAX;
 
 /// Why this node cannot go on: it stops sequencing rather than guess. Never a sender's fault.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +89,33 @@ pub(crate) struct Pending {
     pub(crate) end: PackPosition,
     /// Whether it can change the key history.
     pub(crate) identity: bool,
+    /// The goods that it names; `None` if they are to be read from the body again.
+    pub(crate) naming: Option<Naming>,
+}
+
+/// How many goods the attestations that wait are remembered to name.
+#[derive(Default)]
+struct NamesWaiting(usize);
+
+impl NamesWaiting {
+    /// The naming, if there is room to remember it.
+    fn keep(&mut self, naming: Naming) -> Option<Naming> {
+        let total = self.0 + naming.len();
+        if NAMES_WAITING_MAX < total {
+            return None;
+        }
+        self.0 = total;
+        Some(naming)
+    }
+
+    #[cfg(test)]
+    fn of(pending: &VecDeque<Pending>) -> NamesWaiting {
+        NamesWaiting(pending.iter().filter_map(|one| one.naming.as_ref()).map(Naming::len).sum())
+    }
+
+    fn gone(&mut self, pending: &Pending) {
+        self.0 -= pending.naming.as_ref().map_or(0, Naming::len);
+    }
 }
 
 /// Everything the writer thread owns.
@@ -101,6 +135,8 @@ pub(crate) struct Sequencer {
     consumed: PackPosition,
     /// In pack order.
     pending: VecDeque<Pending>,
+    /// Of `pending`.
+    names_waiting: NamesWaiting,
     unpublished: Option<Unpublished>,
     /// Whether the fork guard lets this log sign.
     guarded: bool,
@@ -124,6 +160,7 @@ impl Sequencer {
         }
         let count = self.pending.len().min(BATCH_ENTRIES_MAX);
         let batch: Vec<Pending> = self.pending.drain(..count).collect();
+        batch.iter().for_each(|pending| self.names_waiting.gone(pending));
         let last = batch.last().expect("a due batch has an entry");
         let mut intent = Intent {
             from: self.head,
@@ -157,9 +194,28 @@ impl Sequencer {
             if pending.identity {
                 changes.put_identity_entry(log, entry, &pending.id);
             }
+            let at = (entry, self.admitted_at);
+            match &pending.naming {
+                Some(naming) => changes.put_goods(log, at, &pending.id, naming),
+                None => {
+                    if let Some(naming) = self.naming(&pending.id)? {
+                        changes.put_goods(log, at, &pending.id, &naming);
+                    }
+                }
+            }
+            if INDEX_CHANGES_MAX <= changes.len() {
+                self.shared.catalogue.write(std::mem::take(&mut changes))?;
+            }
         }
         changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         Ok(self.shared.catalogue.write(changes)?)
+    }
+
+    /// The goods that a stored body names; `None` if it is erased.
+    fn naming(&self, id: &ContentId) -> Result<Option<Naming>, StoreError> {
+        let body = self.shared.own_body(id)?;
+        let envelope = body.and_then(|body| Envelope::parse(&body).ok());
+        Ok(envelope.as_ref().map(Naming::of))
     }
 
     /// Every possible quorum of witnesses was heard and none is ahead: signing may begin.

@@ -15,6 +15,8 @@ use scheme::Scheme;
 pub const GOODS_MAX: usize = 512;
 
 const PREFIX: &str = "urn:hallmark:goods:";
+/// How the canonical text of anything with a GTIN begins; its 14 digits follow.
+const GTIN: &str = "https://id.gs1.org/01/";
 
 /// Goods in canonical text.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -96,6 +98,26 @@ impl GoodsId {
     pub fn lot(&self) -> Option<String> {
         lot(&self.text)
     }
+
+    /// Whether it names many things of a sort: a class by its GTIN, or a lot of it.
+    pub fn is_class(&self) -> bool {
+        self.gtin_and_rest().is_some_and(|(_, rest)| !rest.starts_with("/21/"))
+    }
+
+    /// The lot of this item or class that is numbered so; `None` for what has no GTIN, and for a
+    /// text that is no lot number.
+    pub fn in_lot(&self, lot: &str) -> Option<GoodsId> {
+        let (class, _) = self.gtin_and_rest()?;
+        let mut text = format!("{class}/10/");
+        gs1::digital_link::escape_into(lot, &mut text);
+        GoodsId::parse(&text).ok()
+    }
+
+    /// The canonical text up to the GTIN, and what follows it.
+    fn gtin_and_rest(&self) -> Option<(&str, &str)> {
+        const GTIN_DIGITS: usize = 14;
+        self.text.starts_with(GTIN).then(|| self.text.split_at(GTIN.len() + GTIN_DIGITS))
+    }
 }
 
 /// Keys of GS1 that identify no goods.
@@ -154,5 +176,31 @@ mod tests {
         }
         let class = GoodsId::parse(&format!("{gtin}/21/7")).unwrap().class().unwrap();
         assert_eq!(class, GoodsId::parse(gtin).unwrap());
+    }
+
+    fn goods(text: &str) -> GoodsId {
+        GoodsId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_item_has_a_class_and_may_be_in_a_lot() {
+        let class = goods("https://id.gs1.org/01/09521234000129");
+        let item = goods("https://id.gs1.org/01/09521234000129/21/F1");
+        let lot = goods("https://id.gs1.org/01/09521234000129/10/L-1%2F2");
+        assert_eq!(item.class(), Some(class.clone()));
+        assert_eq!(lot.class(), Some(class.clone()));
+        assert_eq!(class.class(), Some(class.clone()));
+        assert_eq!([&item, &lot, &class].map(GoodsId::is_class), [false, true, true]);
+        for one in [&item, &lot, &class] {
+            assert_eq!(one.in_lot("L-1/2"), Some(lot.clone()));
+        }
+        for bad in ["", "a lot", "123456789012345678901"] {
+            assert_eq!(item.in_lot(bad), None, "{bad}");
+        }
+        let pallet = goods("https://id.gs1.org/00/095212340000000075");
+        let other = goods("urn:hallmark:goods:drug:81234567890123456789");
+        for one in [pallet, other] {
+            assert_eq!((one.class(), one.in_lot("L")), (None, None));
+        }
     }
 }

@@ -9,6 +9,7 @@ use hallmark_schemas::id::{DeviceId, OrgId, Subject};
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::device::{Device, DeviceClass};
+use hallmark_schemas::kind::event::Event;
 use hallmark_schemas::kind::facility::Facility;
 use hallmark_schemas::kind::readings::{ClockQuality, Readings, Sample};
 use hallmark_schemas::network::{Network, NetworkFile, Registrar};
@@ -137,6 +138,26 @@ pub(crate) fn readings(sequence: u64, amount: i64) -> Envelope {
         samples: vec![sample],
     };
     attest(Subject::Device(device_id()), Body::Readings(body), 0, &key(4))
+}
+
+/// Goods of the events below: an item, its class and lot, a pallet, and what no event names.
+pub(crate) const GOODS: [&str; 5] = [
+    "https://id.gs1.org/01/09521234000129/21/F1",
+    "https://id.gs1.org/01/09521234000129",
+    "https://id.gs1.org/01/09521234000129/10/L1",
+    "https://id.gs1.org/00/095212340000000075",
+    "urn:hallmark:goods:oid:1.2.156",
+];
+
+/// An observation of goods, told apart by its minute.
+pub(crate) fn event(minute: u8, goods: &[&str]) -> Envelope {
+    let goods = goods.join("\",\"");
+    let (hour, minute) = (minute / 60, minute % 60);
+    let text = format!(
+        "{{\"type\":\"ObjectEvent\",\"eventTime\":\"2026-03-01T{hour:02}:{minute:02}:00Z\",\
+         \"eventTimeZoneOffset\":\"+00:00\",\"action\":\"OBSERVE\",\"epcList\":[\"{goods}\"]}}"
+    );
+    attest(Subject::Org(org()), Body::Event(Event::parse(&text).unwrap()), 0, &key(1))
 }
 
 pub(crate) fn verified(envelope: Envelope) -> Verified {

@@ -9,6 +9,13 @@ use super::{Batch, Index, IndexError, Pair};
 #[derive(Default)]
 pub(crate) struct MemoryIndex(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
+impl MemoryIndex {
+    /// As it is now, apart from what is written later.
+    pub(crate) fn copy(&self) -> MemoryIndex {
+        MemoryIndex(RwLock::new(self.0.read().unwrap().clone()))
+    }
+}
+
 impl Index for MemoryIndex {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         Ok(self.0.read().unwrap().get(key).cloned())

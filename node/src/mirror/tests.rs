@@ -2,13 +2,16 @@
 
 use super::*;
 use crate::core::testing::{
-    NOW, device, facility, log_signer, network, origin, readings, witness, witnessed,
+    GOODS, NOW, device, event, facility, log_signer, network, origin, readings, witness, witnessed,
 };
+use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
 use crate::sequencer::publish::sign_checkpoint;
 use crate::store::sim::{SimDisk, Survives};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::note::NoteSigner;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 fn signer() -> NoteSigner {
     NoteSigner::log(&origin(), log_signer()).unwrap()
@@ -198,4 +201,69 @@ fn identities_of_a_followed_log_are_learnt_in_any_order_and_after_a_start() {
     assert!(knows(&log));
     assert!(knows(&follow(&disk, &index).unwrap()));
     assert!(knows(&started(&disk)), "with an index built anew");
+}
+
+#[test]
+fn goods_are_found_again_after_a_damaged_copy_was_fetched_again() {
+    let source = Source::new((0..4).map(|number| event(number, &GOODS[..1])).collect());
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    let log = follow(&disk, &index).unwrap();
+    source.feed(&log, 3).unwrap();
+    log.put_bodies(&source.bodies[..2]).unwrap();
+    let item = goods(GOODS[0]);
+    let tile = disk.paths().into_iter().find(|path| path.ends_with("tile/0/000.p/3")).unwrap();
+    disk.corrupt(&tile, |bytes| bytes[3] ^= 1);
+    let log = follow(&disk, &index).unwrap();
+    assert_eq!(log.head().size, 0);
+    log.put_bodies(&source.bodies[2..3]).unwrap();
+    source.feed(&log, 4).unwrap();
+    let entries: Vec<u64> =
+        found(&log.catalogue, &item, 9).iter().map(|place| place.entry).collect();
+    assert_eq!(entries, [0, 1, 2]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn goods_of_a_followed_log_are_found_as_a_scan_of_its_bodies_finds_them(
+        choices in vec(any::<u8>(), 96),
+    ) {
+        let mut choices = choices.into_iter().map(usize::from);
+        let mut below = |limit: usize| choices.next().map_or(0, |choice| choice % limit);
+        let bodies = (0..12).map(|number| match number % 4 {
+            3 => facility(number, "plant", 0),
+            _ => event(number, &[GOODS[below(4)], GOODS[below(4)]]),
+        });
+        let source = Source::new(bodies.collect());
+        let disk = SimDisk::default();
+        let mut index = Arc::new(MemoryIndex::default());
+        let mut snapshots = vec![MemoryIndex::default()];
+        let mut log = follow(&disk, &index).unwrap();
+        let mut size = 0;
+        for _ in 0..24 {
+            match below(5) {
+                0 => {
+                    size += below(13 - size);
+                    source.feed(&log, size as u64).unwrap();
+                }
+                1 => snapshots.push(index.copy()),
+                2 => {
+                    index = Arc::new(snapshots[below(snapshots.len())].copy());
+                    log = follow(&disk, &index).unwrap();
+                }
+                _ if size == 0 => {}
+                _ => {
+                    log.put_bodies(&[source.bodies[below(size)].clone()]).unwrap();
+                }
+            }
+        }
+        let entries = log.entries(0..log.head().size).unwrap();
+        for text in GOODS {
+            let goods = goods(text);
+            let body = |id: &ContentId| log.body(id).unwrap();
+            let expected = scanned(log.log, &entries, body, &goods);
+            prop_assert_eq!(found(&log.catalogue, &goods, 1 + below(4)), expected, "{}", text);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use hallmark_schemas::kind::{Body, KindName};
 use super::{Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
 use crate::index::Batch;
+use crate::index::goods::Naming;
 
 /// An attestation that admission has verified, on its way into the log.
 pub(crate) struct Candidate {
@@ -120,6 +121,7 @@ impl Sequencer {
             audience: new.envelope.claims().aud.byte(),
             end: place.end(),
             identity: changes_keys(new.kind()),
+            naming: self.names_waiting.keep(Naming::of(&new.envelope)),
         });
         Ok(())
     }

@@ -9,14 +9,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::kind::Body;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{NoteError, NoteSigner, SignedNote};
 use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::time::Timestamp;
 
-use super::{Pending, SequenceError, Sequencer, apply};
+use super::{NamesWaiting, Pending, SequenceError, Sequencer, apply};
 use crate::admission::keys::changes_keys;
 use crate::core::shared::{Published, Shared};
+use crate::index::goods::Naming;
 use crate::index::{Batch, Covers};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
@@ -24,6 +26,7 @@ use crate::store::disk::Disk;
 use crate::store::head::{Head, HeadError, HeadSlots};
 use crate::store::intent::{Intent, IntentFile};
 use crate::store::pack::{PackPosition, Packs, ScannedBody};
+use crate::store::tiles::EntryCursor;
 
 /// Changes written to the index at once while it is built: about 4 MiB.
 const REBUILD_BATCH: usize = 16_384;
@@ -135,6 +138,7 @@ impl Sequencer {
             admitted_at,
             consumed,
             pending: VecDeque::new(),
+            names_waiting: NamesWaiting::default(),
             unpublished: None,
             guarded: false,
         })
@@ -159,32 +163,31 @@ impl Sequencer {
         let (log, catalogue) = (shared.log, &shared.catalogue);
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = catalogue.covers(log)?.unwrap_or(start);
-        let mut rebuild = Rebuild::new(&shared, self.consumed);
-        let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
-        rebuild.flush()?;
-        shared.found_damage(damage);
-        let Rebuild { keys, pending, .. } = rebuild;
         let mut from = covers.head.size;
         while from < self.head.size {
             let to = self.head.size.min(from + REBUILD_BATCH as u64);
             let mut changes = Batch::default();
             for (index, entry) in (from..to).zip(shared.tiles.entries(from..to, self.head.size)?) {
                 changes.put_entry(log, &entry.id, index);
-                if keys.contains(&entry.id) {
-                    changes.put_identity_entry(log, index, &entry.id);
-                }
             }
             catalogue.write(changes)?;
             from = to;
         }
+        let mut rebuild = Rebuild::new(&shared, self.consumed, self.head.size);
+        let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
+        rebuild.flush()?;
+        shared.found_damage(damage);
+        let Rebuild { pending, mut names_waiting, .. } = rebuild;
         let mut changes = Batch::default();
         changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         catalogue.write(changes)?;
         for pending in pending {
-            if catalogue.entry(log, &pending.id)?.is_none() {
-                self.pending.push_back(pending);
+            match catalogue.entry(log, &pending.id)? {
+                None => self.pending.push_back(pending),
+                Some(_) => names_waiting.gone(&pending),
             }
         }
+        self.names_waiting = names_waiting;
         shared.stored(self.pending.len());
         super::publish::learn(&shared, 0, shared.published_size())?;
         shared.set_index_ready();
@@ -260,31 +263,30 @@ fn load_published(
     Ok(())
 }
 
-/// Builds index values from pack records, in pack order.
+/// Builds index values from pack records, in pack order, once the entries are indexed.
 struct Rebuild<'a> {
     shared: &'a Shared,
     consumed: PackPosition,
+    entries: EntryCursor<'a>,
     changes: Batch,
-    count: usize,
     /// Natural identities in `changes`.
     identities: HashMap<[u8; 32], ContentId>,
-    /// Attestations that can change the key history.
-    keys: HashSet<ContentId>,
     /// Records after `consumed`, once per id.
     pending: Vec<Pending>,
+    names_waiting: NamesWaiting,
     queued: HashSet<ContentId>,
 }
 
 impl<'a> Rebuild<'a> {
-    fn new(shared: &'a Shared, consumed: PackPosition) -> Rebuild<'a> {
+    fn new(shared: &'a Shared, consumed: PackPosition, size: u64) -> Rebuild<'a> {
         Rebuild {
             shared,
             consumed,
+            entries: shared.tiles.cursor(size),
             changes: Batch::default(),
-            count: 0,
             identities: HashMap::new(),
-            keys: HashSet::new(),
             pending: Vec::new(),
+            names_waiting: NamesWaiting::default(),
             queued: HashSet::new(),
         }
     }
@@ -294,7 +296,6 @@ impl<'a> Rebuild<'a> {
         let log = self.shared.log;
         // An erased record stays where it is logged and is queued nowhere.
         self.changes.put_body(log, &id, place);
-        self.count += 1;
         let Some(Ok(envelope)) = body.map(Envelope::parse) else {
             return Ok(());
         };
@@ -316,21 +317,46 @@ impl<'a> Rebuild<'a> {
         {
             self.changes.put_label(&id, &envelope.claims().iss, label);
         }
-        let changes_keys = changes_keys(envelope.kind());
-        if changes_keys {
-            self.keys.insert(id);
+        let (changes_keys, naming) = (changes_keys(envelope.kind()), Naming::of(&envelope));
+        if changes_keys || !naming.is_empty() {
+            self.listed(&id, changes_keys, &naming)?;
         }
         if self.consumed < place.end() && self.queued.insert(id) {
-            let audience = envelope.claims().aud.byte();
-            self.pending.push(Pending { id, audience, end: place.end(), identity: changes_keys });
+            self.pending.push(Pending {
+                id,
+                audience: envelope.claims().aud.byte(),
+                end: place.end(),
+                identity: changes_keys,
+                naming: self.names_waiting.keep(naming),
+            });
         }
-        if self.count == REBUILD_BATCH { self.flush() } else { Ok(()) }
+        if REBUILD_BATCH <= self.changes.len() { self.flush() } else { Ok(()) }
+    }
+
+    /// Puts an attestation of the tree into the lists that are kept in the tree's order.
+    fn listed(
+        &mut self,
+        id: &ContentId,
+        changes_keys: bool,
+        naming: &Naming,
+    ) -> Result<(), SequenceError> {
+        let log = self.shared.log;
+        let Some(index) = self.shared.catalogue.entry(log, id)? else {
+            return Ok(());
+        };
+        let Some(entry) = self.entries.get(index)? else {
+            return Ok(());
+        };
+        if changes_keys {
+            self.changes.put_identity_entry(log, index, id);
+        }
+        self.changes.put_goods(log, (index, entry.admitted_at), id, naming);
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), SequenceError> {
         self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
         self.identities.clear();
-        self.count = 0;
         Ok(())
     }
 }

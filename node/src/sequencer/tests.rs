@@ -12,14 +12,18 @@ use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{NoteSigner, SignedNote};
 use hallmark_schemas::policy::Policy;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use super::recover::Unfit;
-use super::{Candidate, Outcome, SequenceError, Sequencer};
+use super::{Candidate, NAMES_WAITING_MAX, NamesWaiting, Outcome, SequenceError, Sequencer};
 use crate::admission::keys::Keys;
 use crate::core::shared::{Shared, Signing};
 use crate::core::testing::{
-    NOW, device, facility, log_signer, network, origin, readings, verified, witness, witnessed,
+    GOODS, NOW, device, event, facility, log_signer, network, origin, readings, verified, witness,
+    witnessed,
 };
+use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
 use crate::index::{Catalogue, Index};
 use crate::store::disk::Disk;
@@ -472,4 +476,59 @@ fn a_recorded_device_makes_its_readings_verify() {
     assert!(sequencer.shared.keys.read(|keys| keys.knows(&kid)));
     let again = started(&disk, &Arc::default(), Policy::none()).unwrap();
     assert!(again.shared.keys.read(|keys| keys.knows(&kid)), "after a start, too");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn goods_are_found_as_a_scan_of_the_bodies_finds_them_whatever_the_index_had_seen(
+        choices in vec(any::<u8>(), 72),
+    ) {
+        let mut choices = choices.into_iter().map(usize::from);
+        let mut below = |limit: usize| choices.next().map_or(0, |choice| choice % limit);
+        let disk = new_disk();
+        let mut index = Arc::new(MemoryIndex::default());
+        let mut snapshots = vec![MemoryIndex::default()];
+        let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+        for step in 0..24 {
+            match below(6) {
+                0 => sequencer.sequence(NOW.checked_add_ms(i64::from(step)).unwrap()).unwrap(),
+                1 => snapshots.push(index.copy()),
+                2 => {
+                    drop(sequencer);
+                    index = Arc::new(snapshots[below(snapshots.len())].copy());
+                    sequencer = started(&disk, &index, Policy::none()).unwrap();
+                }
+                3 => {
+                    let other = facility(step, "plant", 0);
+                    sequencer.store([&Candidate::new(verified(other))]).unwrap();
+                }
+                choice => {
+                    let named = [GOODS[below(4)], GOODS[below(4)]];
+                    let candidate = Candidate::new(verified(event(step, &named)));
+                    if choice == 4 {
+                        // As if too many names waited.
+                        sequencer.names_waiting = NamesWaiting(NAMES_WAITING_MAX);
+                        sequencer.store([&candidate]).unwrap();
+                        prop_assert_eq!(&sequencer.pending.back().unwrap().naming, &None);
+                        sequencer.names_waiting = NamesWaiting::of(&sequencer.pending);
+                    } else {
+                        sequencer.store([&candidate]).unwrap();
+                    }
+                }
+            }
+        }
+        sequencer.sequence(NOW.checked_add_ms(99).unwrap()).unwrap();
+        prop_assert_eq!(sequencer.names_waiting.0, 0);
+        let shared = &sequencer.shared;
+        let size = shared.head().size;
+        let entries = shared.tiles.entries(0..size, size).unwrap();
+        for text in GOODS {
+            let goods = goods(text);
+            let body = |id: &ContentId| shared.own_body(id).unwrap();
+            let expected = scanned(shared.log, &entries, body, &goods);
+            prop_assert_eq!(found(&shared.catalogue, &goods, 1 + below(4)), expected, "{}", text);
+        }
+    }
 }

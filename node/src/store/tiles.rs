@@ -24,6 +24,31 @@ const LEVELS_MAX: usize = 8;
 /// Bytes of one entry in a bundle: u16 length, then the entry.
 const BUNDLE_ENTRY_BYTES: usize = 2 + ENTRY_BYTES;
 
+/// Entries one by one, with one read for each bundle as long as they are neighbours.
+pub struct EntryCursor<'a> {
+    tiles: &'a Tiles,
+    size: u64,
+    /// Index of the first of `entries`.
+    first: u64,
+    entries: Vec<Entry>,
+}
+
+impl EntryCursor<'_> {
+    /// The entry at `index`; `None` beyond the tree.
+    pub fn get(&mut self, index: u64) -> Result<Option<Entry>, StoreError> {
+        if self.size <= index {
+            return Ok(None);
+        }
+        let end = self.first + self.entries.len() as u64;
+        if !(self.first..end).contains(&index) {
+            self.first = index - index % TILE_WIDTH;
+            let bundle = self.first..self.size.min(self.first + TILE_WIDTH);
+            self.entries = self.tiles.entries(bundle, self.size)?;
+        }
+        Ok(Some(self.entries[(index - self.first) as usize]))
+    }
+}
+
 /// The tiles of one log.
 #[derive(Clone)]
 pub struct Tiles {
@@ -271,6 +296,11 @@ impl Tiles {
             from = last;
         }
         Ok(entries)
+    }
+
+    /// Reads single entries of the tree of `size` that are mostly neighbours.
+    pub fn cursor(&self, size: u64) -> EntryCursor<'_> {
+        EntryCursor { tiles: self, size, first: 0, entries: Vec::new() }
     }
 
     /// The bytes of a tile within the tree of `size`; a partial one is cut from a wider one if

@@ -150,7 +150,7 @@ pub fn generate(address: &str, elements: &[Element]) -> String {
 }
 
 /// Percent-encodes all but letters, digits and `-._~`.
-fn escape_into(value: &str, uri: &mut String) {
+pub(crate) fn escape_into(value: &str, uri: &mut String) {
     for byte in value.bytes() {
         match byte {
             b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),

@@ -7,6 +7,8 @@
 use super::check::{self, FieldError};
 use super::{Kind, KindName};
 use crate::attestation::Claims;
+use crate::goods::GoodsId;
+use crate::id::Subject;
 use crate::identity::NaturalIdentity;
 use crate::table::{RowContext, Rows, Table};
 use serde::{Deserialize, Serialize};
@@ -125,6 +127,17 @@ impl Kind for Event {
         let declared = fields.error.as_ref().map(|error| error.declared_at);
         let parts = (fields.identity(), declared);
         NaturalIdentity::of(Self::NAME, &claims.iss, &parts)
+    }
+
+    /// What its lists name; the subject too, where a submitter made it one of the goods.
+    fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+        let mut all = self.fields.goods();
+        if let Subject::Goods(subject) = &claims.sub
+            && let Err(at) = all.binary_search(subject)
+        {
+            all.insert(at, subject.clone());
+        }
+        all
     }
 
     fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {

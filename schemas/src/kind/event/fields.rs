@@ -4,8 +4,10 @@
 //! identifier is in its canonical form; numbers are exact.
 
 use super::decimal::Decimal;
+use crate::goods::GoodsId;
 use crate::kind::value::Digest;
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 
 /// Most identifiers of one event, in all its lists.
 pub const ITEMS_MAX: usize = 10_000;
@@ -79,13 +81,45 @@ impl ItemRole {
     }
 }
 
+/// What an event calls an item.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ItemName {
+    /// Goods of a known scheme.
+    Goods(GoodsId),
+    /// Anything else, as it stands.
+    Other(String),
+}
+
+impl ItemName {
+    /// Goods where the text names any, else the text.
+    pub(super) fn read(text: &str) -> ItemName {
+        GoodsId::parse(text).map_or_else(|_| ItemName::Other(text.to_owned()), ItemName::Goods)
+    }
+
+    /// The goods, where it names any.
+    pub fn goods(&self) -> Option<&GoodsId> {
+        match self {
+            ItemName::Goods(goods) => Some(goods),
+            ItemName::Other(_) => None,
+        }
+    }
+
+    /// The canonical text of goods, or the text itself.
+    pub fn as_str(&self) -> &str {
+        match self {
+            ItemName::Goods(goods) => goods.as_str(),
+            ItemName::Other(text) => text,
+        }
+    }
+}
+
 /// One item, or an amount of a class of items.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Item {
     /// Its place in the event.
     pub role: ItemRole,
     /// Its identifier.
-    pub item: String,
+    pub item: ItemName,
     /// How much of a class.
     pub quantity: Option<Decimal>,
     /// Unit of measure; absent for a count of pieces.
@@ -178,5 +212,28 @@ impl Fields {
             ItemRole::Epc => self.action == Some("ADD"),
             _ => false,
         }
+    }
+
+    /// All goods that the event names, each once, sorted. A lot that the event's items are born
+    /// into is one of them; a class of which an item is named is not.
+    pub fn goods(&self) -> Vec<GoodsId> {
+        let named = self.items.iter().filter_map(|item| item.item.goods());
+        let mut all: Vec<GoodsId> = named.cloned().collect();
+        all.extend(self.lots());
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The lots, one for each class, that items are born into with this event, sorted.
+    pub fn lots(&self) -> Vec<GoodsId> {
+        let Some(lot) = &self.lot else {
+            return Vec::new();
+        };
+        let born = self.items.iter().filter(|item| self.born(item.role));
+        let born = born.filter_map(|item| item.item.goods());
+        let classes: BTreeSet<GoodsId> =
+            born.map(|goods| goods.class().unwrap_or_else(|| goods.clone())).collect();
+        classes.iter().filter_map(|class| class.in_lot(lot)).collect()
     }
 }

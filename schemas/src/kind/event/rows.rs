@@ -160,12 +160,12 @@ fn event_cells(fields: &Fields, context: &RowContext<'_>) -> Vec<Cell> {
 
 fn item_cells(fields: &Fields, item: &Item) -> Vec<Cell> {
     let born = fields.born(item.role);
-    let own_lot = crate::goods::lot(&item.item);
+    let own_lot = crate::goods::lot(item.item.as_str());
     let stated = |value: &Option<String>| value.clone().filter(|_| born);
     vec![
         Cell::text(fields.identity()),
         Cell::text(item.role.as_str()),
-        Cell::text(&item.item),
+        Cell::text(item.item.as_str()),
         Cell::optional(own_lot.or_else(|| stated(&fields.lot)), Cell::Text),
         Cell::optional(stated(&fields.expiry), Cell::Text),
         Cell::optional(item.quantity, |quantity| Cell::Integer(quantity.amount)),

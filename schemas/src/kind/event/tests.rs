@@ -91,13 +91,31 @@ fn event(change: &str) -> Result<Event, FieldError> {
 fn an_event_is_read_into_what_the_tables_need() {
     let event = event("").unwrap();
     let fields = event.fields();
-    assert_eq!(fields.items[0].item, "https://id.gs1.org/01/06901234000207/21/1");
-    assert_eq!(fields.items[1].item, "https://id.gs1.org/01/06901234000207/10/L7");
+    assert_eq!(fields.items[0].item.as_str(), "https://id.gs1.org/01/06901234000207/21/1");
+    assert_eq!(fields.items[1].item.as_str(), "https://id.gs1.org/01/06901234000207/10/L7");
     let amount = fields.items[1].quantity.unwrap();
     assert_eq!((amount.amount, amount.scale_e10), (25, -1));
     assert_eq!(fields.lot.as_deref(), Some("L7"));
     assert_eq!(fields.event_at.to_string(), "2026-03-01T00:00:00Z");
     assert_eq!(fields.identity(), fields.event_hash);
+}
+
+#[test]
+fn an_event_is_found_under_what_it_names_and_under_the_lot_it_begins() {
+    let goods = |change| -> Vec<String> {
+        event(change).unwrap().fields().goods().iter().map(ToString::to_string).collect()
+    };
+    let (item, lot) = ("21/1", "10/L7");
+    let named = |ends: &[&str]| -> Vec<String> {
+        ends.iter().map(|end| format!("https://id.gs1.org/01/06901234000207/{end}")).collect()
+    };
+    assert_eq!(goods(""), named(&[lot, item]), "not under the class");
+    assert_eq!(goods(r#"lotNumber":"L7 -> lotNumber":"L8"#), named(&[lot, "10/L8", item]));
+    assert_eq!(goods(r#""ADD" -> "OBSERVE""#), named(&[lot, item]));
+    let text = r#"{"type":"ObjectEvent","eventTime":"2026-03-01T08:00:00+08:00",
+        "eventTimeZoneOffset":"+08:00","action":"OBSERVE","epcList":["https://example.com/x"],
+        "ilmd":{"cbvmda:lotNumber":"L9"}}"#;
+    assert!(Event::parse(text).unwrap().fields().goods().is_empty(), "no known scheme");
 }
 
 #[test]
