@@ -13,6 +13,7 @@ mod it {
     mod label;
     mod network;
     mod order;
+    mod passport;
     mod readme;
     mod steel;
     mod tidy;
