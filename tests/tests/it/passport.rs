@@ -170,7 +170,7 @@ fn certificates_and_recalls_give_their_states_in_their_order() {
             certificate("1", "2099-01-01T00:00:00Z"),
             json!({ "kind": "accreditation", "sub": org, "payload": {
             "scheme": "iso17065", "number": "CNAS C001", "valid_from": "2020-01-01T00:00:00Z",
-            "status": "in_force", "from_at": "2020-01-01T00:00:00Z" } }),
+            "sectors": ["GB/T 1"], "status": "in_force", "from_at": "2020-01-01T00:00:00Z" } }),
         ],
     );
     let fine = expect(&node, &path("fine"), 200, "consistent");

@@ -230,9 +230,9 @@ pub(super) fn footprints(passport: &Passport, language: Language) -> Markup {
 fn footprint(one: &Footprint, language: Language) -> Markup {
     html! {
         article {
-            p { strong { (one.kg_co2e) " kg CO₂e" } " / " (one.per) }
+            p { strong { (one.kg_co2e) " kg CO₂e" } " / " (words::footprint(&one.per, language)) }
             dl {
-                dt { (language.pick("Boundary", "核算边界")) } dd { (one.boundary) }
+                dt { (language.pick("Boundary", "核算边界")) } dd { (words::footprint(&one.boundary, language)) }
                 @if let Some([from, to]) = &one.period {
                     dt { (language.pick("Period", "时段")) } dd { (from) " – " (to) }
                 }
@@ -243,7 +243,9 @@ fn footprint(one: &Footprint, language: Language) -> Markup {
                         Some(by) => (party(by)),
                         None => (language.pick("nobody", "未经核查")),
                     }
-                    @if let Some(level) = &one.assurance { " · " (level) }
+                    @if let Some(level) = &one.assurance {
+                        " · " (words::footprint(level, language))
+                    }
                 }
                 @if let Some(ppm) = one.primary_ppm {
                     dt { (language.pick("From primary data", "初级数据占比")) }

@@ -65,6 +65,31 @@ pub(super) fn kind(kind: &str, language: Language) -> &str {
     language.pick(en, zh)
 }
 
+/// Boundaries, units and levels of assurance of a footprint.
+const FOOTPRINT: [(&str, &str, &str); 15] = [
+    ("cradle_to_gate", "from the raw material to the maker's gate", "从原料到出厂"),
+    ("cradle_to_grave", "from the raw material to the end of life", "从原料到报废"),
+    ("cubic meter", "cubic metre", "立方米"),
+    ("gate_to_gate", "the maker's own stage alone", "仅厂内阶段"),
+    ("hour", "hour", "小时"),
+    ("kilogram", "kilogram", "千克"),
+    ("kilowatt hour", "kilowatt hour", "千瓦时"),
+    ("limited", "limited assurance", "有限保证"),
+    ("liter", "litre", "升"),
+    ("megabit second", "megabit a second", "兆比特每秒"),
+    ("megajoule", "megajoule", "兆焦"),
+    ("piece", "piece", "件"),
+    ("reasonable", "reasonable assurance", "合理保证"),
+    ("square meter", "square metre", "平方米"),
+    ("ton kilometer", "tonne-kilometre", "吨公里"),
+];
+
+/// A word of a footprint.
+pub(super) fn footprint(word: &str, language: Language) -> &str {
+    let known = FOOTPRINT.iter().find(|(known, ..)| *known == word);
+    known.map_or(word, |(_, en, zh)| language.pick(en, zh))
+}
+
 /// Regions that the confirmation form offers: ISO 3166-2 of China, and other countries together.
 pub(super) const REGIONS: [(&str, &str, &str); 34] = [
     ("CN-AH", "Anhui", "安徽"),
@@ -111,12 +136,18 @@ pub(super) fn region(code: &str, language: Language) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use hallmark_schemas::kind::footprint::DeclaredUnit;
+
     use super::*;
 
     #[test]
     fn lists_are_sorted_without_repetition_and_unknown_words_stay() {
         assert!(STEPS.is_sorted_by(|a, b| a.0 < b.0));
         assert!(REGIONS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(FOOTPRINT.is_sorted_by(|a, b| a.0 < b.0));
+        for word in DeclaredUnit::ALL.iter().map(|unit| unit.as_str()) {
+            assert!(FOOTPRINT.iter().any(|(known, ..)| *known == word), "{word}");
+        }
         assert_eq!(step("shipping", Language::Zh), "发货");
         assert_eq!(step("https://example.org/step", Language::En), "https://example.org/step");
         assert_eq!(region("CN-SH", Language::En), "Shanghai");
