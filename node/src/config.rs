@@ -421,6 +421,13 @@ pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// The part of [`fresh`] about passports.
+const FRESH_PASSPORT: &str = r#"[passport]
+# stale_after = "7days"        # an older checkpoint confirms nothing
+# reveal = ["step", "region", "month"] # of own events that are not public; also: place
+# confirmations_max = 1        # more of one code are told as a possible copy
+# forms_per_minute_max = 6     # confirmations and complaints from one address"#;
+
 /// The configuration that `init` writes: what was asked, then every option at its default.
 pub(crate) fn fresh(org: &OrgId, name: &str, network: &str, origin: &str, region: &str) -> String {
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -471,11 +478,7 @@ broker = "none"                # embedded, none or mqtt[s]://host:port
 # wait = "5s"                  # after new evidence
 # memory_max = 536870912       # bytes
 
-[passport]
-# stale_after = "7days"        # an older checkpoint confirms nothing
-# reveal = ["step", "region", "month"] # of own events that are not public; also: place
-# confirmations_max = 1        # more of one code are told as a possible copy
-# forms_per_minute_max = 6     # confirmations and complaints from one address
+{FRESH_PASSPORT}
 
 [audience]                     # of what this node signs, by kind; others are public
 event = "members"

@@ -48,7 +48,8 @@ pub(super) async fn public(
     Ok(cached(&headers, BUNDLE_TYPE, FRESH, &tag, found))
 }
 
-/// Writes the bundle as it is read; a fault cuts the stream off, so that no half bundle looks whole.
+/// Writes the bundle as it is read; a fault cuts the stream off, so that no half bundle looks
+/// whole.
 pub(super) async fn bundle(
     State(app): Ctx,
     origin: Origin,

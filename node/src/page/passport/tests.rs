@@ -20,19 +20,22 @@ fn party(text: &str) -> Party {
     Party { id: "urn:hallmark:org:gln:9506000000013".to_owned(), name: text.to_owned() }
 }
 
-/// A passport with `text` in every field that holds a text of others.
-fn full(state: State, text_of: &str, steps: usize) -> Passport {
-    let own = || text_of.to_owned();
+fn step(text_of: &str, number: usize) -> Step {
     let some = || Some(text_of.to_owned());
-    let step = |number: usize| Step {
+    Step {
         step: some(),
         place: some(),
         region: Some(format!("CN-{number:02}")),
         month: some(),
         by: party(text_of),
         id: some(),
-    };
-    let certificate = |standing| Certificate {
+    }
+}
+
+fn certificate(text_of: &str, standing: Standing) -> Certificate {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Certificate {
         id: own(),
         number: own(),
         standard: own(),
@@ -48,9 +51,35 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
             number: some(),
             valid_to: some(),
         },
-    };
-    let record =
-        |fault| Record { id: own(), kind: some(), log: own(), entry: 7, fault, is_public: true };
+    }
+}
+
+fn record(text_of: &str, fault: Option<&'static str>) -> Record {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Record { id: own(), kind: some(), log: own(), entry: 7, fault, is_public: true }
+}
+
+fn footprint(text_of: &str) -> Footprint {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Footprint {
+        id: own(),
+        by: party(text_of),
+        kg_co2e: own(),
+        per: own(),
+        boundary: own(),
+        period: Some([own(), own()]),
+        verifier: Some(party(text_of)),
+        assurance: some(),
+        primary_ppm: Some(620_000),
+    }
+}
+
+/// A passport with `text` in every field that holds a text of others.
+fn full(state: State, text_of: &str, steps: usize) -> Passport {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
     Passport {
         state,
         goods: some(),
@@ -80,24 +109,17 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
             action: text(text_of),
             contact: some(),
         }],
-        certificates: vec![certificate(Standing::Withdrawn), certificate(Standing::InForce)],
-        journey: (0..steps).map(step).collect(),
-        footprints: vec![Footprint {
-            id: own(),
-            by: party(text_of),
-            kg_co2e: own(),
-            per: own(),
-            boundary: own(),
-            period: Some([own(), own()]),
-            verifier: Some(party(text_of)),
-            assurance: some(),
-            primary_ppm: Some(620_000),
-        }],
+        certificates: vec![
+            certificate(text_of, Standing::Withdrawn),
+            certificate(text_of, Standing::InForce),
+        ],
+        journey: (0..steps).map(|number| step(text_of, number)).collect(),
+        footprints: vec![footprint(text_of)],
         findings: vec![finding(text_of, true), finding(text_of, false)],
         confirmations: Confirmations { count: 3, innocent_max: 1, months: vec![own()] },
         is_scrapped: true,
         proof: Proof {
-            records: vec![record(Some("digest")), record(None)],
+            records: vec![record(text_of, Some("digest")), record(text_of, None)],
             is_cut: true,
             logs: vec![LogView {
                 origin: own(),
