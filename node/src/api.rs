@@ -30,6 +30,7 @@ pub mod labels;
 pub mod limit;
 pub mod log;
 pub mod network;
+pub mod passport;
 pub mod peers;
 pub mod problem;
 pub mod scitt;
@@ -46,9 +47,6 @@ pub const SUBMISSION_BYTES_MAX: usize = (1 << 20) + (64 << 10);
 pub const CHECKPOINT_REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of any other body.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
-/// The policy of a page that carries the check: its script, and what that fetches, from here alone.
-pub const CSP_CHECK: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// Time that a slow start of a body is forgiven.
 const BODY_GRACE: Duration = Duration::from_secs(1);
 
@@ -68,6 +66,7 @@ pub fn router(app: App) -> Router {
         .route("/network.hallmark", get(network::show))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(resolver())
         .layer(middleware::from_fn(share));
     let own = Router::new()
         .route("/", get(findings::page))
@@ -76,6 +75,10 @@ pub fn router(app: App) -> Router {
         .route("/entries", post(entries::register))
         .route("/v1/attestations", post(attestations::sign))
         .route("/log/add-checkpoint", post(log::add_checkpoint))
+        .route("/confirmations", post(passport::forms::confirm))
+        .route("/confirmations/{id}", get(passport::forms::confirmed))
+        .route("/complaints", post(passport::forms::complain))
+        .route("/complaints/{id}", get(passport::forms::complained))
         .route("/v1/findings", get(findings::list))
         .route("/v1/findings/{id}", get(findings::show))
         .route("/metrics", get(health::metrics))
@@ -94,6 +97,19 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(harden))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(app)
+}
+
+/// The resolver: every key of Digital Links, and goods of other schemes.
+fn resolver() -> Router<App> {
+    let link = || get(passport::link).options(passport::options);
+    let mut routes = Router::new()
+        .route("/goods", get(passport::by_hand).options(passport::options))
+        .route("/goods/{scheme}/{*value}", get(passport::goods).options(passport::options))
+        .route("/.well-known/gs1resolver", get(passport::resolver).options(passport::options));
+    for key in crate::passport::code::KEYS {
+        routes = routes.route(&format!("/{key}/{{*rest}}"), link());
+    }
+    routes
 }
 
 /// The answer to a request that took too long.

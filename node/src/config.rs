@@ -16,6 +16,7 @@ use hallmark_schemas::layout::{Data, Dir};
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::passport::fold::journey::Reveal;
 
 /// Everything in `config.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +55,9 @@ pub struct Config {
     /// Tabulating and judging.
     #[serde(default)]
     pub judge: Judge,
+    /// The passport.
+    #[serde(default)]
+    pub passport: Passport,
     /// Default audience of what `submit` and `/v1/attestations` sign, by kind.
     #[serde(default)]
     pub audience: BTreeMap<String, Audience>,
@@ -228,6 +232,35 @@ impl Default for Judge {
     }
 }
 
+/// `[passport]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Passport {
+    /// From this age of a checkpoint on a passport says that it cannot confirm its records now.
+    /// Default `7days`; from `1s` to `1year`.
+    #[serde(with = "humantime_serde")]
+    pub stale_after: Duration,
+    /// What is shown of own events that are not public: any of `step`, `region`, `month`, `place`.
+    /// Default `step`, `region` and `month`.
+    pub reveal: Vec<Reveal>,
+    /// As many buyers' confirmations of one code are innocent; one more is told as a possible
+    /// copy. The number stands on the page. Default 1; from 1 to 1,000.
+    pub confirmations_max: usize,
+    /// Most confirmations and complaints a minute from one address. Default 6; from 1 to 600.
+    pub forms_per_minute_max: u32,
+}
+
+impl Default for Passport {
+    fn default() -> Passport {
+        Passport {
+            stale_after: Duration::from_secs(7 * 24 * 3600),
+            reveal: vec![Reveal::Step, Reveal::Region, Reveal::Month],
+            confirmations_max: 1,
+            forms_per_minute_max: 6,
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks `DIR/config.toml`.
     pub fn load(dir: &Path) -> Result<Config, Failure> {
@@ -286,6 +319,7 @@ impl Config {
             ("log.receipt_wait_max", self.log.receipt_wait_max, Duration::ZERO, seconds(30)),
             ("peers.poll_every", self.peers.poll_every, TENTH, seconds(3600)),
             ("judge.wait", self.judge.wait, TENTH, seconds(3600)),
+            ("passport.stale_after", self.passport.stale_after, seconds(1), YEAR),
         ];
         for (key, value, low, high) in durations {
             if value < low || high < value {
@@ -299,6 +333,8 @@ impl Config {
             ("http.body_rate_min", self.http.body_rate_min, 1, 1 << 30),
             ("mqtt.inflight_max", self.mqtt.inflight_max.into(), 1, 10_000),
             ("judge.memory_max", self.judge.memory_max, 64 << 20, 1 << 40),
+            ("passport.confirmations_max", self.passport.confirmations_max as u64, 1, 1000),
+            ("passport.forms_per_minute_max", self.passport.forms_per_minute_max.into(), 1, 600),
         ];
         for (key, value, low, high) in numbers {
             if value < low || high < value {
@@ -321,6 +357,8 @@ impl Config {
 
 /// A tenth of a second, the shortest beat of anything here.
 const TENTH: Duration = Duration::from_millis(100);
+/// The longest age of anything that is still called current.
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 fn check_broker(mqtt: &Mqtt, path: &Path) -> Result<(), Failure> {
     let broker = mqtt.broker.as_str();
@@ -381,6 +419,13 @@ pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// The part of [`fresh`] about passports.
+const FRESH_PASSPORT: &str = r#"[passport]
+# stale_after = "7days"        # an older checkpoint confirms nothing
+# reveal = ["step", "region", "month"] # of own events that are not public; also: place
+# confirmations_max = 1        # more of one code are told as a possible copy
+# forms_per_minute_max = 6     # confirmations and complaints from one address"#;
+
 /// The configuration that `init` writes: what was asked, then every option at its default.
 pub(crate) fn fresh(org: &OrgId, name: &str, network: &str, origin: &str, region: &str) -> String {
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -430,6 +475,8 @@ broker = "none"                # embedded, none or mqtt[s]://host:port
 # enabled = true
 # wait = "5s"                  # after new evidence
 # memory_max = 536870912       # bytes
+
+{FRESH_PASSPORT}
 
 [audience]                     # of what this node signs, by kind; others are public
 event = "members"

@@ -21,6 +21,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::key::Signer;
+use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteSigner, VerifierKeyError};
@@ -367,6 +368,16 @@ impl Node {
         limit: usize,
     ) -> Result<Vec<GoodsPlace>, StoreError> {
         Ok(self.inner.catalogue.goods(goods, about, after, limit)?)
+    }
+
+    /// Statements about a party, a place or a body that vouches: see [`Catalogue::beside`].
+    pub fn beside(&self, subject: &str, limit: usize) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.beside(subject, limit)?)
+    }
+
+    /// Answers to a finding, in the order of admission.
+    pub fn answers(&self, finding: &Digest, limit: usize) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.answers(finding, limit)?)
     }
 
     /// The origins of the own and all followed logs, by the names that places give them.

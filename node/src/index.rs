@@ -19,6 +19,7 @@
 //! | `g` goods … | attestations about goods: see [`goods`] |
 //! | `v` | which release's keys and kinds these are; an index of another is built again |
 
+pub mod beside;
 pub mod fjall;
 pub mod goods;
 #[cfg(test)]

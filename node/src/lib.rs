@@ -23,6 +23,7 @@ pub mod mirror;
 pub mod mqtt;
 pub mod outbox;
 pub mod page;
+pub mod passport;
 pub mod peers;
 pub mod sequencer;
 pub mod serve;

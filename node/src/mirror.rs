@@ -395,6 +395,16 @@ impl MirroredLog {
         self.tiles.consistency(from, to, self.head().size)
     }
 
+    /// Proof that the entry at `index` is in the tree of `size`.
+    pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        self.tiles.inclusion(index, size, self.head().size)
+    }
+
+    /// How far the bodies go that are here: it moves with each that comes.
+    pub fn held(&self) -> PackPosition {
+        self.lock().packs.end()
+    }
+
     /// Proof that this log holds an attestation, under the newest checkpoint that is here.
     pub fn proof(&self, id: &ContentId) -> Result<Option<LogProof>, StoreError> {
         let (head, note) = (self.head(), self.checkpoint());

@@ -1,4 +1,5 @@
-//! The findings page: plain HTML from the server, no script, no external asset.
+//! The pages: plain HTML from the server, no external asset. The findings page is here, the
+//! passport in a file of its own.
 //!
 //! Invariants: everything from evidence is escaped; readable at 320 pixels; a word beside every
 //! colour; the same page in English and Chinese.
@@ -7,6 +8,8 @@ use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
 use crate::judge::Judged;
+
+pub mod passport;
 
 /// What the page shows.
 pub struct View<'a> {
@@ -52,7 +55,21 @@ impl Language {
         best.0
     }
 
-    fn pick<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
+    /// Its tag, BCP 47.
+    pub const fn tag(self) -> &'static str {
+        self.pick("en", "zh-Hans")
+    }
+
+    /// The language of `?lang=`; only the tags that the pages link to.
+    pub fn named(tag: &str) -> Option<Language> {
+        match tag {
+            "en" => Some(Language::En),
+            "zh-Hans" | "zh" => Some(Language::Zh),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn pick<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
         match self {
             Language::En => en,
             Language::Zh => zh,
@@ -83,7 +100,7 @@ pub fn findings(view: &View<'_>, language: Language) -> Markup {
     let title = language.pick("Findings", "核查发现");
     html! {
         (DOCTYPE)
-        html lang=(language.pick("en", "zh-Hans")) {
+        html lang=(language.tag()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";

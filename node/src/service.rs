@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
@@ -34,6 +34,7 @@ use crate::core::{Clock, Node, Signing};
 use crate::files::write_durably;
 use crate::judge::Judged;
 use crate::labels::Ledger;
+use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
 use crate::store::StoreError;
 use crate::witness::Witness;
@@ -79,6 +80,14 @@ pub struct Service {
     pub labels: Ledger,
     /// Requests left for each address.
     pub limiter: Limiter,
+    /// Forms left for each address.
+    pub form_limiter: Limiter,
+    /// Consumers' forms are taken one after another.
+    pub form_turn: tokio::sync::Mutex<()>,
+    /// Passports that still hold.
+    pub passports: Passports,
+    /// Where others reach this node; set once it listens.
+    pub url: OnceLock<String>,
     /// What the tasks said of themselves.
     pub health: Health,
     /// Whether the log has its genesis. Whoever stores it sets it.
@@ -332,6 +341,23 @@ impl Service {
 
     pub(crate) fn set_findings(&self, judged: Judged) {
         *self.findings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judged);
+    }
+
+    /// What passports are made from.
+    pub fn passport_source<'a>(&'a self, judged: &'a Judged) -> Source<'a> {
+        Source {
+            node: &self.node,
+            org: &self.config.org,
+            settings: &self.config.passport,
+            labels: &self.labels,
+            judged,
+        }
+    }
+
+    /// The URL of this node without a slash at its end; empty, which makes links relative, until
+    /// it listens.
+    pub fn root(&self) -> &str {
+        self.url.get().map_or("", String::as_str)
     }
 
     /// Ready, or why not.

@@ -14,6 +14,7 @@ mod it {
     mod label;
     mod network;
     mod order;
+    mod passport;
     mod read_only;
     mod readme;
     mod steel;

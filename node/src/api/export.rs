@@ -2,18 +2,20 @@
 //! `GET /v1/bundle/{goods}`: what anyone may have of it, and check on a phone.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::hex;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::passport::passport_of;
 use super::problem::{ApiError, with_causes};
 use super::{BODY_BYTES_MAX, Ctx, blocking, cached, owner_only, read_body};
 use crate::bundle::{self, Selection};
+use crate::passport::code::Code;
 use crate::serve::Origin;
 
 /// Pieces of at most 1 MiB that wait for the reader.
@@ -24,23 +26,30 @@ const BUNDLE_TYPE: &str = "application/vnd.hallmark.bundle+cbor-seq";
 /// A phone that comes again within a minute need not ask.
 const FRESH: &str = "public, max-age=60";
 
-/// `GET /v1/bundle/{goods}`: the public attestations about goods, each with its own proof. The
-/// goods are the path of their Digital Link, or an URN.
+/// `GET /v1/bundle/{goods}`: the public attestations that a passport rests on, each with its own
+/// proof. The goods are the path of their Digital Link, as it stands, or an URN.
 pub(super) async fn public(
     State(app): Ctx,
-    Path(goods): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let is_whole = goods.starts_with("urn:") || goods.starts_with("https:");
-    let text = if is_whole { goods } else { format!("https://id.gs1.org/{goods}") };
-    let goods = GoodsId::parse(&text).map_err(|error| ApiError::malformed(error.to_string()))?;
-    let found = blocking(move || bundle::public::about(&app, &goods)).await??;
+    let path = uri.path().strip_prefix("/v1/bundle").unwrap_or_default();
+    let code = match path.strip_prefix("/urn:hallmark:goods:").and_then(|urn| urn.split_once(':')) {
+        Some((scheme, value)) => Code::from_scheme(scheme, value),
+        None => Code::from_link(path, ""),
+    };
+    let code = code.ok_or_else(|| ApiError::malformed("no goods in this path"))?;
+    let (passport, _) = passport_of(&app, &code).await?;
+    let public = passport.proof.records.iter().filter(|record| record.is_public);
+    let ids: Vec<ContentId> = public.filter_map(|record| record.id.parse().ok()).collect();
+    let found = blocking(move || bundle::public::of(&app, &ids)).await??;
     let found = found.ok_or(ApiError::NotFound)?;
     let tag = hex::encode(&Sha256::digest(&found));
     Ok(cached(&headers, BUNDLE_TYPE, FRESH, &tag, found))
 }
 
-/// Writes the bundle as it is read; a fault cuts the stream off, so that no half bundle looks whole.
+/// Writes the bundle as it is read; a fault cuts the stream off, so that no half bundle looks
+/// whole.
 pub(super) async fn bundle(
     State(app): Ctx,
     origin: Origin,

@@ -40,12 +40,23 @@ struct Bucket {
 impl Limiter {
     /// Takes one request of `address`; otherwise the seconds until there is one.
     pub fn take(&self, address: IpAddr, per_second: u32, now: Instant) -> Result<(), u64> {
-        let (rate, burst) = (f64::from(per_second), f64::from(per_second) * BURST_S);
+        let rate = f64::from(per_second);
+        self.take_of(address, rate, rate * BURST_S, now)
+    }
+
+    /// The same for what people do by hand: so many a minute, all at once if they like.
+    pub fn take_by_hand(&self, address: IpAddr, per_minute: u32, now: Instant) -> Result<(), u64> {
+        let burst = f64::from(per_minute);
+        self.take_of(address, burst / 60.0, burst, now)
+    }
+
+    fn take_of(&self, address: IpAddr, rate: f64, burst: f64, now: Instant) -> Result<(), u64> {
+        let refill_s = (burst / rate).max(BURST_S);
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ADDRESSES_MAX <= buckets.len() && !buckets.contains_key(&address) {
-            buckets.retain(|_, b| now.duration_since(b.at).as_secs_f64() < BURST_S);
+            buckets.retain(|_, b| now.duration_since(b.at).as_secs_f64() < refill_s);
             if ADDRESSES_MAX <= buckets.len() {
-                return Err(BURST_S as u64);
+                return Err(refill_s as u64);
             }
         }
         let bucket = buckets.entry(address).or_insert(Bucket { left: burst, at: now });
@@ -105,5 +116,18 @@ mod tests {
         assert_eq!(limiter.take(address, 2, later), Ok(()));
         assert_eq!(limiter.take(address, 2, later), Ok(()));
         assert_eq!(limiter.take(address, 2, later), Err(1));
+    }
+
+    #[test]
+    fn what_is_done_by_hand_comes_back_by_the_minute() {
+        let (limiter, address) = (Limiter::default(), IpAddr::from([192, 0, 2, 1]));
+        let start = Instant::now();
+        for _ in 0..6 {
+            assert_eq!(limiter.take_by_hand(address, 6, start), Ok(()));
+        }
+        assert_eq!(limiter.take_by_hand(address, 6, start), Err(10));
+        let later = start + Duration::from_secs(10);
+        assert_eq!(limiter.take_by_hand(address, 6, later), Ok(()));
+        assert_eq!(limiter.take_by_hand(address, 6, later), Err(10));
     }
 }

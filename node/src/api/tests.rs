@@ -17,8 +17,8 @@ const EVENT: &str = r#"{"type":"ObjectEvent","eventID":"urn:uuid:00000000-0000-4
   "epcList":["https://id.gs1.org/01/09520123456788/21/7"],"bizStep":"shipping"}"#;
 
 /// A founded node without a listener: requests go straight to its routes.
-struct World {
-    app: App,
+pub(super) struct World {
+    pub(super) app: App,
     router: Router,
     writer: WriterThread,
     stop: watch::Sender<bool>,
@@ -27,12 +27,17 @@ struct World {
 
 impl World {
     async fn new() -> World {
+        World::with_roles(&["producer"]).await
+    }
+
+    pub(super) async fn with_roles(roles: &[&str]) -> World {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("node");
         let line = ["hallmark-node", "init", folder.to_str().unwrap(), "--name", "Registry"];
-        let org = ["--org", "urn:hallmark:org:lei:529900T8BM49AURSDO55", "--role", "producer"];
-        let rest = ["--new-network", "demo"];
-        let cli = Cli::try_parse_from(line.into_iter().chain(org).chain(rest)).unwrap();
+        let org = ["--org", "urn:hallmark:org:lei:529900T8BM49AURSDO55"];
+        let roles = roles.iter().flat_map(|role| ["--role", role]);
+        let rest = org.into_iter().chain(["--new-network", "demo"]).chain(roles);
+        let cli = Cli::try_parse_from(line.into_iter().chain(rest)).unwrap();
         let Command::Init(args) = cli.command else { panic!("another command") };
         crate::command::init::run(&args, Output { format: Format::Json }).unwrap();
         let mut config = Config::load(&folder).unwrap();
@@ -49,14 +54,19 @@ impl World {
         World { app, router, writer: started.writer, stop, _dir: dir }
     }
 
-    async fn ask(&self, origin: Origin, request: Builder, body: Vec<u8>) -> (StatusCode, Response) {
+    pub(super) async fn ask(
+        &self,
+        origin: Origin,
+        request: Builder,
+        body: Vec<u8>,
+    ) -> (StatusCode, Response) {
         let mut request = request.body(Body::from(body)).unwrap();
         request.extensions_mut().insert(origin);
         let response = self.router.clone().oneshot(request).await.unwrap();
         (response.status(), response)
     }
 
-    async fn get(&self, origin: Origin, path: &str) -> (StatusCode, Response) {
+    pub(super) async fn get(&self, origin: Origin, path: &str) -> (StatusCode, Response) {
         self.ask(origin, Request::get(path), Vec::new()).await
     }
 
@@ -71,7 +81,7 @@ impl World {
         self.ask(FAR, request, envelope.stored().to_vec()).await
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         let World { app, router, writer, stop, .. } = self;
         let _ = stop.send(true);
         drop((app, router));
@@ -79,13 +89,14 @@ impl World {
     }
 }
 
-const FAR: Origin = Origin::Address(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
+pub(super) const FAR: Origin =
+    Origin::Address(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
 
-async fn bytes(response: Response) -> Vec<u8> {
+pub(super) async fn bytes(response: Response) -> Vec<u8> {
     response.into_body().collect().await.unwrap().to_bytes().to_vec()
 }
 
-fn header_of(response: &Response, name: &str) -> String {
+pub(super) fn header_of(response: &Response, name: &str) -> String {
     response.headers().get(name).unwrap().to_str().unwrap().to_owned()
 }
 

@@ -10,12 +10,11 @@ use std::collections::BTreeSet;
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::bundle::{Header, Item};
-use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::time::Timestamp;
 
-use super::{Selection, body, is_identity};
+use super::{body, is_identity};
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -44,12 +43,6 @@ pub fn of(service: &Service, ids: &[ContentId]) -> Result<Option<Vec<u8>>, Store
     chosen.items.sort_by_key(Item::item_type);
     chosen.items.iter().for_each(|item| bundle.extend(item.encode()));
     Ok(Some(bundle))
-}
-
-/// The public bundle about goods.
-pub fn about(service: &Service, goods: &GoodsId) -> Result<Option<Vec<u8>>, StoreError> {
-    let selection = Selection { goods: vec![goods.to_string()], ..Selection::default() };
-    of(service, &super::public_ids(service, &selection, &super::parts(service)?)?)
 }
 
 /// What goes in.

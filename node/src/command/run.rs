@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use hallmark_schemas::exit::Exit;
@@ -25,6 +25,7 @@ use crate::files::{now, write_durably};
 use crate::judge::{self, Judged};
 use crate::keys::{self, Purpose};
 use crate::labels::Ledger;
+use crate::passport::cache::Passports;
 use crate::peers::address::AddressBook;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
@@ -140,6 +141,10 @@ pub(crate) fn open(
         log_vkey,
         labels: Ledger::new(&config.org, &keys),
         limiter: api::limit::Limiter::default(),
+        form_limiter: api::limit::Limiter::default(),
+        form_turn: tokio::sync::Mutex::default(),
+        passports: Passports::default(),
+        url: OnceLock::new(),
         health: Health::default(),
         founded: std::sync::atomic::AtomicBool::new(false),
         network_changed: Notify::new(),
@@ -186,6 +191,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
         .map_err(|e| Failure::fault("the listener has no address").because(&e))?;
     let tls = tls(http, &service.dir, address)?;
     let url = public_url(&service, address, tls.is_some());
+    let _ = service.url.set(url.clone());
     let local = socket::listen(&service.dir)?;
     let broker = start_broker(&service).await?;
     let router = api::router(Arc::clone(&service));

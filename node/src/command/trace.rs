@@ -21,9 +21,7 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
         Format::Text => "text",
         Format::Json => "json",
         Format::Dot => "dot",
-        Format::Cbor => {
-            return Err(Failure::usage("a trace has no CBOR form").help("text, json or dot"));
-        }
+        _ => return Err(Failure::usage("a trace has no such form").help("text, json or dot")),
     };
     let path = format!("/v1/trace/{}?format={form}", goods.path_segment());
     let answer = wait_for(ask(args, &path))?;

@@ -21,13 +21,18 @@ use sha2::{Digest, Sha256};
 use super::{Batch, Catalogue, IndexError, LogKey, key, unreadable};
 
 /// Goods in keys.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct GoodsKey([u8; 16]);
 
 impl GoodsKey {
     /// The short name of these goods.
     pub fn of(goods: &GoodsId) -> GoodsKey {
-        let hash = Sha256::digest(goods.as_str().as_bytes());
+        GoodsKey::of_text(goods.as_str())
+    }
+
+    /// The short name of something else that is looked up by its text.
+    pub fn of_text(text: &str) -> GoodsKey {
+        let hash = Sha256::digest(text.as_bytes());
         GoodsKey(hash[..16].try_into().expect("32 bytes begin with 16"))
     }
 }
@@ -39,6 +44,8 @@ pub enum About {
     Statements,
     /// Events that name the goods.
     Events,
+    /// Statements about something else: see [`super::beside`].
+    Beside,
 }
 
 impl About {
@@ -50,6 +57,7 @@ impl About {
         match self {
             About::Statements => 0,
             About::Events => 1,
+            About::Beside => 2,
         }
     }
 }
@@ -97,23 +105,28 @@ impl GoodsPlace {
 pub struct Naming {
     kind: KindName,
     goods: Box<[GoodsKey]>,
+    beside: Box<[GoodsKey]>,
 }
 
 impl Naming {
     /// What an attestation names; kinds that name no goods cost nothing.
     pub fn of(envelope: &Envelope) -> Naming {
         let goods = envelope.body().goods(envelope.claims());
-        Naming { kind: envelope.kind(), goods: goods.iter().map(GoodsKey::of).collect() }
+        Naming {
+            kind: envelope.kind(),
+            goods: goods.iter().map(GoodsKey::of).collect(),
+            beside: super::beside::keys(envelope).into(),
+        }
     }
 
-    /// How many goods are named.
+    /// How many keys that takes.
     pub fn len(&self) -> usize {
-        self.goods.len()
+        self.goods.len() + self.beside.len()
     }
 
-    /// Whether no goods are named.
+    /// Whether nothing is named.
     pub fn is_empty(&self) -> bool {
-        self.goods.is_empty()
+        self.len() == 0
     }
 }
 
@@ -126,14 +139,14 @@ impl Batch {
         id: &ContentId,
         naming: &Naming,
     ) {
-        let Naming { kind, goods } = naming;
-        if goods.is_empty() {
-            return;
-        }
+        let Naming { kind, goods, beside } = naming;
         let place = GoodsPlace { at, log, entry, id: *id, kind: *kind };
         let value = [id.bytes().as_slice(), kind.as_str().as_bytes()].concat();
         for goods in goods {
             self.put(place_key(*goods, About::of(*kind), &place.suffix()), value.clone());
+        }
+        for subject in beside {
+            self.put(place_key(*subject, About::Beside, &place.suffix()), value.clone());
         }
     }
 }
@@ -150,7 +163,17 @@ impl Catalogue {
         after: Option<&GoodsPlace>,
         limit: usize,
     ) -> Result<Vec<GoodsPlace>, IndexError> {
-        let prefix = place_key(GoodsKey::of(goods), about, &[]);
+        self.places(GoodsKey::of(goods), about, after, limit)
+    }
+
+    pub(super) fn places(
+        &self,
+        goods: GoodsKey,
+        about: About,
+        after: Option<&GoodsPlace>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, IndexError> {
+        let prefix = place_key(goods, about, &[]);
         // The next key after one is the same with a zero byte more.
         let from = after.map(|place| [place.suffix().as_slice(), &[0]].concat());
         let pairs = self.index.scan(&prefix, &from.unwrap_or_default(), limit)?;
@@ -267,13 +290,28 @@ pub(crate) mod tests {
     #[test]
     fn kinds_that_name_no_goods_cost_nothing() {
         let (log, id) = (LogKey::of("net/a/1"), ContentId::from_bytes([1; 32]));
-        for envelope in [readings(1, 5), facility(1, "plant", 0)] {
+        for envelope in [readings(1, 5), readings(2, 7)] {
             let naming = Naming::of(&envelope);
             assert!(naming.is_empty());
             let mut changes = Batch::default();
             changes.put_goods(log, (1, NOW), &id, &naming);
             assert!(changes.is_empty());
         }
+    }
+
+    #[test]
+    fn a_facility_is_found_by_its_own_name_and_is_not_about_goods() {
+        let (log, id) = (LogKey::of("net/a/1"), ContentId::from_bytes([1; 32]));
+        let catalogue = Catalogue::new(Arc::new(memory::MemoryIndex::default()));
+        let envelope = facility(1, "plant", 0);
+        let mut changes = Batch::default();
+        changes.put_goods(log, (1, NOW), &id, &Naming::of(&envelope));
+        assert_eq!(changes.len(), 1);
+        catalogue.write(changes).unwrap();
+        let own = envelope.claims().sub.to_string();
+        let found = catalogue.beside(&own, 9).unwrap();
+        assert_eq!(found.iter().map(|place| place.id).collect::<Vec<_>>(), [id]);
+        assert!(catalogue.beside("urn:hallmark:facility:other", 9).unwrap().is_empty());
     }
 
     #[test]

@@ -123,6 +123,11 @@ impl Kind for Certificate {
         self.replaces
     }
 
+    /// Its subject, where that is goods, and what it covers beside.
+    fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+        check::with_covers(&claims.sub, &self.covers)
+    }
+
     fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {
         let site = self.site.as_ref().map(|site| super::event::vocabulary::place(site));
         let cells = vec![

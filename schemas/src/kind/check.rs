@@ -265,6 +265,20 @@ pub(crate) fn covers(covers: &[crate::goods::GoodsId]) -> Result<(), FieldError>
     Ok(())
 }
 
+/// The subject, where that is goods, and further goods beside it: each once, sorted.
+pub(crate) fn with_covers(
+    sub: &crate::id::Subject,
+    covers: &[crate::goods::GoodsId],
+) -> Vec<crate::goods::GoodsId> {
+    let mut all = covers.to_vec();
+    if let crate::id::Subject::Goods(goods) = sub
+        && let Err(at) = all.binary_search(goods)
+    {
+        all.insert(at, goods.clone());
+    }
+    all
+}
+
 /// Refuses a GS1 identifier of a place, party, document or relation.
 pub(crate) fn goods(pointer: &str, goods: &crate::goods::GoodsId) -> Result<(), FieldError> {
     form(pointer, goods.is_tradable(), "an identifier of goods")

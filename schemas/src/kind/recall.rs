@@ -126,6 +126,11 @@ impl Kind for Recall {
         self.replaces
     }
 
+    /// Its subject, where that is goods, and what it covers beside.
+    fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+        check::with_covers(&claims.sub, &self.covers)
+    }
+
     fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {
         let subject = match &context.claims.sub {
             Subject::Goods(goods) => Some(goods),

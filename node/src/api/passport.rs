@@ -1,0 +1,271 @@
+//! The resolver: what this node's records say of a code, as page, JSON, JSON-LD or link set.
+//!
+//! Invariants: the canonical identifier of the request makes every link and the one redirect, to
+//! this node's own trace; nothing that a record says is ever a link target or a header; looking
+//! changes and counts nothing.
+
+use std::io::Write;
+use std::sync::LazyLock;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::problem::ApiError;
+use super::{App, Ctx, blocking};
+use crate::page::Language;
+use crate::page::passport::{Frame, page};
+use crate::passport::State as PassportState;
+use crate::passport::code::{Code, path_of};
+use crate::passport::view::{Link, Passport};
+use accept::{Form, NoForm};
+
+mod accept;
+pub(super) mod forms;
+mod linkset;
+
+/// How long an answer may be used without asking again, and how long when this node is away.
+const CACHE: &str = "max-age=60, stale-if-error=86400";
+/// Bodies below this are sent as they are.
+const GZIP_BYTES_MIN: usize = 1024;
+
+/// Our own parameters of a query; attributes of Digital Links are numbers and stand beside them.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    lang: Option<String>,
+    #[serde(rename = "linkType")]
+    link_type: Option<String>,
+    code: Option<String>,
+}
+
+/// `GET /{key}/{value}[/…]`: any Digital Link.
+pub(super) async fn link(
+    State(app): Ctx,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let code = Code::from_link(uri.path(), uri.query().unwrap_or(""));
+    answer(&app, code, &uri, &headers).await
+}
+
+/// `GET /goods/{scheme}/{value}`: goods of another scheme.
+pub(super) async fn goods(
+    State(app): Ctx,
+    Path((scheme, value)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    answer(&app, Code::from_scheme(&scheme, &value), &uri, &headers).await
+}
+
+/// `GET /goods?code=…`: a code that a person typed.
+pub(super) async fn by_hand(
+    State(app): Ctx,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let code = asked(&uri).code.and_then(|text| Code::by_hand(&text));
+    answer(&app, code, &uri, &headers).await
+}
+
+/// `OPTIONS` of all of these.
+pub(super) async fn options() -> Response {
+    let head = [
+        (header::ALLOW, "GET, HEAD, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Accept-Language, If-None-Match"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, head).into_response()
+}
+
+/// `GET /.well-known/gs1resolver`
+pub(super) async fn resolver(State(app): Ctx) -> Response {
+    axum::Json(linkset::description(app.root(), &app.config.name)).into_response()
+}
+
+fn asked(uri: &Uri) -> Asked {
+    Query::<Asked>::try_from_uri(uri).map(|Query(asked)| asked).unwrap_or_default()
+}
+
+/// The language that the query names, else the better one of the header.
+fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let named = asked.and_then(Language::named);
+    named.unwrap_or_else(|| Language::of(accepted.unwrap_or("")))
+}
+
+async fn answer(
+    app: &App,
+    code: Option<Code>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = asked(uri);
+    let form = accept::form(headers, asked.link_type.as_deref()).map_err(|none| match none {
+        NoForm::Type => ApiError::NotAcceptable { offered: accept::OFFERED },
+        NoForm::LinkType => ApiError::NotFound,
+    })?;
+    let language = language(asked.lang.as_deref(), headers);
+    let Some(code) = code else {
+        let passport = Passport::unreadable();
+        return Ok(represent(app, None, &passport, "", form, language, headers));
+    };
+    if form == Form::Trace {
+        let to = [(header::LOCATION, linkset::trace_path(&code.goods))];
+        return Ok((StatusCode::TEMPORARY_REDIRECT, to).into_response());
+    }
+    let (passport, stamp) = passport_of(app, &code).await?;
+    Ok(represent(app, Some(&code), &passport, &stamp, form, language, headers))
+}
+
+/// The passport, from memory where nothing has changed, and what it rests on.
+pub(super) async fn passport_of(app: &App, code: &Code) -> Result<(Passport, String), ApiError> {
+    let now = (app.clock)();
+    let judged = app.findings();
+    if let Some(found) = app.passports.known(&app.passport_source(&judged), code, now) {
+        return Ok(found);
+    }
+    let (app, code) = (App::clone(app), code.clone());
+    let made = blocking(move || app.passports.gather(&app.passport_source(&judged), &code, now));
+    Ok(made.await??)
+}
+
+fn represent(
+    app: &App,
+    code: Option<&Code>,
+    passport: &Passport,
+    stamp: &str,
+    form: Form,
+    language: Language,
+    headers: &HeaderMap,
+) -> Response {
+    let path = code.map_or_else(|| "/goods".to_owned(), |code| path_of(&code.goods));
+    let tag = tag_of(passport.state, stamp, form, language, code.map(|code| &code.link));
+    let mut response = if is_known(headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let (kind, bytes) = match form {
+            Form::Page => ("text/html; charset=utf-8", html(app, passport, &path, language)),
+            Form::JsonLd => ("application/ld+json", json_ld(passport).to_string()),
+            Form::Linkset => match code {
+                Some(code) => {
+                    let set = linkset::linkset(app.root(), &code.goods, passport);
+                    ("application/linkset+json", set.to_string())
+                }
+                None => ("application/linkset+json", json!({ "linkset": [] }).to_string()),
+            },
+            Form::Json | Form::Trace => ("application/json", json_of(passport).to_string()),
+        };
+        body(headers, passport.state, kind, bytes.into_bytes())
+    };
+    let head = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        head.insert(header::ETAG, tag);
+    }
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE));
+    let varies = "Accept, Accept-Language, Accept-Encoding";
+    head.insert(header::VARY, HeaderValue::from_static(varies));
+    let link = format!(
+        "<{}{path}?linkType=linkset>; rel=\"linkset\"; type=\"application/linkset+json\"",
+        app.root()
+    );
+    if let Ok(link) = HeaderValue::from_str(&link) {
+        head.insert(header::LINK, link);
+    }
+    if form == Form::Page {
+        head.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+    }
+    response
+}
+
+/// The page may run this node's own script and use its own style, nothing else.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let digest = Sha256::digest(crate::page::passport::STYLE.as_bytes());
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'sha256-{digest}'; \
+         img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("base64 is visible ASCII")
+});
+
+fn html(app: &App, passport: &Passport, path: &str, language: Language) -> String {
+    let form = hallmark_schemas::hex::encode(&crate::keys::random::<16>());
+    let frame = Frame { language, operator: &app.config.name, path, form: &form };
+    page(passport, &frame).into_string()
+}
+
+fn json_of(passport: &Passport) -> Value {
+    let mut value = serde_json::to_value(passport).unwrap_or_default();
+    for language in [Language::En, Language::Zh] {
+        value["state_text"][language.tag()] = json!(passport.state.sentence(language));
+    }
+    value
+}
+
+/// The JSON form as linked data: its own words under one vocabulary, the goods as its subject.
+fn json_ld(passport: &Passport) -> Value {
+    let mut value = json_of(passport);
+    value["@context"] = json!({ "@vocab": "https://gs1.org/voc/" });
+    value["@type"] = json!("Product");
+    if let Some(goods) = &passport.goods {
+        value["@id"] = json!(goods);
+    }
+    value
+}
+
+/// Weak: a page holds a new form token each time it is made.
+fn tag_of(
+    state: PassportState,
+    stamp: &str,
+    form: Form,
+    language: Language,
+    link: Option<&Link>,
+) -> String {
+    let said = link.map(|link| serde_json::to_string(link).unwrap_or_default());
+    let text = format!("{stamp} {form:?} {} {said:?}", language.tag());
+    let digest = hallmark_schemas::hex::encode(&Sha256::digest(text)[..12]);
+    format!("W/\"{}-{digest}\"", state.as_str())
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let strong = tag.trim_start_matches("W/");
+    known.is_some_and(|list| {
+        list.split(',').any(|one| one.trim().trim_start_matches("W/") == strong)
+    })
+}
+
+/// The body, compressed where that helps and the client takes it.
+fn body(headers: &HeaderMap, state: PassportState, kind: &'static str, bytes: Vec<u8>) -> Response {
+    let status = StatusCode::from_u16(state.status()).unwrap_or(StatusCode::OK);
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    if GZIP_BYTES_MIN < bytes.len() && accepted.is_some_and(takes_gzip) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(5));
+        if encoder.write_all(&bytes).is_ok()
+            && let Ok(packed) = encoder.finish()
+        {
+            let head = [(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "gzip")];
+            return (status, head, packed).into_response();
+        }
+    }
+    (status, [(header::CONTENT_TYPE, kind)], bytes).into_response()
+}
+
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        is_gzip && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Statements that are found by something else than goods: what a passport shows beside them.
+//!
+//! An accreditation is found by the body that it is about, a description by its party or place, a
+//! facility by its places, an answer by its finding. Same prefix and form as in [`super::goods`],
+//! with 2 where statements about goods have 0. Invariant: events and readings are never among
+//! them, so the lists stay short.
+
+use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::id::Subject;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::event::vocabulary::place;
+use hallmark_schemas::kind::value::Digest;
+
+use super::goods::{About, GoodsKey, GoodsPlace};
+use super::{Catalogue, IndexError};
+
+/// What an attestation is found by, beside goods.
+pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
+    let sub = &envelope.claims().sub;
+    let own = || vec![GoodsKey::of_text(&sub.to_string())];
+    match envelope.body() {
+        Body::Accreditation(_) => own(),
+        Body::Masterdata(_) if !matches!(sub, Subject::Goods(_)) => own(),
+        // A place that is goods by its form, such as a GLN, is asked for in the same way.
+        Body::Masterdata(body) if is_place(body) => own(),
+        Body::Facility(facility) => {
+            let places = facility.locations.iter().map(|name| GoodsKey::of_text(&place(name)));
+            let mut keys: Vec<GoodsKey> = own().into_iter().chain(places).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys
+        }
+        Body::Response(response) => vec![finding_key(&response.finding)],
+        _ => Vec::new(),
+    }
+}
+
+fn is_place(body: &hallmark_schemas::kind::masterdata::Masterdata) -> bool {
+    use hallmark_schemas::kind::masterdata::About as Described;
+    matches!(body.about, Described::Location(_) | Described::Party(_))
+}
+
+fn finding_key(finding: &Digest) -> GoodsKey {
+    GoodsKey::of_text(&format!("finding {finding}"))
+}
+
+impl Catalogue {
+    /// Statements about a body that vouches, a party or a place, by its text, in the order of
+    /// admission.
+    pub fn beside(&self, subject: &str, limit: usize) -> Result<Vec<GoodsPlace>, IndexError> {
+        self.places(GoodsKey::of_text(subject), About::Beside, None, limit)
+    }
+
+    /// Answers to a finding, in the order of admission.
+    pub fn answers(&self, finding: &Digest, limit: usize) -> Result<Vec<GoodsPlace>, IndexError> {
+        self.places(finding_key(finding), About::Beside, None, limit)
+    }
+}

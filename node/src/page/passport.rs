@@ -1,0 +1,216 @@
+//! The passport page: one plain sentence first, then the rest, in the order of what a buyer asks.
+//!
+//! Invariants: everything from records or the request is escaped; readable without script, at 320
+//! pixels and in print; a passage in another language than the page carries its `lang`; nothing is
+//! fetched from elsewhere; the state is in the heading and the title, as word, icon and sentence.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Language;
+use crate::passport::State;
+use crate::passport::view::{Certificate, Passport, Sort, Standing, Text};
+
+pub mod forms;
+mod sections;
+mod words;
+
+/// What the page is given beside the passport.
+pub struct Frame<'a> {
+    /// The language of our own words.
+    pub language: Language,
+    /// The organisation whose node answers.
+    pub operator: &'a str,
+    /// Path of this passport on this node.
+    pub path: &'a str,
+    /// Ties both forms of one rendered page to one attestation each.
+    pub form: &'a str,
+}
+
+/// The style, by whose digest the content security policy admits it.
+pub const STYLE: &str = include_str!("passport.css");
+
+/// The whole page.
+pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
+    let (state, language) = (passport.state, frame.language);
+    let name = words_of(&passport.item.names, language);
+    let name = name.map(|name| name.text.as_str());
+    let title = name.or(passport.goods.as_deref()).unwrap_or("");
+    let body = html! {
+        main {
+            (band(passport, language))
+            @if state == State::Unreadable || !state.has_record() {
+                (sections::code(passport, language))
+                (forms::by_hand(language))
+            } @else {
+                (sections::item(passport, language))
+                (sections::eyes(passport, language))
+                (sections::certificates(passport, language))
+                (sections::journey(passport, language))
+                (sections::footprints(passport, language))
+                (sections::findings(passport, language))
+                (sections::proof(passport, language))
+                (forms::complaint(passport, frame))
+                (forms::confirmation(passport, frame))
+            }
+        }
+    };
+    let heading = format!("{} · {title}", state.word(language));
+    shell(heading.trim_end_matches([' ', '·']), frame.path, frame, &body)
+}
+
+/// Head, language switch and footer around a page's own part, which is at `here`.
+fn shell(title: &str, here: &str, frame: &Frame<'_>, body: &Markup) -> Markup {
+    let language = frame.language;
+    html! {
+        (DOCTYPE)
+        html lang=(language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                link rel="linkset" type="application/linkset+json"
+                    href={ (frame.path) "?linkType=linkset" };
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                nav aria-label=(language.pick("Language", "语言")) {
+                    (switch(Language::En, "English", here, language))
+                    (switch(Language::Zh, "中文", here, language))
+                }
+                (body)
+                footer {
+                    p { (language.pick(
+                        "Records can be checked, the thing in the hand cannot. Looking at this \
+                         page is not counted; there is no cookie and no account.",
+                        "记录可以核对，手中的实物不能。浏览本页不计数，没有 Cookie，也不需要账号。",
+                    )) }
+                    p { (language.pick("Shown by the node of ", "由以下机构的节点提供：")) (frame.operator) }
+                }
+            }
+        }
+    }
+}
+
+fn switch(to: Language, name: &str, here: &str, now: Language) -> Markup {
+    html! {
+        @if to == now {
+            b lang=(to.tag()) aria-current="true" { (name) }
+        } @else {
+            a lang=(to.tag()) hreflang=(to.tag()) href={ (here) "?lang=" (to.tag()) } { (name) }
+        }
+    }
+}
+
+/// State, sentence, and what the sentence leaves open.
+fn band(passport: &Passport, language: Language) -> Markup {
+    let state = passport.state;
+    html! {
+        section class={ "band " (state.tone()) } id="state" data-state=(state.as_str()) {
+            svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true" {
+                path d=(state.icon()) {}
+            }
+            h1 { (state.word(language)) }
+            p { (state.sentence(language)) }
+            (open_facts(passport, language))
+        }
+    }
+}
+
+/// What the sentence of this state leaves open. A recall is told whatever the state is.
+fn open_facts(passport: &Passport, language: Language) -> Markup {
+    let months = passport.confirmations.months.join(language.pick(", ", "、"));
+    let is_faulty = |one: &&Certificate| !one.is_superseded && one.standing < Standing::Future;
+    let faulty = passport.certificates.iter().filter(is_faulty);
+    let oldest = passport.proof.logs.iter().filter_map(|log| log.checkpoint_at.as_deref()).min();
+    html! {
+        @for recall in &passport.recalls {
+            dl {
+                dt { (language.pick("Recalled since", "召回日期")) } dd { (recall.since) }
+                dt { (language.pick("Reason", "原因")) } dd { (texts(&recall.reason, language)) }
+                dt { (language.pick("What to do", "处理办法")) }
+                dd { (texts(&recall.action, language)) }
+                @if let Some(contact) = &recall.contact {
+                    dt { (language.pick("Contact", "联系方式")) } dd { (contact) }
+                }
+                dt { (language.pick("Recalled by", "召回方")) } dd { (sections::party(&recall.by)) }
+            }
+        }
+        @match passport.state {
+            State::Withdrawn | State::Expired => ul {
+                @for one in faulty {
+                    li {
+                        (one.standard) " " (one.number) ": "
+                        (sections::standing(one.standing, language)) " "
+                        (one.withdrawn.as_ref().or(one.valid_to.as_ref()).map_or("", String::as_str))
+                    }
+                }
+            },
+            State::CopySuspected => (copy_facts(passport, &months, language)),
+            State::ConsistentSeen => p {
+                (language.pick("Confirmed in ", "确认月份：")) (months)
+            },
+            State::Stale => p {
+                (language.pick("Last checkpoint: ", "最近的检查点：")) (oldest.unwrap_or("?"))
+            },
+            _ => {}
+        }
+    }
+}
+
+fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
+    let confirmations = &passport.confirmations;
+    html! {
+        ul {
+            @for finding in passport.findings.iter().filter(|finding| finding.is_copy) {
+                li { (sections::message(finding, language)) }
+            }
+            @if confirmations.innocent_max < confirmations.count {
+                li {
+                    (language.pick("Confirmed by buyers ", "购买者确认次数："))
+                    (confirmations.count)
+                    (language.pick(" times, in ", "，月份：")) (months)
+                    (language.pick(". More than ", "。超过 ")) (confirmations.innocent_max)
+                    (language.pick(" is told here.", " 次即在此提示。"))
+                }
+            }
+            @if passport.is_scrapped {
+                li { (language.pick(
+                    "The maker scrapped this code: it should be on no goods.",
+                    "厂家已将此代码作废，它不应出现在任何产品上。",
+                )) }
+            }
+        }
+    }
+}
+
+/// The text in the page's language, or the first there is.
+fn words_of(all: &[Text], language: Language) -> Option<&Text> {
+    let own = all.iter().find(|text| text.lang.as_deref() == Some(language.tag()));
+    own.or_else(|| all.first())
+}
+
+/// One text of several languages, marked where it is in another than the page.
+fn texts(all: &[Text], language: Language) -> Markup {
+    html! { @if let Some(text) = words_of(all, language) { (passage(text, language)) } }
+}
+
+fn passage(text: &Text, language: Language) -> Markup {
+    let other = text.lang.as_deref().filter(|lang| *lang != language.tag());
+    html! { span lang=[other] { (text.text) } }
+}
+
+/// What an identifier names.
+fn sort_word(sort: Sort, language: Language) -> &'static str {
+    let (en, zh) = match sort {
+        Sort::Item => ("one item", "单件产品"),
+        Sort::Lot => ("a lot", "一个批次"),
+        Sort::Class => ("a kind of product", "一类产品"),
+        Sort::Unit => ("a shipping unit", "物流单元"),
+        Sort::Place => ("a place or party", "地点或机构"),
+        Sort::Other => ("goods", "物品"),
+    };
+    language.pick(en, zh)
+}
+
+#[cfg(test)]
+mod tests;

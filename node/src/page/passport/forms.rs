@@ -1,0 +1,187 @@
+//! The consumer's forms: report a problem, "I bought this", and a code typed by hand.
+//!
+//! Invariants: no account, no cookie, no script; at most three taps to report; the answer gives a
+//! number; looking at a page sends nothing.
+
+use hallmark_schemas::kind::complaint::{Category, TEXT_BYTES_MAX};
+use hallmark_schemas::kind::confirmation::Act;
+use maud::{Markup, html};
+
+use super::super::Language;
+use super::{Frame, shell, words};
+use crate::passport::view::Passport;
+
+/// Report a problem: open, choose, send.
+pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
+    let language = frame.language;
+    html! {
+        section id="report" {
+            h2 { (language.pick("Something is wrong?", "发现问题？")) }
+            details {
+                summary { (language.pick("Report a problem", "报告问题")) }
+                form method="post" action="/complaints" {
+                    (hidden(passport, frame))
+                    fieldset {
+                        legend { (language.pick("What is it about?", "是哪方面的问题？")) }
+                        @for category in Category::ALL {
+                            label {
+                                input type="radio" name="category" value=(category.as_str())
+                                    required checked[*category == Category::ALL[0]];
+                                (category_word(*category, language))
+                            }
+                        }
+                    }
+                    label class="up" {
+                        (language.pick(
+                            "If you like, in your words. Do not name persons or give your own \
+                             name, number or address: the report goes into a record that is kept.",
+                            "可补充说明。请勿填写任何人的姓名、电话或地址：报告将被长期保存。",
+                        ))
+                        textarea name="text" rows="3" maxlength=(TEXT_BYTES_MAX / 3) {}
+                    }
+                    button type="submit" { (language.pick("Send the report", "提交报告")) }
+                }
+            }
+        }
+    }
+}
+
+/// "I bought this": the only thing that counts.
+pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
+    let language = frame.language;
+    html! {
+        section id="confirm" {
+            h2 { (language.pick("Did you buy this?", "您购买了此件产品吗？")) }
+            p { (language.pick(
+                "Your confirmation helps to notice copied codes. Only the day, and the region if \
+                 you choose one, are kept; nothing about you.",
+                "您的确认有助于发现被复制的代码。仅保存日期和您选择的地区，不保存任何个人信息。",
+            )) " "
+                (language.pick("More than ", "同一代码确认超过 "))
+                (passport.confirmations.innocent_max)
+                (language.pick(
+                    " confirmations of one code are shown as a possible copy.",
+                    " 次，将提示代码可能被复制。",
+                ))
+            }
+            form method="post" action="/confirmations" {
+                (hidden(passport, frame))
+                fieldset {
+                    legend { (language.pick("What did you do?", "您做了什么？")) }
+                    @for act in Act::ALL {
+                        label {
+                            input type="radio" name="act" value=(act.as_str()) required
+                                checked[*act == Act::ALL[0]];
+                            (act_word(*act, language))
+                        }
+                    }
+                }
+                label class="up" {
+                    (language.pick("Where (optional)", "地区（可不选）"))
+                    select name="region" {
+                        option value="" { "—" }
+                        @for (code, ..) in words::REGIONS {
+                            option value=(code) { (words::region(code, language)) }
+                        }
+                    }
+                }
+                button type="submit" { (language.pick("I confirm", "确认")) }
+            }
+        }
+    }
+}
+
+fn hidden(passport: &Passport, frame: &Frame<'_>) -> Markup {
+    html! {
+        input type="hidden" name="goods" value=(passport.goods.as_deref().unwrap_or(""));
+        input type="hidden" name="form" value=(frame.form);
+        input type="hidden" name="lang" value=(frame.language.tag());
+    }
+}
+
+/// A code typed by hand, for damaged prints.
+pub(super) fn by_hand(language: Language) -> Markup {
+    html! {
+        section id="by-hand" {
+            h2 { (language.pick("Type the code", "手动输入代码")) }
+            form method="get" action="/goods" {
+                label class="up" {
+                    (language.pick(
+                        "The address under the code, or the numbers with their brackets, such as \
+                         (01)09506000134352(21)12345",
+                        "代码旁的网址，或带括号的数字，例如 (01)09506000134352(21)12345",
+                    ))
+                    input type="text" name="code" required maxlength="512" autocomplete="off"
+                        autocapitalize="off" spellcheck="false";
+                }
+                input type="hidden" name="lang" value=(language.tag());
+                button type="submit" { (language.pick("Look it up", "查询")) }
+            }
+        }
+    }
+}
+
+/// What was sent, as its page tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Given {
+    /// A confirmation.
+    Confirmation,
+    /// A complaint.
+    Complaint,
+}
+
+/// The answer to a form: its number, to be kept.
+pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
+    let language = frame.language;
+    let (title, sentence) = match given {
+        Given::Confirmation => (
+            language.pick("Your confirmation is recorded", "您的确认已登记"),
+            language.pick(
+                "It says that goods with this code were bought, and on which day.",
+                "其中仅说明带有此代码的产品已被购买，以及日期。",
+            ),
+        ),
+        Given::Complaint => (
+            language.pick("Your report is recorded", "您的报告已登记"),
+            language.pick(
+                "The maker and the members of the network can read it. Keep the number: it names \
+                 your report.",
+                "厂家和本网络成员可以查看。请保存此编号，凭编号可查您的报告。",
+            ),
+        ),
+    };
+    let body = html! {
+        main {
+            section class="band calm" role="status" {
+                svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true" {
+                    path d="M4 13l5 5L20 6" {}
+                }
+                h1 { (title) }
+                p { (language.pick("Number: ", "编号：")) strong { (number) } }
+                p { (sentence) }
+            }
+            p { a class="act" href=(frame.path) { (language.pick("Back to the record", "返回记录页")) } }
+        }
+    };
+    shell(title, "", frame, &body)
+}
+
+fn act_word(act: Act, language: Language) -> &'static str {
+    match act {
+        Act::Bought => language.pick("I bought it new", "我买到的是新品"),
+        Act::Opened => language.pick("I opened the seal", "我打开了封签"),
+    }
+}
+
+fn category_word(category: Category, language: Language) -> &'static str {
+    let (en, zh) = match category {
+        Category::SuspectedCopy => ("I think it is a copy", "怀疑是仿制品"),
+        Category::Damaged => ("Seal or package open or damaged", "封签或包装已开启或损坏"),
+        Category::Expired => ("Past its date", "已过期"),
+        Category::WrongGoods => ("Not what the record says", "实物与记录不符"),
+        Category::Unsafe => ("It seems dangerous", "可能有危险"),
+        Category::WrongRecord => ("The record is wrong", "记录有误"),
+        Category::Other => ("Something else", "其他"),
+    };
+    language.pick(en, zh)
+}

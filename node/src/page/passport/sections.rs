@@ -1,0 +1,378 @@
+//! The parts of the passport beneath its state, in the order of the page.
+
+use maud::{Markup, html};
+
+use super::super::Language;
+use super::words;
+use super::{sort_word, texts};
+use crate::passport::view::{
+    Accreditation, Certificate, Footprint, OpenFinding, Party, Passport, Standing, Step,
+};
+
+/// Longest list of records that the page prints; the JSON form has them all.
+const RECORDS_MAX: usize = 12;
+
+/// The code as it was read; all there is to show where there is no record.
+pub(super) fn code(passport: &Passport, language: Language) -> Markup {
+    html! {
+        @if let Some(goods) = &passport.goods {
+            section id="item" {
+                h2 { (language.pick("The code", "代码")) }
+                p { code { (goods) } }
+                (attributes(passport, language))
+            }
+        }
+    }
+}
+
+/// What it is.
+pub(super) fn item(passport: &Passport, language: Language) -> Markup {
+    let item = &passport.item;
+    html! {
+        section id="item" {
+            h2 { (language.pick("What it is", "产品")) }
+            @if item.names.is_empty() {
+                p class="none" { (language.pick(
+                    "The maker has not published a description.", "厂家未发布产品说明。",
+                )) }
+            } @else {
+                p { strong { (texts(&item.names, language)) } }
+            }
+            dl {
+                @if !item.brand.is_empty() {
+                    dt { (language.pick("Brand", "品牌")) } dd { (texts(&item.brand, language)) }
+                }
+                @if let Some(content) = &item.content {
+                    dt { (language.pick("Content", "规格")) } dd { (content) }
+                }
+                @if let Some(maker) = &item.maker {
+                    dt { (language.pick("Maker", "厂家")) } dd { (party(maker)) }
+                }
+                @if let Some(lot) = &item.lot {
+                    dt { (language.pick("Lot", "批号")) } dd { (lot) }
+                }
+                @if let Some(produced) = &item.produced {
+                    dt { (language.pick("Made on", "生产日期")) } dd { (produced) }
+                }
+                @if let Some(expiry) = &item.expiry {
+                    dt { (language.pick("Use until", "有效期至")) }
+                    dd {
+                        (expiry)
+                        @if item.is_past_expiry {
+                            " · " strong { (language.pick("this day has passed", "已过期")) }
+                        }
+                    }
+                }
+                @if !item.markets.is_empty() {
+                    dt { (language.pick("Sold in", "销售地区")) } dd { (item.markets.join(", ")) }
+                }
+                @if let Some(goods) = &passport.goods {
+                    dt { (language.pick("Code", "代码")) }
+                    dd {
+                        code { (goods) }
+                        @if let Some(sort) = passport.sort { " (" (sort_word(sort, language)) ")" }
+                    }
+                }
+            }
+            (attributes(passport, language))
+        }
+    }
+}
+
+/// What the print says beside the identifier.
+fn attributes(passport: &Passport, language: Language) -> Markup {
+    let link = &passport.link;
+    html! {
+        @if !link.attributes.is_empty() {
+            h3 { (language.pick(
+                "The code also says (printed, not signed)", "代码中还写有（仅为印刷内容，未经签名）",
+            )) }
+            dl {
+                @for one in &link.attributes {
+                    dt { (one.title) " (" (one.ai) ")" } dd { (one.value) }
+                }
+            }
+        }
+        @if link.has_unreadable {
+            p class="none" { (language.pick(
+                "A part of the code could not be read and is not shown.",
+                "代码的一部分无法识别，未予显示。",
+            )) }
+        }
+    }
+}
+
+/// What one can check with one's eyes.
+pub(super) fn eyes(passport: &Passport, language: Language) -> Markup {
+    html! {
+        section id="eyes" {
+            h2 { (language.pick("What you can check with your eyes", "请您亲眼核对")) }
+            ul {
+                @if !passport.item.checks.is_empty() {
+                    li { (texts(&passport.item.checks, language)) }
+                }
+                li { (language.pick(
+                    "Is the seal whole, and does the print beside the code say the same as here?",
+                    "封签是否完好？代码旁的文字与此处是否一致？",
+                )) }
+                li { (language.pick(
+                    "Did you buy it where such goods are sold?", "购买地点是否销售此类产品？",
+                )) }
+            }
+        }
+    }
+}
+
+/// Certificates, who vouches, and whether they are accredited.
+pub(super) fn certificates(passport: &Passport, language: Language) -> Markup {
+    html! {
+        section id="certificates" {
+            h2 { (language.pick("Certificates", "证书")) }
+            @if passport.certificates.is_empty() {
+                p class="none" { (language.pick("None is recorded.", "没有登记的证书。")) }
+            }
+            @for one in &passport.certificates { (certificate(one, language)) }
+        }
+    }
+}
+
+fn certificate(one: &Certificate, language: Language) -> Markup {
+    let dash = |day: &Option<String>| day.clone().unwrap_or_else(|| "…".to_owned());
+    html! {
+        article {
+            h3 { (one.standard) " · " (one.number) }
+            dl {
+                dt { (language.pick("Stands", "状态")) }
+                dd {
+                    strong { (standing(one.standing, language)) }
+                    @if let Some(day) = &one.withdrawn { " (" (day) ")" }
+                    @if one.is_superseded {
+                        " · " (language.pick("a later one is in force", "已有后续证书生效"))
+                    }
+                }
+                dt { (language.pick("Valid", "有效期")) }
+                dd { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) }
+                dt { (language.pick("Vouched for by", "发证机构")) } dd { (party(&one.issuer)) }
+                dt { (language.pick("Their accreditation", "该机构的认可")) }
+                dd { (accreditation(&one.accreditation, language)) }
+            }
+        }
+    }
+}
+
+fn accreditation(one: &Accreditation, language: Language) -> Markup {
+    html! {
+        @match one.standing {
+            None => (language.pick("none is recorded", "没有登记")),
+            Some(now) => {
+                (standing(now, language))
+                @if let Some(number) = &one.number { " · " (number) }
+                @if let Some(by) = &one.accreditor { " · " (party(by)) }
+                @if let Some(day) = &one.valid_to { " · " (language.pick("until ", "至 ")) (day) }
+            }
+        }
+    }
+}
+
+/// How a certificate or an accreditation stands.
+pub(super) fn standing(standing: Standing, language: Language) -> &'static str {
+    let (en, zh) = match standing {
+        Standing::Withdrawn => ("withdrawn", "已撤销"),
+        Standing::Expired => ("expired", "已过期"),
+        Standing::Future => ("not in force yet", "尚未生效"),
+        Standing::InForce => ("in force", "有效"),
+    };
+    language.pick(en, zh)
+}
+
+/// Places and months.
+pub(super) fn journey(passport: &Passport, language: Language) -> Markup {
+    html! {
+        section id="journey" {
+            h2 { (language.pick("Journey", "流转")) }
+            @if passport.journey.is_empty() {
+                p class="none" { (language.pick(
+                    "No step is shown to the public.", "没有向公众显示的环节。",
+                )) }
+            } @else {
+                ol class="way" { @for one in &passport.journey { li { (way_point(one, language)) } } }
+            }
+        }
+    }
+}
+
+fn way_point(one: &Step, language: Language) -> Markup {
+    let what = one.step.as_deref().map(|step| words::step(step, language));
+    let region = one.region.as_deref().map(|region| words::region(region, language));
+    html! {
+        strong { (what.unwrap_or_else(|| language.pick("recorded", "有记录"))) }
+        @if let Some(region) = region { " · " (region) }
+        @if let Some(place) = &one.place { " · " (place) }
+        @if let Some(month) = &one.month { " · " time datetime=(month) { (month) } }
+        br;
+        span { (language.pick("says ", "陈述方：")) (party(&one.by)) }
+    }
+}
+
+/// Carbon footprints.
+pub(super) fn footprints(passport: &Passport, language: Language) -> Markup {
+    html! {
+        section id="footprint" {
+            h2 { (language.pick("Carbon footprint", "碳足迹")) }
+            @if passport.footprints.is_empty() {
+                p class="none" { (language.pick("None is stated.", "没有公布。")) }
+            }
+            @for one in &passport.footprints { (footprint(one, language)) }
+        }
+    }
+}
+
+fn footprint(one: &Footprint, language: Language) -> Markup {
+    html! {
+        article {
+            p { strong { (one.kg_co2e) " kg CO₂e" } " / " (words::footprint(&one.per, language)) }
+            dl {
+                dt { (language.pick("Boundary", "核算边界")) } dd { (words::footprint(&one.boundary, language)) }
+                @if let Some([from, to]) = &one.period {
+                    dt { (language.pick("Period", "时段")) } dd { (from) " – " (to) }
+                }
+                dt { (language.pick("Stated by", "发布方")) } dd { (party(&one.by)) }
+                dt { (language.pick("Verified by", "核查方")) }
+                dd {
+                    @match &one.verifier {
+                        Some(by) => (party(by)),
+                        None => (language.pick("nobody", "未经核查")),
+                    }
+                    @if let Some(level) = &one.assurance {
+                        " · " (words::footprint(level, language))
+                    }
+                }
+                @if let Some(ppm) = one.primary_ppm {
+                    dt { (language.pick("From primary data", "初级数据占比")) }
+                    dd { (ppm / 10_000) " %" }
+                }
+            }
+        }
+    }
+}
+
+/// Open findings with their answers.
+pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
+    html! {
+        section id="findings" {
+            h2 { (language.pick("Open questions", "未决疑问")) }
+            @if passport.findings.is_empty() {
+                p class="none" { (language.pick(
+                    "The rules found nothing about this code.", "规则未发现与此代码有关的问题。",
+                )) }
+            }
+            @for one in &passport.findings {
+                article {
+                    h3 { code { (one.code) } " · " (severity(&one.severity, language)) }
+                    p { (message(one, language)) }
+                    @if one.answers.is_empty() {
+                        p class="none" { (language.pick("No answer yet.", "尚无答复。")) }
+                    }
+                    @for answer in &one.answers {
+                        p {
+                            strong { (party(&answer.by)) " · " (answer.day) ": " }
+                            @if answer.text.is_empty() {
+                                (language.pick("the answer is not public", "答复未公开"))
+                            } @else { (texts(&answer.text, language)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn severity(severity: &str, language: Language) -> &'static str {
+    match severity {
+        "error" => language.pick("contradiction", "矛盾"),
+        "warning" => language.pick("warning", "警告"),
+        _ => language.pick("note", "提示"),
+    }
+}
+
+/// The finding's sentence, or, where that tells what is not public, what the rule looks for.
+pub(super) fn message(finding: &OpenFinding, language: Language) -> Markup {
+    let own = match language {
+        Language::En => &finding.message_en,
+        Language::Zh => &finding.message_zh,
+    };
+    html! {
+        @match own {
+            Some(text) => (text),
+            None => {
+                @match language {
+                    Language::En => (finding.title),
+                    Language::Zh => span lang="en" { (finding.title) },
+                }
+                @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
+            }
+        }
+    }
+}
+
+/// How to check it oneself.
+pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
+    let proof = &passport.proof;
+    html! {
+        section id="check" {
+            h2 { (language.pick("Check it yourself", "自行核对")) }
+            @if let Some(bundle) = &proof.bundle {
+                div data-check=(bundle) {
+                    p { (language.pick(
+                        "The bundle holds the public records with the proofs of their logs. \
+                         `hallmark-verify check` tests every signature in it, without network.",
+                        "证据包含公开记录及其日志证明，可离线运行 hallmark-verify check 检验每个签名。",
+                    )) }
+                    p { a class="act" href=(bundle) download {
+                        (language.pick("Download the bundle", "下载证据包"))
+                    } }
+                }
+                script type="module" src="/assets/check.mjs" {}
+            }
+            dl {
+                @for log in &proof.logs {
+                    dt { (language.pick("Log", "日志")) }
+                    dd {
+                        a href=(log.checkpoint) { (log.origin) } ", " (log.size) " "
+                        (language.pick("entries", "个条目"))
+                        @if let Some(at) = &log.checkpoint_at { " · " (at) }
+                    }
+                }
+                @if let Some(at) = &proof.checked_at {
+                    dt { (language.pick("Checked at", "核对时间")) } dd { (at) }
+                }
+                @if let Some(at) = &proof.judged_as_of {
+                    dt { (language.pick("Findings up to", "疑问核查截至")) } dd { (at) }
+                }
+            }
+            details {
+                summary { (language.pick("Records: ", "记录数：")) (proof.records.len()) }
+                ul {
+                    @for record in proof.records.iter().take(RECORDS_MAX) {
+                        li {
+                            (record.kind.as_deref().map_or("?", |kind| words::kind(kind, language)))
+                            " · " (record.log) " #" (record.entry) " · "
+                            @if record.is_public {
+                                a href={ "/v1/attestations/" (record.id) } { code { (record.id) } }
+                            } @else { code { (record.id) } }
+                            @if let Some(fault) = record.fault { " · " strong { (fault) } }
+                        }
+                    }
+                    @if RECORDS_MAX < proof.records.len() || proof.is_cut {
+                        li { (language.pick("More are not listed here.", "其余未在此列出。")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An organisation by its name, else its identifier.
+pub(super) fn party(party: &Party) -> Markup {
+    html! { @if party.name.is_empty() { code { (party.id) } } @else { (party.name) } }
+}

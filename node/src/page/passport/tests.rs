@@ -1,0 +1,266 @@
+use std::io::Write;
+
+use super::forms::{Given, given};
+use super::*;
+use crate::passport::view::{
+    Accreditation, Answer, Attribute, Certificate, Confirmations, Footprint, Item, Link, LogView,
+    OpenFinding, Party, Proof, Recall, Record, Step,
+};
+
+const PROBE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&";
+
+fn text(text: &str) -> Vec<Text> {
+    vec![
+        Text { lang: Some("zh-Hans".to_owned()), text: format!("中文 {text}") },
+        Text { lang: Some("en".to_owned()), text: text.to_owned() },
+    ]
+}
+
+fn party(text: &str) -> Party {
+    Party { id: "urn:hallmark:org:gln:9506000000013".to_owned(), name: text.to_owned() }
+}
+
+fn step(text_of: &str, number: usize) -> Step {
+    let some = || Some(text_of.to_owned());
+    Step {
+        step: some(),
+        place: some(),
+        region: Some(format!("CN-{number:02}")),
+        month: some(),
+        by: party(text_of),
+        id: some(),
+    }
+}
+
+fn certificate(text_of: &str, standing: Standing) -> Certificate {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Certificate {
+        id: own(),
+        number: own(),
+        standard: own(),
+        issuer: party(text_of),
+        standing,
+        valid_from: some(),
+        valid_to: some(),
+        withdrawn: some(),
+        is_superseded: false,
+        accreditation: Accreditation {
+            standing: Some(Standing::InForce),
+            accreditor: Some(party(text_of)),
+            number: some(),
+            valid_to: some(),
+        },
+    }
+}
+
+fn record(text_of: &str, fault: Option<&'static str>) -> Record {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Record { id: own(), kind: some(), log: own(), entry: 7, fault, is_public: true }
+}
+
+fn footprint(text_of: &str) -> Footprint {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Footprint {
+        id: own(),
+        by: party(text_of),
+        kg_co2e: own(),
+        per: own(),
+        boundary: own(),
+        period: Some([own(), own()]),
+        verifier: Some(party(text_of)),
+        assurance: some(),
+        primary_ppm: Some(620_000),
+    }
+}
+
+/// A passport with `text` in every field that holds a text of others.
+fn full(state: State, text_of: &str, steps: usize) -> Passport {
+    let own = || text_of.to_owned();
+    let some = || Some(text_of.to_owned());
+    Passport {
+        state,
+        goods: some(),
+        sort: Some(Sort::Item),
+        link: Link {
+            attributes: vec![Attribute { ai: own(), title: "USE BY", value: own() }],
+            has_unreadable: true,
+        },
+        item: Item {
+            names: text(text_of),
+            maker: Some(party(text_of)),
+            brand: text(text_of),
+            content: some(),
+            checks: text(text_of),
+            lot: some(),
+            produced: some(),
+            expiry: some(),
+            is_past_expiry: true,
+            markets: vec![own()],
+        },
+        recalls: vec![Recall {
+            id: own(),
+            by: party(text_of),
+            goods: own(),
+            since: own(),
+            reason: text(text_of),
+            action: text(text_of),
+            contact: some(),
+        }],
+        certificates: vec![
+            certificate(text_of, Standing::Withdrawn),
+            certificate(text_of, Standing::InForce),
+        ],
+        journey: (0..steps).map(|number| step(text_of, number)).collect(),
+        footprints: vec![footprint(text_of)],
+        findings: vec![finding(text_of, true), finding(text_of, false)],
+        confirmations: Confirmations { count: 3, innocent_max: 1, months: vec![own()] },
+        is_scrapped: true,
+        proof: Proof {
+            records: vec![record(text_of, Some("digest")), record(text_of, None)],
+            is_cut: true,
+            logs: vec![LogView {
+                origin: own(),
+                size: 9,
+                checkpoint_at: some(),
+                checkpoint: "/log/checkpoint".to_owned(),
+            }],
+            checked_at: some(),
+            judged_as_of: some(),
+            bundle: Some("/v1/bundle/01/09506000134352/21/S1".to_owned()),
+        },
+    }
+}
+
+fn finding(text_of: &str, has_message: bool) -> OpenFinding {
+    let own = || text_of.to_owned();
+    OpenFinding {
+        id: own(),
+        code: own(),
+        severity: own(),
+        is_copy: true,
+        title: own(),
+        message_en: has_message.then(own),
+        message_zh: has_message.then(own),
+        months: vec![own()],
+        evidence_count: 2,
+        answers: vec![Answer { id: own(), by: party(text_of), day: own(), text: text(text_of) }],
+    }
+}
+
+fn frame(language: Language) -> Frame<'static> {
+    let form = "00112233445566778899aabbccddeeff";
+    Frame { language, operator: "Works & Sons", path: "/01/09506000134352/21/S1", form }
+}
+
+fn html(passport: &Passport, language: Language) -> String {
+    page(passport, &frame(language)).into_string()
+}
+
+#[test]
+fn every_state_is_heading_title_icon_and_sentence_in_both_languages() {
+    for state in State::ALL {
+        for language in [Language::En, Language::Zh] {
+            let html = html(&full(state, "text", 3), language);
+            assert!(html.contains(&format!("<h1>{}</h1>", state.word(language))), "{state:?}");
+            assert!(html.contains(&format!("<title>{} ·", state.word(language))), "{state:?}");
+            assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())));
+            assert!(html.contains(state.sentence(language)), "{state:?}");
+            assert!(html.contains(state.icon()), "{state:?}");
+            assert!(html.contains(&format!("data-state=\"{}\"", state.as_str())));
+        }
+    }
+}
+
+#[test]
+fn a_script_in_any_text_stays_text() {
+    for state in State::ALL {
+        for language in [Language::En, Language::Zh] {
+            let html = html(&full(state, PROBE, 3), language);
+            let rest = html.replace("<script type=\"module\" src=\"/assets/check.mjs\">", "");
+            assert!(!rest.contains("<script") && !rest.contains("<img"), "{state:?}");
+            assert!(!rest.contains(PROBE) && !rest.contains("x onerror=alert(1)>'&"), "{state:?}");
+            assert!(rest.contains("&lt;script&gt;alert(1)"), "{state:?}");
+        }
+    }
+    let answer = given(Given::Complaint, PROBE, &frame(Language::En)).into_string();
+    assert!(!answer.contains("<script"));
+}
+
+#[test]
+fn texts_are_shown_in_the_language_of_the_page_and_marked_where_they_are_not() {
+    let mut passport = full(State::Consistent, "words", 1);
+    let chinese = html(&passport, Language::Zh);
+    assert!(chinese.contains("中文 words"));
+    passport.item.names.remove(0);
+    let chinese = html(&passport, Language::Zh);
+    assert!(chinese.contains("<strong><span lang=\"en\">words</span></strong>"), "{chinese}");
+    let english = html(&passport, Language::En);
+    assert!(english.contains("<strong><span>words</span></strong>"));
+}
+
+#[test]
+fn the_parts_stand_in_the_order_of_what_a_buyer_asks() {
+    let html = html(&full(State::Recalled, "text", 3), Language::En);
+    let ids = [
+        "state",
+        "item",
+        "eyes",
+        "certificates",
+        "journey",
+        "footprint",
+        "findings",
+        "check",
+        "report",
+        "confirm",
+    ];
+    let places: Vec<_> = ids.iter().map(|id| html.find(&format!("id=\"{id}\""))).collect();
+    assert!(places.iter().all(Option::is_some), "{places:?}");
+    assert!(places.is_sorted(), "{places:?}");
+    let recall = html.find("Recalled since").expect("the recall is told");
+    assert!(Some(recall) < places[1], "a recall is told before anything else");
+}
+
+#[test]
+fn a_code_without_a_record_has_no_forms_but_the_one_for_typing() {
+    for state in [State::Unreadable, State::Foreign, State::Unknown] {
+        let html = html(&full(state, "text", 3), Language::En);
+        assert!(html.contains("action=\"/goods\"") && !html.contains("action=\"/confirmations\""));
+        assert!(!html.contains("id=\"journey\""), "{state:?}");
+    }
+}
+
+#[test]
+fn a_full_page_fits_the_first_round_trip_of_a_slow_network() {
+    for language in [Language::En, Language::Zh] {
+        let mut passport = full(State::CopySuspected, "Text 一段说明 of the maker", 12);
+        for (number, record) in passport.proof.records.iter_mut().enumerate() {
+            record.id = hallmark_schemas::hex::encode(&crate::keys::random::<32>());
+            record.entry = number as u64;
+        }
+        let html = html(&passport, language);
+        let level = flate2::Compression::new(5);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+        encoder.write_all(html.as_bytes()).unwrap();
+        let packed = encoder.finish().unwrap().len();
+        assert!(packed <= 14 * 1024, "{packed} bytes of {}", html.len());
+        assert!(
+            !html.contains("http://") && !html.contains("//cdn"),
+            "nothing is fetched elsewhere"
+        );
+    }
+}
+
+#[test]
+fn nothing_on_the_page_says_genuine_or_safe() {
+    for state in State::ALL {
+        for language in [Language::En, Language::Zh] {
+            let html = html(&full(state, "text", 2), language).to_lowercase();
+            for word in ["genuine", "authentic", "is safe", "正品", "真品", "fake", "假货"] {
+                assert!(!html.contains(word), "{state:?}: {word}");
+            }
+        }
+    }
+}

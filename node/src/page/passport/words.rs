@@ -1,0 +1,156 @@
+//! Words of the standards that consumers read, in both languages.
+//!
+//! A word that is not here is shown as it stands: nothing is translated by guess.
+
+use super::super::Language;
+
+/// Business steps of the CBV that happen to goods before they are sold.
+const STEPS: [(&str, &str, &str); 33] = [
+    ("accepting", "accepted", "验收"),
+    ("arriving", "arrived", "到达"),
+    ("assembling", "assembled", "组装"),
+    ("collecting", "collected", "收集"),
+    ("commissioning", "made", "生产赋码"),
+    ("consigning", "consigned", "托运"),
+    ("creating_class_instance", "made", "生产"),
+    ("decommissioning", "taken out of use", "注销"),
+    ("departing", "departed", "离开"),
+    ("destroying", "destroyed", "销毁"),
+    ("disassembling", "taken apart", "拆解"),
+    ("dispensing", "dispensed", "发药"),
+    ("encoding", "code written", "写码"),
+    ("holding", "put on hold", "暂扣"),
+    ("inspecting", "inspected", "检验"),
+    ("installing", "installed", "安装"),
+    ("killing", "code ended", "废码"),
+    ("loading", "loaded", "装货"),
+    ("packing", "packed", "包装"),
+    ("picking", "picked", "拣货"),
+    ("receiving", "received", "收货"),
+    ("removing", "removed", "移出"),
+    ("repackaging", "repackaged", "改包装"),
+    ("repairing", "repaired", "维修"),
+    ("replacing", "replaced", "更换"),
+    ("retail_selling", "sold", "零售"),
+    ("sampling", "sampled", "抽样"),
+    ("shipping", "shipped", "发货"),
+    ("stocking", "put on the shelf", "上架"),
+    ("storing", "stored", "入库"),
+    ("transporting", "in transport", "运输"),
+    ("unloading", "unloaded", "卸货"),
+    ("unpacking", "unpacked", "拆包"),
+];
+
+/// A business step in words.
+pub(super) fn step(step: &str, language: Language) -> &str {
+    let known = STEPS.iter().find(|(word, ..)| *word == step);
+    known.map_or(step, |(_, en, zh)| language.pick(en, zh))
+}
+
+/// What a record is, by the name of its kind.
+pub(super) fn kind(kind: &str, language: Language) -> &str {
+    let (en, zh) = match kind {
+        "event" => ("event", "事件"),
+        "masterdata" => ("description", "产品说明"),
+        "certificate" => ("certificate", "证书"),
+        "recall" => ("recall", "召回"),
+        "label" => ("label order", "标签批次"),
+        "footprint" => ("carbon footprint", "碳足迹"),
+        "confirmation" => ("confirmation", "购买确认"),
+        "complaint" => ("report", "问题报告"),
+        "accreditation" => ("accreditation", "认可"),
+        "response" => ("answer", "答复"),
+        other => (other, other),
+    };
+    language.pick(en, zh)
+}
+
+/// Boundaries, units and levels of assurance of a footprint.
+const FOOTPRINT: [(&str, &str, &str); 15] = [
+    ("cradle_to_gate", "from the raw material to the maker's gate", "从原料到出厂"),
+    ("cradle_to_grave", "from the raw material to the end of life", "从原料到报废"),
+    ("cubic meter", "cubic metre", "立方米"),
+    ("gate_to_gate", "the maker's own stage alone", "仅厂内阶段"),
+    ("hour", "hour", "小时"),
+    ("kilogram", "kilogram", "千克"),
+    ("kilowatt hour", "kilowatt hour", "千瓦时"),
+    ("limited", "limited assurance", "有限保证"),
+    ("liter", "litre", "升"),
+    ("megabit second", "megabit a second", "兆比特每秒"),
+    ("megajoule", "megajoule", "兆焦"),
+    ("piece", "piece", "件"),
+    ("reasonable", "reasonable assurance", "合理保证"),
+    ("square meter", "square metre", "平方米"),
+    ("ton kilometer", "tonne-kilometre", "吨公里"),
+];
+
+/// A word of a footprint.
+pub(super) fn footprint(word: &str, language: Language) -> &str {
+    let known = FOOTPRINT.iter().find(|(known, ..)| *known == word);
+    known.map_or(word, |(_, en, zh)| language.pick(en, zh))
+}
+
+/// Regions that the confirmation form offers: ISO 3166-2 of China, and other countries together.
+pub(super) const REGIONS: [(&str, &str, &str); 34] = [
+    ("CN-AH", "Anhui", "安徽"),
+    ("CN-BJ", "Beijing", "北京"),
+    ("CN-CQ", "Chongqing", "重庆"),
+    ("CN-FJ", "Fujian", "福建"),
+    ("CN-GD", "Guangdong", "广东"),
+    ("CN-GS", "Gansu", "甘肃"),
+    ("CN-GX", "Guangxi", "广西"),
+    ("CN-GZ", "Guizhou", "贵州"),
+    ("CN-HA", "Henan", "河南"),
+    ("CN-HB", "Hubei", "湖北"),
+    ("CN-HE", "Hebei", "河北"),
+    ("CN-HI", "Hainan", "海南"),
+    ("CN-HK", "Hong Kong", "香港"),
+    ("CN-HL", "Heilongjiang", "黑龙江"),
+    ("CN-HN", "Hunan", "湖南"),
+    ("CN-JL", "Jilin", "吉林"),
+    ("CN-JS", "Jiangsu", "江苏"),
+    ("CN-JX", "Jiangxi", "江西"),
+    ("CN-LN", "Liaoning", "辽宁"),
+    ("CN-MO", "Macao", "澳门"),
+    ("CN-NM", "Inner Mongolia", "内蒙古"),
+    ("CN-NX", "Ningxia", "宁夏"),
+    ("CN-QH", "Qinghai", "青海"),
+    ("CN-SC", "Sichuan", "四川"),
+    ("CN-SD", "Shandong", "山东"),
+    ("CN-SH", "Shanghai", "上海"),
+    ("CN-SN", "Shaanxi", "陕西"),
+    ("CN-SX", "Shanxi", "山西"),
+    ("CN-TJ", "Tianjin", "天津"),
+    ("CN-TW", "Taiwan", "台湾"),
+    ("CN-XJ", "Xinjiang", "新疆"),
+    ("CN-XZ", "Tibet", "西藏"),
+    ("CN-YN", "Yunnan", "云南"),
+    ("CN-ZJ", "Zhejiang", "浙江"),
+];
+
+/// A region in words; its code where it is not of the list.
+pub(super) fn region(code: &str, language: Language) -> &str {
+    let known = REGIONS.iter().find(|(known, ..)| *known == code);
+    known.map_or(code, |(_, en, zh)| language.pick(en, zh))
+}
+
+#[cfg(test)]
+mod tests {
+    use hallmark_schemas::kind::footprint::DeclaredUnit;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted_without_repetition_and_unknown_words_stay() {
+        assert!(STEPS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(REGIONS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(FOOTPRINT.is_sorted_by(|a, b| a.0 < b.0));
+        for word in DeclaredUnit::ALL.iter().map(|unit| unit.as_str()) {
+            assert!(FOOTPRINT.iter().any(|(known, ..)| *known == word), "{word}");
+        }
+        assert_eq!(step("shipping", Language::Zh), "发货");
+        assert_eq!(step("https://example.org/step", Language::En), "https://example.org/step");
+        assert_eq!(region("CN-SH", Language::En), "Shanghai");
+        assert_eq!(region("FR-IDF", Language::Zh), "FR-IDF");
+    }
+}

@@ -1,0 +1,213 @@
+//! From the path of a request to the goods that it names.
+//!
+//! Invariants: only the path identifies; qualifiers that are not part of the canonical identifier
+//! and attributes of the query are checked, shown as what the print says, and decide nothing but
+//! which recalls of a lot are looked at where no record tells the lot.
+
+use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::goods::scheme::Scheme;
+use hallmark_schemas::gs1::Reading;
+use hallmark_schemas::gs1::ai::Ai;
+use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink};
+use hallmark_schemas::gs1::element::Element;
+use hallmark_schemas::gs1::scan;
+
+use super::view::{Attribute, Link, Sort};
+
+/// The keys of Digital Links: the first segment of their paths.
+pub const KEYS: [&str; 16] = [
+    "00", "01", "253", "255", "401", "402", "414", "415", "417", "8003", "8004", "8006", "8010",
+    "8013", "8017", "8018",
+];
+/// Longest path and query that are read.
+const LINK_BYTES_MAX: usize = 2048;
+/// Most parameters of a query that are looked at.
+const PARAMETERS_MAX: usize = 32;
+
+/// Where goods of other schemes are on this node: `/goods/<scheme>/<value>`.
+const GOODS_PATH: &str = "/goods/";
+const GOODS_URN: &str = "urn:hallmark:goods:";
+
+/// A code that was read.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// What it identifies.
+    pub goods: GoodsId,
+    /// The lot that the print names.
+    pub lot: Option<String>,
+    /// What else the print says.
+    pub link: Link,
+}
+
+impl Code {
+    /// Reads the path of a Digital Link; the query is no reason to refuse it.
+    pub fn from_link(path: &str, query: &str) -> Option<Code> {
+        if LINK_BYTES_MAX < path.len() + query.len() {
+            return None;
+        }
+        let uri = format!("{CANONICAL}{}", path.trim_end_matches('/'));
+        let parsed = DigitalLink::parse(&uri, &Reading::STRICT).ok()?;
+        let mut code = Code::from_elements(&parsed.elements)?;
+        for parameter in query.split('&').take(PARAMETERS_MAX) {
+            match DigitalLink::parse(&format!("{uri}?{parameter}"), &Reading::STRICT) {
+                Ok(with) => {
+                    let attributes = &with.elements[with.path_len..];
+                    code.link.attributes.extend(attributes.iter().filter_map(attribute));
+                }
+                Err(_) => code.link.has_unreadable = true,
+            }
+        }
+        Some(code)
+    }
+
+    /// Reads the path of goods in another scheme.
+    pub fn from_scheme(scheme: &str, value: &str) -> Option<Code> {
+        let goods = GoodsId::in_scheme(Scheme::named(scheme)?, value).ok()?;
+        Some(Code { goods, lot: None, link: Link::default() })
+    }
+
+    /// Reads what a person types: a Digital Link on any host, an element string with or without
+    /// brackets, a GTIN, or a code of another scheme.
+    pub fn by_hand(text: &str) -> Option<Code> {
+        let text = text.trim();
+        if LINK_BYTES_MAX < text.len() {
+            return None;
+        }
+        match scan::decode(text).ok()?.content {
+            scan::Content::Gs1(elements) => Code::from_elements(&elements),
+            scan::Content::Goods(goods) => Some(Code { goods, lot: None, link: Link::default() }),
+            scan::Content::Verbatim(_) => None,
+        }
+    }
+
+    fn from_elements(elements: &[Element]) -> Option<Code> {
+        let canonical = hallmark_schemas::gs1::digital_link::canonical(elements)?;
+        let goods = GoodsId::parse(&canonical).ok()?;
+        let value = |code: &str| elements.iter().find(|element| element.code == code);
+        let lot = value("10").map(|element| element.value.clone());
+        // What the canonical identifier does not hold is what the print says beside it.
+        let parts: Vec<&str> = canonical[CANONICAL.len()..].split('/').skip(1).collect();
+        let is_said = |element: &&Element| !parts.iter().step_by(2).any(|at| *at == element.code);
+        let attributes = elements.iter().filter(is_said).filter_map(attribute).collect();
+        Some(Code { goods, lot, link: Link { attributes, has_unreadable: false } })
+    }
+}
+
+fn attribute(element: &Element) -> Option<Attribute> {
+    let title = Ai::find(&element.code)?.title;
+    Some(Attribute { ai: element.code.clone(), title, value: element.value.clone() })
+}
+
+/// The path of goods on this node. It is made of the canonical identifier and nothing else, whose
+/// characters are all plain in paths.
+pub fn path_of(goods: &GoodsId) -> String {
+    let text = goods.as_str();
+    if let Some(path) = text.strip_prefix(CANONICAL) {
+        return path.to_owned();
+    }
+    let rest = text.strip_prefix(GOODS_URN).unwrap_or(text);
+    format!("{GOODS_PATH}{}", rest.replacen(':', "/", 1))
+}
+
+/// The path of the bundle of public records about goods.
+pub fn bundle_path(goods: &GoodsId) -> String {
+    match goods.as_str().strip_prefix(CANONICAL) {
+        Some(path) => format!("/v1/bundle{path}"),
+        None => format!("/v1/bundle/{goods}"),
+    }
+}
+
+/// What the canonical identifier names.
+pub fn sort_of(goods: &GoodsId) -> Sort {
+    let path = goods.as_str().strip_prefix(CANONICAL).unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["01" | "8006", _, "21", ..] | ["8003" | "8004", ..] | ["8010", _, "8011", ..] => {
+            Sort::Item
+        }
+        ["01" | "8006", _, "10", ..] => Sort::Lot,
+        ["01" | "8006" | "8010" | "8013", ..] => Sort::Class,
+        ["00" | "401" | "402", ..] => Sort::Unit,
+        ["253" | "255" | "414" | "415" | "417" | "8017" | "8018", ..] => Sort::Place,
+        _ => Sort::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GTIN: &str = "/01/09506000134352";
+
+    fn read(path: &str, query: &str) -> Code {
+        Code::from_link(path, query).unwrap_or_else(|| panic!("{path}?{query}"))
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_a_path_and_nothing_else() {
+        let keys = Ai::all().filter(|ai| ai.qualifiers.is_some()).count();
+        assert_eq!(keys, KEYS.len());
+        for key in KEYS {
+            assert!(Ai::find(key).is_some_and(|ai| ai.qualifiers.is_some()), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_path_identifies_and_coarser_qualifiers_are_only_said() {
+        let code = read(&format!("{GTIN}/22/2A/10/L%2F7/21/S1/"), "");
+        assert_eq!(code.goods.as_str(), "https://id.gs1.org/01/09506000134352/21/S1");
+        assert_eq!(code.lot.as_deref(), Some("L/7"));
+        let said: Vec<&str> = code.link.attributes.iter().map(|one| one.ai.as_str()).collect();
+        assert_eq!(said, ["22", "10"]);
+        assert_eq!(path_of(&code.goods), format!("{GTIN}/21/S1"));
+        assert_eq!(sort_of(&code.goods), Sort::Item);
+    }
+
+    #[test]
+    fn attributes_are_checked_one_by_one_and_never_refuse_the_path() {
+        let code = read(GTIN, "17=271231&15=991399&3103=000195&lang=en&linkType=all&x=%3Cb%3E");
+        let said: Vec<_> = code.link.attributes.iter().map(|one| one.ai.as_str()).collect();
+        assert_eq!(said, ["17", "3103"]);
+        assert!(code.link.has_unreadable, "month 13 is no date");
+        assert!(read(GTIN, "01=09506000134352").link.has_unreadable);
+        assert!(!read(GTIN, "lang=en").link.has_unreadable);
+    }
+
+    #[test]
+    fn what_is_no_code_is_none() {
+        for path in [
+            "/01/09506000134353",
+            "/01/9506000134352",
+            "/01/garbage",
+            "/01/",
+            "/01/09506000134352/21",
+            "/01/09506000134352/21/S1/10/L1",
+            "/00/123",
+            "/21/S1",
+            "/01/%3Cscript%3E",
+        ] {
+            assert!(Code::from_link(path, "").is_none(), "{path}");
+        }
+        assert!(Code::from_link(GTIN, &"x".repeat(LINK_BYTES_MAX)).is_none());
+        assert!(Code::from_scheme("drug", "8123456789012345678").is_none());
+        assert!(Code::from_scheme("nothing", "1").is_none());
+    }
+
+    #[test]
+    fn a_code_typed_by_hand_is_read_in_every_writing() {
+        let expected = "https://id.gs1.org/01/09506000134352/21/S1";
+        for text in [
+            " https://example.org/x/01/09506000134352/21/S1 ",
+            "(01)09506000134352(21)S1",
+            "urn:epc:id:sgtin:9506000.013435.S1",
+        ] {
+            let code = Code::by_hand(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(code.goods.as_str(), expected, "{text}");
+        }
+        let drug = Code::by_hand("urn:hallmark:goods:drug:81234567890123456789").unwrap();
+        assert_eq!(path_of(&drug.goods), "/goods/drug/81234567890123456789");
+        assert_eq!(sort_of(&drug.goods), Sort::Other);
+        assert!(Code::by_hand("hello").is_none());
+        assert!(Code::by_hand("").is_none());
+    }
+}

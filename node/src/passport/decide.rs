@@ -1,0 +1,173 @@
+//! Which state the facts give: a pure function.
+//!
+//! Invariants: no clock, no store; the strongest state that holds wins, in the order of
+//! [`State::ALL`]; a fact that is not there accuses nobody.
+
+use super::State;
+
+/// What the maker's label orders say of a serial.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Issuance {
+    /// Nothing: the serials are not ours to tell, or there are no orders.
+    #[default]
+    Untold,
+    /// It was made under an order.
+    Issued,
+    /// No order made it.
+    Never,
+    /// It was made and then scrapped: it should be on no goods.
+    Scrapped,
+}
+
+/// What was established about a code before its state is decided.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Facts {
+    /// The path is a valid code.
+    pub is_readable: bool,
+    /// Some record of this network speaks of the code or of its class.
+    pub is_known: bool,
+    /// Records of the code itself from its maker, or from anyone where no maker is known; damaged
+    /// ones too.
+    pub records: usize,
+    /// What label orders say.
+    pub issuance: Issuance,
+    /// Records whose digest, signature, key or inclusion does not hold.
+    pub damaged: usize,
+    /// Recalls in force.
+    pub recalls: usize,
+    /// Certificates that were pulled and not followed by one in force.
+    pub certificates_withdrawn: usize,
+    /// Certificates past their date and not followed by one in force.
+    pub certificates_expired: usize,
+    /// Open findings that say the code was copied.
+    pub copy_findings: usize,
+    /// Other open findings.
+    pub other_findings: usize,
+    /// Buyers' confirmations.
+    pub confirmations: usize,
+    /// As many confirmations are innocent.
+    pub confirmations_max: usize,
+    /// What is held is older than the policy allows.
+    pub is_stale: bool,
+}
+
+/// The state that the facts give.
+pub fn decide(facts: &Facts) -> State {
+    let state = State::ALL.into_iter().find(|state| holds(*state, facts));
+    state.unwrap_or(State::Consistent)
+}
+
+/// Whether this state holds, whatever else does.
+fn holds(state: State, facts: &Facts) -> bool {
+    let is_issued = matches!(facts.issuance, Issuance::Issued | Issuance::Scrapped);
+    match state {
+        State::Unreadable => !facts.is_readable,
+        State::Foreign => !facts.is_known,
+        State::Unknown => facts.records == 0 && !is_issued,
+        State::Broken => 0 < facts.damaged,
+        State::Recalled => 0 < facts.recalls,
+        State::Withdrawn => 0 < facts.certificates_withdrawn,
+        State::Expired => 0 < facts.certificates_expired,
+        State::CopySuspected => {
+            0 < facts.copy_findings
+                || facts.issuance == Issuance::Scrapped
+                || facts.confirmations_max < facts.confirmations
+        }
+        State::Disputed => 0 < facts.other_findings,
+        State::Stale => facts.is_stale,
+        State::ConsistentSeen => 0 < facts.confirmations,
+        State::Consistent => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Facts of a code about which all is well.
+    fn well() -> Facts {
+        Facts {
+            is_readable: true,
+            is_known: true,
+            records: 3,
+            issuance: Issuance::Issued,
+            confirmations_max: 1,
+            ..Facts::default()
+        }
+    }
+
+    /// Makes a state hold, and as little else as possible.
+    fn cause(state: State, facts: &mut Facts) {
+        match state {
+            State::Unreadable => facts.is_readable = false,
+            State::Foreign => {
+                facts.is_known = false;
+                facts.records = 0;
+                facts.issuance = Issuance::Untold;
+            }
+            State::Unknown => {
+                facts.records = 0;
+                facts.issuance = Issuance::Never;
+            }
+            State::Broken => facts.damaged = 1,
+            State::Recalled => facts.recalls = 1,
+            State::Withdrawn => facts.certificates_withdrawn = 1,
+            State::Expired => facts.certificates_expired = 1,
+            State::CopySuspected => facts.copy_findings = 1,
+            State::Disputed => facts.other_findings = 1,
+            State::Stale => facts.is_stale = true,
+            State::ConsistentSeen => facts.confirmations = facts.confirmations.max(1),
+            State::Consistent => {}
+        }
+    }
+
+    #[test]
+    fn each_state_is_reached_by_its_cause_alone() {
+        for state in State::ALL {
+            let mut facts = well();
+            cause(state, &mut facts);
+            assert_eq!(decide(&facts), state, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn of_every_two_causes_the_stronger_state_wins() {
+        for stronger in State::ALL {
+            for weaker in State::ALL.into_iter().filter(|weaker| stronger < *weaker) {
+                let mut facts = well();
+                cause(weaker, &mut facts);
+                cause(stronger, &mut facts);
+                assert_eq!(decide(&facts), stronger, "{stronger:?} over {weaker:?}: {facts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn confirmations_turn_suspicious_only_over_their_number() {
+        for (confirmations, max, expected) in [
+            (0, 1, State::Consistent),
+            (1, 1, State::ConsistentSeen),
+            (2, 1, State::CopySuspected),
+            (2, 2, State::ConsistentSeen),
+            (3, 2, State::CopySuspected),
+        ] {
+            let facts = Facts { confirmations, confirmations_max: max, ..well() };
+            assert_eq!(decide(&facts), expected, "{confirmations} of {max}");
+        }
+    }
+
+    #[test]
+    fn what_label_orders_say_decides_between_unknown_and_known() {
+        for (records, issuance, expected) in [
+            (0, Issuance::Untold, State::Unknown),
+            (0, Issuance::Never, State::Unknown),
+            (0, Issuance::Issued, State::Consistent),
+            (0, Issuance::Scrapped, State::CopySuspected),
+            (1, Issuance::Untold, State::Consistent),
+            (1, Issuance::Scrapped, State::CopySuspected),
+        ] {
+            let facts = Facts { records, issuance, ..well() };
+            assert_eq!(decide(&facts), expected, "{records} records, {issuance:?}");
+        }
+    }
+}

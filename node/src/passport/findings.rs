@@ -1,0 +1,128 @@
+//! Open findings about a code, from the newest judgement.
+//!
+//! Invariants: a finding is shown with the answers to it; its sentence is shown only where all
+//! that it rests on is public, because it tells places and times of it; an expired one is gone.
+
+use std::collections::BTreeSet;
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::value::Digest;
+use hallmark_schemas::time::Timestamp;
+use serde_json::Value;
+
+use super::fold::{day, month, texts};
+use super::gather::Evidence;
+use super::view::{Answer, OpenFinding, Party};
+use crate::core::Node;
+use crate::judge::Judged;
+use crate::store::StoreError;
+
+/// Most findings of one passport.
+const FINDINGS_MAX: usize = 32;
+/// Most evidence of one finding that is looked at.
+const EVIDENCE_MAX: usize = 64;
+
+/// Rules whose findings say that a code was copied: born twice, alive after its end, at two places
+/// at once.
+const COPY_CODES: [&str; 3] = ["TRC-001", "TRC-004", "TRC-005"];
+
+/// A finding that is open.
+pub(super) struct Open<'a> {
+    /// Its id.
+    pub(super) digest: Digest,
+    finding: &'a Value,
+}
+
+/// The open findings whose subject is the code, in the order of the judgement.
+pub(super) fn open<'a>(judged: &'a Judged, goods: &str, now: Timestamp) -> Vec<Open<'a>> {
+    let mut found = Vec::new();
+    for finding in &judged.findings {
+        let expires = finding["expires_at"].as_str().and_then(|at| Timestamp::parse(at).ok());
+        let is_over = expires.is_some_and(|expires| expires <= now);
+        if finding["subject"].as_str() != Some(goods) || is_over || FINDINGS_MAX <= found.len() {
+            continue;
+        }
+        let digest = serde_json::from_value(finding["id"].clone());
+        found.extend(digest.ok().map(|digest| Open { digest, finding }));
+    }
+    found
+}
+
+/// What is shown of them.
+pub(super) fn view(
+    node: &Node,
+    open: &[Open<'_>],
+    evidence: &Evidence,
+    party: &dyn Fn(&OrgId) -> Party,
+) -> Result<Vec<OpenFinding>, StoreError> {
+    let mut views = Vec::new();
+    for Open { digest, finding } in open {
+        let text = |key: &str| finding[key].as_str().unwrap_or("").to_owned();
+        let is_public = rests_on_public(node, finding)?;
+        let message = |key: &str| Some(text(key)).filter(|text| is_public && !text.is_empty());
+        let instant = |key: &str| finding[key].as_str().and_then(|at| Timestamp::parse(at).ok());
+        let months: BTreeSet<String> = [instant("period_start"), instant("period_end")]
+            .into_iter()
+            .flatten()
+            .map(month)
+            .collect();
+        views.push(OpenFinding {
+            id: text("id"),
+            code: text("code"),
+            severity: text("severity"),
+            is_copy: COPY_CODES.contains(&text("code").as_str()),
+            title: text("title"),
+            message_en: message("message_en"),
+            message_zh: message("message_zh"),
+            months: months.into_iter().collect(),
+            evidence_count: finding["evidence_count"].as_u64().unwrap_or(0),
+            answers: answers(digest, evidence, party),
+        });
+    }
+    Ok(views)
+}
+
+/// Whether anyone may read everything that the finding cites.
+fn rests_on_public(node: &Node, finding: &Value) -> Result<bool, StoreError> {
+    let evidence = finding["evidence"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if evidence.is_empty() || EVIDENCE_MAX < evidence.len() {
+        return Ok(false);
+    }
+    for id in evidence {
+        let id = id.as_str().and_then(|id| id.parse::<ContentId>().ok());
+        let places = id.map(|id| node.places(&id)).transpose()?.unwrap_or_default();
+        if !places.iter().any(|place| place.entry.audience == 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The last version of each answer, oldest first; of one that is not public only that it is there.
+fn answers(finding: &Digest, evidence: &Evidence, party: &dyn Fn(&OrgId) -> Party) -> Vec<Answer> {
+    let replaced: BTreeSet<(ContentId, &OrgId)> = evidence
+        .records
+        .iter()
+        .filter_map(|one| Some((one.verified.body().replaces()?, &one.verified.claims().iss)))
+        .collect();
+    let mut found = Vec::new();
+    for record in &evidence.records {
+        let claims = record.verified.claims();
+        let Body::Response(response) = record.verified.body() else { continue };
+        let is_meant = response.finding == *finding;
+        if !is_meant || replaced.contains(&(record.verified.id(), &claims.iss)) {
+            continue;
+        }
+        let answer = Answer {
+            id: record.verified.id().to_string(),
+            by: party(&claims.iss),
+            day: day(record.time.hi),
+            text: if record.is_public { texts(&response.text) } else { Vec::new() },
+        };
+        found.push(((record.time.hi, record.verified.id()), answer));
+    }
+    found.sort_by_key(|(order, _)| *order);
+    found.into_iter().map(|(_, answer)| answer).collect()
+}

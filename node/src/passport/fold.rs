@@ -1,0 +1,357 @@
+//! From proved records to what the passport shows: pure, without store or clock.
+//!
+//! Invariants: of versions that replace one another the last of one issuer counts; events declared
+//! to be in error are no step; of bodies that are not public nothing is shown but what the owner
+//! lists; everything is in one order, whatever order the records came in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::day::Day;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::event;
+use hallmark_schemas::kind::masterdata::{About, Masterdata};
+use hallmark_schemas::kind::words::Words;
+use hallmark_schemas::time::Timestamp;
+
+use super::State;
+use super::code::{Code, sort_of};
+use super::decide::{Facts, Issuance};
+use super::gather::{Evidence, Level, Proven};
+use super::view::{
+    Confirmations, Footprint, Item, Link, Party, Passport, Proof, Recall, Record, Text,
+};
+
+mod certificates;
+pub mod journey;
+
+use journey::Reveal;
+
+/// What folding needs beside the records.
+pub struct Given<'a> {
+    /// The code.
+    pub code: &'a Code,
+    /// The time of day: what is in force depends on it.
+    pub now: Timestamp,
+    /// What label orders say.
+    pub issuance: Issuance,
+    /// What is shown of own bodies that are not public.
+    pub reveal: &'a [Reveal],
+    /// So many confirmations are innocent.
+    pub confirmations_max: usize,
+    /// An organisation's name.
+    pub party: &'a dyn Fn(&OrgId) -> Party,
+}
+
+/// The passport, its findings still to be added, and the facts for its state.
+pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
+    let records = last_versions(&evidence.records);
+    let makers = makers(&evidence.records);
+    let recalls = recalls(&records, given);
+    let certificates = certificates::of(&records, given);
+    let confirmations = confirmations(&records, given);
+    let faulty = |standing| {
+        let of = certificates.iter().filter(|one| one.standing == standing && !one.is_superseded);
+        of.count()
+    };
+    let facts = Facts {
+        is_readable: true,
+        is_known: records.iter().any(|one| one.level != Level::Beside)
+            || !evidence.damaged.is_empty(),
+        records: evidence.damaged.len() + of_maker(&records, &makers, given),
+        issuance: given.issuance,
+        damaged: evidence.damaged.len(),
+        recalls: recalls.len(),
+        certificates_withdrawn: faulty(super::view::Standing::Withdrawn),
+        certificates_expired: faulty(super::view::Standing::Expired),
+        confirmations: confirmations.count,
+        confirmations_max: given.confirmations_max,
+        ..Facts::default()
+    };
+    let passport = Passport {
+        state: State::Consistent,
+        goods: Some(given.code.goods.to_string()),
+        sort: Some(sort_of(&given.code.goods)),
+        link: given.code.link.clone(),
+        item: item(&records, &makers, given),
+        recalls,
+        certificates,
+        journey: journey::of(&records, given),
+        footprints: footprints(&records, given),
+        findings: Vec::new(),
+        confirmations,
+        is_scrapped: given.issuance == Issuance::Scrapped,
+        proof: proof(evidence),
+    };
+    (passport, facts)
+}
+
+impl Passport {
+    /// Of a path that is no code.
+    pub fn unreadable() -> Passport {
+        Passport {
+            state: State::Unreadable,
+            goods: None,
+            sort: None,
+            link: Link::default(),
+            item: Item::default(),
+            recalls: Vec::new(),
+            certificates: Vec::new(),
+            journey: Vec::new(),
+            footprints: Vec::new(),
+            findings: Vec::new(),
+            confirmations: Confirmations::default(),
+            is_scrapped: false,
+            proof: Proof::default(),
+        }
+    }
+}
+
+/// Without what a later version of the same issuer replaces.
+fn last_versions(records: &[Proven]) -> Vec<&Proven> {
+    let replaced: BTreeSet<(ContentId, &OrgId)> = records
+        .iter()
+        .filter_map(|one| Some((one.verified.body().replaces()?, &one.verified.claims().iss)))
+        .collect();
+    let is_last =
+        |one: &&Proven| !replaced.contains(&(one.verified.id(), &one.verified.claims().iss));
+    let mut records: Vec<&Proven> = records.iter().filter(is_last).collect();
+    records.sort_by_key(|one| (one.time.hi, one.time.lo, one.verified.id()));
+    records
+}
+
+/// Who answers for the goods: whoever was first to describe them or to order their labels, and
+/// whom that description names. Later words of others make nobody their maker.
+fn makers(records: &[Proven]) -> BTreeSet<OrgId> {
+    let mut found: Vec<(_, BTreeSet<OrgId>)> = Vec::new();
+    for record in records.iter().filter(|record| record.level != Level::Beside) {
+        let maker = match record.verified.body() {
+            Body::Masterdata(Masterdata { about: About::Item(item), .. }) => item.maker.clone(),
+            Body::Label(_) => None,
+            _ => continue,
+        };
+        let issuer = record.verified.claims().iss.clone();
+        let order = (record.time.hi, record.time.lo, record.verified.id());
+        found.push((order, maker.into_iter().chain([issuer]).collect()));
+    }
+    found.into_iter().min_by_key(|(order, _)| *order).map(|(_, makers)| makers).unwrap_or_default()
+}
+
+/// Records of the code itself by its maker. Where no maker is known, a GTIN needs a record of the
+/// item's birth: whoever merely saw it does not vouch for it. Other goods have no maker to ask.
+fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -> usize {
+    let goods = &given.code.goods;
+    let counts = |record: &&&Proven| {
+        let is_makers = makers.contains(&record.verified.claims().iss);
+        let vouches = match record.verified.body() {
+            Body::Confirmation(_) | Body::Complaint(_) | Body::Recall(_) => false,
+            Body::Event(event) => {
+                let fields = event.fields();
+                let is_birth = |item: &event::fields::Item| {
+                    item.item.as_str() == goods.as_str() && fields.born(item.role)
+                };
+                let by_birth = makers.is_empty() && fields.items.iter().any(is_birth);
+                fields.error.is_none() && (is_makers || by_birth || goods.class().is_none())
+            }
+            _ => is_makers || goods.class().is_none(),
+        };
+        vouches && record.level == Level::Own
+    };
+    records.iter().filter(counts).count()
+}
+
+pub(super) fn texts(words: &Words) -> Vec<Text> {
+    let text = |lang: &str, text: &Option<String>| {
+        text.clone().map(|text| Text { lang: Some(lang.to_owned()), text })
+    };
+    text("zh-Hans", &words.zh_hans).into_iter().chain(text("en", &words.en)).collect()
+}
+
+/// The day of UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    Day::of(at).to_string()
+}
+
+/// The month of UTC, as `2026-11`.
+pub(super) fn month(at: Timestamp) -> String {
+    at.to_string()[..7].to_owned()
+}
+
+/// What it is: of descriptions the one of the nearest level, and there the newest, that holds.
+fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -> Item {
+    let mut item = Item::default();
+    let is_makers = |issuer: &OrgId| makers.is_empty() || makers.contains(issuer);
+    let described = |record: &&&Proven| match record.verified.body() {
+        Body::Masterdata(body) => {
+            let issuer = &record.verified.claims().iss;
+            record.is_public && body.from_at <= given.now && is_makers(issuer)
+        }
+        _ => false,
+    };
+    let mut all: Vec<&Proven> = records.iter().filter(described).copied().collect();
+    all.sort_by_key(|record| {
+        let from = match record.verified.body() {
+            Body::Masterdata(body) => body.from_at,
+            _ => Timestamp::EPOCH,
+        };
+        (std::cmp::Reverse(record.level), from, record.verified.id())
+    });
+    // The last one wins, field by field: the item's own words over the lot's over the class's.
+    for record in all.iter().filter(|record| record.level != Level::Beside) {
+        let Body::Masterdata(body) = record.verified.body() else { continue };
+        match &body.about {
+            About::Item(about) => {
+                item.names = texts(&body.name);
+                item.maker = Some((given.party)(
+                    about.maker.as_ref().unwrap_or(&record.verified.claims().iss),
+                ));
+                item.brand = about.brand.as_ref().map(texts).unwrap_or_default();
+                item.content.clone_from(&about.content);
+                item.checks = about.look_for.as_ref().map(texts).unwrap_or_default();
+            }
+            About::Lot(lot) => {
+                item.lot = Some(lot.lot.clone());
+                item.produced = lot.produced_on.map(|day| day.to_string());
+                item.expiry = lot.expiry.map(|day| day.to_string());
+                item.markets = lot.markets.iter().map(|one| one.as_str().to_owned()).collect();
+            }
+            About::Party(_) | About::Location(_) => item.names = texts(&body.name),
+        }
+    }
+    for record in records.iter().filter(|record| record.is_public && record.level == Level::Own) {
+        if let Body::Event(event) = record.verified.body()
+            && let Some(lot) = super::gather::lot_of(&record.verified, &given.code.goods)
+        {
+            item.lot.get_or_insert_with(|| lot.to_owned());
+            if let Some(expiry) = &event.fields().expiry {
+                item.expiry.get_or_insert_with(|| expiry.clone());
+            }
+        }
+    }
+    let today = day(given.now);
+    let is_day = |expiry: &&String| expiry.parse::<Day>().is_ok();
+    item.is_past_expiry = item.expiry.as_ref().filter(is_day).is_some_and(|day| *day < today);
+    item
+}
+
+fn recalls(records: &[&Proven], given: &Given<'_>) -> Vec<Recall> {
+    let mut found = Vec::new();
+    for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
+        let Body::Recall(recall) = record.verified.body() else { continue };
+        let is_lifted = recall.lifted_at.is_some_and(|at| at <= given.now);
+        if given.now < recall.since || is_lifted {
+            continue;
+        }
+        let claims = record.verified.claims();
+        let contact: Vec<&str> = [&recall.contact.phone, &recall.contact.url]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        found.push(Recall {
+            id: record.verified.id().to_string(),
+            by: (given.party)(&claims.iss),
+            goods: claims.sub.to_string(),
+            since: day(recall.since),
+            reason: texts(&recall.why),
+            action: texts(&recall.what_to_do),
+            contact: (!contact.is_empty()).then(|| contact.join(" · ")),
+        });
+    }
+    found.sort_by(|a, b| (&b.since, &b.id).cmp(&(&a.since, &a.id)));
+    found
+}
+
+fn footprints(records: &[&Proven], given: &Given<'_>) -> Vec<Footprint> {
+    let mut found = BTreeMap::new();
+    for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
+        let Body::Footprint(body) = record.verified.body() else { continue };
+        let claims = record.verified.claims();
+        let verification = body.verification.as_ref();
+        let footprint = Footprint {
+            id: record.verified.id().to_string(),
+            by: (given.party)(&claims.iss),
+            kg_co2e: decimal(body.amount_g, i32::from(body.scale_e10.unwrap_or(0)) - 3),
+            per: body.declared_unit.as_str().to_owned(),
+            boundary: body.boundary.as_str().to_owned(),
+            period: Some([day(body.period_start), day(body.period_end)]),
+            verifier: verification.map(|one| (given.party)(&one.body)),
+            assurance: verification.map(|one| one.assurance.as_str().to_owned()),
+            primary_ppm: body.primary_share_ppm.map(u64::from),
+        };
+        found.insert((std::cmp::Reverse(body.period_end), footprint.id.clone()), footprint);
+    }
+    found.into_values().collect()
+}
+
+/// `amount` times ten to the power of `scale`, exactly.
+fn decimal(amount: i64, scale: i32) -> String {
+    let digits = amount.unsigned_abs().to_string();
+    let sign = if amount < 0 { "-" } else { "" };
+    let zeros = |count: i32| "0".repeat(usize::try_from(count.clamp(0, 256)).unwrap_or(0));
+    if 0 <= scale {
+        let tail = if amount == 0 { String::new() } else { zeros(scale) };
+        return format!("{sign}{digits}{tail}");
+    }
+    let after = scale.unsigned_abs() as usize;
+    let padded = format!("{}{digits}", zeros(after as i32 + 1 - digits.len() as i32));
+    let (whole, part) = padded.split_at(padded.len() - after.min(padded.len() - 1));
+    let part = part.trim_end_matches('0');
+    if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+}
+
+fn confirmations(records: &[&Proven], given: &Given<'_>) -> Confirmations {
+    let mut found = Confirmations { innocent_max: given.confirmations_max, ..Default::default() };
+    let mut months = BTreeSet::new();
+    for record in records.iter().filter(|record| record.level == Level::Own) {
+        if let Body::Confirmation(body) = record.verified.body() {
+            found.count += 1;
+            months.insert(month(body.day.starts_at()));
+        }
+    }
+    found.months = months.into_iter().collect();
+    found
+}
+
+fn proof(evidence: &Evidence) -> Proof {
+    let mut records: Vec<Record> = evidence
+        .records
+        .iter()
+        .filter(|one| one.level != Level::Beside)
+        .map(|one| Record {
+            id: one.verified.id().to_string(),
+            kind: Some(one.verified.body().kind().as_str().to_owned()),
+            log: one.origin.clone(),
+            entry: one.entry,
+            fault: None,
+            is_public: one.is_public,
+        })
+        .collect();
+    records.extend(evidence.damaged.iter().cloned());
+    records.sort_by(|a, b| (b.fault, &a.log, a.entry).cmp(&(a.fault, &b.log, b.entry)));
+    let logs = evidence.logs.iter().map(|(origin, seen)| seen.view(origin)).collect();
+    Proof { records, is_cut: evidence.is_cut, logs, ..Proof::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_exactly() {
+        for (amount, scale, expected) in [
+            (1234, -3, "1.234"),
+            (1200, -3, "1.2"),
+            (5, -3, "0.005"),
+            (-5, -1, "-0.5"),
+            (0, 3, "0"),
+            (0, -3, "0"),
+            (12, 2, "1200"),
+            (i64::MIN, 0, "-9223372036854775808"),
+            (7, -10, "0.0000000007"),
+        ] {
+            assert_eq!(decimal(amount, scale), expected, "{amount}e{scale}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Certificates and the accreditation of who vouches.
+
+use std::collections::BTreeSet;
+
+use hallmark_schemas::id::{OrgId, Subject};
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::accreditation::{self, Status};
+use hallmark_schemas::time::Timestamp;
+
+use super::super::gather::{Level, Proven};
+use super::super::view::{Accreditation, Certificate, Standing};
+use super::{Given, day};
+
+/// All that are about the goods, those that raise a question first.
+pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
+    let mut found = Vec::new();
+    for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
+        let Body::Certificate(body) = record.verified.body() else { continue };
+        let issuer = &record.verified.claims().iss;
+        found.push(Certificate {
+            id: record.verified.id().to_string(),
+            number: body.id.clone(),
+            standard: body.standard.clone(),
+            issuer: (given.party)(issuer),
+            standing: standing(given.now, body.valid_from, body.valid_to, body.withdrawn_at),
+            valid_from: Some(day(body.valid_from)),
+            valid_to: body.valid_to.map(last_day),
+            withdrawn: body.withdrawn_at.map(day),
+            is_superseded: false,
+            accreditation: behind(issuer, records, given),
+        });
+    }
+    let in_force: BTreeSet<String> = found
+        .iter()
+        .filter(|one| one.standing == Standing::InForce)
+        .map(|one| one.standard.clone())
+        .collect();
+    for one in &mut found {
+        one.is_superseded = one.standing < Standing::Future && in_force.contains(&one.standard);
+    }
+    found.sort_by(|a, b| {
+        let key = |one: &Certificate| (one.is_superseded, one.standing);
+        (key(a), &a.standard, &a.id).cmp(&(key(b), &b.standard, &b.id))
+    });
+    found
+}
+
+fn standing(
+    now: Timestamp,
+    from: Timestamp,
+    to: Option<Timestamp>,
+    withdrawn: Option<Timestamp>,
+) -> Standing {
+    if withdrawn.is_some_and(|at| at <= now) {
+        Standing::Withdrawn
+    } else if to.is_some_and(|to| to <= now) {
+        Standing::Expired
+    } else if now < from {
+        Standing::Future
+    } else {
+        Standing::InForce
+    }
+}
+
+/// The last day of a period whose end is exclusive.
+fn last_day(end: Timestamp) -> String {
+    day(end.checked_add_ms(-1).unwrap_or(end))
+}
+
+/// The accreditation of a body: one in force before others, then the one that ends last.
+fn behind(body: &OrgId, records: &[&Proven], given: &Given<'_>) -> Accreditation {
+    let none = Accreditation { standing: None, accreditor: None, number: None, valid_to: None };
+    let subject = Subject::Org(body.clone());
+    // Of statements about one accreditation the last that holds by now counts.
+    let mut current: Vec<(&OrgId, &accreditation::Accreditation)> = Vec::new();
+    for record in records.iter().filter(|record| record.is_public) {
+        let claims = record.verified.claims();
+        let Body::Accreditation(one) = record.verified.body() else { continue };
+        if claims.sub != subject || given.now < one.from_at {
+            continue;
+        }
+        let is_same = |(by, other): &&mut (&OrgId, &accreditation::Accreditation)| {
+            **by == claims.iss && other.scheme == one.scheme && other.number == one.number
+        };
+        match current.iter_mut().find(is_same) {
+            Some(known) if known.1.from_at <= one.from_at => known.1 = one,
+            Some(_) => {}
+            None => current.push((&claims.iss, one)),
+        }
+    }
+    let best = current.into_iter().max_by_key(|(_, one)| {
+        (standing_of(one, given.now), one.valid_to.unwrap_or(Timestamp::MAX))
+    });
+    best.map_or(none, |(by, one)| Accreditation {
+        standing: Some(standing_of(one, given.now)),
+        accreditor: Some((given.party)(by)),
+        number: Some(one.number.clone()),
+        valid_to: one.valid_to.map(last_day),
+    })
+}
+
+fn standing_of(one: &accreditation::Accreditation, now: Timestamp) -> Standing {
+    match one.status {
+        Status::InForce => standing(now, one.valid_from, one.valid_to, None),
+        Status::Suspended | Status::Withdrawn => Standing::Withdrawn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_stands_by_its_dates_and_its_withdrawal() {
+        let at = Timestamp::from_unix_ms;
+        for (from, to, withdrawn, expected) in [
+            (at(0), None, None, Standing::InForce),
+            (at(0), Some(at(101)), None, Standing::InForce),
+            (at(0), Some(at(100)), None, Standing::Expired),
+            (at(101), None, None, Standing::Future),
+            (at(0), None, Some(at(100)), Standing::Withdrawn),
+            (at(0), Some(at(50)), Some(at(60)), Standing::Withdrawn),
+            (at(0), None, Some(at(101)), Standing::InForce),
+        ] {
+            assert_eq!(standing(at(100), from, to, withdrawn), expected);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The journey: steps as places and months.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hallmark_schemas::id::{OrgId, Subject};
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::event::fields::Fields;
+use hallmark_schemas::kind::masterdata::About;
+use hallmark_schemas::time::Timestamp;
+use serde::Deserialize;
+
+use super::super::gather::{Level, Proven};
+use super::super::view::Step;
+use super::{Given, month, texts};
+
+/// Most steps that are shown.
+const STEPS_MAX: usize = 64;
+
+/// What may be shown of own events that are not public.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Reveal {
+    /// The business step.
+    Step,
+    /// The region of the place.
+    Region,
+    /// The month.
+    Month,
+    /// The place itself.
+    Place,
+}
+
+/// What public records say of a place.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    name: Option<String>,
+    region: Option<String>,
+}
+
+/// The steps in order of time.
+pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Step> {
+    let places = places(records);
+    let declared = declared_errors(records);
+    let mut steps: Vec<(Timestamp, String, Step)> = Vec::new();
+    for record in records.iter().filter(|record| record.level == Level::Own) {
+        let Body::Event(event) = record.verified.body() else { continue };
+        let fields = event.fields();
+        let iss = &record.verified.claims().iss;
+        if declared.contains(&(iss, fields.identity())) {
+            continue;
+        }
+        let step = step(record, fields, &places, given);
+        steps.push((fields.event_at, record.verified.id().to_string(), step));
+    }
+    steps.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    steps.into_iter().map(|(_, _, step)| step).take(STEPS_MAX).collect()
+}
+
+fn step(
+    record: &Proven,
+    fields: &Fields,
+    places: &BTreeMap<String, Place>,
+    given: &Given<'_>,
+) -> Step {
+    let may = |what| record.is_public || given.reveal.contains(&what);
+    let place = fields.read_point.as_ref().or(fields.biz_location.as_ref());
+    let known = place.and_then(|place| places.get(place));
+    let name =
+        place.map(|place| known.and_then(|k| k.name.clone()).unwrap_or_else(|| place.clone()));
+    Step {
+        step: fields.biz_step.clone().filter(|_| may(Reveal::Step)),
+        place: name.filter(|_| may(Reveal::Place)),
+        region: known.and_then(|known| known.region.clone()).filter(|_| may(Reveal::Region)),
+        month: may(Reveal::Month).then(|| month(fields.event_at)),
+        by: (given.party)(&record.verified.claims().iss),
+        id: record.is_public.then(|| record.verified.id().to_string()),
+    }
+}
+
+/// Events that their own issuer declared to be in error: the events and the declarations.
+fn declared_errors<'a>(records: &[&'a Proven]) -> BTreeSet<(&'a OrgId, &'a str)> {
+    let mut declared = BTreeSet::new();
+    for record in records {
+        if let Body::Event(event) = record.verified.body()
+            && event.fields().error.is_some()
+        {
+            declared.insert((&record.verified.claims().iss, event.fields().identity()));
+        }
+    }
+    declared
+}
+
+/// Names and regions of places, by the text that events give them.
+fn places(records: &[&Proven]) -> BTreeMap<String, Place> {
+    let mut places: BTreeMap<String, Place> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.is_public) {
+        let sub = &record.verified.claims().sub;
+        match record.verified.body() {
+            Body::Facility(facility) => {
+                let region = Some(facility.province.clone());
+                let place = Place { name: Some(facility.name.clone()), region };
+                for name in &facility.locations {
+                    let name = hallmark_schemas::kind::event::vocabulary::place(name);
+                    places.insert(name, place.clone());
+                }
+                places.insert(sub.to_string(), place);
+            }
+            Body::Masterdata(body) => {
+                if let (About::Location(location), Subject::Goods(_) | Subject::Facility(_)) =
+                    (&body.about, sub)
+                {
+                    let name = texts(&body.name).first().map(|text| text.text.clone());
+                    let place = Place { name, region: Some(location.region.clone()) };
+                    places.insert(sub.to_string(), place);
+                }
+            }
+            _ => {}
+        }
+    }
+    places
+}

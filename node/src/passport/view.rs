@@ -1,0 +1,332 @@
+//! What the passport shows: the page and its JSON form are made from this and nothing else.
+//!
+//! Invariants: member names are stable; instants of the journey are months; texts of others carry
+//! the language they are in, where it is known; nothing here is trusted as markup.
+
+use serde::Serialize;
+
+use super::State;
+
+/// A passport.
+#[derive(Clone, Debug, Serialize)]
+pub struct Passport {
+    /// The state, by its stable name.
+    #[serde(serialize_with = "by_name")]
+    pub state: State,
+    /// The canonical identifier; none where the code cannot be read.
+    pub goods: Option<String>,
+    /// What the identifier names.
+    pub sort: Option<Sort>,
+    /// What the code itself says beside the identifier: printed, not signed.
+    pub link: Link,
+    /// What it is, in the maker's words.
+    pub item: Item,
+    /// Recalls in force.
+    pub recalls: Vec<Recall>,
+    /// Certificates, those with a fault first.
+    pub certificates: Vec<Certificate>,
+    /// Places and months, oldest first.
+    pub journey: Vec<Step>,
+    /// Product carbon footprints, the newest first.
+    pub footprints: Vec<Footprint>,
+    /// Open findings with the answers to them.
+    pub findings: Vec<OpenFinding>,
+    /// Buyers' confirmations.
+    pub confirmations: Confirmations,
+    /// Whether the maker made this code and then scrapped it.
+    pub is_scrapped: bool,
+    /// How to check it.
+    pub proof: Proof,
+}
+
+fn by_name<S: serde::Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.as_str())
+}
+
+/// What an identifier names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// One item with its serial number.
+    Item,
+    /// A lot.
+    Lot,
+    /// A kind of product.
+    Class,
+    /// A logistic unit, such as a pallet.
+    Unit,
+    /// A place or party.
+    Place,
+    /// Something else.
+    Other,
+}
+
+/// What the code says beside the identifier.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Link {
+    /// Attributes and coarser qualifiers that pass their checks.
+    pub attributes: Vec<Attribute>,
+    /// Whether the query held attributes that did not pass; they are not shown.
+    pub has_unreadable: bool,
+}
+
+/// One application identifier of a code.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attribute {
+    /// The application identifier.
+    pub ai: String,
+    /// GS1's short title of it.
+    pub title: &'static str,
+    /// The value.
+    pub value: String,
+}
+
+/// A text with the language it is in, if its author told.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Text {
+    /// BCP 47.
+    pub lang: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+/// An organisation as the network knows it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Party {
+    /// Its identifier.
+    pub id: String,
+    /// Its name in law; empty where only its identifier is known.
+    pub name: String,
+}
+
+/// What it is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Item {
+    /// Names, one for each language.
+    pub names: Vec<Text>,
+    /// Who answers for the description.
+    pub maker: Option<Party>,
+    /// The brand, in its languages.
+    pub brand: Vec<Text>,
+    /// What it is sold as, such as `500 mL`.
+    pub content: Option<String>,
+    /// What to look at, in its languages: seal, colour, where it is sold.
+    pub checks: Vec<Text>,
+    /// Lot of the item as recorded.
+    pub lot: Option<String>,
+    /// Day of production.
+    pub produced: Option<String>,
+    /// Expiry day.
+    pub expiry: Option<String>,
+    /// Whether that day has passed.
+    pub is_past_expiry: bool,
+    /// ISO 3166 codes of where it may be sold.
+    pub markets: Vec<String>,
+}
+
+/// A recall in force.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recall {
+    /// The attestation.
+    pub id: String,
+    /// Who recalls.
+    pub by: Party,
+    /// What is recalled: an item, lot or class.
+    pub goods: String,
+    /// The day since when.
+    pub since: String,
+    /// Why.
+    pub reason: Vec<Text>,
+    /// What to do.
+    pub action: Vec<Text>,
+    /// Whom to ask.
+    pub contact: Option<String>,
+}
+
+/// How a certificate stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Pulled.
+    Withdrawn,
+    /// Past its date.
+    Expired,
+    /// Not in force yet.
+    Future,
+    /// In force.
+    InForce,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Certificate {
+    /// The attestation.
+    pub id: String,
+    /// Its number.
+    pub number: String,
+    /// The standard.
+    pub standard: String,
+    /// Who vouches.
+    pub issuer: Party,
+    /// How it stands.
+    pub standing: Standing,
+    /// First day.
+    pub valid_from: Option<String>,
+    /// Last day.
+    pub valid_to: Option<String>,
+    /// The day it was pulled.
+    pub withdrawn: Option<String>,
+    /// Whether a later one of the same standard is in force, so that this one raises no question.
+    pub is_superseded: bool,
+    /// The accreditation of who vouches.
+    pub accreditation: Accreditation,
+}
+
+/// The accreditation behind a certificate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Accreditation {
+    /// Whether one is in force now; none where none is recorded.
+    pub standing: Option<Standing>,
+    /// Who accredits.
+    pub accreditor: Option<Party>,
+    /// Its number.
+    pub number: Option<String>,
+    /// Last day.
+    pub valid_to: Option<String>,
+}
+
+/// A step of the journey.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Step {
+    /// The business step, a CBV word; none where the event has none or it may not be shown.
+    pub step: Option<String>,
+    /// The place: a name where a public record gives one, else its identifier.
+    pub place: Option<String>,
+    /// ISO 3166-2 region of the place.
+    pub region: Option<String>,
+    /// The month, as `2026-11`.
+    pub month: Option<String>,
+    /// Who says so.
+    pub by: Party,
+    /// The attestation, where its body is public.
+    pub id: Option<String>,
+}
+
+/// A product carbon footprint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Footprint {
+    /// The attestation.
+    pub id: String,
+    /// Who states it.
+    pub by: Party,
+    /// The value, an exact decimal, in kg CO2e.
+    pub kg_co2e: String,
+    /// For how much, with its unit.
+    pub per: String,
+    /// What is included.
+    pub boundary: String,
+    /// From and to.
+    pub period: Option<[String; 2]>,
+    /// Who verified it; none if nobody did.
+    pub verifier: Option<Party>,
+    /// At which level of assurance.
+    pub assurance: Option<String>,
+    /// Share of primary data, parts per million.
+    pub primary_ppm: Option<u64>,
+}
+
+/// An open finding.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenFinding {
+    /// Its id.
+    pub id: String,
+    /// The rule.
+    pub code: String,
+    /// `note`, `warning` or `error`.
+    pub severity: String,
+    /// Whether it says that the code was copied.
+    pub is_copy: bool,
+    /// What the rule finds, in English.
+    pub title: String,
+    /// The sentence with its values, in both languages; none where it rests on what is not public.
+    pub message_en: Option<String>,
+    /// The same in Chinese.
+    pub message_zh: Option<String>,
+    /// Months that it is about.
+    pub months: Vec<String>,
+    /// How many attestations it rests on.
+    pub evidence_count: u64,
+    /// What its subject and others answered.
+    pub answers: Vec<Answer>,
+}
+
+/// An answer to a finding.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// The attestation.
+    pub id: String,
+    /// Who answers.
+    pub by: Party,
+    /// The day.
+    pub day: String,
+    /// The answer, in the languages it was given in; empty where it is not public.
+    pub text: Vec<Text>,
+}
+
+/// Buyers' confirmations.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Confirmations {
+    /// How many.
+    pub count: usize,
+    /// So many are innocent.
+    pub innocent_max: usize,
+    /// In which months, each once.
+    pub months: Vec<String>,
+}
+
+/// How to check it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Proof {
+    /// What was read and proved, or not.
+    pub records: Vec<Record>,
+    /// Whether there are more records than one passport reads.
+    pub is_cut: bool,
+    /// The logs that the records lie in.
+    pub logs: Vec<LogView>,
+    /// When this node last compared the records with their logs.
+    pub checked_at: Option<String>,
+    /// Up to when the findings go.
+    pub judged_as_of: Option<String>,
+    /// Path of a bundle to check offline.
+    pub bundle: Option<String>,
+}
+
+/// One record and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The attestation.
+    pub id: String,
+    /// Its kind; none where it cannot be read.
+    pub kind: Option<String>,
+    /// The log.
+    pub log: String,
+    /// Its place there.
+    pub entry: u64,
+    /// What does not hold; none where all does.
+    pub fault: Option<&'static str>,
+    /// Whether anyone may fetch its body.
+    pub is_public: bool,
+}
+
+/// A log that records lie in.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct LogView {
+    /// Its name.
+    pub origin: String,
+    /// Entries under the checkpoint.
+    pub size: u64,
+    /// When that checkpoint was made.
+    pub checkpoint_at: Option<String>,
+    /// Path of the checkpoint here.
+    pub checkpoint: String,
+}

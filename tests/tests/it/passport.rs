@@ -1,0 +1,224 @@
+//! The passport of a running node: each of its twelve states, reached for real.
+
+use std::os::unix::fs::FileExt;
+
+use serde_json::{Value, json};
+
+use super::world::{Node, SOON, World, http, wait};
+
+const CLASS: &str = "https://id.gs1.org/01/09520123456788";
+const XIAMEN: &str = "https://id.gs1.org/414/9506000134369";
+const CHENGDU: &str = "https://id.gs1.org/414/9506000134376";
+const ROLES: [&str; 3] = ["producer", "certifier", "accreditor"];
+const PROBE: &str = "\"><script>alert(1)</script>'<img src=x onerror=alert(1)>";
+
+fn path(serial: &str) -> String {
+    format!("/01/09520123456788/21/{serial}")
+}
+
+fn event(number: u32, serial: &str, step: &str, at: &str, place: &str) -> Value {
+    let action = if step == "commissioning" { "ADD" } else { "OBSERVE" };
+    let epcis = json!({
+        "type": "ObjectEvent", "action": action, "bizStep": step,
+        "eventID": format!("urn:uuid:00000000-0000-4000-8000-{number:012}"),
+        "eventTime": at, "eventTimeZoneOffset": "+08:00",
+        "epcList": [format!("{CLASS}/21/{serial}")], "readPoint": { "id": place },
+    });
+    json!({ "kind": "event", "payload": { "epcis": epcis.to_string() } })
+}
+
+fn masterdata(sub: &str, name: &str, about: &Value) -> Value {
+    json!({ "kind": "masterdata", "sub": sub, "payload": {
+        "from_at": "2026-01-01T00:00:00Z", "name": { "en": name, "zh-Hans": "保温杯" },
+        "about": about,
+    } })
+}
+
+fn location(sub: &str, lat_e7: i64, lon_e7: i64, region: &str) -> Value {
+    let place = json!({ "lat_e7": lat_e7, "lon_e7": lon_e7, "precision_m": 100, "region": region });
+    masterdata(sub, region, &json!({ "location": place }))
+}
+
+fn record(world: &World, node: &Node, statements: &[Value]) -> Vec<String> {
+    let file = world.file("statements.json", Value::from(statements.to_vec()).to_string());
+    node.record(&file, &[])
+}
+
+fn json_at(node: &Node, path: &str) -> (u16, Value) {
+    let answer = http::send("GET", &node.url, path, &[("Accept", "application/json")], b"");
+    (answer.status, answer.json())
+}
+
+fn expect(node: &Node, path: &str, status: u16, state: &str) -> Value {
+    wait(&format!("{path} to be {state}"), SOON, || {
+        let (found, json) = json_at(node, path);
+        (found == status && json["state"] == state).then_some(json)
+    })
+}
+
+fn page_at(node: &Node, path: &str) -> String {
+    let answer = http::send("GET", &node.url, path, &[("Accept", "text/html")], b"");
+    String::from_utf8(answer.body).expect("a page is UTF-8")
+}
+
+/// A works with a described product, places, and honest items.
+fn works(world: &World) -> Node {
+    let node = world.founder_with("works", &ROLES, &[]);
+    node.ready();
+    let made = "2026-03-01T08:00:00+08:00";
+    let mut statements = vec![
+        masterdata(CLASS, "Flask", &json!({ "item": {} })),
+        location(XIAMEN, 244_798_000, 1_180_894_000, "CN-FJ"),
+        location(CHENGDU, 305_728_000, 1_040_668_000, "CN-SC"),
+    ];
+    for (number, serial) in (1..).zip(["fine", "seen", "broken", "copied", "doubled", "early"]) {
+        let made = if serial == "early" { "2026-03-05T08:00:00+08:00" } else { made };
+        statements.push(event(number, serial, "commissioning", made, XIAMEN));
+    }
+    record(world, &node, &statements);
+    node
+}
+
+fn confirm(node: &Node, serial: &str, nonce: char) -> http::Answer {
+    let body = json!({
+        "goods": format!("{CLASS}/21/{serial}"), "form": nonce.to_string().repeat(32), "act": "bought",
+    });
+    let headers = [("Content-Type", "application/json")];
+    http::send("POST", &node.url, "/confirmations", &headers, body.to_string().as_bytes())
+}
+
+#[test]
+fn codes_give_the_states_that_their_records_give() {
+    let world = World::new();
+    let mut node = works(&world);
+    expect(&node, "/01/09520123456789/21/fine", 400, "unreadable");
+    expect(&node, "/01/09506000134352/21/fine", 404, "foreign");
+    expect(&node, &path("invented"), 404, "unknown");
+    let fine = expect(&node, &path("fine"), 200, "consistent");
+    assert_eq!(fine["journey"][0]["region"], "CN-FJ");
+    assert_eq!(fine["journey"][0]["place"], Value::Null, "the event is for members");
+
+    assert_eq!(confirm(&node, "seen", 'a').status, 201);
+    expect(&node, &path("seen"), 200, "consistent_seen");
+    assert_eq!(confirm(&node, "seen", 'a').status, 201, "the same form");
+    assert_eq!(confirm(&node, "doubled", 'b').status, 201);
+    assert_eq!(confirm(&node, "doubled", 'c').status, 201);
+    let doubled = expect(&node, &path("doubled"), 200, "copy_suspected");
+    assert_eq!(doubled["confirmations"]["count"], 2);
+    assert_eq!(json_at(&node, &path("seen")).1["confirmations"]["count"], 1);
+    assert_eq!(confirm(&node, "invented", 'd').status, 404);
+
+    let afar = event(20, "copied", "receiving", "2026-03-01T09:00:00+08:00", CHENGDU);
+    let early = event(21, "early", "receiving", "2026-03-02T08:00:00+08:00", XIAMEN);
+    record(&world, &node, &[afar, early]);
+    let copied = expect(&node, &path("copied"), 200, "copy_suspected");
+    assert_eq!(copied["findings"][0]["code"], "TRC-005");
+    assert_eq!(copied["findings"][0]["message_en"], Value::Null, "it rests on members' bodies");
+    assert_eq!(copied["findings"][0]["months"], json!(["2026-03"]));
+    let early = expect(&node, &path("early"), 200, "disputed");
+    let finding = early["findings"][0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(early["findings"][0]["answers"], json!([]));
+    record(
+        &world,
+        &node,
+        &[json!({ "kind": "response", "aud": "public", "payload": {
+        "finding": finding, "text": { "en": "The clock of the line was wrong." } } })],
+    );
+    let answered = wait("the answer beside the finding", SOON, || {
+        let (_, json) = json_at(&node, &path("early"));
+        (json["findings"][0]["answers"][0]["text"][0]["text"].is_string()).then_some(json)
+    });
+    assert_eq!(answered["state"], "disputed", "an answer does not close a finding");
+    assert!(page_at(&node, &path("early")).contains("The clock of the line was wrong."));
+
+    tamper(&node, "broken");
+    expect(&node, &path("broken"), 200, "broken");
+    assert_eq!(node.stop(), 0);
+}
+
+/// Turns one bit of the item's event in the packs of a running node.
+fn tamper(node: &Node, serial: &str) {
+    let needle = format!("/21/{serial}");
+    for entry in std::fs::read_dir(node.dir.join("data").join("packs")).expect("packs").flatten() {
+        let path = entry.path();
+        let bytes = std::fs::read(&path).expect("readable");
+        let found = bytes.windows(needle.len()).position(|window| window == needle.as_bytes());
+        if let Some(at) = found {
+            // In place, because the node appends to the same file.
+            let file = std::fs::File::options().write(true).open(&path).expect("writable");
+            file.write_all_at(&[bytes[at + 1] ^ 1], at as u64 + 1).expect("written");
+            return;
+        }
+    }
+    panic!("no pack holds {needle}");
+}
+
+#[test]
+fn certificates_and_recalls_give_their_states_in_their_order() {
+    let world = World::new();
+    let mut node = works(&world);
+    let org = node.org.clone();
+    let certificate = |id: &str, until: &str| {
+        json!({ "kind": "certificate", "sub": CLASS, "payload": {
+            "id": id, "standard": format!("GB/T {id}"), "valid_from": "2020-01-01T00:00:00Z",
+            "valid_to": until } })
+    };
+    record(
+        &world,
+        &node,
+        &[
+            certificate("1", "2099-01-01T00:00:00Z"),
+            json!({ "kind": "accreditation", "sub": org, "payload": {
+            "scheme": "iso17065", "number": "CNAS C001", "valid_from": "2020-01-01T00:00:00Z",
+            "sectors": ["GB/T 1"], "status": "in_force", "from_at": "2020-01-01T00:00:00Z" } }),
+        ],
+    );
+    let fine = expect(&node, &path("fine"), 200, "consistent");
+    let accreditation = &fine["certificates"][0]["accreditation"];
+    assert_eq!(
+        (&accreditation["standing"], &accreditation["number"]),
+        (&json!("in_force"), &json!("CNAS C001"))
+    );
+    record(&world, &node, &[certificate("2", "2021-01-01T00:00:00Z")]);
+    expect(&node, &path("fine"), 200, "expired");
+    let mut withdrawn = certificate("3", "2099-01-01T00:00:00Z");
+    let first = record(&world, &node, std::slice::from_ref(&withdrawn));
+    withdrawn["payload"]["withdrawn_at"] = json!("2026-01-01T00:00:00Z");
+    withdrawn["payload"]["replaces"] = json!(first[0]);
+    withdrawn["payload"]["reason"] = json!("the audit failed");
+    record(&world, &node, &[withdrawn]);
+    expect(&node, &path("fine"), 200, "withdrawn");
+    record(
+        &world,
+        &node,
+        &[json!({ "kind": "recall", "sub": CLASS, "payload": {
+        "recall": "R-1", "why": { "en": PROBE }, "what_to_do": { "zh-Hans": PROBE },
+        "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } })],
+    );
+    expect(&node, &path("fine"), 200, "recalled");
+    for language in ["en", "zh-Hans"] {
+        let page = page_at(&node, &format!("{}?lang={language}", path("fine")));
+        let own = page.replace("<script type=\"module\" src=\"/assets/check.mjs\">", "");
+        assert!(!own.contains("<script") && !own.contains("<img"), "{own}");
+        assert!(own.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{own}");
+    }
+    tamper(&node, "broken");
+    expect(&node, &path("broken"), 200, "broken");
+    assert_eq!(node.stop(), 0);
+}
+
+#[test]
+fn an_old_checkpoint_confirms_nothing() {
+    let world = World::new();
+    let mut node = works(&world);
+    expect(&node, &path("fine"), 200, "consistent");
+    assert_eq!(node.stop(), 0);
+    let config = node.dir.join("config.toml");
+    let text = std::fs::read_to_string(&config).expect("init wrote it");
+    let text = text.replacen("[passport]", "[passport]\nstale_after = \"1s\"", 1);
+    std::fs::write(&config, text).expect("writable");
+    node.start();
+    let stale = expect(&node, &path("fine"), 200, "stale");
+    assert!(stale["proof"]["logs"][0]["checkpoint_at"].is_string());
+    assert_eq!(node.stop(), 0);
+}
