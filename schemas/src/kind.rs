@@ -265,7 +265,6 @@ kinds! {
     Facility, facility, "facility", "A place of work with its boundary.";
     Device, device, "device", "An enrolled instrument, scanner or capture key.";
     Event, event, "event", "One EPCIS 2.0 event.";
-    Label, label, "label", "A range of codes made, activated or scrapped.";
     Readings, readings, "readings", "A batch of samples from one device.";
     Emissions, emissions, "emissions", "A facility's report of its emissions.";
     Finding, finding, "finding", "What a rule found in the evidence.";
@@ -277,6 +276,7 @@ kinds! {
     Confirmation, confirmation, "confirmation", "A consumer's word that goods were bought.";
     Complaint, complaint, "complaint", "A consumer's report of a problem.";
     Footprint, footprint, "footprint", "The carbon footprint of a class of goods.";
+    Label, label, "label", "A range of codes made, activated or scrapped.";
 }
 
 impl Body {

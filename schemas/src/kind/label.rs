@@ -225,3 +225,49 @@ impl Kind for Label {
         rows.push(&LABELS, context, cells);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Body;
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn body(scheme: &str) -> Value {
+        json!({"order": "PO-7/1", "class": "https://id.gs1.org/01/09521234000129", "lot": "L7",
+            "scheme": scheme, "first": 1, "last": 20, "count": 20, "state": "made"})
+    }
+
+    #[test]
+    fn a_body_outside_its_limits_is_refused_with_its_field() {
+        assert!(Body::from_json(KindName::Label, body("derived")).is_ok());
+        let cases = [
+            ("/order", "/order", json!("=1+1")),
+            ("/order", "/order", json!("")),
+            ("/class", "/class", json!("https://id.gs1.org/01/09521234000129/21/7")),
+            ("/class", "/class", json!("https://id.gs1.org/414/6901234567892")),
+            ("/lot", "/lot", json!("a lot")),
+            ("/scheme", "/scheme", json!("random")),
+            ("/state", "/state", json!("lost")),
+            ("/first", "/last", json!(21)),
+            ("/last", "/last", json!(NUMBER_BEYOND)),
+            ("/count", "/count", json!(19)),
+        ];
+        for (changed, told, value) in cases {
+            let mut wrong = body("derived");
+            *wrong.pointer_mut(changed).unwrap() = value;
+            let refused = Body::from_json(KindName::Label, wrong.clone()).unwrap_err();
+            assert_eq!(refused.pointer, told, "{wrong}");
+        }
+        for (scheme, digits, is_good) in
+            [("sequence", 4, true), ("sequence", 0, false), ("sequence", 21, false)]
+                .into_iter()
+                .chain([("derived", 4, false)])
+        {
+            let mut changed = body(scheme);
+            changed["digits"] = json!(digits);
+            assert_eq!(Body::from_json(KindName::Label, changed).is_ok(), is_good, "{digits}");
+        }
+    }
+
+    const NUMBER_BEYOND: u64 = serial::NUMBER_MAX + 1;
+}

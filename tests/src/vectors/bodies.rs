@@ -20,9 +20,6 @@ pub(super) const EPCIS: &str = r#"{"@context": "https://ref.gs1.org/standards/ep
  "action": "ADD", "bizStep": "urn:epcglobal:cbv:bizstep:commissioning", "disposition": "active",
  "readPoint": {"id": "geo:31.2304,121.4737"}}"#;
 
-/// A class of goods with a GTIN.
-const CLASS: &str = "https://id.gs1.org/01/06901234000207";
-
 /// A valid attestation, with what went into it.
 pub(super) struct Sample {
     pub(super) name: &'static str,
@@ -118,13 +115,6 @@ fn claims_of_work() -> Vec<Sample> {
             ("event", KindName::Event),
             (PRODUCER, PRODUCER, PRODUCER_KEY),
             json!({"epcis": event.epcis()}),
-        ),
-        sample(
-            ("label", KindName::Label),
-            (PRODUCER, CLASS, PRODUCER_KEY),
-            json!({"order": "PO-7/1", "class": CLASS, "lot": "L7", "scheme": "derived",
-                "first": 40_000_000_000_u64, "last": 40_000_000_999_u64, "count": 1000,
-                "state": "made"}),
         ),
         sample(
             ("readings", KindName::Readings),

@@ -135,6 +135,13 @@ fn words_on_goods() -> Vec<Sample> {
                 "verification": {"body": CERTIFIER, "assurance": "limited"},
                 "cites": cites(["a", "b"])}),
         ),
+        sample(
+            ("label", KindName::Label),
+            (PRODUCER, CLASS, PRODUCER_KEY),
+            json!({"order": "PO-7/1", "class": CLASS, "lot": "L7", "scheme": "derived",
+                "first": 40_000_000_000_u64, "last": 40_000_000_999_u64, "count": 1000,
+                "state": "made"}),
+        ),
     ]
 }
 
