@@ -215,7 +215,7 @@ fn every_key_file_that_others_can_read_is_refused() {
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "key"))
         .collect();
-    assert_eq!(keys.len(), 7, "{keys:?}");
+    assert_eq!(keys.len(), 8, "{keys:?}");
     for key in keys {
         let mode = |mode| std::fs::set_permissions(&key, PermissionsExt::from_mode(mode));
         for readable in [0o640, 0o604] {
