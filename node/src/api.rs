@@ -30,6 +30,7 @@ pub mod labels;
 pub mod limit;
 pub mod log;
 pub mod network;
+pub mod openapi;
 pub mod passport;
 pub mod peers;
 pub mod problem;
@@ -64,6 +65,7 @@ pub fn router(app: App) -> Router {
         .route("/.well-known/scitt-keys/{kid}", get(scitt::key))
         .route("/v1/bundle/{*goods}", get(export::public))
         .route("/network.hallmark", get(network::show))
+        .route("/openapi.json", get(openapi::show))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(resolver())
@@ -93,9 +95,9 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(limit::head))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::by_caller))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(problem::speak))
         .layer(middleware::from_fn(harden))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(app)
 }
 
@@ -118,7 +120,7 @@ pub fn too_slow() -> Response {
 }
 
 fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
-    problem::json(&ApiError::Fault { cause: "a bug in this route".to_owned() })
+    ApiError::Fault { cause: "a bug in this route".to_owned() }.into_response()
 }
 
 async fn unknown_path() -> ApiError {

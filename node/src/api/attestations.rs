@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::cose::Sign1;
+use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::caller::Caller;
@@ -105,8 +106,11 @@ async fn represent(
                 "admitted_at": place.entry.admitted_at,
             })
         });
-        let view = crate::sign::view(&envelope, places.collect());
-        (StatusCode::OK, axum::Json(view)).into_response()
+        // Another log may copy it yet, which adds a place: the client asks each time.
+        let control = if is_public { "public, no-cache" } else { "private, no-cache" };
+        let view = crate::sign::view(&envelope, places.collect()).to_string().into_bytes();
+        let tag = hallmark_schemas::hex::encode(&Sha256::digest(&view));
+        cached(headers, "application/json", control, &tag, view)
     } else {
         return Err(ApiError::NotAcceptable {
             offered: "application/json, application/cbor, application/cose",

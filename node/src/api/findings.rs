@@ -11,7 +11,7 @@ use super::problem::ApiError;
 use crate::page;
 
 /// Most findings of one answer.
-const FINDINGS_MAX: usize = 1000;
+pub(super) const FINDINGS_MAX: usize = 1000;
 
 /// Which findings are asked for.
 #[derive(Debug, Default, Deserialize)]

@@ -13,16 +13,22 @@ pub(super) async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// `GET /readyz`: 200, or 503 with what is missing.
+/// `GET /readyz`: 200, or a problem with the same parts, which say what is missing.
 pub(super) async fn ready(State(app): Ctx) -> Response {
     let readiness = app.readiness();
-    let status =
-        if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = (status, axum::Json(&readiness)).into_response();
-    if status != StatusCode::OK {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if readiness.is_ready() {
+        return axum::Json(&readiness).into_response();
     }
-    response
+    let mut problem = serde_json::to_value(&readiness).unwrap_or_default();
+    problem["type"] = "urn:hallmark:problem:not_ready".into();
+    problem["title"] = "not ready".into();
+    problem["status"] = StatusCode::SERVICE_UNAVAILABLE.as_u16().into();
+    problem["detail"] = "each part that is not `ready` says why".into();
+    let head = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")),
+        (header::RETRY_AFTER, HeaderValue::from_static("1")),
+    ];
+    (StatusCode::SERVICE_UNAVAILABLE, head, problem.to_string()).into_response()
 }
 
 /// `GET /local/status`: everything that `hallmark-node status` prints.

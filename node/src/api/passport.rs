@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
-use super::{App, Ctx, blocking};
+use super::{App, Ctx, blocking, cached};
 use crate::page::Language;
 use crate::page::passport::{Frame, page};
 use crate::passport::State as PassportState;
@@ -86,8 +86,10 @@ pub(super) async fn options() -> Response {
 }
 
 /// `GET /.well-known/gs1resolver`
-pub(super) async fn resolver(State(app): Ctx) -> Response {
-    axum::Json(linkset::description(app.root(), &app.config.name)).into_response()
+pub(super) async fn resolver(State(app): Ctx, headers: HeaderMap) -> Response {
+    let described = linkset::description(app.root(), &app.config.name).to_string().into_bytes();
+    let tag = hallmark_schemas::hex::encode(&Sha256::digest(&described)[..16]);
+    cached(&headers, "application/json", "public, no-cache", &tag, described)
 }
 
 fn asked(uri: &Uri) -> Asked {

@@ -70,7 +70,7 @@ impl ApiError {
     }
 
     /// The table: status, stable code, title.
-    fn row(&self) -> (StatusCode, &str, &'static str) {
+    pub(crate) fn row(&self) -> (StatusCode, &str, &'static str) {
         use StatusCode as S;
         match self {
             ApiError::Malformed { .. } => (S::BAD_REQUEST, "malformed", "cannot be read"),
@@ -136,6 +136,18 @@ impl ApiError {
         }
     }
 
+    /// Names of the headers that it comes with.
+    pub(crate) fn headers(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        if self.retry_after().is_some() {
+            names.push("Retry-After");
+        }
+        if matches!(self, ApiError::Unauthorized { .. }) {
+            names.push("WWW-Authenticate");
+        }
+        names
+    }
+
     fn retry_after(&self) -> Option<u64> {
         match self {
             ApiError::TooMany { after_s } | ApiError::Busy { after_s, .. } => Some(*after_s),
@@ -143,6 +155,31 @@ impl ApiError {
             _ => None,
         }
     }
+}
+
+/// One of each, for the description of the table.
+pub(crate) fn examples() -> Vec<ApiError> {
+    let detail = String::new;
+    vec![
+        ApiError::Malformed { detail: detail() },
+        ApiError::Refused { code: "code of the refusal".to_owned(), detail: detail() },
+        ApiError::Unauthorized { detail: detail() },
+        ApiError::Forbidden { detail: detail() },
+        ApiError::NotFound,
+        ApiError::MethodNotAllowed { method: detail() },
+        ApiError::NotAcceptable { offered: "" },
+        ApiError::TooSlow,
+        ApiError::Contradicted { detail: detail(), earlier: None },
+        ApiError::TooLarge { max: 0 },
+        ApiError::HeaderTooLarge { fields_max: 0, bytes_max: 0 },
+        ApiError::UriTooLong { max: 0 },
+        ApiError::WrongType { wanted: "" },
+        ApiError::Unproved { detail: detail() },
+        ApiError::TooMany { after_s: 1 },
+        ApiError::Busy { after_s: 1, detail: detail() },
+        ApiError::ReadOnly { cause: detail(), help: "" },
+        ApiError::Fault { cause: detail() },
+    ]
 }
 
 impl From<Refusal> for ApiError {

@@ -26,7 +26,7 @@ pub(super) struct World {
 }
 
 impl World {
-    async fn new() -> World {
+    pub(super) async fn new() -> World {
         World::with_roles(&["producer"]).await
     }
 
@@ -54,6 +54,7 @@ impl World {
         World { app, router, writer: started.writer, stop, _dir: dir }
     }
 
+    /// Asks the routes; every answer must be one that `/openapi.json` describes.
     pub(super) async fn ask(
         &self,
         origin: Origin,
@@ -62,8 +63,12 @@ impl World {
     ) -> (StatusCode, Response) {
         let mut request = request.body(Body::from(body)).unwrap();
         request.extensions_mut().insert(origin);
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
-        (response.status(), response)
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        openapi::tests::assert_described(&method, &path, &head, &body);
+        (head.status, Response::from_parts(head, Body::from(body)))
     }
 
     pub(super) async fn get(&self, origin: Origin, path: &str) -> (StatusCode, Response) {

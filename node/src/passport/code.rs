@@ -20,7 +20,7 @@ pub const KEYS: [&str; 16] = [
     "8013", "8017", "8018",
 ];
 /// Longest path and query that are read.
-const LINK_BYTES_MAX: usize = 2048;
+pub const LINK_BYTES_MAX: usize = 2048;
 /// Most parameters of a query that are looked at.
 const PARAMETERS_MAX: usize = 32;
 

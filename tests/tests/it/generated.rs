@@ -1,10 +1,12 @@
 //! Pages that are generated and committed: help of every command, rules, tables, example
-//! configurations. A stale page fails and says the command that rewrites it.
+//! configurations, the description of the API as a node serves it. A stale page fails and says the
+//! command that rewrites it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
-use super::world::{org, path_text, run};
+use super::world::{World, org, path_text, run};
 
 const HELP: &str = "rewrite it with: UPDATE=1 cargo test -p hallmark-tests generated";
 
@@ -22,11 +24,35 @@ fn generated_pages_are_current() {
     }
 }
 
+#[test]
+fn the_description_of_the_api_is_openapi_for_another_validator_too() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tests.join("openapi");
+    if !folder.join("node_modules").exists() {
+        println!("skipped: docs/openapi.json by a validator, tests/openapi/node_modules is missing");
+        return;
+    }
+    let validate = |file: &Path| {
+        let mut node = Command::new("node");
+        node.arg(folder.join("validate.mjs")).arg(file).output().expect("node is beside npm")
+    };
+    let document = tests.join("../docs/openapi.json");
+    let said = validate(&document);
+    let words = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && words == "OpenAPI 3.1\n", "{words}");
+    // It sees what is wrong: an operation with answers of no description.
+    let text = std::fs::read_to_string(&document).expect("readable");
+    let world = World::new();
+    let broken = world.file("broken.json", text.replace("\"description\"", "\"x-about\""));
+    assert_eq!(validate(&broken).status.code(), Some(1));
+}
+
 fn pages() -> BTreeMap<&'static str, String> {
     let mut pages = BTreeMap::new();
     pages.insert("docs/hallmark-node.md", help("hallmark-node"));
     pages.insert("docs/hallmark-agent.md", help("hallmark-agent"));
     pages.insert("docs/hallmark-verify.md", help("hallmark-verify"));
+    pages.insert("docs/openapi.json", served("/openapi.json"));
     pages.insert("docs/rules.md", listed("Rules of this release", &["rules", "list"]));
     pages.insert("docs/tables.md", listed("Evidence tables of this release", &["tables"]));
     pages.insert("docs/config/node.toml", config("hallmark-node", &["--new-network", "demo"]));
@@ -46,6 +72,16 @@ fn help(program: &str) -> String {
         page.push_str(&format!("\n## {program} {name}\n\n```text\n{text}```\n"));
     }
     page
+}
+
+/// What a running node answers.
+fn served(path: &str) -> String {
+    let world = World::new();
+    let mut node = world.founder("described");
+    let answer = node.get(path);
+    assert_eq!(answer.status, 200, "{path}");
+    node.stop();
+    String::from_utf8(answer.body).expect("text")
 }
 
 /// What `hallmark-verify` lists.

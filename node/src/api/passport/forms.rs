@@ -36,7 +36,7 @@ use crate::serve::Origin;
 use crate::sign::Statement;
 
 /// Most bytes of a form: the longest text, percent-encoded, and the rest.
-const FORM_BYTES_MAX: usize = 8 << 10;
+pub(crate) const FORM_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes of a form's token: two never meet by chance.
 const TOKEN_LEN: usize = 16;

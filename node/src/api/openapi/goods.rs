@@ -1,0 +1,205 @@
+//! Descriptions of the resolver, the trace, the bundle, and the two forms.
+
+use hallmark_schemas::goods::GOODS_MAX;
+use hallmark_schemas::goods::scheme::SCHEMES;
+use serde_json::{Value, json};
+
+use super::attestations::id_in_path;
+use super::operation::{Operation, Token};
+use super::schemas::{binary, schema, text};
+use crate::api::passport::forms::FORM_BYTES_MAX;
+use crate::passport::code::{KEYS, LINK_BYTES_MAX};
+
+pub(super) const TAG: &str = "goods";
+pub(super) const FORMS_TAG: &str = "forms";
+
+const JSON: &str = "application/json";
+const HTML: &str = "text/html";
+const FORM: &str = "application/x-www-form-urlencoded";
+const STATES: &str = "Looking changes and counts nothing. The status follows the state: 400 \
+    `unreadable`, 404 `foreign` and `unknown`, else 200; each comes with its passport.";
+
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all: Vec<Operation> = KEYS.iter().flat_map(|key| link(key)).collect();
+    all.extend(other_codes());
+    all.extend(reads());
+    all.extend(forms());
+    all
+}
+
+/// The answers that a passport has, and what selects one of its forms.
+fn passport(operation: Operation) -> Operation {
+    let forms = [
+        (HTML, text("The page, in English or Chinese.")),
+        (JSON, schema("Passport")),
+        ("application/ld+json", schema("PassportLd")),
+        ("application/linkset+json", schema("Linkset")),
+    ];
+    let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding"];
+    operation
+        .header("Accept", json!({ "type": "string" }), "Which form; the page if it takes any.")
+        .header("Accept-Language", json!({ "type": "string" }), "English or Chinese.")
+        .query(
+            "linkType",
+            json!({ "type": "string", "examples": ["all", "linkset", "gs1:traceability"] }),
+            "A link type of the GS1 Web Vocabulary; `linkset` or `all` for the links themselves.",
+        )
+        .query("lang", json!({ "type": "string", "examples": ["en", "zh-Hans"] }), "The language.")
+        .cached("The passport.", &forms)
+        .gives(200, "The passport.", &forms, &head)
+        .gives(304, "What the client has is still so.", &[], &["ETag", "Cache-Control", "Link"])
+        .gives(307, "`linkType=gs1:traceability`: to this node's trace.", &[], &["Location"])
+        .gives(400, "The passport of a code that cannot be read.", &forms, &head)
+        .gives(404, "The passport of goods without a record.", &forms, &head)
+        .fails(&[400, 404, 406])
+        .shared()
+}
+
+/// The routes of one key of Digital Links.
+fn link(key: &str) -> [Operation; 2] {
+    let route = format!("/{key}/{{*rest}}");
+    let about = "The value of the key, then pairs of qualifier and value; slashes as they are.";
+    let rest = json!({ "type": "string", "maxLength": LINK_BYTES_MAX });
+    let example = if key == "01" { "09506000134352/21/S1" } else { "1" };
+    let summary = format!("Passport of a GS1 Digital Link of key {key}");
+    let name = format!("followLink{key}");
+    [
+        passport(Operation::get(&route).says(&name, TAG, &summary).about(STATES).path(
+            "rest",
+            rest.clone(),
+            example,
+            about,
+        )),
+        preflight(&route, &format!("preflightLink{key}")).path("rest", rest, example, about),
+    ]
+}
+
+fn preflight(route: &str, name: &str) -> Operation {
+    let head = [
+        "Allow",
+        "Access-Control-Allow-Methods",
+        "Access-Control-Allow-Headers",
+        "Access-Control-Max-Age",
+    ];
+    Operation::options(route)
+        .says(name, TAG, "What a page of another origin may ask here")
+        .gives(204, "GET and HEAD.", &[], &head)
+        .shared()
+}
+
+fn other_codes() -> Vec<Operation> {
+    let route = "/goods/{scheme}/{*value}";
+    let scheme = |operation: Operation| {
+        let names: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.name).collect();
+        let scheme = json!({ "type": "string", "enum": names });
+        let value = json!({ "type": "string", "maxLength": GOODS_MAX });
+        operation.path("scheme", scheme, "drug", "A scheme other than GS1.").path(
+            "value",
+            value,
+            "81234567890123456789",
+            "The code; slashes as they are.",
+        )
+    };
+    let code = json!({ "type": "string", "maxLength": LINK_BYTES_MAX });
+    let described = [(JSON, schema("Resolver"))];
+    vec![
+        passport(scheme(
+            Operation::get(route)
+                .says("followCode", TAG, "Passport of goods of another scheme")
+                .about(STATES),
+        )),
+        scheme(preflight(route, "preflightCode")),
+        passport(
+            Operation::get("/goods")
+                .says("followTyped", TAG, "Passport of a code that a person typed")
+                .about(STATES)
+                .query("code", code, "A Digital Link, an element string, a GTIN, or another code."),
+        ),
+        preflight("/goods", "preflightTyped"),
+        Operation::get("/.well-known/gs1resolver")
+            .says("describeResolver", TAG, "What this resolver can do, as GS1 asks it")
+            .cached("The description.", &described)
+            .shared(),
+        preflight("/.well-known/gs1resolver", "preflightResolver"),
+    ]
+}
+
+fn reads() -> Vec<Operation> {
+    let goods = json!({ "type": "string", "maxLength": GOODS_MAX });
+    let format = json!({ "type": "string", "enum": ["json", "dot", "text"] });
+    vec![
+        Operation::get("/v1/trace/{goods}")
+            .says("trace", TAG, "The way of goods over all logs held here")
+            .about("As far as the caller may see it; 404 also where no step may be seen.")
+            .path(
+                "goods",
+                goods.clone(),
+                "https%3A%2F%2Fid.gs1.org%2F01%2F09506000134352%2F21%2FS1",
+                "The canonical Digital Link or the URN of the goods, percent-encoded.",
+            )
+            .query("format", format, "The form; it goes before `Accept`.")
+            .header("Accept", json!({ "type": "string", "default": JSON }), "Which form.")
+            .gives(
+                200,
+                "The trace.",
+                &[
+                    (JSON, schema("Trace")),
+                    ("text/vnd.graphviz", text("A graph for Graphviz.")),
+                    ("text/plain", text("Lines for people.")),
+                ],
+                &["Vary"],
+            )
+            .fails(&[404, 406])
+            .token(Token::Optional("read"))
+            .shared(),
+        Operation::get("/v1/bundle/{*goods}")
+            .says("readBundle", TAG, "The public records behind a passport, to check offline")
+            .about("Read by `hallmark-verify check`, and by `/assets/check.mjs` in a browser.")
+            .path(
+                "goods",
+                goods,
+                "01/09506000134352/21/S1",
+                "The path of the Digital Link, or the URN; slashes as they are.",
+            )
+            .cached(
+                "A bundle: a CBOR sequence.",
+                &[(
+                    "application/vnd.hallmark.bundle+cbor-seq",
+                    binary("The bundle of schemas/spec/bundle.md."),
+                )],
+            )
+            .fails(&[404])
+            .shared(),
+    ]
+}
+
+fn forms() -> Vec<Operation> {
+    let about = "No account, cookie or address is kept. The same `form` again is the same \
+        submission. Only goods with a record here; few a minute from one address.";
+    let of = |route: &str, name: &str, summary: &str, form: &str| {
+        Operation::post(route)
+            .says(name, FORMS_TAG, summary)
+            .about(about)
+            .takes(&[(JSON, schema(form)), (FORM, schema(form))], FORM_BYTES_MAX)
+            .gives(201, "Taken (JSON).", &[(JSON, schema("FormAnswer"))], &["Location"])
+            .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"])
+            .fails(&[404, 415, 503])
+    };
+    let told = |route: &str, name: &str, summary: &str| {
+        let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
+        id_in_path(Operation::get(route).says(name, FORMS_TAG, summary))
+            .query("lang", lang, "The language.")
+            .gives(200, "The page.", &page(), &[])
+            .fails(&[404])
+    };
+    vec![
+        of("/confirmations", "confirm", "\"I bought this\"", "ConfirmationForm"),
+        told("/confirmations/{id}", "readConfirmation", "The page after a confirmation"),
+        of("/complaints", "complain", "\"Report a problem\"", "ComplaintForm"),
+        told("/complaints/{id}", "readComplaint", "The page after a complaint, with its number"),
+    ]
+}
+
+fn page() -> [(&'static str, Value); 1] {
+    [(HTML, text("A page."))]
+}

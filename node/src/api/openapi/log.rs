@@ -1,0 +1,67 @@
+//! Descriptions of `/log` and `/peers`.
+
+use serde_json::{Value, json};
+
+use super::operation::Operation;
+use super::schemas::{binary, text};
+use crate::api::CHECKPOINT_REQUEST_BYTES_MAX;
+
+pub(super) const TAG: &str = "log";
+
+const NOTE: &str = "text/plain";
+const TILE: &str = "application/octet-stream";
+const TILE_ABOUT: &str = "`0/x001/234`, `entries/000`, `0/000.p/7` …, as tlog-tiles names tiles \
+    of height 8; slashes as they are.";
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::get("/log/checkpoint")
+            .says("readCheckpoint", TAG, "The newest published checkpoint of this node's log")
+            .about("A signed note (tlog-checkpoint) with the cosignatures of its quorum.")
+            .gives(200, "The note.", &[(NOTE, text("A signed note."))], &["Cache-Control"])
+            .fails(&[404])
+            .shared(),
+        Operation::get("/log/tile/{*path}")
+            .says("readTile", TAG, "A hash tile or an entry bundle of this node's log")
+            .path("path", tile(), "0/000.p/1", TILE_ABOUT)
+            .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
+            .fails(&[404])
+            .shared(),
+        Operation::get("/peers/{hex}/checkpoint")
+            .says("readPeerCheckpoint", TAG, "The newest checkpoint seen of another log")
+            .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
+            .gives(200, "The note.", &[(NOTE, text("A signed note."))], &["Cache-Control"])
+            .fails(&[404])
+            .shared(),
+        Operation::get("/peers/{hex}/tile/{*path}")
+            .says("readPeerTile", TAG, "A tile of this node's copy of another log")
+            .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
+            .path("path", tile(), "0/000.p/1", TILE_ABOUT)
+            .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
+            .fails(&[404])
+            .shared(),
+        Operation::post("/log/add-checkpoint")
+            .says("addCheckpoint", TAG, "Ask this node, as a witness, to cosign a checkpoint")
+            .about(
+                "C2SP tlog-witness: a line `old N`, at most 63 lines of a consistency proof, an \
+                 empty line, the checkpoint.",
+            )
+            .takes(&[(NOTE, text("The request."))], CHECKPOINT_REQUEST_BYTES_MAX)
+            .gives(200, "Cosigned.", &[(NOTE, text("Signature lines of the witness."))], &[])
+            .gives(
+                409,
+                "The witness has seen another size: this one.",
+                &[("text/x.tlog.size", text("The size in decimal, and a line end."))],
+                &[],
+            )
+            .fails(&[403, 404, 422]),
+    ]
+}
+
+fn digest() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+}
+
+fn tile() -> Value {
+    json!({ "type": "string", "pattern": "^([0-9]{1,2}|entries)/(x[0-9]{3}/)*[0-9]{3}(\\.p/[0-9]{1,3})?$" })
+}

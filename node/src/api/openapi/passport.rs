@@ -1,0 +1,144 @@
+//! Schemas of the passport.
+
+use serde_json::{Value, json};
+
+use super::schemas::{count, list, object, or_null, schema, string, truth, words};
+use crate::passport::State;
+
+pub(super) fn passports() -> Value {
+    let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+    let mut all = parts();
+    all["PassportState"] = words(&states);
+    all["Passport"] = object("What the records say of a code.", members());
+    let mut linked = members();
+    linked["@context"] = json!({ "type": "object" });
+    linked["@type"] = string();
+    linked["@id?"] = string();
+    all["PassportLd"] = object("The same as JSON-LD.", linked);
+    all
+}
+
+fn members() -> Value {
+    let sorts = ["item", "lot", "class", "unit", "place", "other"];
+    let attribute = object(
+        "An application identifier of the code.",
+        json!({ "ai": string(), "title": string(), "value": string() }),
+    );
+    json!({
+        "state": schema("PassportState"),
+        "state_text": object(
+            "The state in a sentence.",
+            json!({ "en": string(), "zh-Hans": string() }),
+        ),
+        "goods": or_null(string()),
+        "sort": or_null(words(&sorts)),
+        "link": object(
+            "What the code says beside the identifier: printed, not signed.",
+            json!({ "attributes": list(attribute), "has_unreadable": truth() }),
+        ),
+        "item": schema("PassportItem"),
+        "recalls": list(schema("PassportRecall")),
+        "certificates": list(schema("PassportCertificate")),
+        "journey": list(schema("PassportStep")),
+        "footprints": list(schema("PassportFootprint")),
+        "findings": list(schema("PassportFinding")),
+        "confirmations": object("Buyers' confirmations.", json!({
+            "count": count(), "innocent_max": count(), "months": list(string()),
+        })),
+        "is_scrapped": truth(),
+        "proof": schema("PassportProof"),
+    })
+}
+
+fn texts() -> Value {
+    list(schema("PassportText"))
+}
+
+fn parts() -> Value {
+    let standing = || words(&["withdrawn", "expired", "future", "in_force"]);
+    let party = || schema("PassportParty");
+    let day = || or_null(string());
+    let accreditation = object(
+        "The accreditation of who vouches.",
+        json!({
+            "standing": or_null(standing()), "accreditor": or_null(party()),
+            "number": or_null(string()), "valid_to": day(),
+        }),
+    );
+    json!({
+        "PassportText": object("A text; `lang` is BCP 47, where its author told.", json!({
+            "lang": or_null(string()), "text": string(),
+        })),
+        "PassportParty": object("An organisation.", json!({ "id": string(), "name": string() })),
+        "PassportItem": object("What it is, in the maker's words.", json!({
+            "names": texts(), "maker": or_null(party()), "brand": texts(),
+            "content": or_null(string()), "checks": texts(), "lot": or_null(string()),
+            "produced": day(), "expiry": day(), "is_past_expiry": truth(),
+            "markets": list(string()),
+        })),
+        "PassportRecall": object("A recall in force.", json!({
+            "id": schema("ContentId"), "by": party(), "goods": string(), "since": string(),
+            "reason": texts(), "action": texts(), "contact": or_null(string()),
+        })),
+        "PassportCertificate": object("A certificate.", json!({
+            "id": schema("ContentId"), "number": string(), "standard": string(),
+            "issuer": party(), "standing": standing(), "valid_from": day(), "valid_to": day(),
+            "withdrawn": day(), "is_superseded": truth(), "accreditation": accreditation,
+        })),
+        "PassportStep": object("A place and a month.", json!({
+            "step": or_null(string()), "place": or_null(string()), "region": or_null(string()),
+            "month": or_null(string()), "by": party(), "id": or_null(schema("ContentId")),
+        })),
+        "PassportFootprint": object("A product carbon footprint.", json!({
+            "id": schema("ContentId"), "by": party(), "kg_co2e": string(), "per": string(),
+            "boundary": string(), "period": or_null(list(string())),
+            "verifier": or_null(party()), "assurance": or_null(string()),
+            "primary_ppm": or_null(count()),
+        })),
+        "PassportFinding": findings(),
+        "PassportProof": proof(),
+    })
+}
+
+fn findings() -> Value {
+    let answer = object(
+        "An answer to the finding.",
+        json!({
+            "id": schema("ContentId"), "by": schema("PassportParty"), "day": string(),
+            "text": texts(),
+        }),
+    );
+    object(
+        "An open finding.",
+        json!({
+            "id": string(), "code": string(), "severity": string(), "is_copy": truth(),
+            "title": string(), "message_en": or_null(string()), "message_zh": or_null(string()),
+            "months": list(string()), "evidence_count": count(), "answers": list(answer),
+        }),
+    )
+}
+
+fn proof() -> Value {
+    let record = object(
+        "A record and what became of it.",
+        json!({
+            "id": schema("ContentId"), "kind": or_null(schema("Kind")), "log": string(),
+            "entry": count(), "fault": or_null(string()), "is_public": truth(),
+        }),
+    );
+    let log = object(
+        "A log that records lie in.",
+        json!({
+            "origin": string(), "size": count(), "checkpoint_at": or_null(string()),
+            "checkpoint": string(),
+        }),
+    );
+    object(
+        "How to check it.",
+        json!({
+            "records": list(record), "is_cut": truth(), "logs": list(log),
+            "checked_at": or_null(string()), "judged_as_of": or_null(string()),
+            "bundle": or_null(string()),
+        }),
+    )
+}

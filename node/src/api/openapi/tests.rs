@@ -1,0 +1,261 @@
+//! That the document is true: of the router, of its own references, and of every answer that a
+//! test of the routes gets.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use axum::http::response::Parts;
+use axum::http::{Method, Request, StatusCode, header};
+
+use super::*;
+use crate::api::tests::{FAR, World, bytes, header_of};
+use crate::passport::code::KEYS;
+use crate::serve::Origin;
+
+/// Layers around the routes answer these before a route can mark its answer as shared.
+const BY_LAYERS: [u16; 4] = [408, 414, 429, 431];
+
+/// Panics unless this answer of a described route is one that its description tells.
+pub(in crate::api) fn assert_described(method: &Method, path: &str, head: &Parts, body: &[u8]) {
+    let status = head.status.as_u16();
+    let all = operations();
+    let mut of_path = all.iter().filter(|one| matches(&one.route, path)).peekable();
+    if of_path.peek().is_none() || status == 405 {
+        return;
+    }
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let operation = of_path.find(|one| method.as_str().eq_ignore_ascii_case(one.method));
+    let name = format!("{method} {path} -> {status}");
+    let described = operation.unwrap_or_else(|| panic!("{name}: no such operation"));
+    let document = document();
+    let operation = described.to_json();
+    let answer = operation["responses"].get(status.to_string());
+    let answer = resolve(&document, answer.unwrap_or_else(|| panic!("{name}: not described")));
+    let value = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    for expected in answer["headers"].as_object().into_iter().flat_map(Map::keys) {
+        let is_optional = expected == "Content-Encoding";
+        assert!(is_optional || value(expected).is_some(), "{name}: no {expected}");
+    }
+    for expected in ["x-content-type-options", "content-security-policy", "cache-control"] {
+        assert!(value(expected).is_some(), "{name}: no {expected}");
+    }
+    let is_shared = value("access-control-allow-origin") == Some("*");
+    assert!(is_shared == described.is_shared || BY_LAYERS.contains(&status), "{name}: CORS");
+    assert_eq!(value("retry-after").is_some(), answer["headers"]["Retry-After"].is_object());
+    let content = answer["content"].as_object();
+    let Some(content) = content.filter(|_| status != 304) else {
+        return assert!(body.is_empty(), "{name}: a body");
+    };
+    let kind = value("content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let found = content.get(kind).unwrap_or_else(|| panic!("{name}: {kind} is not described"));
+    if kind.ends_with("json") && !body.is_empty() && value("content-encoding").is_none() {
+        let json: Value = serde_json::from_slice(body).unwrap();
+        if let Err(fault) = conforms(&document, &found["schema"], &json) {
+            panic!("{name}: {fault}\n{json:#}");
+        }
+    }
+}
+
+/// Whether a path is one of the route's: `{x}` is one segment, `{*x}` the rest.
+fn matches(route: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    for part in route.split('/') {
+        match segments.next() {
+            Some(first) if part.starts_with("{*") => return !first.is_empty(),
+            Some(segment) if segment == part => {}
+            Some(segment) if part.starts_with('{') && !segment.is_empty() => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let Some(target) = value["$ref"].as_str() else { return value };
+    let found = document.pointer(target.trim_start_matches('#'));
+    found.unwrap_or_else(|| panic!("{target} leads nowhere"))
+}
+
+/// The words of JSON Schema that our schemas use; a member that is not described is a fault.
+fn conforms(document: &Value, schema: &Value, json: &Value) -> Result<(), String> {
+    let schema = resolve(document, schema);
+    if let Some(all) = schema["anyOf"].as_array() {
+        let faults: Vec<_> =
+            all.iter().map_while(|one| conforms(document, one, json).err()).collect();
+        return if faults.len() < all.len() { Ok(()) } else { Err(faults.join("; ")) };
+    }
+    let is_type = match schema["type"].as_str() {
+        Some("object") => json.is_object(),
+        Some("array") => json.is_array(),
+        Some("string") => json.is_string(),
+        Some("integer") => json.is_i64() || json.is_u64(),
+        Some("boolean") => json.is_boolean(),
+        Some("null") => json.is_null(),
+        other => return Err(format!("a schema of type {other:?}")),
+    };
+    let is_word = schema["enum"].as_array().is_none_or(|words| words.contains(json));
+    let is_id = schema["pattern"] != "^sha256:[0-9a-f]{64}$"
+        || json.as_str().is_some_and(|id| id.starts_with("sha256:") && id.len() == 71);
+    if !is_type || !is_word || !is_id {
+        return Err(format!("{json} is not of {schema}"));
+    }
+    for item in json.as_array().into_iter().flatten() {
+        conforms(document, &schema["items"], item)?;
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        let name = name.as_str().unwrap_or_default();
+        json.get(name).ok_or_else(|| format!("`{name}` is missing in {json}"))?;
+    }
+    let Some(members) = schema["properties"].as_object() else { return Ok(()) };
+    for (name, member) in json.as_object().into_iter().flatten() {
+        let of = members.get(name).or_else(|| schema.get("additionalProperties"));
+        let of = of.filter(|of| of.is_object()).ok_or_else(|| format!("`{name}` is unknown"))?;
+        conforms(document, of, member).map_err(|fault| format!("{name}: {fault}"))?;
+    }
+    Ok(())
+}
+
+/// Every literal after `.route(` in the sources of the routes.
+fn routes_in_sources() -> BTreeSet<String> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![sources.join("api.rs")];
+    let mut folders = vec![sources.join("api")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    let mut routes = BTreeSet::new();
+    for file in files.iter().filter(|file| !file.ends_with("openapi/tests.rs")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for after in text.split(".route(").skip(1) {
+            let literal = after.split('"').nth(1).unwrap().to_owned();
+            assert!(literal.starts_with('/'), "{}: {literal}", file.display());
+            match literal.strip_prefix("/{key}") {
+                Some("/{{*rest}}") => routes.extend(KEYS.map(|key| format!("/{key}/{{*rest}}"))),
+                Some(other) => panic!("what is {other}?"),
+                None => drop(routes.insert(literal)),
+            }
+        }
+    }
+    routes
+}
+
+#[test]
+fn every_route_of_the_sources_is_described_and_nothing_else_is() {
+    let all: BTreeSet<String> = operations().into_iter().map(|one| one.route).collect();
+    let of_sources = routes_in_sources().into_iter().filter(|one| !one.starts_with("/local/"));
+    assert_eq!(all, of_sources.collect());
+}
+
+/// The path of an operation, filled with the examples of its parameters.
+fn example(operation: &Operation) -> String {
+    let json = operation.to_json();
+    let parameters = json["parameters"].as_array().into_iter().flatten();
+    parameters.filter(|one| one["in"] == "path").fold(operation.template(), |path, parameter| {
+        let name = format!("{{{}}}", parameter["name"].as_str().unwrap());
+        path.replace(&name, parameter["example"].as_str().unwrap())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_router_takes_exactly_the_methods_that_are_described() {
+    let world = World::new().await;
+    for operation in operations() {
+        let of_route = operations().into_iter().filter(|one| one.route == operation.route);
+        let mut expected: BTreeSet<String> =
+            of_route.map(|one| one.method.to_uppercase()).collect();
+        if expected.contains("GET") {
+            expected.insert("HEAD".to_owned());
+        }
+        let path = example(&operation);
+        // A path that is no route is answered 404, whatever the method.
+        let request = Request::patch(&path);
+        let (status, response) = world.ask(Origin::Socket, request, Vec::new()).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allowed = header_of(&response, "allow");
+        let allowed: BTreeSet<String> = allowed.split(',').map(|it| it.trim().into()).collect();
+        assert_eq!(allowed, expected, "{path}");
+        // Whatever it answers to its example, the world compares it with the description.
+        let method = Method::from_bytes(operation.method.to_uppercase().as_bytes()).unwrap();
+        let request = Request::builder().method(method).uri(&path);
+        let (status, _) = world.ask(Origin::Socket, request, Vec::new()).await;
+        assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+    world.end();
+}
+
+#[test]
+fn references_lead_somewhere_and_names_are_unique() {
+    fn walk<'a>(document: &'a Value, value: &'a Value, used: &mut BTreeSet<&'a str>) {
+        resolve(document, value);
+        used.extend(value["$ref"].as_str());
+        match value {
+            Value::Object(all) => all.values().for_each(|one| walk(document, one, used)),
+            Value::Array(all) => all.iter().for_each(|one| walk(document, one, used)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut used = BTreeSet::new();
+    walk(&document, &document, &mut used);
+    for part in ["schemas", "headers"] {
+        for name in document["components"][part].as_object().unwrap().keys() {
+            let target = format!("#/components/{part}/{name}");
+            assert!(used.contains(target.as_str()), "{target} is of no use");
+        }
+    }
+    let tags: BTreeSet<&str> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|tag| tag["name"].as_str())
+        .collect();
+    let mut names = BTreeSet::new();
+    for operation in operations() {
+        let json = operation.to_json();
+        let name = json["operationId"].as_str().expect("each has a name").to_owned();
+        assert!(json["summary"].is_string() && tags.contains(json["tags"][0].as_str().unwrap()));
+        let statuses = json["responses"].as_object().unwrap();
+        assert!(statuses.keys().any(|status| status < &"400".to_owned()), "{name}");
+        assert!(!example(&operation).contains('{'), "{name}: a parameter is not declared");
+        assert!(names.insert(name.clone()), "{name} twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_is_served_with_a_validator_to_any_page() {
+    let world = World::new().await;
+    let (status, response) = world.get(FAR, "/openapi.json").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(header_of(&response, "access-control-allow-origin"), "*");
+    let tag = header_of(&response, "etag");
+    let served: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    assert_eq!(served, document());
+    let again = Request::get("/openapi.json").header(header::IF_NONE_MATCH, tag);
+    assert_eq!(world.ask(FAR, again, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
+    world.end();
+}
+
+#[test]
+fn an_answer_that_is_not_described_is_seen() {
+    let head = |status: u16, kind: &str| {
+        let response = axum::http::Response::builder().status(status).header("content-type", kind);
+        let response = response.header("x-content-type-options", "nosniff");
+        let response = response.header("content-security-policy", "").header("cache-control", "");
+        response.header("access-control-allow-origin", "*").body(()).unwrap().into_parts().0
+    };
+    let seen = |head: Parts, path: &str, body: &str| {
+        let check = || assert_described(&Method::GET, path, &head, body.as_bytes());
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_err()
+    };
+    let problem = r#"{"type":"urn:hallmark:problem:x","title":"","status":404,"detail":""}"#;
+    let kind = "application/problem+json";
+    assert!(!seen(head(404, kind), "/log/checkpoint", problem));
+    assert!(seen(head(403, kind), "/log/checkpoint", problem));
+    assert!(seen(head(404, "text/html"), "/log/checkpoint", problem));
+    assert!(seen(head(404, kind), "/log/checkpoint", &problem.replace("title", "other")));
+    assert!(seen(head(404, kind), "/v1/findings/x", problem), "it is not shared");
+    assert!(seen(head(429, kind), "/log/checkpoint", problem), "no Retry-After");
+}
