@@ -307,9 +307,17 @@ pub(crate) async fn speak(request: Request, next: Next) -> Response {
     let speaks_cose = speaks_cose(request.headers());
     let response = translate(next.run(request).await).await;
     match response.extensions().get::<Arc<ApiError>>() {
-        Some(error) if speaks_cose => concise(error),
+        Some(error) if speaks_cose => with_headers_of(concise(error), response.headers()),
         _ => response,
     }
+}
+
+/// What layers and routes said beside the body stays said: who may read it, what is allowed.
+fn with_headers_of(mut answer: Response, first: &HeaderMap) -> Response {
+    for (name, value) in first.iter().filter(|(name, _)| **name != header::CONTENT_LENGTH) {
+        answer.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    answer
 }
 
 /// An extractor of axum refuses with a line of text: the same, as every other error is told.
@@ -320,14 +328,15 @@ async fn translate(response: Response) -> Response {
     if !is_error || !kind.is_some_and(|kind| kind.starts_with("text/plain")) {
         return response;
     }
-    let words = axum::body::to_bytes(response.into_body(), REJECTION_BYTES_MAX).await;
+    let (first, body) = response.into_parts();
+    let words = axum::body::to_bytes(body, REJECTION_BYTES_MAX).await;
     let detail = String::from_utf8_lossy(&words.unwrap_or_default()).into_owned();
     let error = if status.is_server_error() {
         ApiError::Fault { cause: detail }
     } else {
         ApiError::Rejected { status, detail }
     };
-    error.into_response()
+    with_headers_of(error.into_response(), &first.headers)
 }
 
 fn speaks_cose(headers: &HeaderMap) -> bool {

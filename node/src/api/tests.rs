@@ -248,6 +248,14 @@ async fn what_an_extractor_refuses_is_told_with_its_words() {
     let (_, response) = world.ask(FAR, cose, Vec::new()).await;
     let kind = header_of(&response, "content-type");
     assert_eq!(kind, "application/concise-problem-details+cbor");
+    // What may be read by any page may be read when it is refused, in either encoding.
+    for accept in ["application/json", "application/cose"] {
+        for path in ["/entries/%ff", "/entries/sha256:00", "/log/tile/0/999"] {
+            let request = Request::get(path).header("accept", accept);
+            let (_, response) = world.ask(FAR, request, Vec::new()).await;
+            assert_eq!(header_of(&response, "access-control-allow-origin"), "*", "{path}");
+        }
+    }
     world.end();
 }
 

@@ -29,7 +29,9 @@ fn the_description_of_the_api_is_openapi_for_another_validator_too() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tests.join("openapi");
     if !folder.join("node_modules").exists() {
-        println!("skipped: docs/openapi.json by a validator, tests/openapi/node_modules is missing");
+        println!(
+            "skipped: docs/openapi.json by a validator, tests/openapi/node_modules is missing"
+        );
         return;
     }
     let validate = |file: &Path| {
