@@ -80,7 +80,8 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas::all(),
-            "responses": problems(),
+            "responses": responses(),
+            "parameters": goods::parameters(),
             "headers": headers(),
             "securitySchemes": { "token": {
                 "type": "http", "scheme": "bearer", "bearerFormat": "CWT",
@@ -102,9 +103,9 @@ fn operations() -> Vec<Operation> {
     all
 }
 
-/// One answer for each status of the table of errors.
-fn problems() -> Value {
-    let mut all = Map::new();
+/// The answers that operations name: one for each status of the table of errors, and others.
+fn responses() -> Value {
+    let mut all = goods::responses();
     for error in problem::examples() {
         let (status, code, title) = error.row();
         let response = all

@@ -157,7 +157,8 @@ impl ApiError {
     }
 }
 
-/// One of each, for the description of the table.
+/// One of each that a method of a route answers, for the description of the table. 405 is told
+/// where there is no such method.
 pub(crate) fn examples() -> Vec<ApiError> {
     let detail = String::new;
     vec![
@@ -166,7 +167,6 @@ pub(crate) fn examples() -> Vec<ApiError> {
         ApiError::Unauthorized { detail: detail() },
         ApiError::Forbidden { detail: detail() },
         ApiError::NotFound,
-        ApiError::MethodNotAllowed { method: detail() },
         ApiError::NotAcceptable { offered: "" },
         ApiError::TooSlow,
         ApiError::Contradicted { detail: detail(), earlier: None },

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::world::{World, org, path_text, run};
 
 const HELP: &str = "rewrite it with: UPDATE=1 cargo test -p hallmark-tests generated";
@@ -26,8 +28,7 @@ fn generated_pages_are_current() {
 
 #[test]
 fn the_description_of_the_api_is_openapi_for_another_validator_too() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = tests.join("openapi");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
     if !folder.join("node_modules").exists() {
         println!(
             "skipped: docs/openapi.json by a validator, tests/openapi/node_modules is missing"
@@ -38,15 +39,55 @@ fn the_description_of_the_api_is_openapi_for_another_validator_too() {
         let mut node = Command::new("node");
         node.arg(folder.join("validate.mjs")).arg(file).output().expect("node is beside npm")
     };
-    let document = tests.join("../docs/openapi.json");
-    let said = validate(&document);
+    let world = World::new();
+    let text = served("/openapi.json");
+    let said = validate(&world.file("openapi.json", &text));
     let words = String::from_utf8_lossy(&said.stdout);
     assert!(said.status.success() && words == "OpenAPI 3.1\n", "{words}");
     // It sees what is wrong: an operation with answers of no description.
-    let text = std::fs::read_to_string(&document).expect("readable");
-    let world = World::new();
     let broken = world.file("broken.json", text.replace("\"description\"", "\"x-about\""));
     assert_eq!(validate(&broken).status.code(), Some(1));
+}
+
+#[test]
+fn a_finding_has_the_members_that_the_description_of_the_api_tells() {
+    let world = World::new();
+    let place = "https://id.gs1.org/414/95060001343";
+    let at = "2026-03-01T0";
+    let tables = [
+        (
+            "locations",
+            format!(
+                "location,lat_e7,lon_e7,precision_m\n{place}69,244798000,1180894000,100\n\
+                 {place}76,305728000,1040668000,100\n"
+            ),
+        ),
+        (
+            "events",
+            format!(
+                "event_id,type,action,event_at,read_point\n\
+                 a,ObjectEvent,OBSERVE,{at}8:00:00+08:00,{place}69\n\
+                 b,ObjectEvent,OBSERVE,{at}9:00:00+08:00,{place}76\n"
+            ),
+        ),
+        (
+            "event_items",
+            ["a", "b"].iter().fold("event_id,role,item\n".to_owned(), |text, id| {
+                text + &format!("{id},epc,https://id.gs1.org/01/09506000134352/21/S1\n")
+            }),
+        ),
+    ];
+    let mut args = vec!["check".to_owned(), "--report".to_owned(), "json".to_owned()];
+    for (name, rows) in &tables {
+        let file = world.file(&format!("{name}.csv"), rows);
+        args.extend(["--table".to_owned(), format!("{name}={}", path_text(&file))]);
+    }
+    let report: Value = serde_json::from_str(&run("hallmark-verify", &args).stdout).expect("JSON");
+    let finding = report["findings"][0].as_object().expect("a finding");
+    let document: Value = serde_json::from_str(&served("/openapi.json")).expect("JSON");
+    let described = document["components"]["schemas"]["Finding"]["properties"].as_object();
+    let described = described.expect("it is described");
+    assert_eq!(finding.keys().collect::<Vec<_>>(), described.keys().collect::<Vec<_>>());
 }
 
 fn pages() -> BTreeMap<&'static str, String> {

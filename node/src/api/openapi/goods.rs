@@ -2,7 +2,7 @@
 
 use hallmark_schemas::goods::GOODS_MAX;
 use hallmark_schemas::goods::scheme::SCHEMES;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::attestations::id_in_path;
 use super::operation::{Operation, Token};
@@ -27,8 +27,11 @@ pub(super) fn operations() -> Vec<Operation> {
     all
 }
 
-/// The answers that a passport has, and what selects one of its forms.
-fn passport(operation: Operation) -> Operation {
+/// Statuses of which a passport has answers of its own.
+const STATUSES: [u16; 5] = [200, 304, 307, 400, 404];
+
+/// What all routes of passports share: the answers, and what selects one of them.
+fn common() -> Operation {
     let forms = [
         (HTML, text("The page, in English or Chinese.")),
         (JSON, schema("Passport")),
@@ -36,7 +39,7 @@ fn passport(operation: Operation) -> Operation {
         ("application/linkset+json", schema("Linkset")),
     ];
     let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding"];
-    operation
+    Operation::get("")
         .header("Accept", json!({ "type": "string" }), "Which form; the page if it takes any.")
         .header("Accept-Language", json!({ "type": "string" }), "English or Chinese.")
         .query(
@@ -51,8 +54,42 @@ fn passport(operation: Operation) -> Operation {
         .gives(307, "`linkType=gs1:traceability`: to this node's trace.", &[], &["Location"])
         .gives(400, "The passport of a code that cannot be read.", &forms, &head)
         .gives(404, "The passport of goods without a record.", &forms, &head)
-        .fails(&[400, 404, 406])
+        .fails(&[400, 404])
         .shared()
+}
+
+/// The answers that operations name.
+pub(super) fn responses() -> Map<String, Value> {
+    let common = common().to_json();
+    let of = |status: &u16| {
+        (format!("Passport{status}"), common["responses"][status.to_string()].clone())
+    };
+    let mut all: Map<String, Value> = STATUSES.iter().map(of).collect();
+    let head = [
+        "Allow",
+        "Access-Control-Allow-Methods",
+        "Access-Control-Allow-Headers",
+        "Access-Control-Max-Age",
+    ];
+    let preflight = Operation::options("").gives(204, "GET and HEAD.", &[], &head).shared();
+    all.insert("Preflight".to_owned(), preflight.to_json()["responses"]["204"].clone());
+    all
+}
+
+/// The parameters that operations name.
+pub(super) fn parameters() -> Map<String, Value> {
+    let common = common().to_json();
+    let all = common["parameters"].as_array().into_iter().flatten();
+    let name = |one: &Value| format!("Passport-{}", one["name"].as_str().unwrap_or_default());
+    all.map(|one| (name(one), one.clone())).collect()
+}
+
+fn passport(operation: Operation) -> Operation {
+    let named = parameters().keys().fold(operation, |operation, name| operation.asked(name));
+    let answer = |operation: Operation, status: &u16| {
+        operation.answers(*status, &format!("Passport{status}"))
+    };
+    STATUSES.iter().fold(named, answer).fails(&[406]).shared()
 }
 
 /// The routes of one key of Digital Links.
@@ -75,15 +112,9 @@ fn link(key: &str) -> [Operation; 2] {
 }
 
 fn preflight(route: &str, name: &str) -> Operation {
-    let head = [
-        "Allow",
-        "Access-Control-Allow-Methods",
-        "Access-Control-Allow-Headers",
-        "Access-Control-Max-Age",
-    ];
     Operation::options(route)
         .says(name, TAG, "What a page of another origin may ask here")
-        .gives(204, "GET and HEAD.", &[], &head)
+        .answers(204, "Preflight")
         .shared()
 }
 

@@ -23,8 +23,8 @@ fn findings() -> Vec<Operation> {
     let severity = json!({ "type": "string", "enum": ["note", "warning", "error"] });
     let about = "Who may read findings without a token is configured: all, loopback, none.";
     let after = json!({ "type": "integer", "minimum": 0, "default": 0 });
-    let id = json!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" });
-    let example = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    let id = json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
+    let example = "0".repeat(64);
     vec![
         Operation::get("/")
             .says("showFindings", FINDINGS_TAG, "The findings as a page")
@@ -45,7 +45,7 @@ fn findings() -> Vec<Operation> {
         Operation::get("/v1/findings/{id}")
             .says("readFinding", FINDINGS_TAG, "One finding with its evidence")
             .about(about)
-            .path("id", id, example, "Id of the finding.")
+            .path("id", id, &example, "Id of the finding.")
             .gives(200, "The finding.", &[(JSON, schema("Finding"))], &[])
             .fails(&[404])
             .token(Token::Optional("read")),

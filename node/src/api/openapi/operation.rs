@@ -132,6 +132,17 @@ impl Operation {
         self
     }
 
+    /// An answer that several operations share, by its name.
+    pub(super) fn answers(mut self, status: u16, name: &str) -> Operation {
+        self.responses.insert(status.to_string(), reference("responses", name));
+        self
+    }
+
+    /// A parameter that several operations share, by its name.
+    pub(super) fn asked(self, name: &str) -> Operation {
+        self.parameter(reference("parameters", name))
+    }
+
     /// The answer 200 has a validator; whoever knows it is answered 304.
     pub(super) fn cached(self, about: &str, content: &[(&str, Value)]) -> Operation {
         const HEADERS: [&str; 2] = ["ETag", "Cache-Control"];
@@ -182,7 +193,7 @@ impl Operation {
         }
         let mut responses = self.responses.clone();
         let answers = responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
-        for (_, answer) in answers.filter(|_| self.is_shared) {
+        for (_, answer) in answers.filter(|(_, it)| self.is_shared && it["$ref"].is_null()) {
             let name = "Access-Control-Allow-Origin";
             answer["headers"][name] = reference("headers", name);
         }

@@ -111,7 +111,7 @@ fn findings() -> Value {
     object(
         "An open finding.",
         json!({
-            "id": string(), "code": string(), "severity": string(), "is_copy": truth(),
+            "id": schema("Digest"), "code": string(), "severity": string(), "is_copy": truth(),
             "title": string(), "message_en": or_null(string()), "message_zh": or_null(string()),
             "months": list(string()), "evidence_count": count(), "answers": list(answer),
         }),

@@ -135,6 +135,7 @@ fn attestations() -> Value {
     });
     let own = strict(object("What the node signs.", statement));
     json!({
+        "Digest": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
         "ContentId": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" },
         "Instant": { "type": "string", "format": "date-time" },
         "Kind": words(&kinds),
@@ -153,7 +154,7 @@ fn attestations() -> Value {
 
 fn findings() -> Value {
     let finding = json!({
-        "id": schema("ContentId"), "code": string(), "title": string(), "subject": string(),
+        "id": schema("Digest"), "code": string(), "title": string(), "subject": string(),
         "anchor": string(), "period_start": or_null(schema("Instant")),
         "period_end": or_null(schema("Instant")),
         "severity": { "type": "string", "enum": ["note", "warning", "error"] },
@@ -161,7 +162,7 @@ fn findings() -> Value {
         "effect_unit": or_null(string()), "message_en": string(), "message_zh": string(),
         "evidence": list(string()), "evidence_count": count(), "innocent": list(string()),
         "basis": list(string()), "answer": string(), "expires_at": schema("Instant"),
-        "pack_digest": schema("ContentId"), "columns": { "type": "object" },
+        "pack_digest": schema("Digest"), "columns": { "type": "object" },
     });
     let silent = object(
         "A rule with nothing to judge.",
