@@ -116,7 +116,7 @@ fn resolver() -> Router<App> {
 
 /// The answer to a request that took too long.
 pub fn too_slow() -> Response {
-    problem::json(&ApiError::TooSlow)
+    hardened(problem::json(&ApiError::TooSlow))
 }
 
 fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
@@ -141,7 +141,10 @@ async fn share(request: Request, next: Next) -> Response {
 
 /// Headers that every answer has.
 async fn harden(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    hardened(next.run(request).await)
+}
+
+fn hardened(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

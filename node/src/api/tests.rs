@@ -259,6 +259,15 @@ async fn what_an_extractor_refuses_is_told_with_its_words() {
     world.end();
 }
 
+#[test]
+fn a_request_that_took_too_long_is_told_with_the_headers_of_every_answer() {
+    let response = too_slow();
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(header_of(&response, "content-type"), "application/problem+json");
+    assert_eq!(header_of(&response, "x-content-type-options"), "nosniff");
+    assert_eq!(header_of(&response, "cache-control"), "no-store");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_too_often_is_told_when_to_come_back() {
     let world = World::new().await;

@@ -24,7 +24,7 @@ pub(super) fn schema(name: &str) -> Value {
 
 /// A body that is no text.
 pub(super) fn binary(about: &str) -> Value {
-    json!({ "description": about, "contentEncoding": "binary" })
+    json!({ "description": about })
 }
 
 /// A body that is text of no further structure here.
@@ -104,10 +104,7 @@ fn problems() -> Value {
     }
     json!({
         "Problem": object("RFC 9457. `earlier`: what a contradiction contradicts.", members),
-        "ConciseProblem": {
-            "description": "RFC 9290, CBOR: {-1: title, -2: detail, -4: status}",
-            "contentEncoding": "binary",
-        },
+        "ConciseProblem": binary("RFC 9290, CBOR: {-1: title, -2: detail, -4: status}"),
         "Readiness": object("`ready` in every part means ready.", parts),
         "NotReady": object("RFC 9457, with the parts of the readiness.", not_ready),
     })
