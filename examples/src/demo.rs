@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use hallmark_schemas::time::Timestamp;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,27 +22,30 @@ pub mod cli;
 pub mod input;
 pub mod verdict;
 
+mod passport;
+mod product;
 mod tell;
 
 use cli::Options;
 use input::Input;
+use product::Labels;
 use tell::Teller;
-use verdict::Expected;
+use verdict::{Expected, Read};
 
 /// Who keeps the members' list.
 pub const REGISTRAR: Member<'_> = Member {
     org: "urn:hallmark:org:lei:9999DEM0REGISTRY0146",
     name: "Lingnan Registry",
-    roles: &["registrar"],
+    roles: &["registrar", "accreditor"],
 };
 /// Whose goods and emissions it is about.
 pub const PRODUCER: Member<'_> =
     Member { org: generate::PRODUCER, name: "Qinghe Flasks Ltd", roles: &["producer"] };
-/// Who judges.
+/// Who judges emissions and certifies goods.
 pub const VERIFIER: Member<'_> = Member {
-    org: "urn:hallmark:org:uscc:91110000DEM0BCH01G",
+    org: generate::VERIFIER,
     name: "Beichen Verification",
-    roles: &["verifier"],
+    roles: &["verifier", "certifier"],
 };
 
 /// Longest wait for anything that the network does by itself.
@@ -93,10 +97,13 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
     let input = Input::new(options, &folder.join("data"))?;
-    let expected = Expected::of(&input);
 
     teller.step("Found a network: registrar, producer, emission verifier");
     let mut stage = found(programs, folder, input, &teller).await?;
+    teller.step("The producer describes a flask, others vouch for it, labels are printed");
+    product::describe(&stage, &teller).await?;
+    let labels = Labels::print(&mut stage, &teller).await?;
+    let expected = Expected::of(&stage.input);
     teller.step("A scanner commissions, packs and ships flasks in Shanghai");
     let _scanner = scan(&stage, &teller).await?;
     teller.step("A meter replays quarter hours of the works' electricity");
@@ -107,8 +114,11 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     let findings = judge(&mut stage, &expected, &teller).await?;
     teller.step("An evidence bundle, checked in a fresh process without network");
     let offline = check(&stage, &teller).await?;
+    teller.step("What a phone reads: passports from the producer's node");
+    let read = passport::read(&stage, &labels, &teller).await?;
 
-    let faults = expected.compare(&findings, &offline);
+    let mut faults = expected.compare(&findings, &offline);
+    faults.extend(read.iter().filter_map(Read::fault));
     teller.step("Result");
     for fault in &faults {
         teller.say(&format!("WRONG: {fault}"));
@@ -116,6 +126,7 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     if faults.is_empty() {
         let count = expected.count();
         teller.say(&format!("{count} frauds committed, {count} found, nothing else accused"));
+        teller.say(&format!("{} passports read, each says what it must", read.len()));
     }
     let code = ExitCode::from(u8::from(!faults.is_empty()));
     if options.once {
@@ -123,6 +134,7 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
         return Ok(code);
     }
     teller.say(&format!("findings page: {}/", stage.verifier.url()));
+    teller.say(&format!("passport: {}", labels.link(stage.input.honest())?));
     teller.say(&format!("folders: {}", stage.folder.display()));
     teller.say("Ctrl-C ends the demo");
     std::future::pending::<()>().await;
@@ -226,9 +238,7 @@ async fn measure(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
 async fn state(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     let data = &stage.input.data;
     let copy = stage.input.folder.join("copy.json");
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let now = hallmark_schemas::time::Timestamp::from_unix_ms(u64::try_from(now.as_millis())?);
-    std::fs::write(&copy, goods::copy_sold(&data.bench.cloned(), &now.to_string()))?;
+    std::fs::write(&copy, goods::copy_sold(&data.bench.cloned(), &now()?.to_string()))?;
     for fraud in data.frauds.iter().filter(|fraud| fraud.code != "MTR-005") {
         teller.say(&format!("FRAUD: {}", fraud.told));
     }
@@ -240,6 +250,12 @@ async fn state(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     let ended = stage.producer.run("submit", &args).await?.with_code(0)?;
     teller.say(&format!("{} statements recorded", ended.stdout.lines().count()));
     Ok(())
+}
+
+/// The time of day.
+fn now() -> anyhow::Result<Timestamp> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(Timestamp::from_unix_ms(u64::try_from(now.as_millis())?))
 }
 
 /// Waits until the verifier's node has found what was expected, then prints all it found.

@@ -10,11 +10,13 @@
 //! | `scans.txt` | one day at the packing bench, as a barcode reader types it | [`scans`] |
 //! | `journey.json` | an earlier carton on its way to a shop, as an EPCIS 2.0 document | [`goods`] |
 //! | `facilities.json` | works and shop with their positions, as attestations to submit | [`goods`] |
+//! | `product.json` | the flask, its lot and its footprint, as attestations to submit | [`product`] |
 //! | `report.json` | the works' emissions report for the four weeks | [`report`] |
 
 pub mod fraud;
 pub mod goods;
 pub mod meter;
+pub mod product;
 pub mod report;
 pub mod scans;
 
@@ -29,6 +31,8 @@ pub const SEED: u64 = 20_260_302;
 
 /// The producer of the story.
 pub const PRODUCER: &str = "urn:hallmark:org:uscc:91310000DEM0QHE01M";
+/// Who verifies its emissions and certifies its goods.
+pub const VERIFIER: &str = "urn:hallmark:org:uscc:91110000DEM0BCH01G";
 
 /// All data of one seed, frauds committed.
 #[derive(Clone, Debug)]
@@ -62,6 +66,13 @@ pub fn all(seed: u64) -> Data {
 }
 
 impl Data {
+    /// Puts the serials of printed labels, one for each flask, in place of the generated ones.
+    pub fn relabel(&mut self, serials: &[String]) {
+        self.bench.relabel(serials);
+        self.frauds.retain(|fraud| fraud.code != "TRC-005");
+        self.frauds.push(fraud::clone_serial(&self.bench));
+    }
+
     /// Writes the files of the table above into `folder`.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
@@ -71,6 +82,7 @@ impl Data {
         std::fs::write(folder.join("scans.txt"), self.bench.lines().join("\n") + "\n")?;
         std::fs::write(folder.join("journey.json"), goods::journey(&self.bench))?;
         std::fs::write(folder.join("facilities.json"), goods::facilities(&self.facility))?;
+        std::fs::write(folder.join("product.json"), product::description())?;
         std::fs::write(folder.join("report.json"), self.report.to_json())
     }
 }
@@ -85,6 +97,24 @@ mod tests {
         assert_eq!(csv(SEED), csv(SEED));
         assert_ne!(csv(SEED), csv(SEED + 1));
         assert_eq!(all(SEED).bench.lines(), all(SEED).bench.lines());
+    }
+
+    #[test]
+    fn printed_labels_replace_every_generated_serial() {
+        let mut data = all(SEED);
+        let before = data.bench.clone();
+        let printed: Vec<_> = (0..before.labels()).map(|n| format!("PRINTED{n:02}")).collect();
+        data.relabel(&printed);
+        let text = data.bench.lines().join("\n") + &goods::journey(&data.bench);
+        for serial in before.serials() {
+            assert!(!text.contains(serial), "{serial}");
+        }
+        for serial in &printed {
+            assert!(text.contains(serial), "{serial}");
+        }
+        let told = &data.frauds.last().expect("three frauds").subject;
+        assert_eq!((told, data.frauds.len()), (&data.bench.cloned(), 3));
+        assert!(told.contains("PRINTED"));
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Three organisations, two devices, three frauds: watch Hallmark find them.
+/// Three organisations, two devices, three frauds: watch Hallmark find them, and scan a code.
 ///
 /// Founds a network of a registrar, a producer and an emission verifier on this machine, lets a
 /// scanner and a meter work, commits three frauds in the open and shows what is found, with the
-/// evidence. Everything happens in a temporary folder and on loopback.
+/// evidence; then reads the passports of an honest item, a copied one, an invented one and one
+/// whose record was changed on disk. Everything happens in a temporary folder and on loopback.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo", max_term_width = 100)]
 #[command(after_help = "Examples:
@@ -17,7 +18,7 @@ use clap::Parser;
   cargo demo --meter my-meter.csv --events my-events.json
   cargo demo --data target/example     writes the generated files and ends
 
-Exit codes: 0 exactly what was expected was found · 1 something is missing or unexpected ·
+Exit codes: 0 exactly what was expected was found and read · 1 something is missing or unexpected ·
 2 command line · 3 input malformed · 70 our own fault")]
 pub struct Options {
     /// End after the findings instead of staying up until Ctrl-C.

@@ -32,6 +32,8 @@ pub struct Input {
     pub events: PathBuf,
     /// Rule families that may find something in the caller's files.
     pub open_families: Vec<&'static str>,
+    /// Whether the events are the generated journey.
+    is_own_journey: bool,
 }
 
 impl Input {
@@ -58,7 +60,21 @@ impl Input {
             events = file.clone();
         }
         let folder = folder.to_owned();
-        Ok(Input { data, folder, meter, source, events, open_families })
+        let is_own_journey = options.events.is_none();
+        Ok(Input { data, folder, meter, source, events, open_families, is_own_journey })
+    }
+
+    /// Takes the serials of printed labels, and writes the files again.
+    pub fn relabel(&mut self, serials: &[String]) -> anyhow::Result<()> {
+        self.data.relabel(serials);
+        Ok(self.data.write(&self.folder)?)
+    }
+
+    /// The serial of a flask that nobody copied: with its way to the shop, where that is told.
+    pub fn honest(&self) -> &str {
+        let bench = &self.data.bench;
+        let earlier = bench.earlier().first().filter(|_| self.is_own_journey);
+        earlier.map_or_else(|| bench.uncopied(), String::as_str)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The demo's narration: plain lines on stdout.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -32,6 +32,16 @@ impl Teller {
     /// One thing that happened.
     pub(super) fn say(&self, text: &str) {
         line(&format!("   {text}"));
+    }
+
+    /// Something drawn in white on black, whatever the terminal's colours are.
+    pub(super) fn drawing(&self, lines: &[String]) {
+        let is_terminal = std::io::stdout().is_terminal();
+        for drawn in lines {
+            // Without a terminal the characters alone are the data.
+            let (begin, end) = if is_terminal { ("\x1b[97;40m", "\x1b[0m") } else { ("", "") };
+            line(&format!("   {begin}{drawn}{end}"));
+        }
     }
 
     /// One finding with its evidence.

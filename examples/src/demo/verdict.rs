@@ -59,6 +59,51 @@ impl Expected {
     }
 }
 
+/// A passport that was read, and what it must say.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Whose, in a few words.
+    pub whose: &'static str,
+    /// The state that it must have.
+    pub expected: &'static str,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// Its JSON form.
+    pub passport: Value,
+}
+
+impl Read {
+    /// What it says, in one line.
+    pub fn line(&self) -> String {
+        format!("{:<26} {}", self.whose, self.state())
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> Option<String> {
+        let Read { whose, expected, status, .. } = self;
+        let state = self.state();
+        if state != *expected {
+            return Some(format!("passport of {whose}: {state} instead of {expected}"));
+        }
+        let is_found = *status == if state == "unknown" { 404 } else { 200 };
+        if !is_found {
+            return Some(format!("passport of {whose}: status {status}"));
+        }
+        // An item that exists is of the class that was certified.
+        let is_vouched = self.passport["certificates"].as_array().is_some_and(|all| {
+            all.iter().any(|one| {
+                one["standing"] == "in_force" && one["accreditation"]["standing"] == "in_force"
+            })
+        });
+        (*status == 200 && !is_vouched)
+            .then(|| format!("passport of {whose}: no certificate by an accredited body"))
+    }
+
+    fn state(&self) -> &str {
+        self.passport["state"].as_str().unwrap_or("nothing")
+    }
+}
+
 fn is_of(finding: &Value, fraud: &Fraud) -> bool {
     finding["code"] == fraud.code
         && finding["subject"].as_str().is_some_and(|subject| subject.contains(&fraud.subject))
@@ -74,6 +119,33 @@ mod tests {
         let fraud =
             Fraud { code: "MTR-005", told: "copied".to_owned(), subject: "meter-1".to_owned() };
         Expected { frauds: vec![fraud], open_families: vec!["TRC"] }
+    }
+
+    #[test]
+    fn a_passport_of_another_state_status_or_without_certificate_is_a_fault() {
+        let read = |expected, status, passport: &Value| {
+            let passport = passport.clone();
+            Read { whose: "a flask", expected, status, passport }.fault()
+        };
+        let with = |state: &str, standing: &str, accredited: &str| {
+            json!({ "state": state, "certificates": [
+                { "standing": standing, "accreditation": { "standing": accredited } }] })
+        };
+        let fine = with("consistent", "in_force", "in_force");
+        assert_eq!(read("consistent", 200, &fine), None);
+        let unknown = json!({ "state": "unknown", "certificates": [] });
+        assert_eq!(read("unknown", 404, &unknown), None);
+        for (expected, status, passport) in [
+            ("broken", 200, fine.clone()),
+            ("consistent", 404, fine),
+            ("consistent", 200, with("consistent", "expired", "in_force")),
+            ("consistent", 200, with("consistent", "in_force", "withdrawn")),
+            ("consistent", 200, json!({ "state": "consistent", "certificates": [] })),
+            ("unknown", 200, unknown),
+            ("unknown", 404, Value::Null),
+        ] {
+            assert!(read(expected, status, &passport).is_some(), "{expected} {passport}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use hallmark_schemas::id::{FacilityId, check};
 use serde_json::{Value, json};
 
+use super::product;
 use super::scans::Bench;
 use crate::random::Random;
 
@@ -60,6 +61,11 @@ pub fn gtin() -> String {
     with_check_digit(&format!("0{PREFIX}00012"))
 }
 
+/// The product as a Digital Link.
+pub fn class() -> String {
+    format!("https://id.gs1.org/01/{}", gtin())
+}
+
 /// `count` serials that cannot be guessed from one another.
 pub fn serials(random: &mut Random, count: usize) -> Vec<String> {
     (0..count).map(|_| format!("F{:09}", random.below(1_000_000_000))).collect()
@@ -67,7 +73,7 @@ pub fn serials(random: &mut Random, count: usize) -> Vec<String> {
 
 /// The Digital Link of one flask.
 pub fn item(serial: &str) -> String {
-    format!("https://id.gs1.org/01/{}/21/{serial}", gtin())
+    format!("{}/21/{serial}", class())
 }
 
 /// The SSCC of the carton `number`.
@@ -111,12 +117,16 @@ fn facility(id: &FacilityId, place: &Place, sector: &str) -> Value {
 pub fn journey(bench: &Bench) -> String {
     let epcs: Vec<_> = bench.earlier().iter().map(|serial| item(serial)).collect();
     let event = |at: &str, action: &str, step: &str, place: &Place| {
-        json!({
+        let mut event = json!({
             "type": "ObjectEvent", "eventTime": at, "eventTimeZoneOffset": "+08:00",
             "eventID": format!("ni:///sha-256;{}?ver=CBV2.0", digest(at, step)),
             "epcList": epcs, "action": action, "bizStep": step,
             "readPoint": { "id": place.link() }, "bizLocation": { "id": place.link() },
-        })
+        });
+        if action == "ADD" {
+            event["ilmd"] = json!({ "cbvmda:lotNumber": product::LOT });
+        }
+        event
     };
     document(&[
         event("2026-03-09T08:10:00+08:00", "ADD", "commissioning", &SHANGHAI),

@@ -31,9 +31,42 @@ impl Bench {
         &self.earlier
     }
 
+    /// How many labels the flasks need.
+    pub fn labels(&self) -> usize {
+        self.serials().count()
+    }
+
+    /// The serials of all flasks, those of the earlier carton last.
+    pub fn serials(&self) -> impl Iterator<Item = &String> {
+        self.cartons.iter().flat_map(|(_, flasks)| flasks).chain(&self.earlier)
+    }
+
+    /// Gives the flasks other serials, in the order of [`Bench::serials`].
+    pub(super) fn relabel(&mut self, serials: &[String]) {
+        let flasks = self.cartons.iter_mut().flat_map(|(_, flasks)| flasks);
+        for (flask, serial) in flasks.chain(&mut self.earlier).zip(serials) {
+            flask.clone_from(serial);
+        }
+    }
+
+    /// A flask of the day that nobody copies: the first of the second carton.
+    pub fn uncopied(&self) -> &str {
+        &self.cartons[1].1[0]
+    }
+
+    /// The flask whose record is changed behind the node's back: the last of the second carton.
+    pub fn tampered(&self) -> &str {
+        &self.cartons[1].1[CARTON_ITEMS - 1]
+    }
+
     /// The flask whose code is copied: the third of the first carton.
     pub fn cloned(&self) -> String {
-        goods::item(&self.cartons[0].1[2])
+        goods::item(self.copied())
+    }
+
+    /// Its serial.
+    pub fn copied(&self) -> &str {
+        &self.cartons[0].1[2]
     }
 
     /// How many events the agent makes of the lines.

@@ -173,6 +173,11 @@ pub(super) fn day(at: Timestamp) -> String {
     Day::of(at).to_string()
 }
 
+/// The last day of a period whose end is exclusive.
+pub(super) fn last_day(end: Timestamp) -> String {
+    day(end.checked_add_ms(-1).unwrap_or(end))
+}
+
 /// The month of UTC, as `2026-11`.
 pub(super) fn month(at: Timestamp) -> String {
     at.to_string()[..7].to_owned()
@@ -275,7 +280,7 @@ fn footprints(records: &[&Proven], given: &Given<'_>) -> Vec<Footprint> {
             kg_co2e: decimal(body.amount_g, i32::from(body.scale_e10.unwrap_or(0)) - 3),
             per: body.declared_unit.as_str().to_owned(),
             boundary: body.boundary.as_str().to_owned(),
-            period: Some([day(body.period_start), day(body.period_end)]),
+            period: Some([day(body.period_start), last_day(body.period_end)]),
             verifier: verification.map(|one| (given.party)(&one.body)),
             assurance: verification.map(|one| one.assurance.as_str().to_owned()),
             primary_ppm: body.primary_share_ppm.map(u64::from),
@@ -337,6 +342,17 @@ fn proof(evidence: &Evidence) -> Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_period_is_shown_with_its_last_day() {
+        for (end, expected) in [
+            ("2026-01-01T00:00:00Z", "2025-12-31"),
+            ("2026-01-01T00:00:00.001Z", "2026-01-01"),
+            ("1970-01-01T00:00:00Z", "1970-01-01"),
+        ] {
+            assert_eq!(last_day(Timestamp::parse(end).unwrap()), expected);
+        }
+    }
 
     #[test]
     fn amounts_are_written_exactly() {

@@ -225,7 +225,7 @@ pub struct Footprint {
     pub per: String,
     /// What is included.
     pub boundary: String,
-    /// From and to.
+    /// First and last day.
     pub period: Option<[String; 2]>,
     /// Who verified it; none if nobody did.
     pub verifier: Option<Party>,

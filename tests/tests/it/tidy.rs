@@ -32,7 +32,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("reqwest", &["node/src/client.rs", "verifier/src/load/node_url.rs"]),
     ("maud", &["node/src/page"]),
     ("minicbor", &["schemas/src/"]),
-    ("qrcode", &["node/src/labels/"]),
+    ("qrcode", &["node/src/labels/", "examples/src/demo/"]),
     ("datamatrix", &["node/src/labels/"]),
     ("pdf_writer", &["node/src/labels/"]),
 ];

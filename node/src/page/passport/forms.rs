@@ -46,6 +46,12 @@ pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
     }
 }
 
+fn times(count: usize, language: Language) -> String {
+    let en = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let zh = format!("{count} 次");
+    language.pick(&en, &zh).to_owned()
+}
+
 /// "I bought this": the only thing that counts.
 pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
     let language = frame.language;
@@ -57,12 +63,9 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
                  you choose one, are kept; nothing about you.",
                 "您的确认有助于发现被复制的代码。仅保存日期和您选择的地区，不保存任何个人信息。",
             )) " "
-                (language.pick("More than ", "同一代码确认超过 "))
-                (passport.confirmations.innocent_max)
-                (language.pick(
-                    " confirmations of one code are shown as a possible copy.",
-                    " 次，将提示代码可能被复制。",
-                ))
+                (language.pick("A code that is confirmed more than ", "同一代码确认超过 "))
+                (times(passport.confirmations.innocent_max, language))
+                (language.pick(" is shown as a possible copy.", "，将提示代码可能被复制。"))
             }
             form method="post" action="/confirmations" {
                 (hidden(passport, frame))

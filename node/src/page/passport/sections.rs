@@ -64,7 +64,12 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                     }
                 }
                 @if !item.markets.is_empty() {
-                    dt { (language.pick("Sold in", "销售地区")) } dd { (item.markets.join(", ")) }
+                    dt { (language.pick("Sold in", "销售地区")) }
+                    dd {
+                        @for (place, code) in item.markets.iter().enumerate() {
+                            @if 0 < place { ", " } (words::region(code, language))
+                        }
+                    }
                 }
                 @if let Some(goods) = &passport.goods {
                     dt { (language.pick("Code", "代码")) }
@@ -323,11 +328,17 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
             h2 { (language.pick("Check it yourself", "自行核对")) }
             @if let Some(bundle) = &proof.bundle {
                 div data-check=(bundle) {
-                    p { (language.pick(
-                        "The bundle holds the public records with the proofs of their logs. \
-                         `hallmark-verify check` tests every signature in it, without network.",
-                        "证据包含公开记录及其日志证明，可离线运行 hallmark-verify check 检验每个签名。",
-                    )) }
+                    p {
+                        (language.pick(
+                            "The bundle holds the public records with the proofs of their logs. ",
+                            "证据包含公开记录及其日志证明，可离线运行 ",
+                        ))
+                        code { "hallmark-verify check" }
+                        (language.pick(
+                            " tests every signature in it, without network.",
+                            " 检验每个签名。",
+                        ))
+                    }
                     p { a class="act" href=(bundle) download {
                         (language.pick("Download the bundle", "下载证据包"))
                     } }

@@ -128,8 +128,11 @@ pub(super) const REGIONS: [(&str, &str, &str); 34] = [
     ("CN-ZJ", "Zhejiang", "浙江"),
 ];
 
-/// A region in words; its code where it is not of the list.
+/// A region in words; its code where that is neither of the list nor the country of all of it.
 pub(super) fn region(code: &str, language: Language) -> &str {
+    if code == "CN" {
+        return language.pick("China", "中国");
+    }
     let known = REGIONS.iter().find(|(known, ..)| *known == code);
     known.map_or(code, |(_, en, zh)| language.pick(en, zh))
 }

@@ -9,7 +9,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::super::gather::{Level, Proven};
 use super::super::view::{Accreditation, Certificate, Standing};
-use super::{Given, day};
+use super::{Given, day, last_day};
 
 /// All that are about the goods, those that raise a question first.
 pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
@@ -60,11 +60,6 @@ fn standing(
     } else {
         Standing::InForce
     }
-}
-
-/// The last day of a period whose end is exclusive.
-fn last_day(end: Timestamp) -> String {
-    day(end.checked_add_ms(-1).unwrap_or(end))
 }
 
 /// The accreditation of a body: one in force before others, then the one that ends last.
