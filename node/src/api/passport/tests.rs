@@ -336,19 +336,6 @@ async fn recalls_and_certificates_give_their_states_and_are_told() {
 }
 
 #[test]
-fn gzip_is_used_only_where_it_is_taken() {
-    for (accepted, expected) in [
-        ("gzip, deflate, br", true),
-        ("br;q=1.0, gzip;q=0.8", true),
-        ("gzip;q=0", false),
-        ("x-gzip", false),
-        ("", false),
-    ] {
-        assert_eq!(takes_gzip(accepted), expected, "{accepted}");
-    }
-}
-
-#[test]
 fn a_tag_follows_state_evidence_form_language_and_print() {
     let of = |state, stamp, form, language| tag_of(state, stamp, form, language, None);
     let one = of(PassportState::Stale, "1", Form::Page, Language::En);
