@@ -46,7 +46,8 @@ export async function settle(page) {
       walk.currentNode.data = walk.currentNode.data
         .replace(/[0-9a-f]{16,}/g, id => '0'.repeat(id.length))
         .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '2026-01-01T00:00:00Z')
-        .replace(/\b20\d\d-\d\d\b/g, '2026-01');
+        .replace(/\d{4}-\d\d-\d\d \d\d:\d\d UTC/g, '2026-01-01 00:00 UTC')
+        .replace(/\b20\d\d-\d\d(-\d\d)?\b/g, day => '2026-01-01'.slice(0, day.length));
     }
   });
 }

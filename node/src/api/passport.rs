@@ -190,7 +190,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let digest = base64::engine::general_purpose::STANDARD.encode(digest);
     let policy = format!(
         "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'sha256-{digest}'; \
-         img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+         img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
     HeaderValue::from_str(&policy).expect("base64 is visible ASCII")
 });

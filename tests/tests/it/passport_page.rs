@@ -79,7 +79,7 @@ fn described(class: &str) -> [Value; 2] {
         "from_at": "2026-01-01T00:00:00Z", "name": words("Flask", "保温杯"), "about": item,
     } });
     let footprint = json!({ "kind": "footprint", "sub": class, "aud": "public", "payload": {
-        "footprint": "F-1", "declared_unit": "piece", "quantity": 1, "amount_g": 1840,
+        "footprint": class, "declared_unit": "piece", "quantity": 1, "amount_g": 1840,
         "boundary": "cradle_to_gate", "standards": ["ISO 14067"], "primary_share_ppm": 640_000,
         "period_start": "2025-01-01T00:00:00Z", "period_end": "2026-01-01T00:00:00Z",
     } });
@@ -135,7 +135,7 @@ fn faulty(world: &World, node: &Node) {
 /// Items of the first class, one for each state that an item alone can have.
 fn items(world: &World, node: &Node) {
     let mut statements = described(OWN).to_vec();
-    for (number, serial) in (20..).zip(["fine", "seen", "broken", "copied", "early"]) {
+    for (number, serial) in (20..).zip(["fine", "seen", "torn", "copied", "early"]) {
         statements.push(made(number, OWN, serial));
     }
     statements.extend([
@@ -188,7 +188,7 @@ fn shown() -> Vec<Shown> {
     let path = |serial| path_of(OWN, serial);
     let unreadable = "/01/09520123450008/21/fine".to_owned();
     let printed = "%3Cimg%2Fsrc%3Dx%3E%22%27%26";
-    let foreign = format!("/01/09506000134352/21/{printed}?10={printed}");
+    let foreign = format!("/01/09506000134352/21/{printed}?240={printed}");
     let mut all = vec![
         Shown::new("unreadable", unreadable, 400, ["不是产品代码", "Not a product code"]),
         Shown::new("foreign", foreign, 404, ["未在此登记", "Not registered here"]),
@@ -198,7 +198,7 @@ fn shown() -> Vec<Shown> {
             404,
             ["没有此件产品的记录", "No record of this item"],
         ),
-        Shown::new("broken", path("broken"), 200, ["记录不符", "Records do not match"]),
+        Shown::new("broken", path("torn"), 200, ["记录不符", "Records do not match"]),
         Shown::new("recalled", of(RECALLED), 200, ["已召回", "Recalled"])
             .described()
             .with(&["Why", "Do"]),
@@ -238,7 +238,7 @@ fn every_state_holds_in_a_browser() {
     let mut node = works(&world, &format!("Works {PROBE}"));
     items(&world, &node);
     faulty(&world, &node);
-    tamper(&node, "broken");
+    tamper(&node, "torn");
     for one in shown() {
         let state = match one.name {
             "copied" => "copy_suspected",

@@ -8,7 +8,7 @@ use hallmark_schemas::kind::confirmation::Act;
 use maud::{Markup, html};
 
 use super::super::Language;
-use super::{Frame, shell, words};
+use super::{Frame, shell, times, words};
 use crate::passport::view::Passport;
 
 /// Report a problem: open, choose, send.
@@ -54,15 +54,12 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
             h2 { (language.pick("Did you buy this?", "您购买了此件产品吗？")) }
             p { (language.pick(
                 "Your confirmation helps to notice copied codes. Only the day, and the region if \
-                 you choose one, are kept; nothing about you.",
+                 you choose one, are kept; nothing about you. ",
                 "您的确认有助于发现被复制的代码。仅保存日期和您选择的地区，不保存任何个人信息。",
-            )) " "
-                (language.pick("More than ", "同一代码确认超过 "))
-                (passport.confirmations.innocent_max)
-                (language.pick(
-                    " confirmations of one code are shown as a possible copy.",
-                    " 次，将提示代码可能被复制。",
-                ))
+            ))
+                (language.pick("One code confirmed more than ", "同一代码确认超过 "))
+                (times(passport.confirmations.innocent_max, language))
+                (language.pick(" is shown as a possible copy.", "，将提示代码可能被复制。"))
             }
             form method="post" action="/confirmations" {
                 (hidden(passport, frame))
