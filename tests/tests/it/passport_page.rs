@@ -1,5 +1,6 @@
 //! The passport in a browser: each of its twelve states, as a running node shows it.
 
+use hallmark_schemas::hex;
 use serde_json::{Value, json};
 
 use super::browser::look;
@@ -232,6 +233,18 @@ fn travels(node: &Node, path: &str, accept: &str) -> usize {
     answer.body.len()
 }
 
+/// A damaged record goes out as its proof alone: who checks the bundle sees that it is not there.
+fn holds_proof_of_damage(node: &Node, path: &str) {
+    let passport = expect(node, path, 200, "broken");
+    let records = passport["proof"]["records"].as_array().expect("a list").iter();
+    let mut damaged = records.filter(|record| record["fault"] == "digest");
+    let id = damaged.next().and_then(|record| record["id"].as_str()).expect("an id");
+    let id = hex::decode(id.trim_start_matches("sha256:")).expect("hex");
+    let bundle = node.get(&format!("/v1/bundle{path}"));
+    assert_eq!(bundle.status, 200);
+    assert!(bundle.body.windows(id.len()).any(|window| window == id), "the receipt names it");
+}
+
 #[test]
 fn every_state_holds_in_a_browser() {
     let world = World::new();
@@ -258,6 +271,7 @@ fn every_state_holds_in_a_browser() {
             assert!(page + scripts <= ALL_BYTES_MAX, "{}: {page} and {scripts}", one.name);
         }
     }
+    holds_proof_of_damage(&node, &path_of(OWN, "torn"));
     look(&node, &shown().iter().map(Shown::page).collect());
     assert_eq!(node.stop(), 0);
 }
