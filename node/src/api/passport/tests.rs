@@ -236,7 +236,7 @@ async fn one_form_is_one_confirmation_and_the_second_form_is_told_as_a_possible_
         (&json["state"], &json["confirmations"]["count"]),
         (&json!("copy_suspected"), &json!(2))
     );
-    assert!(page_at(&world, PATH).await.contains("Confirmed by buyers 2 times"));
+    assert!(page_at(&world, PATH).await.contains("Buyers confirmed it 2 times"));
     world.end();
 }
 

@@ -324,8 +324,8 @@ fn told(text: &str, goods: Option<&str>, language: Language) -> Markup {
         @if rest.is_some() { (language.pick("This code", "此代码")) }
         @for (index, word) in rest.unwrap_or(text).split(' ').enumerate() {
             @if 0 < index { " " }
-            @let bare = word.trim_end_matches([',', ';', '，', '；']);
-            @if Timestamp::parse(bare).is_ok() { (instant(bare)) (word[bare.len()..]) }
+            @let end = word.find('Z').map_or(0, |z| z + 1);
+            @if Timestamp::parse(&word[..end]).is_ok() { (instant(&word[..end])) (word[end..]) }
             @else { (word) }
         }
     }
