@@ -25,6 +25,7 @@ pub mod caller;
 pub mod entries;
 pub mod export;
 pub mod findings;
+mod gzip;
 pub mod health;
 pub mod labels;
 pub mod limit;

@@ -46,11 +46,13 @@ impl Random {
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
-    let mut paths: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("a corpus")
+        .map(|entry| entry.expect("a seed").path())
+        .collect();
     paths.sort();
     assert!(10 < paths.len(), "the corpus of {target} is not where it was");
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    paths.iter().map(|path| std::fs::read(path).expect("a seed")).collect()
 }
 
 fn mutate(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {

@@ -4,9 +4,11 @@
 // PAGE is {name, path, status, probes: [text], golden: bool, few?: bool,
 //   says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …},
 //   check?: {"zh-Hans": {text: verdict, steps: [text]}, en: …},
+//   taps?: [selector], then?: {"zh-Hans": {both, shown}, en: …},
 //   html?: text, policy?: text}.
 // `html` stands in for a page that the node does not have, under `policy`; LANGUAGE in it is the
-// view's. stdout: one line a fault, then the count; exit 1 if there are any.
+// view's. Without script, on a phone, `taps` are tapped in turn, and lead to a page that says `then`.
+// stdout: one line a fault, then the count; exit 1 if there are any.
 // A fresh profile, one page at a time, nothing but the node's origin.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -60,6 +62,12 @@ async function look(browser, page, view) {
   if (script && page.check && !zoom && size === 'phone' && scheme === 'light') {
     found.push(...await checks(tab, page.check[language]), ...await fits(tab),
       ...await accessible(tab));
+  }
+  if (!script && page.taps && size === 'phone') {
+    for (const selector of page.taps) await tab.locator(selector).click();
+    await tab.waitForURL(url => url.pathname !== page.path);
+    found.push(...await says(tab, language, page.then[language]), ...await fits(tab),
+      ...await inert(tab, []));
   }
   if (script) {
     await settle(tab);

@@ -15,6 +15,7 @@ mod it {
     mod network;
     mod order;
     mod passport;
+    mod passport_page;
     mod read_only;
     mod readme;
     mod steel;

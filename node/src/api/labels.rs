@@ -16,7 +16,7 @@ pub(super) async fn ranges(
 ) -> Result<Response, ApiError> {
     owner_only(origin)?;
     let (_, class) = gtin14(&gtin).map_err(ApiError::malformed)?;
-    let ranges = blocking(move || app.labels.ranges(&app.node.log(), &class)).await?;
+    let ranges = blocking(move || app.labels.ranges(app.node.log(), &class)).await?;
     let ranges = ranges.map_err(|e| ApiError::Fault { cause: with_causes(&e) })?;
     Ok(axum::Json(ranges).into_response())
 }

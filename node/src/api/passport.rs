@@ -4,21 +4,18 @@
 //! this node's own trace; nothing that a record says is ever a link target or a header; looking
 //! changes and counts nothing.
 
-use std::io::Write;
 use std::sync::LazyLock;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
-use super::{App, Ctx, blocking, cached};
+use super::{App, Ctx, blocking, cached, gzip};
 use crate::page::Language;
 use crate::page::passport::{Frame, page};
 use crate::passport::State as PassportState;
@@ -34,6 +31,8 @@ mod linkset;
 const CACHE: &str = "max-age=60, stale-if-error=86400";
 /// Bodies below this are sent as they are.
 const GZIP_BYTES_MIN: usize = 1024;
+/// A page is packed for each answer, so not at the slowest level.
+const GZIP_LEVEL: u32 = 5;
 
 /// Our own parameters of a query; attributes of Digital Links are numbers and stand beside them.
 #[derive(Debug, Default, Deserialize)]
@@ -117,14 +116,15 @@ async fn answer(
     let language = language(asked.lang.as_deref(), headers);
     let Some(code) = code else {
         let passport = Passport::unreadable();
-        return Ok(represent(app, None, &passport, "", form, language, headers));
+        return Ok(represent(app, None, (&passport, ""), &Wanted { form, language, headers }));
     };
     if form == Form::Trace {
         let to = [(header::LOCATION, linkset::trace_path(&code.goods))];
         return Ok((StatusCode::TEMPORARY_REDIRECT, to).into_response());
     }
     let (passport, stamp) = passport_of(app, &code).await?;
-    Ok(represent(app, Some(&code), &passport, &stamp, form, language, headers))
+    let wanted = Wanted { form, language, headers };
+    Ok(represent(app, Some(&code), (&passport, &stamp), &wanted))
 }
 
 /// The passport, from memory where nothing has changed, and what it rests on.
@@ -139,15 +139,21 @@ pub(super) async fn passport_of(app: &App, code: &Code) -> Result<(Passport, Str
     Ok(made.await??)
 }
 
+/// How the client wants to be answered.
+struct Wanted<'a> {
+    form: Form,
+    language: Language,
+    headers: &'a HeaderMap,
+}
+
+/// The answer with a passport and the name of the evidence that it rests on.
 fn represent(
     app: &App,
     code: Option<&Code>,
-    passport: &Passport,
-    stamp: &str,
-    form: Form,
-    language: Language,
-    headers: &HeaderMap,
+    (passport, stamp): (&Passport, &str),
+    wanted: &Wanted<'_>,
 ) -> Response {
+    let &Wanted { form, language, headers } = wanted;
     let path = code.map_or_else(|| "/goods".to_owned(), |code| path_of(&code.goods));
     let tag = tag_of(passport.state, stamp, form, language, code.map(|code| &code.link));
     let mut response = if is_known(headers, &tag) {
@@ -193,7 +199,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let digest = base64::engine::general_purpose::STANDARD.encode(digest);
     let policy = format!(
         "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'sha256-{digest}'; \
-         img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+         img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
     HeaderValue::from_str(&policy).expect("base64 is visible ASCII")
 });
@@ -248,25 +254,14 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 /// The body, compressed where that helps and the client takes it.
 fn body(headers: &HeaderMap, state: PassportState, kind: &'static str, bytes: Vec<u8>) -> Response {
     let status = StatusCode::from_u16(state.status()).unwrap_or(StatusCode::OK);
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    if GZIP_BYTES_MIN < bytes.len() && accepted.is_some_and(takes_gzip) {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(5));
-        if encoder.write_all(&bytes).is_ok()
-            && let Ok(packed) = encoder.finish()
-        {
-            let head = [(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "gzip")];
-            return (status, head, packed).into_response();
-        }
+    if GZIP_BYTES_MIN < bytes.len()
+        && gzip::is_taken(headers)
+        && let Some(packed) = gzip::pack(&bytes, GZIP_LEVEL)
+    {
+        let head = [(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "gzip")];
+        return (status, head, packed).into_response();
     }
     (status, [(header::CONTENT_TYPE, kind)], bytes).into_response()
-}
-
-fn takes_gzip(accepted: &str) -> bool {
-    accepted.split(',').any(|item| {
-        let mut parts = item.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        is_gzip && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
 }
 
 #[cfg(test)]

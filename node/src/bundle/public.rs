@@ -2,7 +2,8 @@
 //!
 //! Invariants: only public bodies go in; each has the receipt of its log, or, where another node
 //! keeps that log, a proof from our copy of it; every attestation that a key or role rests on goes
-//! with it, so that all follows from the network file. It holds no ranges of entries: from what is
+//! with it, so that all follows from the network file; of a body that is damaged here the proof goes
+//! alone, so that the check fails instead of passing over it. It holds no ranges of entries: from what is
 //! not in it nothing can be concluded.
 
 use std::collections::BTreeSet;
@@ -62,7 +63,14 @@ impl Chosen {
             if !self.seen.insert(id) {
                 continue;
             }
-            let Some((stored, envelope)) = body(service, &id)? else { continue };
+            let found = match body(service, &id) {
+                Err(StoreError::Damaged { .. }) => {
+                    self.take_damaged(service, id)?;
+                    continue;
+                }
+                found => found?,
+            };
+            let Some((stored, envelope)) = found else { continue };
             let Some(proof) = proof(service, id)? else { continue };
             if envelope.claims().aud != Audience::Public {
                 continue;
@@ -76,6 +84,16 @@ impl Chosen {
             wanted.extend(rests_on(service, &envelope));
         }
         self.bodies = self.items.iter().filter(|item| matches!(item, Item::Body(_))).count();
+        Ok(())
+    }
+
+    /// Of a body that no longer has its id, the proof that it was recorded: whoever checks the
+    /// bundle sees that what was signed and logged is not there.
+    fn take_damaged(&mut self, service: &Service, id: ContentId) -> Result<(), StoreError> {
+        let is_public = service.node.places(&id)?.iter().any(|place| place.entry.audience == 0);
+        if is_public && let Some(proof) = proof(service, id)? {
+            self.items.push(proof);
+        }
         Ok(())
     }
 }

@@ -31,16 +31,16 @@ pub fn zpl(press: &Press, item: &Item) -> Result<String, SymbolError> {
     match press.symbology() {
         Symbology::Qr => {
             // Model 2, correction M, input A: the printer chooses the modes.
-            write!(text, "^BQN,2,{module}^FDMA,{}^FS\n", item.link).expect(cannot);
+            writeln!(text, "^BQN,2,{module}^FDMA,{}^FS", item.link).expect(cannot);
         }
         Symbology::DataMatrix => {
             let data = matrix(&item.message());
-            write!(text, "^BXN,{module},200,,,,{MATRIX_ESCAPE},1^FD{data}^FS\n").expect(cannot);
+            writeln!(text, "^BXN,{module},200,,,,{MATRIX_ESCAPE},1^FD{data}^FS").expect(cannot);
         }
         Symbology::Gs1128 => {
             let row = shape.row / REDUCE;
             let data = bars(&code128::plan(&item.message())?);
-            write!(text, "^BY{module}^BCN,{row},N,N,N,N^FD{data}^FS\n").expect(cannot);
+            writeln!(text, "^BY{module}^BCN,{row},N,N,N,N^FD{data}^FS").expect(cannot);
         }
     }
     for line in &drawing.lines {

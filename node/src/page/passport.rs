@@ -41,6 +41,11 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             @if state == State::Unreadable || !state.has_record() {
                 (sections::code(passport, language))
                 (forms::by_hand(language))
+            } @else if state == State::Broken {
+                // What still holds is not shown as if it could be relied on.
+                (sections::code(passport, language))
+                (sections::proof(passport, language))
+                (forms::complaint(passport, frame))
             } @else {
                 (sections::item(passport, language))
                 (sections::eyes(passport, language))
@@ -68,6 +73,8 @@ fn shell(title: &str, here: &str, frame: &Frame<'_>, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
+                // Without it browsers ask for a favicon.
+                link rel="icon" href="data:,";
                 link rel="linkset" type="application/linkset+json"
                     href={ (frame.path) "?linkType=linkset" };
                 style { (PreEscaped(STYLE)) }
@@ -136,6 +143,11 @@ fn open_facts(passport: &Passport, language: Language) -> Markup {
             }
         }
         @match passport.state {
+            State::Broken => ul {
+                @for record in passport.proof.records.iter().filter(|one| one.fault.is_some()) {
+                    li { (sections::record(record, language)) }
+                }
+            },
             State::Withdrawn | State::Expired => ul {
                 @for one in faulty {
                     li {
@@ -150,7 +162,8 @@ fn open_facts(passport: &Passport, language: Language) -> Markup {
                 (language.pick("Confirmed in ", "确认月份：")) (months)
             },
             State::Stale => p {
-                (language.pick("Last checkpoint: ", "最近的检查点：")) (oldest.unwrap_or("?"))
+                (language.pick("Last checkpoint: ", "最近的检查点："))
+                (oldest.map_or_else(|| html! { "?" }, instant))
             },
             _ => {}
         }
@@ -162,15 +175,24 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
     html! {
         ul {
             @for finding in passport.findings.iter().filter(|finding| finding.is_copy) {
-                li { (sections::message(finding, language)) }
+                li {
+                    @match words::copied(&finding.code, language) {
+                        Some(words) => {
+                            (words)
+                            @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
+                        }
+                        None => (sections::message(passport, finding, language)),
+                    }
+                }
             }
             @if confirmations.innocent_max < confirmations.count {
                 li {
-                    (language.pick("Confirmed by buyers ", "购买者确认次数："))
-                    (confirmations.count)
-                    (language.pick(" times, in ", "，月份：")) (months)
-                    (language.pick(". More than ", "。超过 ")) (confirmations.innocent_max)
-                    (language.pick(" is told here.", " 次即在此提示。"))
+                    (language.pick("Buyers confirmed it ", "购买者已确认 "))
+                    (times(confirmations.count, language))
+                    (language.pick(", in ", "，月份：")) (months)
+                    (language.pick(". More than ", "。超过 "))
+                    (times(confirmations.innocent_max, language))
+                    (language.pick(" is told here.", "即在此提示。"))
                 }
             }
             @if passport.is_scrapped {
@@ -192,6 +214,25 @@ fn words_of(all: &[Text], language: Language) -> Option<&Text> {
 /// One text of several languages, marked where it is in another than the page.
 fn texts(all: &[Text], language: Language) -> Markup {
     html! { @if let Some(text) = words_of(all, language) { (passage(text, language)) } }
+}
+
+/// So many times.
+fn times(count: usize, language: Language) -> String {
+    match (language, count) {
+        (Language::Zh, count) => format!("{count} 次"),
+        (Language::En, 1) => "once".to_owned(),
+        (Language::En, count) => format!("{count} times"),
+    }
+}
+
+/// An instant to the minute, as people read it.
+fn instant(at: &str) -> Markup {
+    html! {
+        @match (at.get(..10), at.get(11..16)) {
+            (Some(day), Some(minute)) => time datetime=(at) { (day) " " (minute) " UTC" },
+            _ => (at),
+        }
+    }
 }
 
 fn passage(text: &Text, language: Language) -> Markup {

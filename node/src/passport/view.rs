@@ -202,6 +202,8 @@ pub struct Step {
     pub step: Option<String>,
     /// The place: a name where a public record gives one, else its identifier.
     pub place: Option<String>,
+    /// Its names in their languages, where a public record gives them.
+    pub place_names: Vec<Text>,
     /// ISO 3166-2 region of the place.
     pub region: Option<String>,
     /// The month, as `2026-11`.

@@ -158,7 +158,9 @@ fn no_bit_of_a_bundle_can_change_without_the_script_seeing_it() {
     let bundle = passport::small();
     let mut random = fastrand::Rng::with_seed(4);
     let mutations: Vec<_> = (0..bundle.len()).map(|at| (at, random.u8(0..8))).collect();
-    let Some(answers) = verdicts("webcrypto", &[bundle.clone()], &mutations) else { return };
+    let Some(answers) = verdicts("webcrypto", std::slice::from_ref(&bundle), &mutations) else {
+        return;
+    };
     assert_eq!(answers[0][0], "ok", "{}", answers[0]);
     let (judge, mut unsigned) = (Judge::new(), 0);
     for ((at, bit), answer) in mutations.iter().zip(&answers[1..]) {
@@ -297,7 +299,9 @@ fn the_public_bundle_of_a_running_node_is_small_and_both_accept_it() {
     let report: Value = serde_json::from_str(&checked.stdout).expect("one JSON document");
     assert_eq!(report["defects"].as_array().map(Vec::len), Some(0), "{report:#}");
     for environment in ABLE {
-        let Some(answers) = verdicts(environment, &[bundle.clone()], &[]) else { return };
+        let Some(answers) = verdicts(environment, std::slice::from_ref(&bundle), &[]) else {
+            return;
+        };
         assert_eq!(answers[0][0], "ok", "{}", answers[0]);
     }
     assert_eq!(node.get("/v1/bundle/01/09521234000129/21/F2").status, 404);
@@ -331,7 +335,9 @@ fn another_node_proves_what_its_copy_of_a_log_holds() {
     assert!(bundle.windows(proof.len()).any(|window| window == proof), "no receipt of its own");
     assert_eq!(Judge::new().exit(&bundle), Exit::Done);
     for environment in ABLE {
-        let Some(answers) = verdicts(environment, &[bundle.clone()], &[]) else { return };
+        let Some(answers) = verdicts(environment, std::slice::from_ref(&bundle), &[]) else {
+            return;
+        };
         assert_eq!(answers[0][0], "ok", "{}", answers[0]);
     }
 }

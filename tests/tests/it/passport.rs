@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 use super::world::{Node, SOON, World, http, wait};
 
 const CLASS: &str = "https://id.gs1.org/01/09520123456788";
-const XIAMEN: &str = "https://id.gs1.org/414/9506000134369";
-const CHENGDU: &str = "https://id.gs1.org/414/9506000134376";
+pub(super) const XIAMEN: &str = "https://id.gs1.org/414/9506000134369";
+pub(super) const CHENGDU: &str = "https://id.gs1.org/414/9506000134376";
 const ROLES: [&str; 3] = ["producer", "certifier", "accreditor"];
 const PROBE: &str = "\"><script>alert(1)</script>'<img src=x onerror=alert(1)>";
 
 fn path(serial: &str) -> String {
     format!("/01/09520123456788/21/{serial}")
+}
+
+fn item(serial: &str) -> String {
+    format!("{CLASS}/21/{serial}")
 }
 
 fn event(number: u32, serial: &str, step: &str, at: &str, place: &str) -> Value {
@@ -22,7 +26,7 @@ fn event(number: u32, serial: &str, step: &str, at: &str, place: &str) -> Value 
         "type": "ObjectEvent", "action": action, "bizStep": step,
         "eventID": format!("urn:uuid:00000000-0000-4000-8000-{number:012}"),
         "eventTime": at, "eventTimeZoneOffset": "+08:00",
-        "epcList": [format!("{CLASS}/21/{serial}")], "readPoint": { "id": place },
+        "epcList": [item(serial)], "readPoint": { "id": place },
     });
     json!({ "kind": "event", "payload": { "epcis": epcis.to_string() } })
 }
@@ -39,7 +43,7 @@ fn location(sub: &str, lat_e7: i64, lon_e7: i64, region: &str) -> Value {
     masterdata(sub, region, &json!({ "location": place }))
 }
 
-fn record(world: &World, node: &Node, statements: &[Value]) -> Vec<String> {
+pub(super) fn record(world: &World, node: &Node, statements: &[Value]) -> Vec<String> {
     let file = world.file("statements.json", Value::from(statements.to_vec()).to_string());
     node.record(&file, &[])
 }
@@ -49,7 +53,7 @@ fn json_at(node: &Node, path: &str) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
-fn expect(node: &Node, path: &str, status: u16, state: &str) -> Value {
+pub(super) fn expect(node: &Node, path: &str, status: u16, state: &str) -> Value {
     wait(&format!("{path} to be {state}"), SOON, || {
         let (found, json) = json_at(node, path);
         (found == status && json["state"] == state).then_some(json)
@@ -62,8 +66,8 @@ fn page_at(node: &Node, path: &str) -> String {
 }
 
 /// A works with a described product, places, and honest items.
-fn works(world: &World) -> Node {
-    let node = world.founder_with("works", &ROLES, &[]);
+pub(super) fn works(world: &World, name: &str) -> Node {
+    let node = world.founder_with(name, &ROLES, &[]);
     node.ready();
     let made = "2026-03-01T08:00:00+08:00";
     let mut statements = vec![
@@ -79,9 +83,9 @@ fn works(world: &World) -> Node {
     node
 }
 
-fn confirm(node: &Node, serial: &str, nonce: char) -> http::Answer {
+pub(super) fn confirm(node: &Node, goods: &str, nonce: char) -> http::Answer {
     let body = json!({
-        "goods": format!("{CLASS}/21/{serial}"), "form": nonce.to_string().repeat(32), "act": "bought",
+        "goods": goods, "form": nonce.to_string().repeat(32), "act": "bought",
     });
     let headers = [("Content-Type", "application/json")];
     http::send("POST", &node.url, "/confirmations", &headers, body.to_string().as_bytes())
@@ -90,7 +94,7 @@ fn confirm(node: &Node, serial: &str, nonce: char) -> http::Answer {
 #[test]
 fn codes_give_the_states_that_their_records_give() {
     let world = World::new();
-    let mut node = works(&world);
+    let mut node = works(&world, "works");
     expect(&node, "/01/09520123456789/21/fine", 400, "unreadable");
     expect(&node, "/01/09506000134352/21/fine", 404, "foreign");
     expect(&node, &path("invented"), 404, "unknown");
@@ -98,15 +102,15 @@ fn codes_give_the_states_that_their_records_give() {
     assert_eq!(fine["journey"][0]["region"], "CN-FJ");
     assert_eq!(fine["journey"][0]["place"], Value::Null, "the event is for members");
 
-    assert_eq!(confirm(&node, "seen", 'a').status, 201);
+    assert_eq!(confirm(&node, &item("seen"), 'a').status, 201);
     expect(&node, &path("seen"), 200, "consistent_seen");
-    assert_eq!(confirm(&node, "seen", 'a').status, 201, "the same form");
-    assert_eq!(confirm(&node, "doubled", 'b').status, 201);
-    assert_eq!(confirm(&node, "doubled", 'c').status, 201);
+    assert_eq!(confirm(&node, &item("seen"), 'a').status, 201, "the same form");
+    assert_eq!(confirm(&node, &item("doubled"), 'b').status, 201);
+    assert_eq!(confirm(&node, &item("doubled"), 'c').status, 201);
     let doubled = expect(&node, &path("doubled"), 200, "copy_suspected");
     assert_eq!(doubled["confirmations"]["count"], 2);
     assert_eq!(json_at(&node, &path("seen")).1["confirmations"]["count"], 1);
-    assert_eq!(confirm(&node, "invented", 'd').status, 404);
+    assert_eq!(confirm(&node, &item("invented"), 'd').status, 404);
 
     let afar = event(20, "copied", "receiving", "2026-03-01T09:00:00+08:00", CHENGDU);
     let early = event(21, "early", "receiving", "2026-03-02T08:00:00+08:00", XIAMEN);
@@ -137,7 +141,7 @@ fn codes_give_the_states_that_their_records_give() {
 }
 
 /// Turns one bit of the item's event in the packs of a running node.
-fn tamper(node: &Node, serial: &str) {
+pub(super) fn tamper(node: &Node, serial: &str) {
     let needle = format!("/21/{serial}");
     for entry in std::fs::read_dir(node.dir.join("data").join("packs")).expect("packs").flatten() {
         let path = entry.path();
@@ -156,7 +160,7 @@ fn tamper(node: &Node, serial: &str) {
 #[test]
 fn certificates_and_recalls_give_their_states_in_their_order() {
     let world = World::new();
-    let mut node = works(&world);
+    let mut node = works(&world, "works");
     let org = node.org.clone();
     let certificate = |id: &str, until: &str| {
         json!({ "kind": "certificate", "sub": CLASS, "payload": {
@@ -207,17 +211,22 @@ fn certificates_and_recalls_give_their_states_in_their_order() {
     assert_eq!(node.stop(), 0);
 }
 
-#[test]
-fn an_old_checkpoint_confirms_nothing() {
-    let world = World::new();
-    let mut node = works(&world);
-    expect(&node, &path("fine"), 200, "consistent");
+/// Starts a node again under a policy that its checkpoint is soon too old for.
+pub(super) fn grow_stale(node: &mut Node) {
     assert_eq!(node.stop(), 0);
     let config = node.dir.join("config.toml");
     let text = std::fs::read_to_string(&config).expect("init wrote it");
     let text = text.replacen("[passport]", "[passport]\nstale_after = \"1s\"", 1);
     std::fs::write(&config, text).expect("writable");
     node.start();
+}
+
+#[test]
+fn an_old_checkpoint_confirms_nothing() {
+    let world = World::new();
+    let mut node = works(&world, "works");
+    expect(&node, &path("fine"), 200, "consistent");
+    grow_stale(&mut node);
     let stale = expect(&node, &path("fine"), 200, "stale");
     assert!(stale["proof"]["logs"][0]["checkpoint_at"].is_string());
     assert_eq!(node.stop(), 0);

@@ -454,7 +454,7 @@ fn recorded(
         match inclusion.verify(entry.id, key, policy) {
             Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
             Ok(recorded) => found = Ok(recorded),
-            Err(error) => found = found.or_else(|_| Err(chain(&error))),
+            Err(error) => found = found.map_err(|_| chain(&error)),
         }
     }
     found

@@ -8,7 +8,7 @@ use hallmark_schemas::kind::confirmation::Act;
 use maud::{Markup, html};
 
 use super::super::Language;
-use super::{Frame, shell, words};
+use super::{Frame, shell, times, words};
 use crate::passport::view::Passport;
 
 /// Report a problem: open, choose, send.
@@ -60,10 +60,10 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
             h2 { (language.pick("Did you buy this?", "您购买了此件产品吗？")) }
             p { (language.pick(
                 "Your confirmation helps to notice copied codes. Only the day, and the region if \
-                 you choose one, are kept; nothing about you.",
+                 you choose one, are kept; nothing about you. ",
                 "您的确认有助于发现被复制的代码。仅保存日期和您选择的地区，不保存任何个人信息。",
-            )) " "
-                (language.pick("A code that is confirmed more than ", "同一代码确认超过 "))
+            ))
+                (language.pick("A code confirmed more than ", "同一代码确认超过 "))
                 (times(passport.confirmations.innocent_max, language))
                 (language.pick(" is shown as a possible copy.", "，将提示代码可能被复制。"))
             }

@@ -1,12 +1,13 @@
 //! The parts of the passport beneath its state, in the order of the page.
 
+use hallmark_schemas::time::Timestamp;
 use maud::{Markup, html};
 
 use super::super::Language;
 use super::words;
-use super::{sort_word, texts};
+use super::{instant, sort_word, texts};
 use crate::passport::view::{
-    Accreditation, Certificate, Footprint, OpenFinding, Party, Passport, Standing, Step,
+    Accreditation, Certificate, Footprint, OpenFinding, Party, Passport, Record, Standing, Step,
 };
 
 /// Longest list of records that the page prints; the JSON form has them all.
@@ -212,7 +213,8 @@ fn way_point(one: &Step, language: Language) -> Markup {
     html! {
         strong { (what.unwrap_or_else(|| language.pick("recorded", "有记录"))) }
         @if let Some(region) = region { " · " (region) }
-        @if let Some(place) = &one.place { " · " (place) }
+        @if !one.place_names.is_empty() { " · " (texts(&one.place_names, language)) }
+        @else if let Some(place) = &one.place { " · " (place) }
         @if let Some(month) = &one.month { " · " time datetime=(month) { (month) } }
         br;
         span { (language.pick("says ", "陈述方：")) (party(&one.by)) }
@@ -274,7 +276,7 @@ pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
             @for one in &passport.findings {
                 article {
                     h3 { code { (one.code) } " · " (severity(&one.severity, language)) }
-                    p { (message(one, language)) }
+                    p { (message(passport, one, language)) }
                     @if one.answers.is_empty() {
                         p class="none" { (language.pick("No answer yet.", "尚无答复。")) }
                     }
@@ -301,14 +303,14 @@ fn severity(severity: &str, language: Language) -> &'static str {
 }
 
 /// The finding's sentence, or, where that tells what is not public, what the rule looks for.
-pub(super) fn message(finding: &OpenFinding, language: Language) -> Markup {
+pub(super) fn message(passport: &Passport, finding: &OpenFinding, language: Language) -> Markup {
     let own = match language {
         Language::En => &finding.message_en,
         Language::Zh => &finding.message_zh,
     };
     html! {
         @match own {
-            Some(text) => (text),
+            Some(text) => (told(text, passport.goods.as_deref(), language)),
             None => {
                 @match language {
                     Language::En => (finding.title),
@@ -316,6 +318,20 @@ pub(super) fn message(finding: &OpenFinding, language: Language) -> Markup {
                 }
                 @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
             }
+        }
+    }
+}
+
+/// A rule's sentence as a buyer reads it: the code of this page in words, instants to the minute.
+fn told(text: &str, goods: Option<&str>, language: Language) -> Markup {
+    let rest = goods.and_then(|goods| text.strip_prefix(goods)).filter(|r| r.starts_with(' '));
+    html! {
+        @if rest.is_some() { (language.pick("This code", "此代码")) }
+        @for (index, word) in rest.unwrap_or(text).split(' ').enumerate() {
+            @if 0 < index { " " }
+            @let end = word.find('Z').map_or(0, |z| z + 1);
+            @if Timestamp::parse(&word[..end]).is_ok() { (instant(&word[..end])) (word[end..]) }
+            @else { (word) }
         }
     }
 }
@@ -335,8 +351,7 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                         ))
                         code { "hallmark-verify check" }
                         (language.pick(
-                            " tests every signature in it, without network.",
-                            " 检验每个签名。",
+                            " tests every signature in it, without network.", " 检验每个签名。",
                         ))
                     }
                     p { a class="act" href=(bundle) download {
@@ -351,14 +366,14 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                     dd {
                         a href=(log.checkpoint) { (log.origin) } ", " (log.size) " "
                         (language.pick("entries", "个条目"))
-                        @if let Some(at) = &log.checkpoint_at { " · " (at) }
+                        @if let Some(at) = &log.checkpoint_at { " · " (instant(at)) }
                     }
                 }
                 @if let Some(at) = &proof.checked_at {
-                    dt { (language.pick("Checked at", "核对时间")) } dd { (at) }
+                    dt { (language.pick("Checked at", "核对时间")) } dd { (instant(at)) }
                 }
                 @if let Some(at) = &proof.judged_as_of {
-                    dt { (language.pick("Findings up to", "疑问核查截至")) } dd { (at) }
+                    dt { (language.pick("Findings up to", "疑问核查截至")) } dd { (instant(at)) }
                 }
             }
             details {
@@ -366,12 +381,10 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                 ul {
                     @for record in proof.records.iter().take(RECORDS_MAX) {
                         li {
-                            (record.kind.as_deref().map_or("?", |kind| words::kind(kind, language)))
-                            " · " (record.log) " #" (record.entry) " · "
+                            (self::record(record, language)) " · "
                             @if record.is_public {
                                 a href={ "/v1/attestations/" (record.id) } { code { (record.id) } }
                             } @else { code { (record.id) } }
-                            @if let Some(fault) = record.fault { " · " strong { (fault) } }
                         }
                     }
                     @if RECORDS_MAX < proof.records.len() || proof.is_cut {
@@ -379,6 +392,17 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a record is, where it lies, and what does not hold of it.
+pub(super) fn record(record: &Record, language: Language) -> Markup {
+    html! {
+        (record.kind.as_deref().map_or("?", |kind| words::kind(kind, language)))
+        " · " (record.log) " #" (record.entry)
+        @if let Some(fault) = record.fault {
+            " · " strong { (words::fault(fault, language)) }
         }
     }
 }

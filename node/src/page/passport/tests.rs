@@ -25,6 +25,7 @@ fn step(text_of: &str, number: usize) -> Step {
     Step {
         step: some(),
         place: some(),
+        place_names: text(text_of),
         region: Some(format!("CN-{number:02}")),
         month: some(),
         by: party(text_of),
@@ -221,6 +222,40 @@ fn the_parts_stand_in_the_order_of_what_a_buyer_asks() {
     assert!(places.is_sorted(), "{places:?}");
     let recall = html.find("Recalled since").expect("the recall is told");
     assert!(Some(recall) < places[1], "a recall is told before anything else");
+}
+
+#[test]
+fn a_rules_sentence_is_told_in_plain_words() {
+    let mut passport = full(State::CopySuspected, "urn:x", 1);
+    let finding = &mut passport.findings[0];
+    finding.code = "TRC-005".to_owned();
+    finding.message_en = Some("urn:x was seen on 2026-03-01T00:00:00Z, too <b> far".to_owned());
+    finding.message_zh = Some("urn:x 于 2026-03-01T00:00:00Z；共 1 次".to_owned());
+    finding.months = vec!["2026-03".to_owned()];
+    let english = html(&passport, Language::En);
+    let (band, rest) = english.split_once("</section>").unwrap();
+    assert!(band.contains("two places too far apart for the time between. (2026-03)"), "{band}");
+    let told = "This code was seen on <time datetime=\"2026-03-01T00:00:00Z\">2026-03-01 00:00 UTC\
+        </time>, too &lt;b&gt; far";
+    assert!(rest.contains(told), "{rest}");
+    assert!(html(&passport, Language::Zh).contains("2026-03-01 00:00 UTC</time>；共 1 次"));
+}
+
+#[test]
+fn a_broken_record_is_named_and_what_is_left_is_not_shown_as_if_it_held() {
+    let mut passport = full(State::Broken, "text", 3);
+    passport.proof.records = vec![record("event", Some("digest")), record("recall", None)];
+    let english = html(&passport, Language::En);
+    let (band, rest) = english.split_once("</section>").unwrap();
+    assert!(band.contains("its bytes are not those that were recorded"), "{band}");
+    assert!(band.contains("Recalled since"), "a recall is told whatever the state is");
+    for part in ["certificates", "journey", "footprint", "confirm"] {
+        assert!(!rest.contains(&format!("id=\"{part}\"")), "{part}");
+    }
+    for part in ["check", "report"] {
+        assert!(rest.contains(&format!("id=\"{part}\"")), "{part}");
+    }
+    assert!(html(&passport, Language::Zh).contains("内容与登记时不同"));
 }
 
 #[test]

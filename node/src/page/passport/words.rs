@@ -65,6 +65,32 @@ pub(super) fn kind(kind: &str, language: Language) -> &str {
     language.pick(en, zh)
 }
 
+/// What does not hold of a record.
+pub(super) fn fault(fault: &'static str, language: Language) -> &'static str {
+    let (en, zh) = match fault {
+        "digest" => ("its bytes are not those that were recorded", "内容与登记时不同"),
+        "form" => ("it cannot be read", "无法读取"),
+        "signature" => ("its signature does not hold", "签名无效"),
+        "inclusion" => ("its log does not prove it", "日志无法证明"),
+        other => (other, other),
+    };
+    language.pick(en, zh)
+}
+
+/// What a rule found that says a code was copied: see the rules of these codes.
+pub(super) fn copied(code: &str, language: Language) -> Option<&'static str> {
+    let (en, zh) = match code {
+        "TRC-001" => ("It was made more than once.", "它被登记生产了不止一次。"),
+        "TRC-004" => ("It was seen after its end was recorded.", "在登记终结之后又出现。"),
+        "TRC-005" => (
+            "It was seen at two places too far apart for the time between.",
+            "它先后出现在两地，其间的时间不足以到达。",
+        ),
+        _ => return None,
+    };
+    Some(language.pick(en, zh))
+}
+
 /// Boundaries, units and levels of assurance of a footprint.
 const FOOTPRINT: [(&str, &str, &str); 15] = [
     ("cradle_to_gate", "from the raw material to the maker's gate", "从原料到出厂"),

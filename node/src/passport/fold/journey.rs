@@ -10,7 +10,7 @@ use hallmark_schemas::time::Timestamp;
 use serde::Deserialize;
 
 use super::super::gather::{Level, Proven};
-use super::super::view::Step;
+use super::super::view::{Step, Text};
 use super::{Given, month, texts};
 
 /// Most steps that are shown.
@@ -33,7 +33,7 @@ pub enum Reveal {
 /// What public records say of a place.
 #[derive(Clone, Debug, Default)]
 struct Place {
-    name: Option<String>,
+    names: Vec<Text>,
     region: Option<String>,
 }
 
@@ -65,11 +65,12 @@ fn step(
     let may = |what| record.is_public || given.reveal.contains(&what);
     let place = fields.read_point.as_ref().or(fields.biz_location.as_ref());
     let known = place.and_then(|place| places.get(place));
-    let name =
-        place.map(|place| known.and_then(|k| k.name.clone()).unwrap_or_else(|| place.clone()));
+    let names = known.map(|known| known.names.clone()).unwrap_or_default();
+    let name = names.first().map(|name| &name.text).or(place).cloned();
     Step {
         step: fields.biz_step.clone().filter(|_| may(Reveal::Step)),
         place: name.filter(|_| may(Reveal::Place)),
+        place_names: if may(Reveal::Place) { names } else { Vec::new() },
         region: known.and_then(|known| known.region.clone()).filter(|_| may(Reveal::Region)),
         month: may(Reveal::Month).then(|| month(fields.event_at)),
         by: (given.party)(&record.verified.claims().iss),
@@ -98,7 +99,8 @@ fn places(records: &[&Proven]) -> BTreeMap<String, Place> {
         match record.verified.body() {
             Body::Facility(facility) => {
                 let region = Some(facility.province.clone());
-                let place = Place { name: Some(facility.name.clone()), region };
+                let name = Text { lang: None, text: facility.name.clone() };
+                let place = Place { names: vec![name], region };
                 for name in &facility.locations {
                     let name = hallmark_schemas::kind::event::vocabulary::place(name);
                     places.insert(name, place.clone());
@@ -109,8 +111,8 @@ fn places(records: &[&Proven]) -> BTreeMap<String, Place> {
                 if let (About::Location(location), Subject::Goods(_) | Subject::Facility(_)) =
                     (&body.about, sub)
                 {
-                    let name = texts(&body.name).first().map(|text| text.text.clone());
-                    let place = Place { name, region: Some(location.region.clone()) };
+                    let names = texts(&body.name);
+                    let place = Place { names, region: Some(location.region.clone()) };
                     places.insert(sub.to_string(), place);
                 }
             }

@@ -1,0 +1,291 @@
+//! The passport in a browser: each of its twelve states, as a running node shows it.
+
+use hallmark_schemas::hex;
+use serde_json::{Value, json};
+
+use super::browser::look;
+use super::passport::{CHENGDU, XIAMEN, confirm, expect, grow_stale, record, tamper, works};
+use super::world::{Node, World, http};
+
+/// Text that would run if it were not shown as text.
+const PROBE: &str = "<img src=x onerror=probed=1>\"'&";
+/// The same of the characters that a code may hold.
+const PRINTED: &str = "<img/src=x>\"'&";
+
+const OWN: &str = "https://id.gs1.org/01/09520123450007";
+const RECALLED: &str = "https://id.gs1.org/01/09520123450014";
+const WITHDRAWN: &str = "https://id.gs1.org/01/09520123450021";
+const EXPIRED: &str = "https://id.gs1.org/01/09520123450038";
+
+/// HTML and style, compressed: ten segments of the first congestion window.
+const PAGE_BYTES_MAX: usize = 14 * 1024;
+/// The same with the scripts.
+const ALL_BYTES_MAX: usize = 60 * 1024;
+
+/// A page of a state: its name and path, then its words in Chinese and English.
+struct Shown {
+    name: &'static str,
+    path: String,
+    status: u16,
+    words: [&'static str; 2],
+    probes: Vec<String>,
+    more: Value,
+}
+
+impl Shown {
+    fn new(name: &'static str, path: String, status: u16, words: [&'static str; 2]) -> Shown {
+        Shown { name, path, status, words, probes: Vec::new(), more: json!({}) }
+    }
+
+    /// It is the page of goods that are described in probes.
+    fn described(mut self) -> Shown {
+        self.probes = ["Flask ", "Brand ", "Size ", "Seal ", "Lot", "Works "]
+            .map(
+                |field| if field == "Lot" { PRINTED.to_owned() } else { format!("{field}{PROBE}") },
+            )
+            .to_vec();
+        self
+    }
+
+    fn with(mut self, probes: &[&str]) -> Shown {
+        self.probes.extend(probes.iter().map(|field| format!("{field} {PROBE}")));
+        self
+    }
+
+    fn page(&self) -> Value {
+        let [zh, en] = self.words;
+        let mut page = json!({
+            "name": format!("passport-{}", self.name), "path": self.path, "status": self.status,
+            "probes": self.probes, "golden": true, "few": true,
+            "says": { "zh-Hans": { "both": [zh] }, "en": { "both": [en] } },
+        });
+        let more = self.more.as_object().expect("an object").clone();
+        page.as_object_mut().expect("an object").extend(more);
+        page
+    }
+}
+
+/// Both languages of a field, each with the probe.
+fn words(en: &str, zh: &str) -> Value {
+    json!({ "en": format!("{en} {PROBE}"), "zh-Hans": format!("{zh}，{en} {PROBE}") })
+}
+
+/// A class with every field that a passport shows.
+fn described(class: &str) -> [Value; 2] {
+    let item = json!({ "item": {
+        "brand": words("Brand", "品牌"), "content": format!("Size {PROBE}"),
+        "look_for": words("Seal", "瓶盖上有蓝色封签"),
+    } });
+    let about = json!({ "kind": "masterdata", "sub": class, "payload": {
+        "from_at": "2026-01-01T00:00:00Z", "name": words("Flask", "保温杯"), "about": item,
+    } });
+    let footprint = json!({ "kind": "footprint", "sub": class, "aud": "public", "payload": {
+        "footprint": class, "declared_unit": "piece", "quantity": 1, "amount_g": 1840,
+        "boundary": "cradle_to_gate", "standards": ["ISO 14067"], "primary_share_ppm": 640_000,
+        "period_start": "2025-01-01T00:00:00Z", "period_end": "2026-01-01T00:00:00Z",
+    } });
+    [about, footprint]
+}
+
+/// A public event of one item of a class; one that makes it gives it a lot.
+fn seen(number: u32, class: &str, serial: &str, (step, at, place): (&str, &str, &str)) -> Value {
+    let mut epcis = json!({
+        "type": "ObjectEvent", "action": "OBSERVE", "bizStep": step,
+        "eventID": format!("urn:uuid:00000000-0000-4000-8001-{number:012}"),
+        "eventTime": at, "eventTimeZoneOffset": "+08:00",
+        "epcList": [format!("{class}/21/{serial}")], "readPoint": { "id": place },
+    });
+    if step == "commissioning" {
+        epcis["action"] = "ADD".into();
+        epcis["ilmd"] = json!({ "cbvmda:lotNumber": PRINTED });
+    }
+    json!({ "kind": "event", "aud": "public", "payload": { "epcis": epcis.to_string() } })
+}
+
+fn made(number: u32, class: &str, serial: &str) -> Value {
+    seen(number, class, serial, ("commissioning", "2026-03-01T08:00:00+08:00", XIAMEN))
+}
+
+fn certificate(class: &str, id: &str, until: &str) -> Value {
+    json!({ "kind": "certificate", "sub": class, "payload": {
+        "id": format!("{id} {PROBE}"), "standard": format!("GB/T 29606 {PROBE}"),
+        "valid_from": "2020-01-01T00:00:00Z", "valid_to": until } })
+}
+
+/// What a class has that is recalled, pulled or past its date.
+fn faulty(world: &World, node: &Node) {
+    let mut statements = Vec::new();
+    for (number, class) in (40..).zip([RECALLED, WITHDRAWN, EXPIRED]) {
+        statements.extend(described(class));
+        statements.push(made(number, class, "fine"));
+    }
+    let pulled = certificate(WITHDRAWN, "Pulled", "2099-01-01T00:00:00Z");
+    statements.push(certificate(EXPIRED, "Old", "2021-01-01T00:00:00Z"));
+    statements.push(json!({ "kind": "recall", "sub": RECALLED, "payload": {
+        "recall": "R-1", "why": words("Why", "瓶盖可能漏水"), "what_to_do": words("Do", "请停止使用"),
+        "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } }));
+    record(world, node, &statements);
+    let first = record(world, node, std::slice::from_ref(&pulled));
+    let mut after = pulled;
+    after["payload"]["withdrawn_at"] = json!("2026-01-01T00:00:00Z");
+    after["payload"]["replaces"] = json!(first[0]);
+    after["payload"]["reason"] = json!(format!("The audit failed {PROBE}"));
+    record(world, node, &[after]);
+}
+
+/// Items of the first class, one for each state that an item alone can have.
+fn items(world: &World, node: &Node) {
+    let mut statements = described(OWN).to_vec();
+    for (number, serial) in (20..).zip(["fine", "seen", "torn", "copied", "early"]) {
+        statements.push(made(number, OWN, serial));
+    }
+    statements.extend([
+        certificate(OWN, "Good", "2099-01-01T00:00:00Z"),
+        json!({ "kind": "accreditation", "sub": node.org, "payload": {
+            "scheme": "iso17065", "number": format!("CNAS {PROBE}"),
+            "valid_from": "2020-01-01T00:00:00Z", "sectors": [format!("GB/T 29606 {PROBE}")],
+            "status": "in_force", "from_at": "2020-01-01T00:00:00Z" } }),
+        seen(50, OWN, "copied", ("receiving", "2026-03-01T09:00:00+08:00", CHENGDU)),
+        seen(51, OWN, "early", ("receiving", "2026-02-20T08:00:00+08:00", XIAMEN)),
+    ]);
+    record(world, node, &statements);
+    assert_eq!(confirm(node, &format!("{OWN}/21/seen"), 'a').status, 201);
+    let early = expect(node, &path_of(OWN, "early"), 200, "disputed");
+    let answer = json!({ "kind": "response", "aud": "public", "payload": {
+        "finding": early["findings"][0]["id"], "text": words("Answer", "生产线的时钟有误") } });
+    record(world, node, &[answer]);
+}
+
+/// What the check must say, and the form that is filled in without script.
+fn consistent() -> Value {
+    json!({
+        "check": {
+            "zh-Hans": {"text": "每条记录均已在此核对通过。", "steps": ["见证方：本网络没有见证方"]},
+            "en": {"text": "Every record was checked here and holds.",
+                "steps": ["Witnesses: this network has none"]},
+        },
+        "taps": ["#report summary", "#report label >> nth=1", "#report button"],
+        "then": {
+            "zh-Hans": {"both": ["您的报告已登记"]}, "en": {"both": ["Your report is recorded"]},
+        },
+    })
+}
+
+fn broken() -> Value {
+    json!({ "check": {
+        "zh-Hans": {"text": "记录未通过核对，请勿依赖。",
+            "steps": ["记录格式：未通过：记录并非所签署和登记的那一条"]},
+        "en": {"text": "The records do not hold. Do not rely on them.", "steps":
+            ["Records are well-formed: failed: a record is not the one that was signed and logged"]},
+    } })
+}
+
+fn path_of(class: &str, serial: &str) -> String {
+    format!("{}/21/{serial}", class.trim_start_matches("https://id.gs1.org"))
+}
+
+fn shown() -> Vec<Shown> {
+    let of = |class| path_of(class, "fine");
+    let path = |serial| path_of(OWN, serial);
+    let unreadable = "/01/09520123450008/21/fine".to_owned();
+    let printed = "%3Cimg%2Fsrc%3Dx%3E%22%27%26";
+    let foreign = format!("/01/09506000134352/21/{printed}?240={printed}");
+    let mut all = vec![
+        Shown::new("unreadable", unreadable, 400, ["不是产品代码", "Not a product code"]),
+        Shown::new("foreign", foreign, 404, ["未在此登记", "Not registered here"]),
+        Shown::new(
+            "unknown",
+            path("invented"),
+            404,
+            ["没有此件产品的记录", "No record of this item"],
+        ),
+        Shown::new("broken", path("torn"), 200, ["记录不符", "Records do not match"]),
+        Shown::new("recalled", of(RECALLED), 200, ["已召回", "Recalled"])
+            .described()
+            .with(&["Why", "Do"]),
+        Shown::new("withdrawn", of(WITHDRAWN), 200, ["证书已被撤销", "Certificate withdrawn"])
+            .described()
+            .with(&["Pulled", "GB/T 29606"]),
+        Shown::new("expired", of(EXPIRED), 200, ["证书已过期", "Certificate expired"])
+            .described()
+            .with(&["Old"]),
+        Shown::new("copied", path("copied"), 200, ["代码可能被复制", "May be a copied code"])
+            .described(),
+        Shown::new("disputed", path("early"), 200, ["有未决疑问", "Question open"])
+            .described()
+            .with(&["Answer"]),
+        Shown::new("seen", path("seen"), 200, ["此前已有人确认", "Confirmed before"]).described(),
+        Shown::new("consistent", path("fine"), 200, ["记录一致", "Records consistent"])
+            .described()
+            .with(&["Good", "CNAS"]),
+    ];
+    all[1].probes = vec![PRINTED.to_owned()];
+    all[3].more = broken();
+    all[10].more = consistent();
+    all
+}
+
+/// The bytes of a body as they travel to a browser, which takes gzip.
+fn travels(node: &Node, path: &str, accept: &str) -> usize {
+    let headers = [("Accept", accept), ("Accept-Encoding", "gzip, deflate, br")];
+    let answer = http::send("GET", &node.url, path, &headers, b"");
+    assert_eq!(answer.header("content-encoding"), Some("gzip"), "{path}");
+    answer.body.len()
+}
+
+/// A damaged record goes out as its proof alone: who checks the bundle sees that it is not there.
+fn holds_proof_of_damage(node: &Node, path: &str) {
+    let passport = expect(node, path, 200, "broken");
+    let records = passport["proof"]["records"].as_array().expect("a list").iter();
+    let mut damaged = records.filter(|record| record["fault"] == "digest");
+    let id = damaged.next().and_then(|record| record["id"].as_str()).expect("an id");
+    let id = hex::decode(id.trim_start_matches("sha256:")).expect("hex");
+    let bundle = node.get(&format!("/v1/bundle{path}"));
+    assert_eq!(bundle.status, 200);
+    assert!(bundle.body.windows(id.len()).any(|window| window == id), "the receipt names it");
+}
+
+#[test]
+fn every_state_holds_in_a_browser() {
+    let world = World::new();
+    let mut node = works(&world, &format!("Works {PROBE}"));
+    items(&world, &node);
+    faulty(&world, &node);
+    tamper(&node, "torn");
+    for one in shown() {
+        let state = match one.name {
+            "copied" => "copy_suspected",
+            "seen" => "consistent_seen",
+            name => name,
+        };
+        expect(&node, &one.path, one.status, state);
+    }
+    let scripts: usize = ["/assets/check.mjs", "/assets/ed25519.mjs"]
+        .iter()
+        .map(|path| travels(&node, path, "*/*"))
+        .sum();
+    for one in shown().iter().filter(|one| one.status == 200) {
+        for language in ["zh-Hans", "en"] {
+            let page = travels(&node, &format!("{}?lang={language}", one.path), "text/html");
+            assert!(page <= PAGE_BYTES_MAX, "{}: {page} bytes", one.name);
+            assert!(page + scripts <= ALL_BYTES_MAX, "{}: {page} and {scripts}", one.name);
+        }
+    }
+    holds_proof_of_damage(&node, &path_of(OWN, "torn"));
+    look(&node, &shown().iter().map(Shown::page).collect());
+    assert_eq!(node.stop(), 0);
+}
+
+#[test]
+fn a_page_that_is_not_confirmed_now_holds_in_a_browser() {
+    let world = World::new();
+    let mut node = works(&world, &format!("Works {PROBE}"));
+    let statements = [described(OWN).to_vec(), vec![made(20, OWN, "fine")]].concat();
+    record(&world, &node, &statements);
+    grow_stale(&mut node);
+    expect(&node, &path_of(OWN, "fine"), 200, "stale");
+    let page =
+        Shown::new("stale", path_of(OWN, "fine"), 200, ["目前无法确认", "Not confirmed now"]);
+    look(&node, &json!([page.described().page()]));
+    assert_eq!(node.stop(), 0);
+}
