@@ -46,12 +46,6 @@ pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
     }
 }
 
-fn times(count: usize, language: Language) -> String {
-    let en = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-    let zh = format!("{count} 次");
-    language.pick(&en, &zh).to_owned()
-}
-
 /// "I bought this": the only thing that counts.
 pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
     let language = frame.language;
