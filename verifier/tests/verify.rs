@@ -6,6 +6,8 @@
 mod command;
 #[path = "verify/lake.rs"]
 mod lake;
+#[path = "verify/receipt.rs"]
+mod receipt;
 #[path = "verify/tamper.rs"]
 mod tamper;
 #[path = "verify/world.rs"]

@@ -372,7 +372,7 @@ impl LogState {
                 cites: vec![entry.id],
                 ..self.defect(DefectKind::BadProof, detail)
             };
-            let recorded = match recorded(&entry, &inclusion, key, policies) {
+            let recorded = match self.recorded(&entry, &inclusion, key, policies) {
                 Ok(recorded) => recorded,
                 Err(detail) => {
                     defects.push(fault(detail));
@@ -395,6 +395,38 @@ impl LogState {
                 }
             }
         }
+    }
+
+    /// What the proof shows under a policy that was in force when its checkpoint was made; a time
+    /// that witnesses vouch for is worth more than the log's own. As in any checkpoint, a wrong
+    /// cosignature of a witness that some version knows refuses the proof.
+    fn recorded(
+        &self,
+        entry: &Entry,
+        inclusion: &Inclusion,
+        key: &VerifierKey,
+        policies: &Policies,
+    ) -> Result<Recorded, String> {
+        let note = inclusion.checkpoint();
+        for policy in policies.all() {
+            policy.quorum_met(note).map_err(|error| {
+                format!("the checkpoint in the proof of entry {}: {error}", inclusion.index())
+            })?;
+        }
+        // Without the newest entry of its tree, the checkpoint is at least as new as this one.
+        let size = note.checkpoint().map_err(|error| error.to_string())?.size;
+        let newest = size.checked_sub(1).and_then(|last| self.entry(last));
+        let newest = newest.map(|newest| newest.admitted_at);
+        let from = newest.unwrap_or(entry.admitted_at);
+        let mut found: Result<Recorded, String> = Err("no witness policy is known".to_owned());
+        for policy in policies.in_force(from, newest) {
+            match inclusion.verify(entry.id, key, policy) {
+                Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
+                Ok(recorded) => found = Ok(recorded),
+                Err(error) => found = found.map_err(|_| chain(&error)),
+            }
+        }
+        found
     }
 
     /// The newest checkpoint that counts, once the log's key is known.
@@ -439,25 +471,6 @@ impl LogState {
             false => vec![format!("{}: no witness vouches for its times", self.origin)],
         }
     }
-}
-
-/// What the proof shows under a policy of the network; a time that witnesses vouch for is worth
-/// more than the log's own.
-fn recorded(
-    entry: &Entry,
-    inclusion: &Inclusion,
-    key: &VerifierKey,
-    policies: &Policies,
-) -> Result<Recorded, String> {
-    let mut found: Result<Recorded, String> = Err("no witness policy is known".to_owned());
-    for policy in policies.all() {
-        match inclusion.verify(entry.id, key, policy) {
-            Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
-            Ok(recorded) => found = Ok(recorded),
-            Err(error) => found = found.map_err(|_| chain(&error)),
-        }
-    }
-    found
 }
 
 fn unproved(size: u64) -> String {

@@ -118,20 +118,31 @@ impl Policies {
     /// When a quorum had seen the checkpoint, under a policy that was in force when its newest
     /// entry was made; `None` if it has no such quorum.
     pub(super) fn quorum(&self, note: &SignedNote, newest: Timestamp) -> Option<QuorumTime> {
-        let in_force = self.versions.iter().enumerate().filter(|(index, (from, _))| {
-            let next = self.versions.get(index + 1);
-            let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
-            *from <= newest && (next.is_none() || until.is_some_and(|until| newest < until))
-        });
         // A strict version before a lax one: a time that witnesses vouch for is worth more.
-        let mut met: Vec<_> = in_force
-            .filter_map(|(_, (_, policy))| policy.quorum_met(note).ok().flatten())
-            .collect();
+        let in_force = self.in_force(newest, Some(newest));
+        let mut met: Vec<_> =
+            in_force.filter_map(|policy| policy.quorum_met(note).ok().flatten()).collect();
         met.sort_by_key(|time| match time {
             QuorumTime::At(at) => (0, *at),
             QuorumTime::Unwitnessed => (1, Timestamp::EPOCH),
         });
         met.into_iter().next()
+    }
+
+    /// The versions that a node could go by at some instant from `from` to `to`, or at any later
+    /// one, oldest first.
+    pub(super) fn in_force(
+        &self,
+        from: Timestamp,
+        to: Option<Timestamp>,
+    ) -> impl Iterator<Item = &Policy> {
+        let in_force = self.versions.iter().enumerate().filter(move |(index, (begin, _))| {
+            let next = self.versions.get(index + 1);
+            let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
+            to.is_none_or(|to| *begin <= to)
+                && (next.is_none() || until.is_some_and(|until| from < until))
+        });
+        in_force.map(|(_, (_, policy))| policy)
     }
 
     /// All versions, oldest first.

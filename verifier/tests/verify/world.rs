@@ -15,7 +15,9 @@ use hallmark_schemas::intent::Intent;
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::kind::device::{Device, DeviceClass};
 use hallmark_schemas::kind::genesis::Genesis;
+use hallmark_schemas::kind::network;
 use hallmark_schemas::kind::organisation::{LogKeys, Organisation};
+use hallmark_schemas::kind::value::Blob;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::merkle::{Frontier, Hash, inclusion_proof};
@@ -186,6 +188,22 @@ impl World {
         }
         let body = Body::from_json(KindName::Readings, json).unwrap();
         self.add(meter(), body, true)
+    }
+
+    /// The network began without witnesses and changed to this policy an hour ago; both versions
+    /// are logged.
+    pub(crate) fn change_policy(&mut self) {
+        let (mut first, mut second) =
+            (self.network.network().clone(), self.network.network().clone());
+        (first.policy, second.version) = (Policy::none(), 2);
+        for network in [first, second] {
+            let version = network.version;
+            self.network = NetworkFile::sign(network, &[&self.org_key]).unwrap();
+            let file = Blob(self.network.bytes().to_vec());
+            let body = network::Network { version, file };
+            self.add(Subject::Org(ORG.parse().unwrap()), body.into(), false);
+        }
+        self.now = self.now.checked_add_ms(3_600_000).unwrap();
     }
 
     /// Signs a checkpoint over everything so far, with all witnesses; a minute passes.

@@ -1,0 +1,81 @@
+//! A receipt counts only over a checkpoint with the quorum that was in force when it was made.
+
+use std::fs;
+
+use hallmark_schemas::bundle::Item;
+use hallmark_schemas::exit::Exit;
+use hallmark_verifier::evidence::{DefectKind, Proven};
+use hallmark_verifier::load::load;
+use hallmark_verifier::prove::prove;
+
+use crate::world::{ORIGIN, World};
+
+/// A log with one batch of readings, witnessed by two; where `changed`, its network began without
+/// witnesses.
+fn world(quorum: usize, changed: bool) -> World {
+    let mut world = World::new(quorum);
+    if changed {
+        world.change_policy();
+    }
+    world.readings(1, None, 41_003);
+    world.publish();
+    world
+}
+
+/// Everything of the world, and this receipt of its last entry; without `entry`, the receipt is
+/// all that speaks of that entry.
+fn check(world: &World, receipt: Vec<u8>, entry: bool) -> Proven {
+    let (mut items, last) = (world.items(), world.entries.len() - 1);
+    if !entry {
+        let of = items.iter().position(|item| matches!(item, Item::Entries { .. })).unwrap();
+        let entries = world.entries[..last].to_vec();
+        items[of] = Item::Entries { origin: ORIGIN.to_owned(), first: 0, entries };
+    }
+    items.push(Item::Receipt { id: world.entries[last].id, receipt });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.hallmark");
+    fs::write(&path, world.bundle(&items)).unwrap();
+    load(&[path], &[]).map(prove).unwrap()
+}
+
+fn receipt(world: &World) -> Vec<u8> {
+    world.receipt(world.entries.len() as u64 - 1)
+}
+
+/// Another letter or digit, so many characters after the begin of this witness's signature line.
+fn alter(receipt: &mut [u8], witness: &str, at: usize) {
+    let line = format!("\u{2014} {witness} ");
+    let found = receipt.windows(line.len()).position(|window| window == line.as_bytes());
+    let place = &mut receipt[found.unwrap() + "\u{2014} ".len() + at];
+    *place = if *place == b'A' { b'B' } else { b'A' };
+}
+
+#[test]
+fn a_receipt_with_an_altered_cosignature_is_a_broken_proof() {
+    // In the name, in the key's id, in the time, in the signature itself.
+    for (changed, at) in [0, 4, 12, 60].into_iter().flat_map(|at| [(false, at), (true, at)]) {
+        let world = world(2, changed);
+        assert_eq!(check(&world, receipt(&world), true).defects, []);
+        for (witnesses, entry) in
+            [(&["w1", "w2"][..], true), (&["w1", "w2"], false), (&["w2"], true)]
+        {
+            let mut receipt = receipt(&world);
+            witnesses.iter().for_each(|witness| alter(&mut receipt, witness, at));
+            let proven = check(&world, receipt, entry);
+            let case = format!("{changed} {at} {witnesses:?} {entry}: {:#?}", proven.defects);
+            let bad = proven.defects.iter().find(|defect| defect.kind == DefectKind::BadProof);
+            assert_eq!(bad.map(|defect| defect.subject.as_str()), Some("receipt"), "{case}");
+            assert_eq!(proven.exit(), Exit::Broken, "{case}");
+        }
+    }
+}
+
+#[test]
+fn where_no_quorum_is_asked_for_strangers_may_cosign_a_receipt() {
+    let world = world(0, false);
+    for at in [0, 4, 12, 60] {
+        let mut receipt = receipt(&world);
+        alter(&mut receipt, "w1", at);
+        assert_eq!(check(&world, receipt, true).defects, []);
+    }
+}
