@@ -41,7 +41,9 @@ pub enum Command {
   hallmark-verify check - < case.hallmark
 
 A CSV names its columns in the first line, as `hallmark-verify tables` lists them. Instants are
-RFC 3339 with an offset, amounts whole numbers of the base unit, an empty cell means: not known.
+RFC 3339 with an offset; amounts are whole numbers in the unit of their row, which is one of those
+that `hallmark-verify tables` lists for the quantity (kWh as well as Wh); any other is refused. An
+empty cell means: not known.
 
 Of a node's folder the head slots and the last intent are checked too. Bytes that are not what was
 written, or that contradict each other, end with 4; what the folder itself says it holds and does

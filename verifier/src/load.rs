@@ -8,6 +8,7 @@ pub mod csv;
 pub mod dir;
 mod head;
 pub mod parquet;
+pub mod unit;
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -136,7 +136,8 @@ pub static METER_READINGS: Table = Table {
         Column::text("device", "The meter").required(),
         Column::text("facility", "Where the meter stands"),
         Column::text("quantity", "What is measured, such as `electricity`").required(),
-        Column::text("unit", "Base unit of `amount` and `register`").required(),
+        Column::text("unit", "Unit of `amount` and `register`; attested ones have the base unit")
+            .required(),
         Column::instant("read_at", "End of the interval, by the meter's clock").required(),
         Column::integer("interval_s", "Length of the interval").unit("s").required(),
         Column::integer("amount", "The value, times ten to the power of `scale_e10`").required(),

@@ -1,15 +1,17 @@
 //! `hallmark-verify tables`: the schema of every evidence table.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::quantity::Quantity;
 use hallmark_schemas::table::{self, Bucket, COMMON, Column, Table};
 use serde::Serialize;
 
 use super::check::write_stdout;
 use crate::cli::{Format, TablesArgs};
 use crate::failure::Failure;
-use crate::load;
+use crate::load::{self, unit};
 
 /// One table, as a line of JSON.
 #[derive(Debug, Serialize)]
@@ -20,6 +22,9 @@ struct TableView {
     bucket: &'static str,
     bucket_column: Option<&'static str>,
     columns: Vec<ColumnView>,
+    /// What the column `unit` takes, by quantity, the base unit first; where rows are held to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    units: Option<BTreeMap<&'static str, Vec<&'static str>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,6 +49,9 @@ pub fn run(args: &TablesArgs) -> Result<Exit, Failure> {
                 common_text(&mut out);
             }
             chosen.iter().for_each(|table| table_text(table, &mut out));
+            if chosen.iter().any(|table| unit::is_checked(table)) {
+                units_text(&mut out);
+            }
             let _fmt = writeln!(out, "{} tables", chosen.len());
         }
         Format::Json => {
@@ -103,6 +111,26 @@ fn columns_text(columns: &[Column], out: &mut String) {
     }
 }
 
+fn units_text(out: &mut String) {
+    out.push_str(
+        "Units that a row may have, by its quantity, the base unit first. Amounts in another one are\n\
+         converted; any other unit is refused. Of a quantity that is not here, any unit is taken as\n\
+         it is written. Tables held to it: ",
+    );
+    let held = table::all_tables().iter().filter(|table| unit::is_checked(table));
+    out.push_str(&held.map(|table| table.name).collect::<Vec<_>>().join(", "));
+    out.push('\n');
+    let width = Quantity::all().map(|quantity| quantity.name().len()).max().unwrap_or(0);
+    for (quantity, units) in units() {
+        let _fmt = writeln!(out, "  {quantity:width$} {}", units.join(", "));
+    }
+    out.push('\n');
+}
+
+fn units() -> BTreeMap<&'static str, Vec<&'static str>> {
+    Quantity::all().map(|quantity| (quantity.name(), quantity.units().collect())).collect()
+}
+
 fn view(table: &'static Table) -> TableView {
     let (bucket, bucket_column) = bucket(table.bucket);
     let column = |(place, column): (usize, &'static Column)| ColumnView {
@@ -114,7 +142,8 @@ fn view(table: &'static Table) -> TableView {
         meaning: column.meaning,
     };
     let columns = table.all_columns().enumerate().map(column).collect();
-    TableView { name: table.name, meaning: table.meaning, bucket, bucket_column, columns }
+    let units = unit::is_checked(table).then(units);
+    TableView { name: table.name, meaning: table.meaning, bucket, bucket_column, columns, units }
 }
 
 const fn bucket(bucket: Bucket) -> (&'static str, Option<&'static str>) {

@@ -11,6 +11,7 @@ use datafusion::arrow::error::ArrowError;
 use hallmark_schemas::table::{COMMON, Cell, Column, ColumnType, Table};
 use hallmark_schemas::time::Timestamp;
 
+use super::unit;
 use crate::evidence::{FAULTS_MAX, RowFault, Source};
 use crate::table::{BATCH_ROWS_MAX, Builder, TableSet};
 
@@ -154,6 +155,7 @@ impl<R: Read> Read for Limited<R> {
 
 /// Where each column of the table stands in the file.
 struct Header {
+    table: &'static Table,
     columns: Vec<(&'static Column, Option<usize>)>,
     names: Vec<String>,
 }
@@ -189,7 +191,7 @@ impl Header {
         }
         let unknown = names.iter().filter(|name| table.position(name).is_none());
         source.columns_ignored = unknown.cloned().collect();
-        Ok(Header { columns, names })
+        Ok(Header { table, columns, names })
     }
 
     fn cells(&self, record: &csv::ByteRecord, source: &Source) -> Result<Vec<Cell>, RowFault> {
@@ -207,8 +209,8 @@ impl Header {
             });
         }
         let digest = source.digest.as_deref().unwrap_or("stdin");
-        self.columns
-            .iter()
+        let cells = self.columns.iter();
+        let cells: Vec<Cell> = cells
             .map(|(column, place)| {
                 let bytes = place.and_then(|place| record.get(place)).unwrap_or_default();
                 let cell = cell(column, bytes).map_err(|(reason, advice)| RowFault {
@@ -224,7 +226,17 @@ impl Header {
                     cell => cell,
                 })
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        let text = |name: &str| match self.table.position(name).map(|place| &cells[place]) {
+            Some(Cell::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        match unit::fault(self.table, text) {
+            Some((reason, advice)) => {
+                Err(RowFault { line, column: unit::UNIT.to_owned(), reason, advice })
+            }
+            None => Ok(cells),
+        }
     }
 }
 
@@ -400,6 +412,8 @@ mod tests {
             ),
             (format!("d,electricity,Wh,{at},900,one,"), ["column amount", "whole number"]),
             (format!("d,electricity,Wh,{at},900,,"), ["column amount", "fill it in"]),
+            (format!("d,electricity,banana,{at},900,1,"), ["line 2, column unit", "nearest"]),
+            (format!("d,electricity,KWH,{at},900,1,"), ["column unit", "`kWh`"]),
             (format!("d,electricity,Wh,{at},900,1"), ["column 7", "double quotes"]),
             ("d,electricity,Wh,2026-03-01T00:15:00,900,1,".to_owned(), ["read_at", "any zone"]),
             ("d,electricity,Wh,2026-13-01T00:15:00Z,900,1,".to_owned(), ["read_at", "+08:00"]),

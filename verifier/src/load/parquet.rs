@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringBuilder, new_null_array};
+use datafusion::arrow::array::{Array as _, ArrayRef, RecordBatch, StringBuilder, new_null_array};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
@@ -14,6 +14,7 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 use hallmark_schemas::table::{COMMON, Column, ColumnType, Table};
 
+use super::unit;
 use crate::evidence::Source;
 use crate::table::{self, BATCH_ROWS_MAX, TableSet};
 
@@ -44,6 +45,16 @@ pub enum ParquetFault {
         /// The column.
         name: &'static str,
     },
+    /// A unit that does not measure its quantity.
+    #[error("row {row}, column `unit`: {reason}; {advice}")]
+    Unit {
+        /// Number of the row, from 1.
+        row: u64,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        advice: String,
+    },
 }
 
 /// Reads the rows of `table` into `tables` and tells in `source` what became of them.
@@ -61,9 +72,29 @@ pub fn read(
         let rows = batch.num_rows();
         let columns = table.all_columns().map(|column| convert(column, &batch, source));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        tables.push(table.name, RecordBatch::try_new(table::schema(table), columns)?);
+        let batch = RecordBatch::try_new(table::schema(table), columns)?;
+        check_units(table, &batch, source.rows_read)?;
+        tables.push(table.name, batch);
         source.rows_read += rows as u64;
         source.rows_used += rows as u64;
+    }
+    Ok(())
+}
+
+/// A unit that no rule could read ends the file: what is typed already is refused whole.
+fn check_units(
+    table: &'static Table,
+    batch: &RecordBatch,
+    before: u64,
+) -> Result<(), ParquetFault> {
+    for row in (0..batch.num_rows()).filter(|_| unit::is_checked(table)) {
+        let text = |name: &str| {
+            let texts = table::texts(batch, name).filter(|texts| texts.is_valid(row))?;
+            Some(texts.value(row))
+        };
+        if let Some((reason, advice)) = unit::fault(table, text) {
+            return Err(ParquetFault::Unit { row: before + row as u64 + 1, reason, advice });
+        }
     }
     Ok(())
 }

@@ -173,6 +173,35 @@ fn plain_tables_are_judged_unproven_and_bad_rows_are_told_by_line_and_column() {
 }
 
 #[test]
+fn a_unit_that_no_rule_could_read_is_refused_and_tables_lists_those_that_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |unit: &str| {
+        format!(
+            "device,quantity,unit,read_at,interval_s,amount\n\
+             d,electricity,{unit},2026-03-01T00:15:00Z,900,1\n"
+        )
+    };
+    let args = ["check", "--table", "meter_readings=m.csv"];
+    for unit in ["banana", "KWH"] {
+        fs::write(folder.path().join("m.csv"), row(unit)).unwrap();
+        let output = verify(&args, folder.path());
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(&format!("line 2, column unit: `{unit}` is no unit")), "{text}");
+    }
+    let listed = stdout(&verify(&["tables", "meter_readings"], folder.path()));
+    let json = stdout(&verify(&["tables", "meter_readings", "--format", "json"], folder.path()));
+    let json: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+    let units = json["units"]["electricity"].as_array().unwrap();
+    let units: Vec<_> = units.iter().map(|unit| unit.as_str().unwrap()).collect();
+    assert!(listed.contains(&units.join(", ")), "{listed}");
+    for unit in units {
+        fs::write(folder.path().join("m.csv"), row(unit)).unwrap();
+        assert_eq!(verify(&args, folder.path()).status.code(), Some(0), "{unit}");
+    }
+}
+
+#[test]
 fn tables_lists_every_table_as_text_and_json() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&verify(&["tables"], folder.path()));
