@@ -39,6 +39,7 @@ pub enum Command {
   hallmark-verify check --table meter_readings=march.csv
   hallmark-verify check case.hallmark --table external_statements=bills.csv --report json -o r.json
   hallmark-verify check - < case.hallmark
+  hallmark-verify check --table meter_readings=- < march.csv
 
 A CSV names its columns in the first line, as `hallmark-verify tables` lists them. Instants are
 RFC 3339 with an offset; amounts are whole numbers in the unit of their row, which is one of those
@@ -47,7 +48,11 @@ empty cell means: not known.
 
 Of a node's folder the head slots and the last intent are checked too. Bytes that are not what was
 written, or that contradict each other, end with 4; what the folder itself says it holds and does
-not, such as a pack, an entry bundle, a head slot, or entries that the head counts, ends with 5.")]
+not, such as a pack, an entry bundle, a head slot, or entries that the head counts, ends with 5.
+
+The lake in a node's folder is derived and no evidence: it is not read, everything is proved and
+tabulated from the log and its packs. A lake that is itself the INPUT is judged as it stands:
+nothing in it is proved, and a changed value that still reads as Parquet is not noticed.")]
     Check(CheckArgs),
     /// Lists every evidence table: columns, types, units and what they mean.
     #[command(after_help = "Examples:
@@ -70,13 +75,16 @@ pub struct CheckArgs {
     /// A bundle, a node's folder or its data folder, or a lake; `-` is a bundle on stdin.
     #[arg(value_name = "INPUT", required_unless_present = "tables")]
     pub inputs: Vec<PathBuf>,
-    /// Judges a plain CSV or Parquet file as this evidence table; its rows stay unproven.
+    /// Judges a plain CSV or Parquet file as this evidence table; its rows stay unproven. `-` is
+    /// stdin, once.
     #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
     pub tables: Vec<TableFile>,
     /// A folder with further rules, beside those that are built in; may be given several times.
     #[arg(long = "pack", value_name = "DIR")]
     pub packs: Vec<PathBuf>,
-    /// Judges as of this instant. Default: the newest in the evidence; no clock is asked.
+    /// Judges as of this instant: what is late and which findings have expired is reckoned at it.
+    /// Evidence that was recorded later is judged all the same. Default: the newest instant in the
+    /// evidence; no clock is asked.
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
     /// Exit code 1 from findings of this severity on.
@@ -86,7 +94,13 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
     pub memory: usize,
     /// How the report is written.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    #[arg(
+        long,
+        visible_alias = "format",
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t = Format::Text
+    )]
     pub report: Format,
     /// Writes the report to a file instead of stdout; `-` is stdout.
     #[arg(short, long, value_name = "FILE")]
