@@ -14,7 +14,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::file::reader::ChunkReader;
 use hallmark_schemas::bundle::BundleError;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
@@ -34,7 +36,7 @@ use parquet::ParquetFault;
 pub struct TableFile {
     /// The evidence table that its rows belong to.
     pub table: &'static Table,
-    /// The file, CSV or Parquet.
+    /// The file, CSV or Parquet; `-` is standard input.
     pub path: PathBuf,
 }
 
@@ -73,6 +75,14 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong, with the byte.
         source: BundleError,
+    },
+    /// A plain table where evidence was expected.
+    #[error("{} is a plain table, no evidence bundle{}", .path.display(), fitting(.fits))]
+    PlainTable {
+        /// The file.
+        path: PathBuf,
+        /// The tables whose required columns it has.
+        fits: Vec<&'static str>,
     },
     /// A CSV file of which no row can be used.
     #[error("failed to read {} as table `{table}`", .path.display())]
@@ -132,12 +142,23 @@ impl LoadError {
             LoadError::Bundle { .. } => {
                 "get the bundle again from who sent it; it is cut or altered"
             }
+            LoadError::PlainTable { .. } => {
+                "give it as --table NAME=FILE; `hallmark-verify tables` lists the names of tables \
+                 with their columns"
+            }
             LoadError::Csv { .. } | LoadError::Parquet { .. } => {
                 "`hallmark-verify tables` lists the columns of every table"
             }
             LoadError::Lake { .. } => "rebuild the lake with `hallmark-node reindex`",
             LoadError::Sort(_) => "report this with the input",
         }
+    }
+}
+
+fn fitting(tables: &[&str]) -> String {
+    match tables {
+        [] => String::new(),
+        some => format!("; it has the columns of table {}", some.join(", ")),
     }
 }
 
@@ -162,8 +183,14 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
         return Ok("bundle");
     }
     if !path.is_dir() {
-        bundle::read_file(path, evidence)?;
-        return Ok("bundle");
+        return match bundle::read_file(path, evidence) {
+            Ok(()) => Ok("bundle"),
+            Err(error @ LoadError::Bundle { .. }) => Err(match plain_table(path) {
+                Some(fits) => LoadError::PlainTable { path: path.to_owned(), fits },
+                None => error,
+            }),
+            Err(error) => Err(error),
+        };
     }
     match dir::recognise(path) {
         Some(Folder::Dir(dir, data)) => {
@@ -194,40 +221,84 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
 
 fn load_table(file: &TableFile, evidence: &mut Evidence) -> Result<(), LoadError> {
     let TableFile { table, path } = file;
-    let digest = digest(path)?;
+    let io = |source| LoadError::io(path, source);
     let mut source = Source {
         name: path.display().to_string(),
         what: format!("table {}", table.name),
-        digest: Some(digest),
         unproven: true,
         ..Source::default()
     };
-    let mut open = File::open(path).map_err(|error| LoadError::io(path, error))?;
     let mut tables = TableSet::new();
-    if is_parquet(path, &mut open)? {
-        parquet::read(table, open, &mut source, &mut tables).map_err(|fault| {
-            LoadError::Parquet { path: path.clone(), table: table.name, source: fault }
-        })?;
+    if path == Path::new("-") {
+        let bytes = stdin_bytes(path)?;
+        source.digest = Some(hex::encode(&Sha256::digest(&bytes)));
+        match bytes.starts_with(PARQUET_MAGIC) {
+            true => read_parquet(file, Bytes::from(bytes), &mut source, &mut tables)?,
+            false => read_csv(file, bytes.as_slice(), &mut source, &mut tables)?,
+        }
     } else {
-        csv::read(table, open, &mut source, &mut tables).map_err(|fault| LoadError::Csv {
-            path: path.clone(),
-            table: table.name,
-            source: fault,
-        })?;
+        source.digest = Some(digest(path)?);
+        let mut open = File::open(path).map_err(io)?;
+        match is_parquet(path, &mut open)? {
+            true => read_parquet(file, open, &mut source, &mut tables)?,
+            false => read_csv(file, open, &mut source, &mut tables)?,
+        }
     }
     evidence.tables.append(tables);
     evidence.sources.push(source);
     Ok(())
 }
 
-/// Parquet files start with four fixed bytes.
+fn read_csv(
+    file: &TableFile,
+    input: impl Read,
+    source: &mut Source,
+    tables: &mut TableSet,
+) -> Result<(), LoadError> {
+    let TableFile { table, path } = file;
+    csv::read(table, input, source, tables).map_err(|fault| LoadError::Csv {
+        path: path.clone(),
+        table: table.name,
+        source: fault,
+    })
+}
+
+fn read_parquet(
+    file: &TableFile,
+    input: impl ChunkReader + 'static,
+    source: &mut Source,
+    tables: &mut TableSet,
+) -> Result<(), LoadError> {
+    let TableFile { table, path } = file;
+    parquet::read(table, input, source, tables).map_err(|fault| LoadError::Parquet {
+        path: path.clone(),
+        table: table.name,
+        source: fault,
+    })
+}
+
+/// The whole of standard input: its digest names the rows, so it must be known before them.
+fn stdin_bytes(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let (mut bytes, limit) = (Vec::new(), bundle::PIPE_BYTES_MAX);
+    let mut input = io::stdin().lock().take(limit + 1);
+    input.read_to_end(&mut bytes).map_err(|source| LoadError::io(path, source))?;
+    let length = bytes.len() as u64;
+    match length <= limit {
+        true => Ok(bytes),
+        false => Err(LoadError::TooLong { path: path.to_owned(), bytes: length, limit }),
+    }
+}
+
+/// What Parquet files start with.
+const PARQUET_MAGIC: &[u8] = b"PAR1";
+
 fn is_parquet(path: &Path, file: &mut File) -> Result<bool, LoadError> {
     use std::io::{Seek, SeekFrom};
     let fail = |source| LoadError::io(path, source);
     let mut head = Vec::new();
     file.by_ref().take(4).read_to_end(&mut head).map_err(fail)?;
     file.seek(SeekFrom::Start(0)).map_err(fail)?;
-    Ok(head == b"PAR1")
+    Ok(head == PARQUET_MAGIC)
 }
 
 fn digest(path: &Path) -> Result<String, LoadError> {
@@ -242,6 +313,27 @@ fn digest(path: &Path) -> Result<String, LoadError> {
         hasher.update(&chunk[..read]);
     }
 }
+
+/// The tables that a file which is no bundle could be given as; `None` if it is no plain table.
+fn plain_table(path: &Path) -> Option<Vec<&'static str>> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(HEADER_BYTES_MAX).read_to_end(&mut head).ok()?;
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let named = ["csv", "tsv", "parquet", "xls", "xlsx", "ods"].iter().any(|one| ending == *one);
+    let text = String::from_utf8_lossy(&head);
+    let line = text.lines().next().unwrap_or_default().trim_start_matches('\u{feff}');
+    let columns: Vec<_> = line.split(',').map(|name| name.trim().trim_matches('"')).collect();
+    let fits = |table: &&&'static Table| {
+        let needed = table.columns.iter().filter(|column| column.required_in_csv);
+        let mut needed = needed.map(|column| column.name).peekable();
+        needed.peek().is_some() && needed.all(|name| columns.contains(&name))
+    };
+    let fitting: Vec<_> = table::all_tables().iter().filter(fits).map(|one| one.name).collect();
+    (named || !fitting.is_empty() || head.starts_with(PARQUET_MAGIC)).then_some(fitting)
+}
+
+/// So much of a file is looked at for a header: the longest of ours has under 1 KiB.
+const HEADER_BYTES_MAX: u64 = 16 * 1024;
 
 /// The evidence table of this name, or the nearest name there is.
 pub fn table_named(name: &str) -> Result<&'static Table, Option<&'static str>> {

@@ -18,6 +18,7 @@ use crate::tabulate;
 
 /// Checks the inputs and writes the report.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    refuse_stdin_twice(args)?;
     let judge = judge(&args.packs)?;
     let report = check(args, &judge)?;
     let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
@@ -40,6 +41,15 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         None => write_stdout(written.as_bytes())?,
     }
     Ok(report.exit)
+}
+
+fn refuse_stdin_twice(args: &CheckArgs) -> Result<(), Failure> {
+    let paths = args.inputs.iter().chain(args.tables.iter().map(|file| &file.path));
+    match paths.filter(|path| *path == Path::new("-")).count() {
+        0 | 1 => Ok(()),
+        count => Err(Failure::usage(format!("`-` is given {count} times, stdin is read once"))
+            .help("write the others to files and give their names")),
+    }
 }
 
 /// A closed pipe, such as `| head`, is no failure.

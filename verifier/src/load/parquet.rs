@@ -3,7 +3,6 @@
 //! Invariants: columns are found by name, unknown ones are listed and not read; an instant without
 //! a zone is refused; a required column must be there and without nulls.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array as _, ArrayRef, RecordBatch, StringBuilder, new_null_array};
@@ -12,6 +11,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::reader::ChunkReader;
 use hallmark_schemas::table::{COMMON, Column, ColumnType, Table};
 
 use super::unit;
@@ -60,7 +60,7 @@ pub enum ParquetFault {
 /// Reads the rows of `table` into `tables` and tells in `source` what became of them.
 pub fn read(
     table: &'static Table,
-    file: File,
+    file: impl ChunkReader + 'static,
     source: &mut Source,
     tables: &mut TableSet,
 ) -> Result<(), ParquetFault> {

@@ -201,6 +201,57 @@ fn a_unit_that_no_rule_could_read_is_refused_and_tables_lists_those_that_are_tak
     }
 }
 
+const CSV: &str = "device,quantity,unit,read_at,interval_s,amount\n\
+    d,electricity,Wh,2026-03-01T00:15:00Z,900,1\n";
+
+#[test]
+fn a_table_comes_from_stdin_once_and_gives_what_its_file_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("m.csv"), CSV).unwrap();
+    let file = fs::File::open(folder.path().join("m.csv")).unwrap();
+    let piped = Command::new(env!("CARGO_BIN_EXE_hallmark-verify"))
+        .args(["check", "--table", "meter_readings=-"])
+        .stdin(file)
+        .output()
+        .unwrap();
+    let named = verify(&["check", "--table", "meter_readings=m.csv"], folder.path());
+    assert_eq!(piped.status.code(), Some(0), "{}", stderr(&piped));
+    assert_eq!(stdout(&piped), stdout(&named).replace("m.csv", "-"));
+
+    let (meters, bills) = ("meter_readings=-", "emission_lines=-");
+    for twice in
+        [&["check", "--table", meters, "--table", bills][..], &["check", "-", "--table", meters]]
+    {
+        let refused = verify(twice, folder.path());
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains("stdin is read once"), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+fn a_plain_table_given_as_evidence_is_told_how_to_give_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [("m.csv", CSV), ("m", CSV), ("m.xlsx", "PK\u{3}\u{4}"), ("p", "PAR1")] {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        let refused = verify(&["check", name], folder.path());
+        let told = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(3), "{told}");
+        assert!(told.contains("--table NAME=FILE") && !told.contains("bundle again"), "{told}");
+        assert_eq!(told.contains("meter_readings"), bytes == CSV, "{told}");
+    }
+}
+
+#[test]
+fn format_means_what_report_means() {
+    let folder = tempfile::tempdir().unwrap();
+    usual(2).write_dir(&folder.path().join("plant"));
+    let report = verify(&["check", "plant", "--report", "json"], folder.path());
+    let format = verify(&["check", "plant", "--format", "json"], folder.path());
+    assert_eq!((report.status.code(), report.stdout), (format.status.code(), format.stdout));
+    let both = ["check", "plant", "--format", "json", "--report", "text"];
+    assert_eq!(verify(&both, folder.path()).status.code(), Some(2));
+}
+
 #[test]
 fn tables_lists_every_table_as_text_and_json() {
     let folder = tempfile::tempdir().unwrap();
