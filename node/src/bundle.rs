@@ -48,7 +48,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    fn is_everything(&self) -> bool {
+    /// Whether nothing limits it.
+    pub fn is_everything(&self) -> bool {
         self.goods.is_empty()
             && self.facilities.is_empty()
             && self.period.is_none()

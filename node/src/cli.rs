@@ -109,7 +109,7 @@ stored the attestation of their range.")]
     /// Prints one attestation.
     #[command(after_help = "Example:\n  hallmark-node get plant sha256:… --format json")]
     Get(GetArgs),
-    /// Prints the COSE receipt of one attestation, as bytes.
+    /// Prints the COSE receipt of one attestation: its bytes, or base64 with --format json.
     #[command(after_help = "Example:\n  hallmark-node receipt plant sha256:… > receipt.cose")]
     Receipt(GetArgs),
     /// Shows the way of an item, lot or container over all logs that the node holds.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use hallmark_schemas::bundle::{Item, Piece, Reader};
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::time::{Period, Timestamp};
@@ -24,13 +25,14 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     };
     let mut file =
         if is_stdout { None } else { Some(std::fs::File::create(&fresh).map_err(cannot)?) };
-    let mut written = 0u64;
+    let (mut written, mut tally) = (0u64, Tally::default());
     let fetched = wait_for(async {
         let local = running(&args.dir).await?;
         let body = serde_json::to_vec(&selection).expect("texts are JSON");
         local
             .download("/local/export", &body, |piece| {
                 written += piece.len() as u64;
+                tally.take(piece);
                 match &mut file {
                     Some(file) => file.write_all(piece),
                     None => std::io::stdout().lock().write_all(piece),
@@ -38,10 +40,14 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
             })
             .await
     });
-    if fetched.is_err() && !is_stdout {
+    if (fetched.is_err() || written == 0) && !is_stdout {
         let _ = std::fs::remove_file(&fresh);
     }
     fetched?;
+    if written == 0 {
+        return Err(Failure::input("nothing public matches the selection: there is no bundle")
+            .help("leave out --public, or ask for other goods, facilities, periods or ids"));
+    }
     if let Some(file) = file {
         file.sync_all().map_err(cannot)?;
         std::fs::rename(&fresh, &args.output).map_err(cannot)?;
@@ -49,7 +55,39 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
         let json = serde_json::json!({ "bundle": path.to_string(), "bytes": written });
         output.item(format!("exported: {path}, {written} bytes"), &json);
     }
+    if tally.matched == 0 && !selection.is_everything() {
+        output.say(
+            "note: no attestation matches the selection; the bundle holds the logs and the \
+             identities in them, and shows that",
+        );
+    }
     Ok(Exit::Done)
+}
+
+/// Counts what a bundle says beyond logs and identities, as it passes by.
+#[derive(Default)]
+struct Tally {
+    reader: Reader,
+    held: Vec<u8>,
+    /// Bodies, receipts and proofs.
+    matched: u64,
+}
+
+impl Tally {
+    fn take(&mut self, piece: &[u8]) {
+        self.held.extend_from_slice(piece);
+        let mut start = 0;
+        // What is no bundle is for `hallmark-verify check` to tell, not for whoever carries it.
+        while let Ok(Some((piece, length))) = self.reader.next(&self.held[start..]) {
+            start += length;
+            let found = matches!(
+                piece,
+                Piece::Item(Item::Body(_) | Item::Receipt { .. } | Item::Proof { .. })
+            );
+            self.matched += u64::from(found);
+        }
+        self.held.drain(..start);
+    }
 }
 
 fn selection(args: &ExportArgs) -> Result<Selection, Failure> {

@@ -1,5 +1,7 @@
 //! `get` and `receipt`: one attestation, one receipt.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::exit::Exit;
 
@@ -37,7 +39,7 @@ pub(super) fn attestation(args: &GetArgs, output: Output) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// `receipt`: the COSE receipt, bytes on stdout.
+/// `receipt`: the COSE receipt, bytes on stdout; in base64 with `--format json`.
 pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
     let id = parse(&args.id)?;
     let answer = wait_for(async {
@@ -46,7 +48,13 @@ pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
     })?;
     match answer.status {
         200 => {
-            output.bytes(&answer.body)?;
+            match output.format {
+                Format::Json => {
+                    let receipt = STANDARD.encode(&answer.body);
+                    output.item("", &serde_json::json!({ "id": id, "receipt": receipt }));
+                }
+                _ => output.bytes(&answer.body)?,
+            }
             output.say(format!("recorded: {id}"));
             Ok(Exit::Done)
         }

@@ -94,6 +94,39 @@ fn what_cannot_be_done_in_a_folder_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn an_export_that_matches_nothing_says_so_and_a_receipt_has_a_json_form() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let (bundle, goods) =
+        (world.path("case.hallmark"), "https://id.gs1.org/01/09521234000129/21/Z9");
+    let line = ["--goods", goods, "-o", path_text(&bundle)];
+    let ran = node.run("export", &line).ok();
+    assert!(ran.stderr.contains("no attestation matches"), "{}", ran.stderr);
+    run("hallmark-verify", &["check", path_text(&bundle)]).ok();
+    std::fs::remove_file(&bundle).expect("it was written");
+    let ran = node.run("export", &[&line[..], &["--public"]].concat()).fails(3);
+    assert!(ran.stderr.contains("nothing public matches"), "{}", ran.stderr);
+    assert!(!bundle.exists());
+    let ran = node.run("export", &["-o", path_text(&bundle)]).ok();
+    assert!(!ran.stderr.contains("matches"), "{}", ran.stderr);
+
+    let facility = serde_json::json!({
+        "kind": "facility", "sub": format!("{}:works", node.org.replacen(":org:", ":facility:", 1)),
+        "payload": {"name": "Works", "lat_e7": 312300000, "lon_e7": 1214700000,
+                    "province": "CN-SH", "utc_offset": "+08:00", "sector": "metal-goods"},
+    });
+    let file = world.file("works.json", facility.to_string());
+    let line = [path_text(&file), "--receipt", "--format", "json"];
+    let told = node.run("submit", &line).ok().stdout;
+    let id = told.split('"').find(|part| part.starts_with("sha256:")).expect("the id is printed");
+    let ran = node.run("receipt", &[id, "--format", "json"]).ok();
+    let json: serde_json::Value = serde_json::from_str(ran.stdout.trim()).expect("JSON");
+    let receipt = json["receipt"].as_str().expect("base64");
+    assert_eq!((json["id"].as_str(), &receipt[..4]), (Some(id), "0oRY"), "{json}");
+}
+
+#[test]
 fn an_unknown_configuration_key_is_refused_with_its_line_and_the_nearest_key() {
     let world = World::new();
     let mut node = world.founder("plant");
