@@ -426,7 +426,22 @@ impl LogState {
                 Err(error) => found = found.map_err(|_| chain(&error)),
             }
         }
+        if found.is_ok() && self.is_witnessed(size, from, policies) {
+            return Err(format!(
+                "the checkpoint of size {size} was published with its witnesses, the one in the \
+                 proof of entry {} lacks them",
+                inclusion.index()
+            ));
+        }
         found
+    }
+
+    /// Whether every published checkpoint of this size at hand has a quorum of witnesses: soon
+    /// after a policy changed, an older one that asks for none does not excuse a proof over it.
+    fn is_witnessed(&self, size: u64, newest: Timestamp, policies: &Policies) -> bool {
+        let published = self.notes.iter().filter(|note| note.checkpoint.size == size);
+        let mut quorums = published.map(|note| policies.quorum(&note.note, newest)).peekable();
+        quorums.peek().is_some() && quorums.all(|quorum| matches!(quorum, Some(QuorumTime::At(_))))
     }
 
     /// The newest checkpoint that counts, once the log's key is known.

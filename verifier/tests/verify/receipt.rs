@@ -10,12 +10,12 @@ use hallmark_verifier::prove::prove;
 
 use crate::world::{ORIGIN, World};
 
-/// A log with one batch of readings, witnessed by two; where `changed`, its network began without
-/// witnesses.
-fn world(quorum: usize, changed: bool) -> World {
+/// A log with one batch of readings, witnessed by two; its network began without
+/// witnesses so many milliseconds before, where `changed`.
+fn world(quorum: usize, changed: Option<i64>) -> World {
     let mut world = World::new(quorum);
-    if changed {
-        world.change_policy();
+    if let Some(ago_ms) = changed {
+        world.change_policy(ago_ms);
     }
     world.readings(1, None, 41_003);
     world.publish();
@@ -53,7 +53,8 @@ fn alter(receipt: &mut [u8], witness: &str, at: usize) {
 #[test]
 fn a_receipt_with_an_altered_cosignature_is_a_broken_proof() {
     // In the name, in the key's id, in the time, in the signature itself.
-    for (changed, at) in [0, 4, 12, 60].into_iter().flat_map(|at| [(false, at), (true, at)]) {
+    let changes = [None, Some(0), Some(3_600_000)];
+    for (changed, at) in changes.into_iter().flat_map(|one| [0, 4, 12, 60].map(|at| (one, at))) {
         let world = world(2, changed);
         assert_eq!(check(&world, receipt(&world), true).defects, []);
         for (witnesses, entry) in
@@ -62,7 +63,7 @@ fn a_receipt_with_an_altered_cosignature_is_a_broken_proof() {
             let mut receipt = receipt(&world);
             witnesses.iter().for_each(|witness| alter(&mut receipt, witness, at));
             let proven = check(&world, receipt, entry);
-            let case = format!("{changed} {at} {witnesses:?} {entry}: {:#?}", proven.defects);
+            let case = format!("{changed:?} {at} {witnesses:?} {entry}: {:#?}", proven.defects);
             let bad = proven.defects.iter().find(|defect| defect.kind == DefectKind::BadProof);
             assert_eq!(bad.map(|defect| defect.subject.as_str()), Some("receipt"), "{case}");
             assert_eq!(proven.exit(), Exit::Broken, "{case}");
@@ -72,7 +73,7 @@ fn a_receipt_with_an_altered_cosignature_is_a_broken_proof() {
 
 #[test]
 fn where_no_quorum_is_asked_for_strangers_may_cosign_a_receipt() {
-    let world = world(0, false);
+    let world = world(0, None);
     for at in [0, 4, 12, 60] {
         let mut receipt = receipt(&world);
         alter(&mut receipt, "w1", at);

@@ -190,9 +190,9 @@ impl World {
         self.add(meter(), body, true)
     }
 
-    /// The network began without witnesses and changed to this policy an hour ago; both versions
-    /// are logged.
-    pub(crate) fn change_policy(&mut self) {
+    /// The network began without witnesses and changed to this policy so many milliseconds ago;
+    /// both versions are logged.
+    pub(crate) fn change_policy(&mut self, ago_ms: i64) {
         let (mut first, mut second) =
             (self.network.network().clone(), self.network.network().clone());
         (first.policy, second.version) = (Policy::none(), 2);
@@ -203,7 +203,7 @@ impl World {
             let body = network::Network { version, file };
             self.add(Subject::Org(ORG.parse().unwrap()), body.into(), false);
         }
-        self.now = self.now.checked_add_ms(3_600_000).unwrap();
+        self.now = self.now.checked_add_ms(ago_ms).unwrap();
     }
 
     /// Signs a checkpoint over everything so far, with all witnesses; a minute passes.
