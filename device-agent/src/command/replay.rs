@@ -41,9 +41,8 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
     let rows_taken = move |file: &ContentId| {
         spooled.iter().find(|mark| mark.file == *file).map_or(0, |mark| mark.rows)
     };
-    let rows = thread::spawn(move || {
-        replay::run(&source, &instrument, input, speed, sender, rows_taken)
-    });
+    let rows =
+        thread::spawn(move || replay::run(&source, &instrument, input, speed, sender, rows_taken));
     let (mut progress, mut board) = (Progress::new(), Board::open(&layout));
     let ended = runtime.block_on(courier.run(inbox, stop_signal(), |tally| {
         board.show(tally);

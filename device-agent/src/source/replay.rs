@@ -279,8 +279,11 @@ fn cell_text(cell: &[u8]) -> Result<&str, String> {
 }
 
 fn names(header: &ByteRecord) -> String {
-    let names: Vec<String> =
-        header.iter().take(COLUMNS_SHOWN).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    let names: Vec<String> = header
+        .iter()
+        .take(COLUMNS_SHOWN)
+        .map(|cell| String::from_utf8_lossy(cell).into_owned())
+        .collect();
     names.join(", ")
 }
 

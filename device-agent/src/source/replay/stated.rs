@@ -41,9 +41,8 @@ impl Stated {
     ) -> Result<Stated, Failure> {
         let column = |name: &str| {
             let is_named = |cell: &[u8]| text(cell).is_some_and(|t| t.eq_ignore_ascii_case(name));
-            let found = header.iter().enumerate().filter(|(at, cell)| {
-                !is_mapped(*at) && is_named(cell)
-            });
+            let found =
+                header.iter().enumerate().filter(|(at, cell)| !is_mapped(*at) && is_named(cell));
             let mut found = found.map(|(at, _)| at);
             match (found.next(), found.next()) {
                 (at, None) => Ok(at),

@@ -105,7 +105,9 @@ fn a_column_that_is_missing_or_twice_there_is_named() {
 fn rows_are_handed_over_in_order_and_then_flushed() {
     let (sender, mut receiver) = mpsc::channel(16);
     let text = "period_end,usage_kwh\n2018-01-01T00:15,1\n2018-01-01T00:30,2\n";
-    let replayed = run(&config(), &instrument(), Box::new(text.as_bytes()), Speed::Max, sender, |_| 0).unwrap();
+    let replayed =
+        run(&config(), &instrument(), Box::new(text.as_bytes()), Speed::Max, sender, |_| 0)
+            .unwrap();
     assert_eq!(replayed, Replayed { rows: 2, before: 0, refused: 0 });
     let mut amounts = Vec::new();
     while let Some(taken) = receiver.blocking_recv() {
