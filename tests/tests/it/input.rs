@@ -261,7 +261,7 @@ fn a_submission_waits_for_its_node_as_long_as_it_is_told_to() {
 #[test]
 fn readings_of_another_meter_or_unit_are_never_signed() {
     let world = World::new();
-    let node = world.founder("plant");
+    let node = world.founder_with("plant", &["producer"], &["--mqtt", "embedded"]);
     node.ready();
     let meter = Agent::meter(&world, &node, "meter", METER_SOURCE);
     let device = node.org.replacen(":org:", ":device:", 1) + ":meter";
@@ -294,12 +294,15 @@ fn the_demo_tells_a_wrong_file_before_it_starts_anything() {
     let world = World::new();
     let empty = world.file("empty.csv", b"");
     let other = world.file("other.csv", b"read_at,amount\nyesterday,1\ntoday,2\n");
+    let foreign = b"device,read_at,amount\nx,2026-01-01T00:15:00Z,1\nx,2026-01-01T00:30:00Z,2\n";
+    let foreign = world.file("foreign.csv", foreign);
     let noise = world.file("events.json", b"{\"type\":\"Letter\"}");
     for (line, code) in [
         (vec!["--bogus"], 2),
         (vec!["--meter", "/nonexistent/meter.csv"], 3),
         (vec!["--meter", path_text(&empty)], 3),
         (vec!["--meter", path_text(&other)], 3),
+        (vec!["--meter", path_text(&foreign)], 3),
         (vec!["--events", "/nonexistent/events.json"], 3),
         (vec!["--events", path_text(&noise)], 3),
     ] {
