@@ -7,7 +7,7 @@ use hallmark_schemas::quantity::Quantity;
 use hallmark_schemas::time::Timestamp;
 
 use super::cli::Options;
-use crate::generate::{self, Data};
+use crate::generate::{self, Data, PRODUCER};
 
 /// Headers of the column of instants that are understood, each the end of its interval.
 const TIMES: [&str; 3] = ["read_at", "period_end", "time"];
@@ -158,14 +158,17 @@ impl Readings {
 
     fn read(file: &Path) -> anyhow::Result<Readings> {
         let mut rows = reader(file)?;
-        let columns = Columns::of(&rows.headers()?.clone(), file)?;
+        let header = rows.headers()?.clone();
+        let (columns, stated) = (Columns::of(&header, file)?, Stated::of(&header));
         let mut total_wh = 0i64;
         let mut instants = Vec::new();
         for row in rows.records() {
             let row = row?;
-            instants.push(columns.instant(&row)?);
             let line = row.position().map_or(0, csv::Position::line);
-            let amount = columns.watt_hours(&row).with_context(|| format!("line {line}"))?;
+            let place = || format!("line {line}");
+            stated.agree(&row).with_context(place)?;
+            instants.push(columns.instant(&row).with_context(place)?);
+            let amount = columns.watt_hours(&row).with_context(place)?;
             total_wh = total_wh.checked_add(amount).context("the sum is too large")?;
         }
         let (Some(&first), Some(&second), Some(&last)) =
@@ -180,6 +183,33 @@ impl Readings {
 
 fn reader(file: &Path) -> anyhow::Result<csv::Reader<std::fs::File>> {
     csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Columns by which rows say whose they are; the demo's meter signs no other meter's readings.
+struct Stated(Vec<(usize, &'static str, String)>);
+
+impl Stated {
+    fn of(header: &csv::StringRecord) -> Stated {
+        let own = [
+            ("device", generate::meter_device()),
+            ("facility", format!("{}:works-1", PRODUCER.replacen(":org:", ":facility:", 1))),
+            ("quantity", "electricity".to_owned()),
+        ];
+        let place = |name: &str| header.iter().position(|cell| cell == name);
+        let found = own.into_iter().filter_map(|(name, own)| Some((place(name)?, name, own)));
+        Stated(found.collect())
+    }
+
+    fn agree(&self, row: &csv::StringRecord) -> anyhow::Result<()> {
+        for (at, name, own) in &self.0 {
+            let cell = row.get(*at).unwrap_or_default();
+            ensure!(
+                cell == own,
+                "column {name} says {cell:?}, the demo signs as {own:?}: leave that column out"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Where the columns are: index and name, the value's unit too.
