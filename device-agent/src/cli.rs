@@ -61,6 +61,11 @@ pub enum Command {
   hallmark-agent run bench < scans.txt")]
     Run(RunArgs),
     /// Takes a CSV file of readings, waits until all are released, and ends.
+    ///
+    /// Rows in which a column `device`, `facility`, `quantity` or `interval_s` differs from this
+    /// device and the source's options, or a column `unit` names one that the quantity is not
+    /// measured in, are refused, and with them the file: nothing of it is signed. Values are
+    /// converted from the row's own unit where there is such a column.
     #[command(after_help = "Examples:
   hallmark-agent replay meter quarter-hours.csv
   hallmark-agent replay meter quarter-hours.csv --speed 4")]

@@ -51,9 +51,15 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Reads the key. A file that group or world can read is refused.
 pub fn load(path: &Path) -> Result<SecretKey, Failure> {
     let unreadable = |error: &io::Error| {
-        Failure::usage(format!("cannot read the device key {}", path.display()))
-            .because(error)
-            .help("make the folder with `hallmark-agent init`")
+        let failure = Failure::usage(format!("cannot read the device key {}", path.display()));
+        let failure = failure.because(error);
+        match error.kind() {
+            io::ErrorKind::NotFound => failure.help("make the folder with `hallmark-agent init`"),
+            _ => failure.help(format!(
+                "run the agent as the owner of {}, or give the file to whoever runs it",
+                path.display()
+            )),
+        }
     };
     let meta = fs::metadata(path).map_err(|error| unreadable(&error))?;
     check_mode(path, &meta)?;

@@ -58,6 +58,7 @@ pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         println!("written: {}", folder.display());
         return Ok(ExitCode::SUCCESS);
     }
+    Input::check(options)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Whichever comes first; dropping the story kills every process it started.

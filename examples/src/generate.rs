@@ -34,6 +34,11 @@ pub const PRODUCER: &str = "urn:hallmark:org:uscc:91310000DEM0QHE01M";
 /// Who verifies its emissions and certifies its goods.
 pub const VERIFIER: &str = "urn:hallmark:org:uscc:91110000DEM0BCH01G";
 
+/// The meter of the story.
+pub fn meter_device() -> String {
+    format!("{}:meter-1", PRODUCER.replacen(":org:", ":device:", 1))
+}
+
 /// All data of one seed, frauds committed.
 #[derive(Clone, Debug)]
 pub struct Data {
@@ -76,8 +81,7 @@ impl Data {
     /// Writes the files of the table above into `folder`.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        let device = format!("{}:meter-1", PRODUCER.replacen(":org:", ":device:", 1));
-        let meter = self.meter.to_csv(&device, self.facility.as_str());
+        let meter = self.meter.to_csv(&meter_device(), self.facility.as_str());
         std::fs::write(folder.join("meter.csv"), meter)?;
         std::fs::write(folder.join("scans.txt"), self.bench.lines().join("\n") + "\n")?;
         std::fs::write(folder.join("journey.json"), goods::journey(&self.bench))?;

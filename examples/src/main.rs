@@ -4,9 +4,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hallmark_examples::demo;
+use hallmark_examples::demo::input::Unusable;
 
 fn main() -> ExitCode {
-    let options = demo::cli::Options::parse();
+    let options = match demo::cli::Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            if error.use_stderr() {
+                eprintln!("help: `cargo demo --help` lists the options");
+            }
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(demo::run(&options)),
@@ -19,8 +29,10 @@ fn main() -> ExitCode {
             for cause in error.chain().skip(1) {
                 eprintln!("cause: {cause}");
             }
-            eprintln!("help: run it again with --keep DIR and read the logs there");
-            ExitCode::from(70)
+            let unusable = error.downcast_ref::<Unusable>();
+            let again = "run it again with --keep DIR and read the logs there";
+            eprintln!("help: {}", unusable.map_or(again, Unusable::help));
+            ExitCode::from(if unusable.is_some() { 3 } else { 70 })
         }
     }
 }

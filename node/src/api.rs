@@ -35,6 +35,7 @@ pub mod openapi;
 pub mod passport;
 pub mod peers;
 pub mod problem;
+mod query;
 pub mod scitt;
 pub mod trace;
 

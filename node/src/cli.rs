@@ -259,9 +259,10 @@ pub struct SubmitArgs {
     /// Waits for *recorded* and prints the index too.
     #[arg(long)]
     pub receipt: bool,
-    /// Seconds to wait for the node.
-    #[arg(long, default_value_t = 60, env = "HALLMARK_WAIT")]
-    pub wait: u64,
+    /// Seconds to wait for a node that does not run yet (without it: none), and for *recorded*
+    /// (without it: 60).
+    #[arg(long, value_name = "SECONDS", env = "HALLMARK_WAIT")]
+    pub wait: Option<u64>,
     /// File that holds the passphrase of the organisation key.
     #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,

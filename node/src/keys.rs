@@ -6,8 +6,8 @@
 //! Format, one line: `hallmark-key 1 <role> clear <base64 seed>` or
 //! `hallmark-key 1 <role> argon2id <base64 salt> <base64 nonce> <base64 sealed seed>`.
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -84,6 +84,9 @@ impl Purpose {
     }
 }
 
+/// Where systemd puts the credentials of services.
+const SYSTEMD_CREDENTIALS: &str = "/run/credentials";
+
 /// Where the passphrase comes from.
 #[derive(Debug)]
 pub struct Passphrase(Option<Zeroizing<String>>);
@@ -112,12 +115,27 @@ impl Passphrase {
         self.0.is_some()
     }
 
+    /// What lies on a disk must be readable by its owner alone; a pipe lies nowhere, and systemd
+    /// guards its credentials by other means than the mode.
     fn from_file(file: &Path) -> Result<Passphrase, Failure> {
-        let text = std::fs::read_to_string(file).map_err(|e| {
+        let unreadable = |e: std::io::Error| {
             Failure::usage(format!("cannot read the passphrase file {}", file.display()))
                 .because(&e)
                 .help("give the right file with --passphrase-file or HALLMARK_PASSPHRASE_FILE")
-        })?;
+        };
+        let mut opened = File::open(file).map_err(unreadable)?;
+        let metadata = opened.metadata().map_err(unreadable)?;
+        let mode = metadata.mode() & 0o777;
+        let is_open = metadata.is_file() && mode & 0o077 != 0;
+        if is_open && !file.starts_with(SYSTEMD_CREDENTIALS) {
+            let path = file.display();
+            return Err(Failure::usage(format!(
+                "the passphrase file {path} can be read by others (mode {mode:o})"
+            ))
+            .help(format!("chmod 600 {path}; if others had access, choose another passphrase")));
+        }
+        let mut text = Zeroizing::new(String::new());
+        opened.read_to_string(&mut text).map_err(unreadable)?;
         let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
         if text.is_empty() {
             return Err(Failure::usage(format!("the passphrase file {} is empty", file.display()))
@@ -323,6 +341,7 @@ mod tests {
     fn passphrase_file(dir: &Path, text: &str) -> PathBuf {
         let path = dir.join(format!("{text}.txt"));
         std::fs::write(&path, format!("{text}\n")).expect("written");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("chmod");
         path
     }
 
@@ -380,5 +399,25 @@ mod tests {
         create(dir.path(), Purpose::Log, &Passphrase(None)).expect("made");
         std::fs::copy(dir.path().join("log.key"), dir.path().join("witness.key")).expect("copied");
         assert!(open(dir.path(), Purpose::Witness, None).is_err());
+    }
+
+    #[test]
+    fn a_passphrase_that_others_can_read_is_refused_and_one_from_a_pipe_is_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = passphrase_file(dir.path(), "secret");
+        for mode in [0o640, 0o604, 0o644] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("chmod");
+            let refused = Passphrase::for_new(Some(&file)).expect_err("refused").lines();
+            assert!(refused.contains(&format!("mode {mode:o}")), "{refused}");
+            assert!(refused.contains("help: chmod 600"), "{refused}");
+        }
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o400)).expect("chmod");
+        assert!(Passphrase::for_new(Some(&file)).expect("taken").is_some());
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(b"secret\n").expect("written");
+        drop(writer);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&reader);
+        let path = PathBuf::from(format!("/proc/self/fd/{fd}"));
+        assert!(Passphrase::for_new(Some(&path)).expect("taken").is_some());
     }
 }

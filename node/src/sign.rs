@@ -269,7 +269,7 @@ fn read_object(
         (None, _) => {
             return Err(StatementError::Shape {
                 place: place.trim().to_owned(),
-                reason: "no `kind`; give one with --kind".to_owned(),
+                reason: "no `kind`: add it (`submit` also takes --kind)".to_owned(),
             });
         }
     }

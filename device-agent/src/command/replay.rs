@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::enrolment::Enrol;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::id::FacilityId;
 use tokio::sync::mpsc;
 
 use super::run::{INBOX_MAX, runtime, stop_signal, summary};
@@ -18,6 +20,7 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::publish::{Ended, Patience, Tally};
 use crate::source::replay;
+use crate::source::replay::stated::Instrument;
 use crate::tally::Board;
 
 /// How often the progress line is drawn.
@@ -31,13 +34,15 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
     let Agent { config, courier, lock } =
         Agent::open(&layout, config, Patience::Always(args.wait))?;
     let runtime = runtime()?;
+    let instrument = Instrument { device: config.device.clone(), facility: facility(&layout) };
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let speed = args.speed;
     let spooled = courier.marks().to_vec();
     let rows_taken = move |file: &ContentId| {
         spooled.iter().find(|mark| mark.file == *file).map_or(0, |mark| mark.rows)
     };
-    let rows = thread::spawn(move || replay::run(&source, input, speed, sender, rows_taken));
+    let rows =
+        thread::spawn(move || replay::run(&source, &instrument, input, speed, sender, rows_taken));
     let (mut progress, mut board) = (Progress::new(), Board::open(&layout));
     let ended = runtime.block_on(courier.run(inbox, stop_signal(), |tally| {
         board.show(tally);
@@ -63,6 +68,12 @@ pub(super) fn run(args: &ReplayArgs, out: &Output) -> Result<Exit, Failure> {
     }
     out.verdict("recorded", text);
     Ok(Exit::Done)
+}
+
+/// Where the device stands, as its request to be enrolled says, if that is still here.
+fn facility(layout: &Layout) -> Option<FacilityId> {
+    let enrol = Enrol::parse(&std::fs::read(layout.enrol()).ok()?).ok()?;
+    enrol.details.facility
 }
 
 /// The `[[source]]` that maps the file's columns.

@@ -2,7 +2,8 @@
 //!
 //! Invariants: the whole file is read and checked before the first row is handed over, so that a
 //! malformed file stores nothing; an instant without offset is never guessed; an empty value is a
-//! gap, not a zero.
+//! gap, not a zero; a row that says it is of another device, quantity, unit or interval is no row of
+//! this source.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::kind::readings::Sample;
 use hallmark_schemas::time::Timestamp;
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use crate::batch::{Series, Taken};
 use crate::cli::Speed;
@@ -22,6 +24,9 @@ use crate::failure::Failure;
 use crate::spool::Mark;
 
 pub mod instant;
+pub mod stated;
+
+use stated::{Instrument, Stated};
 
 /// Most rows of one file: 57 years of quarter hours; 160 bytes each are 320 MB.
 pub const ROWS_MAX: usize = 2_000_000;
@@ -29,6 +34,8 @@ pub const ROWS_MAX: usize = 2_000_000;
 pub const FILE_BYTES_MAX: u64 = 512 << 20;
 /// Most faulty rows that are told one by one.
 const FAULTS_SHOWN: usize = 20;
+/// Most columns that a message names.
+const COLUMNS_SHOWN: usize = 50;
 /// Longest cell that is read.
 const CELL_BYTES_MAX: usize = 64;
 
@@ -49,6 +56,7 @@ pub struct Replayed {
 /// Returns early, without error, when nobody takes any more.
 pub fn run(
     config: &ReplayConfig,
+    instrument: &Instrument,
     input: Box<dyn Read + Send>,
     speed: Speed,
     taken: mpsc::Sender<Taken>,
@@ -66,7 +74,7 @@ pub fn run(
             .help("cut it into several files"));
     }
     let file = ContentId::of(&bytes);
-    let samples = read(config, bytes.as_slice())?;
+    let samples = read(config, instrument, bytes.as_slice())?;
     drop(bytes);
     let before = rows_taken(&file).min(samples.len() as u64);
     let series = Arc::new(series(config));
@@ -102,7 +110,13 @@ fn series(config: &ReplayConfig) -> Series {
 }
 
 /// The samples of a file, or every fault in it.
-pub fn read(config: &ReplayConfig, input: impl Read) -> Result<Vec<Sample>, Failure> {
+///
+/// Columns that are neither mapped nor compared are told once.
+pub fn read(
+    config: &ReplayConfig,
+    instrument: &Instrument,
+    input: impl Read,
+) -> Result<Vec<Sample>, Failure> {
     let mut reader =
         ReaderBuilder::new().delimiter(config.delimiter).flexible(true).from_reader(input);
     let unreadable = |error: &csv::Error| {
@@ -111,12 +125,13 @@ pub fn read(config: &ReplayConfig, input: impl Read) -> Result<Vec<Sample>, Fail
             .help("the file must be CSV with the delimiter that [[source]] in config.toml names")
     };
     let header = reader.byte_headers().map_err(|error| unreadable(&error))?.clone();
-    let columns = Columns::find(config, &header)?;
+    let columns = Columns::find(config, instrument, &header)?;
+    columns.tell_ignored(&header);
     let (mut samples, mut faults, mut faulty) = (Vec::new(), Vec::new(), 0_usize);
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
         let line = record.position().map_or(0, csv::Position::line);
-        match columns.sample(config, &header, &record) {
+        match columns.sample(config, instrument, &header, &record) {
             Ok(Some(sample)) if samples.len() < ROWS_MAX => samples.push(sample),
             Ok(Some(_)) => {
                 let message = format!("the file has more than {ROWS_MAX} readings");
@@ -150,10 +165,15 @@ struct Columns {
     value: usize,
     register: Option<usize>,
     quality: Option<usize>,
+    stated: Stated,
 }
 
 impl Columns {
-    fn find(config: &ReplayConfig, header: &ByteRecord) -> Result<Columns, Failure> {
+    fn find(
+        config: &ReplayConfig,
+        instrument: &Instrument,
+        header: &ByteRecord,
+    ) -> Result<Columns, Failure> {
         let column = |name: &str, key: &str| {
             let is_named = |cell: &&[u8]| cell_text(cell).is_ok_and(|text| text == name);
             let mut found =
@@ -171,18 +191,39 @@ impl Columns {
         };
         let optional =
             |name: &Option<String>, key| name.as_deref().map(|name| column(name, key)).transpose();
-        Ok(Columns {
+        let mut columns = Columns {
             time: column(&config.time_column, "time_column")?,
             value: column(&config.value_column, "value_column")?,
             register: optional(&config.register_column, "register_column")?,
             quality: optional(&config.quality_column, "quality_column")?,
-        })
+            stated: Stated::default(),
+        };
+        columns.stated = Stated::find(header, instrument, |at| columns.is_mapped(at))?;
+        Ok(columns)
+    }
+
+    fn is_mapped(&self, at: usize) -> bool {
+        [Some(self.time), Some(self.value), self.register, self.quality].contains(&Some(at))
+    }
+
+    fn tell_ignored(&self, header: &ByteRecord) {
+        let ignored: Vec<_> = header
+            .iter()
+            .take(COLUMNS_SHOWN)
+            .enumerate()
+            .filter(|(at, _)| !self.is_mapped(*at) && !self.stated.is_compared(*at))
+            .map(|(_, cell)| String::from_utf8_lossy(cell).into_owned())
+            .collect();
+        if !ignored.is_empty() {
+            warn!(columns = ignored.join(", "), "columns of the file that are ignored");
+        }
     }
 
     /// One row; `None` where its value is empty.
     fn sample(
         &self,
         config: &ReplayConfig,
+        instrument: &Instrument,
         header: &ByteRecord,
         row: &ByteRecord,
     ) -> Result<Option<Sample>, String> {
@@ -197,9 +238,10 @@ impl Columns {
                 Err(fault) => Err(format!("{place}: {fault}")),
             }
         };
+        let unit = self.stated.check(config, instrument, header, row)?;
         let convert = |at: usize| {
             let (text, place) = cell(at)?;
-            let converted = config.quantity.convert(text, &config.unit);
+            let converted = config.quantity.convert(text, unit);
             converted.map(|found| found.amount).map_err(|error| format!("{place}: {error}"))
         };
         let (text, place) = cell(self.time)?;
@@ -208,7 +250,7 @@ impl Columns {
         if value.is_empty() {
             return Ok(None);
         }
-        let is_converted = config.unit != config.quantity.unit();
+        let is_converted = unit != config.quantity.unit();
         let register = match self.register.map(cell).transpose()? {
             Some((text, _)) if !text.is_empty() => self.register.map(convert).transpose()?,
             _ => None,
@@ -220,7 +262,7 @@ impl Columns {
             register,
             quality: quality.filter(|text| !text.is_empty()),
             source_amount: is_converted.then(|| value.to_owned()),
-            source_unit: is_converted.then(|| config.unit.clone()),
+            source_unit: is_converted.then(|| unit.to_owned()),
         }))
     }
 }
@@ -237,8 +279,11 @@ fn cell_text(cell: &[u8]) -> Result<&str, String> {
 }
 
 fn names(header: &ByteRecord) -> String {
-    let names: Vec<String> =
-        header.iter().take(50).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    let names: Vec<String> = header
+        .iter()
+        .take(COLUMNS_SHOWN)
+        .map(|cell| String::from_utf8_lossy(cell).into_owned())
+        .collect();
     names.join(", ")
 }
 

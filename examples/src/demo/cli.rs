@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long)]
     pub once: bool,
     /// Use these readings instead of the generated meter: columns `read_at` (or `period_end`) and
-    /// `amount` in Wh (or `usage_kwh`).
+    /// `amount` in Wh (or `usage_kwh`), or in the unit that a column `unit` names.
     #[arg(long, value_name = "FILE.csv")]
     pub meter: Option<PathBuf>,
     /// Submit this EPCIS 2.0 document instead of the generated journey.

@@ -7,7 +7,7 @@ use hallmark_schemas::quantity::Quantity;
 use hallmark_schemas::time::Timestamp;
 
 use super::cli::Options;
-use crate::generate::{self, Data};
+use crate::generate::{self, Data, PRODUCER};
 
 /// Headers of the column of instants that are understood, each the end of its interval.
 const TIMES: [&str; 3] = ["read_at", "period_end", "time"];
@@ -36,7 +36,49 @@ pub struct Input {
     is_own_journey: bool,
 }
 
+/// A file of the caller that the demo cannot run on: their mistake, not a fault of the demo.
+#[derive(Debug)]
+pub struct Unusable {
+    file: PathBuf,
+    help: &'static str,
+}
+
+impl Unusable {
+    /// What the caller does about it.
+    pub fn help(&self) -> &'static str {
+        self.help
+    }
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{} cannot be used", self.file.display())
+    }
+}
+
 impl Input {
+    /// Reads the caller's files, so that a wrong one is told before anything is built or started.
+    pub fn check(options: &Options) -> anyhow::Result<()> {
+        if let Some(file) = &options.meter {
+            let help = "--meter needs a CSV file with a header, a column of instants (read_at, \
+                        period_end or time) and one of values (amount, usage_wh, usage_kwh or \
+                        kwh), and two rows or more";
+            let unusable = || Unusable { file: file.clone(), help };
+            Readings::read_header(file).with_context(unusable)?;
+            Readings::read(file).with_context(unusable)?;
+        }
+        if let Some(file) = &options.events {
+            let help = "--events needs an EPCIS 2.0 document in JSON";
+            let unusable = || Unusable { file: file.clone(), help };
+            let bytes = std::fs::read(file).context("cannot read it").with_context(unusable)?;
+            let read: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
+            let document = read.context("it is no JSON").with_context(unusable)?;
+            let kind = document.get("type").and_then(serde_json::Value::as_str);
+            ensure_events(kind).with_context(unusable)?;
+        }
+        Ok(())
+    }
+
     /// Generates, and puts the caller's files in place of the generated ones.
     pub fn new(options: &Options, folder: &Path) -> anyhow::Result<Input> {
         let mut data = generate::all(options.seed);
@@ -55,7 +97,6 @@ impl Input {
         let source = Readings::read_header(&meter)?;
         let mut events = folder.join("journey.json");
         if let Some(file) = &options.events {
-            ensure!(file.exists(), "{} does not exist", file.display());
             open_families.push("TRC");
             events = file.clone();
         }
@@ -78,6 +119,12 @@ impl Input {
     }
 }
 
+fn ensure_events(kind: Option<&str>) -> anyhow::Result<()> {
+    let is_document = matches!(kind, Some("EPCISDocument" | "EPCISQueryDocument"));
+    ensure!(is_document, "its `type` is {}, not EPCISDocument", kind.unwrap_or("absent"));
+    Ok(())
+}
+
 /// What a file of readings says.
 struct Readings {
     period: (Timestamp, Timestamp),
@@ -96,6 +143,7 @@ impl Readings {
             bail!("{} has fewer than two rows", file.display());
         };
         let interval_s = second.ms_since(first) / 1000;
+        ensure!(0 < interval_s, "line 3: the second instant is not later than the first");
         let register = columns.register.as_ref();
         Ok(format!(
             "[[source]]\nprotocol = \"replay\"\nquantity = \"electricity\"\nunit = {:?}\n\
@@ -110,13 +158,18 @@ impl Readings {
 
     fn read(file: &Path) -> anyhow::Result<Readings> {
         let mut rows = reader(file)?;
-        let columns = Columns::of(&rows.headers()?.clone(), file)?;
+        let header = rows.headers()?.clone();
+        let (columns, stated) = (Columns::of(&header, file)?, Stated::of(&header));
         let mut total_wh = 0i64;
         let mut instants = Vec::new();
         for row in rows.records() {
             let row = row?;
-            instants.push(columns.instant(&row)?);
-            total_wh += columns.watt_hours(&row)?;
+            let line = row.position().map_or(0, csv::Position::line);
+            let place = || format!("line {line}");
+            stated.agree(&row).with_context(place)?;
+            instants.push(columns.instant(&row).with_context(place)?);
+            let amount = columns.watt_hours(&row).with_context(place)?;
+            total_wh = total_wh.checked_add(amount).context("the sum is too large")?;
         }
         let (Some(&first), Some(&second), Some(&last)) =
             (instants.first(), instants.get(1), instants.last())
@@ -132,11 +185,40 @@ fn reader(file: &Path) -> anyhow::Result<csv::Reader<std::fs::File>> {
     csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
+/// Columns by which rows say whose they are; the demo's meter signs no other meter's readings.
+struct Stated(Vec<(usize, &'static str, String)>);
+
+impl Stated {
+    fn of(header: &csv::StringRecord) -> Stated {
+        let own = [
+            ("device", generate::meter_device()),
+            ("facility", format!("{}:works-1", PRODUCER.replacen(":org:", ":facility:", 1))),
+            ("quantity", "electricity".to_owned()),
+        ];
+        let place = |name: &str| header.iter().position(|cell| cell == name);
+        let found = own.into_iter().filter_map(|(name, own)| Some((place(name)?, name, own)));
+        Stated(found.collect())
+    }
+
+    fn agree(&self, row: &csv::StringRecord) -> anyhow::Result<()> {
+        for (at, name, own) in &self.0 {
+            let cell = row.get(*at).unwrap_or_default();
+            ensure!(
+                cell == own,
+                "column {name} says {cell:?}, the demo signs as {own:?}: leave that column out"
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Where the columns are: index and name, the value's unit too.
 struct Columns {
     time: (usize, &'static str),
     value: (usize, &'static str, &'static str),
     register: Option<String>,
+    /// The column in which each row names its own unit.
+    unit: Option<usize>,
 }
 
 impl Columns {
@@ -154,7 +236,7 @@ impl Columns {
         };
         // A register counts in the unit of the values.
         let register = place("register").map(|_| "register".to_owned());
-        Ok(Columns { time, value, register })
+        Ok(Columns { time, value, register, unit: place("unit") })
     }
 
     fn instant(&self, row: &csv::StringRecord) -> anyhow::Result<Timestamp> {
@@ -168,7 +250,9 @@ impl Columns {
     fn watt_hours(&self, row: &csv::StringRecord) -> anyhow::Result<i64> {
         let text = row.get(self.value.0).unwrap_or_default();
         let quantity: Quantity = "electricity".parse().context("electricity is a quantity")?;
-        let amount = quantity.convert(text, self.value.2).context("no amount")?;
+        // As the agent does: a unit that the row states goes before the one of the header.
+        let unit = self.unit.and_then(|at| row.get(at)).map_or(self.value.2, str::trim);
+        let amount = quantity.convert(text.trim(), unit).context("no amount")?;
         // Fractions of a watt-hour do not matter to a report that is 18 % off.
         Ok(amount.amount)
     }

@@ -1,34 +1,53 @@
 //! `/v1/findings` and the page at `/`: what the rules found.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 
 use super::Ctx;
 use super::caller::Caller;
 use super::problem::ApiError;
+use super::query::Asked;
 use crate::page;
 
 /// Most findings of one answer.
 pub(super) const FINDINGS_MAX: usize = 1000;
 
+/// How grave a finding may be, as rules say.
+const SEVERITIES: [&str; 3] = ["note", "warning", "error"];
+
 /// Which findings are asked for.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Filter {
+struct Filter {
     code: Option<String>,
     subject: Option<String>,
     severity: Option<String>,
-    #[serde(default)]
     after: usize,
+}
+
+impl Filter {
+    fn of(asked: Asked) -> Result<Filter, ApiError> {
+        let asked = asked.only(&["code", "subject", "severity", "after"])?;
+        let text = |name| asked.text(name).map(str::to_owned);
+        let severity = text("severity");
+        if let Some(unknown) = severity.as_deref().filter(|text| !SEVERITIES.contains(text)) {
+            let shown: String = unknown.chars().take(40).collect();
+            return Err(ApiError::malformed(format!(
+                "query parameter \"severity\": expected {}, not {shown:?}",
+                SEVERITIES.join(", ")
+            )));
+        }
+        let after = asked.parsed("after", "the number of findings to skip")?.unwrap_or(0);
+        Ok(Filter { code: text("code"), subject: text("subject"), severity, after })
+    }
 }
 
 /// `GET /v1/findings?code=&subject=&severity=&after=`
 pub(super) async fn list(
     State(app): Ctx,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
+    let filter = Filter::of(asked)?;
     admit(&app, &caller)?;
     let judged = app.findings();
     let is = |finding: &serde_json::Value, key: &str, wanted: &Option<String>| {

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Refusal};
+use hallmark_schemas::kind::KindName;
 
 use crate::admission::AdmitError;
 use crate::store::StoreError;
@@ -186,7 +187,8 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let detail = with_causes(&refusal);
         match refusal {
-            Refusal::Contradicted { earlier, .. } => {
+            Refusal::Contradicted { kind, earlier } => {
+                let detail = format!("{detail}; {}", remedy(kind, &earlier));
                 ApiError::Contradicted { detail, earlier: Some(earlier) }
             }
             other => ApiError::Refused { code: other.code().to_owned(), detail },
@@ -214,6 +216,28 @@ impl From<AdmitError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         ApiError::Fault { cause: with_causes(&error) }
+    }
+}
+
+/// How to correct what was said: a statement that the record shows beside the first.
+fn remedy(kind: KindName, earlier: &ContentId) -> String {
+    match kind {
+        KindName::Event => "to correct it, declare the error of that event (EPCIS \
+                            errorDeclaration) and give the corrected event its own eventID"
+            .to_owned(),
+        KindName::Readings => "readings are never corrected: the device goes on with the next \
+                               sequence number"
+            .to_owned(),
+        KindName::Complaint
+        | KindName::Confirmation
+        | KindName::Genesis
+        | KindName::Key
+        | KindName::Network
+        | KindName::Node => format!("a {kind} is not corrected: state a new one"),
+        _ => format!(
+            "to correct it, state the whole payload again with \"replaces\": \"{earlier}\" and \
+             \"reason\": \"why\" in it"
+        ),
     }
 }
 

@@ -269,6 +269,32 @@ fn a_request_that_took_too_long_is_told_with_the_headers_of_every_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parameter_that_is_unknown_twice_there_or_malformed_is_named() {
+    let world = World::new().await;
+    for (path, named) in [
+        ("/v1/findings?limit=banana", "limit"),
+        ("/v1/findings?limit=-1", "limit"),
+        ("/v1/findings?foo=1", "foo"),
+        ("/v1/findings?at=yesterday", "at"),
+        ("/v1/findings?severity=banana", "severity"),
+        ("/v1/findings?severity=", "severity"),
+        ("/v1/findings?code=MTR-005&code=MTR-005", "code"),
+        ("/v1/findings?after=banana", "after"),
+        ("/v1/trace/https:%2F%2Fid.gs1.org%2F01%2F09520123456788%2F21%2F7?foo=1", "foo"),
+        ("/v1/trace/https:%2F%2Fid.gs1.org%2F01%2F09520123456788%2F21%2F7?format=svg", "format"),
+    ] {
+        let (status, response) = world.get(Origin::Socket, path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        let problem: serde_json::Value = serde_json::from_slice(&bytes(response).await).unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("{named:?}")), "{path}: {detail}");
+    }
+    let whole = "/v1/findings?code=MTR-005&subject=x&severity=error&after=0";
+    assert_eq!(world.get(Origin::Socket, whole).await.0, StatusCode::OK);
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_too_often_is_told_when_to_come_back() {
     let world = World::new().await;
     let per_second = world.app.config.http.requests_per_second_max;

@@ -1,34 +1,42 @@
 //! `/v1/trace/{goods}`: the way of goods over the logs held here, as far as the caller may see it.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use std::str::FromStr;
+
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::Claims;
 use hallmark_schemas::goods::GoodsId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::attestations::HIDING_TIME;
 use super::caller::Caller;
 use super::problem::ApiError;
+use super::query::Asked;
 use super::{Ctx, blocking};
 use crate::trace::Reader;
 
 const OFFERED: &str = "application/json, text/vnd.graphviz, text/plain; or ?format=json|dot|text";
 
-/// Which form is asked for; it goes before `Accept`.
-#[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
-    format: Option<Form>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
+/// A form of the answer; one that the query asks for goes before `Accept`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
     Json,
     Dot,
     Text,
+}
+
+impl FromStr for Form {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Form, ()> {
+        match text {
+            "json" => Ok(Form::Json),
+            "dot" => Ok(Form::Dot),
+            "text" => Ok(Form::Text),
+            _ => Err(()),
+        }
+    }
 }
 
 impl Form {
@@ -68,13 +76,13 @@ pub(super) async fn show(
     State(app): Ctx,
     caller: Caller,
     Path(goods): Path<String>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let started = Instant::now();
     let goods: GoodsId = goods.parse().map_err(|e| ApiError::malformed(format!("{e}")))?;
-    let Query(wanted) = wanted.map_err(|_| ApiError::malformed("format is json, dot or text"))?;
-    let form = wanted.format.map_or_else(|| Form::accepted(&headers), Ok)?;
+    let wanted = asked.only(&["format"])?.parsed("format", "json, dot or text")?;
+    let form = wanted.map_or_else(|| Form::accepted(&headers), Ok)?;
     let node = app.node.clone();
     let trace = blocking(move || crate::trace::trace(&node, &goods, &caller)).await??;
     if trace.steps.is_empty() {

@@ -36,6 +36,19 @@ pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
         return Err(Failure::input(format!("{device} is no device of {}", config.org))
             .help("enrol it at the node of its own organisation"));
     }
+    // Before anything is signed: what is logged stays.
+    let network = read_network(&dir.network())?;
+    let broker = broker_url(&args.dir, &config).ok_or_else(|| {
+        Failure::usage("this node has no broker that a device could reach").help(
+            "nothing was logged; set `mqtt.broker` in config.toml; with `embedded`, run the \
+                 node first",
+        )
+    })?;
+    let enrolled = Enrolled::new(&network, device.clone(), &config.origin, &broker);
+    let enrolled = enrolled.ok_or_else(|| {
+        Failure::usage("the network file does not name this node's log yet")
+            .help("the registrar admits this organisation first: hallmark-node admit")
+    })?;
     let passphrase = args.passphrase_file.as_deref();
     let key = keys::open(&dir.keys(), Purpose::Organisation, passphrase)?;
     let sub = Subject::Device(device.clone());
@@ -47,16 +60,6 @@ pub(super) fn run(args: &EnrolArgs, output: Output) -> Result<Exit, Failure> {
             .help("run `hallmark-agent init` again with what the cause names corrected")
     })?;
     wait_for(log(&args.dir, std::slice::from_ref(&envelope), output))?;
-    let network = read_network(&dir.network())?;
-    let broker = broker_url(&args.dir, &config).ok_or_else(|| {
-        Failure::usage("this node has no broker that a device could reach")
-            .help("set `mqtt.broker` in config.toml; with `embedded`, run the node first")
-    })?;
-    let enrolled = Enrolled::new(&network, device.clone(), &config.origin, &broker);
-    let enrolled = enrolled.ok_or_else(|| {
-        Failure::usage("the network file does not name this node's log yet")
-            .help("the registrar admits this organisation first: hallmark-node admit")
-    })?;
     let path = args.output.clone().unwrap_or_else(|| args.enrol.with_file_name("enrolled.cbor"));
     write_durably(&path, &enrolled.encode()).map_err(|e| {
         Failure::usage(format!("cannot write {}", path.display()))

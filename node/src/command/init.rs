@@ -71,7 +71,10 @@ pub(crate) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
     }
     made?;
     if !passphrase.is_some() {
-        output.say("warning: the organisation key lies in clear in keys/organisation.key");
+        output.say(
+            "warning: the organisation's keys lie in clear in keys/organisation.key and \
+             keys/organisation-next.key",
+        );
         output.say("help: make it again with HALLMARK_PASSPHRASE_FILE, or keep the file offline");
     }
     let named = |file: &NetworkFile| file.network().members.iter().any(|m| !m.urls.is_empty());

@@ -185,15 +185,14 @@ fn organisation_key(
 async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> {
     let (stop, stopped) = watch::channel(false);
     let http = &service.config.http;
-    let listener = ports::listen(&service.dir, ports::Service::Http, http.listen).await?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| Failure::fault("the listener has no address").because(&e))?;
+    let held = ports::listen(&service.dir, ports::Service::Http, http.listen).await?;
+    let address = held.address();
     let tls = tls(http, &service.dir, address)?;
     let url = public_url(&service, address, tls.is_some());
     let _ = service.url.set(url.clone());
     let local = socket::listen(&service.dir)?;
     let broker = start_broker(&service).await?;
+    let listener = held.keep(&service.dir)?;
     let router = api::router(Arc::clone(&service));
     let shared = Arc::new(http.clone());
     let door =
@@ -253,7 +252,7 @@ async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
             service.health.broker(false);
             let listen = service.config.mqtt.listen;
             let held = ports::listen(&service.dir, ports::Service::Mqtt, listen).await?;
-            mqtt::broker::start(held).await.map(Some)
+            mqtt::broker::start(held.keep(&service.dir)?).await.map(Some)
         }
         #[cfg(not(feature = "broker"))]
         "embedded" => Err(Failure::usage("this build has no embedded broker")

@@ -1,7 +1,7 @@
 //! `submit`: signs what files say into the outbox and sends it to the running node.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,11 @@ use crate::sign::{Defaults, Statement, StatementError};
 use crate::socket::Local;
 
 mod csv;
+
+/// Longest wait for *recorded* where none is stated, in seconds.
+const RECORDED_WAIT_S: u64 = 60;
+/// How often a node that does not run yet is looked for.
+const CONNECT_RETRY_WAIT: Duration = Duration::from_millis(100);
 
 /// What was printed, for the verdict.
 #[derive(Default)]
@@ -45,7 +50,7 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
         outbox::put(&args.dir, &envelopes)?;
     }
     wait_for(async {
-        let Some(local) = Local::connect(&args.dir).await? else {
+        let Some(local) = connect(&args.dir, args.wait.unwrap_or(0)).await? else {
             let count = envelopes.len();
             return Err(super::not_running(&args.dir)
                 .note(format!("{count} signed attestations wait in the outbox")));
@@ -55,10 +60,32 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
             send_outbox(&args.dir, &local, |id, fate| tell(&mut tally, id, fate, args, output));
         done.await?;
         if args.receipt {
-            wait_recorded(&args.dir, &tally, args.wait, output).await?;
+            wait_recorded(&args.dir, &tally, args.wait.unwrap_or(RECORDED_WAIT_S), output).await?;
         }
         verdict(&tally, output)
     })
+}
+
+/// The running node, waited for as long as was asked; says so where a person looks on.
+async fn connect(dir: &Path, wait_s: u64) -> Result<Option<Local>, Failure> {
+    let started = Instant::now();
+    let wait = Duration::from_secs(wait_s);
+    let is_shown = std::io::stderr().is_terminal();
+    let mut is_told = false;
+    loop {
+        let found = Local::connect(dir).await?;
+        if found.is_some() || wait <= started.elapsed() {
+            if is_told {
+                eprintln!();
+            }
+            return Ok(found);
+        }
+        if is_shown {
+            is_told = true;
+            eprint!("\rwaiting for the node: {} of {wait_s} s", started.elapsed().as_secs());
+        }
+        tokio::time::sleep(CONNECT_RETRY_WAIT).await;
+    }
 }
 
 fn defaults(args: &SubmitArgs) -> Result<Defaults, Failure> {

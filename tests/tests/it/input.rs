@@ -1,6 +1,6 @@
 //! Bad input: a clear error that says what to do, the right exit code, nothing half done.
 
-use super::world::{Ran, World, path_text, run, run_with};
+use super::world::{Agent, Ran, World, path_text, run, run_with};
 
 /// What a person reads: what is wrong on stderr with a remedy, nothing on stdout.
 fn assert_told(ran: &Ran, code: i32, line: &str) {
@@ -248,4 +248,97 @@ fn every_scan_line_gets_one_answer_whatever_it_holds() {
     let json: Vec<_> = ran.stdout.lines().map(serde_json::from_str::<serde_json::Value>).collect();
     assert!(json.iter().all(Result::is_ok), "{}", ran.stdout);
     assert!(6 <= json.len(), "{}", ran.stdout);
+}
+
+/// A device is logged for ever, so that nothing is signed before the answer can be made.
+#[test]
+fn a_device_is_not_logged_by_a_node_that_no_device_can_reach() {
+    let world = World::new();
+    let (org, node, agent) = (super::world::org(1), world.path("plant"), world.path("meter"));
+    let (node, agent) = (path_text(&node), path_text(&agent));
+    let init = ["init", node, "--org", &org, "--name", "Plant", "--role", "producer"];
+    run("hallmark-node", &[&init[..], &["--new-network", "world"]].concat()).ok();
+    let init = ["init", agent, "--org", &org, "--device", "m-1", "--source", "replay"];
+    run("hallmark-agent", &[&init[..], &["--quantity", "electricity"]].concat()).ok();
+    let waiting = || std::fs::read_dir(format!("{node}/outbox")).expect("init made it").count();
+    let before = waiting();
+    let refused = run("hallmark-node", &["enrol", node, &format!("{agent}/enrol.cbor")]);
+    assert_told(&refused, 2, "enrol");
+    assert!(refused.stderr.contains("broker"), "{}", refused.stderr);
+    assert_eq!(waiting(), before);
+}
+
+#[test]
+fn a_submission_waits_for_its_node_as_long_as_it_is_told_to() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    node.stop();
+    let facility = format!(
+        r#"{{"kind":"facility","sub":"{}:works-1","payload":{{"name":"Works 1",
+        "lat_e7":312300000,"lon_e7":1214700000,"province":"CN-SH","utc_offset":"+08:00",
+        "sector":"metal-goods"}}}}"#,
+        node.org.replacen(":org:", ":facility:", 1)
+    );
+    let file = world.file("works.json", facility);
+    let refused = node.run("submit", &[path_text(&file)]);
+    assert_told(&refused, 6, "submit");
+    let line = ["submit", node.dir_text(), path_text(&file), "--wait", "60"].map(str::to_owned);
+    let submitting = std::thread::spawn(move || run("hallmark-node", &line));
+    node.start();
+    let ran = submitting.join().expect("it ended").ok();
+    assert!(ran.stderr.contains("stored"), "{}", ran.stderr);
+}
+
+/// What a file says of itself goes before what config.toml says of it.
+#[test]
+fn readings_of_another_meter_or_unit_are_never_signed() {
+    let world = World::new();
+    let node = world.founder_with("plant", &["producer"], &["--mqtt", "embedded"]);
+    node.ready();
+    let meter = Agent::meter(&world, &node, "meter", METER_SOURCE);
+    let device = node.org.replacen(":org:", ":device:", 1) + ":meter";
+    let rows = |device: &str, unit: &str| {
+        format!(
+            "device,quantity,unit,read_at,interval_s,amount\n\
+             {device},electricity,{unit},2026-01-01T00:15:00Z,900,7\n"
+        )
+    };
+    for (name, text) in [
+        ("meter", rows(&format!("{device}-2"), "Wh")),
+        ("unit", rows(&device, "m3")),
+        ("quantity", rows(&device, "Wh").replace("electricity", "water")),
+        ("interval", rows(&device, "Wh").replace(",900,", ",60,")),
+    ] {
+        let file = world.file(&format!("{name}.csv"), text);
+        let ran = meter.run("replay", &[path_text(&file)]);
+        assert_told(&ran, 3, name);
+        assert!(ran.stderr.contains("line 2, column "), "{name}: {}", ran.stderr);
+    }
+    let file = world.file("kwh.csv", rows(&device, "kWh"));
+    meter.run("replay", &[path_text(&file)]).ok();
+}
+
+const METER_SOURCE: &str = "quantity = \"electricity\"\n\
+    unit = \"Wh\"\ntime_column = \"read_at\"\nvalue_column = \"amount\"\ninterval = \"15min\"\n";
+
+#[test]
+fn the_demo_tells_a_wrong_file_before_it_starts_anything() {
+    let world = World::new();
+    let empty = world.file("empty.csv", b"");
+    let other = world.file("other.csv", b"read_at,amount\nyesterday,1\ntoday,2\n");
+    let foreign = b"device,read_at,amount\nx,2026-01-01T00:15:00Z,1\nx,2026-01-01T00:30:00Z,2\n";
+    let foreign = world.file("foreign.csv", foreign);
+    let noise = world.file("events.json", b"{\"type\":\"Letter\"}");
+    for (line, code) in [
+        (vec!["--bogus"], 2),
+        (vec!["--meter", "/nonexistent/meter.csv"], 3),
+        (vec!["--meter", path_text(&empty)], 3),
+        (vec!["--meter", path_text(&other)], 3),
+        (vec!["--meter", path_text(&foreign)], 3),
+        (vec!["--events", "/nonexistent/events.json"], 3),
+        (vec!["--events", path_text(&noise)], 3),
+    ] {
+        assert_told(&run("demo", &line), code, &format!("{line:?}"));
+    }
 }

@@ -232,10 +232,18 @@ fn every_key_file_that_others_can_read_is_refused() {
 
 #[test]
 fn a_wrong_or_missing_passphrase_ends_the_run_and_a_key_kept_offline_does_not() {
+    use std::os::unix::fs::PermissionsExt;
+
     let world = World::new();
-    let right = world.file("right.txt", "right\n");
-    let wrong = world.file("wrong.txt", "wrong\n");
-    let empty = world.file("empty.txt", "");
+    let secret = |name: &str, text: &str| {
+        let file = world.file(name, text);
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("its owner");
+        file
+    };
+    let right = secret("right.txt", "right\n");
+    let wrong = secret("wrong.txt", "wrong\n");
+    let empty = secret("empty.txt", "");
+    let open = world.file("open.txt", "right\n");
     let absent = world.path("absent.txt");
     let mut node = world.founder_sealed("plant", &right);
     node.ready();
@@ -243,6 +251,7 @@ fn a_wrong_or_missing_passphrase_ends_the_run_and_a_key_kept_offline_does_not() 
     for (file, cause) in [
         (Some(&wrong), "does not open"),
         (Some(&absent), "cannot read the passphrase file"),
+        (Some(&open), "can be read by others"),
         (Some(&empty), "is empty"),
         (None, "is encrypted and there is no passphrase"),
     ] {

@@ -101,7 +101,9 @@ protocol = "replay"
 # What is measured, and the unit of the value column. Units: {units}.
 quantity = "{name}"
 unit = "{unit}"
-# Headers of the columns.
+# Headers of the columns. Columns called device, facility, quantity, unit or interval_s need no
+# mapping: in every row they must agree with this device and source, or nothing of the file is
+# taken. A unit in a column of that name may be any of these units, and is converted.
 time_column = "read_at"
 value_column = "amount"
 #register_column = "register"

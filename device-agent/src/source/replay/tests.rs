@@ -2,7 +2,14 @@ use hallmark_schemas::kind::readings::ClockQuality;
 
 use super::*;
 
-fn config() -> ReplayConfig {
+pub(super) fn instrument() -> Instrument {
+    Instrument {
+        device: "urn:hallmark:device:lei:529900T8BM49AURSDO55:m-7".parse().unwrap(),
+        facility: "urn:hallmark:facility:lei:529900T8BM49AURSDO55:mill".parse().ok(),
+    }
+}
+
+pub(super) fn config() -> ReplayConfig {
     ReplayConfig {
         name: "meter".to_owned(),
         quantity: "electricity".parse().unwrap(),
@@ -22,14 +29,14 @@ fn config() -> ReplayConfig {
 }
 
 fn lines(config: &ReplayConfig, text: &str) -> String {
-    read(config, text.as_bytes()).unwrap_err().lines()
+    read(config, &instrument(), text.as_bytes()).unwrap_err().lines()
 }
 
 #[test]
 fn a_row_becomes_a_sample_in_whole_base_units_at_its_instant() {
     let text = "\u{feff}period_end,load,usage_kwh\n2018-01-01T00:15,Light,3.17\n\
         2018-01-01 00:30:00,Light, 4.0 \n2018-01-01T00:45:00Z,\"L,i\",\n";
-    let samples = read(&config(), text.as_bytes()).unwrap();
+    let samples = read(&config(), &instrument(), text.as_bytes()).unwrap();
     assert_eq!(samples.len(), 2); // the third has no value: a gap
     assert_eq!(samples[0].read_at.to_string(), "2017-12-31T15:15:00Z");
     assert_eq!((samples[0].amount, samples[1].amount), (3170, 4000));
@@ -51,7 +58,7 @@ fn other_columns_formats_and_edges_are_mapped() {
         ..config()
     };
     let text = "when;wh;register;flag\n01/02/2018 00:00;7;1007;ok\n01/02/2018 00:15;8;;\n";
-    let samples = read(&config, text.as_bytes()).unwrap();
+    let samples = read(&config, &instrument(), text.as_bytes()).unwrap();
     assert_eq!(samples[0].read_at.to_string(), "2018-01-31T15:15:00Z");
     assert_eq!((samples[0].register, samples[0].quality.as_deref()), (Some(1007), Some("ok")));
     assert_eq!((samples[1].register, samples[1].source_unit.as_deref()), (None, None));
@@ -81,7 +88,7 @@ fn an_instant_without_offset_is_never_guessed() {
     let told = lines(&config, "period_end,usage_kwh\n2018-01-01T00:15,3.17\n");
     assert!(told.contains("time_zone"), "{told}");
     let text = "period_end,usage_kwh\n2018-01-01T00:15:00+09:00,3.17\n";
-    assert_eq!(read(&config, text.as_bytes()).unwrap().len(), 1);
+    assert_eq!(read(&config, &instrument(), text.as_bytes()).unwrap().len(), 1);
 }
 
 #[test]
@@ -98,7 +105,9 @@ fn a_column_that_is_missing_or_twice_there_is_named() {
 fn rows_are_handed_over_in_order_and_then_flushed() {
     let (sender, mut receiver) = mpsc::channel(16);
     let text = "period_end,usage_kwh\n2018-01-01T00:15,1\n2018-01-01T00:30,2\n";
-    let replayed = run(&config(), Box::new(text.as_bytes()), Speed::Max, sender, |_| 0).unwrap();
+    let replayed =
+        run(&config(), &instrument(), Box::new(text.as_bytes()), Speed::Max, sender, |_| 0)
+            .unwrap();
     assert_eq!(replayed, Replayed { rows: 2, before: 0, refused: 0 });
     let mut amounts = Vec::new();
     while let Some(taken) = receiver.blocking_recv() {
@@ -121,7 +130,7 @@ fn rows_that_an_earlier_replay_has_spooled_are_not_taken_again() {
             spooled
         };
         let input = Box::new(text.as_bytes());
-        let replayed = run(&config(), input, Speed::Max, sender, of_file).unwrap();
+        let replayed = run(&config(), &instrument(), input, Speed::Max, sender, of_file).unwrap();
         let (rows, before) = (left.len() as u64, spooled.min(2));
         assert_eq!(replayed, Replayed { rows, before, refused: 0 });
         let mut taken = Vec::new();
@@ -144,7 +153,7 @@ fn the_steel_plants_quarter_hours_are_read_whole() {
         println!("skipped: {} is absent", path.display());
         return;
     };
-    let samples = read(&config(), file).unwrap();
+    let samples = read(&config(), &instrument(), file).unwrap();
     assert_eq!(samples.len(), 26_208);
     assert_eq!(samples[0].amount, 3170);
     let quarter = samples[1].read_at.ms_since(samples[0].read_at);

@@ -1,8 +1,9 @@
 //! Addresses that stay: port 0 in the configuration picks a free port once.
 //!
 //! Invariants: the port that a service was given is kept durably in DIR/run/ports.json before the
-//! service answers, and is the first that the next start asks for; a node that must move all the
-//! same says so, and what whoever knew the old address has to do.
+//! service answers, and is the first that the next start asks for; a start that is refused changes
+//! nothing; a node that must move all the same says so, and what whoever knew the old address has to
+//! do.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -52,62 +53,92 @@ impl Service {
     }
 
     /// Whoever knew the old address has to hear of the new one.
-    fn warn_moved(self, old: SocketAddr, new: SocketAddr, cause: &std::io::Error) {
+    fn warn_moved(self, old: SocketAddr, new: SocketAddr, cause: &str) {
         match self {
             Service::Http => warn!(
                 %old, %new, %cause,
-                "the address of this node is taken: it moved, and attests the new one to its \
-                 network; where the old one is configured by hand, change it"
+                "this node moved to another port, and attests its new address to its network; \
+                 where the old one is configured by hand, change it"
             ),
             Service::Mqtt => warn!(
                 %old, %new, %cause,
-                "THE BROKER MOVED, its port is taken: agents that are enrolled keep their \
-                 readings until they find it; set `mqtt.url = \"mqtt://{new}\"` in their \
+                "THE BROKER MOVED to another port: agents that are enrolled keep their readings \
+                 until they find it; set `mqtt.url = \"mqtt://{new}\"` in their \
                  config.toml, or enrol them again; or free {old} and start this node again"
             ),
         }
     }
 }
 
-/// Listens on `asked`; for port 0, where this service listened before, else on a free port.
+/// A service that listens and has not answered yet.
+#[derive(Debug)]
+pub(super) struct Held {
+    service: Service,
+    listener: TcpListener,
+    address: SocketAddr,
+    /// Whether the configuration left the port open.
+    is_free: bool,
+    /// Where the service listened before, and why it does no longer.
+    moved: Option<(SocketAddr, String)>,
+}
+
+impl Held {
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Keeps the address for the next start, now that nothing refuses this one.
+    pub(super) fn keep(self, dir: &Path) -> Result<TcpListener, Failure> {
+        let name = self.service.as_str();
+        if let Some((old, cause)) = &self.moved {
+            self.service.warn_moved(*old, self.address, cause);
+        }
+        let path = Dir::new(dir).ports();
+        let mut kept = read(&path);
+        if self.is_free && kept.get(name) != Some(&self.address) {
+            kept.insert(name.to_owned(), self.address);
+            let text = serde_json::to_vec(&kept).expect("a map of addresses is JSON");
+            write_durably(&path, &text).map_err(|cause| {
+                Failure::fault(format!("cannot keep the address of {name}"))
+                    .because(&cause)
+                    .help(format!("{} must be writable", path.display()))
+            })?;
+        }
+        Ok(self.listener)
+    }
+}
+
+/// Listens on `asked`; for port 0, on the port where this service listened before, else on a free
+/// one. Nothing is written until [`Held::keep`].
 pub(super) async fn listen(
     dir: &Path,
     service: Service,
     asked: SocketAddr,
-) -> Result<TcpListener, Failure> {
-    let bind = async |address| TcpListener::bind(address).await.map_err(|cause| (cause, address));
-    let failed = |(cause, address)| service.cannot_listen(address, &cause);
-    if asked.port() != 0 {
-        return bind(asked).await.map_err(failed);
-    }
-    let path = Dir::new(dir).ports();
-    let mut kept = read(&path);
-    let old = kept.get(service.as_str()).copied();
-    let old = old.filter(|old| old.ip() == asked.ip() && old.port() != 0);
+) -> Result<Held, Failure> {
+    let failed = |address| move |cause| service.cannot_listen(address, &cause);
+    let kept = read(&Dir::new(dir).ports());
+    let old = kept.get(service.as_str()).copied().filter(|old| old.port() != 0);
+    let is_free = asked.port() == 0;
     let mut taken = None;
-    if let Some(old) = old {
-        match bind(old).await {
-            Ok(listener) => return Ok(listener),
-            Err((cause, _)) => taken = Some((old, cause)),
+    let mut listener = None;
+    if let (true, Some(old)) = (is_free, old) {
+        match TcpListener::bind(SocketAddr::new(asked.ip(), old.port())).await {
+            Ok(found) => listener = Some(found),
+            Err(cause) => taken = Some(cause.to_string()),
         }
     }
-    let listener = match free(asked).await {
-        Some(listener) => listener,
-        None => bind(asked).await.map_err(failed)?,
-    };
-    let unkept = |cause| {
-        Failure::fault(format!("cannot keep the address of {}", service.as_str()))
-            .because(&cause)
-            .help(format!("{} must be writable", path.display()))
-    };
-    let new = listener.local_addr().map_err(unkept)?;
-    if let Some((old, cause)) = &taken {
-        service.warn_moved(*old, new, cause);
+    if listener.is_none() && is_free {
+        listener = free(asked).await;
     }
-    kept.insert(service.as_str().to_owned(), new);
-    let text = serde_json::to_vec(&kept).expect("a map of addresses is JSON");
-    write_durably(&path, &text).map_err(unkept)?;
-    Ok(listener)
+    let listener = match listener {
+        Some(listener) => listener,
+        None => TcpListener::bind(asked).await.map_err(failed(asked))?,
+    };
+    let address = listener.local_addr().map_err(failed(asked))?;
+    let cause = taken.unwrap_or_else(|| format!("{asked} was asked for"));
+    let moved = old.filter(|old| old.port() != address.port()).map(|old| (old, cause));
+    Ok(Held { service, listener, address, is_free, moved })
 }
 
 /// Listens on a free port that can be had again.
@@ -135,7 +166,8 @@ mod tests {
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
     async fn address(dir: &Path, service: Service, asked: SocketAddr) -> SocketAddr {
-        listen(dir, service, asked).await.unwrap().local_addr().unwrap()
+        let held = listen(dir, service, asked).await.unwrap();
+        held.keep(dir).unwrap().local_addr().unwrap()
     }
 
     fn dir() -> tempfile::TempDir {
@@ -179,6 +211,30 @@ mod tests {
         drop(thief);
         assert_eq!(address(dir.path(), Service::Http, stated).await, stated);
         assert!(!Dir::new(dir.path()).ports().exists());
+    }
+
+    #[tokio::test]
+    async fn a_start_that_is_refused_after_it_listened_loses_no_port() {
+        let dir = dir();
+        let old = address(dir.path(), Service::Http, FREE).await;
+        let before = std::fs::read(Dir::new(dir.path()).ports()).unwrap();
+        let thief = TcpListener::bind(old).await.unwrap();
+        let everywhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+        for asked in [FREE, everywhere] {
+            let held = listen(dir.path(), Service::Http, asked).await.unwrap();
+            assert_ne!(held.address().port(), old.port());
+            assert_eq!(held.moved.as_ref().map(|(old, _)| *old), Some(old));
+            drop(held);
+            assert_eq!(std::fs::read(Dir::new(dir.path()).ports()).unwrap(), before);
+        }
+        drop(thief);
+        assert_eq!(address(dir.path(), Service::Http, FREE).await, old);
+        // Elsewhere on this machine it is the same port, and a stated one that differs is told.
+        let held = listen(dir.path(), Service::Http, everywhere).await.unwrap();
+        assert_eq!(held.address().port(), old.port());
+        drop(held);
+        let other = TcpListener::bind(FREE).await.unwrap().local_addr().unwrap();
+        assert!(listen(dir.path(), Service::Http, other).await.unwrap().moved.is_some());
     }
 
     #[tokio::test]
