@@ -86,7 +86,7 @@ fn parts() -> Value {
             "withdrawn": day(), "is_superseded": truth(), "accreditation": accreditation,
         })),
         "PassportStep": object("A place and a month.", json!({
-            "step": or_null(string()), "place": or_null(string()), "region": or_null(string()),
+            "step": or_null(string()), "place": or_null(string()), "place_names": texts(), "region": or_null(string()),
             "month": or_null(string()), "by": party(), "id": or_null(schema("ContentId")),
         })),
         "PassportFootprint": object("A product carbon footprint.", json!({
