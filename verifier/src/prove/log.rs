@@ -27,6 +27,10 @@ use crate::evidence::{Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, 
 const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
                          entries give its hashes, so nothing that was recorded is lost";
 
+/// Checkpoints are not there.
+const LOST_HISTORY: &str = "put the file `checkpoints` back from a copy of DATA; until then entries \
+                            are dated by later checkpoints alone";
+
 /// A log whose tree was checked. Its signatures are checked once its key is known.
 #[derive(Debug)]
 pub(super) struct LogState {
@@ -106,6 +110,9 @@ impl LogState {
                 defects.extend(lost.map(|path| state.lost_tile(&folder.join(path.to_string()))));
             }
             state.check_order(defects);
+            if log.own.is_some() {
+                state.check_history(defects);
+            }
         }
         state
     }
@@ -346,6 +353,28 @@ impl LogState {
                 defects.push(self.defect_at(*index, DefectKind::Shrink, entry.id, detail));
             }
         }
+    }
+
+    /// A node publishes each batch before it makes the next, and a batch has one time: entries of
+    /// two times under no checkpoint of their own show that the history has lost one.
+    fn check_history(&self, defects: &mut Vec<Defect>) {
+        let sizes: BTreeSet<u64> = self.notes.iter().map(|note| note.checkpoint.size).collect();
+        let newest = self.size();
+        let two_batches = |pair: &&[(u64, Entry)]| {
+            let [(before, one), (index, other)] = pair else { return false };
+            before + 1 == *index && one.admitted_at != other.admitted_at && !sizes.contains(index)
+        };
+        let lost = self.entries.windows(2).filter(two_batches).map(|pair| pair[1].0);
+        let lost: Vec<u64> = lost.filter(|size| *size < newest).collect();
+        let (Some(first), count) = (lost.first(), lost.len()) else {
+            return;
+        };
+        let detail = format!(
+            "the history of checkpoints lacks {count}, the first of size {first}: entry times rest \
+             on them"
+        );
+        let defect = self.defect(DefectKind::Withheld, detail);
+        defects.push(Defect { remedy: Some(LOST_HISTORY), ..defect });
     }
 
     /// Checks the checkpoints' signatures with the log's key, and what witnesses vouch for.

@@ -134,6 +134,15 @@ fn a_lost_file_of_a_log_is_named_and_makes_it_incomplete() {
         assert!(told.contains(path.to_str().unwrap()), "{}: {told}", path.display());
         assert_eq!(proven.exit(), Exit::Incomplete, "{:#?}", proven.defects);
     }
+    // A start writes the newest checkpoint into a new history: the earlier ones are still missed.
+    let (_kept, dir) = dir_of(&world);
+    let mut history = Vec::new();
+    frame::append(&mut history, &fs::read(dir.data().checkpoint()).unwrap());
+    fs::write(dir.data().checkpoints(), history).unwrap();
+    let proven = check(dir.path()).unwrap();
+    let told = details(&proven, DefectKind::Withheld);
+    assert!(told.len() == 1 && told[0].contains("lacks 2, the first of size 3"), "{told:?}");
+    assert_eq!(proven.exit(), Exit::Incomplete);
     let (_kept, dir) = dir_of(&world);
     fs::remove_dir_all(dir.data().tile("tile/0")).unwrap();
     assert_eq!(check(dir.path()).unwrap().exit(), Exit::Incomplete);
@@ -327,7 +336,8 @@ fn a_checkpoint_without_its_quorum_is_told() {
     let lines = note.lines().filter(|line| !line.starts_with("\u{2014} w2 "));
     fs::write(&path, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     let mut history = Vec::new();
-    frame::append(&mut history, &fs::read(&path).unwrap());
+    let earlier = world.checkpoints[..2].iter().map(|note| note.to_string().into_bytes());
+    earlier.chain([fs::read(&path).unwrap()]).for_each(|note| frame::append(&mut history, &note));
     fs::write(dir.data().checkpoints(), history).unwrap();
     let proven = check(dir.path()).unwrap();
     assert_eq!(kinds(&proven), [DefectKind::NoQuorum], "{:#?}", proven.defects);
