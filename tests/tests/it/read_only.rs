@@ -217,6 +217,14 @@ fn a_lost_tile_or_intent_or_history_is_named_by_both_checks() {
         std::fs::write(&path, whole).expect("writable");
         checks_whole(&node);
     }
+    // The next batches begin a new history, which does not hide what the old one held.
+    std::fs::remove_file(node.dir.join("data/checkpoints")).expect("removed");
+    node.start();
+    node.ready();
+    let file = world.file("next.json", facility(&node.org, "works-2"));
+    assert_eq!(node.record(&file, &[]).len(), 1);
+    node.stop();
+    checks(&node, 5, "the history of checkpoints lacks ");
 }
 
 #[test]
