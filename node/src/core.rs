@@ -12,6 +12,7 @@ mod tests;
 pub(crate) mod times;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -183,6 +184,9 @@ pub struct Status {
     pub deferred_bytes: u64,
     /// Records of the packs that are damaged and set aside.
     pub damaged_records: u64,
+    /// Tiles and entry bundles, of all logs here, that were found lost or damaged when they were
+    /// read.
+    pub damaged_tiles: u64,
     /// Bytes of unfinished records that a crash left.
     pub torn_bytes: u64,
     /// Followed logs.
@@ -404,6 +408,14 @@ impl Node {
         self.log().set_policy(policy);
     }
 
+    /// Tiles and entry bundles, of the own and all followed logs, that were found lost or damaged
+    /// when they were read.
+    pub fn damaged_tiles(&self) -> Vec<PathBuf> {
+        let mut paths = self.log().damaged_tiles();
+        paths.extend(self.mirror().logs().iter().flat_map(|log| log.damaged_tiles()));
+        paths
+    }
+
     /// Numbers, for people and machines.
     pub fn status(&self) -> Result<Status, StoreError> {
         let log = self.log();
@@ -431,6 +443,7 @@ impl Node {
             deferred,
             deferred_bytes,
             damaged_records,
+            damaged_tiles: self.damaged_tiles().len() as u64,
             torn_bytes,
             peers,
         })

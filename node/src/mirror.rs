@@ -375,9 +375,14 @@ impl MirroredLog {
         Ok(self.catalogue.entry(self.log, id)?)
     }
 
-    /// The bytes of a tile or entry bundle of the tree that is here.
+    /// Tiles and entry bundles that were found lost or damaged when they were read.
+    pub fn damaged_tiles(&self) -> Vec<PathBuf> {
+        self.tiles.damaged()
+    }
+
+    /// The bytes of a tile or entry bundle of the tree that is here, proved by its root.
     pub fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
-        self.tiles.read(path, self.head().size)
+        self.tiles.read(path, self.head())
     }
 
     /// Entries of the tree that is here.
@@ -392,12 +397,12 @@ impl MirroredLog {
 
     /// Proof that the tree of `from` entries is a prefix of that of `to`.
     pub fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
-        self.tiles.consistency(from, to, self.head().size)
+        self.tiles.consistency(from, to, self.head())
     }
 
     /// Proof that the entry at `index` is in the tree of `size`.
     pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        self.tiles.inclusion(index, size, self.head().size)
+        self.tiles.inclusion(index, size, self.head())
     }
 
     /// How far the bodies go that are here: it moves with each that comes.
@@ -414,7 +419,7 @@ impl MirroredLog {
             return Ok(None);
         }
         let entry = self.tiles.entries(index..index + 1, head.size)?[0];
-        let path = self.tiles.inclusion(index, head.size, head.size)?;
+        let path = self.tiles.inclusion(index, head.size, head)?;
         Ok((entry.id == *id).then(|| LogProof::new(&entry, index, path, (*note).clone())))
     }
 

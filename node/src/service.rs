@@ -383,7 +383,11 @@ impl Service {
         }
         let index = if log.index_ready() { ready() } else { "catching up".to_owned() };
         let (broker, peers) = (self.health.broker_word(), self.health.peer_words());
-        Readiness { store, index, log: word, quorum, broker, peers }
+        let data = self.data.path();
+        let name = |path: PathBuf| path.strip_prefix(data).unwrap_or(&path).display().to_string();
+        let damaged = self.node.damaged_tiles();
+        let damaged = damaged.into_iter().take(READINESS_DAMAGED_MAX).map(name).collect();
+        Readiness { store, index, log: word, quorum, broker, peers, damaged }
     }
 
     /// Everything that `status` prints.
@@ -412,6 +416,7 @@ impl Service {
             ("hallmark_stored_unlogged", status.stored_unlogged),
             ("hallmark_deferred", status.deferred),
             ("hallmark_damaged_records", status.damaged_records),
+            ("hallmark_damaged_tiles", status.damaged_tiles),
         ] {
             metrics::gauge!(name).set(value as f64);
         }
@@ -439,7 +444,13 @@ pub struct Readiness {
     pub broker: String,
     /// Followed logs that cannot be followed now, and why. They do not make the node unready.
     pub peers: BTreeMap<String, String>,
+    /// Files of DATA, at most 16, that were found lost or damaged when they were read: hashes are
+    /// served as computed from the entries, entries not at all. They do not make the node unready.
+    pub damaged: Vec<String>,
 }
+
+/// Most damaged files that `/readyz` names.
+const READINESS_DAMAGED_MAX: usize = 16;
 
 impl Readiness {
     /// Whether all parts are ready.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use hallmark_schemas::attestation::{ContentId, Verified};
@@ -50,6 +51,8 @@ pub struct Evidence {
 /// One log as the inputs hold it.
 #[derive(Debug, Default)]
 pub struct LogEvidence {
+    /// The folder that should hold every tile of it; `None` where only some came along.
+    pub folder: Option<PathBuf>,
     /// Signed checkpoints as found, in the order found; proving sorts them by size.
     pub checkpoints: Vec<FoundNote>,
     /// Runs of entries by the index of their first.

@@ -215,7 +215,16 @@ impl From<AdmitError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
-        ApiError::Fault { cause: with_causes(&error) }
+        let cause = with_causes(&error);
+        match error {
+            StoreError::Damaged { .. } => {
+                tracing::warn!(%cause, "a request needs a file that is damaged");
+                let detail = "a file that this needs is lost or damaged here; another copy of this \
+                              log may have it";
+                ApiError::Busy { after_s: READ_ONLY_AFTER_S, detail: detail.to_owned() }
+            }
+            _ => ApiError::Fault { cause },
+        }
     }
 }
 

@@ -40,13 +40,20 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
         });
         output.item(format!("log {} {} entries, root {}", log.origin, log.size, log.root), &json);
     }
-    let (exit, proved) = (proven.exit(), proven.attestations.len());
-    let defects = proven.defects.len();
+    // Two contradicting statements break no proof: `hallmark-verify` makes findings of them.
+    let accuses = proven.defects.iter().any(|defect| defect.kind.exit() == Exit::Done);
+    let found = if accuses { Exit::Found } else { Exit::Done };
+    let (exit, proved) = (proven.exit().or(found), proven.attestations.len());
+    let defects = match proven.defects.len() {
+        1 => "1 defect".to_owned(),
+        count => format!("{count} defects"),
+    };
     let word = match exit {
         Exit::Done => "whole",
+        Exit::Found => "found",
         Exit::Incomplete => "incomplete",
         _ => "broken",
     };
-    output.verdict(word, format!("{proved} attestations proved, {defects} defects"));
+    output.verdict(word, format!("{proved} attestations proved, {defects}"));
     Ok(exit)
 }

@@ -1,6 +1,7 @@
 //! The own log: what was published, proofs of it, and the fork guard before anything is signed.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
 use hallmark_schemas::attestation::ContentId;
@@ -106,14 +107,20 @@ impl LogHandle {
         self.shared.unlogged()
     }
 
+    /// Tiles and entry bundles that were found lost or damaged when they were read.
+    pub fn damaged_tiles(&self) -> Vec<PathBuf> {
+        self.shared.tiles.damaged()
+    }
+
     pub(super) fn damage(&self) -> (u64, u64) {
         self.shared.damage()
     }
 
     /// The bytes of a tile or entry bundle below the published size; `None` if there is no such.
-    /// A partial one is cut from a wider one where its own file is gone.
+    /// It is proved by the published root, whatever its file holds.
     pub fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
-        self.shared.tiles.read(path, self.shared.published_size())
+        let published = self.published().map_or(Head::EMPTY, |published| published.head);
+        self.shared.tiles.read(path, published)
     }
 
     /// Entries of the sequenced tree.
@@ -164,12 +171,12 @@ impl LogHandle {
 
     /// Proof that the tree of `from` entries is a prefix of that of `to`.
     pub fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
-        self.shared.tiles.consistency(from, to, self.head().size)
+        self.shared.tiles.consistency(from, to, self.head())
     }
 
     /// Proof that the entry at `index` is in the tree of `size`.
     pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        self.shared.tiles.inclusion(index, size, self.head().size)
+        self.shared.tiles.inclusion(index, size, self.head())
     }
 
     /// The time interval of an entry; `None` while no published checkpoint has it.

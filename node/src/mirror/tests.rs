@@ -52,7 +52,8 @@ impl Source {
             return Ok(());
         };
         while let Some(path) = growth.wants() {
-            growth.feed(&self.tiles.read(&path, size).unwrap().unwrap())?;
+            let head = Head { size, root: self.tiles.root_at(size).unwrap() };
+            growth.feed(&self.tiles.read(&path, head).unwrap().unwrap())?;
         }
         growth.commit()
     }
@@ -162,7 +163,8 @@ fn entries_that_do_not_lead_to_the_root_change_nothing() {
     let log = started(&SimDisk::default());
     let mut growth = log.grow(source.note(4)).unwrap().unwrap();
     let path = growth.wants().unwrap();
-    growth.feed(&other.tiles.read(&path, 4).unwrap().unwrap()).unwrap();
+    let head = Head { size: 4, root: other.tiles.root_at(4).unwrap() };
+    growth.feed(&other.tiles.read(&path, head).unwrap().unwrap()).unwrap();
     assert!(matches!(growth.commit(), Err(MirrorError::OtherRoot { size: 4 })));
     let mut growth = log.grow(source.note(4)).unwrap().unwrap();
     assert!(matches!(growth.feed(b"no bundle"), Err(MirrorError::Bundle { .. })));

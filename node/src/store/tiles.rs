@@ -3,6 +3,7 @@
 //! Invariants: a file of a published size is never written again; files beyond the head may be
 //! torn and are written anew by the replay; what is read is proved against a root before use.
 
+mod proved;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::entry::{ENTRY_BYTES, Entry};
+use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::{self, Frontier, Hash};
 use hallmark_schemas::tile::{self, TileError, TilePath, TileReader};
 
@@ -54,6 +56,7 @@ impl EntryCursor<'_> {
 pub struct Tiles {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    faults: Arc<proved::Faults>,
 }
 
 /// The right edge of a tree: what the next entry is hashed and written together with.
@@ -164,7 +167,7 @@ impl Edge {
 impl Tiles {
     /// The tiles under `dir` (DATA/log).
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Tiles {
-        Tiles { disk, dir: dir.to_path_buf() }
+        Tiles { disk, dir: dir.to_path_buf(), faults: Arc::default() }
     }
 
     /// Adds entries to the tree of `edge` and makes all its new files durable.
@@ -274,21 +277,21 @@ impl Tiles {
         Frontier::read(size, |level, index| self.hash(reader.hash(level, index)))
     }
 
-    /// Proof that the tree of `from` entries is a prefix of that of `to`, of a tree of `tree`.
-    pub fn consistency(&self, from: u64, to: u64, tree: u64) -> Result<Vec<Hash>, StoreError> {
-        if tree < to || to < from {
-            return Err(StoreError::Beyond { size: tree, asked: to.max(from) });
+    /// Proof that the tree of `from` entries is a prefix of that of `to`, of the tree `tree`.
+    pub fn consistency(&self, from: u64, to: u64, tree: Head) -> Result<Vec<Hash>, StoreError> {
+        if tree.size < to || to < from {
+            return Err(StoreError::Beyond { size: tree.size, asked: to.max(from) });
         }
-        let mut reader = self.reader(tree);
+        let mut reader = self.proved_reader(tree);
         merkle::consistency_proof(from, to, |level, index| self.hash(reader.hash(level, index)))
     }
 
-    /// Proof that the entry at `index` is in the tree of `size`, of a tree of `tree`.
-    pub fn inclusion(&self, index: u64, size: u64, tree: u64) -> Result<Vec<Hash>, StoreError> {
-        if tree < size || size <= index {
-            return Err(StoreError::Beyond { size: size.min(tree), asked: index });
+    /// Proof that the entry at `index` is in the tree of `size`, of the tree `tree`.
+    pub fn inclusion(&self, index: u64, size: u64, tree: Head) -> Result<Vec<Hash>, StoreError> {
+        if tree.size < size || size <= index {
+            return Err(StoreError::Beyond { size: size.min(tree.size), asked: index });
         }
-        let mut reader = self.reader(tree);
+        let mut reader = self.proved_reader(tree);
         merkle::inclusion_proof(index, size, |level, index| self.hash(reader.hash(level, index)))
     }
 
@@ -318,33 +321,6 @@ impl Tiles {
         EntryCursor { tiles: self, size, first: 0, entries: Vec::new() }
     }
 
-    /// The bytes of a tile within the tree of `size`; a partial one is cut from a wider one if
-    /// its own file is not there. `None` if the tree has no such tile.
-    pub fn read(&self, path: &TilePath, size: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let (level, index, width) = match *path {
-            TilePath::Hashes { level, index, width } => (level, index, width),
-            TilePath::Entries { index, width } => (0, index, width),
-        };
-        let hashes = if usize::from(level) < LEVELS_MAX { size >> (8 * level) } else { 0 };
-        let reaches = index.checked_mul(TILE_WIDTH).and_then(|at| at.checked_add(width.into()));
-        if reaches.is_none_or(|reaches| hashes < reaches) {
-            return Ok(None);
-        }
-        if let Some(bytes) = self.file(path)? {
-            return Ok(Some(bytes));
-        }
-        let wide = width_of(index, hashes);
-        let (wider, bytes_each) = match path {
-            TilePath::Hashes { .. } => (TilePath::Hashes { level, index, width: wide }, 32),
-            TilePath::Entries { .. } => {
-                (TilePath::Entries { index, width: wide }, BUNDLE_ENTRY_BYTES)
-            }
-        };
-        let mut bytes = self.need(&wider)?;
-        bytes.truncate(usize::from(width) * bytes_each);
-        Ok(Some(bytes))
-    }
-
     /// Removes the partial files of tiles that `size` completed, which `tlog-tiles` allows.
     pub fn remove_partial(&self, before: u64, size: u64) -> Result<(), StoreError> {
         for level in 0..LEVELS_MAX as u8 {
@@ -372,6 +348,17 @@ impl Tiles {
         size: u64,
     ) -> TileReader<impl FnMut(TilePath) -> Result<Vec<u8>, StoreError> + '_> {
         TileReader::new(size, |path| self.need(&path))
+    }
+
+    /// Reads hashes that are proved by the root of this tree.
+    fn proved_reader(
+        &self,
+        tree: Head,
+    ) -> TileReader<impl FnMut(TilePath) -> Result<Vec<u8>, StoreError> + '_> {
+        TileReader::new(tree.size, move |path| {
+            let tile = self.read(&path, tree)?;
+            tile.ok_or_else(|| StoreError::damaged(&self.path(&path), "the tree has no such tile"))
+        })
     }
 
     fn hash(&self, read: Result<Hash, TileError<StoreError>>) -> Result<Hash, StoreError> {

@@ -47,7 +47,9 @@ fn example_documents_are_submitted_logged_exported_and_checked() {
     node.run("export", &line).ok();
     let checked = run("hallmark-verify", &["check", path_text(&bundle), "--report", "json"]);
     assert!([0, 1].contains(&checked.code), "{}", checked.stderr);
-    node.run("check", &[]).ok();
+    // Two of the examples say different things of one event: a contradiction, though all is whole.
+    let ran = node.run("check", &[]).fails(1);
+    assert!(ran.stdout.contains("fork: ") && ran.stdout.contains("found: "), "{}", ran.stdout);
 }
 
 #[test]

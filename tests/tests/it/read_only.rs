@@ -204,6 +204,63 @@ fn a_changed_bundle_is_blamed_and_a_lost_one_is_incomplete() {
 }
 
 #[test]
+fn a_lost_tile_or_intent_or_history_is_named_by_both_checks() {
+    let world = World::new();
+    let (mut node, _) = founded(&world);
+    node.stop();
+    let (size, _) = tree(&std::fs::read(node.dir.join("data/log/checkpoint")).expect("there"));
+    for file in [format!("log/tile/0/000.p/{size}"), "intent".into(), "checkpoints".into()] {
+        let path = node.dir.join("data").join(&file);
+        let whole = std::fs::read(&path).expect("a file");
+        std::fs::remove_file(&path).expect("removed");
+        checks(&node, 5, &format!("data/{file}: "));
+        std::fs::write(&path, whole).expect("writable");
+        checks_whole(&node);
+    }
+    // The next batches begin a new history, which does not hide what the old one held.
+    std::fs::remove_file(node.dir.join("data/checkpoints")).expect("removed");
+    node.start();
+    node.ready();
+    let file = world.file("next.json", facility(&node.org, "works-2"));
+    assert_eq!(node.record(&file, &[]).len(), 1);
+    node.stop();
+    checks(&node, 5, "the history of checkpoints lacks ");
+}
+
+#[test]
+fn a_running_node_serves_no_wrong_tile_and_says_which_file_is_damaged() {
+    let world = World::new();
+    let (node, _) = founded(&world);
+    let (size, _) = tree(&node.get("/log/checkpoint").body);
+    let [hashes, bundle] = ["0", "entries"].map(|level| format!("log/tile/{level}/000.p/{size}"));
+    let whole = node.get(&format!("/{hashes}"));
+    let flip = |file: &str| {
+        let path = node.dir.join("data").join(file);
+        let mut bytes = std::fs::read(&path).expect("a file");
+        bytes[20] ^= 1;
+        std::fs::write(&path, bytes).expect("writable");
+    };
+    let damaged = || node.get("/readyz").json()["damaged"].clone();
+    assert_eq!(damaged(), serde_json::json!([]));
+    flip(&hashes);
+    let made = node.get(&format!("/{hashes}"));
+    assert_eq!((made.status, made.body), (200, whole.body));
+    assert_eq!(damaged(), serde_json::json!([hashes]));
+    flip(&hashes);
+    flip(&bundle);
+    let refused = node.get(&format!("/{bundle}"));
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert_eq!(node.get(&format!("/{hashes}")).status, 200);
+    assert_eq!(damaged(), serde_json::json!([bundle]));
+    let status = node.run("status", &[]);
+    assert!(status.stdout.contains(&bundle), "{}", status.stdout);
+    flip(&bundle);
+    assert_eq!(node.get(&format!("/{bundle}")).status, 200);
+    assert_eq!(damaged(), serde_json::json!([]));
+}
+
+#[test]
 fn every_key_file_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
 

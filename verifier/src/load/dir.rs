@@ -21,6 +21,10 @@ use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
 /// Longest file that is read whole: a pack segment; nodes start a new one far below.
 const FILE_BYTES_MAX: u64 = 1 << 31;
 
+/// The dates of entries are the witnesses' signatures under the checkpoints of then.
+const LOST_HISTORY: &str = "put the file back from a copy of DATA; until then entries are dated by \
+                            the newest checkpoint alone";
+
 /// What a folder given as input is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Folder {
@@ -111,6 +115,7 @@ fn read_tree(
     let newest = notes.iter().map(|(_, checkpoint)| checkpoint.size).max().unwrap_or(0);
     let mut log = evidence.logs.remove(&origin).unwrap_or_default();
     log.whole |= own.is_some();
+    log.folder = Some(data.log());
     log.own = own_head;
     log.checkpoints.extend(notes.into_iter().map(|(note, _)| note));
     read_tiles(data, newest.max(head_size), &mut log, evidence)?;
@@ -155,6 +160,11 @@ fn read_notes(
             frame::Piece::Torn { .. } => {}
         }
     }
+    if newest.is_some() && history.is_empty() {
+        let detail = "the history of checkpoints is missing: entry times rest on it".to_owned();
+        let defect = flaw(DefectKind::Withheld, &path, detail);
+        evidence.defects.push(Defect { remedy: Some(LOST_HISTORY), ..defect });
+    }
     match newest {
         Some(newest) => keep(&published, newest, &mut evidence.defects),
         None if !history.is_empty() => {
@@ -177,7 +187,7 @@ fn read_tiles(
     let size = size.min(entries_max(&data.log().join("tile").join("entries")));
     for path in tile::tiles_of_growth(0, size) {
         let Some((file, width)) = read_tile(data, path)? else {
-            // Missing hashes can be recomputed; missing entries are found missing by the proof.
+            // The proof finds what is missing: only it knows which size is signed.
             continue;
         };
         match path {

@@ -19,7 +19,7 @@ const ONE_SLOT: &str =
 /// No slot is whole.
 const NO_SLOT: &str = "put the folder `head` back as this machine last wrote it; until then the node \
                        serves what it can prove and signs nothing";
-/// The intent is damaged.
+/// The intent is missing or damaged.
 const INTENT: &str =
     "start the node: it goes on without the last intent and finds in the packs what is missing";
 
@@ -35,7 +35,6 @@ pub(super) fn read(dir: &Dir, data: &Data, evidence: &mut Evidence) -> Result<Ow
             evidence.defects.push(Defect { remedy: Some(INTENT), ..defect });
             None
         }
-        // A log that never grew has none, and a lost one costs nothing.
         None => None,
     };
     let mut slots: Vec<(Slot, String)> = Vec::new();
@@ -56,6 +55,12 @@ pub(super) fn read(dir: &Dir, data: &Data, evidence: &mut Evidence) -> Result<Ow
     let remedy = Some(if slots.is_empty() { NO_SLOT } else { ONE_SLOT });
     evidence.defects.extend(unfit.into_iter().map(|defect| Defect { remedy, ..defect }));
     let slot = slots.into_iter().max_by_key(|(slot, _)| slot.sequence);
+    // A log that never grew has none; asked again, because it may just have grown.
+    let grew = slot.as_ref().is_some_and(|(slot, _)| 0 < slot.head.size);
+    if grew && !data.intent().exists() {
+        let defect = flaw(DefectKind::Withheld, &data.intent(), "it is missing".to_owned());
+        evidence.defects.push(Defect { remedy: Some(INTENT), ..defect });
+    }
     Ok(OwnHead { slot, intent })
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::Path;
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
@@ -14,12 +15,21 @@ use hallmark_schemas::note::{Checkpoint, SignedNote, VerifierKey};
 use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::proof::Inclusion;
 use hallmark_schemas::receipt::Recorded;
+use hallmark_schemas::tile::{TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::network::Policies;
 use super::own;
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use crate::evidence::{Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead, chain};
+
+/// A hash tile is not there.
+const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
+                         entries give its hashes, so nothing that was recorded is lost";
+
+/// Checkpoints are not there.
+const LOST_HISTORY: &str = "put the file `checkpoints` back from a copy of DATA; until then entries \
+                            are dated by later checkpoints alone";
 
 /// A log whose tree was checked. Its signatures are checked once its key is known.
 #[derive(Debug)]
@@ -90,9 +100,19 @@ impl LogState {
             state.drop_unsigned(key, defects);
         }
         if !state.notes.is_empty() {
-            state.join(log.entries, log.own.as_ref(), defects);
-            state.settle(&log.tiles, log.own.as_ref(), defects);
+            state.join(log.entries, log.own.as_ref(), log.folder.as_deref(), defects);
+            let known = state.settle(&log.tiles, log.own.as_ref(), defects);
+            if let Some(folder) = log.folder {
+                let sequenced = log.own.as_ref().and_then(own::size).unwrap_or(0);
+                let sizes = [state.size(), sequenced].into_iter().filter(|size| *size <= known);
+                let size = sizes.max().unwrap_or(0);
+                let lost = tree::missing_tiles(size, &log.tiles).into_iter();
+                defects.extend(lost.map(|path| state.lost_tile(&folder.join(path.to_string()))));
+            }
             state.check_order(defects);
+            if log.own.is_some() {
+                state.check_history(defects);
+            }
         }
         state
     }
@@ -185,6 +205,7 @@ impl LogState {
         &mut self,
         runs: BTreeMap<u64, Vec<Entry>>,
         own: Option<&OwnHead>,
+        folder: Option<&Path>,
         defects: &mut Vec<Defect>,
     ) {
         let (mut next, size) = (0, self.size());
@@ -214,19 +235,26 @@ impl LogState {
         }
         self.holes.retain(|hole| !hole.is_empty());
         for hole in &self.holes {
-            let detail = format!("entries {} to {} are not at hand", hole.start, hole.end - 1);
+            let mut detail = format!("entries {} to {} are not at hand", hole.start, hole.end - 1);
+            if let Some(folder) = folder {
+                let wide = u64::from(TILE_WIDTH);
+                let index = hole.start / wide;
+                let width = (size - index * wide).min(wide) as u16;
+                let bundle = folder.join(TilePath::Entries { index, width }.to_string());
+                detail.push_str(&format!(": see {}", bundle.display()));
+            }
             defects.push(self.defect(DefectKind::Withheld, detail));
         }
     }
 
     /// Settles which of entries and tiles are right, blames what is wrong, and computes the roots
-    /// of the sizes that checkpoints and the own head state.
+    /// of the sizes that checkpoints and the own head state. Returns how many leaves are known.
     fn settle(
         &mut self,
         tiles: &BTreeMap<String, Vec<u8>>,
         own: Option<&OwnHead>,
         defects: &mut Vec<Defect>,
-    ) {
+    ) -> u64 {
         let stated = |Note { checkpoint, .. }: &Note| (checkpoint.size, checkpoint.root);
         let signed: Vec<(u64, Hash)> = self.notes.iter().map(stated).collect();
         let tree = Tree::settle(&self.entries, tiles, &signed);
@@ -252,6 +280,12 @@ impl LogState {
         }
         let size = self.size();
         self.entries.retain(|(index, _)| *index < size && !tree.wrong_entries.contains_key(index));
+        tree.leaves.len() as u64
+    }
+
+    fn lost_tile(&self, file: &Path) -> Defect {
+        let detail = format!("{}: it is missing", file.display());
+        Defect { remedy: Some(LOST_TILE), ..self.defect(DefectKind::Withheld, detail) }
     }
 
     fn holds(&self, checkpoint: &Checkpoint) -> bool {
@@ -319,6 +353,28 @@ impl LogState {
                 defects.push(self.defect_at(*index, DefectKind::Shrink, entry.id, detail));
             }
         }
+    }
+
+    /// A node publishes each batch before it makes the next, and a batch has one time: entries of
+    /// two times under no checkpoint of their own show that the history has lost one.
+    fn check_history(&self, defects: &mut Vec<Defect>) {
+        let sizes: BTreeSet<u64> = self.notes.iter().map(|note| note.checkpoint.size).collect();
+        let newest = self.size();
+        let two_batches = |pair: &&[(u64, Entry)]| {
+            let [(before, one), (index, other)] = pair else { return false };
+            before + 1 == *index && one.admitted_at != other.admitted_at && !sizes.contains(index)
+        };
+        let lost = self.entries.windows(2).filter(two_batches).map(|pair| pair[1].0);
+        let lost: Vec<u64> = lost.filter(|size| *size < newest).collect();
+        let (Some(first), count) = (lost.first(), lost.len()) else {
+            return;
+        };
+        let detail = format!(
+            "the history of checkpoints lacks {count}, the first of size {first}: entry times rest \
+             on them"
+        );
+        let defect = self.defect(DefectKind::Withheld, detail);
+        defects.push(Defect { remedy: Some(LOST_HISTORY), ..defect });
     }
 
     /// Checks the checkpoints' signatures with the log's key, and what witnesses vouch for.

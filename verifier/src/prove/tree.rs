@@ -64,6 +64,24 @@ impl Tree {
     }
 }
 
+/// The hash tiles of a tree of `size` of which no file, or only a narrower one, is there.
+pub(super) fn missing_tiles(size: u64, files: &BTreeMap<String, Vec<u8>>) -> Vec<TilePath> {
+    let mut widths: BTreeMap<(u8, u64), u16> = BTreeMap::new();
+    for name in files.keys() {
+        if let Ok(TilePath::Hashes { level, index, width }) = name.parse() {
+            let widest = widths.entry((level, index)).or_default();
+            *widest = width.max(*widest);
+        }
+    }
+    let missing = |path: &TilePath| match *path {
+        TilePath::Hashes { level, index, width } => {
+            widths.get(&(level, index)).is_none_or(|found| *found < width)
+        }
+        TilePath::Entries { .. } => false,
+    };
+    tile::tiles_of_growth(0, size).into_iter().filter(missing).collect()
+}
+
 fn roots(leaves: &[Hash], sizes: impl IntoIterator<Item = u64>) -> BTreeMap<u64, Hash> {
     let known = leaves.len() as u64;
     let sizes: BTreeSet<u64> = sizes.into_iter().filter(|size| *size <= known).collect();

@@ -234,11 +234,12 @@ fn none_or(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
+fn one(number: u64, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
+}
+
 fn counts(counts: Counts) -> String {
-    let one = |number: u64, word: &str| {
-        let plural = if number == 1 { "" } else { "s" };
-        format!("{number} {word}{plural}")
-    };
     let Counts { error, warning, note } = counts;
     format!("{}, {}, {}", one(error, "error"), one(warning, "warning"), one(note, "note"))
 }
@@ -253,7 +254,7 @@ pub(super) fn verdict(report: &Report) -> String {
         report.attestations_proven
     );
     let found = counts(report.counts);
-    let defects = report.defects.len();
+    let defects = one(report.defects.len() as u64, "defect");
     let _fmt = match report.exit {
         Exit::Done if report.findings.is_empty() => write!(text, "nothing found: {looked}"),
         Exit::Done => write!(text, "nothing at or over the asked severity ({found}): {looked}"),
@@ -263,10 +264,7 @@ pub(super) fn verdict(report: &Report) -> String {
             write!(text, "malformed: {refused} rows were refused ({found}); {looked}")
         }
         Exit::Broken => {
-            write!(
-                text,
-                "broken: proofs of the input do not hold, {defects} defects ({found}); {looked}"
-            )
+            write!(text, "broken: proofs of the input do not hold, {defects} ({found}); {looked}")
         }
         Exit::Incomplete => {
             write!(text, "incomplete: evidence is missing, cannot say more ({found}); {looked}")

@@ -116,6 +116,47 @@ fn details(proven: &Proven, kind: DefectKind) -> Vec<&str> {
 }
 
 #[test]
+fn a_lost_file_of_a_log_is_named_and_makes_it_incomplete() {
+    let world = usual(2);
+    type Lose = fn(&Dir) -> PathBuf;
+    let losses: [Lose; 4] = [
+        |dir| dir.data().tile("tile/0/000.p/6"),
+        |dir| dir.data().tile("tile/entries/000.p/6"),
+        |dir| dir.data().intent(),
+        |dir| dir.data().checkpoints(),
+    ];
+    for lose in losses {
+        let (_kept, dir) = dir_of(&world);
+        let path = lose(&dir);
+        fs::remove_file(&path).unwrap();
+        let proven = check(dir.path()).unwrap();
+        let told = details(&proven, DefectKind::Withheld).join(", ");
+        assert!(told.contains(path.to_str().unwrap()), "{}: {told}", path.display());
+        assert_eq!(proven.exit(), Exit::Incomplete, "{:#?}", proven.defects);
+    }
+    // A start writes the newest checkpoint into a new history: the earlier ones are still missed.
+    let (_kept, dir) = dir_of(&world);
+    let mut history = Vec::new();
+    frame::append(&mut history, &fs::read(dir.data().checkpoint()).unwrap());
+    fs::write(dir.data().checkpoints(), history).unwrap();
+    let proven = check(dir.path()).unwrap();
+    let told = details(&proven, DefectKind::Withheld);
+    assert!(told.len() == 1 && told[0].contains("lacks 2, the first of size 3"), "{told:?}");
+    assert_eq!(proven.exit(), Exit::Incomplete);
+    let (_kept, dir) = dir_of(&world);
+    fs::remove_dir_all(dir.data().tile("tile/0")).unwrap();
+    assert_eq!(check(dir.path()).unwrap().exit(), Exit::Incomplete);
+    // A narrower tile does not stand in for the one that the checkpoint needs.
+    let (_kept, dir) = dir_of(&world);
+    let tile = dir.data().tile("tile/0/000.p/6");
+    let bytes = fs::read(&tile).unwrap();
+    fs::write(dir.data().tile("tile/0/000.p/5"), &bytes[..5 * 32]).unwrap();
+    fs::remove_file(&tile).unwrap();
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(kinds(&proven), [DefectKind::Withheld], "{:#?}", proven.defects);
+}
+
+#[test]
 fn the_file_that_was_changed_is_blamed_and_the_other_one_is_not() {
     let world = usual(2);
     let (bundle, tile) = ("tile/entries/000.p/6", "tile/0/000.p/6");
@@ -294,7 +335,10 @@ fn a_checkpoint_without_its_quorum_is_told() {
     let note = fs::read_to_string(&path).unwrap();
     let lines = note.lines().filter(|line| !line.starts_with("\u{2014} w2 "));
     fs::write(&path, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-    fs::remove_file(dir.data().checkpoints()).unwrap();
+    let mut history = Vec::new();
+    let earlier = world.checkpoints[..2].iter().map(|note| note.to_string().into_bytes());
+    earlier.chain([fs::read(&path).unwrap()]).for_each(|note| frame::append(&mut history, &note));
+    fs::write(dir.data().checkpoints(), history).unwrap();
     let proven = check(dir.path()).unwrap();
     assert_eq!(kinds(&proven), [DefectKind::NoQuorum], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);

@@ -25,7 +25,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .says("readTile", TAG, "A hash tile or an entry bundle of this node's log")
             .path("path", tile(), "0/000.p/1", TILE_ABOUT)
             .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
-            .fails(&[404])
+            .fails(&[404, 503])
             .shared(),
         Operation::get("/peers/{hex}/checkpoint")
             .says("readPeerCheckpoint", TAG, "The newest checkpoint seen of another log")
@@ -38,7 +38,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
             .path("path", tile(), "0/000.p/1", TILE_ABOUT)
             .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
-            .fails(&[404])
+            .fails(&[404, 503])
             .shared(),
         Operation::post("/log/add-checkpoint")
             .says("addCheckpoint", TAG, "Ask this node, as a witness, to cosign a checkpoint")

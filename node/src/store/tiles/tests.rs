@@ -21,6 +21,10 @@ fn root(size: u64) -> Hash {
     frontier.root()
 }
 
+fn head(size: u64) -> Head {
+    Head { size, root: root(size) }
+}
+
 fn tiles(disk: &SimDisk) -> Tiles {
     Tiles::new(Arc::new(disk.clone()), Path::new("/log"))
 }
@@ -57,10 +61,10 @@ proptest! {
         prop_assert_eq!(tiles.entries(0..size, size).unwrap(), entries(0..size));
         let (leaf, older) = (leaf % size, older % size + 1);
         prop_assert_eq!(tiles.root_within(older, size).unwrap(), root(older));
-        let proof = tiles.inclusion(leaf, size, size).unwrap();
+        let proof = tiles.inclusion(leaf, size, head(size)).unwrap();
         let hash = entries(leaf..leaf + 1)[0].leaf_hash();
         merkle::verify_inclusion(&hash, leaf, size, &proof, &root(size)).unwrap();
-        let proof = tiles.consistency(older, size, size).unwrap();
+        let proof = tiles.consistency(older, size, head(size)).unwrap();
         merkle::verify_consistency(older, &root(older), size, &root(size), &proof).unwrap();
     }
 }
@@ -76,7 +80,7 @@ fn a_partial_tile_is_cut_from_the_full_one_that_took_its_place() {
         TilePath::Hashes { level: 0, index: 1, width: 4 },
         TilePath::Entries { index: 1, width: 4 },
     ];
-    let before = partial.map(|path| tiles.read(&path, 600).unwrap().unwrap());
+    let before = partial.map(|path| tiles.read(&path, head(600)).unwrap().unwrap());
     for (from, to) in [(0, 3), (3, 70), (70, 260), (260, 600)] {
         tiles.remove_partial(from, to).unwrap();
     }
@@ -85,14 +89,14 @@ fn a_partial_tile_is_cut_from_the_full_one_that_took_its_place() {
     let left: Vec<_> = left.collect();
     assert!(expected.iter().all(|path| left.contains(&PathBuf::from(path))), "{left:?}");
     assert!(!left.iter().any(|path| path.starts_with("/log/tile/0/000.p")), "{left:?}");
-    assert_eq!(partial.map(|path| tiles.read(&path, 600).unwrap().unwrap()), before);
+    assert_eq!(partial.map(|path| tiles.read(&path, head(600)).unwrap().unwrap()), before);
     let beyond = [
         TilePath::Hashes { level: 0, index: 2, width: 89 },
         TilePath::Hashes { level: 1, index: 0, width: 3 },
         TilePath::Hashes { level: 2, index: 0, width: 1 },
         TilePath::Entries { index: u64::MAX / 2, width: 256 },
     ];
-    assert!(beyond.iter().all(|path| tiles.read(path, 600).unwrap().is_none()));
+    assert!(beyond.iter().all(|path| tiles.read(path, head(600)).unwrap().is_none()));
 }
 
 #[test]
@@ -131,4 +135,64 @@ fn a_changed_entry_of_the_last_bundle_is_found_by_its_hash() {
         let edge = tiles(&disk).edge(260).unwrap();
         assert_eq!((edge.root(), edge.damaged_entry()), (root(260), Some(258)), "byte {at}");
     }
+}
+
+fn served(tiles: &Tiles, path: &str) -> Result<Vec<u8>, StoreError> {
+    let path = path.strip_prefix("/log/").unwrap().parse().unwrap();
+    tiles.read(&path, head(600)).map(Option::unwrap)
+}
+
+#[test]
+fn lost_or_damaged_hashes_are_served_as_the_entries_give_them() {
+    let whole = SimDisk::default();
+    grown(&tiles(&whole), &[600]);
+    for path in ["/log/tile/0/001", "/log/tile/0/002.p/88", "/log/tile/1/000.p/2"] {
+        let right = served(&tiles(&whole), path).unwrap();
+        let damages: [fn(&mut Vec<u8>); 3] =
+            [|bytes| bytes[20] ^= 1, |bytes| bytes.truncate(7), |bytes| bytes.clear()];
+        for damage in damages {
+            let disk = whole.after(Survives::Everything);
+            disk.corrupt(Path::new(path), damage);
+            let tiles = tiles(&disk);
+            assert_eq!(served(&tiles, path).unwrap(), right, "{path}");
+            assert_eq!(tiles.damaged(), [PathBuf::from(path)]);
+            let proof = tiles.inclusion(300, 600, head(600)).unwrap();
+            let leaf = entries(300..301)[0].leaf_hash();
+            merkle::verify_inclusion(&leaf, 300, 600, &proof, &root(600)).unwrap();
+            // Put back, nothing is told any more.
+            disk.corrupt(Path::new(path), |bytes| right.clone_into(bytes));
+            assert_eq!(served(&tiles, path).unwrap(), right, "{path}");
+            assert_eq!(tiles.damaged(), [] as [PathBuf; 0]);
+        }
+    }
+}
+
+#[test]
+fn damaged_entries_are_not_served_and_their_hashes_are() {
+    let whole = SimDisk::default();
+    grown(&tiles(&whole), &[600]);
+    for path in ["/log/tile/entries/001", "/log/tile/entries/002.p/88"] {
+        for at in [0, 20] {
+            let disk = whole.after(Survives::Everything);
+            disk.corrupt(Path::new(path), |bytes| bytes[at] ^= 1);
+            let tiles = tiles(&disk);
+            let refused = served(&tiles, path);
+            assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{path}");
+            assert_eq!(tiles.damaged(), [PathBuf::from(path)]);
+            assert!(served(&tiles, "/log/tile/0/001").is_ok());
+            assert!(served(&tiles, "/log/tile/entries/000").is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_tile_that_nothing_proves_is_not_served() {
+    let disk = SimDisk::default();
+    grown(&tiles(&disk), &[600]);
+    for path in ["/log/tile/0/001", "/log/tile/entries/001"] {
+        disk.corrupt(Path::new(path), |bytes| bytes[20] ^= 1);
+    }
+    let tiles = tiles(&disk);
+    assert!(matches!(served(&tiles, "/log/tile/0/001"), Err(StoreError::Damaged { .. })));
+    assert!(matches!(served(&tiles, "/log/tile/entries/001"), Err(StoreError::Damaged { .. })));
 }

@@ -7,7 +7,7 @@
 -- scope    = "network"
 -- basis    = ["RFC 9162, section 2.1", "RFC 9943"]
 -- innocent = ["a device's forked batch, which MTR-001 reports"]
--- answer   = "Publish the bytes that the proof lacks. A log that has shown two histories is sealed and succeeded."
+-- answer   = "Put a file that is lost or damaged back from a copy; publish the bytes that a proof lacks. Only a log that has shown two signed histories is sealed and succeeded."
 -- expires  = "3650d"
 -- message_en = "{subject}: {meaning_en} ({kind})"
 -- message_zh = "{subject}：{meaning_zh}（{kind}）"
