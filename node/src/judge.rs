@@ -38,6 +38,9 @@ pub struct Judged {
     pub findings: Vec<Value>,
     /// Rules that had nothing to judge, and why.
     pub silent: Vec<Value>,
+    /// Which judgement of this process it is.
+    #[serde(skip)]
+    pub round: u64,
 }
 
 impl Judged {
@@ -140,6 +143,7 @@ fn judge(service: &Service) -> Result<Judged, String> {
         rules_run: judged.rules_run.len(),
         findings: judged.findings.iter().map(json).collect(),
         silent: silent.collect(),
+        round: 0,
     })
 }
 
