@@ -28,7 +28,7 @@ pub(super) mod forms;
 mod linkset;
 
 /// How long an answer may be used without asking again, and how long when this node is away.
-const CACHE: &str = "max-age=60, stale-if-error=86400";
+const CACHE: &str = "max-age=60, stale-if-error=86400, private";
 /// Bodies below this are sent as they are.
 const GZIP_BYTES_MIN: usize = 1024;
 /// A page is packed for each answer, so not at the slowest level.

@@ -55,7 +55,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
                 (sections::findings(passport, language))
                 (sections::proof(passport, language))
                 (forms::complaint(passport, frame))
-                (forms::confirmation(passport, frame))
+                @if passport.sort.is_some_and(Sort::is_one) { (forms::confirmation(passport, frame)) }
             }
         }
     };

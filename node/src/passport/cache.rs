@@ -12,6 +12,7 @@ use hallmark_schemas::id::OrgId;
 use hallmark_schemas::time::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::State;
 use super::code::{Code, bundle_path};
 use super::decide::{Facts, decide};
 use super::findings;
@@ -105,7 +106,13 @@ impl Kept {
         let stale_ms = stale_ms.unwrap_or(i64::MAX);
         let is_stale = self.checked.is_none_or(|checked| stale_ms < now.ms_since(checked));
         let facts = Facts { is_stale, ..self.facts.clone() };
-        Passport { state: decide(&facts), ..self.passport.clone() }
+        let passport = Passport { state: decide(&facts), ..self.passport.clone() };
+        if passport.state != State::Broken {
+            return passport;
+        }
+        // Where a record does not hold, nothing is shown as if the others could be relied on.
+        let (certificates, journey, footprints) = Default::default();
+        Passport { certificates, journey, footprints, ..passport }
     }
 }
 

@@ -309,7 +309,10 @@ fn decimal(amount: i64, scale: i32) -> String {
 fn confirmations(records: &[&Proven], given: &Given<'_>) -> Confirmations {
     let mut found = Confirmations { innocent_max: given.confirmations_max, ..Default::default() };
     let mut months = BTreeSet::new();
-    for record in records.iter().filter(|record| record.level == Level::Own) {
+    // The code of a lot or class stands on many things: that many buy them tells nothing.
+    let counted =
+        |record: &&&Proven| record.level == Level::Own && sort_of(&given.code.goods).is_one();
+    for record in records.iter().filter(counted) {
         if let Body::Confirmation(body) = record.verified.body() {
             found.count += 1;
             months.insert(month(body.day.starts_at()));
@@ -323,7 +326,7 @@ fn proof(evidence: &Evidence) -> Proof {
     let mut records: Vec<Record> = evidence
         .records
         .iter()
-        .filter(|one| one.level != Level::Beside)
+        .filter(|one| one.level != Level::Beside && one.is_public)
         .map(|one| Record {
             id: one.verified.id().to_string(),
             kind: Some(one.verified.body().kind().as_str().to_owned()),

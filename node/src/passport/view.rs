@@ -61,6 +61,13 @@ pub enum Sort {
     Other,
 }
 
+impl Sort {
+    /// Whether its code stands on one thing only.
+    pub fn is_one(self) -> bool {
+        matches!(self, Sort::Item | Sort::Unit | Sort::Other)
+    }
+}
+
 /// What the code says beside the identifier.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Link {

@@ -97,7 +97,8 @@ pub(super) fn chains(attestations: &[ProvenAttestation], defects: &mut Vec<Defec
     }
 }
 
-/// Bodies that a whole log must hold, and bodies that proven attestations rest on.
+/// Bodies that a whole log must hold, those that proofs are of, and those that proven attestations
+/// rest on.
 pub(super) fn citations(
     attestations: &[ProvenAttestation],
     logs: &[LogState],
@@ -118,6 +119,13 @@ pub(super) fn citations(
                 ),
             };
             defects.push(log.defect_at(*index, kind, entry.id, detail));
+        }
+    }
+    for log in logs {
+        let lone = log.single().filter(|(_, entry)| !known.contains(&entry.id));
+        for (index, entry) in lone {
+            let detail = format!("entry {index} is proved here, and its body is missing");
+            defects.push(log.defect_at(index, DefectKind::Withheld, entry.id, detail));
         }
     }
     for proven in attestations {

@@ -524,6 +524,11 @@ impl LogState {
         }
     }
 
+    /// Entries that proofs of their own bring, where the ranges of the log are not at hand.
+    pub(super) fn single(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        self.included.iter().map(|(index, (entry, _))| (*index, entry))
+    }
+
     /// Remarks for the reader.
     pub(super) fn notes(&self) -> Vec<String> {
         let Some(newest) = self.newest_dated() else {

@@ -30,7 +30,7 @@ use crate::admission::Admitted;
 use crate::page::Language;
 use crate::page::passport::Frame;
 use crate::page::passport::forms::{Given, given};
-use crate::passport::code::{Code, path_of};
+use crate::passport::code::{Code, path_of, sort_of};
 use crate::passport::view::Link;
 use crate::serve::Origin;
 use crate::sign::Statement;
@@ -85,6 +85,10 @@ pub(crate) async fn confirm(
     let (form, writing, language) = read::<ConfirmationForm>(&app, origin, request).await?;
     let language = language_of(form.lang.as_deref(), language);
     let goods = goods_of(&app, &form.goods).await?;
+    if !sort_of(&goods).is_one() {
+        let many = "/goods: names many things: one item is confirmed, by its serial number";
+        return Err(ApiError::malformed(many));
+    }
     let form_digest = form_of(&form.form)?;
     let body = Confirmation {
         act: form.act,

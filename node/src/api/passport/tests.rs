@@ -266,6 +266,7 @@ async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
     assert!(page.contains(answer["number"].as_str().unwrap()) && !page.contains("<script"));
     assert_eq!(world.get(FAR, &location.replace("complaints", "confirmations")).await.0, 404);
     let unknown = confirmation('d').replace("21/S1", "21/S2");
+    let class = confirmation('d').replace("/21/S1", "");
     let foreign = confirmation('d').replace("09520123456788", "09506000134352");
     for (path, kind, body, expected) in [
         ("/complaints", json, form("call 13800138000"), 400),
@@ -274,6 +275,7 @@ async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
         ("/complaints", "text/plain", form("x"), 415),
         ("/confirmations", FORM, confirmation('Z'), 400),
         ("/confirmations", FORM, unknown, 404),
+        ("/confirmations", FORM, class, 400),
         ("/confirmations", FORM, foreign, 404),
         ("/confirmations", FORM, "x".repeat(9000), 413),
     ] {
