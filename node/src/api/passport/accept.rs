@@ -1,7 +1,7 @@
 //! Which form of a passport a client wants.
 //!
-//! Invariants: browsers, and whoever takes anything, always get the page; a link type that no
-//! route here serves is told so, never answered with another.
+//! Invariants: browsers, and whoever takes anything, always get the page, which wins among equals;
+//! a link type that no route here serves is told so, never answered with another.
 
 use axum::http::{HeaderMap, header};
 
@@ -81,17 +81,18 @@ fn accepted(accept: &str) -> Option<Form> {
             continue;
         }
         let form = match kind.as_str() {
-            "text/html" | "application/xhtml+xml" => return Some(Form::Page),
-            "application/json" => Form::Json,
+            "text/html" | "application/xhtml+xml" => Form::Page,
+            "application/json" | "application/*" => Form::Json,
             "application/ld+json" => Form::JsonLd,
             "application/linkset+json" => Form::Linkset,
-            "*/*" | "text/*" | "application/*" => {
+            "*/*" | "text/*" => {
                 takes_any = true;
                 continue;
             }
             _ => continue,
         };
-        if best.is_none_or(|(_, most)| most < quality) {
+        let wins = |(_, most)| most < quality || (most == quality && form == Form::Page);
+        if best.is_none_or(wins) {
             best = Some((form, quality));
         }
     }
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn browsers_and_whoever_takes_anything_get_the_page() {
         let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
-        for accept in ["", "*/*", chrome, "text/html;q=0.1, application/json", "text/*"] {
+        for accept in ["", "*/*", chrome, "application/json, text/html", "text/*"] {
             assert_eq!(of(accept, None), Ok(Form::Page), "{accept}");
         }
     }
@@ -124,6 +125,8 @@ mod tests {
         for (accept, expected) in [
             ("application/json", Ok(Form::Json)),
             ("application/json, text/plain, */*", Ok(Form::Json)),
+            ("text/html;q=0.1, application/json", Ok(Form::Json)),
+            ("application/*", Ok(Form::Json)),
             ("application/ld+json", Ok(Form::JsonLd)),
             ("application/json;q=0.5, application/ld+json;q=0.9", Ok(Form::JsonLd)),
             ("application/linkset+json", Ok(Form::Linkset)),
