@@ -303,11 +303,16 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
             body[last] ^= 1;
         }
     };
+    let lose = |items: &mut Vec<Item>| {
+        let last = items.iter().rposition(|item| matches!(item, Item::Body(_)));
+        items.remove(last.expect("a body"));
+    };
     let whole = world.whole();
     let mut stranger = usual(stranger_file());
     stranger.log_key = LOG_KEY;
     vec![
         ("a body without its receipt", with(&|items| drop(items.pop()))),
+        ("a receipt without its body", with(&lose)),
         ("the receipt of another body", with(&swap)),
         ("a body with one bit flipped", with(&flip)),
         ("items that go back", with(&|items| items.reverse())),
