@@ -95,8 +95,13 @@ impl Read {
                 one["standing"] == "in_force" && one["accreditation"]["standing"] == "in_force"
             })
         });
-        (*status == 200 && !is_vouched)
-            .then(|| format!("passport of {whose}: no certificate by an accredited body"))
+        match state {
+            "unknown" => None,
+            // What vouched for the item is not shown beside a record that does not hold.
+            "broken" => is_vouched.then(|| format!("passport of {whose}: still vouched for")),
+            _ => (!is_vouched)
+                .then(|| format!("passport of {whose}: no certificate by an accredited body")),
+        }
     }
 
     fn state(&self) -> &str {
@@ -133,10 +138,13 @@ mod tests {
         };
         let fine = with("consistent", "in_force", "in_force");
         assert_eq!(read("consistent", 200, &fine), None);
+        let broken = json!({ "state": "broken", "certificates": [] });
+        assert_eq!(read("broken", 200, &broken), None);
         let unknown = json!({ "state": "unknown", "certificates": [] });
         assert_eq!(read("unknown", 404, &unknown), None);
         for (expected, status, passport) in [
             ("broken", 200, fine.clone()),
+            ("broken", 200, with("broken", "in_force", "in_force")),
             ("consistent", 404, fine),
             ("consistent", 200, with("consistent", "expired", "in_force")),
             ("consistent", 200, with("consistent", "in_force", "withdrawn")),
