@@ -3,14 +3,15 @@
 //! Invariants: a batch is written whole or not at all, and later batches never without earlier
 //! ones; `covers` names the tree up to which the entries are indexed, in the same batch as they.
 //!
-//! Keys, by their first byte (`log` = first 8 bytes of the SHA-256 of an origin):
+//! Keys, by their first byte (`log` = first 8 bytes of the SHA-256 of an origin, `…` = the first 16
+//! bytes of an id or identity):
 //!
 //! | key | value |
 //! |---|---|
-//! | `b` id log | place of the body in the packs of that log |
-//! | `e` id log | entry of the id in that log |
-//! | `i` identity | id of the first attestation with this natural identity, own log |
-//! | `f` identity | id of the contradiction of it that was logged as evidence |
+//! | `b` id… log | place of the body in the packs of that log |
+//! | `e` id… log | entry of the id in that log |
+//! | `i` identity… | id of the first attestation with this natural identity, own log |
+//! | `f` identity… | id of the contradiction of it that was logged as evidence |
 //! | `k` log entry | id of an identity attestation, in log order |
 //! | `w` log entry | id of an entry of a mirror whose body is missing |
 //! | `l` class id | a `label` attestation of the own log: its issuer and body |
@@ -102,7 +103,10 @@ impl Batch {
 pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// Raised when keys or values change their meaning.
-const LAYOUT_VERSION: u8 = 2;
+const LAYOUT_VERSION: u8 = 3;
+
+/// Bytes of an id or identity in a key.
+const ID_KEY_BYTES: usize = 16;
 
 /// An engine: sorted keys and values.
 pub trait Index: Send + Sync {
@@ -187,21 +191,21 @@ impl Catalogue {
 
     /// Where a log's packs hold a body.
     pub fn body(&self, log: LogKey, id: &ContentId) -> Result<Option<PackPlace>, IndexError> {
-        self.value(key(b'b', &[id.bytes(), &log.0]), decode_place)
+        self.value(key(b'b', &[short(id.bytes()), &log.0]), decode_place)
     }
 
     /// The entry of an id in a log.
     pub fn entry(&self, log: LogKey, id: &ContentId) -> Result<Option<u64>, IndexError> {
-        self.value(key(b'e', &[id.bytes(), &log.0]), decode_number)
+        self.value(key(b'e', &[short(id.bytes()), &log.0]), decode_entry)
     }
 
     /// Every log that has the id, with its entry there.
     pub fn entries(&self, id: &ContentId) -> Result<Vec<(LogKey, u64)>, IndexError> {
-        let prefix = key(b'e', &[id.bytes()]);
+        let prefix = key(b'e', &[short(id.bytes())]);
         let mut found = Vec::new();
         for (key, value) in self.index.scan(&prefix, &[], usize::MAX)? {
             let log = key[prefix.len()..].try_into().map_err(|_| unreadable(&key))?;
-            let entry = decode_number(&value).ok_or_else(|| unreadable(&key))?;
+            let entry = decode_entry(&value).ok_or_else(|| unreadable(&key))?;
             found.push((LogKey(log), entry));
         }
         Ok(found)
@@ -209,12 +213,12 @@ impl Catalogue {
 
     /// The first attestation of a natural identity in the own log.
     pub fn identity(&self, identity: &[u8; 32]) -> Result<Option<ContentId>, IndexError> {
-        self.value(key(b'i', &[identity]), decode_id)
+        self.value(key(b'i', &[short(identity)]), decode_id)
     }
 
     /// The contradiction of a natural identity that was logged.
     pub fn fork(&self, identity: &[u8; 32]) -> Result<Option<ContentId>, IndexError> {
-        self.value(key(b'f', &[identity]), decode_id)
+        self.value(key(b'f', &[short(identity)]), decode_id)
     }
 
     /// Whether some body of a log has no identity here, so that only its id tells it.
@@ -295,26 +299,24 @@ impl Catalogue {
 impl Batch {
     /// A body lies there.
     pub fn put_body(&mut self, log: LogKey, id: &ContentId, place: PackPlace) {
-        let mut value = Vec::with_capacity(16);
-        value.extend_from_slice(&place.segment.to_le_bytes());
-        value.extend_from_slice(&place.offset.to_le_bytes());
-        value.extend_from_slice(&place.length.to_le_bytes());
-        self.put(key(b'b', &[id.bytes(), &log.0]), value);
+        let PackPlace { segment, offset, length } = place;
+        let value = numbers(&(segment, offset, length));
+        self.put(key(b'b', &[short(id.bytes()), &log.0]), value);
     }
 
     /// An id is that entry.
     pub fn put_entry(&mut self, log: LogKey, id: &ContentId, entry: u64) {
-        self.put(key(b'e', &[id.bytes(), &log.0]), entry.to_le_bytes().to_vec());
+        self.put(key(b'e', &[short(id.bytes()), &log.0]), numbers(&entry));
     }
 
     /// An id is the first with this natural identity.
     pub fn put_identity(&mut self, identity: &[u8; 32], id: &ContentId) {
-        self.put(key(b'i', &[identity]), id.bytes().to_vec());
+        self.put(key(b'i', &[short(identity)]), id.bytes().to_vec());
     }
 
     /// An id is the logged contradiction of this natural identity.
     pub fn put_fork(&mut self, identity: &[u8; 32], id: &ContentId) {
-        self.put(key(b'f', &[identity]), id.bytes().to_vec());
+        self.put(key(b'f', &[short(identity)]), id.bytes().to_vec());
     }
 
     /// An id says this about codes of a class of goods.
@@ -362,6 +364,18 @@ fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
+/// An id or identity in keys, where half of its bytes take half of the room. Two that share them
+/// are the work of somebody who signed 2^64 times; whoever reads holds what is found against the
+/// whole id, so that one of the two is then not found.
+fn short(hash: &[u8; 32]) -> &[u8] {
+    &hash[..ID_KEY_BYTES]
+}
+
+/// Numbers as small as they are.
+fn numbers(value: &impl serde::Serialize) -> Vec<u8> {
+    hallmark_schemas::cbor::to_vec(value).expect("integers have an encoding")
+}
+
 /// A class of goods in keys: long enough that two rarely share one, and harmless if they do.
 fn class_key(class: &GoodsId) -> [u8; 16] {
     let hash = Sha256::digest(class.as_str().as_bytes());
@@ -397,9 +411,12 @@ fn decode_position(value: &[u8]) -> Option<PackPosition> {
 }
 
 fn decode_place(value: &[u8]) -> Option<PackPlace> {
-    let (position, length) = value.split_at_checked(12)?;
-    let PackPosition { segment, offset } = decode_position(position)?;
-    Some(PackPlace { segment, offset, length: u32::from_le_bytes(length.try_into().ok()?) })
+    let (segment, offset, length) = hallmark_schemas::cbor::from_slice(value).ok()?;
+    Some(PackPlace { segment, offset, length })
+}
+
+fn decode_entry(value: &[u8]) -> Option<u64> {
+    hallmark_schemas::cbor::from_slice(value).ok()
 }
 
 fn decode_covers(value: &[u8]) -> Option<Covers> {
@@ -465,7 +482,7 @@ mod tests {
         assert_eq!(wanted(0, 9), [2, 70_000]);
 
         let mut changes = Batch::default();
-        changes.put(key(b'e', &[id(1).bytes(), &log.0]), vec![1, 2, 3]);
+        changes.put(key(b'e', &[short(id(1).bytes()), &log.0]), vec![1, 2, 3]);
         catalogue.write(changes).unwrap();
         let unreadable = catalogue.entry(log, &id(1));
         assert!(matches!(unreadable, Err(IndexError::Value { .. })));
