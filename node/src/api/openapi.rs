@@ -130,6 +130,7 @@ fn headers() -> Value {
         "Link": text("The link set of the goods (RFC 9264)."),
         "Vary": text("Headers of the request that the answer depends on."),
         "Allow": text("Methods that the path takes."),
+        "Content-Language": text("The language of a page."),
         "Content-Encoding": text("`gzip` where the client takes it and it helps."),
         "WWW-Authenticate": text("`Bearer`."),
         "Hallmark-Status": { "description": "How far the attestation has come.", "schema": {

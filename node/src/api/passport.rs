@@ -188,8 +188,25 @@ fn represent(
         head.insert(header::LINK, link);
     }
     if form == Form::Page {
-        head.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+        return dressed(response, language);
     }
+    response
+}
+
+/// A page of the passport's design.
+fn html_page(status: StatusCode, language: Language, text: String) -> Response {
+    dressed((status, text).into_response(), language)
+}
+
+/// The headers of every such page.
+fn dressed(mut response: Response, language: Language) -> Response {
+    let is_whole = response.status() != StatusCode::NOT_MODIFIED;
+    let head = response.headers_mut();
+    if is_whole {
+        head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    }
+    head.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+    head.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
     response
 }
 

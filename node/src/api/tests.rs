@@ -31,6 +31,16 @@ impl World {
     }
 
     pub(super) async fn with_roles(roles: &[&str]) -> World {
+        World::configured(roles, |_| {}).await
+    }
+
+    /// One that takes so many forms a minute from one address.
+    pub(super) async fn with_forms(per_minute: u32) -> World {
+        let roles = ["producer", "certifier", "accreditor"];
+        World::configured(&roles, |config| config.passport.forms_per_minute_max = per_minute).await
+    }
+
+    async fn configured(roles: &[&str], change: impl FnOnce(&mut Config)) -> World {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("node");
         let line = ["hallmark-node", "init", folder.to_str().unwrap(), "--name", "Registry"];
@@ -42,6 +52,7 @@ impl World {
         crate::command::init::run(&args, Output { format: Format::Json }).unwrap();
         let mut config = Config::load(&folder).unwrap();
         config.log.batch_wait_max = Duration::from_millis(100);
+        change(&mut config);
         let started = crate::command::run::open(&folder, config, None).unwrap();
         let (stop, stopped) = watch::channel(false);
         let app = started.service;

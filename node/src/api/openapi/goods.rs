@@ -38,7 +38,7 @@ fn common() -> Operation {
         ("application/ld+json", schema("PassportLd")),
         ("application/linkset+json", schema("Linkset")),
     ];
-    let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding"];
+    let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding", "Content-Language"];
     Operation::get("")
         .header("Accept", json!({ "type": "string" }), "Which form; the page if it takes any.")
         .header("Accept-Language", json!({ "type": "string" }), "English or Chinese.")
@@ -208,19 +208,26 @@ fn forms() -> Vec<Operation> {
     let about = "No account, cookie or address is kept. The same `form` again is the same \
         submission. Only goods with a record here; few a minute from one address.";
     let of = |route: &str, name: &str, summary: &str, form: &str| {
-        Operation::post(route)
+        let taken = Operation::post(route)
             .says(name, FORMS_TAG, summary)
             .about(about)
             .takes(&[(JSON, schema(form)), (FORM, schema(form))], FORM_BYTES_MAX)
             .gives(201, "Taken (JSON).", &[(JSON, schema("FormAnswer"))], &["Location"])
-            .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"])
-            .fails(&[404, 415, 503])
+            .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"]);
+        // Of these a browser gets a page that holds the form again.
+        let refusals = [400, 404, 408, 413, 415, 429, 500, 503];
+        let told = |operation: Operation, status: &u16| {
+            let again = matches!(status, 429 | 503).then_some("Retry-After");
+            let head: Vec<&str> = again.into_iter().chain(["Content-Language"]).collect();
+            operation.gives(*status, "Refused: with the form, to be corrected.", &page(), &head)
+        };
+        refusals.iter().fold(taken, told).fails(&refusals)
     };
     let told = |route: &str, name: &str, summary: &str| {
         let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
         id_in_path(Operation::get(route).says(name, FORMS_TAG, summary))
             .query("lang", lang, "The language.")
-            .gives(200, "The page.", &page(), &[])
+            .gives(200, "The page.", &page(), &["Content-Language"])
             .fails(&[404])
     };
     vec![

@@ -95,7 +95,9 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
             )) }
             dl {
                 @for one in &link.attributes {
-                    dt { (one.title) " (" (one.ai) ")" } dd { (one.value) }
+                    @let (title, is_foreign) = words::identifier(&one.ai, one.title, language);
+                    dt { span lang=[is_foreign.then_some("en")] { (title) } " (" (one.ai) ")" }
+                    dd { (one.value) }
                 }
             }
         }
