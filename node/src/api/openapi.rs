@@ -100,6 +100,8 @@ fn operations() -> Vec<Operation> {
     all.extend(attestations::operations());
     all.extend(goods::operations());
     all.extend(node::operations());
+    let preflights: Vec<Operation> = all.iter().filter_map(Operation::preflight).collect();
+    all.extend(preflights);
     all
 }
 

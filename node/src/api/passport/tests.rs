@@ -128,7 +128,21 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
         let tag = header_of(&response, "etag");
         let again = Request::get(PATH).header("accept", accept).header("if-none-match", tag);
         assert_eq!(world.ask(FAR, again, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
+        let any = Request::get(PATH).header("accept", accept).header("if-none-match", "*");
+        assert_eq!(world.ask(FAR, any, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
     }
+    // Of what is not there nobody has a copy.
+    let unknown = Request::get("/01/09520123456788/21/never-seen").header("if-none-match", "*");
+    assert_eq!(world.ask(FAR, unknown, Vec::new()).await.0, StatusCode::NOT_FOUND);
+    let asked = format!("{PATH}?linkType=gs1:traceability");
+    let (status, response) = get(&world, &asked, "text/html,*/*;q=0.8").await;
+    assert_eq!(status, StatusCode::OK, "a browser sees the journey");
+    let page = String::from_utf8(bytes(response).await).unwrap();
+    assert!(page.contains("id=\"journey\""));
+    let (status, response) = get(&world, &asked, "application/json").await;
+    assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(header_of(&response, "location"), format!("/v1/trace{PATH}"));
+    assert_eq!(get(&world, &format!("/v1/trace{PATH}"), "").await.0, StatusCode::OK);
     let (status, response) = get(&world, PATH, "image/png").await;
     assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
     assert!(header_of(&response, "content-type").contains("problem"));
@@ -141,14 +155,33 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     assert_eq!(set["linkset"][0]["anchor"], PATH, "relative, as this node does not listen");
     assert_eq!(set["linkset"][0]["itemDescription"], "保温杯");
     assert_eq!(set["linkset"][0]["https://gs1.org/voc/pip"][0]["href"], PATH);
+    let traces = &set["linkset"][0]["https://gs1.org/voc/traceability"];
+    assert_eq!(traces[0]["href"], format!("{PATH}#journey"));
+    assert_eq!(traces[1]["href"], format!("/v1/trace{PATH}"), "its event is public");
+    let class = "/01/09520123456788?linkType=all";
+    let (_, response) = get(&world, class, "*/*").await;
+    let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    let traces = set["linkset"][0]["https://gs1.org/voc/traceability"].as_array().unwrap();
+    assert_eq!(traces.len(), 1, "no event names the class, so there is no trace to read");
 
     assert!(
         page_at(&world, &format!("{PATH}?lang=zh-Hans")).await.contains("<html lang=\"zh-Hans\">")
     );
     assert!(page_at(&world, PATH).await.contains("<html lang=\"en\">"));
-    let (status, response) = world.ask(FAR, Request::options(PATH), Vec::new()).await;
-    assert_eq!(status, StatusCode::NO_CONTENT);
-    assert_eq!(header_of(&response, "access-control-allow-methods"), "GET, HEAD, OPTIONS");
+    let bundle = format!("/v1/bundle{PATH}");
+    let body = format!("/v1/attestations/sha256:{}", "0".repeat(64));
+    for path in [PATH, &bundle, &body, "/log/checkpoint", "/readyz"] {
+        let (status, response) = world.ask(FAR, Request::options(path), Vec::new()).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(header_of(&response, "access-control-allow-methods"), "GET, HEAD, OPTIONS");
+        assert_eq!(header_of(&response, "access-control-allow-origin"), "*");
+    }
+    // What makes the node sign is for no page of another origin.
+    for path in ["/complaints", "/v1/attestations", "/v1/findings"] {
+        let (status, response) = world.ask(FAR, Request::options(path), Vec::new()).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(response.headers().get("access-control-allow-origin").is_none(), "{path}");
+    }
     let (status, response) = world.ask(FAR, Request::head(PATH), Vec::new()).await;
     assert_eq!(status, StatusCode::OK);
     assert!(bytes(response).await.is_empty());
@@ -435,6 +468,6 @@ fn a_tag_follows_state_evidence_form_language_and_print() {
     assert_ne!(one, of(PassportState::Stale, "1", Form::Page, Language::Zh));
     let mut headers = HeaderMap::new();
     headers.insert(header::IF_NONE_MATCH, format!("\"x\", {one}").parse().unwrap());
-    assert!(is_known(&headers, &one));
-    assert!(!is_known(&headers, "W/\"other\""));
+    assert!(knows(&headers, &one));
+    assert!(!knows(&headers, "W/\"other\""));
 }
