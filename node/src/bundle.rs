@@ -107,55 +107,65 @@ pub fn write(
         }
         return Ok(());
     }
-    let as_of = parts.iter().flat_map(|part| part.entries.last()).map(|entry| entry.admitted_at);
-    let as_of = as_of.max().unwrap_or(Timestamp::EPOCH);
-    let network = service.network().bytes().to_vec();
-    let mut out = Out { buffer: Vec::new(), send, closed: false };
-    out.bytes(&Header { as_of, network }.encode());
-    for note in parts.iter().flat_map(|part| &part.checkpoints) {
-        out.item(&Item::Checkpoint(note.clone()));
-    }
-    for part in &parts {
-        for (index, entries) in part.entries.chunks(ENTRIES_MAX).enumerate() {
-            let (origin, first) = (part.origin.clone(), (index * ENTRIES_MAX) as u64);
-            out.item(&Item::Entries { origin, first, entries: entries.to_vec() });
-        }
-    }
+    // Every body is read once before anything is sent: what is damaged is told instead of a bundle.
     let ids = unique_ids(&parts);
     let devices = devices_of(service, selection, &ids)?;
-    let mut chosen = BTreeSet::new();
-    let mut cited = Vec::new();
+    let (mut identities, mut chosen, mut cited) = (Vec::new(), BTreeSet::new(), Vec::new());
     for (id, entry) in &ids {
-        let Some((stored, envelope)) = body(service, id)? else {
+        let Some((_, envelope)) = body(service, id)? else {
             continue;
         };
         if is_identity(envelope.kind()) {
-            out.item(&Item::Identity(stored));
+            identities.push(*id);
         }
         if matches(selection, entry, &envelope, &devices) {
             chosen.insert(*id);
             cited.extend(envelope.body().cites().iter().copied());
         }
+    }
+    add_cited(service, &mut chosen, cited)?;
+    let mut out = Out { buffer: Vec::new(), send, closed: false };
+    logs(service, &parts, &mut out);
+    for id in &identities {
+        if let Some((stored, _)) = body(service, id)? {
+            out.item(&Item::Identity(stored));
+        }
+    }
+    let chosen = || ids.iter().map(|(id, _)| id).filter(|id| chosen.contains(id));
+    for id in chosen() {
         if out.closed {
             return Ok(());
         }
-    }
-    add_cited(service, &mut chosen, cited)?;
-    for (id, _) in ids.iter().filter(|(id, _)| chosen.contains(id)) {
-        let Some((stored, envelope)) = body(service, id)? else {
-            continue;
-        };
-        if !is_identity(envelope.kind()) {
+        if let Some((stored, envelope)) = body(service, id)?
+            && !is_identity(envelope.kind())
+        {
             out.item(&Item::Body(stored));
         }
     }
-    for (id, _) in ids.iter().filter(|(id, _)| chosen.contains(id)) {
+    for id in chosen() {
         if let Some(receipt) = service.node.log().receipt(id)? {
             out.item(&Item::Receipt { id: *id, receipt });
         }
     }
     out.flush();
     Ok(())
+}
+
+/// The head of a bundle: network file, checkpoints and entries of every log.
+fn logs(service: &Service, parts: &[LogPart], out: &mut Out<'_>) {
+    let as_of = parts.iter().flat_map(|part| part.entries.last()).map(|entry| entry.admitted_at);
+    let as_of = as_of.max().unwrap_or(Timestamp::EPOCH);
+    let network = service.network().bytes().to_vec();
+    out.bytes(&Header { as_of, network }.encode());
+    for note in parts.iter().flat_map(|part| &part.checkpoints) {
+        out.item(&Item::Checkpoint(note.clone()));
+    }
+    for part in parts {
+        for (index, entries) in part.entries.chunks(ENTRIES_MAX).enumerate() {
+            let (origin, first) = (part.origin.clone(), (index * ENTRIES_MAX) as u64);
+            out.item(&Item::Entries { origin, first, entries: entries.to_vec() });
+        }
+    }
 }
 
 /// The public bodies that are selected, the newest first.

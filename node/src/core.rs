@@ -11,7 +11,7 @@ pub(crate) mod testing;
 mod tests;
 pub(crate) mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -182,7 +182,8 @@ pub struct Status {
     pub deferred: u64,
     /// Bytes of them.
     pub deferred_bytes: u64,
-    /// Records of the packs that are damaged and set aside.
+    /// Records of the packs, of all logs here, that are damaged: found at the start, or when they
+    /// were read.
     pub damaged_records: u64,
     /// Tiles and entry bundles, of all logs here, that were found lost or damaged when they were
     /// read.
@@ -416,13 +417,24 @@ impl Node {
         paths
     }
 
+    /// These, and the segments of packs with a record that was found lost or damaged.
+    pub fn damaged_files(&self) -> Vec<PathBuf> {
+        let mut paths = self.damaged_tiles();
+        paths.extend(self.log().damaged_packs());
+        let of_peers = self.mirror().logs().into_iter().flat_map(|log| log.damaged_records());
+        let of_peers: BTreeSet<PathBuf> = of_peers.map(|(path, _)| path).collect();
+        paths.extend(of_peers);
+        paths
+    }
+
     /// Numbers, for people and machines.
     pub fn status(&self) -> Result<Status, StoreError> {
         let log = self.log();
         let (deferred, deferred_bytes) = self.inner.deferred.count();
-        let (damaged_records, torn_bytes) = log.damage();
+        let (mut damaged_records, torn_bytes) = log.damage();
         let mut peers = Vec::new();
         for peer in self.mirror().logs() {
+            damaged_records += peer.damaged_records().len() as u64;
             peers.push(PeerStatus {
                 origin: peer.origin().to_owned(),
                 size: peer.head().size,

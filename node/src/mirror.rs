@@ -8,7 +8,7 @@ pub mod growth;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -378,6 +378,11 @@ impl MirroredLog {
     /// Tiles and entry bundles that were found lost or damaged when they were read.
     pub fn damaged_tiles(&self) -> Vec<PathBuf> {
         self.tiles.damaged()
+    }
+
+    /// Records of the packs that were damaged when they were last read: file and offset.
+    pub fn damaged_records(&self) -> BTreeSet<(PathBuf, u64)> {
+        self.packs.met()
     }
 
     /// The bytes of a tile or entry bundle of the tree that is here, proved by its root.

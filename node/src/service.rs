@@ -386,7 +386,7 @@ impl Service {
         let (broker, peers) = (self.health.broker_word(), self.health.peer_words());
         let data = self.data.path();
         let name = |path: PathBuf| path.strip_prefix(data).unwrap_or(&path).display().to_string();
-        let damaged = self.node.damaged_tiles();
+        let damaged = self.node.damaged_files();
         let damaged = damaged.into_iter().take(READINESS_DAMAGED_MAX).map(name).collect();
         Readiness { store, index, log: word, quorum, broker, peers, damaged }
     }
@@ -446,7 +446,8 @@ pub struct Readiness {
     /// Followed logs that cannot be followed now, and why. They do not make the node unready.
     pub peers: BTreeMap<String, String>,
     /// Files of DATA, at most 16, that were found lost or damaged when they were read: hashes are
-    /// served as computed from the entries, entries not at all. They do not make the node unready.
+    /// served as computed from the entries, entries and bodies not at all. They do not make the
+    /// node unready.
     pub damaged: Vec<String>,
 }
 

@@ -60,9 +60,14 @@ pub enum ApiError {
     Busy { after_s: u64, detail: String },
     /// The log takes nothing until its operator has repaired it.
     ReadOnly { cause: String, help: &'static str },
+    /// A file of the packs or tiles is lost or damaged, told to the owner.
+    Damaged { detail: String },
     /// Our own fault.
     Fault { cause: String },
 }
+
+/// Type of the problem that tells the owner of a damaged file.
+pub const DAMAGED_TYPE: &str = "urn:hallmark:problem:damaged";
 
 impl ApiError {
     /// A request that cannot be read.
@@ -104,6 +109,9 @@ impl ApiError {
             ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
             ApiError::ReadOnly { .. } => (S::SERVICE_UNAVAILABLE, "read_only", "takes nothing"),
+            ApiError::Damaged { .. } => {
+                (S::INTERNAL_SERVER_ERROR, "damaged", "a file here is damaged")
+            }
             ApiError::Fault { .. } => (S::INTERNAL_SERVER_ERROR, "fault", "fault of this node"),
         }
     }
@@ -118,6 +126,7 @@ impl ApiError {
             | ApiError::Contradicted { detail, .. }
             | ApiError::Unproved { detail }
             | ApiError::Rejected { detail, .. }
+            | ApiError::Damaged { detail }
             | ApiError::Busy { detail, .. } => detail.clone(),
             ApiError::NotFound => "nothing here that you may know of".to_owned(),
             ApiError::MethodNotAllowed { method } => format!("this path does not take {method}"),
@@ -159,7 +168,7 @@ impl ApiError {
 }
 
 /// One of each that a method of a route answers, for the description of the table. 405 is told
-/// where there is no such method.
+/// where there is no such method, a damaged file to the owner alone.
 pub(crate) fn examples() -> Vec<ApiError> {
     let detail = String::new;
     vec![

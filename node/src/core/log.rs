@@ -1,5 +1,6 @@
 //! The own log: what was published, proofs of it, and the fork guard before anything is signed.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -110,6 +111,11 @@ impl LogHandle {
     /// Tiles and entry bundles that were found lost or damaged when they were read.
     pub fn damaged_tiles(&self) -> Vec<PathBuf> {
         self.shared.tiles.damaged()
+    }
+
+    /// Segments of the packs with a record that was found damaged.
+    pub fn damaged_packs(&self) -> BTreeSet<PathBuf> {
+        self.shared.damaged_packs()
     }
 
     pub(super) fn damage(&self) -> (u64, u64) {

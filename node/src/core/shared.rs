@@ -2,8 +2,8 @@
 //!
 //! Invariant: only the writer changes anything here; readers see sizes grow and never shrink.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -186,7 +186,19 @@ impl Shared {
         let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         let torn = damage.values().filter(|hole| hole.torn);
         let torn_bytes = torn.clone().map(|hole| hole.bytes).sum();
-        (damage.len() as u64 - torn.count() as u64, torn_bytes)
+        let is_in = |hole: &Damage, path: &Path, at| {
+            hole.path == path && (hole.at..hole.at + hole.bytes).contains(&at)
+        };
+        let met = self.packs.met();
+        let new = met.iter().filter(|(path, at)| !damage.values().any(|h| is_in(h, path, *at)));
+        ((damage.len() + new.count()) as u64 - torn.count() as u64, torn_bytes)
+    }
+
+    /// Segments of the packs with a damaged record.
+    pub(crate) fn damaged_packs(&self) -> BTreeSet<PathBuf> {
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let holes = damage.values().filter(|hole| !hole.torn).map(|hole| hole.path.clone());
+        holes.chain(self.packs.met().into_iter().map(|(path, _)| path)).collect()
     }
 
     /// An entry of the sequenced tree.
