@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hallmark_schemas::exit::Exit;
@@ -431,14 +432,22 @@ impl Output {
         stdout
             .write_all(bytes)
             .and_then(|()| stdout.flush())
-            .map_err(|e| Failure::fault("cannot write to stdout").because(&e))
+            .map_err(|e| Failure::unwritten("to stdout", &e))
     }
 }
+
+/// Why lines did not reach stdout. The first fault stays; [`main`] tells it.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
 
 /// A closed pipe on stdout ends nothing: whoever reads has read enough.
 fn stdout_line(line: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{line}");
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = UNWRITTEN.set(error);
+        }
+        _ => {}
+    }
 }
 
 /// Parses the arguments, runs the command, prints its failure.
@@ -455,7 +464,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_logging(matches!(cli.command, Command::Run(_)));
-    match command::run(cli) {
+    let ran = command::run(cli);
+    let unwritten = UNWRITTEN.get().map(|error| Failure::unwritten("to stdout", error));
+    match ran.and_then(|exit| unwritten.map_or(Ok(exit), Err)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprint!("{}", failure.lines());

@@ -40,7 +40,9 @@ const SENT_AT_ONCE: usize = 64;
 /// Runs the command and answers its exit code.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let output = Output { format: cli.format };
-    if cli.format.is_label() && !matches!(cli.command, Command::Label(_)) {
+    // A trace says itself which forms it has.
+    let has_own_forms = matches!(cli.command, Command::Label(_) | Command::Trace(_));
+    if cli.format.is_label() && !has_own_forms {
         return Err(Failure::usage("only `label` writes this format")
             .help("--format text, json or, where a command has bytes, cbor"));
     }

@@ -35,7 +35,10 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
                 tally.take(piece);
                 match &mut file {
                     Some(file) => file.write_all(piece),
-                    None => std::io::stdout().lock().write_all(piece),
+                    None => {
+                        let mut stdout = std::io::stdout().lock();
+                        stdout.write_all(piece).and_then(|()| stdout.flush())
+                    }
                 }
             })
             .await

@@ -289,6 +289,14 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     assert!(ran.stderr.contains("was ever made"), "{}", ran.stderr);
     let ran = make(&node, "0001..0010", "A").fails(2);
     assert!(ran.stderr.contains("scrapped by"), "{}", ran.stderr);
+    let ran = state(&node, "activated", "0009..0010").fails(1);
+    assert!(ran.stderr.contains("10..10 of order A were scrapped by sha256:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("help: what was scrapped stays"), "{}", ran.stderr);
+    state(&node, "activated", "0009").ok();
+    // Without zeros in front they are other serials.
+    make(&node, "1..3", "C").ok();
+    let ran = make(&node, "2..3", "D").fails(2);
+    assert!(ran.stderr.contains("meets 1..3 of order C"), "{}", ran.stderr);
 }
 
 #[test]
@@ -342,6 +350,7 @@ fn what_no_label_can_be_is_told_before_anything_is_attested() {
     for (args, told) in cases {
         let ran = node.run("label", args).fails(2);
         assert!(ran.stderr.contains(told), "{args:?}\n{}", ran.stderr);
+        assert!(ran.stderr.contains("\nhelp: "), "{args:?}\n{}", ran.stderr);
     }
     let ran = node.run("status", &["--format", "png"]).fails(2);
     assert!(ran.stderr.contains("only `label`"), "{}", ran.stderr);
@@ -350,6 +359,51 @@ fn what_no_label_can_be_is_told_before_anything_is_attested() {
     assert_eq!(leftovers(&world), Vec::<String>::new());
     node.run("label", &[GTIN, "--count", "1", "--host", HOST, "-o", out]).ok();
     wait("the label in the log", SOON, || has_labels(&world, &node).then_some(()));
+}
+
+/// A command whose output goes to this file; its exit code and what it says.
+fn ends(node: &Node, args: &[&str], to: std::process::Stdio) -> (i32, String) {
+    let mut command = Command::new(super::world::program("hallmark-node"));
+    command.arg(args[0]).arg(&node.dir).args(&args[1..]).stdout(to);
+    let child = command.stderr(std::process::Stdio::piped()).spawn().expect("starts");
+    let ended = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    (ended.status.code().expect("no signal"), said)
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly_and_a_full_disk_is_told() {
+    let world = World::new();
+    let node = world.founder("plant");
+    let row = ["label", GTIN, "--count", "3", "--host", HOST, "-o", "-", "--format"];
+    let seen = r#"{"type":"ObjectEvent","action":"ADD","bizStep":"commissioning","eventTime":
+        "2026-01-02T03:04:05.000Z","eventTimeZoneOffset":"+00:00","epcList":
+        ["https://id.gs1.org/01/09521234000129/21/1"]}"#;
+    node.record(&world.file("event.json", seen), &[]);
+    let code = "https://id.gs1.org/01/09521234000129/21/1";
+    let label = |form| [&row[..], &[form]].concat();
+    let commands: [Vec<&str>; 7] = [
+        label("csv"),
+        label("zpl"),
+        label("pdf"),
+        vec!["trace", code],
+        vec!["status"],
+        vec!["export", "-o", "-"],
+        vec!["network", "show"],
+    ];
+    for args in &commands {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let (exit, said) = ends(&node, args, full.into());
+        assert_eq!(exit, 6, "{args:?}: {said}");
+        for part in ["error: ", "cause: No space left on device", "help: "] {
+            assert!(said.contains(part), "{args:?}: {said}");
+        }
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let (exit, said) = ends(&node, args, writer.into());
+        assert_eq!(exit, 0, "{args:?}: {said}");
+        assert!(!said.contains("error:") && !said.contains("printed:"), "{args:?}: {said}");
+    }
 }
 
 #[test]

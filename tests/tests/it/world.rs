@@ -63,6 +63,11 @@ impl Ran {
     }
 }
 
+/// The path of a program, for what starts it in a way of its own.
+pub(crate) fn program(name: &str) -> PathBuf {
+    PROGRAMS.path(name)
+}
+
 /// Runs a program to its end.
 pub(crate) fn run<S: AsRef<OsStr>>(name: &str, args: &[S]) -> Ran {
     run_with(name, args, b"")
