@@ -92,8 +92,7 @@ impl Stage {
 
 async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     let mut teller = Teller::default();
-    teller.step("Build the three programs");
-    let programs = build::programs().await?;
+    let programs = build::programs(&mut teller).await?;
     let temporary = tempfile::Builder::new().prefix("hallmark-demo-").tempdir()?;
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hallmark_examples::demo;
+use hallmark_examples::demo::build::Missing;
 use hallmark_examples::demo::input::Unusable;
 
 fn main() -> ExitCode {
@@ -29,10 +30,16 @@ fn main() -> ExitCode {
             for cause in error.chain().skip(1) {
                 eprintln!("cause: {cause}");
             }
-            let unusable = error.downcast_ref::<Unusable>();
             let again = "run it again with --keep DIR and read the logs there";
-            eprintln!("help: {}", unusable.map_or(again, Unusable::help));
-            ExitCode::from(if unusable.is_some() { 3 } else { 70 })
+            let (help, code) = if let Some(unusable) = error.downcast_ref::<Unusable>() {
+                (unusable.help(), 3)
+            } else if let Some(missing) = error.downcast_ref::<Missing>() {
+                (missing.help(), 2)
+            } else {
+                (again, 70)
+            };
+            eprintln!("help: {help}");
+            ExitCode::from(code)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bad input: a clear error that says what to do, the right exit code, nothing half done.
 
-use super::world::{Agent, Ran, World, path_text, run, run_with};
+use super::world::{Agent, Ran, World, path_text, program, run, run_with};
 
 /// What a person reads: what is wrong on stderr with a remedy, nothing on stdout.
 fn assert_told(ran: &Ran, code: i32, line: &str) {
@@ -341,4 +341,16 @@ fn the_demo_tells_a_wrong_file_before_it_starts_anything() {
     ] {
         assert_told(&run("demo", &line), code, &format!("{line:?}"));
     }
+}
+
+#[test]
+fn the_demo_away_from_its_programs_says_which_it_misses_and_builds_nothing() {
+    let world = World::new();
+    let alone = world.path("demo");
+    std::fs::copy(program("demo"), &alone).expect("copied");
+    let ended = std::process::Command::new(&alone).arg("--once").output().expect("starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("hallmark-node, hallmark-agent, hallmark-verify not beside"), "{said}");
+    assert!(said.contains("help: put the demo beside") && !said.contains("Compiling"), "{said}");
 }
