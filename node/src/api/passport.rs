@@ -221,7 +221,7 @@ fn html(app: &App, passport: &Passport, path: &str, language: Language) -> Strin
 fn json_of(passport: &Passport) -> Value {
     let mut value = serde_json::to_value(passport).unwrap_or_default();
     for language in [Language::En, Language::Zh] {
-        value["state_text"][language.tag()] = json!(passport.state.sentence(language));
+        value["state_text"][language.tag()] = json!(passport.sentence(language));
     }
     value
 }

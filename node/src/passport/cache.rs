@@ -152,7 +152,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     let given = Given {
         code,
         now,
-        issuance: issuance(labels, node.log(), &code.goods, &evidence),
+        labels: issuance(labels, node.log(), &code.goods, &evidence),
         reveal: &settings.reveal,
         confirmations_max: settings.confirmations_max,
         party: &name,

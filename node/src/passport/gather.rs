@@ -303,6 +303,7 @@ impl<'a> Gatherer<'a> {
             entry: place.entry,
             fault: Some(fault),
             is_public,
+            is_silent: false,
         });
     }
 

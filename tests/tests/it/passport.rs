@@ -165,6 +165,52 @@ fn flip(path: &Path, at: u64) {
 }
 
 #[test]
+fn a_passport_lists_the_label_orders_that_its_code_is_of_before_those_that_it_is_not() {
+    let world = World::new();
+    let mut node = world.founder_with("works", &ROLES, &[]);
+    node.ready();
+    let out = world.path("labels.csv");
+    let gtin = CLASS.rsplit('/').next().expect("the GTIN");
+    let rest = ["--lot", "L1", "--host", "https://id.example.com", "-o", path_text(&out)];
+    for serials in ["100..199", "200..299", "0100..0199"] {
+        node.run("label", &[&[gtin, "--serials", serials], &rest[..]].concat()).ok();
+    }
+    node.run("label", &[&[gtin, "--count", "5"], &rest[..]].concat()).ok();
+    let of = |serial: &str| {
+        let json = expect(&node, &path(serial), 200, "consistent");
+        let records = json["proof"]["records"].as_array().expect("a list").iter();
+        (records.map(|one| one["is_silent"] == true).collect::<Vec<_>>(), json)
+    };
+    for serial in ["150", "250", "0150"] {
+        let (silent, json) =
+            wait("all four orders", SOON, || Some(of(serial)).filter(|(s, _)| s.len() == 4));
+        assert_eq!(silent, [false, true, true, true], "{serial}: {json}");
+        let told = json["state_text"]["en"].as_str().expect("a sentence");
+        assert!(told.contains("no description") && !told.contains("complete"), "{told}");
+    }
+    let page = page_at(&node, &format!("{}?lang=zh-Hans", path("150")));
+    assert!(page.contains("3 个标签批次不含此代码"), "{page}");
+
+    let lot = json!({ "lot": { "lot": "L1", "expiry": "2020-01-31" } });
+    let described = masterdata(CLASS, "Flask", &json!({ "item": {} }));
+    record(&world, &node, &[described, masterdata(&format!("{CLASS}/10/L1"), "Lot", &lot)]);
+    let over = format!("/01/{gtin}/10/L1");
+    let json = wait("the lot's date", SOON, || {
+        let json = expect(&node, &over, 200, "consistent");
+        json["item"]["is_past_expiry"].as_bool().filter(|is_past| *is_past).map(|_| json)
+    });
+    assert_eq!(json["item"]["expiry"], "2020-01-31");
+    for (language, told) in [
+        ("en", "Use until 2020-01-31: this day has passed."),
+        ("zh-Hans", "有效期至 2020-01-31：该日期已过。"),
+    ] {
+        let page = page_at(&node, &format!("{over}?lang={language}"));
+        assert!(page.contains(told) && page.contains("class=\"band warn\""), "{page}");
+    }
+    assert_eq!(node.stop(), 0);
+}
+
+#[test]
 fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
     let world = World::new();
     let mut node = works(&world, "works");
