@@ -142,7 +142,8 @@ pub fn cosigned_by<'a>(
     first: &'a SignedNote,
     second: &'a SignedNote,
 ) -> impl Iterator<Item = &'a VerifierKey> {
-    let has = |note: &SignedNote, key: &VerifierKey| note.signed_by(key).is_ok_and(|at| at.is_some());
+    let has =
+        |note: &SignedNote, key: &VerifierKey| note.signed_by(key).is_ok_and(|at| at.is_some());
     let both = move |key: &&VerifierKey| has(first, key) && has(second, key);
     let mut found: Vec<_> = witnesses(network).filter(both).collect();
     found.sort();
