@@ -203,8 +203,10 @@ pub struct PeerStatus {
     pub size: u64,
     /// Bodies that are missing, counted to 10,000.
     pub wanted: u64,
-    /// Defect proofs against it.
+    /// Defect proofs about it.
     pub defects: u64,
+    /// What each of them shows.
+    pub defect_proofs: Vec<String>,
 }
 
 /// Most missing bodies that `status` counts.
@@ -265,7 +267,7 @@ impl Node {
             }
         };
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
-        let mirror = Mirror::new(disk, data, catalogue.clone(), keys.clone(), policy.clone());
+        let mirror = Mirror::new(disk, data, catalogue.clone(), keys.clone(), Arc::new(network));
         let (sender, receiver) = mpsc::channel();
         if policy.is_none() {
             // Nobody else could know more: a network without witnesses signs alone.
@@ -405,7 +407,7 @@ impl Node {
     pub fn adopt_network(&self, network: &NetworkFile) {
         let policy = &network.network().policy;
         self.inner.keys.adopt(network);
-        self.inner.mirror.set_policy(policy);
+        self.inner.mirror.adopt_network(network);
         self.log().set_policy(policy);
     }
 
@@ -435,11 +437,13 @@ impl Node {
         let mut peers = Vec::new();
         for peer in self.mirror().logs() {
             damaged_records += peer.damaged_records().len() as u64;
+            let shown = peer.shown_defects();
             peers.push(PeerStatus {
                 origin: peer.origin().to_owned(),
                 size: peer.head().size,
                 wanted: peer.wanted_count(WANTED_COUNT_MAX)? as u64,
-                defects: peer.defects()?.len() as u64,
+                defects: shown.len() as u64,
+                defect_proofs: shown,
             });
         }
         let (head, published) = (log.head(), log.published());

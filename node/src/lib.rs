@@ -12,6 +12,7 @@ pub mod client;
 pub mod command;
 pub mod config;
 pub mod core;
+pub mod defect;
 pub mod deferred;
 pub mod failure;
 pub mod files;

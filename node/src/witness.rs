@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, verify_consistency};
+use hallmark_schemas::defect::{Claim, TwoTrees};
+use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, prefix_of, verify_consistency};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
@@ -90,6 +91,8 @@ pub enum Fault {
         new: u64,
         /// What is wrong.
         reason: String,
+        /// What it proves about the log, if the request itself proves it.
+        claim: Option<Box<Claim>>,
     },
     /// 500: the state cannot be made durable.
     #[error("the witness cannot write its state")]
@@ -173,7 +176,10 @@ impl Witness {
         let (old, new) = (request.old, checkpoint.size);
         let unproved = |reason: String| {
             error!(origin = %checkpoint.origin, old, new, reason, "a log does not prove its growth");
-            Fault::Unproved { old, new, reason }
+            let seen =
+                states.get(&hex).and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+            let claim = seen.and_then(|seen| two_histories(key, &seen, &request));
+            Fault::Unproved { old, new, reason, claim: claim.map(Box::new) }
         };
         if old == 0 && !request.proof.is_empty() {
             return Err(unproved("from nothing no proof is needed".to_owned()));
@@ -244,6 +250,18 @@ impl Witness {
         std::fs::rename(&fresh, &path)?;
         File::open(&self.dir)?.sync_all()
     }
+}
+
+/// The claim that the log signed two histories, where its request shows that: another root for the
+/// size that was cosigned, or a proof that leads to the new root from another old one.
+fn two_histories(key: &VerifierKey, seen: &SignedNote, request: &Request) -> Option<Claim> {
+    let (old, new) = (seen.checkpoint().ok()?, request.note.checkpoint().ok()?);
+    let notes = [seen, &request.note];
+    if old.size == new.size {
+        return Some(Claim::Split(TwoTrees::new(key, notes, None)));
+    }
+    let prefix = prefix_of(old.size, new.size, &new.root, &request.proof)?;
+    Some(Claim::Split(TwoTrees::new(key, notes, Some((prefix, &request.proof)))))
 }
 
 /// `old <size>`, proof lines, an empty line, the checkpoint.

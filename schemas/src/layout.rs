@@ -123,6 +123,11 @@ impl Data {
         self.log().join(path)
     }
 
+    /// Defect proofs about a followed log.
+    pub fn defects(&self) -> PathBuf {
+        self.0.join("defects")
+    }
+
     /// Bodies.
     pub fn packs(&self) -> PathBuf {
         self.0.join("packs")

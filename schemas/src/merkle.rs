@@ -246,6 +246,32 @@ pub fn verify_consistency(
         let (start, rest) = proof.split_first().ok_or(ProofError::TooShort)?;
         (*start, rest)
     };
+    match consistency_roots(old, start, new, rest)? {
+        roots if roots == (*old_root, *new_root) => Ok(()),
+        _ => Err(ProofError::OtherRoot),
+    }
+}
+
+/// The root of the tree of `old` leaves with which a tree of root `new_root` begins, by a consistency
+/// proof that may be for another root of that size; `None` if the proof leads elsewhere.
+///
+/// The proof for a size that is a power of two begins at the old root itself and tells no other.
+pub fn prefix_of(old: u64, new: u64, new_root: &Hash, proof: &[Hash]) -> Option<Hash> {
+    if old == 0 || new <= old || old.is_power_of_two() {
+        return None;
+    }
+    let (start, rest) = proof.split_first()?;
+    let (prefix, found) = consistency_roots(old, *start, new, rest).ok()?;
+    (found == *new_root).then_some(prefix)
+}
+
+/// Both roots that a consistency proof gives; `0 < old < new`.
+fn consistency_roots(
+    old: u64,
+    start: Hash,
+    new: u64,
+    rest: &[Hash],
+) -> Result<(Hash, Hash), ProofError> {
     let shift = (old - 1).trailing_ones();
     let (mut node, mut last) = ((old - 1) >> shift, (new - 1) >> shift);
     let (mut old_hash, mut new_hash) = (start, start);
@@ -264,11 +290,7 @@ pub fn verify_consistency(
         }
         (node, last) = (node >> 1, last >> 1);
     }
-    match (last == 0, old_hash == *old_root && new_hash == *new_root) {
-        (false, _) => Err(ProofError::TooShort),
-        (true, false) => Err(ProofError::OtherRoot),
-        (true, true) => Ok(()),
-    }
+    if last == 0 { Ok((old_hash, new_hash)) } else { Err(ProofError::TooShort) }
 }
 
 /// Largest power of two below `leaves`, which are at least two.

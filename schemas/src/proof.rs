@@ -32,6 +32,11 @@ impl LogProof {
         LogProof { entry_head: entry.head(), index, path, checkpoint }
     }
 
+    /// The checkpoint that it leads to.
+    pub fn checkpoint(&self) -> &SignedNote {
+        &self.checkpoint
+    }
+
     /// The proof's text.
     pub fn to_bytes(&self) -> Vec<u8> {
         let head = STANDARD.encode(self.entry_head);
@@ -103,7 +108,7 @@ impl Inclusion {
     pub fn checkpoint(&self) -> &SignedNote {
         match self {
             Inclusion::Receipt(receipt) => receipt.checkpoint(),
-            Inclusion::Proof(proof) => &proof.checkpoint,
+            Inclusion::Proof(proof) => proof.checkpoint(),
         }
     }
 

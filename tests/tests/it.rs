@@ -8,11 +8,13 @@ mod it {
     mod browser;
     mod check;
     mod crash;
+    mod defect;
     mod epcis;
     mod generated;
     mod input;
     mod label;
     mod network;
+    mod offline;
     mod order;
     mod passport;
     mod passport_page;

@@ -5,6 +5,7 @@
 
 pub mod bundle;
 pub mod csv;
+pub mod defect;
 pub mod dir;
 mod head;
 pub mod parquet;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::file::reader::ChunkReader;
 use hallmark_schemas::bundle::BundleError;
+use hallmark_schemas::defect::DefectError;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
 use hallmark_schemas::layout::Dir;
@@ -75,6 +77,14 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong, with the byte.
         source: BundleError,
+    },
+    /// A file that is no defect proof.
+    #[error("{} is no whole defect proof", .path.display())]
+    Defect {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<DefectError>,
     },
     /// A plain table where evidence was expected.
     #[error("{} is a plain table, no evidence bundle{}", .path.display(), fitting(.fits))]
@@ -136,11 +146,15 @@ impl LoadError {
         match self {
             LoadError::Io { .. } => "check the name and that you may read it",
             LoadError::NotEvidence { .. } => {
-                "give a bundle (.hallmark), the folder of a node, its data folder or its lake"
+                "give a bundle (.hallmark), a defect proof (.defect), the folder of a node, its data folder \
+                 or its lake"
             }
             LoadError::TooLong { .. } => "check that this is the file you meant",
             LoadError::Bundle { .. } => {
                 "get the bundle again from who sent it; it is cut or altered"
+            }
+            LoadError::Defect { .. } => {
+                "get the proof again from who sent it; it is cut or altered"
             }
             LoadError::PlainTable { .. } => {
                 "give it as --table NAME=FILE; `hallmark-verify tables` lists the names of tables \
@@ -183,6 +197,10 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
         return Ok("bundle");
     }
     if !path.is_dir() {
+        if defect::is_one(path)? {
+            defect::read_file(path, evidence)?;
+            return Ok("defect proof");
+        }
         return match bundle::read_file(path, evidence) {
             Ok(()) => Ok("bundle"),
             Err(error @ LoadError::Bundle { .. }) => Err(match plain_table(path) {

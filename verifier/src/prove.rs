@@ -11,7 +11,9 @@ mod cross;
 mod log;
 mod network;
 mod own;
+mod proofs;
 mod tree;
+pub(crate) mod unchecked;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -38,12 +40,14 @@ pub fn prove(mut evidence: Evidence) -> Proven {
         return without_root(evidence, logs, defects);
     };
     let policies = network::Policies::new(&root, &logs, &parsed);
-    let stood = bodies::verify(&root, &policies, &mut logs, parsed, &mut defects);
+    let stood = bodies::verify(&root, &policies, &evidence.bodies, &mut logs, parsed, &mut defects);
     let attestations = cross::once_each(stood.attestations);
     cross::forks(&attestations, &mut defects);
     cross::chains(&attestations, &mut defects);
     cross::citations(&attestations, &logs, &evidence, &mut defects);
     cross::unlogged(&evidence, &logs, &attestations, &mut defects);
+    proofs::check(&root, &policies, &evidence.proofs, &mut defects);
+    let unchecked = unchecked::of(Some(root.network()), &logs, &evidence, &stood.keys_unknown);
     defects.sort();
     defects.dedup();
     let mut notes = network::notes(&root);
@@ -54,6 +58,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     let as_of = newest(evidence.as_of, &proven_logs, &tables);
     Proven {
         coverage: coverage::of(&logs, &attestations, &stood.held),
+        unchecked,
         network: Some(root.network().clone()),
         network_digest: Some(network::digest(&root)),
         attestations,
@@ -78,15 +83,18 @@ fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect
             detail: "there is no usable network file, so no key can be traced".to_owned(),
             at: None,
             remedy: None,
+            proof: None,
         });
     }
     defects.sort();
     defects.dedup();
+    let unchecked = unchecked::of(None, &logs, &evidence, &BTreeMap::new());
     let tables = evidence.tables;
     Proven {
         attestations: Vec::new(),
         defects,
         coverage: Vec::new(),
+        unchecked,
         logs: Vec::new(),
         notes: Vec::new(),
         network: None,

@@ -7,6 +7,7 @@ use hallmark_schemas::tile::TilePath;
 
 use super::problem::ApiError;
 use super::{CHECKPOINT_REQUEST_BYTES_MAX, Ctx, IMMUTABLE, blocking, cached, read_body};
+use crate::defect;
 use crate::witness::{Answer, Fault};
 
 /// `GET /log/checkpoint`: the newest published checkpoint.
@@ -51,6 +52,11 @@ pub(super) async fn add_checkpoint(
             return Err(ApiError::Forbidden { detail: fault.to_string() });
         }
         Err(fault @ Fault::Malformed { .. }) => return Err(ApiError::malformed(fault.to_string())),
+        Err(Fault::Unproved { claim: Some(claim), old, new, reason }) => {
+            let fault = Fault::Unproved { claim: None, old, new, reason };
+            blocking(move || defect::keep(&app, *claim)).await??;
+            return Err(ApiError::Unproved { detail: fault.to_string() });
+        }
         Err(fault @ Fault::Unproved { .. }) => {
             return Err(ApiError::Unproved { detail: fault.to_string() });
         }

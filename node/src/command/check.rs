@@ -41,7 +41,7 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
         output.item(format!("log {} {} entries, root {}", log.origin, log.size, log.root), &json);
     }
     // Two contradicting statements break no proof: `hallmark-verify` makes findings of them.
-    let accuses = proven.defects.iter().any(|defect| defect.kind.exit() == Exit::Done);
+    let accuses = proven.defects.iter().any(|defect| defect.exit() == Exit::Done);
     let found = if accuses { Exit::Found } else { Exit::Done };
     let (exit, proved) = (proven.exit().or(found), proven.attestations.len());
     let defects = match proven.defects.len() {

@@ -202,6 +202,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let mut tasks = vec![
         tokio::spawn(witness::quorum::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(crate::defect::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),

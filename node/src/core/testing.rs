@@ -11,8 +11,9 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::device::{Device, DeviceClass};
 use hallmark_schemas::kind::event::Event;
 use hallmark_schemas::kind::facility::Facility;
+use hallmark_schemas::kind::organisation::LogKeys;
 use hallmark_schemas::kind::readings::{ClockQuality, Readings, Sample};
-use hallmark_schemas::network::{Network, NetworkFile, Registrar};
+use hallmark_schemas::network::{Member, Network, NetworkFile, Registrar};
 use hallmark_schemas::note::NoteSigner;
 use hallmark_schemas::policy::{Policy, Witness};
 use hallmark_schemas::time::{EntryTime, Timestamp};
@@ -68,6 +69,21 @@ pub(crate) fn network(policy: Policy) -> NetworkFile {
         packs: Vec::new(),
     };
     NetworkFile::sign(network, &[&org_key]).unwrap()
+}
+
+/// The same network with the log of [`origin`] as a member's.
+pub(crate) fn joined(policy: Policy) -> NetworkFile {
+    let mut content = network(policy).network().clone();
+    let mirror = NoteSigner::witness("m", Arc::new(key(40))).unwrap();
+    let keys = LogKeys {
+        origin: origin(),
+        log: NoteSigner::log(&origin(), log_signer()).unwrap().vkey().clone(),
+        witness: witness().vkey().clone(),
+        mirror: mirror.vkey().clone(),
+        peer: key(41).public().clone(),
+    };
+    content.members.push(Member::new(org(), Vec::new(), keys));
+    NetworkFile::sign(content, &[&key(1)]).unwrap()
 }
 
 fn attest(sub: Subject, body: Body, salt: u8, signer: &SecretKey) -> Envelope {

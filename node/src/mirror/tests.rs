@@ -1,15 +1,20 @@
 //! A copy against the log it follows: whole at every stop, never shrunk, never forked.
 
+use std::path::Path;
+
 use super::*;
 use crate::core::testing::{
-    GOODS, NOW, device, event, facility, log_signer, network, origin, readings, witness, witnessed,
+    GOODS, NOW, device, event, facility, joined, log_signer, network, origin, readings, witness,
+    witnessed,
 };
 use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
 use crate::sequencer::publish::sign_checkpoint;
 use crate::store::sim::{SimDisk, Survives};
+use hallmark_schemas::defect::{Claim, DefectProof};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::policy::Policy;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -63,7 +68,8 @@ fn follow(disk: &SimDisk, index: &Arc<MemoryIndex>) -> Result<Arc<MirroredLog>, 
     let keys = Arc::new(Keys::new(KeyHistory::new(&network(Policy::none()))));
     let catalogue = Catalogue::new(index.clone());
     let data = Data::new("/data");
-    let mirror = Mirror::new(Arc::new(disk.clone()), data, catalogue, keys, witnessed());
+    let mirror =
+        Mirror::new(Arc::new(disk.clone()), data, catalogue, keys, Arc::new(joined(witnessed())));
     mirror.follow(signer().vkey().clone())
 }
 
@@ -130,31 +136,124 @@ fn a_copy_stopped_anywhere_is_whole_and_goes_on() {
     }
 }
 
+/// The kept proofs, each as a stranger reads it.
+fn proofs(log: &MirroredLog) -> Vec<DefectProof> {
+    let read = |path: &PathBuf| {
+        let proof = DefectProof::parse(&log.disk.read(path).unwrap().unwrap()).unwrap();
+        proof.verify().unwrap();
+        proof
+    };
+    log.defects().unwrap().iter().map(read).collect()
+}
+
 #[test]
 fn two_histories_are_kept_as_a_proof_and_not_followed() {
     let (source, other) = (Source::of(4, "plant"), Source::of(4, "mill"));
-    let log = started(&SimDisk::default());
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    let log = follow(&disk, &index).unwrap();
     source.feed(&log, 3).unwrap();
     for size in [3, 2] {
         match log.grow(other.note(size)) {
-            Err(MirrorError::Equivocation { proof, .. }) => {
-                let bytes = log.disk.read(&proof).unwrap().unwrap();
-                let notes: Vec<SignedNote> = frame::scan(&bytes)
-                    .map(|piece| match piece {
-                        frame::Piece::Record { content, .. } => SignedNote::parse(content).unwrap(),
-                        other => panic!("{other:?}"),
-                    })
-                    .collect();
-                assert_eq!(notes, [source.note(3), other.note(size)]);
+            Err(MirrorError::Equivocation { proof: Some(proof), .. }) => {
+                let proof = DefectProof::parse(&log.disk.read(&proof).unwrap().unwrap()).unwrap();
+                let Claim::Split(trees) = proof.claim() else { panic!("{:?}", proof.claim()) };
+                let texts = [&trees.first, &trees.second];
+                assert!(texts.iter().any(|text| text.starts_with(other.note(size).text())));
+                assert!(texts.iter().any(|text| text.starts_with(source.note(3).text())));
             }
             other => panic!("{:?}", other.map(|growth| growth.is_some())),
         }
     }
-    assert_eq!(log.defects().unwrap().len(), 2);
+    // The same notes again are the same proofs; their witness cosigned both histories.
+    assert!(log.grow(other.note(3)).is_err());
+    let words: Vec<_> = proofs(&log).iter().map(|proof| proof.claim().word()).collect();
+    assert_eq!(words, ["bad_cosignature", "bad_cosignature", "split", "split"]);
+    assert_eq!(log.shown_defects().len(), 4);
+    assert_eq!(follow(&disk, &index).unwrap().shown_defects().len(), 4, "after a start");
+    assert!(log.take_suspect().is_none());
     assert!(matches!(other.feed(&log, 4), Err(MirrorError::Rewritten { index: 0 })));
+    assert_eq!(log.take_suspect(), Some(other.note(4)));
+    assert!(matches!(other.feed(&log, 4), Err(MirrorError::Rewritten { index: 0 })));
+    assert!(log.take_suspect().is_none(), "each note is looked into once");
     assert!(matches!(log.grow(source.note(2)), Err(MirrorError::Older { theirs: 2, ours: 3 })));
     assert_eq!(log.head().size, 3);
     source.feed(&log, 4).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_the_log_did_not_sign_is_no_second_history() {
+    let (source, other) = (Source::of(4, "plant"), Source::of(4, "mill"));
+    let log = started(&SimDisk::default());
+    source.feed(&log, 3).unwrap();
+    let mut flipped = other.note(3).to_string();
+    let last = flipped.find(" t").map(|at| at + 12).unwrap();
+    let other_digit = if flipped.as_bytes()[last] == b'A' { "B" } else { "A" };
+    flipped.replace_range(last..=last, other_digit);
+    let text = other.note(3).text().to_owned();
+    let witnessed = SignedNote::parse(flipped.as_bytes());
+    let mut unsigned = SignedNote::unsigned(text).unwrap();
+    unsigned.add(witness().sign(unsigned.text(), NOW).unwrap());
+    for note in [Some(unsigned), witnessed.ok()].into_iter().flatten() {
+        assert!(matches!(
+            log.grow(note),
+            Err(MirrorError::Note(_) | MirrorError::Equivocation { proof: None, .. })
+        ));
+    }
+    assert!(proofs(&log).iter().all(|proof| !matches!(proof.claim(), Claim::Split(_))));
+}
+
+#[test]
+fn of_so_many_second_histories_a_bounded_number_is_kept() {
+    let source = Source::of(2, "plant");
+    let log = started(&SimDisk::default());
+    source.feed(&log, 2).unwrap();
+    for number in 0..40 {
+        let other = Source::of(2, &format!("mill {number}"));
+        assert!(matches!(log.grow(other.note(2)), Err(MirrorError::Equivocation { .. })));
+    }
+    let splits = proofs(&log).iter().filter(|proof| proof.claim().word() == "split").count();
+    assert_eq!(splits, 16);
+}
+
+#[test]
+fn a_log_whose_times_go_back_is_followed_and_proved_to_do_so() {
+    let source = Source::of(5, "plant");
+    let tiles = Tiles::new(Arc::new(SimDisk::default()), Path::new("/log"));
+    let mut edge = Edge::empty();
+    for (number, body) in source.bodies.iter().enumerate() {
+        let back = if number == 3 { -1000 } else { 0 };
+        let admitted_at = NOW.checked_add_ms(number as i64 * 10 + back).unwrap();
+        let id = ContentId::of(body);
+        edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at, id }]).unwrap();
+    }
+    let source = Source { tiles, ..source };
+    for steps in [&[5][..], &[3, 5], &[2, 3, 4, 5]] {
+        let log = started(&SimDisk::default());
+        steps.iter().for_each(|size| source.feed(&log, *size).unwrap());
+        let shown = log.shown_defects();
+        assert_eq!(shown.len(), 1, "{steps:?}: {shown:?}");
+        assert!(shown[0].starts_with("shrink: ") && shown[0].contains("entry 2"), "{shown:?}");
+        assert!(proofs(&log).iter().all(|proof| matches!(proof.claim(), Claim::Shrink(_))));
+    }
+}
+
+#[test]
+fn a_witness_that_cosigned_less_after_more_is_proved_to_have_gone_back() {
+    let source = Source::of(4, "plant");
+    let log = started(&SimDisk::default());
+    source.feed(&log, 4).unwrap();
+    let later = NOW.checked_add_ms(5_000).unwrap();
+    let mut smaller = sign_checkpoint(
+        &origin(),
+        Head { size: 2, root: source.tiles.root_at(2).unwrap() },
+        &signer(),
+    )
+    .unwrap();
+    smaller.add(witness().sign(smaller.text(), later).unwrap());
+    assert!(matches!(log.grow(smaller), Err(MirrorError::Older { .. })));
+    assert!(matches!(log.grow(source.note(3)), Err(MirrorError::Older { .. })), "at one time");
+    let words: Vec<_> = proofs(&log).iter().map(|proof| proof.claim().word()).collect();
+    assert_eq!(words, ["bad_cosignature"]);
 }
 
 #[test]

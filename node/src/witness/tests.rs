@@ -1,3 +1,4 @@
+use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::merkle::{Frontier, leaf_hash};
@@ -131,6 +132,35 @@ fn every_fault_has_the_status_of_the_specification() {
     assert!(matches!(ask(&witness, 3, &[], &stranger), Err(Fault::UnknownLog { .. })));
     // None of it moved the state.
     assert_eq!(witness.seen(&peer_name(ORIGIN)).unwrap().size, 3);
+}
+
+#[test]
+fn a_request_of_another_history_proves_it_and_a_wrong_proof_accuses_nobody() {
+    let claim = |size: u64, old: u64, proof: &[Hash], note: &SignedNote| {
+        let dir = tempfile::tempdir().unwrap();
+        let witness = witness(dir.path());
+        assert!(matches!(ask(&witness, 0, &[], &signed(size, 0).0), Ok(Answer::Cosigned { .. })));
+        match ask(&witness, old, proof, note) {
+            Err(Fault::Unproved { claim, .. }) => claim,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (other, leaves) = signed(7, 1);
+    for (size, note, path) in
+        [(3, &other, proof(3, &leaves)), (5, &other, proof(5, &leaves)), (7, &other, Vec::new())]
+    {
+        let claim = claim(size, size, &path, note).expect("it proves two histories");
+        let proof = DefectProof::new(&network(), *claim).unwrap();
+        assert_eq!(proof.verify().unwrap().subject, ORIGIN);
+    }
+    // A proof for a power of two begins at the root that is asked about and tells no other.
+    assert!(claim(4, 4, &proof(4, &leaves), &other).is_none());
+    // The same history with a wrong proof, or none.
+    let (same, leaves) = signed(7, 0);
+    let mut wrong = proof(3, &leaves);
+    wrong[1][0] ^= 1;
+    assert!(claim(3, 3, &wrong, &same).is_none());
+    assert!(claim(3, 3, &[], &same).is_none());
 }
 
 #[test]

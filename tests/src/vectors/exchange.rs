@@ -81,6 +81,7 @@ fn bundle() -> Value {
         Item::Identity(stored(2)),
         Item::Body(stored(8)),
         Item::Receipt { id: entries()[4].id, receipt: receipt(4) },
+        Item::End { items: 5 },
     ];
     let mut bytes = header.encode();
     items.iter().for_each(|item| bytes.extend(item.encode()));

@@ -15,7 +15,7 @@ use hallmark_schemas::note::{Checkpoint, SignedNote};
 use hallmark_schemas::pack;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
-use super::{LoadError, head};
+use super::{LoadError, defect, head};
 use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
 
 /// Longest file that is read whole: a pack segment; nodes start a new one far below.
@@ -74,7 +74,9 @@ pub fn read_data(dir: Option<&Dir>, data: &Data, evidence: &mut Evidence) -> Res
     if peers.is_dir() {
         for path in sorted_paths(&peers)? {
             if path.is_dir() {
-                read_log(&Data::new(path), None, evidence)?;
+                let peer = Data::new(path);
+                read_log(&peer, None, evidence)?;
+                defect::read_kept(&peer, evidence)?;
             }
         }
     }
@@ -323,6 +325,7 @@ pub(super) fn flaw(kind: DefectKind, path: &Path, detail: String) -> Defect {
         detail,
         at: None,
         remedy: None,
+        proof: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
         detail,
         at: Some(of.time.hi),
         remedy: None,
+        proof: None,
     }
 }
 
@@ -147,10 +148,12 @@ pub(super) fn unlogged(
     attestations: &[ProvenAttestation],
     defects: &mut Vec<Defect>,
 ) {
-    let proven = attestations.iter().map(|proven| proven.attestation.id());
+    let mut unlogged = evidence.carried.clone();
     let entries = logs.iter().flat_map(|log| log.entries.iter().map(|(_, entry)| entry.id));
-    let logged: BTreeSet<ContentId> = proven.chain(entries).collect();
-    for id in evidence.carried.difference(&logged) {
+    for id in attestations.iter().map(|proven| proven.attestation.id()).chain(entries) {
+        unlogged.remove(&id);
+    }
+    for id in &unlogged {
         defects.push(Defect {
             log: None,
             entry: None,
@@ -160,6 +163,7 @@ pub(super) fn unlogged(
             detail: format!("{id} stands in none of the logs at hand"),
             at: None,
             remedy: None,
+            proof: None,
         });
     }
 }

@@ -21,7 +21,9 @@ use hallmark_schemas::time::{EntryTime, Timestamp};
 use super::network::Policies;
 use super::own;
 use super::tree::{self, Tree};
-use crate::evidence::{Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead, chain};
+use crate::evidence::{
+    Bodies, Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead, chain,
+};
 
 /// A hash tile is not there.
 const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
@@ -37,6 +39,8 @@ pub(super) struct LogState {
     pub(super) origin: String,
     /// The input says it holds every body.
     pub(super) whole: bool,
+    /// It lies in the folder of a node.
+    pub(super) kept: bool,
     /// The entries that are at hand, by their index.
     pub(super) entries: Vec<(u64, Entry)>,
     /// Ranges below the newest checkpoint that are not at hand.
@@ -86,6 +90,7 @@ impl LogState {
         let mut state = LogState {
             origin,
             whole: log.whole,
+            kept: log.folder.is_some(),
             entries: Vec::new(),
             holes: Vec::new(),
             notes: Vec::new(),
@@ -133,7 +138,7 @@ impl LogState {
     /// Every entry that is at hand, and then those that receipts speak of, each in the order of the
     /// log. What a receipt says is not checked yet.
     pub(super) fn places(&self) -> impl Iterator<Item = (u64, Entry)> {
-        let said = self.inclusions.iter().map(|one| (one.inclusion.index(), one.entry));
+        let said = self.inclusions.iter().map(|one| (one.index, one.entry));
         let said: BTreeSet<_> = said.filter(|(index, _)| self.entry(*index).is_none()).collect();
         self.entries.iter().copied().chain(said)
     }
@@ -148,6 +153,7 @@ impl LogState {
             detail,
             at: None,
             remedy: None,
+            proof: None,
         }
     }
 
@@ -336,12 +342,13 @@ impl LogState {
 
     /// `admitted_at` never goes back, and no content id stands twice.
     fn check_order(&self, defects: &mut Vec<Defect>) {
-        let mut places = BTreeMap::new();
-        for (index, entry) in &self.entries {
-            if let Some(earlier) = places.insert(entry.id, *index) {
-                let detail = format!("entry {index} repeats entry {earlier}");
-                defects.push(self.defect_at(*index, DefectKind::BadProof, entry.id, detail));
-            }
+        let mut places: Vec<(ContentId, u64)> =
+            self.entries.iter().map(|(index, entry)| (entry.id, *index)).collect();
+        places.sort_unstable();
+        for pair in places.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+            let ((_, earlier), (id, index)) = (pair[0], pair[1]);
+            let detail = format!("entry {index} repeats entry {earlier}");
+            defects.push(self.defect_at(index, DefectKind::BadProof, id, detail));
         }
         for pair in self.entries.windows(2) {
             let ((_, before), (index, entry)) = (&pair[0], &pair[1]);
@@ -382,6 +389,7 @@ impl LogState {
         &mut self,
         key: &VerifierKey,
         policies: &Policies,
+        bodies: &Bodies,
         defects: &mut Vec<Defect>,
     ) {
         self.drop_unsigned(key, defects);
@@ -417,18 +425,27 @@ impl LogState {
         }
         self.key = Some(key.clone());
         self.dated = Some(dated);
-        self.include(key, policies, defects);
+        self.include(key, policies, bodies, defects);
     }
 
     /// Checks the receipts and proofs: each gives entry and time of one place.
-    fn include(&mut self, key: &VerifierKey, policies: &Policies, defects: &mut Vec<Defect>) {
-        for LogInclusion { entry, inclusion } in std::mem::take(&mut self.inclusions) {
+    fn include(
+        &mut self,
+        key: &VerifierKey,
+        policies: &Policies,
+        bodies: &Bodies,
+        defects: &mut Vec<Defect>,
+    ) {
+        for inclusion in std::mem::take(&mut self.inclusions) {
+            let entry = inclusion.entry;
             let fault = |detail| Defect {
                 subject: "receipt".to_owned(),
                 cites: vec![entry.id],
                 ..self.defect(DefectKind::BadProof, detail)
             };
-            let recorded = match self.recorded(&entry, &inclusion, key, policies) {
+            let read = inclusion.read(bodies);
+            let recorded = read.and_then(|read| self.recorded(&entry, &read, key, policies));
+            let recorded = match recorded {
                 Ok(recorded) => recorded,
                 Err(detail) => {
                     defects.push(fault(detail));

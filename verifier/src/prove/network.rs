@@ -1,5 +1,7 @@
 //! Where trust starts: the network file, and the witness policies of its versions.
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::hex;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::network::{NetworkError, NetworkFile};
@@ -56,6 +58,7 @@ fn flaw(detail: String) -> Defect {
         detail,
         at: None,
         remedy: None,
+        proof: None,
     }
 }
 
@@ -79,6 +82,8 @@ pub(super) fn notes(file: &NetworkFile) -> Vec<String> {
 #[derive(Debug)]
 pub(super) struct Policies {
     versions: Vec<(Timestamp, Policy)>,
+    /// SHA-256 of the files that they are of.
+    files: BTreeSet<String>,
 }
 
 impl Policies {
@@ -102,9 +107,11 @@ impl Policies {
         };
         let mut versions = vec![(begin(root), root.network().policy.clone())];
         let mut newest = root;
+        let mut files = BTreeSet::from([digest(root)]);
         for (file, at) in &logged {
             if NetworkFile::successor_valid(file, newest).is_ok() {
                 versions.push((*at, file.network().policy.clone()));
+                files.insert(digest(file));
                 newest = file;
             }
         }
@@ -112,7 +119,12 @@ impl Policies {
         if let Some(first) = versions.first_mut() {
             first.0 = Timestamp::EPOCH;
         }
-        Policies { versions }
+        Policies { versions, files }
+    }
+
+    /// Whether this is a version of the network: one that the logs hold, or one next to the root.
+    pub(super) fn knows(&self, file: &NetworkFile, root: &NetworkFile) -> bool {
+        self.files.contains(&digest(file)) || follows(root, file).is_ok()
     }
 
     /// When a quorum had seen the checkpoint, under a policy that was in force when its newest

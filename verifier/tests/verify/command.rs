@@ -8,7 +8,7 @@ use hallmark_schemas::layout::Dir;
 
 use crate::world::usual;
 
-fn verify(args: &[&str], folder: &Path) -> Output {
+pub(crate) fn verify(args: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hallmark-verify"))
         .args(args)
         .current_dir(folder)
@@ -17,11 +17,11 @@ fn verify(args: &[&str], folder: &Path) -> Output {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 

@@ -331,6 +331,7 @@ impl World {
         let header = Header { as_of: self.now, network: self.network.bytes().to_vec() };
         let mut bytes = header.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
+        bytes.extend(Item::End { items: items.len() as u64 }.encode());
         bytes
     }
 }

@@ -1,0 +1,173 @@
+//! A recorded attestation whose key had ended before: with what introduced the key and ended it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::defect::{Claim, HISTORY_MAX, KeyUse, RecordedBody};
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::layout::Data;
+use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::policy::{Policy, QuorumTime};
+use hallmark_schemas::proof::LogProof;
+use hallmark_schemas::time::Timestamp;
+
+use crate::bundle::history;
+use crate::mirror::MirroredLog;
+use crate::service::Service;
+use crate::store::StoreError;
+
+/// Keeps the proof that the entry was signed after its key's end, if it can be proved.
+pub(super) fn prove(
+    service: &Service,
+    log: &Arc<MirroredLog>,
+    index: u64,
+) -> Result<Option<PathBuf>, StoreError> {
+    let entry = log.entries(index..index + 1)?[0];
+    let Some(body) = log.body(&entry.id)? else { return Ok(None) };
+    let Ok(envelope) = Envelope::parse(&body) else { return Ok(None) };
+    let Some(end) = service.node.keys().ended_by(&envelope.signer()) else { return Ok(None) };
+    let Some(history) = recorded(service, leads_to(service, &envelope, end)?)? else {
+        return Ok(None);
+    };
+    let network = service.network();
+    let policy = &network.network().policy;
+    let place = InLog::Peer(log.clone(), service.data.peer(log.origin()));
+    let Some(proof) = place.proof(index, &entry, policy)? else { return Ok(None) };
+    let before = place.newest_without(index, policy)?;
+    let act = RecordedBody::new(&body, &proof);
+    log.keep_defect(Claim::KeyOutsideTime(KeyUse { act, before, history }))
+}
+
+/// The attestations that introduced the key, those that they rest on, and the one that ended it.
+fn leads_to(
+    service: &Service,
+    act: &Envelope,
+    end: ContentId,
+) -> Result<BTreeSet<ContentId>, StoreError> {
+    let keys = service.node.keys();
+    let mut wanted = keys.introduced_by(&act.signer());
+    wanted.push(end);
+    let mut ids = BTreeSet::new();
+    while let Some(id) = wanted.pop() {
+        if HISTORY_MAX < ids.len() || !ids.insert(id) {
+            continue;
+        }
+        let body = service.node.body(&id)?;
+        if let Some(envelope) = body.and_then(|body| Envelope::parse(&body).ok()) {
+            wanted.extend(keys.introduced_by(&envelope.signer()));
+            if let Body::Key(key) = envelope.body() {
+                wanted.extend(keys.introduced_by(&key.replaces_key));
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// Each with the proof over the oldest checkpoint that has it, in the order of their times; `None`
+/// if one is not held here.
+fn recorded(
+    service: &Service,
+    ids: BTreeSet<ContentId>,
+) -> Result<Option<Vec<RecordedBody>>, StoreError> {
+    let network = service.network();
+    let policy = &network.network().policy;
+    let mut found: Vec<(Timestamp, u64, RecordedBody)> = Vec::new();
+    for id in ids {
+        let Some(body) = service.node.body(&id)? else { return Ok(None) };
+        let mut best: Option<(Timestamp, u64, RecordedBody)> = None;
+        for place in service.node.places(&id)? {
+            let Some(log) = InLog::of(service, &place.origin) else { continue };
+            let Some(proof) = log.proof(place.index, &place.entry, policy)? else { continue };
+            let at = match policy.quorum_met(proof.checkpoint()) {
+                Ok(Some(QuorumTime::At(at))) => at,
+                _ => place.entry.admitted_at,
+            };
+            if best.as_ref().is_none_or(|(earlier, ..)| at < *earlier) {
+                best = Some((at, place.index, RecordedBody::new(&body, &proof)));
+            }
+        }
+        let Some(best) = best else { return Ok(None) };
+        found.push(best);
+    }
+    found.sort_by_key(|(at, index, _)| (*at, *index));
+    Ok(Some(found.into_iter().map(|(.., body)| body).collect()))
+}
+
+/// A log that is held here.
+enum InLog<'a> {
+    Own(&'a Service),
+    Peer(Arc<MirroredLog>, Data),
+}
+
+impl InLog<'_> {
+    fn of<'a>(service: &'a Service, origin: &str) -> Option<InLog<'a>> {
+        if service.node.log().origin() == origin {
+            return Some(InLog::Own(service));
+        }
+        let log = service.node.mirror().log(origin)?;
+        Some(InLog::Peer(log, service.data.peer(origin)))
+    }
+
+    fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        match self {
+            InLog::Own(service) => service.node.log().inclusion_proof(index, size),
+            InLog::Peer(log, _) => log.inclusion_proof(index, size),
+        }
+    }
+
+    /// Calls `look` with each checkpoint that a quorum had seen, oldest first, until it says stop.
+    fn each(
+        &self,
+        policy: &Policy,
+        mut look: impl FnMut(u64, SignedNote) -> bool,
+    ) -> Result<(), StoreError> {
+        let data = match self {
+            InLog::Own(service) => &service.data,
+            InLog::Peer(_, data) => data,
+        };
+        history::each(data, &mut |bytes| {
+            let Ok(note) = SignedNote::parse(bytes) else { return true };
+            let Ok(state) = note.checkpoint() else { return true };
+            match policy.quorum_met(&note) {
+                Ok(Some(_)) => look(state.size, note),
+                _ => true,
+            }
+        })
+    }
+
+    /// Over the oldest checkpoint that has the entry.
+    fn proof(
+        &self,
+        index: u64,
+        entry: &Entry,
+        policy: &Policy,
+    ) -> Result<Option<LogProof>, StoreError> {
+        let mut found = None;
+        self.each(policy, |size, note| {
+            if index < size {
+                found = Some((size, note));
+            }
+            found.is_none()
+        })?;
+        let Some((size, note)) = found else { return Ok(None) };
+        let path = self.inclusion(index, size)?;
+        Ok(Some(LogProof::new(entry, index, path, note)))
+    }
+
+    /// The newest checkpoint without the entry.
+    fn newest_without(&self, index: u64, policy: &Policy) -> Result<Option<String>, StoreError> {
+        let mut found = None;
+        self.each(policy, |size, note| {
+            let is_before = size <= index;
+            if is_before && 0 < size {
+                found = Some(note.to_string());
+            }
+            is_before
+        })?;
+        Ok(found)
+    }
+}
