@@ -4,13 +4,15 @@ use std::path::Path;
 
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
-use hallmark_schemas::layout::Data;
+use hallmark_schemas::layout::{Data, Dir};
 
+use super::init::read_network;
 use super::progress::{Bars, bytes, count};
 use crate::backup::{BackupError, Copied, copy};
 use crate::cli::{BackupArgs, Output};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::files::write_durably;
 use crate::store::lock::{DirLock, LockError};
 
 /// Copies, proves the copy, says what it came to.
@@ -35,6 +37,10 @@ pub(super) fn run(args: &BackupArgs, output: Output) -> Result<Exit, Failure> {
     });
     bars.end();
     let copied = copied.map_err(|error| refusal(&error))?;
+    // What the copy is proved from: an auditor needs no more than the folder.
+    let network = read_network(&Dir::new(&args.dir).network())?;
+    let file = Dir::new(&args.target).network();
+    write_durably(&file, network.bytes()).map_err(|error| failure(&error))?;
     tell(&copied, &args.target, output);
     Ok(Exit::Done)
 }
