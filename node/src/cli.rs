@@ -156,11 +156,14 @@ copied: keep keys and config.toml elsewhere, and DIR/head nowhere.")]
   hallmark-node restore plant /mnt/backup/plant --from-peers
   hallmark-node restore plant --from-peers
   hallmark-node restore plant --from-peers --peer https://node.example
+  hallmark-node restore plant --successor
 
 A backup is older than what the log signed since, so a node that has one signs nothing until
 --from-peers has asked the witnesses what was signed, fetched it from peers that hold a copy, and
 proved it by the log's own signature. The node must not run. Ends with 5 where something is held by
-nobody who was asked: bodies are listed; where entries are, the log stays read-only.")]
+nobody who was asked: bodies are listed; where entries are, the log stays read-only. Such a log has ended:
+--successor begins the next one, with a new origin and log key, whose genesis names the last head
+known. Give its join.cbor to the registrar: `admit` seals the old log, which stays readable.")]
     Restore(RestoreArgs),
     /// Rebuilds the index and the evidence tables from the files.
     #[command(after_help = "Example:\n  hallmark-node reindex plant")]
@@ -198,7 +201,8 @@ pub struct BackupArgs {
 
 /// `restore`.
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("way").required(true).multiple(true).args(["backup", "from_peers"])))]
+#[command(group(ArgGroup::new("way").required(true).multiple(true)
+    .args(["backup", "from_peers", "successor"])))]
 pub struct RestoreArgs {
     /// The node's folder.
     pub dir: PathBuf,
@@ -207,9 +211,15 @@ pub struct RestoreArgs {
     /// Asks witnesses and peers for what is not here.
     #[arg(long)]
     pub from_peers: bool,
+    /// Begins the log that follows this one, which is lost for good.
+    #[arg(long, conflicts_with_all = ["backup", "from_peers"])]
+    pub successor: bool,
     /// A node to ask first; by default all that are known.
-    #[arg(long = "peer", value_name = "URL", requires = "from_peers")]
+    #[arg(long = "peer", value_name = "URL")]
     pub peers: Vec<String>,
+    /// File that holds the passphrase of the organisation key, for --successor.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// `init`.

@@ -128,6 +128,14 @@ pub fn create(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
     Ok(HeadSlots::new(disk, dir.head_slots(), origin).create()?)
 }
 
+/// The same for a log that follows another one; where it was made before, nothing is changed.
+pub(crate) fn create_if_new(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
+    match HeadSlots::new(Arc::new(OsDisk), dir.head_slots(), origin).load() {
+        Ok(_) => Ok(()),
+        Err(_) => create(dir, data, origin),
+    }
+}
+
 /// Throws the index away, so that the next [`Node::open`] builds it from the files.
 pub fn discard_index(dir: &Dir, data: &Data) -> Result<(), OpenError> {
     let _lock = DirLock::take(&dir.lock())?;

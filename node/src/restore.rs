@@ -295,6 +295,15 @@ impl Recovery {
         }
     }
 
+    /// The last head that anyone knows of; whether all of its entries are here.
+    pub(crate) fn last_known(&self) -> (Head, bool) {
+        let signed = self.notes.values().next_back().and_then(|note| note.checkpoint().ok());
+        let signed = signed.map(|newest| Head { size: newest.size, root: newest.root });
+        let heads = self.known.into_iter().chain(signed).chain([self.floor]);
+        let last = heads.max_by_key(|head| head.size).unwrap_or(Head::EMPTY);
+        (last, last == self.floor && self.known == Some(last))
+    }
+
     /// Makes the log whole, as far as the source goes.
     pub(crate) fn run(
         self,

@@ -1,11 +1,14 @@
 //! `restore`: DATA from a backup, and what was signed since from the peers that hold it.
 
+pub(super) mod successor;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::layout::{Data, Dir, peer_name};
+use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
 
 use super::backup::{failure, refusal};
@@ -20,7 +23,7 @@ use crate::peers::address::AddressBook;
 use crate::restore::from_backup::{FromBackupError, restore};
 use crate::restore::peers::Peers;
 use crate::restore::{Recovery, RestoreError, Restored};
-use crate::store::disk::{Disk, OsDisk};
+use crate::store::disk::OsDisk;
 use crate::store::head::HeadSlots;
 use crate::store::lock::DirLock;
 
@@ -35,6 +38,9 @@ pub(super) fn run(args: &RestoreArgs, output: Output) -> Result<Exit, Failure> {
     let data = config.data_dir(&args.dir);
     let key = log_key(&dir, &config)?;
     let slots = HeadSlots::new(Arc::new(OsDisk), dir.head_slots(), &config.origin);
+    if args.successor {
+        return successor::run(args, &config, slots, &data, &key, output);
+    }
     let mut exit = Exit::Done;
     if let Some(backup) = &args.backup {
         let head = from_backup(backup, &data, &key, output)?;
@@ -114,14 +120,8 @@ fn from_peers(
     let network = read_network(&dir.network())?;
     let peer_key = keys::open(&dir.keys(), Purpose::Peer, None)?;
     let book = AddressBook::open(data.path().join("addresses.json"));
-    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let policy = network.network().policy.clone();
-    let opened = Recovery::open(disk, slots, data.clone(), key, policy);
-    let mut recovery = opened.map_err(|error| told_failure(&error, &args.dir))?;
     let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
-    own_witness(&dir, config, &mut recovery)?;
-    let lines = peers.introduce(&mut recovery, &network);
-    lines.map_err(|error| told_failure(&error, &args.dir))?.iter().for_each(|l| output.say(l));
+    let recovery = asked(&dir, config, (slots, data, key), &network, &mut peers, output)?;
     recovery.target().map_err(|error| told_failure(&error, &args.dir))?;
     for name in DERIVED {
         let path = data.path().join(name);
@@ -132,6 +132,24 @@ fn from_peers(
     bars.end();
     let restored = restored.map_err(|error| told_failure(&error, &args.dir))?;
     Ok(tell(&restored, &args.dir, output))
+}
+
+/// What is here, and what everyone else says of it.
+fn asked(
+    dir: &Dir,
+    config: &Config,
+    (slots, data, key): (HeadSlots, &Data, VerifierKey),
+    network: &NetworkFile,
+    peers: &mut Peers<'_>,
+    output: Output,
+) -> Result<Recovery, Failure> {
+    let policy = network.network().policy.clone();
+    let opened = Recovery::open(Arc::new(OsDisk), slots, data.clone(), key, policy);
+    let mut recovery = opened.map_err(|error| told_failure(&error, dir.path()))?;
+    own_witness(dir, config, &mut recovery)?;
+    let lines = peers.introduce(&mut recovery, network);
+    lines.map_err(|error| told_failure(&error, dir.path()))?.iter().for_each(|l| output.say(l));
+    Ok(recovery)
 }
 
 /// What this node's own witness remembers, if its memory is as whole as the head beside it.
@@ -177,7 +195,7 @@ fn tell(restored: &Restored, dir: &Path, output: Output) -> Exit {
     if !restored.goes_on() {
         output.say(
             "help: ask further peers with --peer URL; if nobody holds these entries the log has \
-             ended and the organisation needs a successor of it",
+             ended: `hallmark-node restore DIR --successor` begins the next one",
         );
         let lacking = format!("nobody gave entries {} to {}", reached.size, head.size - 1);
         output
@@ -214,7 +232,7 @@ fn told_failure(error: &RestoreError, dir: &Path) -> Failure {
         RestoreError::HeadAhead { .. } | RestoreError::Alone => {
             Failure::new(Exit::Incomplete, error).help(
                 "put DATA and the folder `head` back as this machine last wrote them; else the log \
-                 has ended and the organisation needs a successor of it",
+                 has ended: `hallmark-node restore DIR --successor` begins the next one",
             )
         }
         RestoreError::Forked { .. } | RestoreError::OtherTree { .. } | RestoreError::Note(_) => {
