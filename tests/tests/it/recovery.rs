@@ -351,3 +351,54 @@ fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
     record(&world, &plant, "works-2");
     plant.run("check", &[]).ok();
 }
+
+#[test]
+fn a_log_lost_for_good_is_sealed_and_its_successor_goes_on_beside_the_readable_old_one() {
+    let world = World::new();
+    let [registrar, mut plant, auditor] = three(&world);
+    let old = record(&world, &plant, "works-1");
+    let newest = published(&plant);
+    [&registrar, &auditor].iter().for_each(|peer| mirrored(peer, &plant, newest));
+    let whole = plant.run("restore", &["--successor"]).fails(6);
+    assert!(whole.stderr.contains("in use by process"), "{}", whole.stderr);
+    plant.stop();
+    let whole = plant.run("restore", &["--successor"]).fails(2);
+    assert!(whole.stderr.contains("nothing is lost"), "{}", whole.stderr);
+    std::fs::remove_dir_all(plant.dir.join("data")).expect("removed");
+    std::fs::remove_dir_all(plant.dir.join("head")).expect("removed");
+    let peers = ["--peer", registrar.url.as_str(), "--peer", auditor.url.as_str()];
+    let made = plant.run("restore", &[&["--successor", "--format", "json"], &peers[..]].concat());
+    let told = json(&made.ok()).remove(0);
+    let (first, next) = (format!("world/{}/1", slug(&plant)), format!("world/{}/2", slug(&plant)));
+    assert_eq!((told["previous"].as_str(), told["origin"].as_str()), (Some(&*first), Some(&*next)));
+    assert_eq!(told["previous_size"].as_u64(), Some(newest));
+    let stranger = world.newcomer("stranger", 4, "producer", &registrar);
+    let join = plant.dir.join("join.cbor");
+    registrar.run("admit", &[path_text(&join)]).ok();
+    let again = registrar.run("admit", &[path_text(&join)]).ok();
+    assert!(again.stdout.contains("member already"), "{}", again.stdout);
+    registrar.run("admit", &[path_text(&stranger.dir.join("join.cbor"))]).ok();
+    plant.start();
+    plant.ready();
+    let id = record(&world, &plant, "works-2");
+    assert!(published(&plant) < newest, "it counts from the beginning");
+    let origin = String::from_utf8(plant.get("/log/checkpoint").body).expect("a note");
+    assert!(origin.starts_with(&format!("{next}\n")), "{origin}");
+    for peer in [&registrar, &auditor] {
+        wait("the mirror of the new log", SOON, || {
+            (peer.run("get", &[&id]).code == 0).then_some(())
+        });
+        // The old log is read and proved as before, and takes nothing more.
+        let old_log = format!("/peers/{}", peer_name(&first));
+        assert_eq!(size(&peer.get(&format!("{old_log}/checkpoint")).body), newest);
+        peer.run("get", &[&old]).ok();
+        peer.run("check", &[]).ok();
+        let checked = run("hallmark-verify", &["check", peer.dir_text()]).ok();
+        let line = format!("{first}: sealed at {newest} entries");
+        assert!(checked.stdout.contains(&line), "{}", checked.stdout);
+        assert!(checked.stdout.contains(&format!("followed by {next}")), "{}", checked.stdout);
+    }
+    plant.run("check", &[]).ok();
+    plant.stop();
+    plant.run("restore", &["--successor"]).fails(2);
+}

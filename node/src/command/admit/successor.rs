@@ -48,6 +48,9 @@ pub(super) fn put(
         return Err(Failure::input("the request is not signed by the key that was admitted")
             .help("the organisation signs it with the key of its `organisation` attestation"));
     };
+    if args.roles.is_empty() {
+        body.roles.clone_from(&known.roles);
+    }
     body.replaces = Some(*id);
     body.reason = Some(format!("the log {} was lost and is followed by {next}", known.origin));
     network.sealed.push(Sealed {

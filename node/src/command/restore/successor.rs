@@ -34,6 +34,7 @@ use crate::outbox;
 use crate::peers::address::AddressBook;
 use crate::restore::peers::Peers;
 use crate::sign::claims;
+use crate::store::disk::OsDisk;
 use crate::store::head::HeadSlots;
 
 /// Asks everyone for the last head, then turns the folder into that of the next log.
@@ -46,6 +47,13 @@ pub(super) fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let dir = Dir::new(&args.dir);
+    let next = next_origin(&config.origin)?;
+    if HeadSlots::new(Arc::new(OsDisk), dir.head_slots(), &next).load().is_ok() {
+        // A run was interrupted just before its end.
+        write_origin(&dir, &config.origin, &next)?;
+        output.verdict("made", asks(&args.dir));
+        return Ok(Exit::Done);
+    }
     let network = read_network(&dir.network())?;
     let peer_key = keys::open(&dir.keys(), Purpose::Peer, None)?;
     let organisation =
@@ -65,7 +73,6 @@ pub(super) fn run(
         return Err(Failure::usage("this log is whole: nothing is lost that anyone knows of")
             .help(format!("start it: hallmark-node run {}", args.dir.display())));
     }
-    let next = next_origin(&config.origin)?;
     let number = config.origin.rsplit('/').next().unwrap_or_default();
     let log = next_key(&dir, number, &member)?;
     let vkey = NoteSigner::log(&next, Arc::new(log)).map(|signer| signer.vkey().clone());
@@ -83,21 +90,24 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
-fn tell(dir: &Path, previous: &Previous, last: Head, next: &str, output: Output) {
-    let dir = dir.display();
+fn tell(path: &Path, previous: &Previous, last: Head, next: &str, output: Output) {
+    let dir = path.display();
     let json = serde_json::json!({
         "origin": next, "previous": previous.origin, "previous_size": last.size,
         "previous_root": hallmark_schemas::hex::encode(&last.root),
         "join": format!("{dir}/join.cbor"),
     });
     output.item(format!("{next} follows {} of {} entries", previous.origin, last.size), &json);
-    output.verdict(
-        "made",
-        format!(
-            "give {dir}/join.cbor to the registrar (hallmark-node admit <registrar's folder> \
-             {dir}/join.cbor) and start the node: hallmark-node run {dir}"
-        ),
-    );
+    output.verdict("made", asks(path));
+}
+
+/// What is to be done next.
+fn asks(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "give {dir}/join.cbor to the registrar (hallmark-node admit <registrar's folder> \
+         {dir}/join.cbor) and start the node: hallmark-node run {dir}"
+    )
 }
 
 /// `<network>/<scheme>-<value>/<n+1>`.
