@@ -56,6 +56,8 @@ pub(crate) enum Phase {
     Tiles,
     /// Bodies that are fetched.
     Bodies,
+    /// Entries and bodies that are put into the index.
+    Index,
 }
 
 /// Takes how far a phase is: done, of how many.

@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod read_only;
 mod rebuild;
 pub(crate) mod recover;
+mod reindex;
 #[cfg(test)]
 mod tests;
 pub(crate) mod writer;

@@ -27,6 +27,7 @@ impl Bars {
                 Phase::Entries => "entries",
                 Phase::Tiles => "tiles",
                 Phase::Bodies => "bodies",
+                Phase::Index => "index",
             };
             self.bar = ProgressBar::new(of).with_message(name).with_style(style());
         }

@@ -61,15 +61,31 @@ fn three(world: &World) -> [Node; 3] {
     [registrar, plant, auditor]
 }
 
+/// What `status` prints first.
+fn status(node: &Node) -> Option<Value> {
+    let status = node.run("status", &["--format", "json"]);
+    serde_json::from_str(status.stdout.lines().next()?).ok()
+}
+
 /// Waits until a peer holds this log up to that size, bodies and all.
 fn mirrored(peer: &Node, log: &Node, least: u64) {
     let origin = format!("world/{}/1", slug(log));
     wait("a mirror to catch up", SOON, || {
-        let status = peer.run("status", &["--format", "json"]);
-        let status: Value = serde_json::from_str(status.stdout.lines().next()?).ok()?;
+        let status = status(peer)?;
         let its = status["peers"].as_array()?.iter().find(|one| one["origin"] == *origin)?;
         (least <= its["size"].as_u64()? && its["wanted"] == 0).then_some(())
     });
+}
+
+/// Waits until nothing is on its way any more and the peers hold all of this log; its size.
+fn settled(log: &Node, peers: [&Node; 2]) -> u64 {
+    wait("a log to come to rest", SOON, || {
+        let newest = published(log);
+        peers.iter().for_each(|peer| mirrored(peer, log, newest));
+        let status = status(log)?;
+        let rests = status["stored_unlogged"] == 0 && status["head_size"].as_u64()? == newest;
+        (rests && published(log) == newest).then_some(newest)
+    })
 }
 
 #[test]
@@ -143,8 +159,7 @@ fn an_old_backup_is_read_only_until_the_peers_gave_the_rest_and_then_the_log_goe
     let later = record(&world, &plant, "works-2");
     let file = world.file("own.json", facility(&plant.org, "works-3"));
     let own = plant.record(&file, &["--aud", "members"]).remove(0);
-    let newest = published(&plant);
-    [&registrar, &auditor].iter().for_each(|peer| mirrored(peer, &plant, newest));
+    let newest = settled(&plant, [&registrar, &auditor]);
     plant.stop();
     let data = plant.dir.join("data");
     std::fs::remove_dir_all(&data).expect("removed");
@@ -296,6 +311,37 @@ fn a_second_process_on_one_folder_ends_at_once_and_a_killed_one_leaves_no_lock()
     node.run("check", &[]).ok();
 }
 
+#[test]
+fn the_index_is_built_again_while_the_node_runs_and_goes_on() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = world.newcomer("plant", 2, "producer", &registrar);
+    registrar.run("admit", &[path_text(&plant.dir.join("join.cbor"))]).ok();
+    plant.start();
+    plant.ready();
+    let (own, other) = (record(&world, &plant, "works-1"), record(&world, &registrar, "works-1"));
+    mirrored(&plant, &registrar, published(&registrar));
+    for round in 0..3 {
+        let rebuilt = plant.run("reindex", &[]).ok();
+        assert!(rebuilt.stdout.contains("while the node runs"), "{}", rebuilt.stdout);
+        plant.ready();
+        for id in [&own, &other] {
+            plant.run("get", &[id]).ok();
+        }
+        plant.run("receipt", &[&own]).ok();
+        // What was said before is known again: the same id, and `check` finds no second entry.
+        assert_eq!(record(&world, &plant, "works-1"), own);
+        let fresh = record(&world, &registrar, &format!("works-{}", round + 2));
+        mirrored(&plant, &registrar, published(&registrar));
+        plant.run("get", &[&fresh]).ok();
+    }
+    plant.run("check", &[]).ok();
+    plant.stop();
+    let rebuilt = plant.run("reindex", &[]).ok();
+    assert!(!rebuilt.stdout.contains("while the node runs"), "{}", rebuilt.stdout);
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status();
     assert!(copied.expect("cp runs").success());
@@ -312,8 +358,7 @@ fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
     let world = World::new();
     let [registrar, plant, auditor] = three(&world);
     let id = record(&world, &plant, "works-1");
-    let newest = published(&plant);
-    [&registrar, &auditor].iter().for_each(|peer| mirrored(peer, &plant, newest));
+    settled(&plant, [&registrar, &auditor]);
     plant.run("check", &[]).ok();
     plant.run("check", &["--repair"]).ok();
     let data = plant.dir.join("data");
@@ -357,8 +402,7 @@ fn a_log_lost_for_good_is_sealed_and_its_successor_goes_on_beside_the_readable_o
     let world = World::new();
     let [registrar, mut plant, auditor] = three(&world);
     let old = record(&world, &plant, "works-1");
-    let newest = published(&plant);
-    [&registrar, &auditor].iter().for_each(|peer| mirrored(peer, &plant, newest));
+    let newest = settled(&plant, [&registrar, &auditor]);
     let whole = plant.run("restore", &["--successor"]).fails(6);
     assert!(whole.stderr.contains("in use by process"), "{}", whole.stderr);
     plant.stop();
