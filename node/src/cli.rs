@@ -132,12 +132,40 @@ stored the attestation of their range.")]
     #[command(after_help = "Example:\n  hallmark-node status plant --format json")]
     Status(DirArgs),
     /// Re-reads everything: head and tiles against the checkpoint, bodies against their ids.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   hallmark-node check plant
+  hallmark-node check plant --repair
 
+It only reads, also beside a running node. --repair first puts right what it can, the node running
+or not: a tile is computed from what lies below it, a bundle or body is fetched from peers that hold
+a copy; what was damaged is kept in DATA/damaged. Given again, it goes on where it was interrupted.
 Ends with 4 where bytes are not what was written or contradict each other, with 5 where something is
 missing that the folder itself says it holds. Each defect names its file and what to do.")]
-    Check(DirArgs),
+    Check(CheckArgs),
+    /// Copies DATA while the node runs: into a new folder, or over an older backup.
+    #[command(after_help = "Examples:
+  hallmark-node backup plant /mnt/backup/plant
+  hallmark-verify check /mnt/backup/plant
+
+The copy is that of the newest published checkpoint; all of it is read again and proved before the
+verdict. Over an older backup only what is new is written; interrupted, the older backup stays whole
+and the command, given again, goes on. DIR/head, keys, config.toml and what `reindex` makes are not
+copied: keep keys and config.toml elsewhere, and DIR/head nowhere.")]
+    Backup(BackupArgs),
+    /// Puts a backup in the place of lost DATA, or fetches what is lost back from peers.
+    #[command(after_help = "Examples:
+  hallmark-node restore plant /mnt/backup/plant --from-peers
+  hallmark-node restore plant --from-peers
+  hallmark-node restore plant --from-peers --peer https://node.example
+  hallmark-node restore plant --successor
+
+A backup is older than what the log signed since, so a node that has one signs nothing until
+--from-peers has asked the witnesses what was signed, fetched it from peers that hold a copy, and
+proved it by the log's own signature. The node must not run. Ends with 5 where something is held by
+nobody who was asked: bodies are listed; where entries are, the log stays read-only. Such a log has ended:
+--successor begins the next one, with a new origin and log key, whose genesis names the last head
+known. Give its join.cbor to the registrar: `admit` seals the old log, which stays readable.")]
+    Restore(RestoreArgs),
     /// Rebuilds the index and the evidence tables from the files.
     #[command(after_help = "Example:\n  hallmark-node reindex plant")]
     Reindex(DirArgs),
@@ -148,6 +176,51 @@ missing that the folder itself says it holds. Each defect names its file and wha
 pub struct DirArgs {
     /// The node's folder.
     pub dir: PathBuf,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// Puts right what is lost or damaged, as far as this node or its peers hold it.
+    #[arg(long)]
+    pub repair: bool,
+    /// A node to ask first; by default all that are known.
+    #[arg(long = "peer", value_name = "URL", requires = "repair")]
+    pub peers: Vec<String>,
+}
+
+/// `backup`.
+#[derive(Args, Debug)]
+pub struct BackupArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// A new or empty folder, or one that holds an older backup of this log.
+    pub target: PathBuf,
+}
+
+/// `restore`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("way").required(true).multiple(true)
+    .args(["backup", "from_peers", "successor"])))]
+pub struct RestoreArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// What `backup` made: copied into DATA, which must be empty.
+    pub backup: Option<PathBuf>,
+    /// Asks witnesses and peers for what is not here.
+    #[arg(long)]
+    pub from_peers: bool,
+    /// Begins the log that follows this one, which is lost for good.
+    #[arg(long, conflicts_with_all = ["backup", "from_peers"])]
+    pub successor: bool,
+    /// A node to ask first; by default all that are known.
+    #[arg(long = "peer", value_name = "URL")]
+    pub peers: Vec<String>,
+    /// File that holds the passphrase of the organisation key, for --successor.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// `init`.

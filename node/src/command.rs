@@ -16,6 +16,7 @@ use crate::outbox::{self, Fate, Parcel};
 use crate::socket::Local;
 
 pub mod admit;
+pub mod backup;
 pub mod check;
 pub mod enrol;
 pub mod export;
@@ -23,7 +24,9 @@ pub mod get;
 pub mod init;
 pub mod label;
 pub mod network;
+pub mod progress;
 pub mod reindex;
+pub mod restore;
 pub mod run;
 pub mod status;
 pub mod submit;
@@ -61,6 +64,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Token(args) => token::run(&args, output),
         Command::Status(args) => status::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::Backup(args) => backup::run(&args, output),
+        Command::Restore(args) => restore::run(&args, output),
         Command::Reindex(args) => reindex::run(&args, output),
     }
 }

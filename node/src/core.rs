@@ -128,6 +128,14 @@ pub fn create(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
     Ok(HeadSlots::new(disk, dir.head_slots(), origin).create()?)
 }
 
+/// The same for a log that follows another one; where it was made before, nothing is changed.
+pub(crate) fn create_if_new(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
+    match HeadSlots::new(Arc::new(OsDisk), dir.head_slots(), origin).load() {
+        Ok(_) => Ok(()),
+        Err(_) => create(dir, data, origin),
+    }
+}
+
 /// Throws the index away, so that the next [`Node::open`] builds it from the files.
 pub fn discard_index(dir: &Dir, data: &Data) -> Result<(), OpenError> {
     let _lock = DirLock::take(&dir.lock())?;
@@ -178,6 +186,8 @@ pub struct Status {
     pub signing: Signing,
     /// Whether admission can tell duplicates.
     pub index_ready: bool,
+    /// Entries and bodies in the index, while it is built: at most twice the entries.
+    pub indexed: u64,
     /// Attestations of unknown keys.
     pub deferred: u64,
     /// Bytes of them.
@@ -293,6 +303,22 @@ impl Node {
         &self.inner.mirror
     }
 
+    /// Throws the index away and builds it again, of the own log first. Until then nothing is
+    /// taken, and what is looked up by id or goods is not found.
+    pub async fn reindex(&self) -> Result<(), StoreError> {
+        let stopped = |cause: String| {
+            StoreError::damaged(std::path::Path::new("index"), format!("not rebuilt: {cause}"))
+        };
+        self.log().reindex().await.map_err(|_| stopped("the writer has ended".to_owned()))?;
+        let node = self.clone();
+        let rest = tokio::task::spawn_blocking(move || {
+            node.mirror().logs().iter().try_for_each(|log| log.reindex())
+        });
+        let rest = rest.await.map_err(|panic| stopped(panic.to_string()))?;
+        rest.map_err(|error| stopped(writer::chain(&error)))?;
+        Ok(self.inner.catalogue.end_again()?)
+    }
+
     /// The key history of everything that is held here.
     pub fn keys(&self) -> &Arc<Keys> {
         &self.inner.keys
@@ -326,7 +352,7 @@ impl Node {
             if let Some(recorded) = found.map_err(stopped)? {
                 return Ok(recorded);
             }
-            if !self.log().holds(id).map_err(stopped)? {
+            if self.log().index_ready() && !self.log().holds(id).map_err(stopped)? {
                 return Err(AdmitError::Unknown { id: *id });
             }
             tokio::select! {
@@ -456,6 +482,7 @@ impl Node {
             stored_unlogged: log.unlogged(),
             signing: log.signing(),
             index_ready: log.index_ready(),
+            indexed: log.indexed(),
             deferred,
             deferred_bytes,
             damaged_records,

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod api;
+pub(crate) mod backup;
 pub mod bundle;
 pub mod cli;
 pub mod client;
@@ -26,6 +27,8 @@ pub mod outbox;
 pub mod page;
 pub mod passport;
 pub mod peers;
+pub(crate) mod repair;
+pub(crate) mod restore;
 pub mod sequencer;
 pub mod serve;
 pub mod service;

@@ -521,6 +521,28 @@ impl MirroredLog {
         if !prefix || end < covers.packs {
             covers = start;
         }
+        self.index_from(covers, head, end)?;
+        for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
+            if let Some(body) = self.body(&id)? {
+                self.learn(index, &body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds the index of this copy again, whatever it says it covers.
+    pub fn reindex(&self) -> Result<(), MirrorError> {
+        let state = self.lock();
+        let (head, end) = (state.head, state.packs.end());
+        if state.edge.size() != head.size {
+            return Ok(());
+        }
+        drop(state);
+        let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
+        self.index_from(start, head, end)
+    }
+
+    fn index_from(&self, covers: Covers, head: Head, end: PackPosition) -> Result<(), MirrorError> {
         self.index_entries(covers.head.size, head)?;
         let mut changes = Batch::default();
         let mut entries = self.tiles.cursor(head.size);
@@ -538,13 +560,7 @@ impl MirroredLog {
             Ok::<_, MirrorError>(self.catalogue.write(std::mem::take(&mut changes))?)
         })?;
         changes.put_covers(self.log, Covers { head, packs: end });
-        self.catalogue.write(changes)?;
-        for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
-            if let Some(body) = self.body(&id)? {
-                self.learn(index, &body)?;
-            }
-        }
-        Ok(())
+        Ok(self.catalogue.write(changes)?)
     }
 
     /// Adds the entries from `from` to the index: those without a body to the want-list, those

@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod read_only;
 mod rebuild;
 pub(crate) mod recover;
+mod reindex;
 #[cfg(test)]
 mod tests;
 pub(crate) mod writer;
@@ -52,8 +53,9 @@ const NAMES_WAITING_MAX: usize = 4 << 20;
 /// Changes written to the index at once; a batch that names much takes several writes.
 const INDEX_CHANGES_MAX: usize = 2 * BATCH_ENTRIES_MAX;
 /// What to do when a witness knows more of this log than is here.
-const GUARD_HELP: &str = "put the newest copy of DATA in its place: what the witnesses hold was \
-                          signed by this log and is never signed again";
+const GUARD_HELP: &str = "stop the node, give `hallmark-node restore DIR --from-peers` and start it \
+                          again: what the witnesses hold was signed by this log and is never \
+                          signed again";
 
 /// What to do when the key history is not whole.
 const KEYS_HELP: &str = "`hallmark-node check` names the damaged file: put it back from a copy of \

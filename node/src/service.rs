@@ -48,6 +48,25 @@ const TOLD_MAX: usize = 4096;
 /// Life of a replication token; it is made anew for each round.
 const TOKEN_MS: i64 = 5 * 60 * 1000;
 
+/// A token by which the peer with this origin lets `org` read what is meant for it.
+pub(crate) fn replication_token(
+    org: &OrgId,
+    origin: &str,
+    peer_key: &SecretKey,
+    now: Timestamp,
+) -> Option<String> {
+    let iat = Timestamp::from_unix_ms(now.unix_ms() / 1000 * 1000);
+    let grant = Grant {
+        iss: org.clone(),
+        aud: origin.to_owned(),
+        scope: Scope::Read,
+        purpose: REPLICATION.to_owned(),
+        iat,
+        exp: iat.checked_add_ms(TOKEN_MS)?,
+    };
+    grant.sign(peer_key).ok()
+}
+
 /// A running node.
 pub struct Service {
     /// DIR.
@@ -300,16 +319,7 @@ impl Service {
 
     /// A token by which the peer with this origin lets us read what is meant for us.
     pub fn replication_token(&self, origin: &str) -> Option<String> {
-        let iat = Timestamp::from_unix_ms((self.clock)().unix_ms() / 1000 * 1000);
-        let grant = Grant {
-            iss: self.config.org.clone(),
-            aud: origin.to_owned(),
-            scope: Scope::Read,
-            purpose: REPLICATION.to_owned(),
-            iat,
-            exp: iat.checked_add_ms(TOKEN_MS)?,
-        };
-        grant.sign(self.peer.as_ref()).ok()
+        replication_token(&self.config.org, origin, self.peer.as_ref(), (self.clock)())
     }
 
     /// The address of the node whose witness key this is.

@@ -165,6 +165,11 @@ impl Data {
         self.0.join("checkpoints")
     }
 
+    /// Files that were found damaged, as they were found.
+    pub fn damaged(&self) -> PathBuf {
+        self.0.join("damaged")
+    }
+
     /// Submissions that wait for their key.
     pub fn deferred(&self) -> PathBuf {
         self.0.join("deferred")

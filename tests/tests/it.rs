@@ -20,6 +20,7 @@ mod it {
     mod passport_page;
     mod read_only;
     mod readme;
+    mod recovery;
     mod steel;
     mod tidy;
     mod trace;

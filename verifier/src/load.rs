@@ -217,8 +217,10 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
             Ok("node")
         }
         Some(Folder::Data(data)) => {
+            dir::read_network(&Dir::new(data.path()), evidence)?;
             // DATA lies in DIR unless configured elsewhere, and DIR knows network and head.
-            let within = path.canonicalize().ok();
+            let is_backup = Dir::new(data.path()).network().is_file();
+            let within = path.canonicalize().ok().filter(|_| !is_backup);
             let parent = within.as_deref().and_then(Path::parent).map(Dir::new);
             if let Some(dir) = &parent {
                 dir::read_network(dir, evidence)?;

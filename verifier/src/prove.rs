@@ -12,6 +12,7 @@ mod log;
 mod network;
 mod own;
 mod proofs;
+mod sealed;
 mod tree;
 pub(crate) mod unchecked;
 
@@ -31,8 +32,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     let root = network::trust_root(&evidence, &mut defects);
     let mut logs = Vec::new();
     for (origin, log) in std::mem::take(&mut evidence.logs) {
-        let member = root.as_ref().and_then(|root| root.network().member_of_origin(&origin));
-        let key = member.map(|member| &member.log_key);
+        let key = root.as_ref().and_then(|root| root.network().log_key(&origin));
         logs.push(LogState::check(origin, log, key, &mut defects));
     }
     let parsed = bodies::parse(&logs, &evidence, &mut defects);
@@ -48,9 +48,11 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     cross::unlogged(&evidence, &logs, &attestations, &mut defects);
     proofs::check(&root, &policies, &evidence.proofs, &mut defects);
     let unchecked = unchecked::of(Some(root.network()), &logs, &evidence, &stood.keys_unknown);
+    sealed::check(root.network(), &logs, &attestations, &mut defects);
     defects.sort();
     defects.dedup();
     let mut notes = network::notes(&root);
+    notes.extend(sealed::notes(root.network(), &logs));
     notes.extend(logs.iter().flat_map(LogState::notes));
     notes.extend(cross::notes(&attestations));
     let tables = evidence.tables;

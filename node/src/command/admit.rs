@@ -1,5 +1,7 @@
 //! `admit`: a registrar takes an organisation into the network.
 
+mod successor;
+
 use hallmark_schemas::attestation::{Draft, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::enrolment::Join;
@@ -53,17 +55,28 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
             "the newcomer runs `hallmark-node init` again with the network file of this network",
         ));
     }
-    if let Some(known) = network.member(&org) {
-        if known.log_keys() == node {
+    match (network.member(&org).cloned(), join.previous) {
+        (Some(known), _) if known.log_keys() == node => {
             output.verdict("admitted", format!("{org} is a member already"));
             return Ok(Exit::Done);
         }
-        return Err(Failure::usage(format!("{org} is a member already, with other keys"))
-            .help("keys are changed by `key` attestations, a lost log gets a successor"));
+        (Some(known), Some(previous)) => {
+            let data = config.data_dir(&args.dir);
+            successor::put(args, &data, &mut network, (&known, &node), previous, &mut body)?;
+        }
+        (Some(_), None) => {
+            return Err(Failure::usage(format!("{org} is a member already, with other keys"))
+                .help(
+                    "keys are changed by `key` attestations, a lost log gets a successor by \
+                 `hallmark-node restore DIR --successor`",
+                ));
+        }
+        (None, _) => {
+            let mut member = Member::new(org.clone(), body.roles.clone(), node);
+            (member.urls, member.multiaddrs) = (join.urls, join.multiaddrs);
+            network.members.push(member);
+        }
     }
-    let mut member = Member::new(org.clone(), body.roles.clone(), node);
-    (member.urls, member.multiaddrs) = (join.urls, join.multiaddrs);
-    network.members.push(member);
     let claims =
         claims(&config.org, Subject::Org(org.clone()), Audience::Public, Vec::new(), now());
     let admission = sign(Draft { claims, body: Body::Organisation(body) }, random(), &key)

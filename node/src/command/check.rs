@@ -1,19 +1,24 @@
 //! `check`: re-reads everything and says whether it is whole.
 //!
-//! Invariant: the same loading and proving as `hallmark-verify check`, so that the two never differ;
-//! it only reads, also beside a running node.
+//! Invariants: the same loading and proving as `hallmark-verify check`, so that the two never
+//! differ; it only reads, also beside a running node, unless it is told to repair.
+
+mod repair;
 
 use hallmark_schemas::exit::Exit;
 use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
 
-use crate::cli::{DirArgs, Output};
+use crate::cli::{CheckArgs, Output};
 use crate::config::Config;
 use crate::failure::Failure;
 
 /// Tiles against checkpoints, bodies against their ids, signatures against keys.
-pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
-    Config::load(&args.dir)?;
+pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
+    let config = Config::load(&args.dir)?;
+    if args.repair {
+        repair::run(args, &config, output)?;
+    }
     // DIR says where DATA is; the network file and the head lie in DIR itself.
     let evidence = load(std::slice::from_ref(&args.dir), &[]).map_err(|error| {
         let failure = Failure::new(error.exit(), &error).help(error.help());

@@ -103,6 +103,18 @@ impl LogHandle {
         self.shared.index_ready()
     }
 
+    /// Entries and bodies in the index, while it is built.
+    pub fn indexed(&self) -> u64 {
+        self.shared.indexed()
+    }
+
+    /// Throws the index of the own log away; done when the receiver says so.
+    pub(super) fn reindex(&self) -> tokio::sync::oneshot::Receiver<()> {
+        let (reply, done) = tokio::sync::oneshot::channel();
+        self.tell(Message::Reindex { reply });
+        done
+    }
+
     /// Durable bodies that are not in the tree yet.
     pub fn unlogged(&self) -> u64 {
         self.shared.unlogged()

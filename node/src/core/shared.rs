@@ -73,6 +73,8 @@ pub(crate) struct Shared {
     head: RwLock<Head>,
     signing: RwLock<Signing>,
     index_ready: AtomicBool,
+    /// Entries and bodies that were put into the index since it was last begun.
+    indexed: AtomicU64,
     unlogged: AtomicU64,
     /// Holes in the packs that were found, each once, by file and offset.
     damage: Mutex<BTreeMap<(PathBuf, u64), Damage>>,
@@ -102,6 +104,7 @@ impl Shared {
             head: RwLock::new(Head::EMPTY),
             signing: RwLock::new(Signing::WaitingForGuard),
             index_ready: AtomicBool::new(false),
+            indexed: AtomicU64::new(0),
             unlogged: AtomicU64::new(0),
             damage: Mutex::new(BTreeMap::new()),
         }
@@ -138,6 +141,23 @@ impl Shared {
 
     pub(crate) fn set_index_ready(&self) {
         self.index_ready.store(true, Ordering::Release);
+    }
+
+    /// The index is thrown away: it is built again from here on.
+    pub(crate) fn set_index_stale(&self) {
+        self.index_ready.store(false, Ordering::Release);
+        self.indexed.store(0, Ordering::Relaxed);
+    }
+
+    /// So many more entries or bodies are in the index.
+    pub(crate) fn add_indexed(&self, count: u64) {
+        self.indexed.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Entries and bodies in the index, while it is built: at most twice the size of the log and
+    /// what waits for it.
+    pub(crate) fn indexed(&self) -> u64 {
+        self.indexed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn unlogged(&self) -> u64 {

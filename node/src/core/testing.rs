@@ -67,6 +67,7 @@ pub(crate) fn network(policy: Policy) -> NetworkFile {
         members: Vec::new(),
         policy,
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[&org_key]).unwrap()
 }

@@ -87,20 +87,21 @@ impl Unfit {
                 "make the folder `head` readable and writable again, then start the node again"
             }
             Unfit::Head(_) | Unfit::HeadBehind { .. } => {
-                "put the folder `head` back as this machine last wrote it; it is in no backup, and a \
-                 head from elsewhere could fork the log"
+                "put the folder `head` back as this machine last wrote it, or stop the node and give \
+                 `hallmark-node restore DIR --from-peers`, which asks the witnesses; a head from \
+                 elsewhere could fork the log"
             }
             Unfit::DataBehind { .. } => {
-                "put the newest copy of DATA in its place: the entries that this one lacks were \
-                 signed and are never signed again"
+                "stop the node, give `hallmark-node restore DIR --from-peers` and start it again: the \
+                 entries that this copy lacks were signed and are never signed again"
             }
             Unfit::PacksBehind { .. } => {
-                "put the newest copy of the folder `packs` in its place; `hallmark-node check` lists \
-                 the bodies that are missing"
+                "stop the node, give `hallmark-node restore DIR --from-peers` and start it again: it \
+                 fetches the bodies that are missing"
             }
             Unfit::OtherRoot { .. } | Unfit::Checkpoint(_) | Unfit::Sequence(_) => {
-                "`hallmark-node check` names the file that is wrong; put it back from a copy of \
-                 DATA, then start the node again"
+                "`hallmark-node check` names the file that is wrong; stop the node, give \
+                 `hallmark-node restore DIR --from-peers` and start it again"
             }
         }
     }

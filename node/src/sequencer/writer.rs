@@ -32,6 +32,8 @@ pub(crate) enum Message {
     GuardSatisfied,
     /// The fork guard found more than the log has.
     GuardRefused { cause: String },
+    /// Throw the index away and build it again.
+    Reindex { reply: oneshot::Sender<()> },
     /// Finish what is durable and end.
     Stop,
 }
@@ -104,6 +106,10 @@ fn refuse(log: &ReadOnlyLog, receiver: &Receiver<Message>) {
                 // Whoever asked may have gone.
                 let _ = reply.send(Err(ReadOnly));
             }
+            Message::Reindex { reply } => match log.reindex() {
+                Ok(()) => drop(reply.send(())),
+                Err(error) => log.shared().stop(chain(&error)),
+            },
             _ => {}
         }
     }
@@ -166,6 +172,11 @@ fn control(sequencer: &mut Sequencer, message: Message) -> Result<bool, Sequence
         Message::PolicyChanged => sequencer.publish_if_met()?,
         Message::GuardSatisfied => sequencer.guard_satisfied()?,
         Message::GuardRefused { cause } => sequencer.guard_refused(cause),
+        Message::Reindex { reply } => {
+            sequencer.reindex()?;
+            // Whoever asked may have gone.
+            let _ = reply.send(());
+        }
         Message::Store { .. } => {}
     }
     Ok(false)

@@ -50,6 +50,7 @@ fn network() -> NetworkFile {
         members: vec![member],
         policy: Policy::none(),
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[registrar.as_ref()]).unwrap()
 }

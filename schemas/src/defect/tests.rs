@@ -73,6 +73,7 @@ fn network(policy: Policy) -> NetworkFile {
         members: vec![Member::new(ORG.parse().unwrap(), vec![Role::Registrar], keys)],
         policy,
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[&key(1)]).unwrap()
 }

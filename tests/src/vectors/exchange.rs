@@ -27,6 +27,7 @@ fn enrolment() -> Value {
         organisation,
         urls: vec!["http://127.0.0.1:8080".to_owned()],
         multiaddrs: Vec::new(),
+        previous: None,
     };
     let device: hallmark_schemas::id::DeviceId = METER.parse().expect("a valid device");
     let enrol = Enrol { v: 1, device: device.clone(), details };

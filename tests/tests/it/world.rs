@@ -156,6 +156,11 @@ impl World {
         node
     }
 
+    /// The node of a copied folder, not running.
+    pub(crate) fn adopted(&self, of: &Node, dir: &Path) -> Node {
+        Node::of(of.node.copied_to(dir), &["--http", "127.0.0.1:0"])
+    }
+
     /// A newcomer with its own folder, not yet admitted nor running.
     pub(crate) fn newcomer(&self, name: &str, number: u64, role: &str, founder: &Node) -> Node {
         let member = Member { org: &org(number), name, roles: &[role] };

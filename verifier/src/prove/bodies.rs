@@ -226,8 +226,8 @@ fn learn(
 }
 
 fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<VerifierKey> {
-    if let Some(member) = root.network().member_of_origin(origin) {
-        return Some(member.log_key.clone());
+    if let Some(key) = root.network().log_key(origin) {
+        return Some(key.clone());
     }
     let mut nodes = history.organisations().filter_map(|(_, record)| record.node.as_ref());
     nodes.find(|node| node.origin == origin).map(|node| node.log.clone())

@@ -96,6 +96,7 @@ impl World {
             members: vec![Member::new(org, roles.clone(), keys(&log))],
             policy,
             packs: Vec::new(),
+            sealed: Vec::new(),
         };
         let network = NetworkFile::sign(network, &[&org_key]).unwrap();
         let mut world = World {
