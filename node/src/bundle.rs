@@ -15,6 +15,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::Data;
+use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::time::{Period, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -194,9 +195,15 @@ fn add_cited(
     Ok(())
 }
 
-fn history(data: &Data) -> Result<Vec<Vec<u8>>, StoreError> {
+/// Every checkpoint that was published, and the newest as it was last cosigned.
+fn checkpoints(data: &Data, newest: &SignedNote) -> Result<Vec<Vec<u8>>, StoreError> {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    Checkpoints::new(disk, &data.checkpoint(), &data.checkpoints()).history()
+    let mut notes = Checkpoints::new(disk, &data.checkpoint(), &data.checkpoints()).history()?;
+    let newest = newest.to_bytes();
+    if !notes.contains(&newest) {
+        notes.push(newest);
+    }
+    Ok(notes)
 }
 
 fn parts(service: &Service) -> Result<Vec<LogPart>, StoreError> {
@@ -205,7 +212,7 @@ fn parts(service: &Service) -> Result<Vec<LogPart>, StoreError> {
     if let Some(published) = log.published() {
         parts.push(LogPart {
             origin: log.origin().to_owned(),
-            checkpoints: history(&service.data)?,
+            checkpoints: checkpoints(&service.data, &published.note)?,
             entries: log.entries(0..published.head.size)?,
         });
     }
@@ -216,7 +223,10 @@ fn parts(service: &Service) -> Result<Vec<LogPart>, StoreError> {
         }
         parts.push(LogPart {
             origin: log.origin().to_owned(),
-            checkpoints: history(&service.data.peer(log.origin()))?,
+            checkpoints: match log.checkpoint() {
+                Some(note) => checkpoints(&service.data.peer(log.origin()), &note)?,
+                None => continue,
+            },
             entries: log.entries(0..size)?,
         });
     }

@@ -5,6 +5,7 @@
 //! forks. A body is kept only if the log has its id. What is missing is known: the want-list.
 
 pub mod growth;
+mod renewal;
 #[cfg(test)]
 mod tests;
 

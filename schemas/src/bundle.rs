@@ -18,6 +18,8 @@ pub const BUNDLE_VERSION: u64 = 1;
 pub const ENTRIES_MAX: usize = 4096;
 /// Longest item: an attestation, or a network file, with room for its head.
 pub const ITEM_BYTES_MAX: usize = ATTESTATION_BYTES_MAX + 256;
+/// Most receipts of one foreign statement.
+pub const FOREIGN_RECEIPTS_MAX: usize = 16;
 /// Longest origin of a log, as in checkpoints.
 pub const ORIGIN_BYTES_MAX: usize = 255;
 
@@ -63,6 +65,13 @@ pub enum Item {
         /// The proof.
         proof: Vec<u8>,
     },
+    /// A signed statement of another system (RFC 9943) with its receipts, as they were received.
+    Foreign {
+        /// The statement.
+        statement: Vec<u8>,
+        /// Its receipts, at most [`FOREIGN_RECEIPTS_MAX`].
+        receipts: Vec<Vec<u8>>,
+    },
 }
 
 /// Types of items, in the order that a bundle has them.
@@ -81,16 +90,19 @@ pub enum ItemType {
     Receipt = 4,
     /// [`Item::Proof`].
     Proof = 5,
+    /// [`Item::Foreign`].
+    Foreign = 6,
 }
 
 impl ItemType {
-    const ALL: [ItemType; 6] = [
+    const ALL: [ItemType; 7] = [
         ItemType::Checkpoint,
         ItemType::Entries,
         ItemType::Identity,
         ItemType::Body,
         ItemType::Receipt,
         ItemType::Proof,
+        ItemType::Foreign,
     ];
 }
 
@@ -150,6 +162,7 @@ impl Item {
             Item::Body(_) => ItemType::Body,
             Item::Receipt { .. } => ItemType::Receipt,
             Item::Proof { .. } => ItemType::Proof,
+            Item::Foreign { .. } => ItemType::Foreign,
         }
     }
 
@@ -164,6 +177,7 @@ impl Item {
             Item::Receipt { id, receipt: proof } | Item::Proof { id, proof } => {
                 [id.bytes().as_slice(), proof].concat()
             }
+            Item::Foreign { statement, receipts } => encode_foreign(statement, receipts),
         };
         let mut e = Encoder::new(Vec::with_capacity(content.len() + 8));
         let written =
@@ -186,8 +200,29 @@ impl Item {
                 Item::Proof { id: ContentId::from_bytes(*id), proof: proof.to_vec() }
             }
             ItemType::Entries => parse_entries(content)?,
+            ItemType::Foreign => parse_foreign(content)?,
         })
     }
+}
+
+fn encode_foreign(statement: &[u8], receipts: &[Vec<u8>]) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::with_capacity(statement.len() + 64));
+    let written = e
+        .array(2)
+        .and_then(|e| e.bytes(statement)?.array(receipts.len() as u64))
+        .and_then(|e| receipts.iter().try_for_each(|receipt| e.bytes(receipt).map(drop)));
+    written.expect("writing to memory does not fail");
+    e.into_writer()
+}
+
+fn parse_foreign(content: &[u8]) -> Option<Item> {
+    let mut d = Decoder::new(content);
+    d.array().ok()?.filter(|count| *count == 2)?;
+    let statement = d.bytes().ok()?.to_vec();
+    let count = d.array().ok()?.filter(|count| *count <= FOREIGN_RECEIPTS_MAX as u64)?;
+    let receipts = (0..count).map(|_| d.bytes().ok().map(<[u8]>::to_vec));
+    let receipts = receipts.collect::<Option<Vec<_>>>()?;
+    (d.position() == content.len()).then_some(Item::Foreign { statement, receipts })
 }
 
 fn encode_entries(origin: &str, first: u64, entries: &[Entry]) -> Vec<u8> {
@@ -336,6 +371,7 @@ mod tests {
             Item::Body(b"body 2".to_vec()),
             Item::Receipt { id: ContentId::from_bytes([9; 32]), receipt: b"receipt".to_vec() },
             Item::Proof { id: ContentId::from_bytes([8; 32]), proof: b"proof".to_vec() },
+            Item::Foreign { statement: b"theirs".to_vec(), receipts: vec![b"one".to_vec()] },
         ];
         let mut bytes = header.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
@@ -365,7 +401,7 @@ mod tests {
     #[test]
     fn pieces_come_back_whatever_the_chunks() {
         let whole = read(&bundle(), usize::MAX).unwrap();
-        assert_eq!(whole.len(), 8);
+        assert_eq!(whole.len(), 9);
         assert!(
             matches!(&whole[2], Piece::Item(Item::Entries { first: 3, entries, .. }) if entries.len() == 6)
         );

@@ -232,42 +232,94 @@ pub fn verify_consistency(
     if new < old {
         return Err(ProofError::Shrunk { old, new });
     }
-    if old == new || old == 0 {
-        return match (proof, old == new) {
+    if old == 0 {
+        return match (proof, *old_root == EMPTY_ROOT) {
             ([_, ..], _) => Err(ProofError::TooLong),
-            ([], true) if old_root != new_root => Err(ProofError::OtherRoot),
-            ([], _) if old == 0 && *old_root != EMPTY_ROOT => Err(ProofError::OtherRoot),
-            ([], _) => Ok(()),
+            ([], false) => Err(ProofError::OtherRoot),
+            ([], true) if new == 0 && *new_root != EMPTY_ROOT => Err(ProofError::OtherRoot),
+            ([], true) => Ok(()),
         };
     }
-    let (start, rest) = if old.is_power_of_two() {
-        (*old_root, proof)
-    } else {
-        let (start, rest) = proof.split_first().ok_or(ProofError::TooShort)?;
-        (*start, rest)
-    };
-    let shift = (old - 1).trailing_ones();
-    let (mut node, mut last) = ((old - 1) >> shift, (new - 1) >> shift);
-    let (mut old_hash, mut new_hash) = (start, start);
-    for sibling in rest {
-        if last == 0 {
-            return Err(ProofError::TooLong);
-        }
-        if node & 1 == 1 || node == last {
-            old_hash = node_hash(sibling, &old_hash);
-            new_hash = node_hash(sibling, &new_hash);
-            while node & 1 == 0 && node != 0 {
-                (node, last) = (node >> 1, last >> 1);
-            }
-        } else {
-            new_hash = node_hash(&new_hash, sibling);
-        }
-        (node, last) = (node >> 1, last >> 1);
+    let first = Subtree { start: 0, end: old };
+    first.verify_consistency(old_root, new, new_root, proof)
+}
+
+/// Leaves of a tree that form a subtree: a part of the tree from a multiple of the least power of
+/// two that is not below its length, as `tlog-mirror` and Merkle Tree Certificates use it. The tree
+/// of an earlier size is the one that starts at 0.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Subtree {
+    start: u64,
+    end: u64,
+}
+
+impl Subtree {
+    /// The leaves from `start` to before `end`; `None` if they are no subtree.
+    pub fn new(start: u64, end: u64) -> Option<Subtree> {
+        let width =
+            end.checked_sub(start).filter(|leaves| 0 < *leaves)?.checked_next_power_of_two()?;
+        start.is_multiple_of(width).then_some(Subtree { start, end })
     }
-    match (last == 0, old_hash == *old_root && new_hash == *new_root) {
-        (false, _) => Err(ProofError::TooShort),
-        (true, false) => Err(ProofError::OtherRoot),
-        (true, true) => Ok(()),
+
+    /// Checks that leaf `leaf` is the one at `index` of the whole tree, by the subtree's root.
+    pub fn verify_inclusion(
+        &self,
+        leaf: &Hash,
+        index: u64,
+        proof: &[Hash],
+        root: &Hash,
+    ) -> Result<(), ProofError> {
+        let size = self.end - self.start;
+        let beyond = ProofError::IndexBeyondTree { index, size: self.end };
+        verify_inclusion(leaf, index.checked_sub(self.start).ok_or(beyond)?, size, proof, root)
+    }
+
+    /// Checks that the tree of `size` leaves has this subtree with this root.
+    pub fn verify_consistency(
+        &self,
+        subtree_root: &Hash,
+        size: u64,
+        root: &Hash,
+        proof: &[Hash],
+    ) -> Result<(), ProofError> {
+        if size < self.end {
+            return Err(ProofError::Shrunk { old: self.end, new: size });
+        }
+        let (mut first, mut node, mut last) = (self.start, self.end - 1, size - 1);
+        // Up to the largest node that lies wholly in the subtree and at its right end.
+        let at_edge = node == last;
+        while first != node && (at_edge || node & 1 == 1) {
+            (first, node, last) = (first >> 1, node >> 1, last >> 1);
+        }
+        let (begin, rest) = if first == node {
+            (*subtree_root, proof)
+        } else {
+            let (begin, rest) = proof.split_first().ok_or(ProofError::TooShort)?;
+            (*begin, rest)
+        };
+        let (mut subtree_hash, mut hash) = (begin, begin);
+        for sibling in rest {
+            if last == 0 {
+                return Err(ProofError::TooLong);
+            }
+            if node & 1 == 1 || node == last {
+                if first < node {
+                    subtree_hash = node_hash(sibling, &subtree_hash);
+                }
+                hash = node_hash(sibling, &hash);
+                while node & 1 == 0 && node != 0 {
+                    (first, node, last) = (first >> 1, node >> 1, last >> 1);
+                }
+            } else {
+                hash = node_hash(&hash, sibling);
+            }
+            (first, node, last) = (first >> 1, node >> 1, last >> 1);
+        }
+        match (last == 0, subtree_hash == *subtree_root && hash == *root) {
+            (false, _) => Err(ProofError::TooShort),
+            (true, false) => Err(ProofError::OtherRoot),
+            (true, true) => Ok(()),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod it {
     mod read_only;
     mod readme;
     mod steel;
+    mod stranger;
     mod tidy;
     mod trace;
     mod world;

@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod csv;
 pub mod dir;
 mod head;
+mod loose;
 pub mod parquet;
 pub mod unit;
 
@@ -29,6 +30,7 @@ use crate::lake::{self, LakeError};
 use crate::table::TableSet;
 use csv::CsvError;
 use dir::Folder;
+use loose::Loose;
 use parquet::ParquetFault;
 
 /// A plain table of the command line: `--table NAME=FILE`.
@@ -136,7 +138,8 @@ impl LoadError {
         match self {
             LoadError::Io { .. } => "check the name and that you may read it",
             LoadError::NotEvidence { .. } => {
-                "give a bundle (.hallmark), the folder of a node, its data folder or its lake"
+                "give a bundle (.hallmark), the folder of a node, its data folder or its lake; or \
+                 single files: network.hallmark, attestations, receipts, tlog-proofs, public keys"
             }
             LoadError::TooLong { .. } => "check that this is the file you meant",
             LoadError::Bundle { .. } => {
@@ -164,12 +167,13 @@ fn fitting(tables: &[&str]) -> String {
 
 /// Reads all inputs, in the order given.
 pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadError> {
-    let mut evidence = Evidence::default();
+    let (mut evidence, mut loose) = (Evidence::default(), Loose::default());
     for path in inputs {
-        let what = load_input(path, &mut evidence)?;
+        let what = load_input(path, &mut evidence, &mut loose)?;
         let name = path.display().to_string();
         evidence.sources.push(Source { name, what: what.to_owned(), ..Source::default() });
     }
+    loose.settle(&mut evidence);
     for file in tables {
         load_table(file, &mut evidence)?;
     }
@@ -177,12 +181,19 @@ pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadEr
     Ok(evidence)
 }
 
-fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, LoadError> {
+fn load_input(
+    path: &Path,
+    evidence: &mut Evidence,
+    loose: &mut Loose,
+) -> Result<&'static str, LoadError> {
     if path == Path::new("-") {
         bundle::read_stdin(evidence)?;
         return Ok("bundle");
     }
     if !path.is_dir() {
+        if let Some(what) = loose.read(path, evidence)? {
+            return Ok(what);
+        }
         return match bundle::read_file(path, evidence) {
             Ok(()) => Ok("bundle"),
             Err(error @ LoadError::Bundle { .. }) => Err(match plain_table(path) {

@@ -55,6 +55,8 @@ pub struct Published {
     pub note: Arc<SignedNote>,
     /// When it was published here.
     pub at: Timestamp,
+    /// When its witnesses last vouched that the log has nothing newer; `None` without witnesses.
+    pub cosigned_at: Option<Timestamp>,
 }
 
 pub(crate) struct Shared {

@@ -18,7 +18,7 @@ use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
 use super::rebuild::{Rebuild, index_entries};
-use super::{NamesWaiting, SequenceError, Sequencer, apply};
+use super::{NamesWaiting, SequenceError, Sequencer, apply, publish};
 use crate::core::shared::{Published, Shared};
 use crate::index::{Batch, Covers};
 use crate::store::StoreError;
@@ -182,6 +182,7 @@ impl Sequencer {
             pending: VecDeque::new(),
             names_waiting: NamesWaiting::default(),
             unpublished: None,
+            renewal: None,
             guarded: false,
         })
     }
@@ -223,7 +224,7 @@ impl Sequencer {
         self.names_waiting = names_waiting;
         self.nameless = catalogue.nameless(log)?;
         shared.stored(self.pending.len());
-        if let Err(error) = super::publish::learn(&shared, 0, shared.published_size()) {
+        if let Err(error) = publish::learn(&shared, 0, shared.published_size()) {
             self.keys_unread(&error);
         }
         shared.set_index_ready();
@@ -331,7 +332,8 @@ fn load_published(
     }
     let entry = shared.entry(size - 1)?;
     let head = Head { size, root: checkpoint.root };
-    let published = Published { head, note: Arc::new(note), at: entry.admitted_at };
+    let cosigned_at = publish::cosigned_at(&shared.policy(), &note);
+    let published = Published { head, note: Arc::new(note), at: entry.admitted_at, cosigned_at };
     shared.published.send_replace(Some(published));
     Ok(())
 }

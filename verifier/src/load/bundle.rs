@@ -14,7 +14,9 @@ use hallmark_schemas::proof::{Inclusion, LogProof};
 use hallmark_schemas::receipt::{Receipt, ReceiptError};
 
 use super::LoadError;
-use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogInclusion, chain};
+use crate::evidence::{
+    Defect, DefectKind, Evidence, ForeignStatement, FoundNote, LogInclusion, chain,
+};
 
 /// Most bytes of bodies that a bundle from standard input may bring: they stay in memory.
 pub const PIPE_BYTES_MAX: u64 = 1 << 30;
@@ -112,11 +114,18 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
         Item::Proof { id, proof } => {
             keep_inclusion(id, LogProof::parse(&proof).map(Inclusion::Proof), evidence);
         }
+        Item::Foreign { statement, receipts } => {
+            evidence.foreign.push(ForeignStatement { statement, receipts });
+        }
     }
 }
 
 /// Hands a receipt or proof to the log that it is of.
-fn keep_inclusion(id: ContentId, parsed: Result<Inclusion, ReceiptError>, evidence: &mut Evidence) {
+pub(super) fn keep_inclusion(
+    id: ContentId,
+    parsed: Result<Inclusion, ReceiptError>,
+    evidence: &mut Evidence,
+) {
     let placed = parsed.map_err(|error| chain(&error)).and_then(|inclusion| {
         let state = inclusion.checkpoint().checkpoint().map_err(|error| error.to_string())?;
         let entry = inclusion.entry(id).map_err(|error| chain(&error))?;
@@ -139,7 +148,7 @@ fn origin_of(note: &[u8]) -> Result<String, String> {
     note.checkpoint().map(|checkpoint| checkpoint.origin).map_err(|error| error.to_string())
 }
 
-fn flaw(kind: DefectKind, detail: String) -> Defect {
+pub(super) fn flaw(kind: DefectKind, detail: String) -> Defect {
     let subject = "bundle".to_owned();
     Defect {
         log: None,

@@ -75,6 +75,26 @@ pub(super) fn notes(file: &NetworkFile) -> Vec<String> {
     }
 }
 
+/// A policy that may count for a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Version<'a> {
+    pub(super) policy: &'a Policy,
+    /// Its begin, if that came after the checkpoint was first published.
+    later: Option<Timestamp>,
+}
+
+impl Version<'_> {
+    /// Whether a quorum of this version counts: a later one only if its witnesses spoke under it.
+    /// One that asks for no witness excuses nothing that was published before it.
+    pub(super) fn takes(&self, quorum: QuorumTime) -> bool {
+        match (self.later, quorum) {
+            (None, _) => true,
+            (Some(begin), QuorumTime::At(at)) => begin <= at,
+            (Some(_), QuorumTime::Unwitnessed) => false,
+        }
+    }
+}
+
 /// The witness policies of all versions that are known, oldest first, each with its begin.
 #[derive(Debug)]
 pub(super) struct Policies {
@@ -120,8 +140,11 @@ impl Policies {
     pub(super) fn quorum(&self, note: &SignedNote, newest: Timestamp) -> Option<QuorumTime> {
         // A strict version before a lax one: a time that witnesses vouch for is worth more.
         let in_force = self.in_force(newest, Some(newest));
-        let mut met: Vec<_> =
-            in_force.filter_map(|policy| policy.quorum_met(note).ok().flatten()).collect();
+        let met = in_force.filter_map(|version| {
+            let time = version.policy.quorum_met(note).ok().flatten()?;
+            version.takes(time).then_some(time)
+        });
+        let mut met: Vec<_> = met.collect();
         met.sort_by_key(|time| match time {
             QuorumTime::At(at) => (0, *at),
             QuorumTime::Unwitnessed => (1, Timestamp::EPOCH),
@@ -129,20 +152,23 @@ impl Policies {
         met.into_iter().next()
     }
 
-    /// The versions that a node could go by at some instant from `from` to `to`, or at any later
-    /// one, oldest first.
+    /// The versions that a node could go by at some instant from `from` to `to`, oldest first, and
+    /// then the later ones, by which what is published is cosigned anew. Without `to` any version
+    /// from `from` on may have been that of then.
     pub(super) fn in_force(
         &self,
         from: Timestamp,
         to: Option<Timestamp>,
-    ) -> impl Iterator<Item = &Policy> {
-        let in_force = self.versions.iter().enumerate().filter(move |(index, (begin, _))| {
+    ) -> impl Iterator<Item = Version<'_>> {
+        let in_force = self.versions.iter().enumerate().filter(move |(index, _)| {
             let next = self.versions.get(index + 1);
             let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
-            to.is_none_or(|to| *begin <= to)
-                && (next.is_none() || until.is_some_and(|until| from < until))
+            next.is_none() || until.is_some_and(|until| from < until)
         });
-        in_force.map(|(_, (_, policy))| policy)
+        in_force.map(move |(_, (begin, policy))| {
+            let is_later = to.is_some_and(|to| to < *begin);
+            Version { policy, later: is_later.then_some(*begin) }
+        })
     }
 
     /// All versions, oldest first.
