@@ -98,7 +98,10 @@ pub(super) fn note(headers: &HeaderMap, text: String) -> Response {
     cached(headers, "text/plain; charset=utf-8", "no-cache, max-age=0", &tag, text.into_bytes())
 }
 
-/// The path behind `…/tile/`.
+/// The path behind `…/tile/`. What names no tile is no route, as for a server of plain files.
 pub(super) fn parse_tile(path: &str) -> Result<TilePath, ApiError> {
     format!("tile/{path}").parse().map_err(|_| ApiError::NotFound)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ use super::world::{Node, SOON, World, path_text, real_data, run, wait};
 /// What the network file says of the node's own log and witness.
 fn member(node: &Node) -> Value {
     let shown = node.run("network", &["show", "--format", "json"]).ok();
-    let network: Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    let network: Value =
+        serde_json::from_str(shown.stdout.lines().next().expect("a line")).expect("JSON");
     network["members"][0].clone()
 }
 
