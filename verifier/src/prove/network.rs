@@ -176,3 +176,62 @@ impl Policies {
         self.versions.iter().map(|(_, policy)| policy)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hallmark_schemas::key::SecretKey;
+    use hallmark_schemas::note::{Checkpoint, NoteSigner};
+    use hallmark_schemas::policy::Witness;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_ms(seconds * 1000)
+    }
+
+    fn witness(name: &str, seed: u8) -> NoteSigner {
+        NoteSigner::witness(name, Arc::new(SecretKey::from_seed([seed; 32]))).unwrap()
+    }
+
+    fn one_of(signer: &NoteSigner) -> Policy {
+        let (name, key) = (signer.vkey().name().to_owned(), signer.vkey().clone());
+        Policy::threshold(1, vec![Witness { name, key, url: None }]).unwrap()
+    }
+
+    fn cosigned(signer: Option<&NoteSigner>, seconds: u64) -> SignedNote {
+        let text = Checkpoint::new("demo/x/1", 3, [1; 32]).to_string();
+        let mut note = SignedNote::unsigned(text).unwrap();
+        if let Some(signer) = signer {
+            note.add(signer.sign(note.text(), at(seconds)).unwrap());
+        }
+        note
+    }
+
+    #[test]
+    fn what_was_published_under_an_old_policy_may_be_cosigned_anew_under_a_later_one() {
+        let (first, second) = (witness("w1", 1), witness("w2", 2));
+        let changed_at = 100_000;
+        let policies = |later: Policy| Policies {
+            versions: vec![(Timestamp::EPOCH, one_of(&first)), (at(changed_at), later)],
+        };
+        let changed = policies(one_of(&second));
+        let old = at(50_000);
+        let quorum = |note: &SignedNote, newest| changed.quorum(note, newest);
+        let time = |seconds| Some(QuorumTime::At(at(seconds)));
+        assert_eq!(quorum(&cosigned(Some(&first), 50_060), old), time(50_060));
+        assert_eq!(quorum(&cosigned(Some(&second), 100_060), old), time(100_060));
+        // Nobody asked the second witness before its policy was in force.
+        assert_eq!(quorum(&cosigned(Some(&second), 50_060), old), None);
+        assert_eq!(quorum(&cosigned(None, 0), old), None);
+        // What is newer than the change needs the new witness; the old one is not asked for it.
+        let new = at(changed_at + 3600);
+        assert_eq!(quorum(&cosigned(Some(&first), 103_700), new), None);
+        assert_eq!(quorum(&cosigned(Some(&second), 103_700), new), time(103_700));
+        // A later policy without witnesses excuses nothing that was made before it.
+        let lax = policies(Policy::none());
+        assert_eq!(lax.quorum(&cosigned(None, 0), old), None);
+        assert_eq!(lax.quorum(&cosigned(None, 0), new), Some(QuorumTime::Unwitnessed));
+    }
+}
