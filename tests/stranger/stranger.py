@@ -366,8 +366,9 @@ def key_set_of(data):
     """A COSE Key Set: Ed25519 keys by their thumbprint."""
     keys = {}
     for key in cbor(data, "key set"):
-        need(key.get(1) == 1 and key.get(-1) == 6, "key set: no Ed25519 key")
-        keys[thumbprint(key[-2])] = key[-2]
+        need((key.get(1), key.get(-1), key.get(3)) == (1, 6, -19), "key set: no Ed25519 key")
+        need(key.get(2) == thumbprint(key[-2]), "key set: id")
+        keys[key[2]] = key[-2]
     return keys
 
 
@@ -415,7 +416,7 @@ def check_scrapi(url, ident, statement, kid):
         status, head, _ = ask(url + path, method, cose | {"Accept": "application/json"}, body)
         need(head["Content-Type"] == "application/problem+json", f"{method} {path}: JSON")
     text = base64.urlsafe_b64encode(kid).decode().rstrip("=")
-    key = cbor(get(f"{url}/.well-known/scitt-keys/{text}"), "key")
+    key = cbor(get(f"{url}/.well-known/scitt-keys/{text}", "application/cbor"), "key")
     need(thumbprint(key[-2]) == kid, "the key by its id")
 
 

@@ -8,9 +8,10 @@ use std::process::Command;
 
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
+use hallmark_schemas::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::world::http::Answer;
+use super::world::http::{Answer, send};
 use super::world::{Node, SOON, World, path_text, real_data, run, wait};
 
 /// What the network file says of the node's own log and witness.
@@ -77,6 +78,14 @@ fn a_witness_of_another_network_vouches_for_a_log_again_and_again() {
     let later = |than: u64| move |at: &u64| than < *at;
     let second = wait("a renewal", SOON, || cosigned_at(&plant, &witness).filter(later(first)));
     assert_eq!(size_line(&plant.get("/log/checkpoint")), size);
+    // A passport is as old as the newest word of the witnesses: it does not grow stale.
+    wait("a passport that rests on the renewal", SOON, || {
+        let headers = [("Accept", "application/json")];
+        let passport = send("GET", &plant.url, "/01/09521234000129/21/F1", &headers, b"").json();
+        let told = passport["proof"]["logs"][0]["checkpoint_at"].as_str()?;
+        let told = Timestamp::parse(told).expect("an instant");
+        (second <= told.unix_ms() / 1000).then_some(())
+    });
     // What the witness has seen anyone can read there.
     let hex = peer_name(text(&member(&plant), "origin"));
     let seen = watcher.get(&format!("/peers/{hex}/checkpoint"));
