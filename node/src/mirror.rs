@@ -28,6 +28,7 @@ use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::EntryTime;
 
 use crate::admission::keys::{Keys, changes_keys};
+use crate::core::former::Dating;
 use crate::core::times::Times;
 use crate::index::goods::Naming;
 use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
@@ -122,6 +123,8 @@ pub struct Mirror {
     catalogue: Catalogue,
     keys: Arc<Keys>,
     policy: RwLock<Policy>,
+    /// Those of earlier versions, oldest first.
+    former: Vec<Policy>,
     logs: RwLock<BTreeMap<String, Arc<MirroredLog>>>,
 }
 
@@ -133,8 +136,13 @@ impl Mirror {
         keys: Arc<Keys>,
         policy: Policy,
     ) -> Mirror {
-        let (policy, logs) = (RwLock::new(policy), RwLock::default());
-        Mirror { disk, data, catalogue, keys, policy, logs }
+        let (policy, former, logs) = (RwLock::new(policy), Vec::new(), RwLock::default());
+        Mirror { disk, data, catalogue, keys, policy, former, logs }
+    }
+
+    /// The same, with the policies of earlier versions, oldest first.
+    pub(crate) fn after(self, former: Vec<Policy>) -> Mirror {
+        Mirror { former, ..self }
     }
 
     /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
@@ -147,7 +155,8 @@ impl Mirror {
         let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
         let data = self.data.peer(&origin);
         let (disk, catalogue) = (self.disk.clone(), self.catalogue.clone());
-        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), policy)?;
+        let policies = (self.former.as_slice(), policy);
+        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), policies)?;
         let log = Arc::new(log);
         logs.insert(origin, log.clone());
         Ok(log)
@@ -208,7 +217,7 @@ impl MirroredLog {
         log_key: VerifierKey,
         catalogue: Catalogue,
         keys: Arc<Keys>,
-        policy: Policy,
+        (former, policy): (&[Policy], Policy),
     ) -> Result<MirroredLog, MirrorError> {
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
@@ -230,12 +239,12 @@ impl MirroredLog {
                 Edge::empty()
             }
         };
-        let mut times = Times::default();
+        let (mut times, mut dating) = (Times::default(), Dating::new(former, &policy));
         for bytes in checkpoints.history()? {
             if let Ok(note) = SignedNote::parse(&bytes)
                 && let Ok(checkpoint) = note.checkpoint()
             {
-                times.push(checkpoint.size, quorum_time(&policy, &note));
+                times.push(checkpoint.size, dating.next(&note));
             }
         }
         let (packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;

@@ -30,7 +30,7 @@ use crate::api::limit::Limiter;
 use crate::api::problem::with_causes;
 use crate::client::Client;
 use crate::config::Config;
-use crate::core::{Clock, Node, Signing};
+use crate::core::{Clock, Node, Signing, former};
 use crate::files::write_durably;
 use crate::judge::Judged;
 use crate::labels::Ledger;
@@ -125,6 +125,8 @@ impl Service {
             return Ok(());
         }
         NetworkFile::successor_valid(&current, &file).map_err(|e| with_causes(&e))?;
+        former::keep(&self.dir, &current)
+            .map_err(|e| format!("cannot keep the version of the network file in force: {e}"))?;
         write_durably(&Dir::new(&self.dir).network(), file.bytes())
             .map_err(|e| format!("cannot write the network file: {e}"))?;
         self.node.adopt_network(&file);

@@ -143,3 +143,32 @@ fn no_stop_of_a_renewal_forks_or_loses() {
         stop_everywhere(&acts, &witnessed(), survives, true);
     }
 }
+
+#[test]
+fn times_that_old_witnesses_gave_count_after_a_start_under_a_new_policy() {
+    let disk = new_disk();
+    let sequencer = published(&disk);
+    let (time, admitted_at) =
+        (time_of(&sequencer, 1), sequencer.shared.entry(1).unwrap().admitted_at);
+    drop(sequencer);
+    let signer: Arc<dyn hallmark_schemas::key::Signer> =
+        Arc::new(hallmark_schemas::key::SecretKey::from_seed([34; 32]));
+    let key = NoteSigner::witness("v", signer).unwrap().vkey().clone();
+    let new = Policy::threshold(1, vec![Witness { name: "v".to_owned(), key, url: None }]).unwrap();
+    let under = |former: Vec<Policy>| {
+        let any: Arc<dyn Disk> = Arc::new(disk.clone());
+        let shared = Arc::new(Shared::new(
+            &origin(),
+            Tiles::new(any.clone(), &data().log()),
+            PackReader::new(any.clone(), &data().packs()),
+            Catalogue::new(Arc::new(MemoryIndex::default())),
+            Arc::new(Keys::new(KeyHistory::new(&network(Policy::none())))),
+            new.clone(),
+        ));
+        shared.set_former(former);
+        let signer = NoteSigner::log(&origin(), log_signer()).unwrap();
+        time_of(&Sequencer::open(any, slots(), &data(), shared, signer).unwrap(), 1)
+    };
+    assert_eq!(under(vec![witnessed()]), time);
+    assert_eq!(under(Vec::new()), (admitted_at, admitted_at), "else it is the log's own word");
+}
