@@ -461,6 +461,16 @@ const FRESH_PASSPORT: &str = r#"[passport]
 # confirmations_max = 1        # more of one code are told as a possible copy
 # forms_per_minute_max = 6     # confirmations and complaints from one address"#;
 
+/// The part of [`fresh`] about others' logs.
+const FRESH_PEERS: &str = r#"[peers]
+# poll_every = "1s"
+
+# [[peer]]                     # an address that no record tells
+# url = "http://127.0.0.1:8080"
+
+# [[witness.log]]              # a log of another network that this node cosigns too
+# vkey = "example.com/log+33d7b496+AeHT…""#;
+
 /// The configuration that `init` writes: what was asked, then every option at its default.
 pub(crate) fn fresh(org: &OrgId, name: &str, network: &str, origin: &str, region: &str) -> String {
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -491,14 +501,7 @@ listen = "127.0.0.1:0"         # port 0 picks a free one and keeps it in run/por
 # receipt_wait_max = "2s"      # how long POST /entries waits for recorded
 # renew_every = "1h"           # age at which an idle log is cosigned anew; 1s to 7days
 
-[peers]
-# poll_every = "1s"
-
-# [[peer]]                     # an address that no record tells
-# url = "http://127.0.0.1:8080"
-
-# [[witness.log]]              # a log of another network that this node cosigns too
-# vkey = "example.com/log+33d7b496+AeHT…"
+{FRESH_PEERS}
 
 [mqtt]
 broker = "none"                # embedded, none or mqtt[s]://host:port

@@ -78,8 +78,10 @@ const NO_VECTORS: [(&str, &str); 5] = [
     ("scitt-ccf/esrp-cts-db.json", "keys of receipts with vds 2, which are refused by name"),
 ];
 
+type Tests = &'static [fn()];
+
 /// The tests of each folder, and no others, read its vectors.
-const FOLDERS: [(&str, &[fn()]); 6] = [
+const FOLDERS: [(&str, Tests); 6] = [
     (
         "cbor",
         &[

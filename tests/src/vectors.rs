@@ -113,6 +113,6 @@ mod tests {
             }
             pages += 1;
         }
-        assert_eq!(pages, 8);
+        assert_eq!(pages, 9);
     }
 }

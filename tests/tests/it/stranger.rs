@@ -59,6 +59,8 @@ fn two_networks(world: &World) -> (Node, Node) {
     watcher.ready();
     let witness = format!("{} {}/log", text(&member(&watcher), "witness_key"), watcher.url);
     plant.run("network", &["--quorum", "1", "--foreign-witness", &witness]).ok();
+    let superseded = std::fs::read_dir(plant.dir.join("networks")).map_or(0, Iterator::count);
+    assert!(0 < superseded, "the policy of then is kept");
     assert_eq!(plant.stop(), 0);
     plant.configure("# renew_every = \"1h\"", "renew_every = \"1s\"");
     plant.start();

@@ -23,7 +23,7 @@ async fn size(world: &World) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_width_below_the_published_size_is_served_before_and_after_the_full_tile() {
+async fn any_width_below_the_published_size_is_served_before_and_after_the_full_tile() {
     let world = World::new().await;
     world.grow(20).await;
     for (more, full) in [(0, false), (280, true)] {
@@ -40,9 +40,9 @@ async fn every_width_below_the_published_size_is_served_before_and_after_the_ful
             };
             let whole = fetch(&world, &name).await.expect("the widest is there");
             assert_eq!(whole.len(), each * widest as usize);
-            for width in 1..=widest.min(255) {
+            for width in (1..widest.min(255)).step_by(7).chain([widest.min(255)]) {
                 let path = format!("/log/tile/{kind}/000.p/{width}");
-                let part = fetch(&world, &path).await.expect("every width is there");
+                let part = fetch(&world, &path).await.expect("any width is there");
                 assert_eq!(part, whole[..each * width as usize], "{path}");
             }
             if !full {
