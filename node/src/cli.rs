@@ -40,6 +40,8 @@ pub enum Format {
     Json,
     /// Deterministic CBOR or stored bytes, where a command has them.
     Cbor,
+    /// The proof of an entry as C2SP tlog-proof writes it (`receipt`).
+    TlogProof,
     /// A graph in the language of Graphviz, where a command has one.
     Dot,
     /// Labels as drawings (`label`).
@@ -81,7 +83,12 @@ pub enum Command {
     #[command(after_help = "Examples:
   hallmark-node network registry show
   hallmark-node network registry --quorum 2 --witness uscc-91310000MA1K4LCA5K \\
-      --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009")]
+      --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009
+  hallmark-node network registry --quorum 1 \\
+      --foreign-witness 'witness.example+8ce37f0c+BBOY9ixt… https://witness.example'
+
+A foreign witness is given as `<verifier key> <URL>`: checkpoints are posted to URL/add-checkpoint
+(C2SP tlog-witness), and its operator must have been told this network's logs.")]
     Network(NetworkArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.
     #[command(after_help = "Example:
@@ -111,7 +118,9 @@ stored the attestation of their range.")]
     #[command(after_help = "Example:\n  hallmark-node get plant sha256:… --format json")]
     Get(GetArgs),
     /// Prints the COSE receipt of one attestation: its bytes, or base64 with --format json.
-    #[command(after_help = "Example:\n  hallmark-node receipt plant sha256:… > receipt.cose")]
+    #[command(after_help = "Examples:
+  hallmark-node receipt plant sha256:… > receipt.cose
+  hallmark-node receipt plant sha256:… --format tlog-proof > entry.tlog-proof")]
     Receipt(GetArgs),
     /// Shows the way of an item, lot or container over all logs that the node holds.
     #[command(after_help = "Examples:
@@ -295,6 +304,9 @@ pub struct NetworkArgs {
     /// A member that witnesses, `<scheme>-<value>` or its URN; default: all members.
     #[arg(long = "witness", value_name = "NAME", num_args = 1.., requires = "quorum")]
     pub witnesses: Vec<String>,
+    /// A witness that is no member, as `<verifier key> <URL>`; may be given several times.
+    #[arg(long = "foreign-witness", value_name = "WITNESS", requires = "quorum")]
+    pub foreign_witnesses: Vec<String>,
     /// File that holds the passphrase of the organisation key.
     #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,
@@ -445,6 +457,9 @@ pub struct ExportArgs {
     /// Only public bodies, each with its own proof instead of whole logs: small, for anyone.
     #[arg(long)]
     pub public: bool,
+    /// A signed statement of another system and its receipts: files with commas between.
+    #[arg(long, value_name = "STATEMENT,RECEIPT...")]
+    pub foreign: Vec<String>,
     /// The bundle to write; `-` is stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,

@@ -3,6 +3,7 @@
 //! Invariants: only the writer thread changes the own log; every read is checked against its hash
 //! before it is handed out; handles outlive the writer and then answer that it has stopped.
 
+pub(crate) mod former;
 pub(crate) mod log;
 pub(crate) mod shared;
 #[cfg(test)]
@@ -261,6 +262,8 @@ impl Node {
             keys.clone(),
             policy.clone(),
         ));
+        let former = former::read(&dir, &network);
+        shared.set_former(former.clone());
         let sequencer =
             Sequencer::open(disk.clone(), dir.head_slots(), &data, shared.clone(), signer.clone());
         let opened = match sequencer {
@@ -278,6 +281,7 @@ impl Node {
         };
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
         let mirror = Mirror::new(disk, data, catalogue.clone(), keys.clone(), Arc::new(network));
+        let mirror = mirror.after(former);
         let (sender, receiver) = mpsc::channel();
         if policy.is_none() {
             // Nobody else could know more: a network without witnesses signs alone.

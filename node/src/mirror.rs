@@ -6,6 +6,7 @@
 
 pub mod defects;
 pub mod growth;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -22,12 +23,13 @@ use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
 use hallmark_schemas::pack::PackPosition;
-use hallmark_schemas::policy::QuorumTime;
+use hallmark_schemas::policy::{Policy, QuorumTime};
 use hallmark_schemas::proof::LogProof;
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::EntryTime;
 
 use crate::admission::keys::{Keys, changes_keys};
+use crate::core::former::Dating;
 use crate::core::times::Times;
 use crate::index::goods::Naming;
 use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
@@ -120,6 +122,8 @@ pub struct Mirror {
     keys: Arc<Keys>,
     /// The newest that is known: its keys and its witness policy.
     network: RwLock<Arc<NetworkFile>>,
+    /// The witness policies of earlier versions, oldest first.
+    former: Vec<Policy>,
     logs: RwLock<BTreeMap<String, Arc<MirroredLog>>>,
 }
 
@@ -131,8 +135,13 @@ impl Mirror {
         keys: Arc<Keys>,
         network: Arc<NetworkFile>,
     ) -> Mirror {
-        let (network, logs) = (RwLock::new(network), RwLock::default());
-        Mirror { disk, data, catalogue, keys, network, logs }
+        let (network, former, logs) = (RwLock::new(network), Vec::new(), RwLock::default());
+        Mirror { disk, data, catalogue, keys, network, former, logs }
+    }
+
+    /// The same, with the policies of earlier versions, oldest first.
+    pub(crate) fn after(self, former: Vec<Policy>) -> Mirror {
+        Mirror { former, ..self }
     }
 
     /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
@@ -145,7 +154,8 @@ impl Mirror {
         let network = self.network.read().unwrap_or_else(PoisonError::into_inner).clone();
         let data = self.data.peer(&origin);
         let (disk, catalogue) = (self.disk.clone(), self.catalogue.clone());
-        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), network)?;
+        let networks = (self.former.as_slice(), network);
+        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), networks)?;
         let log = Arc::new(log);
         logs.insert(origin, log.clone());
         Ok(log)
@@ -214,7 +224,7 @@ impl MirroredLog {
         log_key: VerifierKey,
         catalogue: Catalogue,
         keys: Arc<Keys>,
-        network: Arc<NetworkFile>,
+        (former, network): (&[Policy], Arc<NetworkFile>),
     ) -> Result<MirroredLog, MirrorError> {
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
@@ -236,12 +246,13 @@ impl MirroredLog {
                 Edge::empty()
             }
         };
-        let mut times = Times::default();
+        let policy = &network.network().policy;
+        let (mut times, mut dating) = (Times::default(), Dating::new(former, policy));
         for bytes in checkpoints.history()? {
             if let Ok(note) = SignedNote::parse(&bytes)
                 && let Ok(checkpoint) = note.checkpoint()
             {
-                times.push(checkpoint.size, quorum_time(&network, &note));
+                times.push(checkpoint.size, dating.next(&note));
             }
         }
         let (packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;

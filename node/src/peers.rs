@@ -180,10 +180,17 @@ async fn poll(service: &Arc<Service>, origin: &str, lacking: &mut Lacking) -> Re
         return Err(format!("{url}/log/checkpoint answers {}", answer.status));
     }
     let note = SignedNote::parse(&answer.body).map_err(|e| with_causes(&e))?;
-    let held = log.checkpoint().map(|held| held.text().to_owned());
-    if held.as_deref() != Some(note.text()) {
-        grow(service, url, &log, note).await?;
-        cosign(service, &log, &key).await;
+    match log.checkpoint() {
+        Some(held) if *held == note => {}
+        Some(held) if held.text() == note.text() => {
+            let renewed = log.clone();
+            let taken = tokio::task::spawn_blocking(move || renewed.renew(&note)).await;
+            taken.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
+        }
+        _ => {
+            grow(service, url, &log, note).await?;
+            cosign(service, &log, &key).await;
+        }
     }
     service.health.peer(origin, None);
     fetch_bodies(service, url, &log, lacking).await

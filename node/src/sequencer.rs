@@ -25,7 +25,7 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::head::Head;
 use hallmark_schemas::intent::Intent;
 use hallmark_schemas::merkle::Frontier;
-use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::note::{NoteSigner, SignedNote};
 use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::time::Timestamp;
 
@@ -154,6 +154,8 @@ pub(crate) struct Sequencer {
     /// Of `pending`.
     names_waiting: NamesWaiting,
     unpublished: Option<Unpublished>,
+    /// The published checkpoint, while its witnesses are asked for newer cosignatures.
+    renewal: Option<SignedNote>,
     /// Whether the fork guard lets this log sign.
     guarded: bool,
 }
@@ -258,6 +260,7 @@ impl Sequencer {
     fn refuse(&mut self, cause: String, help: &'static str) {
         self.guarded = false;
         self.unpublished = None;
+        self.renewal = None;
         self.shared.unsigned.send_replace(None);
         self.shared.set_signing(Signing::ReadOnly { cause, help });
     }

@@ -30,7 +30,7 @@ use crate::api::limit::Limiter;
 use crate::api::problem::with_causes;
 use crate::client::Client;
 use crate::config::Config;
-use crate::core::{Clock, Node, Signing};
+use crate::core::{Clock, Node, Signing, former};
 use crate::files::write_durably;
 use crate::judge::Judged;
 use crate::labels::Ledger;
@@ -144,6 +144,8 @@ impl Service {
             return Ok(());
         }
         NetworkFile::successor_valid(&current, &file).map_err(|e| with_causes(&e))?;
+        former::keep(&self.dir, &current)
+            .map_err(|e| format!("cannot keep the version of the network file in force: {e}"))?;
         write_durably(&Dir::new(&self.dir).network(), file.bytes())
             .map_err(|e| format!("cannot write the network file: {e}"))?;
         self.node.adopt_network(&file);
@@ -331,7 +333,21 @@ impl Service {
             self.addresses.urls(&network, &self.config, &member.origin).into_iter().next()
         });
         let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
-        known.or_else(|| named.and_then(|witness| witness.url.clone()))
+        known.or_else(|| {
+            let url = named?.url.as_deref()?;
+            Some(url.strip_suffix("/log").unwrap_or(url).to_owned())
+        })
+    }
+
+    /// Where a witness of another network takes checkpoints; `None` for a member's.
+    pub fn stranger_url(&self, key: &VerifierKey) -> Option<String> {
+        let network = self.network();
+        let network = network.network();
+        if network.members.iter().any(|member| member.witness_key == *key) {
+            return None;
+        }
+        let named = network.policy.witnesses().iter().find(|witness| witness.key == *key);
+        named?.url.as_ref().map(|url| url.trim_end_matches('/').to_owned())
     }
 
     pub(crate) fn witnessed_size(&self, key: &VerifierKey) -> u64 {

@@ -24,6 +24,8 @@ pub const ENTRIES_MAX: usize = 4096;
 /// Longest header, and longest item but a defect proof: an attestation, or a network file, with room
 /// for its head.
 pub const ITEM_BYTES_MAX: usize = ATTESTATION_BYTES_MAX + 256;
+/// Most receipts of one foreign statement.
+pub const FOREIGN_RECEIPTS_MAX: usize = 16;
 /// Longest item with a defect proof.
 pub const DEFECT_ITEM_BYTES_MAX: usize = DEFECT_BYTES_MAX + 256;
 /// Most items: a reader keeps 16 bytes of each, 256 MiB for all.
@@ -75,6 +77,13 @@ pub enum Item {
         /// The proof.
         proof: Vec<u8>,
     },
+    /// A signed statement of another system (RFC 9943) with its receipts, as they were received.
+    Foreign {
+        /// The statement.
+        statement: Vec<u8>,
+        /// Its receipts, at most [`FOREIGN_RECEIPTS_MAX`].
+        receipts: Vec<Vec<u8>>,
+    },
     /// A defect proof, about any log: see [`crate::defect`].
     Defect(Vec<u8>),
     /// The end of a bundle that has checkpoints or entries: without it, it is cut off.
@@ -100,20 +109,23 @@ pub enum ItemType {
     Receipt = 4,
     /// [`Item::Proof`].
     Proof = 5,
-    /// [`Item::Defect`]; 6 and 7 are not used yet.
+    /// [`Item::Foreign`].
+    Foreign = 6,
+    /// [`Item::Defect`]; 7 is not used yet.
     Defect = 8,
     /// [`Item::End`].
     End = 15,
 }
 
 impl ItemType {
-    const ALL: [ItemType; 8] = [
+    const ALL: [ItemType; 9] = [
         ItemType::Checkpoint,
         ItemType::Entries,
         ItemType::Identity,
         ItemType::Body,
         ItemType::Receipt,
         ItemType::Proof,
+        ItemType::Foreign,
         ItemType::Defect,
         ItemType::End,
     ];
@@ -189,6 +201,7 @@ impl Item {
             Item::Body(_) => ItemType::Body,
             Item::Receipt { .. } => ItemType::Receipt,
             Item::Proof { .. } => ItemType::Proof,
+            Item::Foreign { .. } => ItemType::Foreign,
             Item::Defect(_) => ItemType::Defect,
             Item::End { .. } => ItemType::End,
         }
@@ -209,6 +222,7 @@ impl Item {
             Item::Receipt { id, receipt: proof } | Item::Proof { id, proof } => {
                 [id.bytes().as_slice(), proof].concat()
             }
+            Item::Foreign { statement, receipts } => encode_foreign(statement, receipts),
         };
         let mut e = Encoder::new(Vec::with_capacity(content.len() + 8));
         let written =
@@ -231,10 +245,31 @@ impl Item {
                 Item::Proof { id: ContentId::from_bytes(*id), proof: proof.to_vec() }
             }
             ItemType::Entries => parse_entries(content)?,
+            ItemType::Foreign => parse_foreign(content)?,
             ItemType::Defect => Item::Defect(content.to_vec()),
             ItemType::End => Item::End { items: u64::from_be_bytes(content.try_into().ok()?) },
         })
     }
+}
+
+fn encode_foreign(statement: &[u8], receipts: &[Vec<u8>]) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::with_capacity(statement.len() + 64));
+    let written = e
+        .array(2)
+        .and_then(|e| e.bytes(statement)?.array(receipts.len() as u64))
+        .and_then(|e| receipts.iter().try_for_each(|receipt| e.bytes(receipt).map(drop)));
+    written.expect("writing to memory does not fail");
+    e.into_writer()
+}
+
+fn parse_foreign(content: &[u8]) -> Option<Item> {
+    let mut d = Decoder::new(content);
+    d.array().ok()?.filter(|count| *count == 2)?;
+    let statement = d.bytes().ok()?.to_vec();
+    let count = d.array().ok()?.filter(|count| *count <= FOREIGN_RECEIPTS_MAX as u64)?;
+    let receipts = (0..count).map(|_| d.bytes().ok().map(<[u8]>::to_vec));
+    let receipts = receipts.collect::<Option<Vec<_>>>()?;
+    (d.position() == content.len()).then_some(Item::Foreign { statement, receipts })
 }
 
 fn encode_entries(origin: &str, first: u64, entries: &[Entry]) -> Vec<u8> {

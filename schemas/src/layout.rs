@@ -41,6 +41,11 @@ impl Dir {
         self.0.join("network.hallmark")
     }
 
+    /// Superseded versions of the network file, each named by its version.
+    pub fn former_networks(&self) -> PathBuf {
+        self.0.join("networks")
+    }
+
     /// The request for admission.
     pub fn join(&self) -> PathBuf {
         self.0.join("join.cbor")

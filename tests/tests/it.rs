@@ -22,6 +22,7 @@ mod it {
     mod readme;
     mod recovery;
     mod steel;
+    mod stranger;
     mod tidy;
     mod trace;
     mod world;

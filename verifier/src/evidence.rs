@@ -15,6 +15,7 @@ use hallmark_schemas::attestation::{ContentId, Verified};
 use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::foreign::ForeignKey;
 use hallmark_schemas::head::Slot;
 use hallmark_schemas::intent::Intent;
 use hallmark_schemas::kind::KindName;
@@ -39,6 +40,12 @@ pub struct Evidence {
     pub bodies: Bodies,
     /// Bodies that came outside a pack, with what they claim to be: a bundle's, in its order.
     pub carried: BTreeSet<ContentId>,
+    /// Signed statements of other systems.
+    pub foreign: Vec<ForeignStatement>,
+    /// Receipts of other systems that came apart from their statements.
+    pub foreign_receipts: Vec<Vec<u8>>,
+    /// Keys that the caller trusts for them.
+    pub foreign_keys: Vec<ForeignKey>,
     /// Plain tables given with `--table` and read from a lake: judged, never proved.
     pub tables: TableSet,
     /// The instant for which a bundle says it was made.
@@ -97,6 +104,15 @@ pub struct OwnHead {
     pub slot: Option<(Slot, String)>,
     /// The last intent, with its file; `None` if it is missing or damaged.
     pub intent: Option<(Intent, String)>,
+}
+
+/// A signed statement of another system with its receipts, as they were received.
+#[derive(Clone, Debug)]
+pub struct ForeignStatement {
+    /// The statement.
+    pub statement: Vec<u8>,
+    /// Its receipts.
+    pub receipts: Vec<Vec<u8>>,
 }
 
 /// What a receipt or proof says, unchecked.
@@ -505,7 +521,8 @@ pub struct ProvenLog {
     pub size: u64,
     /// Root of that checkpoint, as hex.
     pub root: String,
-    /// When the quorum had seen it; without witnesses, the newest `admitted_at`.
+    /// When a quorum of witnesses last vouched for it; without witnesses, the newest
+    /// `admitted_at`.
     pub at: Timestamp,
     /// False if nobody but the log itself vouches for its times.
     pub witnessed: bool,

@@ -8,6 +8,7 @@ pub mod csv;
 pub mod defect;
 pub mod dir;
 mod head;
+mod loose;
 pub mod parquet;
 pub mod unit;
 
@@ -31,6 +32,7 @@ use crate::lake::{self, LakeError};
 use crate::table::TableSet;
 use csv::CsvError;
 use dir::Folder;
+use loose::Loose;
 use parquet::ParquetFault;
 
 /// A plain table of the command line: `--table NAME=FILE`.
@@ -146,8 +148,9 @@ impl LoadError {
         match self {
             LoadError::Io { .. } => "check the name and that you may read it",
             LoadError::NotEvidence { .. } => {
-                "give a bundle (.hallmark), a defect proof (.defect), the folder of a node, its data folder \
-                 or its lake"
+                "give a bundle (.hallmark), a defect proof (.defect), the folder of a node, its data \
+                 folder or its lake; or single files: network.hallmark, attestations, receipts, \
+                 tlog-proofs, public keys"
             }
             LoadError::TooLong { .. } => "check that this is the file you meant",
             LoadError::Bundle { .. } => {
@@ -178,12 +181,13 @@ fn fitting(tables: &[&str]) -> String {
 
 /// Reads all inputs, in the order given.
 pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadError> {
-    let mut evidence = Evidence::default();
+    let (mut evidence, mut loose) = (Evidence::default(), Loose::default());
     for path in inputs {
-        let what = load_input(path, &mut evidence)?;
+        let what = load_input(path, &mut evidence, &mut loose)?;
         let name = path.display().to_string();
         evidence.sources.push(Source { name, what: what.to_owned(), ..Source::default() });
     }
+    loose.settle(&mut evidence);
     for file in tables {
         load_table(file, &mut evidence)?;
     }
@@ -191,7 +195,11 @@ pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadEr
     Ok(evidence)
 }
 
-fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, LoadError> {
+fn load_input(
+    path: &Path,
+    evidence: &mut Evidence,
+    loose: &mut Loose,
+) -> Result<&'static str, LoadError> {
     if path == Path::new("-") {
         bundle::read_stdin(evidence)?;
         return Ok("bundle");
@@ -200,6 +208,9 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
         if defect::is_one(path)? {
             defect::read_file(path, evidence)?;
             return Ok("defect proof");
+        }
+        if let Some(what) = loose.read(path, evidence)? {
+            return Ok(what);
         }
         return match bundle::read_file(path, evidence) {
             Ok(()) => Ok("bundle"),

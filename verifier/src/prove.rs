@@ -8,6 +8,7 @@
 mod bodies;
 mod coverage;
 mod cross;
+mod foreign;
 mod log;
 mod network;
 mod own;
@@ -29,6 +30,7 @@ use log::LogState;
 /// Proves what can be proved of the evidence, and says what cannot.
 pub fn prove(mut evidence: Evidence) -> Proven {
     let mut defects = std::mem::take(&mut evidence.defects);
+    let remarks = foreign::check(&evidence, &mut defects);
     let root = network::trust_root(&evidence, &mut defects);
     let mut logs = Vec::new();
     for (origin, log) in std::mem::take(&mut evidence.logs) {
@@ -37,7 +39,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     }
     let parsed = bodies::parse(&logs, &evidence, &mut defects);
     let Some(root) = root else {
-        return without_root(evidence, logs, defects);
+        return without_root(evidence, logs, (defects, remarks));
     };
     let policies = network::Policies::new(&root, &logs, &parsed);
     let stood = bodies::verify(&root, &policies, &evidence.bodies, &mut logs, parsed, &mut defects);
@@ -55,6 +57,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     notes.extend(sealed::notes(root.network(), &logs));
     notes.extend(logs.iter().flat_map(LogState::notes));
     notes.extend(cross::notes(&attestations));
+    notes.extend(remarks);
     let tables = evidence.tables;
     let proven_logs: Vec<_> = logs.iter().filter_map(proven_log).collect();
     let as_of = newest(evidence.as_of, &proven_logs, &tables);
@@ -73,7 +76,11 @@ pub fn prove(mut evidence: Evidence) -> Proven {
 }
 
 /// Without a network file no key is known, so nothing signed can be proved.
-fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect>) -> Proven {
+fn without_root(
+    evidence: Evidence,
+    logs: Vec<LogState>,
+    (mut defects, notes): (Vec<Defect>, Vec<String>),
+) -> Proven {
     logs.iter().for_each(|log| log.leave_undated(&mut defects));
     if let Some(log) = logs.first() {
         defects.push(Defect {
@@ -98,7 +105,7 @@ fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect
         coverage: Vec::new(),
         unchecked,
         logs: Vec::new(),
-        notes: Vec::new(),
+        notes,
         network: None,
         network_digest: None,
         as_of: newest(evidence.as_of, &[], &tables),
@@ -112,7 +119,7 @@ fn proven_log(log: &LogState) -> Option<ProvenLog> {
         origin: log.origin.clone(),
         size: newest.size,
         root: hex::encode(&newest.root),
-        at: newest.at,
+        at: newest.vouched_at,
         witnessed: newest.witnessed,
     })
 }

@@ -92,6 +92,24 @@ impl World {
         statement.sign(&self.app.config, now(), self.app.capture.as_ref()).unwrap()
     }
 
+    /// Records so many more events.
+    pub(super) async fn grow(&self, count: usize) {
+        let published = || self.app.node.log().published().map_or(0, |one| one.head.size);
+        let (before, mut last) = (published(), None);
+        for number in 0..count as u64 {
+            let number = format!("{:012}", before + number);
+            let text = EVENT.replace("000000000001", &number);
+            let statement = Statement::from_file(text.as_bytes(), &Defaults::default()).unwrap();
+            let signed = statement.into_iter().next().unwrap();
+            let signed = signed.sign(&self.app.config, now(), self.app.capture.as_ref()).unwrap();
+            self.app.admit(signed.stored().to_vec()).await.unwrap();
+            last = Some(signed.id());
+        }
+        if let Some(id) = last {
+            self.app.node.recorded(&id).await.unwrap();
+        }
+    }
+
     async fn register(&self, envelope: &Envelope) -> (StatusCode, Response) {
         let request = Request::post("/entries").header("content-type", "application/cose");
         self.ask(FAR, request, envelope.stored().to_vec()).await

@@ -62,6 +62,11 @@ impl LogHandle {
         self.signer.vkey()
     }
 
+    /// Signs the log's checkpoints.
+    pub(crate) fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
     /// The newest checkpoint with its quorum; `None` before the first.
     pub fn published(&self) -> Option<Published> {
         self.shared.published.borrow().clone()
@@ -86,6 +91,11 @@ impl LogHandle {
     /// are passed over; the same again changes nothing.
     pub fn cosigned(&self, note: SignedNote) {
         self.tell(Message::Cosigned(note));
+    }
+
+    /// Has the published checkpoint cosigned anew, unless a newer one is on its way.
+    pub fn renew(&self) {
+        self.tell(Message::Renew);
     }
 
     /// The newest sequenced tree, perhaps not published yet.
@@ -246,9 +256,9 @@ impl LogHandle {
         self.tell(Message::GuardSatisfied);
     }
 
-    /// Makes the log read-only: a witness has more than is here, or other.
-    pub fn guard_refused(&self, theirs: &Checkpoint, view: GuardView) {
-        let (ours, size) = (self.head().size, theirs.size);
+    /// Makes the log read-only: a witness that saw `size` entries has more than is here, or other.
+    pub fn guard_refused(&self, size: u64, view: GuardView) {
+        let ours = self.head().size;
         let cause = match view {
             GuardView::Forked => {
                 format!("a witness holds another tree of this log at size {size}")

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
@@ -55,6 +55,8 @@ pub struct Published {
     pub note: Arc<SignedNote>,
     /// When it was published here.
     pub at: Timestamp,
+    /// When its witnesses last vouched that the log has nothing newer; `None` without witnesses.
+    pub cosigned_at: Option<Timestamp>,
 }
 
 pub(crate) struct Shared {
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     times: RwLock<Times>,
     /// Who must cosign. A newer network file replaces it.
     policy: RwLock<Policy>,
+    /// Those of earlier versions, oldest first. Set once, before the history is read.
+    former: OnceLock<Vec<Policy>>,
     pub(crate) published: watch::Sender<Option<Published>>,
     pub(crate) unsigned: watch::Sender<Option<Arc<SignedNote>>>,
     pub(crate) stopped: watch::Sender<Option<String>>,
@@ -98,6 +102,7 @@ impl Shared {
             keys,
             times: RwLock::new(Times::default()),
             policy: RwLock::new(policy),
+            former: OnceLock::new(),
             published: watch::Sender::new(None),
             unsigned: watch::Sender::new(None),
             stopped: watch::Sender::new(None),
@@ -185,6 +190,14 @@ impl Shared {
 
     pub(crate) fn write_times(&self, write: impl FnOnce(&mut Times)) {
         write(&mut self.times.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn set_former(&self, policies: Vec<Policy>) {
+        let _ = self.former.set(policies);
+    }
+
+    pub(crate) fn former(&self) -> &[Policy] {
+        self.former.get().map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn set_policy(&self, policy: Policy) {

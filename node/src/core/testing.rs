@@ -44,6 +44,11 @@ pub(crate) fn witness() -> NoteSigner {
     NoteSigner::witness("w", Arc::new(key(3))).unwrap()
 }
 
+/// The key of the organisation, which is the network's registrar too.
+pub(crate) fn org_key() -> SecretKey {
+    key(1)
+}
+
 /// One of one witnesses.
 pub(crate) fn witnessed() -> Policy {
     let key = witness().vkey().clone();

@@ -13,6 +13,7 @@ use crate::sequencer::publish::sign_checkpoint;
 use crate::store::sim::{SimDisk, Survives};
 use hallmark_schemas::defect::{Claim, DefectProof};
 use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::note::NoteSigner;
 use hallmark_schemas::policy::Policy;
 use proptest::collection::vec;
@@ -366,5 +367,40 @@ proptest! {
             let expected = scanned(log.log, &entries, body, &goods);
             prop_assert_eq!(found(&log.catalogue, &goods, 1 + below(4)), expected, "{}", text);
         }
+    }
+}
+
+#[test]
+fn newer_cosignatures_of_the_same_tree_are_taken_and_nothing_else() {
+    let source = Source::of(3, "plant");
+    let disk = SimDisk::default();
+    let log = started(&disk);
+    source.feed(&log, 3).unwrap();
+    assert_eq!(log.cosigned_at(), Some(NOW));
+    let time = log.entry_time(2).unwrap();
+    let cosigned = |by: &NoteSigner, seconds: i64| {
+        let root = source.tiles.root_at(3).unwrap();
+        let mut note = sign_checkpoint(&origin(), Head { size: 3, root }, &signer()).unwrap();
+        note.add(by.sign(note.text(), NOW.checked_add_ms(seconds * 1000).unwrap()).unwrap());
+        note
+    };
+    let stranger = NoteSigner::witness("x", Arc::new(SecretKey::from_seed([77; 32]))).unwrap();
+    assert!(!log.renew(&cosigned(&witness(), -60)).unwrap(), "older");
+    assert!(!log.renew(&cosigned(&stranger, 60)).unwrap(), "by nobody of the policy");
+    let mut newer = cosigned(&witness(), 60);
+    newer.add(cosigned(&stranger, 90).signatures()[1].clone());
+    assert!(log.renew(&newer).unwrap());
+    assert!(!log.renew(&newer).unwrap(), "the same again");
+    let mut wrong = cosigned(&witness(), 120);
+    let mut line = wrong.signatures()[1].clone();
+    line.signature[12] ^= 1;
+    wrong.retain(|line| line.is_of(signer().vkey()));
+    wrong.add(line);
+    assert!(!log.renew(&wrong).unwrap(), "a wrong word");
+    let later = NOW.checked_add_ms(60_000);
+    for log in [log, started(&disk)] {
+        assert_eq!(log.cosigned_at(), later);
+        assert_eq!(log.checkpoint().unwrap().signatures().len(), 2, "known lines alone");
+        assert_eq!(log.entry_time(2).unwrap(), time);
     }
 }

@@ -4,6 +4,7 @@
 //! every tree that was ever signed is a prefix of the tree, and the log goes on.
 
 mod goods;
+mod renewal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -126,6 +127,7 @@ enum Act {
     Contradict,
     Sequence,
     Cosign,
+    Renew,
 }
 
 /// The attestations of all workloads, signed once.
@@ -169,6 +171,7 @@ fn perform(
                 told.stored.insert(contradiction.id());
             }
             Act::Sequence => sequencer.sequence(now)?,
+            Act::Renew => sequencer.renew()?,
             Act::Cosign => {
                 let note = sequencer.shared.unsigned.borrow().clone();
                 if let Some(note) = note {

@@ -24,6 +24,8 @@ const GROUP_MAX: usize = 4_096;
 pub(crate) enum Message {
     /// Make these durable and say what became of them.
     Store { candidates: Vec<Candidate>, reply: Reply, permit: Permit },
+    /// Ask for newer cosignatures of what is published.
+    Renew,
     /// Count these cosignatures.
     Cosigned(SignedNote),
     /// The witness policy changed.
@@ -169,7 +171,8 @@ fn control(sequencer: &mut Sequencer, message: Message) -> Result<bool, Sequence
     match message {
         Message::Stop => return Ok(true),
         Message::Cosigned(note) => sequencer.cosigned(&note)?,
-        Message::PolicyChanged => sequencer.publish_if_met()?,
+        Message::PolicyChanged => sequencer.policy_changed()?,
+        Message::Renew => sequencer.renew()?,
         Message::GuardSatisfied => sequencer.guard_satisfied()?,
         Message::GuardRefused { cause } => sequencer.guard_refused(cause),
         Message::Reindex { reply } => {

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{SignedNote, VerifierKey, parse_signatures};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::stranger::{self, Standing};
 use super::{Fault, encode_request};
 use crate::api::problem::with_causes;
 use crate::core::{GuardView, Signing};
@@ -20,6 +22,9 @@ use hallmark_schemas::layout::peer_name;
 /// First and longest wait before a witness is asked again.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Media type of a request to a witness.
+pub(super) const POST_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Satisfies the guard, then asks for cosignatures until `stop`.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
@@ -43,6 +48,19 @@ async fn guard(service: &Arc<Service>) {
         let policy = service.network().network().policy.clone();
         let mut answered = Vec::new();
         for witness in policy.witnesses() {
+            if let Some(url) = service.stranger_url(&witness.key) {
+                match stranger::standing(service, &url).await {
+                    Ok(Standing { view: GuardView::Within, .. }) => {
+                        answered.push(witness.name.clone());
+                    }
+                    Ok(Standing { size, view }) => {
+                        refuse(service, size, view);
+                        std::future::pending().await
+                    }
+                    Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
+                }
+                continue;
+            }
             match newest(service, &witness.key).await {
                 Ok(None) => answered.push(witness.name.clone()),
                 Ok(Some(note)) => match compare(service, note).await {
@@ -96,8 +114,7 @@ async fn compare(service: &Arc<Service>, note: SignedNote) -> Option<GuardView> 
     match view {
         Ok(GuardView::Within) => Some(GuardView::Within),
         Ok(view) => {
-            tracing::error!(size = theirs.size, "a witness is ahead of this log: read-only");
-            service.node.log().guard_refused(&theirs, view);
+            refuse(service, theirs.size, view);
             Some(view)
         }
         Err(error) => {
@@ -105,6 +122,11 @@ async fn compare(service: &Arc<Service>, note: SignedNote) -> Option<GuardView> 
             None
         }
     }
+}
+
+fn refuse(service: &Service, size: u64, view: GuardView) {
+    tracing::error!(size, "a witness holds more of this log than is here, or other: read-only");
+    service.node.log().guard_refused(size, view);
 }
 
 /// Asks every witness for each checkpoint that waits for its quorum.
@@ -189,20 +211,17 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, S
 
 /// add-checkpoint at another node; a 409 tells the size to prove from.
 async fn push(service: &Service, key: &VerifierKey, note: &SignedNote) -> Result<String, String> {
-    let url = service.witness_url(key).ok_or("no address known")?;
-    let url = format!("{url}/log/add-checkpoint");
+    let url = match service.stranger_url(key) {
+        Some(url) => url,
+        None => format!("{}/log", service.witness_url(key).ok_or("no address known")?),
+    };
+    let url = format!("{url}/add-checkpoint");
     let new = note.checkpoint().map_err(|e| with_causes(&e))?.size;
     let mut old = service.witnessed_size(key);
     for _ in 0..3 {
-        let proof = if old == 0 || old == new {
-            Vec::new()
-        } else {
-            let log = service.node.log().clone();
-            let proof = tokio::task::spawn_blocking(move || log.consistency_proof(old, new)).await;
-            proof.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?
-        };
+        let proof = proof_between(service, old, new).await?;
         let body = encode_request(old, &proof, note);
-        let answer = service.client.post(&url, "text/plain; charset=utf-8", &body).await;
+        let answer = service.client.post(&url, POST_TYPE, &body).await;
         let answer = answer.map_err(|e| with_causes(&e))?;
         match answer.status {
             200 => {
@@ -216,8 +235,24 @@ async fn push(service: &Service, key: &VerifierKey, note: &SignedNote) -> Result
                     return Err(format!("{url} has seen {old} entries, this checkpoint has {new}"));
                 }
             }
+            // 404 in tlog-witness, 403 in witnesses older than it.
+            403 | 404 => return Err(format!("{url} does not know this log or its key")),
             status => return Err(format!("{url} answers {status}: {}", answer.text())),
         }
     }
     Err(format!("{url} keeps answering 409"))
+}
+
+/// That the own tree of `new` entries begins with that of `old`; nothing where nothing is to prove.
+pub(super) async fn proof_between(
+    service: &Service,
+    old: u64,
+    new: u64,
+) -> Result<Vec<Hash>, String> {
+    if old == 0 || old == new {
+        return Ok(Vec::new());
+    }
+    let log = service.node.log().clone();
+    let proof = tokio::task::spawn_blocking(move || log.consistency_proof(old, new)).await;
+    proof.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))
 }

@@ -161,6 +161,12 @@ impl World {
         Node::of(of.node.copied_to(dir), &["--http", "127.0.0.1:0"])
     }
 
+    /// The founder of another network, not yet running.
+    pub(crate) fn elsewhere(&self, name: &str, number: u64, network: &str) -> Node {
+        let member = Member { org: &org(number), name, roles: &["registrar"] };
+        Node::of(block(node::Node::found(&PROGRAMS, member, &self.path(name), network)), &[])
+    }
+
     /// A newcomer with its own folder, not yet admitted nor running.
     pub(crate) fn newcomer(&self, name: &str, number: u64, role: &str, founder: &Node) -> Node {
         let member = Member { org: &org(number), name, roles: &[role] };
@@ -198,6 +204,14 @@ impl Node {
 
     pub(crate) fn dir_text(&self) -> &str {
         path_text(&self.dir)
+    }
+
+    /// Changes `config.toml`; what is replaced must be there.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let path = self.dir.join("config.toml");
+        let text = std::fs::read_to_string(&path).expect("init wrote it");
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("writable");
     }
 
     /// Starts the process and waits until it says that it is ready.

@@ -16,7 +16,8 @@ use hallmark_schemas::receipt::{Receipt, ReceiptError};
 
 use super::LoadError;
 use crate::evidence::{
-    Defect, DefectKind, Evidence, FoundNote, FoundProof, LogInclusion, Place, chain,
+    Defect, DefectKind, Evidence, ForeignStatement, FoundNote, FoundProof, LogInclusion, Place,
+    chain,
 };
 
 /// Most bytes of bodies that a bundle from standard input may bring: they stay in memory.
@@ -120,6 +121,9 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
                 evidence.defects.push(flaw(DefectKind::BadProof, detail));
             }
         },
+        Item::Foreign { statement, receipts } => {
+            evidence.foreign.push(ForeignStatement { statement, receipts });
+        }
         Item::End { .. } => {}
     }
 }
@@ -134,7 +138,7 @@ fn place_of(content: &[u8], file: Option<usize>, end: u64) -> Place {
 }
 
 /// Hands a receipt or proof to the log that it is of.
-fn keep_inclusion(
+pub(super) fn keep_inclusion(
     id: ContentId,
     parsed: Result<Inclusion, ReceiptError>,
     place: Place,
@@ -163,7 +167,7 @@ fn origin_of(note: &[u8]) -> Result<String, String> {
     note.checkpoint().map(|checkpoint| checkpoint.origin).map_err(|error| error.to_string())
 }
 
-fn flaw(kind: DefectKind, detail: String) -> Defect {
+pub(super) fn flaw(kind: DefectKind, detail: String) -> Defect {
     let subject = "bundle".to_owned();
     Defect {
         log: None,

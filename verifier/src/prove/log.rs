@@ -72,7 +72,10 @@ struct Note {
 pub(super) struct Dated {
     pub(super) size: u64,
     pub(super) root: Hash,
+    /// When a quorum first vouched for it; it dates the entries.
     pub(super) at: Timestamp,
+    /// When a quorum last vouched for it.
+    pub(super) vouched_at: Timestamp,
     pub(super) witnessed: bool,
     /// Newest witnessed time of the checkpoints before it.
     lo: Timestamp,
@@ -416,7 +419,8 @@ impl LogState {
             if !self.holds(checkpoint) {
                 continue;
             }
-            add_dated(&mut dated, Dated { size, root, at, witnessed, lo: Timestamp::EPOCH });
+            let (vouched_at, lo) = (at, Timestamp::EPOCH);
+            add_dated(&mut dated, Dated { size, root, at, vouched_at, witnessed, lo });
         }
         let signed = !self.notes.is_empty();
         if signed && !vouched {
@@ -492,8 +496,9 @@ impl LogState {
         let newest = newest.map(|newest| newest.admitted_at);
         let from = newest.unwrap_or(entry.admitted_at);
         let mut found: Result<Recorded, String> = Err("no witness policy is known".to_owned());
-        for policy in policies.in_force(from, newest) {
-            match inclusion.verify(entry.id, key, policy) {
+        for version in policies.in_force(from, newest) {
+            match inclusion.verify(entry.id, key, version.policy) {
+                Ok(recorded) if !version.takes(recorded.quorum) => {}
                 Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
                 Ok(recorded) => found = Ok(recorded),
                 Err(error) => found = found.map_err(|_| chain(&error)),
@@ -573,10 +578,16 @@ fn unproved(size: u64) -> String {
 /// Adds a checkpoint to those before it; of two of one size the better witnessed one stays.
 fn add_dated(dated: &mut Vec<Dated>, next: Dated) {
     if let Some(last) = dated.last_mut().filter(|last| last.size == next.size) {
+        let vouched_at = match (last.witnessed, next.witnessed) {
+            (true, true) => last.vouched_at.max(next.vouched_at),
+            (true, false) => last.vouched_at,
+            (false, _) => next.vouched_at,
+        };
         let better = (next.witnessed, std::cmp::Reverse(next.at));
         if (last.witnessed, std::cmp::Reverse(last.at)) < better {
             *last = Dated { lo: last.lo, ..next };
         }
+        last.vouched_at = vouched_at;
         return;
     }
     let lo = dated.last().map_or(Timestamp::EPOCH, |last| match last.witnessed {
