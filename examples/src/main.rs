@@ -4,8 +4,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hallmark_examples::demo;
-use hallmark_examples::demo::build::Missing;
-use hallmark_examples::demo::input::Unusable;
 
 fn main() -> ExitCode {
     let options = match demo::cli::Options::try_parse() {
@@ -30,14 +28,7 @@ fn main() -> ExitCode {
             for cause in error.chain().skip(1) {
                 eprintln!("cause: {cause}");
             }
-            let again = "run it again with --keep DIR and read the logs there";
-            let (help, code) = if let Some(unusable) = error.downcast_ref::<Unusable>() {
-                (unusable.help(), 3)
-            } else if let Some(missing) = error.downcast_ref::<Missing>() {
-                (missing.help(), 2)
-            } else {
-                (again, 70)
-            };
+            let (help, code) = demo::remedy(&error);
             eprintln!("help: {help}");
             ExitCode::from(code)
         }

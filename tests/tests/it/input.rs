@@ -1,6 +1,6 @@
 //! Bad input: a clear error that says what to do, the right exit code, nothing half done.
 
-use super::world::{Agent, Ran, World, path_text, program, run, run_with};
+use super::world::{Agent, Ran, World, assert_knows_its_stdout, path_text, program, run, run_with};
 
 /// What a person reads: what is wrong on stderr with a remedy, nothing on stdout.
 fn assert_told(ran: &Ran, code: i32, line: &str) {
@@ -341,6 +341,18 @@ fn the_demo_tells_a_wrong_file_before_it_starts_anything() {
     ] {
         assert_told(&run("demo", &line), code, &format!("{line:?}"));
     }
+}
+
+#[test]
+fn agent_and_verifier_tell_a_full_disk_too() {
+    let world = World::new();
+    let lines = world.file("lines.txt", "(01)09521234000129(21)F1\n");
+    assert_knows_its_stdout("hallmark-agent", &["parse", path_text(&lines)]);
+    assert_knows_its_stdout("hallmark-verify", &["tables"]);
+    assert_knows_its_stdout("hallmark-verify", &["rules", "list"]);
+    let rows = world.file("rows.csv", "device,facility,quantity,unit,read_at,interval_s,amount\n");
+    let table = format!("meter_readings={}", path_text(&rows));
+    assert_knows_its_stdout("hallmark-verify", &["check", "--table", &table]);
 }
 
 #[test]

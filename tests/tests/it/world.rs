@@ -68,6 +68,30 @@ pub(crate) fn program(name: &str) -> PathBuf {
     PROGRAMS.path(name)
 }
 
+/// Runs a program with nothing on stdin and its output into this; its exit code and its talk.
+pub(crate) fn run_into<S: AsRef<OsStr>>(name: &str, args: &[S], to: Stdio) -> (i32, String) {
+    let mut command = Command::new(program(name));
+    command.args(args).stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
+    let ended = command.spawn().expect("starts").wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    (ended.status.code().expect("no signal"), said)
+}
+
+/// A full disk on stdout is told and ends with 6; a closed pipe ends with 0, without an error.
+pub(crate) fn assert_knows_its_stdout<S: AsRef<OsStr> + std::fmt::Debug>(name: &str, args: &[S]) {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let (exit, said) = run_into(name, args, full.into());
+    assert_eq!(exit, 6, "{args:?}: {said}");
+    for part in ["error: ", "cause: No space left on device", "help: "] {
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let (exit, said) = run_into(name, args, writer.into());
+    assert_eq!(exit, 0, "{args:?}: {said}");
+    assert!(!said.contains("error:") && !said.contains("printed:"), "{args:?}: {said}");
+}
+
 /// Runs a program to its end.
 pub(crate) fn run<S: AsRef<OsStr>>(name: &str, args: &[S]) -> Ran {
     run_with(name, args, b"")

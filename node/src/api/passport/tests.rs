@@ -131,18 +131,6 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
         let any = Request::get(PATH).header("accept", accept).header("if-none-match", "*");
         assert_eq!(world.ask(FAR, any, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
     }
-    // Of what is not there nobody has a copy.
-    let unknown = Request::get("/01/09520123456788/21/never-seen").header("if-none-match", "*");
-    assert_eq!(world.ask(FAR, unknown, Vec::new()).await.0, StatusCode::NOT_FOUND);
-    let asked = format!("{PATH}?linkType=gs1:traceability");
-    let (status, response) = get(&world, &asked, "text/html,*/*;q=0.8").await;
-    assert_eq!(status, StatusCode::OK, "a browser sees the journey");
-    let page = String::from_utf8(bytes(response).await).unwrap();
-    assert!(page.contains("id=\"journey\""));
-    let (status, response) = get(&world, &asked, "application/json").await;
-    assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
-    assert_eq!(header_of(&response, "location"), format!("/v1/trace{PATH}"));
-    assert_eq!(get(&world, &format!("/v1/trace{PATH}"), "").await.0, StatusCode::OK);
     let (status, response) = get(&world, PATH, "image/png").await;
     assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
     assert!(header_of(&response, "content-type").contains("problem"));
@@ -155,6 +143,37 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     assert_eq!(set["linkset"][0]["anchor"], PATH, "relative, as this node does not listen");
     assert_eq!(set["linkset"][0]["itemDescription"], "保温杯");
     assert_eq!(set["linkset"][0]["https://gs1.org/voc/pip"][0]["href"], PATH);
+    assert!(
+        page_at(&world, &format!("{PATH}?lang=zh-Hans")).await.contains("<html lang=\"zh-Hans\">")
+    );
+    assert!(page_at(&world, PATH).await.contains("<html lang=\"en\">"));
+    let (status, response) = world.ask(FAR, Request::head(PATH), Vec::new()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(bytes(response).await.is_empty());
+    let (_, described) = json_at(&world, "/.well-known/gs1resolver").await;
+    assert_eq!(described["supportedPrimaryKeys"], json!(["all"]));
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_that_asks_for_the_trace_sees_the_journey_and_a_program_is_led_to_it() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    // Of what is not there nobody has a copy.
+    let unknown = Request::get("/01/09520123456788/21/never-seen").header("if-none-match", "*");
+    assert_eq!(world.ask(FAR, unknown, Vec::new()).await.0, StatusCode::NOT_FOUND);
+    let asked = format!("{PATH}?linkType=gs1:traceability");
+    let (status, response) = get(&world, &asked, "text/html,*/*;q=0.8").await;
+    assert_eq!(status, StatusCode::OK, "a browser sees the journey");
+    let page = String::from_utf8(bytes(response).await).unwrap();
+    assert!(page.contains("id=\"journey\""));
+    let (status, response) = get(&world, &asked, "application/json").await;
+    assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(header_of(&response, "location"), format!("/v1/trace{PATH}"));
+    assert_eq!(get(&world, &format!("/v1/trace{PATH}"), "").await.0, StatusCode::OK);
+    let (_, response) = get(&world, &format!("{PATH}?linkType=all"), "*/*").await;
+    let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
     let traces = &set["linkset"][0]["https://gs1.org/voc/traceability"];
     assert_eq!(traces[0]["href"], format!("{PATH}#journey"));
     assert_eq!(traces[1]["href"], format!("/v1/trace{PATH}"), "its event is public");
@@ -163,11 +182,12 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
     let traces = set["linkset"][0]["https://gs1.org/voc/traceability"].as_array().unwrap();
     assert_eq!(traces.len(), 1, "no event names the class, so there is no trace to read");
+    world.end();
+}
 
-    assert!(
-        page_at(&world, &format!("{PATH}?lang=zh-Hans")).await.contains("<html lang=\"zh-Hans\">")
-    );
-    assert!(page_at(&world, PATH).await.contains("<html lang=\"en\">"));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_other_origins_may_ask_for_public_reads_and_for_nothing_else() {
+    let world = world().await;
     let bundle = format!("/v1/bundle{PATH}");
     let body = format!("/v1/attestations/sha256:{}", "0".repeat(64));
     for path in [PATH, &bundle, &body, "/log/checkpoint", "/readyz"] {
@@ -182,11 +202,6 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
         assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert!(response.headers().get("access-control-allow-origin").is_none(), "{path}");
     }
-    let (status, response) = world.ask(FAR, Request::head(PATH), Vec::new()).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(bytes(response).await.is_empty());
-    let (_, described) = json_at(&world, "/.well-known/gs1resolver").await;
-    assert_eq!(described["supportedPrimaryKeys"], json!(["all"]));
     world.end();
 }
 
