@@ -7,7 +7,7 @@
 pub mod defects;
 pub mod growth;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
