@@ -4,8 +4,8 @@
 //! fetched for it is believed only as far as it hashes to what the log signed; whatever cannot be
 //! proved is told in the node's own log and accuses nobody.
 
-mod key_use;
-mod served;
+pub(crate) mod key_use;
+pub(crate) mod served;
 
 use std::sync::Arc;
 
@@ -56,7 +56,9 @@ fn look(service: &Service, handle: &tokio::runtime::Handle) -> Result<bool, Stor
     let mut proved = false;
     for log in service.node.mirror().logs() {
         for index in log.take_late_keys() {
-            proved |= key_use::prove(service, &log, index)?.is_some();
+            proved |=
+                key_use::prove(&service.node, &service.network(), &service.data, &log, index)?
+                    .is_some();
         }
         if let Some(note) = log.take_suspect() {
             proved |= served::prove(service, handle, &log, &note)?.is_some();

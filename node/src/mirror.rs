@@ -8,7 +8,7 @@ pub mod defects;
 pub mod growth;
 mod renewal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

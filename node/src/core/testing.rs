@@ -40,6 +40,10 @@ pub(crate) fn log_signer() -> Arc<dyn Signer> {
     Arc::new(key(2))
 }
 
+pub(crate) fn peer_signer() -> Arc<dyn Signer> {
+    Arc::new(key(41))
+}
+
 pub(crate) fn witness() -> NoteSigner {
     NoteSigner::witness("w", Arc::new(key(3))).unwrap()
 }
@@ -119,8 +123,13 @@ pub(crate) fn facility(number: u8, name: &str, salt: u8) -> Envelope {
 
 /// The attestation that makes the meter known.
 pub(crate) fn device() -> Envelope {
+    device_with(4)
+}
+
+/// The same with the key of this seed.
+pub(crate) fn device_with(seed: u8) -> Envelope {
     let body = Device {
-        key: key(4).public().clone(),
+        key: key(seed).public().clone(),
         class: DeviceClass::Meter,
         model: "test".to_owned(),
         quantity: Some("electricity".parse().unwrap()),

@@ -37,14 +37,30 @@ pub(super) fn prove(
         return Ok(None);
     };
     let source = Source { service, handle, url: format!("{url}/log") };
-    let mut tiles = TileReader::new(theirs.size, |path| source.tile(path));
-    let looked = look(&source, &mut |level, index| tiles.hash(level, index), log, (note, &theirs));
-    match looked {
+    let report = |path, served: &[u8]| source.report(log.origin(), path, served);
+    keep(&|path| source.tile(path), &report, log, (note, &theirs))
+}
+
+/// The same with whoever gives tiles, and signs what was given.
+pub(crate) fn keep(
+    fetch: &dyn Fn(TilePath) -> Result<Vec<u8>, String>,
+    report: &dyn Fn(TilePath, &[u8]) -> Option<SignedNote>,
+    log: &MirroredLog,
+    (note, theirs): (&SignedNote, &Checkpoint),
+) -> Result<Option<PathBuf>, StoreError> {
+    let mut tiles = TileReader::new(theirs.size, fetch);
+    let mut read = |level, index| tiles.hash(level, index);
+    match look(fetch, &mut read, log, theirs) {
         Ok(Found::Split { prefix, path }) => {
             let Some(ours) = log.checkpoint() else { return Ok(None) };
             log.keep_split([&ours, note], Some((prefix, &path)))
         }
-        Ok(Found::Tile(claim)) => log.keep_defect(Claim::BadTile(claim)),
+        Ok(Found::Tile { at, leaf, proof, path, served }) => {
+            let Some(report) = report(path, &served) else { return Ok(None) };
+            let signed = (log.log_key(), note);
+            let claim = BadTile::new(signed, (at, leaf), &proof, &served, &report);
+            log.keep_defect(Claim::BadTile(claim))
+        }
         Ok(Found::Nothing(why)) => {
             warn!(origin = log.origin(), why, "a log that is not followed further");
             Ok(None)
@@ -60,8 +76,8 @@ pub(super) fn prove(
 enum Found {
     /// The signed tree has another root at the size of our copy.
     Split { prefix: Hash, path: Vec<Hash> },
-    /// A bundle is not what the signed tree has.
-    Tile(BadTile),
+    /// A bundle is not what the signed tree has: where it differs, and what the tree has there.
+    Tile { at: u64, leaf: Hash, proof: Vec<Hash>, path: TilePath, served: Vec<u8> },
     /// Nothing that is proved.
     Nothing(&'static str),
 }
@@ -69,10 +85,10 @@ enum Found {
 type TileFault = TileError<String>;
 
 fn look(
-    source: &Source<'_>,
+    fetch: &dyn Fn(TilePath) -> Result<Vec<u8>, String>,
     read: &mut impl FnMut(u32, u64) -> Result<Hash, TileFault>,
     log: &MirroredLog,
-    (note, theirs): (&SignedNote, &Checkpoint),
+    theirs: &Checkpoint,
 ) -> Result<Found, TileFault> {
     if merkle::root_from_read(theirs.size, &mut *read)? != theirs.root {
         return Ok(Found::Nothing("its hash tiles do not give the root that it signed either"));
@@ -91,14 +107,10 @@ fn look(
         let left = theirs.size - index * u64::from(TILE_WIDTH);
         let width = left.min(u64::from(TILE_WIDTH)) as u16;
         let path = TilePath::Entries { index, width };
-        let served = source.tile(path).map_err(TileError::Fetch)?;
+        let served = fetch(path).map_err(TileError::Fetch)?;
         let Some((at, leaf)) = differs(&served, path, &mut *read)? else { continue };
         let proof = merkle::inclusion_proof(at, theirs.size, &mut *read)?;
-        let Some(report) = source.report(log.origin(), path, &served) else {
-            return Ok(Found::Nothing("this node cannot sign what it was served"));
-        };
-        let signed = (log.log_key(), note);
-        return Ok(Found::Tile(BadTile::new(signed, (at, leaf), &proof, &served, &report)));
+        return Ok(Found::Tile { at, leaf, proof, path, served });
     }
     Ok(Found::Nothing("asked again, it serves what it signed"))
 }

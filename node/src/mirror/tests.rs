@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::*;
 use crate::core::testing::{
-    GOODS, NOW, device, event, facility, joined, log_signer, network, origin, readings, witness,
-    witnessed,
+    GOODS, NOW, device, event, facility, joined, log_signer, network, origin, peer_signer,
+    readings, witness, witnessed,
 };
 use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
 use crate::sequencer::publish::sign_checkpoint;
 use crate::store::sim::{SimDisk, Survives};
-use hallmark_schemas::defect::{Claim, DefectProof};
+use hallmark_schemas::defect::{Claim, DefectProof, Served};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::note::NoteSigner;
@@ -24,21 +24,29 @@ fn signer() -> NoteSigner {
 }
 
 /// The log that is followed: its tiles, bodies and any checkpoint of it.
-struct Source {
+pub(crate) struct Source {
     tiles: Tiles,
-    bodies: Vec<Vec<u8>>,
+    pub(crate) bodies: Vec<Vec<u8>>,
+    /// So much later is each entry, and the checkpoint over it.
+    step_ms: i64,
 }
 
 impl Source {
     fn new(bodies: Vec<Envelope>) -> Source {
+        Source::with_times(bodies, 0)
+    }
+
+    /// Entries so many milliseconds apart, each cosigned when it is admitted.
+    pub(crate) fn with_times(bodies: Vec<Envelope>, step_ms: i64) -> Source {
         let tiles = Tiles::new(Arc::new(SimDisk::default()), Path::new("/log"));
         let bodies: Vec<Vec<u8>> = bodies.iter().map(|body| body.stored().to_vec()).collect();
         let mut edge = Edge::empty();
-        for body in &bodies {
+        for (number, body) in bodies.iter().enumerate() {
             let id = ContentId::of(body);
-            edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at: NOW, id }]).unwrap();
+            let admitted_at = NOW.checked_add_ms(number as i64 * step_ms).unwrap();
+            edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at, id }]).unwrap();
         }
-        Source { tiles, bodies }
+        Source { tiles, bodies, step_ms }
     }
 
     /// `count` entries of one body each, more than a bundle if asked.
@@ -49,11 +57,18 @@ impl Source {
     fn note(&self, size: u64) -> SignedNote {
         let root = self.tiles.root_at(size).unwrap();
         let mut note = sign_checkpoint(&origin(), Head { size, root }, &signer()).unwrap();
-        note.add(witness().sign(note.text(), NOW).unwrap());
+        let at = NOW.checked_add_ms((size as i64 - 1) * self.step_ms).unwrap();
+        note.add(witness().sign(note.text(), at).unwrap());
         note
     }
 
-    fn feed(&self, log: &Arc<MirroredLog>, size: u64) -> Result<(), MirrorError> {
+    /// A tile as it is served for the tree of this size.
+    fn tile(&self, path: TilePath, size: u64) -> Vec<u8> {
+        let head = Head { size, root: self.tiles.root_at(size).unwrap() };
+        self.tiles.read(&path, head).unwrap().unwrap()
+    }
+
+    pub(crate) fn feed(&self, log: &Arc<MirroredLog>, size: u64) -> Result<(), MirrorError> {
         let Some(mut growth) = log.grow(self.note(size))? else {
             return Ok(());
         };
@@ -255,6 +270,53 @@ fn a_witness_that_cosigned_less_after_more_is_proved_to_have_gone_back() {
     assert!(matches!(log.grow(source.note(3)), Err(MirrorError::Older { .. })), "at one time");
     let words: Vec<_> = proofs(&log).iter().map(|proof| proof.claim().word()).collect();
     assert_eq!(words, ["bad_cosignature"]);
+}
+
+/// The word of the only member about what it was served.
+fn report(path: TilePath, served: &[u8]) -> Option<SignedNote> {
+    let mut note = Served::new(&origin(), "http://a/log", path, served, NOW).to_note()?;
+    note.add(NoteSigner::log(&origin(), peer_signer()).unwrap().sign(note.text(), NOW).unwrap());
+    Some(note)
+}
+
+#[test]
+fn what_does_not_lead_to_the_signed_root_is_a_split_a_bad_bundle_or_nothing_that_is_proved() {
+    let (source, other) = (Source::of(7, "plant"), Source::of(7, "mill"));
+    let after = |size: u64, served: &dyn Fn(TilePath) -> Result<Vec<u8>, String>, by: &Source| {
+        let log = started(&SimDisk::default());
+        source.feed(&log, size).unwrap();
+        let note = by.note(7);
+        let state = note.checkpoint().unwrap();
+        crate::defect::served::keep(served, &report, &log, (&note, &state)).unwrap();
+        log.shown_defects()
+    };
+    let of = |source: &Source, path: TilePath| Ok(source.tile(path, 7));
+    // Another history beyond the copy: its own tiles tell.
+    for size in [3, 4, 6] {
+        let shown = after(size, &|path| of(&other, path), &other);
+        assert_eq!(shown.len(), 2, "{size}: {shown:?}");
+        assert!(shown[1].contains(&format!("tree of size {size} is not")), "{shown:?}");
+    }
+    // The log's own tree, but the entries of another; and no whole bundle at all.
+    let swapped = |path: TilePath| match path {
+        TilePath::Entries { .. } => of(&other, path),
+        TilePath::Hashes { .. } => of(&source, path),
+    };
+    let short = |path: TilePath| match path {
+        TilePath::Entries { .. } => Ok(source.tile(path, 7)[..100].to_vec()),
+        TilePath::Hashes { .. } => of(&source, path),
+    };
+    for size in [0, 3, 6] {
+        for served in [&swapped as &dyn Fn(TilePath) -> Result<Vec<u8>, String>, &short] {
+            let shown = after(size, served, &source);
+            assert_eq!(shown.len(), 1, "{size}: {shown:?}");
+            assert!(shown[0].starts_with("bad_tile: "), "{shown:?}");
+        }
+    }
+    // All as it should be, tiles of another tree, or none: nobody is accused.
+    assert!(after(3, &|path| of(&source, path), &source).is_empty());
+    assert!(after(3, &|path| of(&other, path), &source).is_empty());
+    assert!(after(3, &|_| Err("away".to_owned()), &other).is_empty());
 }
 
 #[test]

@@ -205,6 +205,12 @@ pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
     }
     let stranger = NoteSigner::log(ORIGIN, Arc::new(key(PRODUCER_THIRD))).expect("a key name");
     let unsigned = TwoTrees { second: other_signer(&stranger), ..one_size() };
+    // The log's own signature of the first note, under the text of the second.
+    let line = Tree::new(0).note(8, FIRST).signatures()[0].clone();
+    let bad_signature = TwoTrees {
+        second: format!("{}\n{line}\n", Tree::new(1).note(8, SECOND).text()),
+        ..one_size()
+    };
     let witness = witness_signer().vkey().clone();
     let mut grown = gone_back();
     std::mem::swap(&mut grown.first, &mut grown.second);
@@ -215,6 +221,7 @@ pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
         ("one tree, twice", encode(Claim::Split(honest(8, 8)))),
         ("a tree and its beginning", encode(Claim::Split(honest(5, 8)))),
         ("a consistency proof that leads nowhere", encode(Claim::Split(false_link))),
+        ("a note whose signature does not verify", encode(Claim::Split(bad_signature))),
         ("a note whose signature is of another key", encode(Claim::Split(unsigned))),
         ("a note with a signature line of nobody", encode(Claim::Split(forged))),
         (
