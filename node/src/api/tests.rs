@@ -163,6 +163,41 @@ async fn a_registered_attestation_gets_a_receipt_and_is_read_only_by_its_audienc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_that_runs_is_told_where_and_when_to_ask() {
+    let world = World::new().await;
+    let statement = Statement::from_file(EVENT.as_bytes(), &Defaults::default()).unwrap().remove(0);
+    let stranger = hallmark_schemas::key::SecretKey::from_seed([90; 32]);
+    let unknown = statement.sign(&world.app.config, now(), &stranger).unwrap();
+    let (status, response) = world.register(&unknown).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "its key may become known");
+    for response in [response, world.get(FAR, &format!("/entries/{}", unknown.id())).await.1] {
+        assert_eq!(header_of(&response, "location"), format!("/entries/{}", unknown.id()));
+        assert_eq!(header_of(&response, "retry-after"), "1");
+        assert_eq!(header_of(&response, "hallmark-status"), "deferred");
+        assert_eq!(bytes(response).await, b"");
+    }
+    let (status, _) = world.get(FAR, &format!("/entries/{}", unknown.id())).await;
+    assert_eq!(status, StatusCode::FOUND);
+    // Whoever does not want to wait is answered at once, and finds the receipt there.
+    let known = world.event();
+    let post = Request::post("/entries")
+        .header("content-type", "application/cose")
+        .header("prefer", "respond-async");
+    let (status, response) = world.ask(FAR, post, known.stored().to_vec()).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let location = header_of(&response, "location");
+    world.app.node.recorded(&known.id()).await.unwrap();
+    let (status, response) = world.get(FAR, &location).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(header_of(&response, "content-type"), "application/cose");
+    Receipt::parse(&bytes(response).await)
+        .unwrap()
+        .verify_root(known.id(), &world.app.log_vkey)
+        .unwrap();
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_served_as_tiles_with_validators() {
     let world = World::new().await;
     let (status, response) = world.get(FAR, "/log/checkpoint").await;
@@ -333,6 +368,16 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     let (status, response) = world.get(FAR, "/healthz").await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(header_of(&response, "retry-after"), "1");
+    while world.app.limiter.take(address, per_second, at).is_ok() {}
+    let poll =
+        Request::get(format!("/entries/{}", "0".repeat(64))).header("accept", "application/cose");
+    let (status, response) = world.ask(FAR, poll, Vec::new()).await;
+    assert_eq!(
+        (status, header_of(&response, "retry-after")),
+        (StatusCode::TOO_MANY_REQUESTS, "1".into())
+    );
+    let kind = header_of(&response, "content-type");
+    assert_eq!(kind, "application/concise-problem-details+cbor");
     assert_eq!(world.get(Origin::Socket, "/healthz").await.0, StatusCode::OK);
     world.end();
 }
