@@ -54,9 +54,9 @@ pub enum Claim {
     /// What was served as an entry bundle is not what the log had signed.
     BadTile(BadTile),
     /// A witness cosigned two trees that contradict each other, or a smaller one after a larger.
-    BadCosignature(Cosigned),
+    BadCosignature(Box<Cosigned>),
     /// A log recorded an attestation under a key after the key's end.
-    KeyOutsideTime(KeyUse),
+    KeyOutsideTime(Box<KeyUse>),
 }
 
 impl Claim {

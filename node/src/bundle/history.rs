@@ -20,9 +20,8 @@ pub fn each(data: &Data, look: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Stor
         opened => opened.on("open", &path)?,
     };
     let mut file = BufReader::new(file);
-    let mut record = Vec::new();
     loop {
-        record.resize(HEAD_BYTES, 0);
+        let mut record = vec![0; HEAD_BYTES];
         match file.read_exact(&mut record) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
             read => read.on("read", &path)?,

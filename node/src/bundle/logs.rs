@@ -23,7 +23,7 @@ pub(super) struct HeldLog {
 }
 
 enum Source {
-    Own(LogHandle),
+    Own(Box<LogHandle>),
     Peer(Arc<MirroredLog>),
 }
 
@@ -32,7 +32,7 @@ pub(super) fn held(service: &Service) -> Vec<HeldLog> {
     let own = service.node.log().clone();
     let size = own.published().map_or(0, |published| published.head.size);
     let (origin, data) = (own.origin().to_owned(), service.data.clone());
-    let mut logs = vec![HeldLog { origin, size, data, source: Source::Own(own) }];
+    let mut logs = vec![HeldLog { origin, size, data, source: Source::Own(Box::new(own)) }];
     for log in service.node.mirror().logs() {
         let (origin, size) = (log.origin().to_owned(), log.head().size);
         let data = service.data.peer(&origin);

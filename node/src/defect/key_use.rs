@@ -40,7 +40,7 @@ pub(crate) fn prove(
     let Some(proof) = place.proof(index, &entry, policy)? else { return Ok(None) };
     let before = place.newest_without(index, policy)?;
     let act = RecordedBody::new(&body, &proof);
-    log.keep_defect(Claim::KeyOutsideTime(KeyUse { act, before, history }))
+    log.keep_defect(Claim::KeyOutsideTime(Box::new(KeyUse { act, before, history })))
 }
 
 /// The attestations that introduced the key, those that they rest on, and the one that ended it.

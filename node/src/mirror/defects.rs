@@ -97,7 +97,7 @@ impl MirroredLog {
         for witness in cosigned_by(&network, notes[0], notes[1]) {
             let trees = TwoTrees::new(witness, notes, link);
             let witness = witness.clone();
-            self.keep_defect(Claim::BadCosignature(Cosigned { witness, trees }))?;
+            self.keep_defect(Claim::BadCosignature(Box::new(Cosigned { witness, trees })))?;
         }
         self.keep_defect(Claim::Split(TwoTrees::new(self.log_key(), notes, link)))
     }
@@ -129,7 +129,7 @@ impl MirroredLog {
         for witness in cosigned_by(&network, ours, smaller) {
             let trees = TwoTrees::new(witness, [ours, smaller], None);
             let witness = witness.clone();
-            self.keep_defect(Claim::BadCosignature(Cosigned { witness, trees }))?;
+            self.keep_defect(Claim::BadCosignature(Box::new(Cosigned { witness, trees })))?;
         }
         Ok(())
     }

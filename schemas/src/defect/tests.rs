@@ -181,7 +181,10 @@ fn a_witness_that_cosigned_two_histories_or_went_back_is_named() {
     assert_eq!(cosigned_by(&network, &notes[0], &notes[1]).collect::<Vec<_>>(), [witness().vkey()]);
     let both = |notes: [&SignedNote; 2], link: Option<(Hash, &[Hash])>| {
         let trees = TwoTrees::new(witness().vkey(), notes, link);
-        verified(Claim::BadCosignature(Cosigned { witness: witness().vkey().clone(), trees }))
+        verified(Claim::BadCosignature(Box::new(Cosigned {
+            witness: witness().vkey().clone(),
+            trees,
+        })))
     };
     let path = theirs.consistency(5, 8);
     let shown = both([&notes[0], &notes[1]], Some((theirs.root(5), &path))).unwrap();
@@ -195,7 +198,8 @@ fn a_witness_that_cosigned_two_histories_or_went_back_is_named() {
     assert!(both([&ours.note(5), &ours.note(8)], None).is_err());
     let stranger = NoteSigner::witness("x", Arc::new(key(77))).unwrap();
     let trees = TwoTrees::new(stranger.vkey(), [&ours.note(5), &ours.note(5)], None);
-    let claim = Claim::BadCosignature(Cosigned { witness: stranger.vkey().clone(), trees });
+    let claim =
+        Claim::BadCosignature(Box::new(Cosigned { witness: stranger.vkey().clone(), trees }));
     assert!(matches!(verified(claim), Err(DefectError::UnknownWitness { .. })));
 }
 
@@ -296,7 +300,7 @@ fn a_key_used_after_its_end_is_proved_and_one_that_may_have_been_in_time_is_not(
             before: before.map(|(size, second)| tree.note_at(size, second).to_string()),
             history: history(ended),
         };
-        DefectProof::new(&network(policy), Claim::KeyOutsideTime(claim))?.verify()
+        DefectProof::new(&network(policy), Claim::KeyOutsideTime(Box::new(claim)))?.verify()
     };
     let shown = use_of(1, Some((5, 40)), (3, 30), policy()).unwrap();
     assert_eq!((shown.subject.as_str(), &shown.cites), (ORG, &vec![acts[1].id()]));
@@ -319,7 +323,7 @@ pub(crate) fn samples() -> Vec<DefectProof> {
     let (tree, rotation, acts) = rotated();
     let claims = [
         Claim::Split(split((&ours, 5), (&theirs, 8))),
-        Claim::BadCosignature(Cosigned { witness: witness().vkey().clone(), trees }),
+        Claim::BadCosignature(Box::new(Cosigned { witness: witness().vkey().clone(), trees })),
         Claim::Shrink(TimesBack::new(
             log().vkey(),
             &back.note(7),
@@ -333,11 +337,11 @@ pub(crate) fn samples() -> Vec<DefectProof> {
             served,
             &report(served, &reporter()),
         )),
-        Claim::KeyOutsideTime(KeyUse {
+        Claim::KeyOutsideTime(Box::new(KeyUse {
             act: RecordedBody::new(acts[1].stored(), &tree.proof(5, (8, 60))),
             before: Some(tree.note_at(5, 40).to_string()),
             history: vec![RecordedBody::new(rotation.stored(), &tree.proof(2, (3, 30)))],
-        }),
+        })),
     ];
     claims.into_iter().map(|claim| DefectProof::new(&network, claim).unwrap()).collect()
 }

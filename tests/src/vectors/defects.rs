@@ -169,7 +169,8 @@ fn key_use(ended: &str, before: &str) -> KeyUse {
 pub fn valid() -> Vec<(&'static str, DefectProof)> {
     let network = witnessed();
     let witness = witness_signer().vkey().clone();
-    let cosigned = |trees| Claim::BadCosignature(Cosigned { witness: witness.clone(), trees });
+    let cosigned =
+        |trees| Claim::BadCosignature(Box::new(Cosigned { witness: witness.clone(), trees }));
     let claims = [
         ("two histories of one size", Claim::Split(one_size())),
         ("two histories of two sizes", Claim::Split(two_trees(&log_signer()))),
@@ -177,7 +178,7 @@ pub fn valid() -> Vec<(&'static str, DefectProof)> {
         ("a witness that went back", cosigned(gone_back())),
         ("a log that went back in time", Claim::Shrink(times_back())),
         ("a bundle of another history", Claim::BadTile(bad_tile(&bundle(&Tree::new(1))))),
-        ("a key used after its end", Claim::KeyOutsideTime(key_use(FIRST, SECOND))),
+        ("a key used after its end", Claim::KeyOutsideTime(Box::new(key_use(FIRST, SECOND)))),
     ];
     let proof = |(name, claim)| (name, DefectProof::new(&network, claim).expect("it holds"));
     claims.into_iter().map(proof).collect()
@@ -226,13 +227,13 @@ pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
         ("a note with a signature line of nobody", encode(Claim::Split(forged))),
         (
             "a witness that cosigned less and then more",
-            encode(Claim::BadCosignature(Cosigned { witness, trees: grown })),
+            encode(Claim::BadCosignature(Box::new(Cosigned { witness, trees: grown }))),
         ),
         ("times in order", encode(Claim::Shrink(still))),
         ("a bundle as it was signed", encode(Claim::BadTile(bad_tile(&bundle(&tree))))),
         (
             "a key that ended in the same second",
-            encode(Claim::KeyOutsideTime(key_use(SECOND, SECOND))),
+            encode(Claim::KeyOutsideTime(Box::new(key_use(SECOND, SECOND)))),
         ),
         ("cut off", good[..good.len() - 1].to_vec()),
         ("a byte too many", [good.as_slice(), &[0]].concat()),

@@ -28,7 +28,7 @@ pub(super) fn of(
             command: export("a node that holds the registrars' logs", ""),
         });
     }
-    let absent = network.into_iter().flat_map(|network| registrar_logs(network));
+    let absent = network.into_iter().flat_map(registrar_logs);
     for origin in absent.filter(|origin| !is_proved(logs, origin)) {
         unchecked.push(Unchecked {
             what: UncheckedWhat::Log,
