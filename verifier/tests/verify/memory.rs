@@ -15,9 +15,9 @@ use crate::world::{ORIGIN, World};
 
 /// Entries of the bundle, unless the environment says otherwise.
 const ENTRIES: usize = 50_000;
-/// What a check may hold for each entry: the entry three times over while it is sorted into the tree,
-/// 56 bytes each, its leaf hash twice, 40 bytes each, and as much again for what allocators keep.
-const BYTES_PER_ENTRY: usize = 500;
+/// What a check may hold for each entry: twice the entry while it is sorted into the tree,
+/// 56 bytes each, twice its leaf hash, 40 bytes each, and half as much again for allocators.
+const BYTES_PER_ENTRY: usize = 300;
 /// What rules and reports take beside it, more in one run than in another.
 const SLACK_BYTES: usize = 32 << 20;
 
