@@ -211,6 +211,11 @@ impl Bodies {
         }
     }
 
+    /// Whether all that is known of this body is that it was erased.
+    pub fn is_erased(&self, id: &ContentId) -> bool {
+        matches!(self.places.get(id), Some(Place::Erased))
+    }
+
     /// How many bodies are known.
     pub fn len(&self) -> usize {
         self.places.len()

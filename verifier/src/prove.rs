@@ -55,6 +55,7 @@ pub fn prove(mut evidence: Evidence) -> Proven {
     defects.dedup();
     let mut notes = network::notes(&root);
     notes.extend(sealed::notes(root.network(), &logs));
+    notes.extend(cross::erased(&logs, &evidence));
     notes.extend(logs.iter().flat_map(LogState::notes));
     notes.extend(cross::notes(&attestations));
     notes.extend(remarks);

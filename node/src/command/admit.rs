@@ -2,6 +2,8 @@
 
 mod successor;
 
+use std::path::Path;
+
 use hallmark_schemas::attestation::{Draft, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::enrolment::Join;
@@ -24,16 +26,7 @@ use crate::sign::claims;
 /// Logs the `organisation`, writes the next network file.
 pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
-    let bytes = std::fs::read(&args.join).map_err(|e| {
-        Failure::input(format!("cannot read {}", args.join.display()))
-            .because(&e)
-            .help("give the join.cbor that the newcomer's `hallmark-node init` wrote")
-    })?;
-    let join = Join::parse(&bytes).map_err(|e| {
-        Failure::input(format!("{} is no request to join", args.join.display()))
-            .because(&e)
-            .help("`hallmark-node init` of the newcomer writes join.cbor")
-    })?;
+    let join = read_join(&args.join)?;
     let _turn = take_turn(&args.dir)?;
     let file = current(&args.dir)?;
     let mut network = file.network().clone();
@@ -95,6 +88,19 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     output.item(id, &json);
     output.verdict("admitted", format!("{org}, network file version {version}"));
     Ok(Exit::Done)
+}
+
+fn read_join(path: &Path) -> Result<Join, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| {
+        Failure::input(format!("cannot read {}", path.display()))
+            .because(&e)
+            .help("give the join.cbor that the newcomer's `hallmark-node init` wrote")
+    })?;
+    Join::parse(&bytes).map_err(|e| {
+        Failure::input(format!("{} is no request to join", path.display()))
+            .because(&e)
+            .help("`hallmark-node init` of the newcomer writes join.cbor")
+    })
 }
 
 fn roles(names: &[String]) -> Result<Vec<Role>, Failure> {

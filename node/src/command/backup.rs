@@ -127,3 +127,24 @@ pub(super) fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
     };
     Failure::fault("cannot go on").because(error).help(help)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+    use crate::store::disk::DiskError;
+
+    #[test]
+    fn a_full_disk_is_told_with_what_to_do() {
+        let failed = |kind: std::io::ErrorKind| {
+            let path = "backup/packs/00000000.pack".into();
+            let error = DiskError { action: "append to", path, source: kind.into() };
+            refusal(&BackupError::Store(StoreError::Disk(error))).lines()
+        };
+        let full = failed(std::io::ErrorKind::StorageFull);
+        assert!(full.contains("failed to append to backup/packs/00000000.pack"), "{full}");
+        assert!(full.contains("help: free space, then give the command again"), "{full}");
+        let other = failed(std::io::ErrorKind::PermissionDenied);
+        assert!(!other.contains("free space"), "{other}");
+    }
+}

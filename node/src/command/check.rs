@@ -5,13 +5,19 @@
 
 mod repair;
 
+use std::time::Duration;
+
 use hallmark_schemas::exit::Exit;
 use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
+use indicatif::ProgressBar;
 
 use crate::cli::{CheckArgs, Output};
 use crate::config::Config;
 use crate::failure::Failure;
+
+/// How often the bar moves.
+const BEAT: Duration = Duration::from_millis(200);
 
 /// Tiles against checkpoints, bodies against their ids, signatures against keys.
 pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
@@ -19,6 +25,8 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
     if args.repair {
         repair::run(args, &config, output)?;
     }
+    let bar = ProgressBar::new_spinner().with_message("reading");
+    bar.enable_steady_tick(BEAT);
     // DIR says where DATA is; the network file and the head lie in DIR itself.
     let evidence = load(std::slice::from_ref(&args.dir), &[]).map_err(|error| {
         let failure = Failure::new(error.exit(), &error).help(error.help());
@@ -27,7 +35,9 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
             None => failure,
         }
     })?;
+    bar.set_message(format!("proving {} logs", evidence.logs.len()));
     let proven = prove(evidence);
+    bar.finish_and_clear();
     for defect in &proven.defects {
         let kind = defect.kind.as_str();
         let log = defect.log.as_deref().unwrap_or("-");
@@ -44,6 +54,9 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
             "log": log.origin, "size": log.size, "root": log.root, "witnessed": log.witnessed,
         });
         output.item(format!("log {} {} entries, root {}", log.origin, log.size, log.root), &json);
+    }
+    for note in &proven.notes {
+        output.item(format!("note {note}"), &serde_json::json!({ "note": note }));
     }
     // Two contradicting statements break no proof: `hallmark-verify` makes findings of them.
     let accuses = proven.defects.iter().any(|defect| defect.exit() == Exit::Done);

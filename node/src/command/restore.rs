@@ -146,27 +146,31 @@ fn asked(
     let policy = network.network().policy.clone();
     let opened = Recovery::open(Arc::new(OsDisk), slots, data.clone(), key, policy);
     let mut recovery = opened.map_err(|error| told_failure(&error, dir.path()))?;
-    own_witness(dir, config, &mut recovery)?;
+    own_witness(dir, config, network, &mut recovery)?;
     let lines = peers.introduce(&mut recovery, network);
     lines.map_err(|error| told_failure(&error, dir.path()))?.iter().for_each(|l| output.say(l));
     Ok(recovery)
 }
 
 /// What this node's own witness remembers, if its memory is as whole as the head beside it.
-fn own_witness(dir: &Dir, config: &Config, recovery: &mut Recovery) -> Result<(), Failure> {
+fn own_witness(
+    dir: &Dir,
+    config: &Config,
+    network: &NetworkFile,
+    recovery: &mut Recovery,
+) -> Result<(), Failure> {
     let path = dir.path().join("head").join("witness").join(peer_name(&config.origin));
     let note = std::fs::read(&path).ok().and_then(|bytes| SignedNote::parse(&bytes).ok());
-    if let Some(note) = note {
-        match recovery.offer(note) {
-            Err(error @ RestoreError::Forked { .. }) => {
-                return Err(told_failure(&error, dir.path()));
-            }
-            // A damaged memory proves nothing, and the others are asked.
-            Ok(()) | Err(_) => {}
-        }
+    // A damaged memory proves nothing, and the others are asked.
+    if let Some(Err(error @ RestoreError::Forked { .. })) = note.map(|note| recovery.offer(note)) {
+        return Err(told_failure(&error, dir.path()));
     }
-    if recovery.knows_head() {
-        recovery.heard(&config.org.slug());
+    let own = network.network().member_of_origin(&config.origin);
+    let own = own.filter(|_| recovery.knows_head()).map(|member| &member.witness_key);
+    for witness in network.network().policy.witnesses() {
+        if own == Some(&witness.key) {
+            recovery.heard(&witness.name);
+        }
     }
     Ok(())
 }

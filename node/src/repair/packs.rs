@@ -24,6 +24,9 @@ use crate::store::tiles::Tiles;
 /// Most missing bodies that are tried in the holes of the packs: 256 MiB if each has 1 MiB.
 const TRIED_MAX: usize = 256;
 
+/// Gives bodies, one answer for each id.
+pub(crate) type Fetch<'a> = dyn FnMut(&[ContentId]) -> Vec<Option<Vec<u8>>> + 'a;
+
 /// Bytes that are no record.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Hole {
@@ -53,7 +56,7 @@ pub(crate) fn patch(
     disk: &Arc<dyn Disk>,
     data: &Data,
     tree: Head,
-    fetch: &mut dyn FnMut(&[ContentId]) -> Vec<Option<Vec<u8>>>,
+    fetch: &mut Fetch<'_>,
     told: &mut Told<'_>,
 ) -> Result<Patched, StoreError> {
     let tiles = Tiles::new(disk.clone(), &data.log());

@@ -93,8 +93,8 @@ fn occupied(data: &Path) -> Option<PathBuf> {
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
-            let is_name = |name: &&str| path.ends_with(name);
-            if folder == data && DERIVED.iter().chain([&ADDRESSES]).any(|name| is_name(&name)) {
+            let is_name = |name: &&str| path.ends_with(*name);
+            if folder == data && DERIVED.iter().chain([&ADDRESSES]).any(is_name) {
                 continue;
             }
             if path.is_dir() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hallmark_schemas::layout::peer_name;
 use serde_json::Value;
 
-use super::world::{Node, Ran, SOON, World, path_text, run, wait};
+use super::world::{Node, Ran, SOON, World, http, path_text, run, wait};
 
 fn facility(org: &str, local: &str) -> String {
     let sub = org.replace(":org:", ":facility:");
@@ -159,6 +159,7 @@ fn an_old_backup_is_read_only_until_the_peers_gave_the_rest_and_then_the_log_goe
     let later = record(&world, &plant, "works-2");
     let file = world.file("own.json", facility(&plant.org, "works-3"));
     let own = plant.record(&file, &["--aud", "members"]).remove(0);
+    let theirs = secret_of(&world, &auditor, &plant);
     let newest = settled(&plant, [&registrar, &auditor]);
     plant.stop();
     let data = plant.dir.join("data");
@@ -185,7 +186,7 @@ fn an_old_backup_is_read_only_until_the_peers_gave_the_rest_and_then_the_log_goe
     assert_eq!(lines.last().expect("a verdict")["verdict"], "restored");
     let told = lines.iter().find(|line| line["goes_on"] == true).expect("the numbers");
     assert_eq!((told["entries"].as_u64(), told["head"].as_u64()), (Some(newest), Some(newest)));
-    goes_on(&world, &mut plant, &auditor, &[&first, &later, &own], newest);
+    goes_on(&world, &mut plant, &auditor, &[&first, &later, &own, &theirs], newest);
     // Given again, there is nothing to do.
     plant.stop();
     let again = plant.run("restore", &["--from-peers", "--format", "json"]).ok();
@@ -199,7 +200,23 @@ fn an_old_backup_is_read_only_until_the_peers_gave_the_rest_and_then_the_log_goe
     let deaf = plant.run("restore", &["--from-peers", "--peer", "http://127.0.0.1:9"]);
     assert!([0, 6].contains(&deaf.code), "known addresses or none: {}", deaf.stderr);
     plant.run("restore", &[&["--from-peers", "--peer"], &urls[..]].concat()).ok();
-    goes_on(&world, &mut plant, &auditor, &[&first, &later, &own], newest);
+    goes_on(&world, &mut plant, &auditor, &[&first, &later, &own, &theirs], newest);
+}
+
+/// Recorded in the log of `plant`, but meant for `auditor` alone, who signed it.
+fn secret_of(world: &World, auditor: &Node, plant: &Node) -> String {
+    let file = world.file("secret.json", facility(&auditor.org, "secret"));
+    let id = auditor.record(&file, &["--aud", &auditor.org]).remove(0);
+    let stored = auditor.run("get", &[&id, "--format", "cbor"]).ok().bytes;
+    wait("the key of its signer", SOON, || {
+        let headers = [("Content-Type", "application/cose")];
+        let answer = http::send("POST", &plant.url, "/entries", &headers, &stored);
+        (matches!(answer.status, 201 | 303)
+            && plant.run("get", &[&id]).code == 0
+            && plant.get(&format!("/v1/attestations/{id}")).status == 404)
+            .then_some(())
+    });
+    id
 }
 
 /// The node signs again, on top of what it had signed; a peer follows and sees no fork.
@@ -340,6 +357,87 @@ fn the_index_is_built_again_while_the_node_runs_and_goes_on() {
     plant.stop();
     let rebuilt = plant.run("reindex", &[]).ok();
     assert!(!rebuilt.stdout.contains("while the node runs"), "{}", rebuilt.stdout);
+}
+
+/// The file system of a folder with little room; `None`, with one line printed, if it cannot be had.
+struct Small<'a>(&'a Path);
+
+impl Small<'_> {
+    fn mount(folder: &Path) -> Option<Small<'_>> {
+        std::fs::create_dir_all(folder).expect("writable");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=12k", "tmpfs"]).arg(folder);
+        if mount.output().is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Small(folder));
+        }
+        println!("skipped: a full disk, a small file system cannot be mounted here");
+        None
+    }
+
+    fn grow(&self) {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-o", "remount,size=8m"]).arg(self.0);
+        assert!(mount.status().expect("it was mounted").success());
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        drop(std::process::Command::new("umount").arg(self.0).status());
+    }
+}
+
+#[test]
+fn a_backup_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
+    let world = World::new();
+    let folder = world.path("small");
+    let Some(small) = Small::mount(&folder) else { return };
+    let node = world.founder("plant");
+    node.ready();
+    for local in ["works-1", "works-2", "works-3"] {
+        record(&world, &node, local);
+    }
+    let target = folder.join("backup");
+    let full = node.run("backup", &[path_text(&target)]).fails(70);
+    assert!(full.stderr.contains("help: free space"), "{}", full.stderr);
+    small.grow();
+    node.run("backup", &[path_text(&target)]).ok();
+    run("hallmark-verify", &["check", path_text(&target)]).ok();
+}
+
+#[test]
+fn an_erased_body_is_told_as_erased_by_checks_and_kept_so_by_backup_and_restore() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let id = record(&world, &node, "works-1");
+    node.stop();
+    let pack = node.dir.join("data/packs/00000000.pack");
+    let mut bytes = std::fs::read(&pack).expect("a pack");
+    let id: hallmark_schemas::attestation::ContentId = id.parse().expect("an id");
+    let records = hallmark_schemas::pack::scan(&bytes).filter_map(|piece| match piece {
+        hallmark_schemas::pack::Piece::Record(record) => Some(record),
+        _ => None,
+    });
+    let record = records.into_iter().find(|record| record.id == id).expect("its record");
+    let (at, length) = (record.at, record.body.len());
+    let stone = hallmark_schemas::pack::tombstone(&id, length);
+    bytes[at..at + stone.len()].copy_from_slice(&stone);
+    std::fs::write(&pack, &bytes).expect("writable");
+    let target = world.path("backup");
+    node.run("backup", &[path_text(&target)]).ok();
+    node.run("check", &["--repair"]).ok();
+    std::fs::remove_dir_all(node.dir.join("data")).expect("removed");
+    node.run("restore", &[path_text(&target)]).ok();
+    assert_eq!(std::fs::read(&pack).expect("a pack"), bytes, "it stays erased");
+    let checked = node.run("check", &["--repair", "--format", "json"]).ok();
+    assert!(checked.stdout.contains("\"erased\":\"1 record\""), "{}", checked.stdout);
+    let checked = run("hallmark-verify", &["check", node.dir_text()]).ok();
+    assert!(checked.stdout.contains("erased"), "{}", checked.stdout);
+    node.start();
+    node.ready();
+    assert_eq!(node.get(&format!("/v1/attestations/{id}")).status, 404);
+    node.run("receipt", &[&id.to_string()]).ok();
 }
 
 fn copy_folder(from: &Path, to: &Path) {

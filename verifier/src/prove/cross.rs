@@ -168,6 +168,21 @@ pub(super) fn unlogged(
     }
 }
 
+/// How many bodies of each log were erased, which is no loss.
+pub(super) fn erased(logs: &[LogState], evidence: &Evidence) -> Vec<String> {
+    let count = |log: &LogState| {
+        log.places().filter(|(_, entry)| evidence.bodies.is_erased(&entry.id)).count()
+    };
+    let counts = logs.iter().map(|log| (&log.origin, count(log)));
+    let note = |(origin, count): (&String, usize)| {
+        format!(
+            "{origin}: {count} bodies were erased; their entries still prove when each was there, \
+             and its digest"
+        )
+    };
+    counts.filter(|(_, count)| 0 < *count).map(note).collect()
+}
+
 /// Remarks for the reader.
 pub(super) fn notes(attestations: &[ProvenAttestation]) -> Vec<String> {
     let mut in_doubt = super::Counts::new();
