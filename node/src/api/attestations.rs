@@ -103,7 +103,7 @@ fn payload_of(envelope: &Envelope) -> Vec<u8> {
 }
 
 async fn represent(
-    app: &super::App,
+    app: &App,
     headers: &HeaderMap,
     id: ContentId,
     envelope: Envelope,
