@@ -430,6 +430,38 @@ fn a_witness_that_was_not_heard_may_know_more() {
 }
 
 #[test]
+fn a_head_that_nobody_holds_is_given_up_only_if_every_witness_says_that_it_never_saw_it() {
+    use hallmark_schemas::key::SecretKey;
+    use hallmark_schemas::policy::Witness;
+
+    let (world, disk) = settled(5);
+    let witnesses = ["a", "b", "c"].into_iter().zip(11..).map(|(name, seed)| {
+        let signer = NoteSigner::witness(name, Arc::new(SecretKey::from_seed([seed; 32]))).unwrap();
+        Witness { name: name.to_owned(), key: signer.vkey().clone(), url: None }
+    });
+    let policy = Policy::threshold(2, witnesses.collect()).unwrap();
+    let signed = slots(&disk).load().unwrap();
+    let further = Head { size: signed.size + 1, root: [5; 32] };
+    slots(&disk).put_back(further).unwrap();
+    let told = |heard: &[&str]| {
+        let any: Arc<dyn Disk> = Arc::new(disk.clone());
+        let mut recovery =
+            Recovery::open(any, slots(&disk), data(), key(), policy.clone()).unwrap();
+        recovery.offer((*world.mirror.checkpoint().unwrap()).clone()).unwrap();
+        heard.iter().for_each(|name| recovery.heard(name));
+        recovery.target()
+    };
+    assert!(matches!(told(&["a"]), Err(RestoreError::TooFewHeard { .. })));
+    match told(&["a", "c"]) {
+        Err(RestoreError::HeadAhead { head, silent, .. }) => {
+            assert_eq!((head, silent), (further.size, vec!["b".to_owned()]));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(told(&["a", "b", "c"]).unwrap(), signed);
+}
+
+#[test]
 fn a_second_tree_that_was_signed_stops_all() {
     let (world, disk) = settled(4);
     let mut recovery = recovery(&disk, &world).unwrap();
