@@ -249,6 +249,7 @@ fn live(seed: u64) -> &'static str {
     let acts = world.random.below(12);
     world.work(&mut sequencer, acts);
     let backup = disk.after(Survives::Everything);
+    let kept = world.stored.len();
     let acts = 1 + world.random.below(12);
     world.work(&mut sequencer, acts);
     let is_settled = world.random.below(3) != 0;
@@ -301,6 +302,12 @@ fn live(seed: u64) -> &'static str {
     world.store(&mut sequencer);
     world.settle(&mut sequencer);
     check_stored(&world, &sequencer, world.stored.len() - before, seed);
+    // What the backup's packs held is in the log in the end, also if it was only *stored* then.
+    for body in &world.stored[..kept] {
+        let id = ContentId::of(body);
+        let entry = sequencer.shared.catalogue.entry(sequencer.shared.log, &id).unwrap();
+        assert!(entry.is_some(), "seed {seed}: {id} is not logged");
+    }
     if told.before < told.head.size { "brought forward" } else { "whole" }
 }
 
