@@ -105,6 +105,7 @@ pub fn write(
     }
     // Every body is read once before anything is sent: what is damaged is told instead of a bundle.
     logs::each_first(service, &logs, |entry| body(service, &entry.id).map(|_| true))?;
+    let chosen = select::chosen(service, selection, &logs)?;
     let mut as_of = Timestamp::EPOCH;
     for log in &logs {
         as_of = as_of.max(log.newest()?);
@@ -122,7 +123,6 @@ pub fn write(
         })?;
     }
     identities(service, &logs, &mut out)?;
-    let chosen = select::chosen(service, selection, &logs)?;
     bodies(service, &logs, &chosen, &mut out)?;
     receipts(service, &logs, &chosen, &mut out)?;
     for log in service.node.mirror().logs() {
@@ -136,18 +136,25 @@ pub fn write(
     Ok(())
 }
 
-/// The published checkpoints of what goes into the bundle, oldest first, none twice.
+/// The published checkpoints of what goes into the bundle, oldest first, none twice; and the newest
+/// as it was last cosigned.
 fn checkpoints(log: &HeldLog, out: &mut Out<'_>) -> Result<(), StoreError> {
-    let (mut reached, mut last) = (0, Vec::new());
-    history::each(&log.data, &mut |bytes| {
+    let (mut reached, mut of_size) = (0, Vec::new());
+    let mut put = |bytes: &[u8]| {
         let note = SignedNote::parse(bytes).ok().and_then(|note| note.checkpoint().ok());
         let Some(size) = note.map(|state| state.size) else { return true };
-        if size < reached || log.size < size || bytes == last {
+        if reached < size && size <= log.size {
+            (reached, of_size) = (size, Vec::new());
+        }
+        if size != reached || of_size.iter().any(|known| known == bytes) {
             return size <= log.size;
         }
-        (reached, last) = (size, bytes.to_vec());
-        out.item(&Item::Checkpoint(last.clone()))
-    })
+        of_size.push(bytes.to_vec());
+        out.item(&Item::Checkpoint(bytes.to_vec()))
+    };
+    history::each(&log.data, &mut put)?;
+    put(&log.note.to_bytes());
+    Ok(())
 }
 
 fn identities(service: &Service, logs: &[HeldLog], out: &mut Out<'_>) -> Result<(), StoreError> {

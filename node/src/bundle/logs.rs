@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hallmark_schemas::bundle::ENTRIES_MAX;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::layout::Data;
+use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::time::Timestamp;
 
 use crate::core::LogHandle;
@@ -19,6 +20,8 @@ pub(super) struct HeldLog {
     pub(super) origin: String,
     pub(super) size: u64,
     pub(super) data: Data,
+    /// The checkpoint of that size, as it was last cosigned.
+    pub(super) note: Arc<SignedNote>,
     source: Source,
 }
 
@@ -30,13 +33,18 @@ enum Source {
 /// All logs with entries, by origin.
 pub(super) fn held(service: &Service) -> Vec<HeldLog> {
     let own = service.node.log().clone();
-    let size = own.published().map_or(0, |published| published.head.size);
-    let (origin, data) = (own.origin().to_owned(), service.data.clone());
-    let mut logs = vec![HeldLog { origin, size, data, source: Source::Own(Box::new(own)) }];
+    let mut logs = Vec::new();
+    if let Some(published) = own.published() {
+        let (origin, size) = (own.origin().to_owned(), published.head.size);
+        let (data, source) = (service.data.clone(), Source::Own(Box::new(own)));
+        logs.push(HeldLog { origin, size, data, note: published.note, source });
+    }
     for log in service.node.mirror().logs() {
         let (origin, size) = (log.origin().to_owned(), log.head().size);
         let data = service.data.peer(&origin);
-        logs.push(HeldLog { origin, size, data, source: Source::Peer(log) });
+        if let Some(note) = log.checkpoint() {
+            logs.push(HeldLog { origin, size, data, note, source: Source::Peer(log) });
+        }
     }
     logs.retain(|log| log.size != 0);
     logs.sort_by(|a, b| a.origin.cmp(&b.origin));
