@@ -19,7 +19,7 @@ use super::{App, Ctx, blocking, cached, gzip, knows};
 use crate::page::Language;
 use crate::page::passport::{Frame, page};
 use crate::passport::State as PassportState;
-use crate::passport::code::{Code, path_of};
+use crate::passport::code::Code;
 use crate::passport::view::{Link, Passport};
 use accept::{Form, NoForm};
 
@@ -143,7 +143,7 @@ fn represent(
     wanted: &Wanted<'_>,
 ) -> Response {
     let &Wanted { form, language, headers } = wanted;
-    let path = code.map_or_else(|| "/goods".to_owned(), |code| path_of(&code.goods));
+    let path = code.map_or_else(|| "/goods".to_owned(), Code::path);
     let tag = tag_of(passport.state, stamp, form, language, code.map(|code| &code.link));
     // A condition counts only where the answer would be one of success (RFC 9110, 13.2.1).
     let is_success = passport.state.status() == StatusCode::OK.as_u16();
@@ -155,7 +155,7 @@ fn represent(
             Form::JsonLd => ("application/ld+json", json_ld(passport).to_string()),
             Form::Linkset => match code {
                 Some(code) => {
-                    let set = linkset::linkset(app.root(), &code.goods, passport);
+                    let set = linkset::linkset(app.root(), code, passport);
                     ("application/linkset+json", set.to_string())
                 }
                 None => ("application/linkset+json", json!({ "linkset": [] }).to_string()),

@@ -146,7 +146,9 @@ fn stamp_of(source: &Source<'_>) -> String {
 fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreError> {
     let Source { node, org, settings, labels, judged } = *source;
     let mut gatherer = Gatherer::new(node, org);
-    gatherer.gather(code)?;
+    gatherer.own(code)?;
+    let told = issuance(labels, node.log(), &code.goods, gatherer.evidence());
+    gatherer.rest(code, &told.lots)?;
     let open = findings::open(judged, code.goods.as_str(), now);
     for finding in &open {
         gatherer.answers(&finding.digest)?;
@@ -156,7 +158,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     let given = Given {
         code,
         now,
-        labels: issuance(labels, node.log(), &code.goods, &evidence),
+        labels: told,
         reveal: &settings.reveal,
         confirmations_max: settings.confirmations_max,
         party: &name,

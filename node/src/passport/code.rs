@@ -8,7 +8,7 @@ use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::goods::scheme::Scheme;
 use hallmark_schemas::gs1::Reading;
 use hallmark_schemas::gs1::ai::Ai;
-use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink};
+use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink, escape};
 use hallmark_schemas::gs1::element::Element;
 use hallmark_schemas::gs1::scan;
 
@@ -77,6 +77,18 @@ impl Code {
             scan::Content::Gs1(elements) => Code::from_elements(&elements),
             scan::Content::Goods(goods) => Some(Code { goods, lot: None, link: Link::default() }),
             scan::Content::Verbatim(_) => None,
+        }
+    }
+
+    /// The path of this code on this node, with the lot that its print names: a recall or a date of
+    /// that lot must not get lost on the way from one page to the next.
+    pub fn path(&self) -> String {
+        let path = path_of(&self.goods);
+        match (&self.lot, path.split_once("/21/")) {
+            (Some(lot), Some((class, serial))) if !class.contains("/10/") => {
+                format!("{class}/10/{}/21/{serial}", escape(lot, false))
+            }
+            _ => path,
         }
     }
 
@@ -160,6 +172,12 @@ mod tests {
         let said: Vec<&str> = code.link.attributes.iter().map(|one| one.ai.as_str()).collect();
         assert_eq!(said, ["22", "10"]);
         assert_eq!(path_of(&code.goods), format!("{GTIN}/21/S1"));
+        let path = code.path();
+        assert_eq!(path, format!("{GTIN}/10/L%2F7/21/S1"), "the lot goes along");
+        assert_eq!(read(&path, "").path(), path);
+        for path in [format!("{GTIN}/21/S1"), format!("{GTIN}/10/L7"), GTIN.to_owned()] {
+            assert_eq!(read(&path, "").path(), path);
+        }
         assert_eq!(sort_of(&code.goods), Sort::Item);
     }
 

@@ -124,7 +124,7 @@ fn last_versions(records: &[Proven]) -> Vec<&Proven> {
 
 /// Who answers for the goods: whoever was first to describe them or to order their labels, and
 /// whom that description names. Later words of others make nobody their maker.
-fn makers(records: &[Proven]) -> BTreeSet<OrgId> {
+pub(super) fn makers(records: &[Proven]) -> BTreeSet<OrgId> {
     let mut found: Vec<(_, BTreeSet<OrgId>)> = Vec::new();
     for record in records.iter().filter(|record| record.level != Level::Beside) {
         let maker = match record.verified.body() {
@@ -143,10 +143,16 @@ fn makers(records: &[Proven]) -> BTreeSet<OrgId> {
 /// item's birth: whoever merely saw it does not vouch for it. Other goods have no maker to ask.
 fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -> usize {
     let goods = &given.code.goods;
+    let is_lot = sort_of(goods) == Sort::Lot;
     let counts = |record: &&&Proven| {
         let is_makers = makers.contains(&record.verified.claims().iss);
         let vouches = match record.verified.body() {
-            Body::Confirmation(_) | Body::Complaint(_) | Body::Recall(_) => false,
+            // Of a lot, the maker's recall and label orders say that there is one.
+            Body::Recall(_) => is_makers && is_lot,
+            Body::Label(label) if is_lot && record.level == Level::Class => {
+                return is_makers && label.lot == given.code.lot;
+            }
+            Body::Confirmation(_) | Body::Complaint(_) => false,
             Body::Event(event) => {
                 let fields = event.fields();
                 let is_birth = |item: &event::fields::Item| {
@@ -233,6 +239,15 @@ fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -> Ite
             if let Some(expiry) = &event.fields().expiry {
                 item.expiry.get_or_insert_with(|| expiry.clone());
             }
+        }
+    }
+    // An order says it of every label that it is of.
+    for record in records.iter().filter(|record| record.is_public) {
+        if let Body::Label(label) = record.verified.body()
+            && let Some(lot) = label.lot.as_ref().filter(|lot| given.labels.lots.contains(*lot))
+            && given.labels.orders.as_ref().is_some_and(|of| of.contains(&record.verified.id()))
+        {
+            item.lot.get_or_insert_with(|| lot.clone());
         }
     }
     let today = day(given.now);

@@ -131,26 +131,31 @@ impl<'a> Gatherer<'a> {
         Gatherer { node, own, origins, seen: BTreeSet::new(), evidence: Evidence::default() }
     }
 
-    /// Everything about the code, its lots and its class, and what these rest on.
-    pub fn gather(&mut self, code: &Code) -> Result<(), StoreError> {
-        let goods = &code.goods;
-        self.statements(goods, Level::Own)?;
-        self.events(goods, Level::Own)?;
-        let class = goods.class().filter(|class| class != goods);
-        if let Some(class) = &class {
-            self.statements(class, Level::Class)?;
-        }
-        for lot in self.lots(code) {
+    /// Everything about the code and its class: what tells its lots.
+    pub fn own(&mut self, code: &Code) -> Result<(), StoreError> {
+        self.statements(&code.goods, Level::Own)?;
+        self.events(&code.goods, Level::Own)?;
+        class_over(code).map_or(Ok(()), |class| self.statements(&class, Level::Class))
+    }
+
+    /// Everything about its lots, of which label orders tell some, and what all this rests on.
+    pub fn rest(&mut self, code: &Code, ordered: &BTreeSet<String>) -> Result<(), StoreError> {
+        for lot in self.lots(code, ordered) {
             self.statements(&lot, Level::Lot)?;
         }
         self.beside()?;
         if self.evidence.records.is_empty() && self.evidence.damaged.is_empty() {
             // Whether the network knows the class by its events alone.
-            if let Some(class) = &class {
-                self.events(class, Level::Class)?;
+            if let Some(class) = class_over(code) {
+                self.events(&class, Level::Class)?;
             }
         }
         Ok(())
+    }
+
+    /// What was found so far.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// What was found.
@@ -158,9 +163,10 @@ impl<'a> Gatherer<'a> {
         self.evidence
     }
 
-    /// The lots that records name; without any, the one that the print names.
-    fn lots(&self, code: &Code) -> Vec<GoodsId> {
-        let mut lots: BTreeSet<GoodsId> = BTreeSet::new();
+    /// The lots that records and label orders name; without any, the one that the print names.
+    fn lots(&self, code: &Code, ordered: &BTreeSet<String>) -> Vec<GoodsId> {
+        let mut lots: BTreeSet<GoodsId> =
+            ordered.iter().filter_map(|lot| code.goods.in_lot(lot)).collect();
         for record in self.evidence.records.iter().filter(|record| record.level == Level::Own) {
             if let Some(lot) = lot_of(&record.verified, &code.goods) {
                 lots.extend(code.goods.in_lot(lot));
@@ -420,6 +426,11 @@ impl<'a> Gatherer<'a> {
         }
         Ok(seen)
     }
+}
+
+/// The class of a code that is not a class itself.
+fn class_over(code: &Code) -> Option<GoodsId> {
+    code.goods.class().filter(|class| *class != code.goods)
 }
 
 /// Whether a body names the goods: the index holds only a part of a hash.

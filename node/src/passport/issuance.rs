@@ -29,6 +29,15 @@ pub struct Told {
     pub issuance: Issuance,
     /// Those that the code is of, as far as can be told; none where nothing can be told.
     pub orders: Option<BTreeSet<ContentId>>,
+    /// The lots that these name, as far as whoever answers for the goods has ordered them.
+    pub lots: BTreeSet<String>,
+}
+
+impl Told {
+    /// Nothing can be told.
+    pub(super) fn nothing() -> Told {
+        Told { issuance: Issuance::Untold, orders: None, lots: BTreeSet::new() }
+    }
 }
 
 /// What is known of the item. A label key that cannot be used accuses nobody.
@@ -39,14 +48,14 @@ pub(super) fn issuance(
     evidence: &Evidence,
 ) -> Told {
     let Some((gtin, serial)) = item_of(goods) else {
-        return Told { issuance: Issuance::Untold, orders: None };
+        return Told::nothing();
     };
     let standing = match ledger.issued(log, &gtin, &serial) {
         Ok(standing) => standing,
         Err(error) => {
             let cause = crate::api::problem::with_causes(&error);
             tracing::warn!(cause, "a passport was made without the label orders");
-            return Told { issuance: Issuance::Untold, orders: None };
+            return Told::nothing();
         }
     };
     let issuance = match standing.issued {
@@ -56,13 +65,20 @@ pub(super) fn issuance(
         Issued::Made | Issued::NotActivated | Issued::Activated => Issuance::Issued,
     };
     let mut orders: BTreeSet<ContentId> = standing.grounds.into_iter().collect();
-    orders.extend(evidence.records.iter().filter_map(|record| match record.verified.body() {
-        Body::Label(label) if label.scheme == Scheme::Sequence => {
-            label.sequence_number(&serial).map(|_| record.verified.id())
+    let mut lots: BTreeSet<String> = standing.lot.into_iter().collect();
+    let makers = super::fold::makers(&evidence.records);
+    for record in &evidence.records {
+        if let Body::Label(label) = record.verified.body()
+            && label.scheme == Scheme::Sequence
+            && label.sequence_number(&serial).is_some()
+        {
+            orders.insert(record.verified.id());
+            if makers.contains(&record.verified.claims().iss) {
+                lots.extend(label.lot.clone());
+            }
         }
-        _ => None,
-    }));
-    Told { issuance, orders: Some(orders) }
+    }
+    Told { issuance, orders: Some(orders), lots }
 }
 
 /// What published sequences say: serials under a secret key only their maker can tell.

@@ -321,3 +321,42 @@ fn an_old_checkpoint_confirms_nothing() {
     assert!(stale["proof"]["logs"][0]["checkpoint_at"].is_string());
     assert_eq!(node.stop(), 0);
 }
+
+#[test]
+fn a_recall_of_a_lot_reaches_every_code_whose_label_order_names_the_lot() {
+    let world = World::new();
+    let node = world.founder_with("works", &ROLES, &[]);
+    node.ready();
+    record(&world, &node, &[masterdata(CLASS, "Flask", &json!({ "item": {} }))]);
+    let class = CLASS.trim_start_matches("https://id.gs1.org");
+    let gtin = class.trim_start_matches("/01/");
+    let order = ["--count", "1", "--order", "O-1", "--lot", "L7"];
+    let form = ["--host", "https://id.example.com", "--format", "csv", "-o", "-"];
+    let printed = node.run("label", &[&[gtin], &order[..], &form[..]].concat()).ok();
+    let row = printed.stdout.lines().nth(1).expect("a label");
+    let serial = row.split(',').next().expect("a serial");
+    let item = format!("{class}/21/{serial}");
+    expect(&node, &item, 200, "consistent");
+    wait("the order to be under a checkpoint", SOON, || {
+        (json_at(&node, &item).1["item"]["lot"] == "L7").then_some(())
+    });
+    record(
+        &world,
+        &node,
+        &[json!({ "kind": "recall", "sub": format!("{CLASS}/10/L7"), "payload": {
+            "recall": "R-7", "why": { "en": "leaks" }, "what_to_do": { "en": "return it" },
+            "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z",
+        } })],
+    );
+    let with_lot = format!("{class}/10/L7/21/{serial}");
+    for path in [&item, &with_lot, &format!("{class}/10/L8/21/{serial}"), &format!("{class}/10/L7")]
+    {
+        expect(&node, path, 200, "recalled");
+    }
+    expect(&node, &format!("{class}/10/L8"), 404, "unknown");
+    // The lot that is printed goes along on the way to another language and to other forms.
+    assert!(page_at(&node, &with_lot).contains(&format!("href=\"{with_lot}?lang=")));
+    let set = http::send("GET", &node.url, &format!("{with_lot}?linkType=linkset"), &[], b"");
+    let anchor = format!("{}{with_lot}", node.url);
+    assert_eq!(set.json()["linkset"][0]["anchor"], anchor.as_str());
+}

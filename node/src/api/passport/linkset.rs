@@ -8,15 +8,15 @@ use hallmark_schemas::gs1::digital_link::CANONICAL;
 use serde_json::{Map, Value, json};
 
 use super::accept::{Form, LINK_TYPES};
-use crate::passport::code::path_of;
+use crate::passport::code::Code;
 use crate::passport::view::Passport;
 
 /// Namespace of the link types.
 const VOCABULARY: &str = "https://gs1.org/voc/";
 
 /// The links of one passport. `root` is this node's URL, without a slash at its end.
-pub(super) fn linkset(root: &str, goods: &GoodsId, passport: &Passport) -> Value {
-    let anchor = format!("{root}{}", path_of(goods));
+pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
+    let anchor = format!("{root}{}", code.path());
     let mut context = Map::new();
     context.insert("anchor".to_owned(), json!(anchor));
     if let Some(name) = passport.item.names.first() {
@@ -36,7 +36,7 @@ pub(super) fn linkset(root: &str, goods: &GoodsId, passport: &Passport) -> Value
         }
         let mut links = vec![link];
         if form == Form::Trace && has_public_event(passport) {
-            let href = format!("{root}{}", trace_path(goods));
+            let href = format!("{root}{}", trace_path(&code.goods));
             links.push(json!({ "href": href, "title": title, "type": "application/json" }));
         }
         context.insert(format!("{VOCABULARY}{name}"), json!(links));
