@@ -23,8 +23,8 @@
 pub mod beside;
 pub mod fjall;
 pub mod goods;
-#[cfg(test)]
-pub(crate) mod memory;
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 
 use std::ops::Range;
 use std::path::PathBuf;

@@ -160,6 +160,11 @@ impl Data {
         self.0.join("checkpoints")
     }
 
+    /// Room that is kept for the day the disk is full.
+    pub fn reserve(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+
     /// Submissions that wait for their key.
     pub fn deferred(&self) -> PathBuf {
         self.0.join("deferred")

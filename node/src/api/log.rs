@@ -54,7 +54,7 @@ pub(super) async fn add_checkpoint(
         Err(fault @ Fault::Unproved { .. }) => {
             return Err(ApiError::Unproved { detail: fault.to_string() });
         }
-        Err(fault @ Fault::Disk { .. }) => {
+        Err(fault @ (Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. })) => {
             let cause = super::problem::with_causes(&fault);
             return Err(ApiError::Fault { cause });
         }

@@ -7,23 +7,15 @@ use axum::response::Response;
 use super::log::{note, parse_tile};
 use super::problem::ApiError;
 use super::{Ctx, IMMUTABLE, blocking, cached};
+use crate::witness::guard::newest_held;
 
 /// `GET /peers/{hex}/checkpoint`: the newest that this node, as witness or mirror, has seen.
 pub(super) async fn checkpoint(
     State(app): Ctx,
     Path(hex): Path<String>,
 ) -> Result<Response, ApiError> {
-    let witness = app.witness.clone();
-    let seen_hex = hex.clone();
-    let seen = blocking(move || witness.seen(&seen_hex)).await?;
-    let mirrored = app.node.mirror().by_digest(&hex);
-    let held = mirrored.and_then(|log| Some((log.head().size, log.checkpoint()?)));
-    match (seen, held) {
-        (Some(seen), Some((size, held))) if seen.size < size => Ok(note(held.to_string())),
-        (Some(seen), _) => Ok(note(seen.note)),
-        (None, Some((_, held))) => Ok(note(held.to_string())),
-        (None, None) => Err(ApiError::NotFound),
-    }
+    let newest = blocking(move || newest_held(&app.witness, app.node.mirror(), &hex)).await?;
+    newest.map(note).ok_or(ApiError::NotFound)
 }
 
 /// `GET /peers/{hex}/tile/…`

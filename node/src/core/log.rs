@@ -230,14 +230,18 @@ impl LogHandle {
 
     /// Makes the log read-only: a witness has more than is here, or other.
     pub fn guard_refused(&self, theirs: &Checkpoint, view: GuardView) {
+        self.tell(Message::GuardRefused { cause: self.refusal(theirs, view) });
+    }
+
+    /// Why a witness's checkpoint forbids this log to sign.
+    pub(crate) fn refusal(&self, theirs: &Checkpoint, view: GuardView) -> String {
         let (ours, size) = (self.head().size, theirs.size);
-        let cause = match view {
+        match view {
             GuardView::Forked => {
                 format!("a witness holds another tree of this log at size {size}")
             }
             _ => format!("a witness holds {size} entries of this log, here are only {ours}"),
-        };
-        self.tell(Message::GuardRefused { cause });
+        }
     }
 
     pub(super) fn set_policy(&self, policy: &Policy) {

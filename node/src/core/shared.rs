@@ -73,6 +73,8 @@ pub(crate) struct Shared {
     head: RwLock<Head>,
     signing: RwLock<Signing>,
     index_ready: AtomicBool,
+    /// The disk has no room for new bodies.
+    full: AtomicBool,
     unlogged: AtomicU64,
     /// Holes in the packs that were found, each once, by file and offset.
     damage: Mutex<BTreeMap<(PathBuf, u64), Damage>>,
@@ -102,6 +104,7 @@ impl Shared {
             head: RwLock::new(Head::EMPTY),
             signing: RwLock::new(Signing::WaitingForGuard),
             index_ready: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             unlogged: AtomicU64::new(0),
             damage: Mutex::new(BTreeMap::new()),
         }
@@ -138,6 +141,15 @@ impl Shared {
 
     pub(crate) fn set_index_ready(&self) {
         self.index_ready.store(true, Ordering::Release);
+    }
+
+    /// Until there is room again admission answers so, and the writer takes nothing.
+    pub(crate) fn full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Release);
     }
 
     pub(crate) fn unlogged(&self) -> u64 {

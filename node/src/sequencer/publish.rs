@@ -8,10 +8,12 @@ use std::sync::Arc;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::key::SignError;
 use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote};
+use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::time::Timestamp;
 
 use super::{SequenceError, Sequencer};
 use crate::core::shared::{Published, Shared, Signing};
+use crate::mutants::mutant;
 use crate::store::StoreError;
 
 /// Why a checkpoint of the own log cannot be made.
@@ -112,15 +114,17 @@ impl Sequencer {
         let Some(unpublished) = &self.unpublished else {
             return Ok(());
         };
-        let quorum = policy.quorum_met(&unpublished.note);
-        let Some(quorum) = quorum.map_err(CheckpointError::Cosignature)? else {
+        let quorum = policy.quorum_met(&unpublished.note).map_err(CheckpointError::Cosignature)?;
+        let unmet = mutant("recorded-before-quorum").then_some(QuorumTime::Unwitnessed);
+        let Some(quorum) = quorum.or(unmet) else {
             self.shared.set_signing(Signing::WaitingForQuorum);
             self.shared.unsigned.send_replace(Some(Arc::new(unpublished.note.clone())));
             return Ok(());
         };
-        let Unpublished { head, note } = self.unpublished.take().expect("looked at above");
         let before = self.shared.published_size();
-        self.checkpoints.publish(&note.to_bytes())?;
+        // Where there is no room it stays unpublished, and this is done again.
+        self.checkpoints.publish(&unpublished.note.to_bytes())?;
+        let Unpublished { head, note } = self.unpublished.take().expect("looked at above");
         tracing::debug!(size = head.size, "published a checkpoint");
         if let Err(error) = self.shared.tiles.remove_partial(before, head.size) {
             // They only take room; `check` lists them.

@@ -21,6 +21,7 @@ use super::rebuild::{Rebuild, index_entries};
 use super::{NamesWaiting, SequenceError, Sequencer, apply};
 use crate::core::shared::{Published, Shared};
 use crate::index::{Batch, Covers};
+use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::Disk;
@@ -138,6 +139,10 @@ impl Sequencer {
         let unfinished = match &intent {
             Some(intent) if intent.to == head => None,
             Some(intent) if intent.from == head => Some(intent),
+            Some(_) if mutant("head-unchecked") => {
+                head = intent.as_ref().map_or(head, |intent| intent.to);
+                None
+            }
             Some(intent) => return Err(misfit(intent, head)),
             None => None,
         };
@@ -206,17 +211,21 @@ impl Sequencer {
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = catalogue.covers(log)?.unwrap_or(start);
         index_entries(&shared, covers.head.size..self.head.size, Err)?;
-        let mut rebuild = Rebuild::new(&shared, self.consumed);
-        let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
+        let anew = (PackPosition::default(), PackPosition::default());
+        let is_mutant = mutant("replay-twice");
+        let (consumed, from) = if is_mutant { anew } else { (self.consumed, covers.packs) };
+        let mut rebuild = Rebuild::new(&shared, consumed);
+        let damage = shared.packs.scan(from, |body| rebuild.body(body))?;
         rebuild.flush()?;
         shared.found_damage(damage);
         let Rebuild { pending, mut names_waiting, .. } = rebuild;
         let mut changes = Batch::default();
         changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         catalogue.write(changes)?;
-        for pending in pending {
+        for pending in pending.into_iter().filter(|_| !mutant("pending-forgotten")) {
             match catalogue.entry(log, &pending.id)? {
                 None => self.pending.push_back(pending),
+                Some(_) if is_mutant => self.pending.push_back(pending),
                 Some(_) => names_waiting.gone(&pending),
             }
         }

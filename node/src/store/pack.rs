@@ -4,6 +4,7 @@
 //! a crash left at the end is cut off, what a fault left in the middle is kept, counted and told;
 //! after a failed write or sync the writer of the packs refuses everything further.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use hallmark_schemas::pack::{self, PackPosition, Piece};
 
 use super::StoreError;
 use super::disk::{AppendFile, Disk, OnPath};
+use crate::mutants::mutant;
 
 /// A segment is closed at this size: read whole in a tenth of a second, copied in a few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
@@ -215,7 +217,8 @@ impl Packs {
         Ok(PackPlace { segment: self.segment, offset, length: body.len() as u32 })
     }
 
-    /// Returns once every appended body is durable. After an error nothing more is taken.
+    /// Returns once every appended body is durable. After an error nothing more is taken, unless
+    /// there was no room: then nothing of what was appended since the last commit is here.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         let path = segment_path(&self.dir, self.segment);
         if self.failed {
@@ -224,17 +227,40 @@ impl Packs {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let result = self.file.append(&self.buffer).and_then(|()| self.file.sync());
-        self.failed = result.is_err();
-        result.on("append to", &path)?;
+        if let Err(error) = self.file.append(&self.buffer).on("append to", &path) {
+            self.failed = true;
+            if error.is_full() {
+                // A part of it may be there, which nobody was told of.
+                self.disk.truncate(&path, self.durable).on("truncate", &path)?;
+                self.buffer.clear();
+                self.failed = false;
+            }
+            return Err(error.into());
+        }
+        let mut synced = self.sync();
+        if synced.is_err() && mutant("sync-tried-again") {
+            synced = self.sync();
+        }
+        let synced = synced.on("sync", &path);
+        self.failed = synced.is_err();
+        synced?;
         self.durable += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
 
+    /// The segment that is written.
+    pub fn path(&self) -> PathBuf {
+        segment_path(&self.dir, self.segment)
+    }
+
     /// After the last durable record.
     pub fn end(&self) -> PackPosition {
         PackPosition { segment: self.segment, offset: self.durable }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if mutant("ack-before-sync") { Ok(()) } else { self.file.sync() }
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {

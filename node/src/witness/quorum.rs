@@ -7,15 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallmark_schemas::note::{SignedNote, VerifierKey, parse_signatures};
+use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::note::{SignedNote, VerifierKey};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::{Fault, encode_request};
+use super::Fault;
+use super::asking::Asking;
+use super::guard::{Guard, Verdict};
 use crate::api::problem::with_causes;
-use crate::core::{GuardView, Signing};
+use crate::core::Signing;
 use crate::service::Service;
-use hallmark_schemas::layout::peer_name;
 
 /// First and longest wait before a witness is asked again.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
@@ -40,26 +42,52 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
 async fn guard(service: &Arc<Service>) {
     let mut wait = RETRY_WAIT;
     loop {
-        let policy = service.network().network().policy.clone();
-        let mut answered = Vec::new();
+        let network = service.network();
+        let policy = network.network().policy.clone();
+        let mut guard = Guard::new(policy.clone(), service.witness.vkey().clone());
         for witness in policy.witnesses() {
             match newest(service, &witness.key).await {
-                Ok(None) => answered.push(witness.name.clone()),
-                Ok(Some(note)) => match compare(service, note).await {
-                    Some(GuardView::Within) => answered.push(witness.name.clone()),
-                    Some(_) => std::future::pending().await,
-                    None => {}
-                },
+                Ok(newest) => guard = hear(service, guard, witness.name.clone(), newest).await,
                 Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
             }
         }
-        if policy.guard_met(|witness| answered.contains(&witness.name)) {
-            info!(answered = answered.len(), "the witnesses hold nothing newer, signing begins");
-            service.node.log().guard_satisfied();
-            return;
+        match guard.verdict() {
+            Verdict::Satisfied => {
+                info!(answered = guard.count(), "the witnesses hold nothing newer, signing begins");
+                return service.node.log().guard_satisfied();
+            }
+            Verdict::Refused { theirs, view } => {
+                tracing::error!(size = theirs.size, "a witness is ahead of this log: read-only");
+                service.node.log().guard_refused(&theirs, view);
+                return std::future::pending().await;
+            }
+            Verdict::Waiting => {}
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_WAIT_MAX);
+    }
+}
+
+/// Holds what a witness told against what is here, off the async threads.
+async fn hear(
+    service: &Arc<Service>,
+    mut guard: Guard,
+    name: String,
+    newest: Option<SignedNote>,
+) -> Guard {
+    let own = crate::peers::log_key(&service.network(), &service.config.origin)
+        .unwrap_or_else(|| service.log_vkey.clone());
+    let log = service.node.log().clone();
+    let work = move || {
+        let heard = guard.heard(&name, newest.as_ref(), &own, |theirs| log.compare(theirs));
+        if let Err(error) = heard {
+            warn!(witness = name, error = %with_causes(&error), "a witness's word proves nothing");
+        }
+        guard
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(guard) => guard,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
@@ -77,33 +105,6 @@ async fn newest(service: &Service, key: &VerifierKey) -> Result<Option<SignedNot
         404 => Ok(None),
         200 => SignedNote::parse(&answer.body).map(Some).map_err(|e| with_causes(&e)),
         status => Err(format!("{url} answers {status}")),
-    }
-}
-
-/// None: the note is not under our signature and proves nothing.
-async fn compare(service: &Arc<Service>, note: SignedNote) -> Option<GuardView> {
-    let own = crate::peers::log_key(&service.network(), &service.config.origin)
-        .unwrap_or_else(|| service.log_vkey.clone());
-    let theirs = match note.checkpoint_of(&own) {
-        Ok(theirs) => theirs,
-        Err(error) => {
-            warn!(%error, "a witness holds a checkpoint of our log that we did not sign");
-            return None;
-        }
-    };
-    let (log, checkpoint) = (service.node.log().clone(), theirs.clone());
-    let view = tokio::task::spawn_blocking(move || log.compare(&checkpoint)).await.ok()?;
-    match view {
-        Ok(GuardView::Within) => Some(GuardView::Within),
-        Ok(view) => {
-            tracing::error!(size = theirs.size, "a witness is ahead of this log: read-only");
-            service.node.log().guard_refused(&theirs, view);
-            Some(view)
-        }
-        Err(error) => {
-            warn!(error = %with_causes(&error), "cannot compare with a witness");
-            None
-        }
     }
 }
 
@@ -155,21 +156,34 @@ async fn ask_all(service: &Arc<Service>, note: Arc<SignedNote>) {
 async fn ask(
     service: &Arc<Service>,
     key: &VerifierKey,
-    note: &SignedNote,
+    note: &Arc<SignedNote>,
 ) -> Result<SignedNote, String> {
-    let lines = if key == service.witness.vkey() {
-        own_word(service, note).await?
-    } else {
-        push(service, key, note).await?
-    };
-    let mut cosigned = note.clone();
-    for line in parse_signatures(&lines).map_err(|e| with_causes(&e))? {
-        cosigned.add(line);
+    let old = service.witnessed_size(key);
+    let mut asking =
+        Asking::new(key.clone(), Arc::clone(note), old).map_err(|e| with_causes(&e))?;
+    if key == service.witness.vkey() {
+        let lines = own_word(service, note).await?;
+        let cosigned = asking.answered(200, lines.as_bytes()).map_err(|e| with_causes(&e))?;
+        return cosigned.ok_or_else(|| "the own witness gave no signature".to_owned());
     }
-    match cosigned.signed_by(key) {
-        Ok(Some(_)) => Ok(cosigned),
-        Ok(None) => Err("it answered without its own signature".to_owned()),
-        Err(error) => Err(with_causes(&error)),
+    let url = service.witness_url(key).ok_or("no address known")?;
+    let url = format!("{url}/log/add-checkpoint");
+    loop {
+        let log = service.node.log().clone();
+        let work = move || {
+            let body = asking.request(|old, new| log.consistency_proof(old, new));
+            (asking, body)
+        };
+        let (back, body) = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
+        asking = back;
+        let body = body.map_err(|e| with_causes(&e))?;
+        let answer = service.client.post(&url, "text/plain; charset=utf-8", &body).await;
+        let answer = answer.map_err(|e| with_causes(&e))?;
+        let cosigned = asking.answered(answer.status, &answer.body);
+        if let Some(cosigned) = cosigned.map_err(|e| format!("{url}: {}", with_causes(&e)))? {
+            service.set_witnessed_size(key, asking.size());
+            return Ok(cosigned);
+        }
     }
 }
 
@@ -185,39 +199,4 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, S
     word.map_err(|e| with_causes(&e))?.ok_or_else(|| {
         Fault::Malformed { reason: "the own witness has seen a newer tree".to_owned() }.to_string()
     })
-}
-
-/// add-checkpoint at another node; a 409 tells the size to prove from.
-async fn push(service: &Service, key: &VerifierKey, note: &SignedNote) -> Result<String, String> {
-    let url = service.witness_url(key).ok_or("no address known")?;
-    let url = format!("{url}/log/add-checkpoint");
-    let new = note.checkpoint().map_err(|e| with_causes(&e))?.size;
-    let mut old = service.witnessed_size(key);
-    for _ in 0..3 {
-        let proof = if old == 0 || old == new {
-            Vec::new()
-        } else {
-            let log = service.node.log().clone();
-            let proof = tokio::task::spawn_blocking(move || log.consistency_proof(old, new)).await;
-            proof.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?
-        };
-        let body = encode_request(old, &proof, note);
-        let answer = service.client.post(&url, "text/plain; charset=utf-8", &body).await;
-        let answer = answer.map_err(|e| with_causes(&e))?;
-        match answer.status {
-            200 => {
-                service.set_witnessed_size(key, new);
-                return String::from_utf8(answer.body).map_err(|e| e.to_string());
-            }
-            409 => {
-                let told = String::from_utf8_lossy(&answer.body).trim().parse();
-                old = told.map_err(|_| format!("{url} answers 409 without a size"))?;
-                if new < old {
-                    return Err(format!("{url} has seen {old} entries, this checkpoint has {new}"));
-                }
-            }
-            status => return Err(format!("{url} answers {status}: {}", answer.text())),
-        }
-    }
-    Err(format!("{url} keeps answering 409"))
 }

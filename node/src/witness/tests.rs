@@ -6,6 +6,7 @@ use hallmark_schemas::note::Checkpoint;
 use hallmark_schemas::policy::Policy;
 
 use super::*;
+use crate::store::disk::OsDisk;
 
 const ORG: &str = "urn:hallmark:org:lei:529900T8BM49AURSDO55";
 const ORIGIN: &str = "demo/lei-529900T8BM49AURSDO55/1";
@@ -19,7 +20,7 @@ fn log_signer() -> NoteSigner {
 }
 
 fn witness(dir: &Path) -> Witness {
-    Witness::open(dir, NoteSigner::witness("demo/w", key(3)).unwrap()).unwrap()
+    Witness::open(Arc::new(OsDisk), dir, NoteSigner::witness("demo/w", key(3)).unwrap()).unwrap()
 }
 
 fn network() -> NetworkFile {

@@ -214,7 +214,7 @@ fn forms() -> Vec<Operation> {
             .takes(&[(JSON, schema(form)), (FORM, schema(form))], FORM_BYTES_MAX)
             .gives(201, "Taken (JSON).", &[(JSON, schema("FormAnswer"))], &["Location"])
             .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"])
-            .fails(&[404, 415, 503])
+            .fails(&[404, 415, 503, 507])
     };
     let told = |route: &str, name: &str, summary: &str| {
         let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
