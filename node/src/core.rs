@@ -238,6 +238,10 @@ impl Parts {
         log_signer: Arc<dyn Signer>,
         network: &NetworkFile,
     ) -> Result<Parts, OpenError> {
+        // What was renamed and not made durable before the start must not be gone on from.
+        for folder in [data.path(), &data.log(), &data.packs()] {
+            disk.settle_dir(folder).on("sync", folder)?;
+        }
         let keys = Arc::new(Keys::new(KeyHistory::new(network)));
         let policy = network.network().policy.clone();
         let signer = NoteSigner::log(origin, log_signer)

@@ -75,6 +75,10 @@ impl Deferred {
                 }
             }
         }
+        if !bytes.is_empty() {
+            // A sync may have failed before this start, and a second one would not tell.
+            disk.rewrite(path, 0).on("rewrite", path)?;
+        }
         state.file = Some(disk.open_append(path).on("open", path)?);
         Ok(Deferred { disk, path: path.to_path_buf(), state: Mutex::new(state) })
     }

@@ -210,6 +210,7 @@ impl MirroredLog {
         keys: Arc<Keys>,
         policy: Policy,
     ) -> Result<MirroredLog, MirrorError> {
+        disk.settle_dir(&data.log()).on("sync", &data.log())?;
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
         checkpoints.mend()?;
@@ -238,9 +239,12 @@ impl MirroredLog {
                 times.push(checkpoint.size, quorum_time(&policy, &note));
             }
         }
-        let (packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;
-        let reader = PackReader::new(disk.clone(), &data.packs());
         let log = LogKey::of(log_key.name());
+        // What the index knows was durable before it was told.
+        let synced = catalogue.covers(log)?.map(|covers| covers.packs).unwrap_or_default();
+        let floor = PackPosition::default();
+        let (packs, _) = Packs::open(disk.clone(), &data.packs(), floor, synced)?;
+        let reader = PackReader::new(disk.clone(), &data.packs());
         let state = Mutex::new(State { head, note, edge, times, policy, packs });
         let mirrored = MirroredLog {
             disk,

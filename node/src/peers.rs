@@ -232,7 +232,8 @@ async fn cosign(service: &Arc<Service>, log: &Arc<MirroredLog>, key: &VerifierKe
         let Some(note) = log.checkpoint() else { return };
         let now = (service.clock)();
         let prove = |old, new| log.consistency_proof(old, new).ok();
-        if let Err(error) = service.witness.cosign_held(&key, &note, now, prove) {
+        let word = service.witness.cosign_held(&key, &note, now, prove);
+        if let Err(error) = service.heeded(word) {
             warn!(origin = log.origin(), error = %with_causes(&error), "mirrored log not cosigned");
         }
     };

@@ -37,7 +37,7 @@ use crate::labels::Ledger;
 use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
 use crate::store::StoreError;
-use crate::witness::Witness;
+use crate::witness::{Fault, Witness};
 
 /// Purpose of a token by which one node reads another's bodies.
 const REPLICATION: &str = "replication";
@@ -322,6 +322,16 @@ impl Service {
         });
         let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
         known.or_else(|| named.and_then(|witness| witness.url.clone()))
+    }
+
+    /// A word of the own witness; a write that failed under it ends the process.
+    pub(crate) fn heeded<T>(&self, word: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &word
+            && fault.is_final()
+        {
+            self.node.log().fail(with_causes(fault));
+        }
+        word
     }
 
     pub(crate) fn witnessed_size(&self, key: &VerifierKey) -> u64 {

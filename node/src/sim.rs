@@ -142,11 +142,6 @@ pub enum Effect {
         /// Names the request.
         number: u64,
     },
-    /// The process ends, because a durable write failed.
-    Stopped {
-        /// What failed.
-        cause: String,
-    },
 }
 
 #[derive(Clone, Copy)]
@@ -291,10 +286,6 @@ impl SimNode {
                 return;
             }
         };
-        if let Err(AdmitError::Stopped { cause }) = &answer {
-            self.writer = None;
-            effects.push(Effect::Stopped { cause: cause.clone() });
-        }
         effects.push(Effect::Answered { ticket, answer });
     }
 
@@ -321,10 +312,8 @@ impl SimNode {
                 }
             }
             Err(error) => {
-                let cause = writer::chain(&error);
-                self.shared.stop(cause.clone());
+                self.shared.stop(writer::chain(&error));
                 self.writer = None;
-                effects.push(Effect::Stopped { cause });
             }
         }
         retried
@@ -441,6 +430,7 @@ impl SimNode {
             if let Some(note) = copy.checkpoint() {
                 let prove = |old, new| copy.consistency_proof(old, new).ok();
                 let word = self.witness.cosign_held(copy.log_key(), &note, now.clock, prove);
+                let word = self.heeded(word);
                 if let Err(error) = word {
                     tracing::warn!(%error, "mirrored log not cosigned");
                 }
@@ -539,7 +529,8 @@ impl SimNode {
             let prove = |old, new| log.consistency_proof(old, new).ok();
             let note = asking.note().clone();
             let word = self.witness.cosign_held(log.log_key(), &note, now.clock, prove);
-            let Ok(Some(lines)) = word else { return };
+            let Ok(Some(lines)) = self.heeded(word) else { return };
+            let Some((asking, _)) = self.asking.get_mut(&name) else { return };
             if let Ok(Some(cosigned)) = asking.answered(200, lines.as_bytes()) {
                 self.asking.remove(&name);
                 self.write(now, writing::Event::Cosigned(cosigned), effects);
@@ -581,7 +572,8 @@ impl SimNode {
                 Reply::Bodies(ids.iter().map(|id| self.log.body(id).ok().flatten()).collect())
             }
             Request::AddCheckpoint(body) => {
-                match self.witness.add_checkpoint(&self.setup.network, body, now) {
+                let word = self.witness.add_checkpoint(&self.setup.network, body, now);
+                match self.heeded(word) {
                     Ok(Answer::Cosigned { lines }) => Reply::Bytes(200, lines.into_bytes()),
                     Ok(Answer::Conflict { size }) => {
                         Reply::Bytes(409, format!("{size}\n").into_bytes())
@@ -590,6 +582,18 @@ impl SimNode {
                 }
             }
         }
+    }
+}
+
+impl SimNode {
+    /// A word of the own witness; a write that failed under it ends the process.
+    fn heeded<T>(&self, word: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &word
+            && fault.is_final()
+        {
+            self.log.fail(writer::chain(fault));
+        }
+        word
     }
 }
 

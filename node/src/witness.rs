@@ -123,6 +123,13 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether the process must end: what the witness wrote last may or may not be durable.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Fault::Disk { source } if !source.is_full())
+    }
+}
+
 /// A parsed `add-checkpoint` request.
 struct Request {
     old: u64,
@@ -139,6 +146,7 @@ impl Witness {
         signer: NoteSigner,
     ) -> Result<Witness, StoreError> {
         disk.create_dir_all(dir).on("make", dir)?;
+        disk.settle_dir(dir).on("sync", dir)?;
         let mut seen = BTreeMap::new();
         for name in disk.list(dir).on("list", dir)? {
             if name.len() != 64 {

@@ -185,6 +185,11 @@ impl KeyHistory {
         Ok(InForce { key, org, holder, in_doubt: !covered })
     }
 
+    /// Whether a key is known and comes into force only after this time, by whichever clock told it.
+    pub fn is_early(&self, kid: KeyId, at: EntryTime) -> bool {
+        self.keys.get(&kid).is_some_and(|record| at.hi < record.from.lo)
+    }
+
     /// The key that an attestation must be signed with.
     ///
     /// A `key` is signed by the new key itself, which the key before has committed to. A `genesis`

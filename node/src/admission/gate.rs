@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use hallmark_schemas::history::KeyFault;
+use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
@@ -43,6 +44,12 @@ fn full() -> AdmitError {
     AdmitError::Full { retry_after: RETRY_FULL_AFTER }
 }
 
+/// When an attestation that is admitted now will be in the log.
+fn interval(now: Timestamp) -> EntryTime {
+    let hi = now.checked_add_ms(RECORDED_AFTER_MAX_MS).unwrap_or(now);
+    EntryTime { lo: now, hi }
+}
+
 /// The entrance of the own log, without its queue. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate {
@@ -65,7 +72,9 @@ impl Gate {
     pub(crate) fn ready(&self, now: Timestamp, limit: usize) -> (Vec<Candidate>, Vec<ContentId>) {
         // The successor in a rotation is unknown until its own attestation is recorded: that one
         // names a key that is known, so it is never deferred for long.
-        let known = |key: &_| self.shared.keys.read(|keys| keys.knows(key));
+        let at = interval(now);
+        let known =
+            |key: &KeyId| self.shared.keys.read(|keys| keys.knows(key) && !keys.is_early(*key, at));
         let (mut candidates, mut done) = (Vec::new(), Vec::new());
         for stored in self.deferred.ready(known, limit) {
             let id = ContentId::of(&stored);
@@ -110,10 +119,11 @@ impl Gate {
             Ok(envelope) => envelope,
             Err(malformed) => return Proved::Refused(malformed.into()),
         };
-        let hi = now.checked_add_ms(RECORDED_AFTER_MAX_MS).unwrap_or(now);
-        let at = EntryTime { lo: now, hi };
+        let at = interval(now);
         self.shared.keys.read(|keys| {
-            if matches!(keys.signer_of(&envelope, at), Err(KeyFault::Unknown)) {
+            // A clock that is behind, here or at the witnesses, is no reason to refuse for ever.
+            let is_early = keys.is_early(envelope.signer(), at);
+            if is_early || matches!(keys.signer_of(&envelope, at), Err(KeyFault::Unknown)) {
                 return Proved::Unknown(Box::new(envelope));
             }
             match envelope.verify(keys, at) {

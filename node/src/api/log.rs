@@ -34,9 +34,11 @@ pub(super) async fn add_checkpoint(
     request: Request,
 ) -> Result<Response, ApiError> {
     let bytes = read_body(&app, request.into_body(), CHECKPOINT_REQUEST_BYTES_MAX).await?;
-    let (witness, now) = (app.witness.clone(), (app.clock)());
-    let network = app.network();
-    let answer = blocking(move || witness.add_checkpoint(&network, &bytes, now)).await?;
+    let work = move || {
+        let (network, now) = (app.network(), (app.clock)());
+        app.heeded(app.witness.add_checkpoint(&network, &bytes, now))
+    };
+    let answer = blocking(work).await?;
     let plain = |status: StatusCode, text: String| {
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
     };

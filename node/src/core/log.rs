@@ -228,6 +228,12 @@ impl LogHandle {
         self.tell(Message::GuardSatisfied);
     }
 
+    /// Ends all taking and signing because a durable write beside the log failed: the process then
+    /// exits, as after one of the log's own.
+    pub(crate) fn fail(&self, cause: String) {
+        self.shared.stop(cause);
+    }
+
     /// Makes the log read-only: a witness has more than is here, or other.
     pub fn guard_refused(&self, theirs: &Checkpoint, view: GuardView) {
         self.tell(Message::GuardRefused { cause: self.refusal(theirs, view) });

@@ -168,7 +168,7 @@ impl Sequencer {
         if end < consumed {
             return Err(Unfit::PacksBehind { end, consumed });
         }
-        let (packs, damage) = Packs::open(disk, &data.packs(), consumed)?;
+        let (packs, damage) = Packs::open(disk, &data.packs(), consumed, consumed)?;
         shared.found_damage(damage);
         let frontier = shared.tiles.frontier(head.size)?;
         Ok(Sequencer {

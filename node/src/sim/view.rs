@@ -58,6 +58,11 @@ impl SimNode {
         self.log.recorded(id).map_err(|error| error.to_string())
     }
 
+    /// Why the process must end, if so.
+    pub fn stopped(&self) -> Option<String> {
+        self.shared.stopped.borrow().clone()
+    }
+
     /// Whether it signs.
     pub fn signing(&self) -> Signing {
         self.log.signing()

@@ -39,6 +39,15 @@ pub trait Disk: Send + Sync {
     fn sync(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable that a process before this one may have changed, so that
+    /// what is read now is read again after a power cut. A missing folder is success.
+    fn settle_dir(&self, dir: &Path) -> io::Result<()> {
+        match self.sync_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
     /// Gives a file another name in the same folder, in one step. Durable after `sync_dir`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Cuts a file to `length` bytes, durably.

@@ -77,8 +77,9 @@ impl HeadSlots {
         Ok(())
     }
 
-    /// The newest whole head.
+    /// The newest whole head, durable whatever process wrote it.
     pub fn load(&self) -> Result<Head, HeadError> {
+        self.disk.settle_dir(&self.dir).on("sync", &self.dir)?;
         Ok(self.newest()?.1.head)
     }
 

@@ -164,11 +164,13 @@ impl Packs {
     /// Opens the packs in `dir` for appending, after cutting off what a crash left at the end.
     ///
     /// Nothing is appended before `floor`, up to where every record is in the log: a body there
-    /// would count as logged.
+    /// would count as logged. What lies after `synced` is written again: a sync of it may have
+    /// failed before this start, and a second sync would not tell.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
         floor: PackPosition,
+        synced: PackPosition,
     ) -> Result<(Packs, Vec<Damage>), StoreError> {
         disk.create_dir_all(dir).on("make", dir)?;
         let mut segment = segments(&*disk, dir)?.last().copied().unwrap_or(0);
@@ -190,6 +192,10 @@ impl Packs {
                     durable = at as u64;
                 }
             }
+        }
+        let from = if synced.segment == segment { synced.offset } else { 0 };
+        if from < durable && synced.segment <= segment {
+            disk.rewrite(&path, from).on("rewrite", &path)?;
         }
         if holed || (PackPosition { segment, offset: durable }) < floor {
             // The damaged segment stays as it is, for the repair from peers.
@@ -317,7 +323,7 @@ mod tests {
 
     fn open(disk: &SimDisk) -> (Packs, Vec<Damage>) {
         let floor = PackPosition::default();
-        Packs::open(Arc::new(disk.clone()), Path::new("/packs"), floor).unwrap()
+        Packs::open(Arc::new(disk.clone()), Path::new("/packs"), floor, floor).unwrap()
     }
 
     fn ids(disk: &SimDisk) -> (Vec<ContentId>, Vec<Damage>) {
@@ -338,7 +344,7 @@ mod tests {
                 disk.stop_at(step);
                 let mut kept = Vec::new();
                 let (any, floor) = (Arc::new(disk.clone()), PackPosition::default());
-                let opened = Packs::open(any, Path::new("/packs"), floor);
+                let opened = Packs::open(any, Path::new("/packs"), floor, floor);
                 if let Ok((mut packs, _)) = opened {
                     for number in 0..3 {
                         let (id, bytes) = body(number, 100);

@@ -1,10 +1,12 @@
 //! A disk in memory that stops at the nth step and then loses what was never synced.
 //!
 //! Pessimistic: a name is durable only after its folder was synced, bytes only after their file was.
-//! A failed sync loses what it was to make durable, as Linux does: a second one says all is well.
+//! A failed sync loses what it was to make durable, as Linux does: the pages count as clean, so that
+//! a second sync says all is well and a power cut shows that nothing was.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,14 +27,28 @@ pub enum Survives {
 struct Inode {
     now: Vec<u8>,
     durable: Vec<u8>,
-    /// A sync of it failed: the kernel takes its pages for clean, so no later one writes them.
-    lost: bool,
+    /// Bytes that a failed sync was to write: read from memory until the power goes.
+    lost: Vec<Range<usize>>,
 }
 
 impl Inode {
     fn sync(&mut self) {
-        if !self.lost {
-            self.durable.clone_from(&self.now);
+        self.durable.clone_from(&self.now);
+        for lost in &self.lost {
+            let end = lost.end.min(self.durable.len());
+            self.durable[lost.start.min(end)..end].fill(0);
+        }
+    }
+
+    /// How many bytes are the same in memory and on the disk, from the first.
+    fn same(&self) -> usize {
+        self.now.iter().zip(&self.durable).take_while(|(a, b)| a == b).count()
+    }
+
+    fn fail(&mut self) {
+        let same = self.same();
+        if same < self.now.len() {
+            self.lost.push(same..self.now.len());
         }
     }
 }
@@ -128,7 +144,7 @@ impl SimDisk {
         state.durable_names.retain(|path, _| !path.starts_with(dir));
         for (path, bytes) in files {
             let inode = state.make(&path);
-            state.inodes[inode] = Inode { now: bytes.clone(), durable: bytes, lost: false };
+            state.inodes[inode] = Inode { now: bytes.clone(), durable: bytes, lost: Vec::new() };
             state.durable_names.insert(path, inode);
         }
     }
@@ -143,7 +159,7 @@ impl SimDisk {
         for (path, inode) in names(&state) {
             let bytes = bytes(&state.inodes[inode]);
             next.names.insert(path, next.inodes.len());
-            next.inodes.push(Inode { now: bytes.clone(), durable: bytes, lost: false });
+            next.inodes.push(Inode { now: bytes.clone(), durable: bytes, lost: Vec::new() });
         }
         next.durable_names = next.names.clone();
         SimDisk(Arc::new(Mutex::new(next)))
@@ -248,7 +264,7 @@ impl SimDisk {
             state.stopped = true;
             return Err(io::Error::other("stopped"));
         }
-        if state.read_only {
+        if state.read_only && !what.starts_with("sync") {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         state.steps += 1;
@@ -257,7 +273,7 @@ impl SimDisk {
         if is_failure || (state.fail_sync && what.starts_with("sync")) {
             (state.failed, state.fail_sync) = (true, false);
             if let Some(inode) = state.names.get(path).copied() {
-                state.inodes[inode].lost = true;
+                state.inodes[inode].fail();
             }
             return Err(io::Error::other("injected I/O error"));
         }
@@ -271,7 +287,7 @@ fn half(inode: &Inode) -> Vec<u8> {
 
 /// What was durable, then so many of the bytes that were not.
 fn torn(inode: &Inode, kept: impl FnOnce(usize) -> usize) -> Vec<u8> {
-    let same = inode.now.iter().zip(&inode.durable).take_while(|(a, b)| a == b).count();
+    let same = inode.same();
     let changed = inode.now.len() - same;
     let mut bytes = inode.now[..same + kept(changed)].to_vec();
     if bytes.len() < inode.durable.len() {
@@ -392,7 +408,7 @@ impl Disk for SimDisk {
         self.step("write", path, |state| {
             let inode = state.make(path);
             state.inodes[inode].now.clear();
-            state.inodes[inode].lost = false;
+            state.inodes[inode].lost.clear();
             state.add(inode, bytes)
         })
     }
@@ -401,9 +417,7 @@ impl Disk for SimDisk {
         self.step("rewrite", path, |state| {
             let inode = state.inode(path)?;
             let inode = &mut state.inodes[inode];
-            if offset <= inode.durable.len() as u64 {
-                inode.lost = false;
-            }
+            inode.lost.retain(|lost| (lost.start as u64) < offset);
             inode.sync();
             Ok(())
         })

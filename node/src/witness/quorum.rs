@@ -193,7 +193,7 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, S
     let work = move || {
         let now = (service.clock)();
         let prove = |old, new| service.node.log().consistency_proof(old, new).ok();
-        service.witness.cosign_held(&service.log_vkey, &note, now, prove)
+        service.heeded(service.witness.cosign_held(&service.log_vkey, &note, now, prove))
     };
     let word = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
     word.map_err(|e| with_causes(&e))?.ok_or_else(|| {
