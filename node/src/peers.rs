@@ -148,6 +148,9 @@ async fn poll(
         let progress = match progress {
             Ok(progress) => progress,
             Err(error) => {
+                if error.is_final() {
+                    service.node.log().fail(with_causes(&error));
+                }
                 ended = Err(with_causes(&error));
                 break;
             }

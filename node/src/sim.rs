@@ -424,7 +424,11 @@ impl SimNode {
             (Some(Reply::Bytes(200, bytes)), true) => one.follower.takes(bytes),
             _ => return,
         };
-        let Ok(progress) = one.follower.heard(heard) else { return };
+        let progress = match one.follower.heard(heard) {
+            Ok(progress) => progress,
+            Err(error) if error.is_final() => return self.log.fail(writer::chain(&error)),
+            Err(_) => return,
+        };
         if progress.is_new {
             let copy = one.follower.log().clone();
             if let Some(note) = copy.checkpoint() {

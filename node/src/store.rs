@@ -59,6 +59,11 @@ impl StoreError {
         matches!(self, StoreError::Disk(error) if error.is_full())
     }
 
+    /// Whether a write failed after which nobody knows what is durable.
+    pub fn is_final(&self) -> bool {
+        matches!(self, StoreError::Disk(error) if error.is_final())
+    }
+
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> StoreError {
         StoreError::Damaged { path: path.to_path_buf(), reason: reason.into() }
     }

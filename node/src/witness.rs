@@ -126,7 +126,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the process must end: what the witness wrote last may or may not be durable.
     pub fn is_final(&self) -> bool {
-        matches!(self, Fault::Disk { source } if !source.is_full())
+        matches!(self, Fault::Disk { source } if source.is_final())
     }
 }
 

@@ -10,7 +10,7 @@ use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::label::Label;
-use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::merkle::{self, Hash};
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::{Receipt, ReceiptParts};
@@ -22,6 +22,7 @@ use super::Recorded;
 use super::shared::{Published, Shared, Signing};
 use crate::sequencer::writer::Message;
 use crate::store::StoreError;
+use crate::store::tiles::TILE_WIDTH;
 
 /// How a witness's newest checkpoint of this log compares with what is here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -202,6 +203,12 @@ impl LogHandle {
             return Ok(None);
         }
         let path = self.inclusion_proof(index, size)?;
+        let root = merkle::root_from_inclusion(&entry.leaf_hash(), index, size, &path);
+        if root.ok() != Some(published.head.root) {
+            let bundle = TilePath::Entries { index: index / TILE_WIDTH, width: 0 };
+            let reason = format!("entry {index} in it is not the one that was logged");
+            return Err(StoreError::damaged(&self.shared.tiles.path(&bundle.full()), reason));
+        }
         let parts = ReceiptParts { entry: &entry, index, path: &path, checkpoint: &published.note };
         let receipt = Receipt::sign(parts, &**self.signer.signer())
             .map_err(|source| StoreError::Sign { source })?;

@@ -79,6 +79,18 @@ pub enum FollowError {
     Unasked,
 }
 
+impl FollowError {
+    /// Whether a write of ours failed after which nobody knows what is durable.
+    pub fn is_final(&self) -> bool {
+        match self {
+            FollowError::Mirror(MirrorError::Store(error)) | FollowError::Store(error) => {
+                error.is_final()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Where a round is.
 enum Stage {
     Resting,

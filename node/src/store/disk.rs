@@ -235,6 +235,12 @@ impl DiskError {
     pub fn is_full(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
+
+    /// Whether something was written that may or may not be there now: whoever wrote it must not go
+    /// on from what it believes.
+    pub fn is_final(&self) -> bool {
+        !self.is_full() && !matches!(self.action, "read" | "list" | "look at")
+    }
 }
 
 /// Names the action and the file of a failed operation.

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hallmark_node::core::Signing;
-use hallmark_node::sim::SimNode;
+use hallmark_node::sim::{Reply, Request, SimNode};
+use hallmark_node::store::tiles::parse_bundle;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::{Frontier, Hash};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::receipt::Receipt;
+use hallmark_schemas::tile::TilePath;
 
 use super::byzantine::Byzantine;
-use super::stock::{HONEST, STOCK};
+use super::stock::{DAWN, HONEST, STOCK};
 
 /// Limits of what a node may remember of strangers, as every simulated node is set.
 pub(super) const DEFERRED_PER_KEY_MAX: usize = 12;
@@ -216,12 +218,14 @@ impl Oracle {
                     "a damaged node {number} serves a tree of {size} never signed"
                 ));
             }
-            for (index, id) in (0..size).zip(&tree.ids) {
-                if let Ok(entries) = node.entries(index..index + 1)
-                    && entries.first().is_some_and(|entry| entry.id != *id)
-                {
-                    return Err(format!("a damaged node {number} serves another entry {index}"));
+            let bundle = TilePath::Entries { index: 0, width: size.min(256) as u16 };
+            if let Reply::Bytes(200, bytes) = node.serve(DAWN, &Request::Bundle(bundle)) {
+                let entries = parse_bundle(&bytes)?;
+                if entries.iter().zip(&tree.ids).any(|(entry, id)| entry.id != *id) {
+                    return Err(format!("a damaged node {number} serves other entries"));
                 }
+            }
+            for id in &tree.ids {
                 if let Ok(Some(body)) = node.body(id)
                     && ContentId::of(&body) != *id
                 {
