@@ -30,7 +30,6 @@ use crate::admission::keys::{Keys, changes_keys};
 use crate::core::times::Times;
 use crate::index::goods::Naming;
 use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
-use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, DiskError, OnPath};
@@ -336,10 +335,6 @@ impl MirroredLog {
             let id = ContentId::of(body);
             let entry = self.catalogue.entry(self.log, &id)?;
             let Some(entry) = entry else {
-                if mutant("bodies-unchecked") {
-                    changes.put_body(self.log, &id, state.packs.append(&id, body)?);
-                    continue;
-                }
                 return Err(MirrorError::NotLogged { id });
             };
             if new.contains_key(&entry) || self.catalogue.body(self.log, &id)?.is_some() {

@@ -21,7 +21,6 @@ pub const MUTANTS: &[Mutant] = &[
     breaks("ack-before-sync", "stored means durable"),
     breaks("ack-although-full", "what found no room is not acknowledged"),
     breaks("batch-forgotten-when-full", "a batch that found no room is tried again"),
-    breaks("bodies-unchecked", "a copy keeps a body only if its log has it"),
     breaks("consistency-unchecked", "a witness cosigns growth that is proved"),
     breaks("copy-grows-unproved", "a copy takes a checkpoint over only with every entry under it"),
     breaks("deferred-unbounded", "a stranger's share of the quarantine is bounded"),

@@ -167,7 +167,7 @@ fn mutants(_: &Options) -> ExitCode {
 fn mutants(options: &Options) -> ExitCode {
     use hallmark_node::mutants::{MUTANTS, choose};
     /// Seeds that a mutant has to be noticed.
-    const SEEDS: u64 = 3000;
+    const SEEDS: u64 = 1000;
     let mut unnoticed = 0;
     for mutant in
         MUTANTS.iter().filter(|one| options.only.as_ref().is_none_or(|only| only == one.name))

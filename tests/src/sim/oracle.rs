@@ -17,7 +17,7 @@ use super::byzantine::Byzantine;
 use super::stock::{DAWN, HONEST, STOCK};
 
 /// Limits of what a node may remember of strangers, as every simulated node is set.
-pub(super) const DEFERRED_PER_KEY_MAX: usize = 12;
+pub(super) const DEFERRED_PER_KEY_MAX: usize = 6;
 pub(super) const DEFERRED_BYTES_MAX: usize = 64 << 10;
 pub(super) const LACKING_MAX: usize = 4;
 

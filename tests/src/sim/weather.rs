@@ -44,6 +44,8 @@ pub(super) struct Weather {
     pub(super) is_witnessed: bool,
     pub(super) is_flooded: bool,
     faults: Vec<Fault>,
+    /// Whose whole folder is put back.
+    victim: usize,
     cut: [[bool; HONEST + 1]; HONEST + 1],
     loss: u8,
     slow_ms: u64,
@@ -61,10 +63,14 @@ impl Weather {
         if faults.is_empty() {
             faults.push(Fault::Crash);
         }
+        if faults.contains(&Fault::OldWhole) && rng.bool() {
+            faults = vec![Fault::OldWhole];
+        }
         Weather {
             is_witnessed,
             is_flooded: rng.u8(..4) == 0,
             faults,
+            victim: rng.usize(..HONEST),
             cut: Default::default(),
             loss: 0,
             slow_ms: 20,
@@ -167,7 +173,11 @@ impl World {
                 Ok(())
             }
             Fault::OldData => self.restore(host, Old::Data),
-            Fault::OldWhole => self.restore(host, Old::Whole),
+            Fault::OldWhole => {
+                // Always the same node: what the others know of it matters.
+                let host = self.weather.victim;
+                self.restore_whole(host)
+            }
         }
     }
 
@@ -181,6 +191,26 @@ impl World {
                 self.weather.cut[from][to] = differs;
             }
         }
+    }
+
+    /// Only one of the two other nodes reaches this one, and the other one only once its folder was
+    /// put back: so the guard hears one that knows nothing of the quorum that formed meanwhile.
+    fn restore_whole(&mut self, host: usize) -> Result<(), String> {
+        let (one, other) = ((host + 1) % HONEST, (host + 2) % HONEST);
+        let was_old = self.hosts[host].old.is_some();
+        self.restore(host, Old::Whole)?;
+        let is_old = self.hosts[host].old.is_some();
+        if was_old {
+            return Ok(());
+        }
+        for (node, is_cut) in [(one, !is_old), (other, is_old)] {
+            self.weather.cut[node][host] = is_cut;
+            self.weather.cut[host][node] = is_cut;
+        }
+        if !is_old && self.rng.u8(..4) == 0 {
+            self.hosts[host].back_up();
+        }
+        Ok(())
     }
 
     fn restore(&mut self, host: usize, what: Old) -> Result<(), String> {

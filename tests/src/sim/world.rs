@@ -332,7 +332,6 @@ impl World {
             14..=16 => &STOCK.readings[self.rng.usize(..STOCK.readings.len())],
             17 if 1500 < self.at_ms => &STOCK.device,
             17 => return Ok(()),
-            _ if !self.weather.is_flooded => return Ok(()),
             _ => &STOCK.strange[self.rng.usize(..STOCK.strange.len())],
         };
         self.ticket += 1;
@@ -381,6 +380,13 @@ impl World {
         self.plan(wait, What::Liar);
         self.liar.grow(&mut self.rng);
         let to = self.rng.usize(..HONEST);
+        if self.weather.is_flooded {
+            let piece = &STOCK.strange[self.rng.usize(..STOCK.strange.len())];
+            self.ticket += 1;
+            let (ticket, stored) = (self.ticket, piece.stored.clone());
+            self.tickets.insert(ticket, (to, self.hosts[to].epoch, piece.id));
+            self.happen(to, Event::Submitted { stored, ticket })?;
+        }
         if let Some(request) = self.liar.push(&mut self.rng, to) {
             let call = Call::Ask(String::new());
             let delay = self.weather.delay_ms(&mut self.rng);
