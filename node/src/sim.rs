@@ -5,6 +5,7 @@
 //! the guard, the conversations with witnesses, the witness itself. Invariant: no clock, randomness,
 //! thread or socket; the same events at the same times do the same.
 
+mod serve;
 mod view;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,6 @@ use hallmark_schemas::layout::{Dir, peer_name};
 use hallmark_schemas::network::{Member, NetworkFile};
 use hallmark_schemas::note::{NoteSigner, SignedNote};
 use hallmark_schemas::tile::TilePath;
-use hallmark_schemas::time::Timestamp;
 
 use crate::admission::gate::{Gate, Proved};
 use crate::admission::{AdmitError, Admitted};
@@ -31,9 +31,9 @@ use crate::peers::follower::{Ask, Follower, Heard};
 use crate::sequencer::writer::{self, Opened};
 use crate::sequencer::writing::{self, Now, Writer};
 use crate::store::disk::Disk;
+use crate::witness::Witness;
 use crate::witness::asking::Asking;
-use crate::witness::guard::{Guard, Verdict, newest_held};
-use crate::witness::{Answer, Fault, Witness};
+use crate::witness::guard::{Guard, Verdict};
 
 /// How often a peer is asked for its checkpoint.
 const POLL_EVERY: Duration = Duration::from_millis(400);
@@ -552,62 +552,5 @@ impl SimNode {
         let witness = network.policy.witnesses().iter().find(|one| one.name == witness)?;
         let runs = |member: &&Member| member.witness_key == witness.key;
         network.members.iter().find(runs).map(|member| member.origin.clone())
-    }
-
-    /// Answers another node, as the routes do.
-    pub fn serve(&self, now: Timestamp, request: &Request) -> Reply {
-        let found = |bytes: Option<Vec<u8>>| match bytes {
-            Some(bytes) => Reply::Bytes(200, bytes),
-            None => Reply::Bytes(404, Vec::new()),
-        };
-        match request {
-            Request::Checkpoint => {
-                found(self.log.published().map(|published| published.note.to_bytes()))
-            }
-            Request::Newest(origin) => {
-                let newest = newest_held(&self.witness, &self.mirror, &peer_name(origin));
-                found(newest.map(String::into_bytes))
-            }
-            Request::Bundle(path) => match self.log.tile(path) {
-                Ok(bytes) => found(bytes),
-                Err(_) => Reply::Bytes(503, Vec::new()),
-            },
-            Request::Bodies(ids) => {
-                Reply::Bodies(ids.iter().map(|id| self.log.body(id).ok().flatten()).collect())
-            }
-            Request::AddCheckpoint(body) => {
-                let word = self.witness.add_checkpoint(&self.setup.network, body, now);
-                match self.heeded(word) {
-                    Ok(Answer::Cosigned { lines }) => Reply::Bytes(200, lines.into_bytes()),
-                    Ok(Answer::Conflict { size }) => {
-                        Reply::Bytes(409, format!("{size}\n").into_bytes())
-                    }
-                    Err(fault) => Reply::Bytes(status(&fault), fault.to_string().into_bytes()),
-                }
-            }
-        }
-    }
-}
-
-impl SimNode {
-    /// A word of the own witness; a write that failed under it ends the process.
-    fn heeded<T>(&self, word: Result<T, Fault>) -> Result<T, Fault> {
-        if let Err(fault) = &word
-            && fault.is_final()
-        {
-            self.log.fail(writer::chain(fault));
-        }
-        word
-    }
-}
-
-/// The status of a refused `add-checkpoint`.
-fn status(fault: &Fault) -> u16 {
-    match fault {
-        Fault::UnknownLog { .. } => 404,
-        Fault::Untrusted { .. } => 403,
-        Fault::Malformed { .. } => 400,
-        Fault::Unproved { .. } => 422,
-        Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. } => 500,
     }
 }
