@@ -128,14 +128,7 @@ impl Sequencer {
         let intents = IntentFile::new(disk.clone(), &data.intent());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
         let mut head = load_head(&slots)?;
-        let intent = match intents.load() {
-            Err(error @ StoreError::Damaged { .. }) => {
-                // Its batch is in the tree, or was never begun: the packs say what is missing.
-                tracing::warn!(%error, "the last intent is gone");
-                None
-            }
-            other => other?,
-        };
+        let intent = load_intent(&intents)?;
         let unfinished = match &intent {
             Some(intent) if intent.to == head => None,
             Some(intent) if intent.from == head => Some(intent),
@@ -242,6 +235,18 @@ impl Sequencer {
     fn is_prefix(&self, older: Head) -> Result<bool, StoreError> {
         let within = older.size <= self.head.size;
         Ok(within && self.shared.tiles.root_within(older.size, self.head.size)? == older.root)
+    }
+}
+
+/// The last intent; none if there never was one, or if it is damaged.
+fn load_intent(intents: &IntentFile) -> Result<Option<Intent>, StoreError> {
+    match intents.load() {
+        Err(error @ StoreError::Damaged { .. }) => {
+            // Its batch is in the tree, or was never begun: the packs say what is missing.
+            tracing::warn!(%error, "the last intent is gone");
+            Ok(None)
+        }
+        other => other,
     }
 }
 

@@ -175,8 +175,7 @@ impl World {
             Fault::OldData => self.restore(host, Old::Data),
             Fault::OldWhole => {
                 // Always the same node: what the others know of it matters.
-                let host = self.weather.victim;
-                self.restore_whole(host)
+                self.restore_whole(self.weather.victim)
             }
         }
     }

@@ -1,8 +1,6 @@
-//! kill -9 at random moments and at chosen syncs: nothing acknowledged is lost, doubled or moved.
+//! kill -9 at random moments: nothing acknowledged is lost, doubled or moved.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -49,65 +47,6 @@ fn a_node_killed_ten_times_keeps_each_acknowledged_attestation_once_at_its_index
     assert_eq!(places.len(), indexes.len(), "two attestations at one index");
     node.stop();
     run("hallmark-verify", &["check", node.dir_text()]).ok();
-}
-
-/// strace kills each thread of the real program when it comes to its nth sync: `writer` does all
-/// those of the log, so that this walks through its steps.
-#[test]
-fn a_node_killed_at_chosen_syncs_keeps_each_acknowledged_attestation_once() {
-    let traced = Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).output();
-    if !traced.is_ok_and(|ran| ran.status.success()) {
-        println!("skipped: strace is not here, or may not trace");
-        return;
-    }
-    let world = World::new();
-    let mut node = world.founder("plant");
-    node.ready();
-    let token = node.token("capture");
-    node.kill();
-    let mut acknowledged = Vec::new();
-    for when in [1, 2, 3, 4, 5, 6, 7, 9, 11, 14] {
-        let inject = format!("inject=fdatasync,fsync:signal=KILL:when={when}");
-        let mut traced = Command::new("strace")
-            .args(["-f", "-qq", "--seccomp-bpf", "-e", "trace=fdatasync,fsync", "-e", &inject])
-            .args(["-o", &world.path("strace").to_string_lossy()])
-            .arg(program("hallmark-node"))
-            .args(["run", node.dir_text()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("strace starts");
-        let mut number = 0;
-        wait("the kill at a sync", SOON, || {
-            let ended = traced.try_wait().expect("it is our child").is_some();
-            if !ended {
-                number += 1;
-                let body = facility(&node.org, &format!("w{when}-n{number}"));
-                acknowledged.extend(post(&node.url, &token, &body));
-            }
-            ended.then_some(())
-        });
-    }
-    node.start();
-    node.ready();
-    let mut places = BTreeSet::new();
-    for id in &acknowledged {
-        let state = wait("the entry of an acknowledged attestation", SOON, || {
-            let answer = node.get(&format!("/entries/{id}"));
-            (answer.status == 200).then_some(answer.body)
-        });
-        let receipt = Receipt::parse(&state).expect("a receipt");
-        assert!(places.insert(receipt.index()), "two attestations at one index");
-    }
-    assert!(3 < acknowledged.len(), "too little was acknowledged: {}", acknowledged.len());
-    node.stop();
-    run("hallmark-verify", &["check", node.dir_text()]).ok();
-}
-
-/// The program beside this test.
-fn program(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("a running test has a file");
-    this.ancestors().nth(2).expect("target/<profile>/deps").join(name)
 }
 
 /// Four senders at once, until the node dies under them; the ids it acknowledged.
