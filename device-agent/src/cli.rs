@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -232,10 +233,18 @@ impl Output {
     }
 }
 
+/// Why lines did not reach stdout. The first fault stays; [`run`] tells it.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
 /// A closed pipe on stdout ends nothing: whoever reads has read enough.
 fn stdout_line(line: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = UNWRITTEN.set(error);
+        }
+        _ => {}
+    }
 }
 
 /// Runs a command line: prints what there is to say and gives the exit code.
@@ -252,7 +261,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_logging();
-    match command::run(&cli.command, &Output { format: cli.format }) {
+    let ran = command::run(&cli.command, &Output { format: cli.format });
+    let unwritten = UNWRITTEN.get().map(Failure::unwritten);
+    match ran.and_then(|exit| unwritten.map_or(Ok(exit), Err)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprint!("{}", failure.lines());

@@ -47,6 +47,13 @@ impl Failure {
         Failure::new(Exit::Fault, message).help(FAULT_HELP)
     }
 
+    /// Stdout takes nothing more.
+    pub fn unwritten(error: &std::io::Error) -> Failure {
+        Failure::busy("cannot write to stdout")
+            .because(error)
+            .help("free space or write elsewhere, then give the command again")
+    }
+
     /// Adds the error below as `cause:` lines, one a level.
     pub fn because(mut self, cause: &(dyn Error + 'static)) -> Failure {
         let mut next = Some(cause);

@@ -107,6 +107,7 @@ fn network() -> NetworkFile {
         members: vec![member],
         policy: Policy::none(),
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[&*key(5)]).unwrap()
 }

@@ -69,6 +69,17 @@ pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// What to do about an error, and the exit code that it ends with.
+pub fn remedy(error: &anyhow::Error) -> (&'static str, u8) {
+    if let Some(unusable) = error.downcast_ref::<input::Unusable>() {
+        return (unusable.help(), 3);
+    }
+    if let Some(missing) = error.downcast_ref::<build::Missing>() {
+        return (missing.help(), 2);
+    }
+    ("run it again with --keep DIR and read the logs there", 70)
+}
+
 /// Everything that runs, and what it runs on.
 struct Stage {
     programs: Programs,
@@ -92,8 +103,7 @@ impl Stage {
 
 async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     let mut teller = Teller::default();
-    teller.step("Build the three programs");
-    let programs = build::programs().await?;
+    let programs = build::programs(&mut teller).await?;
     let temporary = tempfile::Builder::new().prefix("hallmark-demo-").tempdir()?;
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hallmark_examples::demo;
-use hallmark_examples::demo::input::Unusable;
 
 fn main() -> ExitCode {
     let options = match demo::cli::Options::try_parse() {
@@ -29,10 +28,9 @@ fn main() -> ExitCode {
             for cause in error.chain().skip(1) {
                 eprintln!("cause: {cause}");
             }
-            let unusable = error.downcast_ref::<Unusable>();
-            let again = "run it again with --keep DIR and read the logs there";
-            eprintln!("help: {}", unusable.map_or(again, Unusable::help));
-            ExitCode::from(if unusable.is_some() { 3 } else { 70 })
+            let (help, code) = demo::remedy(&error);
+            eprintln!("help: {help}");
+            ExitCode::from(code)
         }
     }
 }

@@ -9,6 +9,7 @@
 //! the round with the median ratio. The processor time of an attestation hardly depends on what
 //! else runs: ours counts all threads until the tree and the index are written out.
 
+#[path = "log/support.rs"]
 mod support;
 
 use std::sync::Arc;

@@ -186,6 +186,7 @@ fn network(org: &OrgId, key: &SecretKey) -> Outcome<NetworkFile> {
         members: Vec::new(),
         policy: Policy::none(),
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     Ok(NetworkFile::sign(network, &[key])?)
 }

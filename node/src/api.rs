@@ -9,10 +9,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http_body_util::BodyExt;
 use tokio::time::{Duration, Instant, timeout_at};
 
@@ -56,21 +57,24 @@ const BODY_GRACE: Duration = Duration::from_secs(1);
 /// Every route of this node.
 pub fn router(app: App) -> Router {
     let public = Router::new()
-        .route("/log/checkpoint", get(log::checkpoint))
-        .route("/log/tile/{*path}", get(log::tile))
-        .route("/peers/{hex}/checkpoint", get(peers::checkpoint))
-        .route("/peers/{hex}/tile/{*path}", get(peers::tile))
-        .route("/entries/{id}", get(entries::show))
-        .route("/v1/attestations/{id}", get(attestations::show))
-        .route("/v1/trace/{goods}", get(trace::show))
-        .route("/.well-known/scitt-keys", get(scitt::keys))
-        .route("/.well-known/scitt-keys/{kid}", get(scitt::key))
-        .route("/v1/bundle/{*goods}", get(export::public))
-        .route("/network.hallmark", get(network::show))
-        .route("/openapi.json", get(openapi::show))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .merge(resolver())
+        .route("/log/checkpoint", read(log::checkpoint))
+        .route("/log/tile/{*path}", read(log::tile))
+        .route("/peers/{hex}/checkpoint", read(peers::checkpoint))
+        .route("/peers/{hex}/tile/{*path}", read(peers::tile))
+        .route("/entries/{id}", read(entries::show))
+        .route("/v1/attestations/{id}", read(attestations::show))
+        .route("/v1/trace/{*goods}", read(trace::show))
+        .route("/.well-known/scitt-keys", read(scitt::keys))
+        .route("/.well-known/scitt-keys/{kid}", read(scitt::key))
+        .route("/v1/bundle/{*goods}", read(export::public))
+        .route("/network.hallmark", read(network::show))
+        .route("/openapi.json", read(openapi::show))
+        .route("/healthz", read(health::alive))
+        .route("/readyz", read(health::ready))
+        .route("/goods", read(passport::by_hand))
+        .route("/goods/{scheme}/{*value}", read(passport::goods))
+        .route("/.well-known/gs1resolver", read(passport::resolver))
+        .merge(links())
         .layer(middleware::from_fn(share));
     let own = Router::new()
         .route("/", get(findings::page))
@@ -88,6 +92,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/local/network", post(network::adopt))
         .route("/local/status", get(health::status))
+        .route("/local/reindex", post(health::reindex))
         .route("/local/export", post(export::bundle))
         .route("/local/labels/{gtin}", get(labels::ranges))
         .route("/local/receipt/{id}", get(entries::receipt));
@@ -103,17 +108,29 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The resolver: every key of Digital Links, and goods of other schemes.
-fn resolver() -> Router<App> {
-    let link = || get(passport::link).options(passport::options);
-    let mut routes = Router::new()
-        .route("/goods", get(passport::by_hand).options(passport::options))
-        .route("/goods/{scheme}/{*value}", get(passport::goods).options(passport::options))
-        .route("/.well-known/gs1resolver", get(passport::resolver).options(passport::options));
+/// Every key of Digital Links.
+fn links() -> Router<App> {
+    let mut routes = Router::new();
     for key in crate::passport::code::KEYS {
-        routes = routes.route(&format!("/{key}/{{*rest}}"), link());
+        routes = routes.route(&format!("/{key}/{{*rest}}"), read(passport::link));
     }
     routes
+}
+
+/// A public read, and the question that a page of another origin asks before it.
+fn read<H: Handler<T, App>, T: 'static>(handler: H) -> MethodRouter<App> {
+    get(handler).options(preflight)
+}
+
+/// What such a page may ask: what anyone may, so no token.
+async fn preflight() -> Response {
+    let head = [
+        (header::ALLOW, "GET, HEAD, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Accept-Language, If-None-Match"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, head).into_response()
 }
 
 /// The answer to a request that took too long.
@@ -200,8 +217,7 @@ pub(crate) fn cached(
     bytes: Vec<u8>,
 ) -> Response {
     let tag = format!("\"{tag}\"");
-    let known = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|list| list.split(',').any(|one| one.trim() == tag));
+    let is_known = knows(request, &tag);
     let head = [
         (header::CACHE_CONTROL, control.to_owned()),
         (header::ETAG, tag),
@@ -211,6 +227,16 @@ pub(crate) fn cached(
         return (StatusCode::NOT_MODIFIED, head).into_response();
     }
     (StatusCode::OK, head, bytes).into_response()
+}
+
+/// Whether the client has what this validator names, or, with `*`, whatever there is. Compared
+/// weakly, as `If-None-Match` is.
+pub(crate) fn knows(request: &axum::http::HeaderMap, tag: &str) -> bool {
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let known = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    known.is_some_and(|list| {
+        list.trim() == "*" || list.split(',').any(|one| strong(one) == strong(tag))
+    })
 }
 
 /// Immutable for a week: what its name commits to never changes.

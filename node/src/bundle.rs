@@ -2,26 +2,26 @@
 //!
 //! Invariants: every log held is in it with its checkpoint history and all its entries, so that
 //! places, times and keys can be proved offline; every identity body is in it; a body that the
-//! selection asks for and that is not held shows as missing to whoever checks the bundle.
+//! selection asks for and that is not held shows as missing to whoever checks the bundle. It is
+//! written as it is read, in runs of entries: what is kept in memory are the ids of what a selection
+//! names, never a log.
 
+pub mod history;
+mod logs;
 pub mod public;
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
+mod select;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
-use hallmark_schemas::bundle::{ENTRIES_MAX, Header, Item};
-use hallmark_schemas::entry::Entry;
-use hallmark_schemas::id::Subject;
-use hallmark_schemas::kind::{Body, KindName};
-use hallmark_schemas::layout::Data;
+use hallmark_schemas::bundle::{Header, Item};
+use hallmark_schemas::kind::KindName;
+use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::time::{Period, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::service::Service;
 use crate::store::StoreError;
-use crate::store::checkpoints::Checkpoints;
-use crate::store::disk::{Disk, OsDisk};
+use logs::HeldLog;
+use select::Chosen;
 
 /// Longest piece handed on at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -57,25 +57,21 @@ impl Selection {
     }
 }
 
-/// One log as it goes into the bundle.
-struct LogPart {
-    origin: String,
-    /// Every published checkpoint, oldest first: they date the entries.
-    checkpoints: Vec<Vec<u8>>,
-    entries: Vec<Entry>,
-}
-
 /// Collects pieces so that each hand-over is worth it.
 struct Out<'a> {
     buffer: Vec<u8>,
     send: &'a mut dyn FnMut(Vec<u8>) -> bool,
+    items: u64,
     /// The reader is gone: stop.
     closed: bool,
 }
 
 impl Out<'_> {
-    fn item(&mut self, item: &Item) {
+    /// Whether more is wanted.
+    fn item(&mut self, item: &Item) -> bool {
+        self.items += 1;
         self.bytes(&item.encode());
+        !self.closed
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -99,136 +95,109 @@ pub fn write(
     selection: &Selection,
     send: &mut dyn FnMut(Vec<u8>) -> bool,
 ) -> Result<(), StoreError> {
-    let parts = parts(service)?;
+    let logs = logs::held(service);
     if selection.public {
-        let ids = public_ids(service, selection, &parts)?;
+        let ids = select::public(service, selection, &logs)?;
         if let Some(bundle) = public::of(service, &ids)? {
             send(bundle);
         }
         return Ok(());
     }
-    let as_of = parts.iter().flat_map(|part| part.entries.last()).map(|entry| entry.admitted_at);
-    let as_of = as_of.max().unwrap_or(Timestamp::EPOCH);
+    // Every body is read once before anything is sent: what is damaged is told instead of a bundle.
+    logs::each_first(service, &logs, |entry| body(service, &entry.id).map(|_| true))?;
+    let chosen = select::chosen(service, selection, &logs)?;
+    let mut as_of = Timestamp::EPOCH;
+    for log in &logs {
+        as_of = as_of.max(log.newest()?);
+    }
     let network = service.network().bytes().to_vec();
-    let mut out = Out { buffer: Vec::new(), send, closed: false };
+    let mut out = Out { buffer: Vec::new(), send, items: 0, closed: false };
     out.bytes(&Header { as_of, network }.encode());
-    for note in parts.iter().flat_map(|part| &part.checkpoints) {
-        out.item(&Item::Checkpoint(note.clone()));
+    for log in &logs {
+        checkpoints(log, &mut out)?;
     }
-    for part in &parts {
-        for (index, entries) in part.entries.chunks(ENTRIES_MAX).enumerate() {
-            let (origin, first) = (part.origin.clone(), (index * ENTRIES_MAX) as u64);
-            out.item(&Item::Entries { origin, first, entries: entries.to_vec() });
-        }
+    for log in &logs {
+        log.each_run(|first, entries| {
+            let origin = log.origin.clone();
+            Ok(out.item(&Item::Entries { origin, first, entries: entries.to_vec() }))
+        })?;
     }
-    let ids = unique_ids(&parts);
-    let devices = devices_of(service, selection, &ids)?;
-    let mut chosen = BTreeSet::new();
-    let mut cited = Vec::new();
-    for (id, entry) in &ids {
-        let Some((stored, envelope)) = body(service, id)? else {
-            continue;
-        };
-        if is_identity(envelope.kind()) {
-            out.item(&Item::Identity(stored));
-        }
-        if matches(selection, entry, &envelope, &devices) {
-            chosen.insert(*id);
-            cited.extend(envelope.body().cites().iter().copied());
-        }
-        if out.closed {
-            return Ok(());
+    identities(service, &logs, &mut out)?;
+    bodies(service, &logs, &chosen, &mut out)?;
+    receipts(service, &logs, &chosen, &mut out)?;
+    for log in service.node.mirror().logs() {
+        for proof in log.defect_proofs()? {
+            out.item(&Item::Defect(proof.bytes().to_vec()));
         }
     }
-    add_cited(service, &mut chosen, cited)?;
-    for (id, _) in ids.iter().filter(|(id, _)| chosen.contains(id)) {
-        let Some((stored, envelope)) = body(service, id)? else {
-            continue;
-        };
-        if !is_identity(envelope.kind()) {
-            out.item(&Item::Body(stored));
-        }
-    }
-    for (id, _) in ids.iter().filter(|(id, _)| chosen.contains(id)) {
-        if let Some(receipt) = service.node.log().receipt(id)? {
-            out.item(&Item::Receipt { id: *id, receipt });
-        }
-    }
+    let items = out.items;
+    out.item(&Item::End { items });
     out.flush();
     Ok(())
 }
 
-/// The public bodies that are selected, the newest first.
-fn public_ids(
-    service: &Service,
-    selection: &Selection,
-    parts: &[LogPart],
-) -> Result<Vec<ContentId>, StoreError> {
-    let ids = unique_ids(parts);
-    let devices = devices_of(service, selection, &ids)?;
-    let mut chosen = Vec::new();
-    for (id, entry) in ids.iter().filter(|(_, entry)| entry.audience == 0) {
-        if let Some((_, envelope)) = body(service, id)?
-            && matches(selection, entry, &envelope, &devices)
-        {
-            chosen.push((entry.admitted_at, *id));
+/// The published checkpoints of what goes into the bundle, oldest first, none twice; and the newest
+/// as it was last cosigned.
+fn checkpoints(log: &HeldLog, out: &mut Out<'_>) -> Result<(), StoreError> {
+    let (mut reached, mut of_size) = (0, Vec::new());
+    let mut put = |bytes: &[u8]| {
+        let note = SignedNote::parse(bytes).ok().and_then(|note| note.checkpoint().ok());
+        let Some(size) = note.map(|state| state.size) else { return true };
+        if reached < size && size <= log.size {
+            (reached, of_size) = (size, Vec::new());
         }
-    }
-    chosen.sort_by(|a, b| b.cmp(a));
-    Ok(chosen.into_iter().map(|(_, id)| id).collect())
-}
-
-/// Adds what is cited, what that cites, and so on: a claim goes out with all that it rests on.
-fn add_cited(
-    service: &Service,
-    chosen: &mut BTreeSet<ContentId>,
-    mut cited: Vec<ContentId>,
-) -> Result<(), StoreError> {
-    while let Some(id) = cited.pop() {
-        if chosen.insert(id)
-            && let Some((_, envelope)) = body(service, &id)?
-        {
-            cited.extend(envelope.body().cites());
+        if size != reached || of_size.iter().any(|known| known == bytes) {
+            return size <= log.size;
         }
-    }
+        of_size.push(bytes.to_vec());
+        out.item(&Item::Checkpoint(bytes.to_vec()))
+    };
+    history::each(&log.data, &mut put)?;
+    put(&log.note.to_bytes());
     Ok(())
 }
 
-fn history(data: &Data) -> Result<Vec<Vec<u8>>, StoreError> {
-    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    Checkpoints::new(disk, &data.checkpoint(), &data.checkpoints()).history()
+fn identities(service: &Service, logs: &[HeldLog], out: &mut Out<'_>) -> Result<(), StoreError> {
+    logs::each_first(service, logs, |entry| {
+        let Some((stored, envelope)) = body(service, &entry.id)? else { return Ok(true) };
+        Ok(!is_identity(envelope.kind()) || out.item(&Item::Identity(stored)))
+    })
 }
 
-fn parts(service: &Service) -> Result<Vec<LogPart>, StoreError> {
-    let mut parts = Vec::new();
-    let log = service.node.log();
-    if let Some(published) = log.published() {
-        parts.push(LogPart {
-            origin: log.origin().to_owned(),
-            checkpoints: history(&service.data)?,
-            entries: log.entries(0..published.head.size)?,
-        });
-    }
-    for log in service.node.mirror().logs() {
-        let size = log.head().size;
-        if size == 0 {
-            continue;
+fn bodies(
+    service: &Service,
+    logs: &[HeldLog],
+    chosen: &Chosen,
+    out: &mut Out<'_>,
+) -> Result<(), StoreError> {
+    logs::each_first(service, logs, |entry| {
+        if !chosen.has(&entry.id) {
+            return Ok(true);
         }
-        parts.push(LogPart {
-            origin: log.origin().to_owned(),
-            checkpoints: history(&service.data.peer(log.origin()))?,
-            entries: log.entries(0..size)?,
-        });
-    }
-    parts.sort_by(|a, b| a.origin.cmp(&b.origin));
-    Ok(parts)
+        let Some((stored, envelope)) = body(service, &entry.id)? else { return Ok(true) };
+        Ok(is_identity(envelope.kind()) || out.item(&Item::Body(stored)))
+    })
 }
 
-/// Every id once, in the order of logs and entries.
-fn unique_ids(parts: &[LogPart]) -> Vec<(ContentId, Entry)> {
-    let mut seen = BTreeSet::new();
-    let entries = parts.iter().flat_map(|part| &part.entries);
-    entries.filter(|entry| seen.insert(entry.id)).map(|entry| (entry.id, *entry)).collect()
+fn receipts(
+    service: &Service,
+    logs: &[HeldLog],
+    chosen: &Chosen,
+    out: &mut Out<'_>,
+) -> Result<(), StoreError> {
+    for log in logs.iter().filter(|log| log.origin == service.node.log().origin()) {
+        log.each_run(|_, entries| {
+            for id in entries.iter().map(|entry| entry.id).filter(|id| chosen.has(id)) {
+                if let Some(receipt) = service.node.log().receipt(&id)?
+                    && !out.item(&Item::Receipt { id, receipt })
+                {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+    }
+    Ok(())
 }
 
 fn body(service: &Service, id: &ContentId) -> Result<Option<(Vec<u8>, Envelope)>, StoreError> {
@@ -250,61 +219,4 @@ fn is_identity(kind: KindName) -> bool {
             | KindName::Facility
             | KindName::Device
     )
-}
-
-/// Devices that stand in the selected facilities.
-fn devices_of(
-    service: &Service,
-    selection: &Selection,
-    ids: &[(ContentId, Entry)],
-) -> Result<BTreeSet<String>, StoreError> {
-    let mut devices = BTreeSet::new();
-    if selection.facilities.is_empty() {
-        return Ok(devices);
-    }
-    for (id, _) in ids {
-        let Some((_, envelope)) = body(service, id)? else {
-            continue;
-        };
-        if let (Body::Device(device), Subject::Device(sub)) =
-            (envelope.body(), &envelope.claims().sub)
-            && let Some(facility) = &device.facility
-            && selection.facilities.contains(&facility.to_string())
-        {
-            devices.insert(sub.to_string());
-        }
-    }
-    Ok(devices)
-}
-
-fn matches(
-    selection: &Selection,
-    entry: &Entry,
-    envelope: &Envelope,
-    devices: &BTreeSet<String>,
-) -> bool {
-    if selection.is_everything() {
-        return true;
-    }
-    let is_in_period = selection.period.as_ref().is_none_or(|p| p.contains(entry.admitted_at));
-    let named =
-        selection.goods.is_empty() && selection.facilities.is_empty() && selection.ids.is_empty();
-    if named {
-        return is_in_period;
-    }
-    if selection.ids.contains(&envelope.id()) {
-        return true;
-    }
-    let sub = envelope.claims().sub.to_string();
-    let about = selection.facilities.contains(&sub) || devices.contains(&sub);
-    is_in_period && (about || selection.goods.contains(&sub) || mentions(selection, envelope))
-}
-
-/// Whether the body's text names one of the goods or facilities.
-fn mentions(selection: &Selection, envelope: &Envelope) -> bool {
-    let text = envelope.body().to_json().to_string();
-    selection.goods.iter().chain(&selection.facilities).any(|name| {
-        // `/` may be escaped inside an event's own JSON text.
-        text.contains(name.as_str()) || text.contains(&name.replace('/', "\\\\/"))
-    })
 }

@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hallmark_schemas::exit::Exit;
@@ -39,6 +40,8 @@ pub enum Format {
     Json,
     /// Deterministic CBOR or stored bytes, where a command has them.
     Cbor,
+    /// The proof of an entry as C2SP tlog-proof writes it (`receipt`).
+    TlogProof,
     /// A graph in the language of Graphviz, where a command has one.
     Dot,
     /// Labels as drawings (`label`).
@@ -80,7 +83,12 @@ pub enum Command {
     #[command(after_help = "Examples:
   hallmark-node network registry show
   hallmark-node network registry --quorum 2 --witness uscc-91310000MA1K4LCA5K \\
-      --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009")]
+      --witness lei-529900T8BM49AURSDO55 --witness gln-4012345000009
+  hallmark-node network registry --quorum 1 \\
+      --foreign-witness 'witness.example+8ce37f0c+BBOY9ixt… https://witness.example'
+
+A foreign witness is given as `<verifier key> <URL>`: checkpoints are posted to URL/add-checkpoint
+(C2SP tlog-witness), and its operator must have been told this network's logs.")]
     Network(NetworkArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.
     #[command(after_help = "Example:
@@ -110,7 +118,9 @@ stored the attestation of their range.")]
     #[command(after_help = "Example:\n  hallmark-node get plant sha256:… --format json")]
     Get(GetArgs),
     /// Prints the COSE receipt of one attestation: its bytes, or base64 with --format json.
-    #[command(after_help = "Example:\n  hallmark-node receipt plant sha256:… > receipt.cose")]
+    #[command(after_help = "Examples:
+  hallmark-node receipt plant sha256:… > receipt.cose
+  hallmark-node receipt plant sha256:… --format tlog-proof > entry.tlog-proof")]
     Receipt(GetArgs),
     /// Shows the way of an item, lot or container over all logs that the node holds.
     #[command(after_help = "Examples:
@@ -131,12 +141,40 @@ stored the attestation of their range.")]
     #[command(after_help = "Example:\n  hallmark-node status plant --format json")]
     Status(DirArgs),
     /// Re-reads everything: head and tiles against the checkpoint, bodies against their ids.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   hallmark-node check plant
+  hallmark-node check plant --repair
 
+It only reads, also beside a running node. --repair first puts right what it can, the node running
+or not: a tile is computed from what lies below it, a bundle or body is fetched from peers that hold
+a copy; what was damaged is kept in DATA/damaged. Given again, it goes on where it was interrupted.
 Ends with 4 where bytes are not what was written or contradict each other, with 5 where something is
 missing that the folder itself says it holds. Each defect names its file and what to do.")]
-    Check(DirArgs),
+    Check(CheckArgs),
+    /// Copies DATA while the node runs: into a new folder, or over an older backup.
+    #[command(after_help = "Examples:
+  hallmark-node backup plant /mnt/backup/plant
+  hallmark-verify check /mnt/backup/plant
+
+The copy is that of the newest published checkpoint; all of it is read again and proved before the
+verdict. Over an older backup only what is new is written; interrupted, the older backup stays whole
+and the command, given again, goes on. DIR/head, keys, config.toml and what `reindex` makes are not
+copied: keep keys and config.toml elsewhere, and DIR/head nowhere.")]
+    Backup(BackupArgs),
+    /// Puts a backup in the place of lost DATA, or fetches what is lost back from peers.
+    #[command(after_help = "Examples:
+  hallmark-node restore plant /mnt/backup/plant --from-peers
+  hallmark-node restore plant --from-peers
+  hallmark-node restore plant --from-peers --peer https://node.example
+  hallmark-node restore plant --successor
+
+A backup is older than what the log signed since, so a node that has one signs nothing until
+--from-peers has asked the witnesses what was signed, fetched it from peers that hold a copy, and
+proved it by the log's own signature. The node must not run. Ends with 5 where something is held by
+nobody who was asked: bodies are listed; where entries are, the log stays read-only. Such a log has ended:
+--successor begins the next one, with a new origin and log key, whose genesis names the last head
+known. Give its join.cbor to the registrar: `admit` seals the old log, which stays readable.")]
+    Restore(RestoreArgs),
     /// Rebuilds the index and the evidence tables from the files.
     #[command(after_help = "Example:\n  hallmark-node reindex plant")]
     Reindex(DirArgs),
@@ -147,6 +185,51 @@ missing that the folder itself says it holds. Each defect names its file and wha
 pub struct DirArgs {
     /// The node's folder.
     pub dir: PathBuf,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// Puts right what is lost or damaged, as far as this node or its peers hold it.
+    #[arg(long)]
+    pub repair: bool,
+    /// A node to ask first; by default all that are known.
+    #[arg(long = "peer", value_name = "URL", requires = "repair")]
+    pub peers: Vec<String>,
+}
+
+/// `backup`.
+#[derive(Args, Debug)]
+pub struct BackupArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// A new or empty folder, or one that holds an older backup of this log.
+    pub target: PathBuf,
+}
+
+/// `restore`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("way").required(true).multiple(true)
+    .args(["backup", "from_peers", "successor"])))]
+pub struct RestoreArgs {
+    /// The node's folder.
+    pub dir: PathBuf,
+    /// What `backup` made: copied into DATA, which must be empty.
+    pub backup: Option<PathBuf>,
+    /// Asks witnesses and peers for what is not here.
+    #[arg(long)]
+    pub from_peers: bool,
+    /// Begins the log that follows this one, which is lost for good.
+    #[arg(long, conflicts_with_all = ["backup", "from_peers"])]
+    pub successor: bool,
+    /// A node to ask first; by default all that are known.
+    #[arg(long = "peer", value_name = "URL")]
+    pub peers: Vec<String>,
+    /// File that holds the passphrase of the organisation key, for --successor.
+    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// `init`.
@@ -221,6 +304,9 @@ pub struct NetworkArgs {
     /// A member that witnesses, `<scheme>-<value>` or its URN; default: all members.
     #[arg(long = "witness", value_name = "NAME", num_args = 1.., requires = "quorum")]
     pub witnesses: Vec<String>,
+    /// A witness that is no member, as `<verifier key> <URL>`; may be given several times.
+    #[arg(long = "foreign-witness", value_name = "WITNESS", requires = "quorum")]
+    pub foreign_witnesses: Vec<String>,
     /// File that holds the passphrase of the organisation key.
     #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,
@@ -371,6 +457,9 @@ pub struct ExportArgs {
     /// Only public bodies, each with its own proof instead of whole logs: small, for anyone.
     #[arg(long)]
     pub public: bool,
+    /// A signed statement of another system and its receipts: files with commas between.
+    #[arg(long, value_name = "STATEMENT,RECEIPT...")]
+    pub foreign: Vec<String>,
     /// The bundle to write; `-` is stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -431,14 +520,22 @@ impl Output {
         stdout
             .write_all(bytes)
             .and_then(|()| stdout.flush())
-            .map_err(|e| Failure::fault("cannot write to stdout").because(&e))
+            .map_err(|e| Failure::unwritten("to stdout", &e))
     }
 }
+
+/// Why lines did not reach stdout. The first fault stays; [`main`] tells it.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
 
 /// A closed pipe on stdout ends nothing: whoever reads has read enough.
 fn stdout_line(line: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{line}");
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = UNWRITTEN.set(error);
+        }
+        _ => {}
+    }
 }
 
 /// Parses the arguments, runs the command, prints its failure.
@@ -455,7 +552,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_logging(matches!(cli.command, Command::Run(_)));
-    match command::run(cli) {
+    let ran = command::run(cli);
+    let unwritten = UNWRITTEN.get().map(|error| Failure::unwritten("to stdout", error));
+    match ran.and_then(|exit| unwritten.map_or(Ok(exit), Err)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprint!("{}", failure.lines());

@@ -41,6 +41,12 @@ pub enum ClientError {
         /// Why.
         source: std::io::Error,
     },
+    /// What was asked for is not given.
+    #[error("{}", answer.text())]
+    Refused {
+        /// Status and reason.
+        answer: Answer,
+    },
     /// The answer is larger than [`ANSWER_BYTES_MAX`].
     #[error("the answer of {url} is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge {
@@ -79,6 +85,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The type of the problem that the body tells; none where it tells none.
+    pub fn problem_type(&self) -> Option<String> {
+        let problem: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        problem["type"].as_str().map(str::to_owned)
+    }
+
     /// The body as text, for messages.
     pub fn text(&self) -> String {
         let problem: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
@@ -154,13 +166,7 @@ impl Client {
         };
         let (location, standing) = (header("location"), header("hallmark-status"));
         let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if ANSWER_BYTES_MAX < body.len() + chunk.len() {
-                return Err(ClientError::TooLarge { url: url.to_owned() });
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = whole(&mut response, url).await?;
         Ok(Answer { status, location, standing, body })
     }
 
@@ -175,8 +181,13 @@ impl Client {
             |source: reqwest::Error| ClientError::Unreachable { url: url.to_owned(), source };
         let request = self.0.post(url).header(CONTENT_TYPE, "application/json");
         let request = request.body(json.to_vec()).timeout(DOWNLOAD_WAIT_MAX);
-        let response = request.send().await.and_then(reqwest::Response::error_for_status);
-        let mut response = response.map_err(unreachable)?;
+        let mut response = request.send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            let status = response.status().as_u16();
+            let body = whole(&mut response, url).await?;
+            let answer = Answer { status, location: None, standing: None, body };
+            return Err(ClientError::Refused { answer });
+        }
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             take(&chunk).map_err(|source| ClientError::Keep { source })?;
         }
@@ -197,4 +208,17 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         self.ask(url, Ask { body: Some((content_type, body)), ..Ask::default() }).await
     }
+}
+
+/// The whole body of an answer.
+async fn whole(response: &mut reqwest::Response, url: &str) -> Result<Vec<u8>, ClientError> {
+    let unreachable = |source| ClientError::Unreachable { url: url.to_owned(), source };
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if ANSWER_BYTES_MAX < body.len() + chunk.len() {
+            return Err(ClientError::TooLarge { url: url.to_owned() });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }

@@ -16,6 +16,7 @@ use crate::outbox::{self, Fate, Parcel};
 use crate::socket::Local;
 
 pub mod admit;
+pub mod backup;
 pub mod check;
 pub mod enrol;
 pub mod export;
@@ -23,7 +24,9 @@ pub mod get;
 pub mod init;
 pub mod label;
 pub mod network;
+pub mod progress;
 pub mod reindex;
+pub mod restore;
 pub mod run;
 pub mod status;
 pub mod submit;
@@ -40,7 +43,9 @@ const SENT_AT_ONCE: usize = 64;
 /// Runs the command and answers its exit code.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let output = Output { format: cli.format };
-    if cli.format.is_label() && !matches!(cli.command, Command::Label(_)) {
+    // A trace says itself which forms it has.
+    let has_own_forms = matches!(cli.command, Command::Label(_) | Command::Trace(_));
+    if cli.format.is_label() && !has_own_forms {
         return Err(Failure::usage("only `label` writes this format")
             .help("--format text, json or, where a command has bytes, cbor"));
     }
@@ -59,6 +64,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Token(args) => token::run(&args, output),
         Command::Status(args) => status::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::Backup(args) => backup::run(&args, output),
+        Command::Restore(args) => restore::run(&args, output),
         Command::Reindex(args) => reindex::run(&args, output),
     }
 }

@@ -13,6 +13,7 @@ use hallmark_schemas::audience::Audience;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::layout::{Data, Dir};
+use hallmark_schemas::note::VerifierKey;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -46,6 +47,9 @@ pub struct Config {
     /// Followed logs.
     #[serde(default)]
     pub peers: Peers,
+    /// The witness.
+    #[serde(default)]
+    pub witness: WitnessOptions,
     /// Peers whose address neither a `node` attestation nor the network file tells.
     #[serde(default)]
     pub peer: Vec<Peer>,
@@ -141,11 +145,20 @@ pub struct Log {
     /// `30s`.
     #[serde(with = "humantime_serde")]
     pub receipt_wait_max: Duration,
+    /// How old the cosignatures of the published checkpoint may grow before its witnesses are
+    /// asked again: so they vouch that an idle log has nothing newer. Default `1h`; from `1s` to
+    /// `7days`.
+    #[serde(with = "humantime_serde")]
+    pub renew_every: Duration,
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { batch_wait_max: Duration::from_secs(1), receipt_wait_max: Duration::from_secs(2) }
+        Log {
+            batch_wait_max: Duration::from_secs(1),
+            receipt_wait_max: Duration::from_secs(2),
+            renew_every: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -162,6 +175,26 @@ impl Default for Peers {
     fn default() -> Peers {
         Peers { poll_every: Duration::from_secs(1) }
     }
+}
+
+/// `[witness]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WitnessOptions {
+    /// Logs of other networks that this node cosigns too, at most 1,024. Default none. One that was
+    /// ever named stays known by what was cosigned of it: taken out and put back, it goes on there.
+    pub log: Vec<WitnessedLog>,
+}
+
+/// `[[witness.log]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessedLog {
+    /// The verifier key of the log, `<name>+<id>+<key>`.
+    pub vkey: VerifierKey,
+    /// The first line of its checkpoints. Default: the name of its key.
+    #[serde(default)]
+    pub origin: Option<String>,
 }
 
 /// `[[peer]]`
@@ -317,6 +350,7 @@ impl Config {
             ("http.idle_wait_max", self.http.idle_wait_max, seconds(1), seconds(600)),
             ("log.batch_wait_max", self.log.batch_wait_max, TENTH, seconds(60)),
             ("log.receipt_wait_max", self.log.receipt_wait_max, Duration::ZERO, seconds(30)),
+            ("log.renew_every", self.log.renew_every, seconds(1), seconds(7 * 24 * 3600)),
             ("peers.poll_every", self.peers.poll_every, TENTH, seconds(3600)),
             ("judge.wait", self.judge.wait, TENTH, seconds(3600)),
             ("passport.stale_after", self.passport.stale_after, seconds(1), YEAR),
@@ -332,6 +366,7 @@ impl Config {
             ("http.requests_per_second_max", self.http.requests_per_second_max.into(), 1, 100_000),
             ("http.body_rate_min", self.http.body_rate_min, 1, 1 << 30),
             ("mqtt.inflight_max", self.mqtt.inflight_max.into(), 1, 10_000),
+            ("witness.log", self.witness.log.len() as u64, 0, 1024),
             ("judge.memory_max", self.judge.memory_max, 64 << 20, 1 << 40),
             ("passport.confirmations_max", self.passport.confirmations_max as u64, 1, 1000),
             ("passport.forms_per_minute_max", self.passport.forms_per_minute_max.into(), 1, 600),
@@ -426,6 +461,16 @@ const FRESH_PASSPORT: &str = r#"[passport]
 # confirmations_max = 1        # more of one code are told as a possible copy
 # forms_per_minute_max = 6     # confirmations and complaints from one address"#;
 
+/// The part of [`fresh`] about others' logs.
+const FRESH_PEERS: &str = r#"[peers]
+# poll_every = "1s"
+
+# [[peer]]                     # an address that no record tells
+# url = "http://127.0.0.1:8080"
+
+# [[witness.log]]              # a log of another network that this node cosigns too
+# vkey = "example.com/log+33d7b496+AeHT…""#;
+
 /// The configuration that `init` writes: what was asked, then every option at its default.
 pub(crate) fn fresh(org: &OrgId, name: &str, network: &str, origin: &str, region: &str) -> String {
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -454,12 +499,9 @@ listen = "127.0.0.1:0"         # port 0 picks a free one and keeps it in run/por
 [log]
 # batch_wait_max = "1s"        # 100ms to 1min
 # receipt_wait_max = "2s"      # how long POST /entries waits for recorded
+# renew_every = "1h"           # age at which an idle log is cosigned anew; 1s to 7days
 
-[peers]
-# poll_every = "1s"
-
-# [[peer]]                     # an address that no record tells
-# url = "http://127.0.0.1:8080"
+{FRESH_PEERS}
 
 [mqtt]
 broker = "none"                # embedded, none or mqtt[s]://host:port

@@ -3,6 +3,7 @@
 //! Invariants: only the writer thread changes the own log; every read is checked against its hash
 //! before it is handed out; handles outlive the writer and then answer that it has stopped.
 
+pub(crate) mod former;
 pub(crate) mod log;
 pub(crate) mod shared;
 #[cfg(test)]
@@ -11,7 +12,7 @@ pub(crate) mod testing;
 mod tests;
 pub(crate) mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -26,6 +27,7 @@ use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteSigner, VerifierKeyError};
+use hallmark_schemas::policy::Policy;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 pub use log::{GuardView, LogHandle};
@@ -130,6 +132,14 @@ pub fn create(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
     Ok(HeadSlots::new(disk, dir.head_slots(), origin).create()?)
 }
 
+/// The same for a log that follows another one; where it was made before, nothing is changed.
+pub(crate) fn create_if_new(dir: &Dir, data: &Data, origin: &str) -> Result<(), OpenError> {
+    match HeadSlots::new(Arc::new(OsDisk), dir.head_slots(), origin).load() {
+        Ok(_) => Ok(()),
+        Err(_) => create(dir, data, origin),
+    }
+}
+
 /// Throws the index away, so that the next [`Node::open`] builds it from the files.
 pub fn discard_index(dir: &Dir, data: &Data) -> Result<(), OpenError> {
     let _lock = DirLock::take(&dir.lock())?;
@@ -180,11 +190,14 @@ pub struct Status {
     pub signing: Signing,
     /// Whether admission can tell duplicates.
     pub index_ready: bool,
+    /// Entries and bodies in the index, while it is built: at most twice the entries.
+    pub indexed: u64,
     /// Attestations of unknown keys.
     pub deferred: u64,
     /// Bytes of them.
     pub deferred_bytes: u64,
-    /// Records of the packs that are damaged and set aside.
+    /// Records of the packs, of all logs here, that are damaged: found at the start, or when they
+    /// were read.
     pub damaged_records: u64,
     /// Tiles and entry bundles, of all logs here, that were found lost or damaged when they were
     /// read.
@@ -204,8 +217,10 @@ pub struct PeerStatus {
     pub size: u64,
     /// Bodies that are missing, counted to 10,000.
     pub wanted: u64,
-    /// Defect proofs against it.
+    /// Defect proofs about it.
     pub defects: u64,
+    /// What each of them shows.
+    pub defect_proofs: Vec<String>,
 }
 
 /// Most missing bodies that `status` counts.
@@ -228,7 +243,8 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Where the files of the own log contradict each other they open read-only.
+    /// Where the files of the own log contradict each other they open read-only. Before the network
+    /// file stand the policies of its earlier versions.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         catalogue: Catalogue,
@@ -236,7 +252,7 @@ impl Parts {
         data: &Data,
         origin: &str,
         log_signer: Arc<dyn Signer>,
-        network: &NetworkFile,
+        (former, network): (Vec<Policy>, &NetworkFile),
     ) -> Result<Parts, OpenError> {
         // What was renamed and not made durable before the start must not be gone on from.
         for folder in [data.path(), &data.log(), &data.packs()] {
@@ -254,6 +270,7 @@ impl Parts {
             keys.clone(),
             policy.clone(),
         ));
+        shared.set_former(former.clone());
         let sequencer =
             Sequencer::open(disk.clone(), dir.head_slots(), data, shared.clone(), signer.clone());
         let opened = match sequencer {
@@ -271,7 +288,8 @@ impl Parts {
         };
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
         let reserve = Reserve::new(disk.clone(), &data.reserve());
-        let mirror = Mirror::new(disk, data.clone(), catalogue, keys, policy);
+        let network = Arc::new(network.clone());
+        let mirror = Mirror::new(disk, data.clone(), catalogue, keys, network).after(former);
         Ok(Parts { shared, signer, opened, reserve, deferred, mirror })
     }
 }
@@ -297,7 +315,8 @@ impl Node {
         let index = Arc::new(FjallIndex::open(&data.index())?);
         let catalogue = Catalogue::new(index).holding(lock);
         catalogue.discard_other_layout()?;
-        let parts = Parts::open(disk, catalogue, &dir, &data, &origin, log_signer, &network)?;
+        let networks = (former::read(&dir, &network), &network);
+        let parts = Parts::open(disk, catalogue, &dir, &data, &origin, log_signer, networks)?;
         let Parts { shared, signer, opened, reserve, deferred, mirror } = parts;
         let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
         let policy = &network.network().policy;
@@ -324,6 +343,24 @@ impl Node {
     /// The copies of followed logs. Its calls block.
     pub fn mirror(&self) -> &Mirror {
         &self.inner.mirror
+    }
+
+    /// Throws the index away and builds it again, of the own log first. Until then nothing is
+    /// taken, and what is looked up by id or goods is not found.
+    pub async fn reindex(&self) -> Result<(), StoreError> {
+        let stopped = |cause: String| {
+            StoreError::damaged(std::path::Path::new("index"), format!("not rebuilt: {cause}"))
+        };
+        if self.log().reindex().await.is_err() {
+            return Err(stopped("the writer has ended".to_owned()));
+        }
+        let node = self.clone();
+        let rest = tokio::task::spawn_blocking(move || {
+            node.mirror().logs().iter().try_for_each(|log| log.reindex())
+        });
+        let rest = rest.await.map_err(|panic| stopped(panic.to_string()))?;
+        rest.map_err(|error| stopped(writer::chain(&error)))?;
+        Ok(self.inner.catalogue.end_again()?)
     }
 
     /// The key history of everything that is held here.
@@ -359,7 +396,7 @@ impl Node {
             if let Some(recorded) = found.map_err(stopped)? {
                 return Ok(recorded);
             }
-            if !self.log().holds(id).map_err(stopped)? {
+            if self.log().index_ready() && !self.log().holds(id).map_err(stopped)? {
                 return Err(AdmitError::Unknown { id: *id });
             }
             tokio::select! {
@@ -440,7 +477,7 @@ impl Node {
     pub fn adopt_network(&self, network: &NetworkFile) {
         let policy = &network.network().policy;
         self.inner.keys.adopt(network);
-        self.inner.mirror.set_policy(policy);
+        self.inner.mirror.adopt_network(network);
         self.log().set_policy(policy);
     }
 
@@ -452,18 +489,31 @@ impl Node {
         paths
     }
 
+    /// These, and the segments of packs with a record that was found lost or damaged.
+    pub fn damaged_files(&self) -> Vec<PathBuf> {
+        let mut paths = self.damaged_tiles();
+        paths.extend(self.log().damaged_packs());
+        let of_peers = self.mirror().logs().into_iter().flat_map(|log| log.damaged_records());
+        let of_peers: BTreeSet<PathBuf> = of_peers.map(|(path, _)| path).collect();
+        paths.extend(of_peers);
+        paths
+    }
+
     /// Numbers, for people and machines.
     pub fn status(&self) -> Result<Status, StoreError> {
         let log = self.log();
         let (deferred, deferred_bytes) = self.inner.deferred.count();
-        let (damaged_records, torn_bytes) = log.damage();
+        let (mut damaged_records, torn_bytes) = log.damage();
         let mut peers = Vec::new();
         for peer in self.mirror().logs() {
+            damaged_records += peer.damaged_records().len() as u64;
+            let shown = peer.shown_defects();
             peers.push(PeerStatus {
                 origin: peer.origin().to_owned(),
                 size: peer.head().size,
                 wanted: peer.wanted_count(WANTED_COUNT_MAX)? as u64,
-                defects: peer.defects()?.len() as u64,
+                defects: shown.len() as u64,
+                defect_proofs: shown,
             });
         }
         let (head, published) = (log.head(), log.published());
@@ -476,6 +526,7 @@ impl Node {
             stored_unlogged: log.unlogged(),
             signing: log.signing(),
             index_ready: log.index_ready(),
+            indexed: log.indexed(),
             deferred,
             deferred_bytes,
             damaged_records,

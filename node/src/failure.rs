@@ -47,6 +47,17 @@ impl Failure {
         Failure::new(Exit::Fault, message).help(FAULT_HELP)
     }
 
+    /// What was to be printed could not be written. Whoever closes a pipe has read enough: then the
+    /// command ends, and says nothing.
+    pub fn unwritten(what: &str, error: &std::io::Error) -> Failure {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Failure::new(Exit::Done, "");
+        }
+        Failure::busy(format!("cannot write {what}"))
+            .because(error)
+            .help("free space or write elsewhere, then give the command again")
+    }
+
     /// Adds the error below as `cause:` lines, one a level.
     pub fn because(mut self, cause: &(dyn Error + 'static)) -> Failure {
         let mut next = Some(cause);
@@ -74,8 +85,11 @@ impl Failure {
         self.exit
     }
 
-    /// The `error:`, `cause:` and `help:` lines.
+    /// The `error:`, `cause:` and `help:` lines; nothing where there is nothing to say.
     pub fn lines(&self) -> String {
+        if self.message.is_empty() {
+            return String::new();
+        }
         let mut text = format!("error: {}\n", self.message);
         for cause in &self.causes {
             text.push_str(&format!("cause: {cause}\n"));
@@ -105,6 +119,11 @@ mod tests {
             failure.lines(),
             "error: cannot write the outbox\ncause: disk is full\nhelp: free space\n"
         );
+        let closed = Failure::unwritten("stdout", &std::io::ErrorKind::BrokenPipe.into());
+        assert_eq!((closed.exit(), closed.lines().as_str()), (Exit::Done, ""));
+        let full = Failure::unwritten("stdout", &inner);
+        assert_eq!(full.exit(), Exit::Busy);
+        assert!(full.lines().contains("cause: disk is full\nhelp: "), "{}", full.lines());
         let bare = Failure::fault("cannot write the outbox").lines();
         assert!(bare.contains("\nhelp: if the disk"), "{bare}");
     }

@@ -169,7 +169,18 @@ impl Catalogue {
 
     /// Removes everything, to be built again.
     pub fn clear(&self) -> Result<(), IndexError> {
-        self.index.clear()?;
+        self.begin_again()?;
+        self.end_again()
+    }
+
+    /// Removes everything, also the mark of the layout: whoever stops before
+    /// [`Catalogue::end_again`] leaves an index that the next start builds again.
+    pub(crate) fn begin_again(&self) -> Result<(), IndexError> {
+        self.index.clear()
+    }
+
+    /// All logs are indexed again.
+    pub(crate) fn end_again(&self) -> Result<(), IndexError> {
         let mut changes = Batch::default();
         changes.put(key(b'v', &[]), layout());
         self.index.write(changes)

@@ -92,6 +92,11 @@ const SYSTEMD_CREDENTIALS: &str = "/run/credentials";
 pub struct Passphrase(Option<Zeroizing<String>>);
 
 impl Passphrase {
+    /// For keys that are never sealed.
+    pub(crate) fn none() -> Passphrase {
+        Passphrase(None)
+    }
+
     /// The passphrase for keys that are being made: file, else a terminal, else none.
     pub fn for_new(file: Option<&Path>) -> Result<Passphrase, Failure> {
         if let Some(file) = file {

@@ -219,12 +219,32 @@ pub fn met<'a>(ranges: &'a [Logged], new: &Label) -> Option<&'a Logged> {
             State::Activated => false,
             State::Scrapped => true,
         };
-        counts
-            && old.scheme == new.scheme
-            && may_meet
-            && old.first <= new.last
-            && new.first <= old.last
+        counts && may_meet && share_a_code(old, new)
     })
+}
+
+/// The range that scrapped one of these codes of an order.
+pub fn scrapped<'a>(ranges: &'a [Logged], wanted: &Label) -> Option<&'a Logged> {
+    ranges.iter().find(|logged| {
+        let old = &logged.label;
+        let is_scrapped = old.state == State::Scrapped && old.order == wanted.order;
+        is_scrapped && share_a_code(old, wanted)
+    })
+}
+
+/// Whether two ranges hold one serial, as long as both derive it for one order.
+fn share_a_code(one: &Label, other: &Label) -> bool {
+    let first = one.first.max(other.first);
+    let last = one.last.min(other.last);
+    if one.scheme != other.scheme || last < first {
+        return false;
+    }
+    // A number with zeros in front is another serial; one that fills its digits is not.
+    let wide = match (one.digits.unwrap_or(1), other.digits.unwrap_or(1)) {
+        (a, b) if a == b => return true,
+        (a, b) => a.max(b),
+    };
+    10u64.checked_pow(u32::from(wide) - 1).is_some_and(|filled| filled <= last)
 }
 
 /// The 14 digits of a GTIN of 8, 12, 13 or 14 digits, its check digit right.
@@ -341,6 +361,18 @@ mod tests {
         assert!(met(&old(derived), &new("B", derived, (10, 19))).is_none(), "other serials");
         assert!(met(&old(sequence), &new("B", sequence, (10, 19))).is_some(), "the same serials");
         assert!(met(&old(sequence), &new("A", sequence, (10, 19))).is_none(), "printed again");
+        let plain = |range| Label { digits: None, ..new("B", sequence, range) };
+        assert!(met(&old(sequence), &plain((1, 999))).is_none(), "10 is not 0010");
+        let long = logged(vec![label("A", sequence, (990, 1000), State::Made)]);
+        assert!(met(&long, &plain((999, 1000))).is_some(), "1000 is written in one way");
+        assert!(met(&long, &plain((1001, 2000))).is_none());
+        let wide = Label { digits: Some(20), ..new("B", sequence, (0, 1000)) };
+        assert!(met(&long, &wide).is_none(), "no number has 20 digits");
+        let gone = logged(vec![label("A", sequence, (12, 14), State::Scrapped)]);
+        let activated = |order, range| label(order, sequence, range, State::Activated);
+        assert!(scrapped(&gone, &activated("A", (10, 12))).is_some());
+        assert!(scrapped(&gone, &activated("A", (15, 19))).is_none());
+        assert!(scrapped(&gone, &activated("B", (12, 12))).is_none(), "another order");
         let scrapped = logged(vec![label("A", derived, (12, 12), State::Scrapped)]);
         assert!(met(&scrapped, &new("A", derived, (10, 19))).is_some(), "never printed again");
     }

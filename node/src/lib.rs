@@ -6,12 +6,14 @@
 
 pub mod admission;
 pub mod api;
+pub(crate) mod backup;
 pub mod bundle;
 pub mod cli;
 pub mod client;
 pub mod command;
 pub mod config;
 pub mod core;
+pub mod defect;
 pub mod deferred;
 pub mod failure;
 pub mod files;
@@ -26,6 +28,8 @@ pub mod outbox;
 pub mod page;
 pub mod passport;
 pub mod peers;
+pub(crate) mod repair;
+pub(crate) mod restore;
 pub mod sequencer;
 pub mod serve;
 pub mod service;

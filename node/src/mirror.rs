@@ -4,21 +4,23 @@
 //! root on top of the tree that was proved before, and durable: so a copy never shrinks and never
 //! forks. A body is kept only if the log has its id. What is missing is known: the want-list.
 
+pub mod defects;
 pub mod growth;
+mod renewal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::entry::Entry;
-use hallmark_schemas::frame;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::layout::{Data, peer_name};
 use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
 use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::policy::{Policy, QuorumTime};
@@ -27,6 +29,7 @@ use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::EntryTime;
 
 use crate::admission::keys::{Keys, changes_keys};
+use crate::core::former::Dating;
 use crate::core::times::Times;
 use crate::index::goods::Naming;
 use crate::index::{Batch, Catalogue, Covers, IndexError, LogKey};
@@ -39,9 +42,6 @@ use growth::Growth;
 
 /// Entries that are indexed at once.
 const INDEX_BATCH: u64 = 16_384;
-
-/// Folder of the defect proofs against a log, beside its copy.
-const DEFECTS: &str = "defects";
 
 /// Why a followed log is not taken over.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +68,8 @@ pub enum MirrorError {
         origin: String,
         /// The size at which both are known.
         size: u64,
-        /// Both signed notes, as kept.
-        proof: PathBuf,
+        /// The file that proves it, unless so many are kept already.
+        proof: Option<PathBuf>,
     },
     /// What was served does not lead to the signed root.
     #[error("the entries served do not lead to the root that was signed for size {size}")]
@@ -120,7 +120,10 @@ pub struct Mirror {
     data: Data,
     catalogue: Catalogue,
     keys: Arc<Keys>,
-    policy: RwLock<Policy>,
+    /// The newest that is known: its keys and its witness policy.
+    network: RwLock<Arc<NetworkFile>>,
+    /// The witness policies of earlier versions, oldest first.
+    former: Vec<Policy>,
     logs: RwLock<BTreeMap<String, Arc<MirroredLog>>>,
 }
 
@@ -130,10 +133,15 @@ impl Mirror {
         data: Data,
         catalogue: Catalogue,
         keys: Arc<Keys>,
-        policy: Policy,
+        network: Arc<NetworkFile>,
     ) -> Mirror {
-        let (policy, logs) = (RwLock::new(policy), RwLock::default());
-        Mirror { disk, data, catalogue, keys, policy, logs }
+        let (network, former, logs) = (RwLock::new(network), Vec::new(), RwLock::default());
+        Mirror { disk, data, catalogue, keys, network, former, logs }
+    }
+
+    /// The same, with the policies of earlier versions, oldest first.
+    pub(crate) fn after(self, former: Vec<Policy>) -> Mirror {
+        Mirror { former, ..self }
     }
 
     /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
@@ -143,10 +151,11 @@ impl Mirror {
         if let Some(log) = logs.get(&origin) {
             return Ok(log.clone());
         }
-        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let network = self.network.read().unwrap_or_else(PoisonError::into_inner).clone();
         let data = self.data.peer(&origin);
         let (disk, catalogue) = (self.disk.clone(), self.catalogue.clone());
-        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), policy)?;
+        let networks = (self.former.as_slice(), network);
+        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), networks)?;
         let log = Arc::new(log);
         logs.insert(origin, log.clone());
         Ok(log)
@@ -169,10 +178,11 @@ impl Mirror {
         self.logs().into_iter().find(|log| peer_name(log.origin()) == digest)
     }
 
-    pub(crate) fn set_policy(&self, policy: &Policy) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy.clone();
+    pub(crate) fn adopt_network(&self, network: &NetworkFile) {
+        let network = Arc::new(network.clone());
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.clone();
         for log in self.logs() {
-            log.lock().policy = policy.clone();
+            log.lock().network = network.clone();
         }
     }
 }
@@ -196,8 +206,15 @@ struct State {
     note: Option<Arc<SignedNote>>,
     edge: Edge,
     times: Times,
-    policy: Policy,
+    network: Arc<NetworkFile>,
     packs: Packs,
+    /// The last note to which what was served did not lead, until it is looked into, and its text.
+    suspect: Option<SignedNote>,
+    suspected: Option<String>,
+    /// Entries whose keys had ended before, until they are looked into.
+    late_keys: Vec<u64>,
+    /// What the kept defect proofs show.
+    shown: Vec<String>,
 }
 
 impl MirroredLog {
@@ -207,7 +224,7 @@ impl MirroredLog {
         log_key: VerifierKey,
         catalogue: Catalogue,
         keys: Arc<Keys>,
-        policy: Policy,
+        (former, network): (&[Policy], Arc<NetworkFile>),
     ) -> Result<MirroredLog, MirrorError> {
         disk.settle_dir(&data.log()).on("sync", &data.log())?;
         let tiles = Tiles::new(disk.clone(), &data.log());
@@ -230,12 +247,13 @@ impl MirroredLog {
                 Edge::empty()
             }
         };
-        let mut times = Times::default();
+        let policy = &network.network().policy;
+        let (mut times, mut dating) = (Times::default(), Dating::new(former, policy));
         for bytes in checkpoints.history()? {
             if let Ok(note) = SignedNote::parse(&bytes)
                 && let Ok(checkpoint) = note.checkpoint()
             {
-                times.push(checkpoint.size, quorum_time(&policy, &note));
+                times.push(checkpoint.size, dating.next(&note));
             }
         }
         let log = LogKey::of(log_key.name());
@@ -244,7 +262,19 @@ impl MirroredLog {
         let floor = PackPosition::default();
         let (packs, _) = Packs::open(disk.clone(), &data.packs(), floor, synced)?;
         let reader = PackReader::new(disk.clone(), &data.packs());
-        let state = Mutex::new(State { head, note, edge, times, policy, packs });
+        let state = State {
+            head,
+            note,
+            edge,
+            times,
+            network,
+            packs,
+            suspect: None,
+            suspected: None,
+            late_keys: Vec::new(),
+            shown: Vec::new(),
+        };
+        let state = Mutex::new(state);
         let mirrored = MirroredLog {
             disk,
             data,
@@ -258,6 +288,7 @@ impl MirroredLog {
             state,
         };
         mirrored.catch_up()?;
+        mirrored.read_defects()?;
         Ok(mirrored)
     }
 
@@ -292,9 +323,19 @@ impl MirroredLog {
         if theirs.size <= ours.size && state.edge.size() == ours.size {
             let root = self.tiles.root_within(theirs.size, ours.size)?;
             if root != theirs.root {
-                let proof = self.keep_proof(&state, theirs.size, &note)?;
+                let held = state.note.clone();
+                drop(state);
+                let proof = match held {
+                    Some(held) => self.keep_other_history(&held, &note, root)?,
+                    None => None,
+                };
                 let origin = self.origin().to_owned();
                 return Err(MirrorError::Equivocation { origin, size: theirs.size, proof });
+            }
+            if let Some(held) = state.note.clone().filter(|_| theirs.size < ours.size) {
+                drop(state);
+                self.keep_witnesses_gone_back(&held, &note)?;
+                return Err(MirrorError::Older { theirs: theirs.size, ours: ours.size });
             }
         }
         match theirs.size.cmp(&ours.size) {
@@ -304,7 +345,12 @@ impl MirroredLog {
             std::cmp::Ordering::Equal if state.edge.size() == ours.size => Ok(None),
             _ => {
                 let head = Head { size: theirs.size, root: theirs.root };
-                Ok(Some(Growth::new(self.clone(), note, head, ours, state.edge.clone())))
+                let edge = state.edge.clone();
+                let last = match edge.size().checked_sub(1) {
+                    Some(last) => self.tiles.entries(last..edge.size(), edge.size())?.pop(),
+                    None => None,
+                };
+                Ok(Some(Growth::new(self.clone(), note, head, ours, (edge, last))))
             }
         }
     }
@@ -362,6 +408,7 @@ impl MirroredLog {
         drop(state);
         for (entry, body) in &new {
             self.learn(*entry, body)?;
+            self.look_at_key(*entry, body)?;
         }
         Ok(new.len())
     }
@@ -382,6 +429,11 @@ impl MirroredLog {
     /// Tiles and entry bundles that were found lost or damaged when they were read.
     pub fn damaged_tiles(&self) -> Vec<PathBuf> {
         self.tiles.damaged()
+    }
+
+    /// Records of the packs that were damaged when they were last read: file and offset.
+    pub fn damaged_records(&self) -> BTreeSet<(PathBuf, u64)> {
+        self.packs.met()
     }
 
     /// The bytes of a tile or entry bundle of the tree that is here, proved by its root.
@@ -436,34 +488,6 @@ impl MirroredLog {
         Ok(self.lock().times.of(index, &entry))
     }
 
-    /// The defect proofs against this log that are kept here.
-    pub fn defects(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let dir = self.data.path().join(DEFECTS);
-        let names = self.disk.list(&dir).on("list", &dir)?;
-        Ok(names.into_iter().map(|name| dir.join(name)).collect())
-    }
-
-    /// Both notes in one file: frames, ours first.
-    fn keep_proof(
-        &self,
-        state: &State,
-        size: u64,
-        theirs: &SignedNote,
-    ) -> Result<PathBuf, MirrorError> {
-        let dir = self.data.path().join(DEFECTS);
-        self.disk.create_dir_all(&dir).on("make", &dir)?;
-        let theirs = theirs.to_bytes();
-        let name = format!("fork-{size}-{}.notes", ContentId::of(&theirs).to_string().split_off(7));
-        let path: &Path = &dir.join(name);
-        let mut bytes = Vec::new();
-        if let Some(ours) = &state.note {
-            frame::append(&mut bytes, &ours.to_bytes());
-        }
-        frame::append(&mut bytes, &theirs);
-        self.disk.replace(path, &bytes).on("write", path)?;
-        Ok(path.to_path_buf())
-    }
-
     /// Puts a body into the lists that are kept in the log's order.
     fn list(
         &self,
@@ -512,6 +536,28 @@ impl MirroredLog {
         if !prefix || end < covers.packs {
             covers = start;
         }
+        self.index_from(covers, head, end)?;
+        for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
+            if let Some(body) = self.body(&id)? {
+                self.learn(index, &body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds the index of this copy again, whatever it says it covers.
+    pub fn reindex(&self) -> Result<(), MirrorError> {
+        let state = self.lock();
+        let (head, end) = (state.head, state.packs.end());
+        if state.edge.size() != head.size {
+            return Ok(());
+        }
+        drop(state);
+        let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
+        self.index_from(start, head, end)
+    }
+
+    fn index_from(&self, covers: Covers, head: Head, end: PackPosition) -> Result<(), MirrorError> {
         self.index_entries(covers.head.size, head)?;
         let mut changes = Batch::default();
         let mut entries = self.tiles.cursor(head.size);
@@ -529,13 +575,7 @@ impl MirroredLog {
             Ok::<_, MirrorError>(self.catalogue.write(std::mem::take(&mut changes))?)
         })?;
         changes.put_covers(self.log, Covers { head, packs: end });
-        self.catalogue.write(changes)?;
-        for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
-            if let Some(body) = self.body(&id)? {
-                self.learn(index, &body)?;
-            }
-        }
-        Ok(())
+        Ok(self.catalogue.write(changes)?)
     }
 
     /// Adds the entries from `from` to the index: those without a body to the want-list, those
@@ -571,7 +611,8 @@ impl MirroredLog {
     }
 }
 
-fn quorum_time(policy: &Policy, note: &SignedNote) -> QuorumTime {
+fn quorum_time(network: &NetworkFile, note: &SignedNote) -> QuorumTime {
+    let policy = &network.network().policy;
     policy.quorum_met(note).ok().flatten().unwrap_or(QuorumTime::Unwitnessed)
 }
 

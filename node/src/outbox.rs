@@ -73,6 +73,20 @@ pub fn put(dir: &Path, envelopes: &[Envelope]) -> Result<Parcel, Failure> {
     Ok(Parcel { path, items })
 }
 
+/// Makes these attestations durable as the file that goes before all others: the begin of a log.
+pub(crate) fn put_first(dir: &Path, envelopes: &[Envelope]) -> Result<(), Failure> {
+    let outbox = Dir::new(dir).outbox();
+    let mut bytes = Vec::new();
+    envelopes.iter().for_each(|envelope| frame::append(&mut bytes, envelope.stored()));
+    std::fs::create_dir_all(&outbox)
+        .and_then(|()| write_durably(&outbox.join("000000000000000-00000000.outbox"), &bytes))
+        .map_err(|e| {
+            Failure::fault(format!("cannot write the outbox {}", outbox.display()))
+                .because(&e)
+                .help("make room on the disk; nothing was sent")
+        })
+}
+
 /// Everything that waits, oldest first.
 pub fn waiting(dir: &Path) -> Result<Vec<Parcel>, Failure> {
     let outbox = Dir::new(dir).outbox();

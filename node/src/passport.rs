@@ -11,7 +11,7 @@ pub mod decide;
 mod findings;
 pub mod fold;
 pub mod gather;
-mod issuance;
+pub mod issuance;
 pub mod view;
 
 use crate::page::Language;

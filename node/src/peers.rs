@@ -25,6 +25,7 @@ use follower::{Ask, Follower, Heard};
 
 pub mod address;
 pub mod follower;
+mod sealed;
 
 /// Bodies asked for at once from one peer.
 const BODIES_AT_ONCE: usize = 16;
@@ -41,7 +42,19 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     let mut followed: HashMap<String, tokio::task::JoinHandle<()>> = HashMap::new();
     let mut network_beat = tokio::time::interval(service.config.peers.poll_every * 5);
     loop {
-        for member in &service.network().network().members {
+        let opening = Arc::clone(&service);
+        if tokio::task::spawn_blocking(move || sealed::open(&opening)).await.is_err() {
+            warn!("the copies of sealed logs could not be opened");
+        }
+        let network = service.network();
+        followed.retain(|origin, task| {
+            let stays = network.network().member_of_origin(origin).is_some();
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for member in &network.network().members {
             let is_own = member.origin == service.config.origin;
             if is_own || followed.get(&member.origin).is_some_and(|task| !task.is_finished()) {
                 continue;

@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod read_only;
 mod rebuild;
 pub(crate) mod recover;
+mod reindex;
 #[cfg(test)]
 mod tests;
 pub(crate) mod writer;
@@ -25,7 +26,7 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::head::Head;
 use hallmark_schemas::intent::Intent;
 use hallmark_schemas::merkle::Frontier;
-use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::note::{NoteSigner, SignedNote};
 use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::time::Timestamp;
 
@@ -54,8 +55,9 @@ const NAMES_WAITING_MAX: usize = 4 << 20;
 /// Changes written to the index at once; a batch that names much takes several writes.
 const INDEX_CHANGES_MAX: usize = 2 * BATCH_ENTRIES_MAX;
 /// What to do when a witness knows more of this log than is here.
-const GUARD_HELP: &str = "put the newest copy of DATA in its place: what the witnesses hold was \
-                          signed by this log and is never signed again";
+const GUARD_HELP: &str = "stop the node, give `hallmark-node restore DIR --from-peers` and start it \
+                          again: what the witnesses hold was signed by this log and is never \
+                          signed again";
 
 /// What to do when the key history is not whole.
 const KEYS_HELP: &str = "`hallmark-node check` names the damaged file: put it back from a copy of \
@@ -165,6 +167,8 @@ pub(crate) struct Sequencer {
     /// Of `pending`.
     names_waiting: NamesWaiting,
     unpublished: Option<Unpublished>,
+    /// The published checkpoint, while its witnesses are asked for newer cosignatures.
+    renewal: Option<SignedNote>,
     /// Whether the fork guard lets this log sign.
     guarded: bool,
 }
@@ -288,6 +292,7 @@ impl Sequencer {
     fn refuse(&mut self, cause: String, help: &'static str) {
         self.guarded = false;
         self.unpublished = None;
+        self.renewal = None;
         self.shared.unsigned.send_replace(None);
         self.shared.set_signing(Signing::ReadOnly { cause, help });
     }

@@ -30,7 +30,7 @@ use crate::api::limit::Limiter;
 use crate::api::problem::with_causes;
 use crate::client::Client;
 use crate::config::Config;
-use crate::core::{Clock, Node, Signing};
+use crate::core::{Clock, Node, Signing, former};
 use crate::files::write_durably;
 use crate::judge::Judged;
 use crate::labels::Ledger;
@@ -47,6 +47,25 @@ const DEFERRED_NOTED_MAX: usize = 65_536;
 const TOLD_MAX: usize = 4096;
 /// Life of a replication token; it is made anew for each round.
 const TOKEN_MS: i64 = 5 * 60 * 1000;
+
+/// A token by which the peer with this origin lets `org` read what is meant for it.
+pub(crate) fn replication_token(
+    org: &OrgId,
+    origin: &str,
+    peer_key: &SecretKey,
+    now: Timestamp,
+) -> Option<String> {
+    let iat = Timestamp::from_unix_ms(now.unix_ms() / 1000 * 1000);
+    let grant = Grant {
+        iss: org.clone(),
+        aud: origin.to_owned(),
+        scope: Scope::Read,
+        purpose: REPLICATION.to_owned(),
+        iat,
+        exp: iat.checked_add_ms(TOKEN_MS)?,
+    };
+    grant.sign(peer_key).ok()
+}
 
 /// A running node.
 pub struct Service {
@@ -125,6 +144,8 @@ impl Service {
             return Ok(());
         }
         NetworkFile::successor_valid(&current, &file).map_err(|e| with_causes(&e))?;
+        former::keep(&self.dir, &current)
+            .map_err(|e| format!("cannot keep the version of the network file in force: {e}"))?;
         write_durably(&Dir::new(&self.dir).network(), file.bytes())
             .map_err(|e| format!("cannot write the network file: {e}"))?;
         self.node.adopt_network(&file);
@@ -300,16 +321,7 @@ impl Service {
 
     /// A token by which the peer with this origin lets us read what is meant for us.
     pub fn replication_token(&self, origin: &str) -> Option<String> {
-        let iat = Timestamp::from_unix_ms((self.clock)().unix_ms() / 1000 * 1000);
-        let grant = Grant {
-            iss: self.config.org.clone(),
-            aud: origin.to_owned(),
-            scope: Scope::Read,
-            purpose: REPLICATION.to_owned(),
-            iat,
-            exp: iat.checked_add_ms(TOKEN_MS)?,
-        };
-        grant.sign(self.peer.as_ref()).ok()
+        replication_token(&self.config.org, origin, self.peer.as_ref(), (self.clock)())
     }
 
     /// The address of the node whose witness key this is.
@@ -321,7 +333,21 @@ impl Service {
             self.addresses.urls(&network, &self.config, &member.origin).into_iter().next()
         });
         let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
-        known.or_else(|| named.and_then(|witness| witness.url.clone()))
+        known.or_else(|| {
+            let url = named?.url.as_deref()?;
+            Some(url.strip_suffix("/log").unwrap_or(url).to_owned())
+        })
+    }
+
+    /// Where a witness of another network takes checkpoints; `None` for a member's.
+    pub fn stranger_url(&self, key: &VerifierKey) -> Option<String> {
+        let network = self.network();
+        let network = network.network();
+        if network.members.iter().any(|member| member.witness_key == *key) {
+            return None;
+        }
+        let named = network.policy.witnesses().iter().find(|witness| witness.key == *key);
+        named?.url.as_ref().map(|url| url.trim_end_matches('/').to_owned())
     }
 
     /// A word of the own witness; a write that failed under it ends the process.
@@ -396,7 +422,7 @@ impl Service {
         let (broker, peers) = (self.health.broker_word(), self.health.peer_words());
         let data = self.data.path();
         let name = |path: PathBuf| path.strip_prefix(data).unwrap_or(&path).display().to_string();
-        let damaged = self.node.damaged_tiles();
+        let damaged = self.node.damaged_files();
         let damaged = damaged.into_iter().take(READINESS_DAMAGED_MAX).map(name).collect();
         Readiness { store, index, log: word, quorum, broker, peers, damaged }
     }
@@ -456,7 +482,8 @@ pub struct Readiness {
     /// Followed logs that cannot be followed now, and why. They do not make the node unready.
     pub peers: BTreeMap<String, String>,
     /// Files of DATA, at most 16, that were found lost or damaged when they were read: hashes are
-    /// served as computed from the entries, entries not at all. They do not make the node unready.
+    /// served as computed from the entries, entries and bodies not at all. They do not make the
+    /// node unready.
     pub damaged: Vec<String>,
 }
 

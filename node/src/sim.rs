@@ -206,7 +206,8 @@ impl SimNode {
         let catalogue = Catalogue::new(index);
         catalogue.discard_other_layout().map_err(|e| chain(&e))?;
         let (origin, key) = (setup.origin.clone(), setup.log_signer.clone());
-        let parts = Parts::open(disk.clone(), catalogue, &dir, &data, &origin, key, &setup.network);
+        let networks = (Vec::new(), &setup.network);
+        let parts = Parts::open(disk.clone(), catalogue, &dir, &data, &origin, key, networks);
         let Parts { shared, signer, opened, mut reserve, deferred, mirror } =
             parts.map_err(|e| chain(&e))?;
         reserve.set_bytes(setup.reserve_bytes);
@@ -476,8 +477,8 @@ impl SimNode {
                 self.write(now, writing::Event::GuardSatisfied, effects);
                 self.guard = None;
             }
-            Verdict::Refused { theirs, view } => {
-                let cause = self.log.refusal(&theirs, view);
+            Verdict::Refused { size, view } => {
+                let cause = self.log.refusal(size, view);
                 self.write(now, writing::Event::GuardRefused { cause }, effects);
                 self.guard = None;
             }

@@ -6,10 +6,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use hallmark_schemas::exit::Exit;
 use hallmark_schemas::layout::Dir;
 use tokio::net::UnixListener;
 
-use crate::client::{Answer, Ask, Client};
+use crate::api::problem::DAMAGED_TYPE;
+use crate::client::{Answer, Ask, Client, ClientError};
 use crate::failure::Failure;
 
 /// Listens on the socket of this folder. The caller holds the lock of DIR.
@@ -93,10 +95,21 @@ impl Local {
         take: impl FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
         let url = format!("http://localhost{path}");
-        self.client.download(&url, json, take).await.map_err(|e| {
-            Failure::busy("the running node did not answer to the end")
+        self.client.download(&url, json, take).await.map_err(|e| match &e {
+            ClientError::Refused { answer }
+                if answer.problem_type().as_deref() == Some(DAMAGED_TYPE) =>
+            {
+                Failure::new(Exit::Broken, "a file that this needs is lost or damaged")
+                    .because(&e)
+                    .help("`hallmark-node check` tells what is damaged, of this file and others")
+            }
+            ClientError::Refused { .. } => Failure::busy("the running node does not give this")
                 .because(&e)
-                .help("look at its log, then give the command again: no half file is left")
+                .help("look at its log, then give the command again"),
+            ClientError::Keep { source } => Failure::unwritten("the bundle", source),
+            _ => Failure::busy("the running node did not answer to the end")
+                .because(&e)
+                .help("look at its log, then give the command again: no half file is left"),
         })
     }
 

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, verify_consistency};
+use hallmark_schemas::defect::{Claim, TwoTrees};
+use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, prefix_of, verify_consistency};
 use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
+use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
 use tracing::{error, warn};
 
@@ -27,6 +28,8 @@ use crate::store::disk::{Disk, DiskError, OnPath};
 pub mod asking;
 pub mod guard;
 pub mod quorum;
+pub mod renew;
+mod stranger;
 
 /// Most hashes of a consistency proof (tlog-witness).
 const PROOF_MAX: usize = 63;
@@ -37,6 +40,8 @@ pub struct Witness {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     signer: Arc<NoteSigner>,
+    /// Logs of other networks that the operator lets us cosign: their keys, by origin.
+    strangers: Arc<BTreeMap<String, Vec<VerifierKey>>>,
     states: Arc<Mutex<States>>,
 }
 
@@ -78,8 +83,8 @@ pub enum Answer {
 /// Why nothing was cosigned.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// 404: no log of this network.
-    #[error("{origin} is no log of this network")]
+    /// 404: no log of this network, and none that the configuration names.
+    #[error("{origin} is no log that this witness knows")]
     UnknownLog {
         /// What the checkpoint says.
         origin: String,
@@ -105,6 +110,8 @@ pub enum Fault {
         new: u64,
         /// What is wrong.
         reason: String,
+        /// What it proves about the log, if the request itself proves it.
+        claim: Option<Box<Claim>>,
     },
     /// 500: the state cannot be made durable.
     #[error("the witness cannot write its state")]
@@ -164,7 +171,26 @@ impl Witness {
             seen.clear();
         }
         let states = Arc::new(Mutex::new(States { seen, failed: false }));
-        Ok(Witness { disk, dir: dir.to_owned(), signer: Arc::new(signer), states })
+        let (dir, signer, strangers) = (dir.to_owned(), Arc::new(signer), Arc::default());
+        Ok(Witness { disk, dir, signer, strangers, states })
+    }
+
+    /// The same witness, for logs of other networks too: origin and key of each.
+    pub fn knowing(self, logs: impl IntoIterator<Item = (String, VerifierKey)>) -> Witness {
+        let mut strangers: BTreeMap<String, Vec<VerifierKey>> = BTreeMap::new();
+        for (origin, key) in logs {
+            strangers.entry(origin).or_default().push(key);
+        }
+        Witness { strangers: Arc::new(strangers), ..self }
+    }
+
+    /// The keys that may sign checkpoints of this log; none if it is not known. A log of the
+    /// network has the key of the network file alone.
+    fn keys_of(&self, network: &NetworkFile, origin: &str) -> Vec<VerifierKey> {
+        match crate::peers::log_key(network, origin) {
+            Some(key) => vec![key],
+            None => self.strangers.get(origin).cloned().unwrap_or_default(),
+        }
     }
 
     /// Our verifier key.
@@ -185,28 +211,32 @@ impl Witness {
         now: Timestamp,
     ) -> Result<Answer, Fault> {
         let request = parse(body)?;
-        let malformed = |e: &dyn std::fmt::Display| Fault::Malformed { reason: e.to_string() };
-        let checkpoint = request.note.checkpoint().map_err(|e| malformed(&e))?;
-        let key = crate::peers::log_key(network, &checkpoint.origin)
-            .ok_or(Fault::UnknownLog { origin: checkpoint.origin })?;
-        let checkpoint = request
-            .note
-            .checkpoint_of(&key)
-            .map_err(|e| Fault::Untrusted { reason: e.to_string() })?;
+        let checkpoint = Checkpoint::stated(request.note.text())
+            .map_err(|e| Fault::Malformed { reason: e.to_string() })?;
+        let keys = self.keys_of(network, &checkpoint.origin);
+        if keys.is_empty() {
+            return Err(Fault::UnknownLog { origin: checkpoint.origin });
+        }
+        is_trusted(&request.note, &keys)?;
         if checkpoint.size < request.old {
             let (old, new) = (request.old, checkpoint.size);
             return Err(Fault::Malformed { reason: format!("old size {old} is over size {new}") });
         }
-        self.cosign(&key, request, now)
+        self.cosign(&keys, request, &checkpoint, now)
     }
 
-    /// Checks against the state, stores, signs: all under the lock.
-    fn cosign(&self, key: &VerifierKey, request: Request, now: Timestamp) -> Result<Answer, Fault> {
+    /// Checks against the state, stores, signs: all under the lock. The log's signature is checked.
+    fn cosign(
+        &self,
+        keys: &[VerifierKey],
+        request: Request,
+        checkpoint: &Checkpoint,
+        now: Timestamp,
+    ) -> Result<Answer, Fault> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         if states.failed {
             return Err(Fault::Failed);
         }
-        let checkpoint = request.note.checkpoint_of(key).expect("checked by the caller");
         let hex = peer_name(&checkpoint.origin);
         let (size, root) =
             states.seen.get(&hex).map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
@@ -216,7 +246,15 @@ impl Witness {
         let (old, new) = (request.old, checkpoint.size);
         let unproved = |reason: String| {
             error!(origin = %checkpoint.origin, old, new, reason, "a log does not prove its growth");
-            Fault::Unproved { old, new, reason }
+            let seen =
+                states.seen.get(&hex).and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+            let claim = seen.and_then(|seen| {
+                let signed = |key: &&VerifierKey| {
+                    [&seen, &request.note].iter().all(|note| note.checkpoint_of(key).is_ok())
+                };
+                keys.iter().find(signed).and_then(|key| two_histories(key, &seen, &request))
+            });
+            Fault::Unproved { old, new, reason, claim: claim.map(Box::new) }
         };
         if old == 0 && !request.proof.is_empty() {
             return Err(unproved("from nothing no proof is needed".to_owned()));
@@ -231,11 +269,8 @@ impl Witness {
         let signature =
             self.signer.sign(request.note.text(), now).map_err(|source| Fault::Sign { source })?;
         let lines = format!("{signature}\n");
-        let mut note = SignedNote::unsigned(request.note.text().to_owned())
-            .expect("its text was parsed as a note");
-        for line in request.note.signatures().iter().filter(|line| line.is_of(key)) {
-            note.add(line.clone());
-        }
+        let mut note = request.note;
+        note.retain(|line| keys.iter().any(|key| line.is_of(key)));
         note.add(signature);
         let state = Seen { size: new, root: checkpoint.root, note: note.to_string() };
         let path = self.dir.join(&hex);
@@ -278,13 +313,39 @@ impl Witness {
             proof
         };
         let request = Request { old, proof, note: note.clone() };
-        match self.cosign(key, request, now)? {
+        match self.cosign(std::slice::from_ref(key), request, &checkpoint, now)? {
             Answer::Cosigned { lines } => Ok(Some(lines)),
             Answer::Conflict { .. } => {
                 warn!(origin = %checkpoint.origin, "another request came between");
                 Ok(None)
             }
         }
+    }
+}
+
+/// The claim that the log signed two histories, where its request shows that: another root for the
+/// size that was cosigned, or a proof that leads to the new root from another old one.
+fn two_histories(key: &VerifierKey, seen: &SignedNote, request: &Request) -> Option<Claim> {
+    let (old, new) = (seen.checkpoint().ok()?, request.note.checkpoint().ok()?);
+    let notes = [seen, &request.note];
+    if old.size == new.size {
+        return Some(Claim::Split(TwoTrees::new(key, notes, None)));
+    }
+    let prefix = prefix_of(old.size, new.size, &new.root, &request.proof)?;
+    Some(Claim::Split(TwoTrees::new(key, notes, Some((prefix, &request.proof)))))
+}
+
+/// Fails unless a key of the log has signed, and none of them badly.
+fn is_trusted(note: &SignedNote, keys: &[VerifierKey]) -> Result<(), Fault> {
+    let untrusted = |reason: String| Fault::Untrusted { reason };
+    let mut signed = false;
+    for key in keys {
+        signed |= note.signed_by(key).map_err(|e| untrusted(e.to_string()))?.is_some();
+    }
+    if signed {
+        Ok(())
+    } else {
+        Err(untrusted("no key that is known for it has signed".to_owned()))
     }
 }
 

@@ -1,23 +1,37 @@
 //! Evidence bundles (`.hallmark`): what a stranger needs to check a matter offline, in one file.
 //!
 //! A bundle is a CBOR sequence: a header `{"v", "as_of", "network"}`, then items `[type, bytes]`
-//! with types in the order of [`ItemType`]. Invariants: items never go back in type; nothing is
-//! allocated from a claimed length; a reader holds one item at a time. Nothing in a bundle is true
-//! because it is there: every item is checked against keys, trees and ids by whoever reads it.
+//! with types in the order of [`ItemType`]. Invariants: items never go back in type, checkpoints and
+//! entries never in their log, and none comes twice; nothing is allocated from a claimed length; a
+//! reader holds one item at a time, and of those before it 16 bytes each. Nothing in a bundle is
+//! true because it is there: every item is checked against keys, trees and ids by whoever reads it.
 
-use minicbor::data::Type;
+mod reader;
+
 use minicbor::{Decoder, Encoder};
 
 use crate::attestation::{ATTESTATION_BYTES_MAX, ContentId};
+use crate::defect::DEFECT_BYTES_MAX;
 use crate::entry::{ENTRY_BYTES, Entry};
 use crate::time::Timestamp;
+
+pub use reader::{Piece, Reader};
 
 /// Version of the format.
 pub const BUNDLE_VERSION: u64 = 1;
 /// Most entries of one item: 4,096 * 41 bytes is 164 KiB.
 pub const ENTRIES_MAX: usize = 4096;
-/// Longest item: an attestation, or a network file, with room for its head.
+/// Longest header, and longest item but a defect proof: an attestation, or a network file, with room
+/// for its head.
 pub const ITEM_BYTES_MAX: usize = ATTESTATION_BYTES_MAX + 256;
+/// Most receipts of one foreign statement.
+pub const FOREIGN_RECEIPTS_MAX: usize = 16;
+/// Longest item with a defect proof.
+pub const DEFECT_ITEM_BYTES_MAX: usize = DEFECT_BYTES_MAX + 256;
+/// Most items: a reader keeps 16 bytes of each, 256 MiB for all.
+pub const ITEMS_MAX: u64 = 1 << 24;
+/// Longest bundle: as many items of 16 KiB.
+pub const BUNDLE_BYTES_MAX: u64 = ITEMS_MAX << 14;
 /// Longest origin of a log, as in checkpoints.
 pub const ORIGIN_BYTES_MAX: usize = 255;
 
@@ -63,6 +77,20 @@ pub enum Item {
         /// The proof.
         proof: Vec<u8>,
     },
+    /// A signed statement of another system (RFC 9943) with its receipts, as they were received.
+    Foreign {
+        /// The statement.
+        statement: Vec<u8>,
+        /// Its receipts, at most [`FOREIGN_RECEIPTS_MAX`].
+        receipts: Vec<Vec<u8>>,
+    },
+    /// A defect proof, about any log: see [`crate::defect`].
+    Defect(Vec<u8>),
+    /// The end of a bundle that has checkpoints or entries: without it, it is cut off.
+    End {
+        /// How many items are before it.
+        items: u64,
+    },
 }
 
 /// Types of items, in the order that a bundle has them.
@@ -81,17 +109,34 @@ pub enum ItemType {
     Receipt = 4,
     /// [`Item::Proof`].
     Proof = 5,
+    /// [`Item::Foreign`].
+    Foreign = 6,
+    /// [`Item::Defect`]; 7 is not used yet.
+    Defect = 8,
+    /// [`Item::End`].
+    End = 15,
 }
 
 impl ItemType {
-    const ALL: [ItemType; 6] = [
+    const ALL: [ItemType; 9] = [
         ItemType::Checkpoint,
         ItemType::Entries,
         ItemType::Identity,
         ItemType::Body,
         ItemType::Receipt,
         ItemType::Proof,
+        ItemType::Foreign,
+        ItemType::Defect,
+        ItemType::End,
     ];
+
+    /// Longest item of this type.
+    const fn bytes_max(self) -> usize {
+        match self {
+            ItemType::Defect => DEFECT_ITEM_BYTES_MAX,
+            _ => ITEM_BYTES_MAX,
+        }
+    }
 }
 
 /// Why bytes are no bundle. `at` counts from the start of the file.
@@ -103,10 +148,16 @@ pub enum BundleError {
     Header { at: u64 },
     #[error("no whole item at byte {at}: the {field} is wrong")]
     Item { field: &'static str, at: u64 },
-    #[error("the item at byte {at} is longer than {ITEM_BYTES_MAX} bytes")]
-    TooLong { at: u64 },
-    #[error("the item at byte {at} comes after items of a later type")]
+    #[error("the item at byte {at} has over {limit} bytes, the most that its type may have")]
+    TooLong { limit: usize, at: u64 },
+    #[error("at byte {at} the bundle is longer than {BUNDLE_BYTES_MAX} bytes")]
+    TooLarge { at: u64 },
+    #[error("at byte {at} the bundle has more than {ITEMS_MAX} items")]
+    TooMany { at: u64 },
+    #[error("the item at byte {at} comes after items that belong behind it")]
     Order { at: u64 },
+    #[error("the item at byte {at} was there before")]
+    Repeated { at: u64 },
     #[error("the bundle is cut off in the item at byte {at}")]
     Cut { at: u64 },
 }
@@ -150,6 +201,9 @@ impl Item {
             Item::Body(_) => ItemType::Body,
             Item::Receipt { .. } => ItemType::Receipt,
             Item::Proof { .. } => ItemType::Proof,
+            Item::Foreign { .. } => ItemType::Foreign,
+            Item::Defect(_) => ItemType::Defect,
+            Item::End { .. } => ItemType::End,
         }
     }
 
@@ -159,11 +213,16 @@ impl Item {
     /// If it holds more than [`ENTRIES_MAX`] entries: whoever writes a bundle cuts them.
     pub fn encode(&self) -> Vec<u8> {
         let content = match self {
-            Item::Checkpoint(bytes) | Item::Identity(bytes) | Item::Body(bytes) => bytes.clone(),
+            Item::Checkpoint(bytes)
+            | Item::Identity(bytes)
+            | Item::Body(bytes)
+            | Item::Defect(bytes) => bytes.clone(),
             Item::Entries { origin, first, entries } => encode_entries(origin, *first, entries),
+            Item::End { items } => items.to_be_bytes().to_vec(),
             Item::Receipt { id, receipt: proof } | Item::Proof { id, proof } => {
                 [id.bytes().as_slice(), proof].concat()
             }
+            Item::Foreign { statement, receipts } => encode_foreign(statement, receipts),
         };
         let mut e = Encoder::new(Vec::with_capacity(content.len() + 8));
         let written =
@@ -186,8 +245,31 @@ impl Item {
                 Item::Proof { id: ContentId::from_bytes(*id), proof: proof.to_vec() }
             }
             ItemType::Entries => parse_entries(content)?,
+            ItemType::Foreign => parse_foreign(content)?,
+            ItemType::Defect => Item::Defect(content.to_vec()),
+            ItemType::End => Item::End { items: u64::from_be_bytes(content.try_into().ok()?) },
         })
     }
+}
+
+fn encode_foreign(statement: &[u8], receipts: &[Vec<u8>]) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::with_capacity(statement.len() + 64));
+    let written = e
+        .array(2)
+        .and_then(|e| e.bytes(statement)?.array(receipts.len() as u64))
+        .and_then(|e| receipts.iter().try_for_each(|receipt| e.bytes(receipt).map(drop)));
+    written.expect("writing to memory does not fail");
+    e.into_writer()
+}
+
+fn parse_foreign(content: &[u8]) -> Option<Item> {
+    let mut d = Decoder::new(content);
+    d.array().ok()?.filter(|count| *count == 2)?;
+    let statement = d.bytes().ok()?.to_vec();
+    let count = d.array().ok()?.filter(|count| *count <= FOREIGN_RECEIPTS_MAX as u64)?;
+    let receipts = (0..count).map(|_| d.bytes().ok().map(<[u8]>::to_vec));
+    let receipts = receipts.collect::<Option<Vec<_>>>()?;
+    (d.position() == content.len()).then_some(Item::Foreign { statement, receipts })
 }
 
 fn encode_entries(origin: &str, first: u64, entries: &[Entry]) -> Vec<u8> {
@@ -218,186 +300,5 @@ fn parse_entries(content: &[u8]) -> Option<Item> {
     Some(Item::Entries { origin, first, entries })
 }
 
-/// What [`Reader::next`] found at the front of the bytes it was given.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Piece {
-    /// The header, once, first.
-    Header(Header),
-    /// An item.
-    Item(Item),
-}
-
-/// Reads a bundle piece by piece; the caller brings the bytes.
-#[derive(Clone, Debug, Default)]
-pub struct Reader {
-    at: u64,
-    /// Type of the last item, once the header was read.
-    last: Option<ItemType>,
-    started: bool,
-}
-
-impl Reader {
-    /// Takes the piece at the front of `bytes`: it and how many bytes it has, or `None` if more
-    /// bytes are needed. The caller drops what was taken, and calls [`Reader::finish`] at the end.
-    pub fn next(&mut self, bytes: &[u8]) -> Result<Option<(Piece, usize)>, BundleError> {
-        let at = self.at;
-        let mut d = Decoder::new(bytes);
-        let parsed = match self.started {
-            false => Header::parse(&mut d).map(|header| Some(Piece::Header(header))),
-            true => raw_item(&mut d).map(item_of),
-        };
-        let piece = match parsed {
-            Ok(Some(piece)) => piece,
-            Err(error) if error.is_end_of_input() => {
-                return match ITEM_BYTES_MAX < bytes.len() {
-                    true => Err(BundleError::TooLong { at }),
-                    false => Ok(None),
-                };
-            }
-            _ if !self.started => return Err(BundleError::Header { at }),
-            _ => {
-                return Err(BundleError::Item { field: "type or content", at });
-            }
-        };
-        self.accept(&piece)?;
-        let length = d.position();
-        if ITEM_BYTES_MAX < length {
-            return Err(BundleError::TooLong { at });
-        }
-        let again = match &piece {
-            Piece::Header(header) => header.encode(),
-            Piece::Item(item) => item.encode(),
-        };
-        if again != bytes[..length] {
-            return Err(BundleError::Item { field: "encoding", at });
-        }
-        self.at += length as u64;
-        Ok(Some((piece, length)))
-    }
-
-    /// Says whether the file may end here, with `left` bytes not taken.
-    pub fn finish(&self, left: usize) -> Result<(), BundleError> {
-        match (self.started, left) {
-            (false, _) => Err(BundleError::Header { at: self.at }),
-            (true, 0) => Ok(()),
-            (true, _) => Err(BundleError::Cut { at: self.at }),
-        }
-    }
-
-    fn accept(&mut self, piece: &Piece) -> Result<(), BundleError> {
-        self.started = true;
-        if let Piece::Item(item) = piece {
-            if self.last.is_some_and(|last| item.item_type() < last) {
-                return Err(BundleError::Order { at: self.at });
-            }
-            self.last = Some(item.item_type());
-        }
-        Ok(())
-    }
-}
-
-fn item_of((number, content): (u8, &[u8])) -> Option<Piece> {
-    let item_type = ItemType::ALL.into_iter().find(|known| *known as u8 == number)?;
-    Item::parse(item_type, content).map(Piece::Item)
-}
-
-fn raw_item<'a>(d: &mut Decoder<'a>) -> Result<(u8, &'a [u8]), minicbor::decode::Error> {
-    let wrong = || minicbor::decode::Error::message("not an item");
-    d.array()?.filter(|count| *count == 2).ok_or_else(wrong)?;
-    let item_type = d.u8()?;
-    match d.datatype()? {
-        Type::Bytes => Ok((item_type, d.bytes()?)),
-        _ => Err(wrong()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn entry(number: u8) -> Entry {
-        let id = ContentId::from_bytes([number; 32]);
-        Entry { audience: number % 3, admitted_at: Timestamp::from_unix_ms(number.into()), id }
-    }
-
-    fn bundle() -> Vec<u8> {
-        let header =
-            Header { as_of: Timestamp::from_unix_ms(1_700_000_000_000), network: vec![1, 2] };
-        let items = [
-            Item::Checkpoint(b"note".to_vec()),
-            Item::Entries {
-                origin: "demo/x/1".into(),
-                first: 3,
-                entries: (3..9).map(entry).collect(),
-            },
-            Item::Identity(b"identity".to_vec()),
-            Item::Body(b"body".to_vec()),
-            Item::Body(b"body 2".to_vec()),
-            Item::Receipt { id: ContentId::from_bytes([9; 32]), receipt: b"receipt".to_vec() },
-            Item::Proof { id: ContentId::from_bytes([8; 32]), proof: b"proof".to_vec() },
-        ];
-        let mut bytes = header.encode();
-        items.iter().for_each(|item| bytes.extend(item.encode()));
-        bytes
-    }
-
-    fn read(mut bytes: &[u8], step: usize) -> Result<Vec<Piece>, BundleError> {
-        let (mut reader, mut held, mut pieces) = (Reader::default(), Vec::new(), Vec::new());
-        loop {
-            match reader.next(&held)? {
-                Some((piece, length)) => {
-                    pieces.push(piece);
-                    held.drain(..length);
-                }
-                None if bytes.is_empty() => break,
-                None => {
-                    let (now, later) = bytes.split_at(step.min(bytes.len()));
-                    held.extend(now);
-                    bytes = later;
-                }
-            }
-        }
-        reader.finish(held.len())?;
-        Ok(pieces)
-    }
-
-    #[test]
-    fn pieces_come_back_whatever_the_chunks() {
-        let whole = read(&bundle(), usize::MAX).unwrap();
-        assert_eq!(whole.len(), 8);
-        assert!(
-            matches!(&whole[2], Piece::Item(Item::Entries { first: 3, entries, .. }) if entries.len() == 6)
-        );
-        for step in 1..20 {
-            assert_eq!(read(&bundle(), step).as_ref(), Ok(&whole));
-        }
-    }
-
-    #[test]
-    fn a_cut_an_odd_order_and_another_file_are_told_apart() {
-        let bytes = bundle();
-        assert!(matches!(read(&bytes[..bytes.len() - 1], 64), Err(BundleError::Cut { .. })));
-        let mut back = bytes.clone();
-        back.extend(Item::Checkpoint(b"late".to_vec()).encode());
-        let at = bytes.len() as u64;
-        assert_eq!(read(&back, 64), Err(BundleError::Order { at }));
-        assert_eq!(read(b"{\"json\": 1}", 64), Err(BundleError::Header { at: 0 }));
-        assert_eq!(read(b"", 64), Err(BundleError::Header { at: 0 }));
-        let mut huge = bytes;
-        huge.extend([0x82, 0x03, 0x5b, 0, 0, 0, 1, 0, 0, 0, 0]);
-        huge.extend(vec![0; ITEM_BYTES_MAX]);
-        assert!(matches!(read(&huge, 4096), Err(BundleError::TooLong { .. })));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0usize..200) {
-            let _ = read(&bytes, 7);
-            let mut mutated = bundle();
-            let at = at % mutated.len();
-            mutated[at..].iter_mut().zip(&bytes).for_each(|(to, from)| *to = *from);
-            let _ = read(&mutated, 50);
-        }
-    }
-}
+mod tests;

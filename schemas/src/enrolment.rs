@@ -15,6 +15,7 @@ use crate::key::{PublicKey, SignError, Signer};
 use crate::kind::Kind;
 use crate::kind::check::{self, FieldError};
 use crate::kind::device::Device;
+use crate::kind::genesis::Previous;
 use crate::kind::node::check_addresses;
 use crate::kind::organisation::Organisation;
 use crate::kind::value::Blob;
@@ -49,6 +50,9 @@ pub struct Join {
     /// libp2p multiaddresses of its node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub multiaddrs: Vec<String>,
+    /// The lost log that this one follows, with the last head known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
 }
 
 /// `enrol.cbor`: a device, as it asks its organisation to attest it.
@@ -146,6 +150,9 @@ impl Request for Join {
         self.organisation.check().map_err(under)?;
         let claims = claims(self.org.clone(), Subject::Org(self.org.clone()));
         self.organisation.check_claims(&claims).map_err(under)?;
+        if let Some(previous) = &self.previous {
+            previous.check().map_err(|error| error.under("/previous"))?;
+        }
         check_addresses(&self.urls, &self.multiaddrs)
     }
 }
@@ -191,7 +198,8 @@ impl Enrol {
 }
 
 impl Enrolled {
-    /// The answer to a device of this network, whose attestations go to the log of this origin.
+    /// The answer to a device of this network, whose attestations go to the log of this origin, or
+    /// to the one that has followed it.
     ///
     /// `None` if the network file names no such log.
     pub fn new(
@@ -201,11 +209,11 @@ impl Enrolled {
         broker: &str,
     ) -> Option<Enrolled> {
         let network = file.network();
-        let member = network.member_of_origin(origin)?;
+        let member = network.keeper_of(origin)?;
         Some(Enrolled {
             v: 1,
             network: Blob(file.bytes().to_vec()),
-            origin: origin.to_owned(),
+            origin: member.origin.clone(),
             log_key: member.log_key.clone(),
             broker: broker.to_owned(),
             attest_topic: ack::attest_topic(&network.name, &device),

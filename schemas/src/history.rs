@@ -190,6 +190,12 @@ impl KeyHistory {
         self.keys.get(&kid).is_some_and(|record| at.hi < record.from.lo)
     }
 
+    /// Whose a key was, and when it ended; `None` for one that is unknown or still in use.
+    pub fn ended(&self, kid: &KeyId) -> Option<(&OrgId, &PublicKey, EntryTime)> {
+        let KeyRecord { key, org, until, .. } = self.keys.get(kid)?;
+        Some((org, key, (*until)?))
+    }
+
     /// The key that an attestation must be signed with.
     ///
     /// A `key` is signed by the new key itself, which the key before has committed to. A `genesis`

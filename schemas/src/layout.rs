@@ -41,6 +41,11 @@ impl Dir {
         self.0.join("network.hallmark")
     }
 
+    /// Superseded versions of the network file, each named by its version.
+    pub fn former_networks(&self) -> PathBuf {
+        self.0.join("networks")
+    }
+
     /// The request for admission.
     pub fn join(&self) -> PathBuf {
         self.0.join("join.cbor")
@@ -123,6 +128,11 @@ impl Data {
         self.log().join(path)
     }
 
+    /// Defect proofs about a followed log.
+    pub fn defects(&self) -> PathBuf {
+        self.0.join("defects")
+    }
+
     /// Bodies.
     pub fn packs(&self) -> PathBuf {
         self.0.join("packs")
@@ -163,6 +173,11 @@ impl Data {
     /// Room that is kept for the day the disk is full.
     pub fn reserve(&self) -> PathBuf {
         self.0.join("reserve")
+    }
+
+    /// Files that were found damaged, as they were found.
+    pub fn damaged(&self) -> PathBuf {
+        self.0.join("damaged")
     }
 
     /// Submissions that wait for their key.

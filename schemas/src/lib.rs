@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod cbor;
 pub mod cose;
 pub mod day;
+pub mod defect;
 pub mod enrolment;
 pub mod entry;
 pub mod exit;

@@ -232,42 +232,118 @@ pub fn verify_consistency(
     if new < old {
         return Err(ProofError::Shrunk { old, new });
     }
-    if old == new || old == 0 {
-        return match (proof, old == new) {
+    if old == 0 {
+        return match (proof, *old_root == EMPTY_ROOT) {
             ([_, ..], _) => Err(ProofError::TooLong),
-            ([], true) if old_root != new_root => Err(ProofError::OtherRoot),
-            ([], _) if old == 0 && *old_root != EMPTY_ROOT => Err(ProofError::OtherRoot),
-            ([], _) => Ok(()),
+            ([], false) => Err(ProofError::OtherRoot),
+            ([], true) if new == 0 && *new_root != EMPTY_ROOT => Err(ProofError::OtherRoot),
+            ([], true) => Ok(()),
         };
     }
-    let (start, rest) = if old.is_power_of_two() {
-        (*old_root, proof)
-    } else {
-        let (start, rest) = proof.split_first().ok_or(ProofError::TooShort)?;
-        (*start, rest)
-    };
-    let shift = (old - 1).trailing_ones();
-    let (mut node, mut last) = ((old - 1) >> shift, (new - 1) >> shift);
-    let (mut old_hash, mut new_hash) = (start, start);
-    for sibling in rest {
-        if last == 0 {
-            return Err(ProofError::TooLong);
-        }
-        if node & 1 == 1 || node == last {
-            old_hash = node_hash(sibling, &old_hash);
-            new_hash = node_hash(sibling, &new_hash);
-            while node & 1 == 0 && node != 0 {
-                (node, last) = (node >> 1, last >> 1);
-            }
-        } else {
-            new_hash = node_hash(&new_hash, sibling);
-        }
-        (node, last) = (node >> 1, last >> 1);
+    let first = Subtree { start: 0, end: old };
+    first.verify_consistency(old_root, new, new_root, proof)
+}
+
+/// The root of the tree of `old` leaves with which a tree of root `new_root` begins, by a consistency
+/// proof that may be for another root of that size; `None` if the proof leads elsewhere.
+///
+/// The proof for a size that is a power of two begins at the old root itself and tells no other.
+pub fn prefix_of(old: u64, new: u64, new_root: &Hash, proof: &[Hash]) -> Option<Hash> {
+    if old == 0 || new <= old || old.is_power_of_two() {
+        return None;
     }
-    match (last == 0, old_hash == *old_root && new_hash == *new_root) {
-        (false, _) => Err(ProofError::TooShort),
-        (true, false) => Err(ProofError::OtherRoot),
-        (true, true) => Ok(()),
+    let (start, rest) = proof.split_first()?;
+    let (prefix, found) = Subtree { start: 0, end: old }.roots(new, *start, rest).ok()?;
+    (found == *new_root).then_some(prefix)
+}
+
+/// Leaves of a tree that form a subtree: a part of the tree from a multiple of the least power of
+/// two that is not below its length, as `tlog-mirror` and Merkle Tree Certificates use it. The tree
+/// of an earlier size is the one that starts at 0.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Subtree {
+    start: u64,
+    end: u64,
+}
+
+impl Subtree {
+    /// The leaves from `start` to before `end`; `None` if they are no subtree.
+    pub fn new(start: u64, end: u64) -> Option<Subtree> {
+        let width =
+            end.checked_sub(start).filter(|leaves| 0 < *leaves)?.checked_next_power_of_two()?;
+        start.is_multiple_of(width).then_some(Subtree { start, end })
+    }
+
+    /// Checks that leaf `leaf` is the one at `index` of the whole tree, by the subtree's root.
+    pub fn verify_inclusion(
+        &self,
+        leaf: &Hash,
+        index: u64,
+        proof: &[Hash],
+        root: &Hash,
+    ) -> Result<(), ProofError> {
+        let size = self.end - self.start;
+        let beyond = ProofError::IndexBeyondTree { index, size: self.end };
+        verify_inclusion(leaf, index.checked_sub(self.start).ok_or(beyond)?, size, proof, root)
+    }
+
+    /// Checks that the tree of `size` leaves has this subtree with this root.
+    pub fn verify_consistency(
+        &self,
+        subtree_root: &Hash,
+        size: u64,
+        root: &Hash,
+        proof: &[Hash],
+    ) -> Result<(), ProofError> {
+        if size < self.end {
+            return Err(ProofError::Shrunk { old: self.end, new: size });
+        }
+        let (first, node, _) = self.right_node(size);
+        let (begin, rest) = if first == node {
+            (*subtree_root, proof)
+        } else {
+            let (begin, rest) = proof.split_first().ok_or(ProofError::TooShort)?;
+            (*begin, rest)
+        };
+        match self.roots(size, begin, rest)? {
+            roots if roots == (*subtree_root, *root) => Ok(()),
+            _ => Err(ProofError::OtherRoot),
+        }
+    }
+
+    /// The largest node that lies wholly in the subtree and at its right end: the first leaf of the
+    /// subtree, that node, and the last of the tree, all at the level of the node.
+    fn right_node(&self, size: u64) -> (u64, u64, u64) {
+        let (mut first, mut node, mut last) = (self.start, self.end - 1, size - 1);
+        let at_edge = node == last;
+        while first != node && (at_edge || node & 1 == 1) {
+            (first, node, last) = (first >> 1, node >> 1, last >> 1);
+        }
+        (first, node, last)
+    }
+
+    /// Both roots, of the subtree and of the tree, that a proof gives which begins at `begin`.
+    fn roots(&self, size: u64, begin: Hash, rest: &[Hash]) -> Result<(Hash, Hash), ProofError> {
+        let (mut first, mut node, mut last) = self.right_node(size);
+        let (mut subtree_hash, mut hash) = (begin, begin);
+        for sibling in rest {
+            if last == 0 {
+                return Err(ProofError::TooLong);
+            }
+            if node & 1 == 1 || node == last {
+                if first < node {
+                    subtree_hash = node_hash(sibling, &subtree_hash);
+                }
+                hash = node_hash(sibling, &hash);
+                while node & 1 == 0 && node != 0 {
+                    (first, node, last) = (first >> 1, node >> 1, last >> 1);
+                }
+            } else {
+                hash = node_hash(&hash, sibling);
+            }
+            (first, node, last) = (first >> 1, node >> 1, last >> 1);
+        }
+        if last == 0 { Ok((subtree_hash, hash)) } else { Err(ProofError::TooShort) }
     }
 }
 

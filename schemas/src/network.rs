@@ -60,6 +60,27 @@ pub struct Network {
     /// Rule packs that the network has agreed on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packs: Vec<PackDigest>,
+    /// Logs that have ended, oldest first. One that is sealed stays sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<Sealed>,
+}
+
+/// A log that was lost for good: it ends at this head, and another one follows it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// Whose log it was.
+    pub org: OrgId,
+    /// Its origin.
+    pub origin: String,
+    /// What its checkpoints are checked with.
+    pub log_key: VerifierKey,
+    /// Entries of the last head known of it.
+    pub size: u64,
+    /// Root of that head.
+    pub root: Digest,
+    /// Origin of the log that follows.
+    pub successor: String,
 }
 
 /// An organisation that admits members.
@@ -144,6 +165,30 @@ impl Network {
         self.members.iter().find(|member| member.origin == origin)
     }
 
+    /// The log of this origin, if it has ended.
+    pub fn sealed(&self, origin: &str) -> Option<&Sealed> {
+        self.sealed.iter().find(|sealed| sealed.origin == origin)
+    }
+
+    /// What checks the checkpoints of this log, sealed or not.
+    pub fn log_key(&self, origin: &str) -> Option<&VerifierKey> {
+        let member = self.member_of_origin(origin).map(|member| &member.log_key);
+        member.or_else(|| self.sealed(origin).map(|sealed| &sealed.log_key))
+    }
+
+    /// The member that keeps this log, or the one that followed it.
+    pub fn keeper_of(&self, origin: &str) -> Option<&Member> {
+        let mut origin = origin;
+        // Each step leads to a later one: no more steps than there are.
+        for _ in 0..=self.sealed.len() {
+            match self.sealed(origin) {
+                Some(sealed) => origin = &sealed.successor,
+                None => return self.member_of_origin(origin),
+            }
+        }
+        None
+    }
+
     /// The first node of this organisation.
     pub fn member(&self, org: &OrgId) -> Option<&Member> {
         self.members.iter().find(|member| member.org == *org)
@@ -172,6 +217,16 @@ impl Network {
         for (index, pack) in self.packs.iter().enumerate() {
             check::text(&format!("/packs/{index}/name"), &pack.name, check::CODE_BYTES_MAX)?;
         }
+        check::count("/sealed", self.sealed.len(), 0..=MEMBERS_MAX)?;
+        for (index, sealed) in self.sealed.iter().enumerate() {
+            let at = |field: &str| format!("/sealed/{index}{field}");
+            check::text(&at("/origin"), &sealed.origin, check::NAME_BYTES_MAX)?;
+            check::range(&at("/size"), sealed.size, 0..=i64::MAX)?;
+            let named = sealed.log_key.name() == sealed.origin;
+            check::consistent(&at("/log_key"), named, "is not named as the origin")?;
+            let followed = self.keeper_of(&sealed.origin).is_some_and(|one| one.org == sealed.org);
+            check::consistent(&at("/successor"), followed, "leads to no log of that member")?;
+        }
         self.check_distinct()
     }
 
@@ -182,6 +237,7 @@ impl Network {
             keys.extend(own);
             keys.push(&member.peer_key);
         }
+        keys.extend(self.sealed.iter().map(|sealed| sealed.log_key.key()));
         keys.sort_unstable();
         let distinct = keys.windows(2).all(|pair| pair[0] != pair[1]);
         check::consistent("", distinct, "one key stands in two roles")?;
@@ -190,6 +246,7 @@ impl Network {
         let distinct = orgs.windows(2).all(|pair| pair[0] != pair[1]);
         check::consistent("/registrars", distinct, "names an organisation twice")?;
         let mut origins: Vec<&str> = self.members.iter().map(|one| one.origin.as_str()).collect();
+        origins.extend(self.sealed.iter().map(|one| one.origin.as_str()));
         origins.sort_unstable();
         let distinct = origins.windows(2).all(|pair| pair[0] != pair[1]);
         check::consistent("/members", distinct, "names a log twice")
@@ -261,6 +318,12 @@ pub enum NetworkError {
         /// The threshold known before.
         needed: u32,
     },
+    /// A sealed log is sealed no more, or otherwise.
+    #[error("the log {origin}, which was sealed, is not sealed at the same head")]
+    Unsealed {
+        /// The log.
+        origin: String,
+    },
 }
 
 impl NetworkFile {
@@ -325,7 +388,11 @@ impl NetworkFile {
         if found < needed as usize {
             return Err(NetworkError::NotSucceeding { found, needed });
         }
-        Ok(())
+        let kept = |sealed: &&Sealed| new.network.sealed(&sealed.origin) == Some(*sealed);
+        match old.network.sealed.iter().find(|sealed| !kept(sealed)) {
+            Some(sealed) => Err(NetworkError::Unsealed { origin: sealed.origin.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// True if this registrar signed with its key, or with the next key it had committed to.

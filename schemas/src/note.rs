@@ -84,6 +84,11 @@ impl SignedNote {
         }
     }
 
+    /// Drops every signature line for which `keep` is false.
+    pub fn retain(&mut self, keep: impl FnMut(&NoteSignature) -> bool) {
+        self.signatures.retain(keep);
+    }
+
     /// The note as published.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.to_string().into_bytes()

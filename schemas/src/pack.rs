@@ -97,7 +97,9 @@ pub fn record_at(segment: &[u8], at: usize) -> Option<Record<'_>> {
         return None;
     }
     let body = rest.get(..length)?;
-    let whole = crc32c::crc32c(body) == u32::from_le_bytes(*crc);
+    // A body is never all zeros, a tombstone always: one flipped bit makes neither of the other.
+    let whole = crc32c::crc32c(body) == u32::from_le_bytes(*crc)
+        && (!erased || body.iter().all(|byte| *byte == 0));
     whole.then_some(Record { at, id: ContentId::from_bytes(*id), erased, body })
 }
 
@@ -145,6 +147,16 @@ mod tests {
             append(&mut segment, &ContentId::of(body), body);
         }
         segment
+    }
+
+    #[test]
+    fn a_flipped_bit_makes_no_record_an_erased_one() {
+        let mut segment = Vec::new();
+        append(&mut segment, &ContentId::of(b"one"), b"one");
+        segment[3] |= 0x80;
+        assert_eq!(record_at(&segment, 0), None);
+        let stone = tombstone(&ContentId::of(b"one"), 3);
+        assert!(record_at(&stone, 0).is_some_and(|record| record.erased));
     }
 
     #[test]

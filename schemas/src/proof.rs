@@ -15,7 +15,8 @@ use crate::note::{SignedNote, VerifierKey, parse_size};
 use crate::policy::Policy;
 use crate::receipt::{RECEIPT_BYTES_MAX, Receipt, ReceiptError, Recorded};
 
-const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
+/// What the text of a proof begins with.
+pub const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 
 /// A parsed proof; nothing in it is proved yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,21 @@ impl LogProof {
     /// Puts a proof together. `path` leads from the entry at `index` to the checkpoint's root.
     pub fn new(entry: &Entry, index: u64, path: Vec<Hash>, checkpoint: SignedNote) -> LogProof {
         LogProof { entry_head: entry.head(), index, path, checkpoint }
+    }
+
+    /// The checkpoint that it leads to.
+    pub fn checkpoint(&self) -> &SignedNote {
+        &self.checkpoint
+    }
+
+    /// The same as a receipt says, without the signature over the root that only the log can make.
+    pub fn of_receipt(receipt: &Receipt) -> LogProof {
+        LogProof {
+            entry_head: receipt.entry_head(),
+            index: receipt.index(),
+            path: receipt.path().to_vec(),
+            checkpoint: receipt.checkpoint().clone(),
+        }
     }
 
     /// The proof's text.
@@ -103,7 +119,7 @@ impl Inclusion {
     pub fn checkpoint(&self) -> &SignedNote {
         match self {
             Inclusion::Receipt(receipt) => receipt.checkpoint(),
-            Inclusion::Proof(proof) => &proof.checkpoint,
+            Inclusion::Proof(proof) => proof.checkpoint(),
         }
     }
 
@@ -121,6 +137,20 @@ impl Inclusion {
             Inclusion::Receipt(receipt) => receipt.entry(id),
             Inclusion::Proof(proof) => Ok(Entry::from_head(proof.entry_head, id)?),
         }
+    }
+
+    /// Whether it leads from this attestation to the root that its own checkpoint states. That says
+    /// which attestation it is about, and proves nothing.
+    pub fn leads_to_root(&self, id: ContentId) -> bool {
+        let path = match self {
+            Inclusion::Receipt(receipt) => receipt.path(),
+            Inclusion::Proof(proof) => &proof.path,
+        };
+        let (Ok(entry), Ok(state)) = (self.entry(id), self.checkpoint().checkpoint()) else {
+            return false;
+        };
+        let leaf = entry.leaf_hash();
+        merkle::verify_inclusion(&leaf, self.index(), state.size, path, &state.root).is_ok()
     }
 
     /// Checks everything, as [`Receipt::verify`] and [`LogProof::verify`] do.

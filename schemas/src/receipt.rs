@@ -135,6 +135,16 @@ impl Receipt {
         self.size
     }
 
+    /// The hashes from the leaf to the root.
+    pub fn path(&self) -> &[Hash] {
+        &self.path
+    }
+
+    /// What stands before the content id in the entry.
+    pub(crate) fn entry_head(&self) -> [u8; ENTRY_HEAD_BYTES] {
+        self.entry_head
+    }
+
     /// The checkpoint that it carries.
     pub fn checkpoint(&self) -> &SignedNote {
         &self.checkpoint

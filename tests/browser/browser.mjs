@@ -4,10 +4,11 @@
 // PAGE is {name, path, status, probes: [text], golden: bool, few?: bool,
 //   says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …},
 //   check?: {"zh-Hans": {text: verdict, steps: [text]}, en: …},
-//   taps?: [selector], then?: {"zh-Hans": {both, shown}, en: …},
+//   taps?: [selector, or {fill: selector, text, was?}], lands?: path, then?: {"zh-Hans": {both, shown}, en: …},
 //   html?: text, policy?: text}.
 // `html` stands in for a page that the node does not have, under `policy`; LANGUAGE in it is the
-// view's. Without script, on a phone, `taps` are tapped in turn, and lead to a page that says `then`.
+// view's. Without script, on a phone, `taps` are tapped in turn, fields that hold what they `was` are
+// filled in, and lead to a page below `lands` that says `then`.
 // stdout: one line a fault, then the count; exit 1 if there are any.
 // A fresh profile, one page at a time, nothing but the node's origin.
 
@@ -64,8 +65,17 @@ async function look(browser, page, view) {
       ...await accessible(tab));
   }
   if (!script && page.taps && size === 'phone') {
-    for (const selector of page.taps) await tab.locator(selector).click();
-    await tab.waitForURL(url => url.pathname !== page.path);
+    for (const tap of page.taps) {
+      if (!tap.fill) {
+        await tab.locator(tap).click();
+        continue;
+      }
+      const field = tab.locator(tap.fill), held = await field.inputValue();
+      if (tap.was !== undefined && held !== tap.was) found.push(`${tap.fill} holds ${held}`);
+      found.push(...await fits(tab));
+      await field.fill(tap.text);
+    }
+    await tab.waitForURL(url => url.pathname.startsWith(page.lands));
     found.push(...await says(tab, language, page.then[language]), ...await fits(tab),
       ...await inert(tab, []));
   }

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 mod bodies;
+pub mod defects;
 mod exchange;
 mod goods;
 mod labels;
@@ -24,6 +25,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("exchange.json", exchange::vectors()),
         ("passport.json", passport::vectors()),
         ("labels.json", labels::vectors()),
+        ("defects.json", defects::vectors()),
     ]
 }
 
@@ -113,6 +115,6 @@ mod tests {
             }
             pages += 1;
         }
-        assert_eq!(pages, 8);
+        assert_eq!(pages, 9);
     }
 }

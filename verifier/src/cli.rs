@@ -37,8 +37,11 @@ pub enum Command {
   hallmark-verify check case.hallmark
   hallmark-verify check plant --fail-on error
   hallmark-verify check --table meter_readings=march.csv
+  hallmark-verify check network.hallmark record.cose receipt.cose
+  hallmark-verify check case.hallmark issuer.pem log.pem
   hallmark-verify check case.hallmark --table external_statements=bills.csv --report json -o r.json
   hallmark-verify check - < case.hallmark
+  hallmark-verify check split.defect
   hallmark-verify check --table meter_readings=- < march.csv
 
 A CSV names its columns in the first line, as `hallmark-verify tables` lists them. Instants are
@@ -49,6 +52,17 @@ empty cell means: not known.
 Of a node's folder the head slots and the last intent are checked too. Bytes that are not what was
 written, or that contradict each other, end with 4; what the folder itself says it holds and does
 not, such as a pack, an entry bundle, a head slot, or entries that the head counts, ends with 5.
+
+Single files are told apart by their first bytes: network.hallmark (trusted, as given), attestations,
+receipts and tlog-proofs, each put to the attestation that it leads to its checkpoint, and signed
+statements of other SCITT systems with their receipts. Public keys (PEM) count for the latter alone,
+also for those in bundles; without a key they are told as not checked, which ends with 5.
+
+A bundle that is cut, moved, repeated or added to is refused with the byte where that begins (3). A
+defect proof, in a file of its own, in a bundle or in a node's folder, is a finding about the log,
+witness or key that it is about (1); one that does not hold accuses nobody and ends with 4. What could
+not be checked is listed under `Not checked`, with the command that fetches it. No check opens a
+network connection.
 
 The lake in a node's folder is derived and no evidence: it is not read, everything is proved and
 tabulated from the log and its packs. A lake that is itself the INPUT is judged as it stands:
@@ -72,7 +86,8 @@ nothing in it is proved, and a changed value that still reads as Parquet is not 
 /// `check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// A bundle, a node's folder or its data folder, or a lake; `-` is a bundle on stdin.
+    /// A bundle, a node's folder or its data folder, a lake, or single files (below); `-` is a
+    /// bundle on stdin.
     #[arg(value_name = "INPUT", required_unless_present = "tables")]
     pub inputs: Vec<PathBuf>,
     /// Judges a plain CSV or Parquet file as this evidence table; its rows stay unproven. `-` is

@@ -12,13 +12,17 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use hallmark_schemas::attestation::{ContentId, Verified};
+use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::foreign::ForeignKey;
 use hallmark_schemas::head::Slot;
 use hallmark_schemas::intent::Intent;
 use hallmark_schemas::kind::KindName;
+use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::network::Network;
-use hallmark_schemas::proof::Inclusion;
+use hallmark_schemas::proof::{Inclusion, LogProof};
+use hallmark_schemas::receipt::Receipt;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use crate::table::TableSet;
@@ -36,6 +40,12 @@ pub struct Evidence {
     pub bodies: Bodies,
     /// Bodies that came outside a pack, with what they claim to be: a bundle's, in its order.
     pub carried: BTreeSet<ContentId>,
+    /// Signed statements of other systems.
+    pub foreign: Vec<ForeignStatement>,
+    /// Receipts of other systems that came apart from their statements.
+    pub foreign_receipts: Vec<Vec<u8>>,
+    /// Keys that the caller trusts for them.
+    pub foreign_keys: Vec<ForeignKey>,
     /// Plain tables given with `--table` and read from a lake: judged, never proved.
     pub tables: TableSet,
     /// The instant for which a bundle says it was made.
@@ -44,8 +54,19 @@ pub struct Evidence {
     pub sources: Vec<Source>,
     /// What was already wrong with the files themselves.
     pub defects: Vec<Defect>,
+    /// Defect proofs that came along, about any log.
+    pub proofs: Vec<FoundProof>,
     /// Pack segments that end inside a record: what a crash leaves, or a cut.
     pub torn: Vec<String>,
+}
+
+/// A defect proof, not yet believed.
+#[derive(Clone, Debug)]
+pub struct FoundProof {
+    /// The proof.
+    pub proof: DefectProof,
+    /// The file that it was found in, for people.
+    pub found_in: String,
 }
 
 /// One log as the inputs hold it.
@@ -85,13 +106,38 @@ pub struct OwnHead {
     pub intent: Option<(Intent, String)>,
 }
 
+/// A signed statement of another system with its receipts, as they were received.
+#[derive(Clone, Debug)]
+pub struct ForeignStatement {
+    /// The statement.
+    pub statement: Vec<u8>,
+    /// Its receipts.
+    pub receipts: Vec<Vec<u8>>,
+}
+
 /// What a receipt or proof says, unchecked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct LogInclusion {
     /// The entry that it is about.
     pub entry: Entry,
-    /// The proof itself.
-    pub inclusion: Inclusion,
+    /// Its place in the log.
+    pub index: u64,
+    /// Whether it is a receipt, by the log, or a proof by another.
+    pub is_receipt: bool,
+    /// Its bytes: a bundle may hold one for each of a million entries.
+    pub place: Place,
+}
+
+impl LogInclusion {
+    /// The proof itself, read and parsed again.
+    pub fn read(&self, bodies: &Bodies) -> Result<Inclusion, String> {
+        let bytes = bodies.read(&self.place).map_err(|error| error.to_string())?;
+        let parsed = match self.is_receipt {
+            true => Receipt::parse(&bytes).map(Inclusion::Receipt),
+            false => LogProof::parse(&bytes).map(Inclusion::Proof),
+        };
+        parsed.map_err(|error| chain(&error))
+    }
 }
 
 /// An error and its causes on one line.
@@ -111,10 +157,21 @@ pub struct Bodies {
     files: Vec<Mutex<File>>,
 }
 
-#[derive(Debug)]
-enum Place {
+/// Where bytes are that are read when they are needed.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In memory.
     Memory(Box<[u8]>),
-    File { file: usize, offset: u64, bytes: usize },
+    /// In a registered file.
+    File {
+        /// Number of the file.
+        file: usize,
+        /// Where they begin.
+        offset: u64,
+        /// How many they are.
+        bytes: usize,
+    },
+    /// Nowhere any more: erased on purpose.
     Erased,
 }
 
@@ -136,14 +193,9 @@ impl Bodies {
         self.files.len() - 1
     }
 
-    /// Notes that the body lies at `offset` of a registered file. The first place found is kept.
+    /// Notes that the body lies at `offset` of a registered file.
     pub fn add_in_file(&mut self, id: ContentId, file: usize, offset: u64, bytes: usize) {
         self.add(id, Place::File { file, offset, bytes });
-    }
-
-    /// Keeps a body in memory.
-    pub fn add_in_memory(&mut self, id: ContentId, body: &[u8]) {
-        self.add(id, Place::Memory(body.into()));
     }
 
     /// Notes that the body has been erased.
@@ -151,11 +203,17 @@ impl Bodies {
         self.add(id, Place::Erased);
     }
 
-    fn add(&mut self, id: ContentId, place: Place) {
+    /// Notes where a body is. The first place found is kept, but for an erased one.
+    pub fn add(&mut self, id: ContentId, place: Place) {
         let kept = self.places.get(&id);
         if kept.is_none_or(|kept| matches!(kept, Place::Erased)) {
             self.places.insert(id, place);
         }
+    }
+
+    /// Whether all that is known of this body is that it was erased.
+    pub fn is_erased(&self, id: &ContentId) -> bool {
+        matches!(self.places.get(id), Some(Place::Erased))
     }
 
     /// How many bodies are known.
@@ -173,18 +231,31 @@ impl Bodies {
         self.places.keys()
     }
 
+    /// Whether the body is known, erased or not.
+    pub fn knows(&self, id: &ContentId) -> bool {
+        self.places.contains_key(id)
+    }
+
     /// Reads one body.
     pub fn get(&self, id: &ContentId) -> io::Result<Held> {
         match self.places.get(id) {
             None => Ok(Held::Missing),
             Some(Place::Erased) => Ok(Held::Erased),
-            Some(Place::Memory(body)) => Ok(Held::Bytes(body.to_vec())),
-            Some(Place::File { file, offset, bytes }) => {
+            Some(place) => self.read(place).map(Held::Bytes),
+        }
+    }
+
+    /// Reads the bytes at a place.
+    pub fn read(&self, place: &Place) -> io::Result<Vec<u8>> {
+        match place {
+            Place::Erased => Err(io::ErrorKind::NotFound.into()),
+            Place::Memory(body) => Ok(body.to_vec()),
+            Place::File { file, offset, bytes } => {
                 let mut file = self.files[*file].lock().map_err(|_| io::ErrorKind::Other)?;
                 file.seek(SeekFrom::Start(*offset))?;
                 let mut body = vec![0; *bytes];
                 file.read_exact(&mut body)?;
-                Ok(Held::Bytes(body))
+                Ok(body)
             }
         }
     }
@@ -261,6 +332,10 @@ pub enum DefectKind {
     BadAudience,
     /// Fewer witnesses than the policy asks for.
     NoQuorum,
+    /// An entry bundle that was served otherwise than the log had signed it.
+    BadTile,
+    /// A witness that cosigned two histories, or a smaller tree after a larger one.
+    BadCosignature,
 }
 
 impl DefectKind {
@@ -281,6 +356,8 @@ impl DefectKind {
             DefectKind::BadBody => "bad_body",
             DefectKind::BadAudience => "bad_audience",
             DefectKind::NoQuorum => "no_quorum",
+            DefectKind::BadTile => "bad_tile",
+            DefectKind::BadCosignature => "bad_cosignature",
         }
     }
 
@@ -309,6 +386,12 @@ impl DefectKind {
             }
             DefectKind::BadAudience => "ask the log's organisation for whom the body was meant",
             DefectKind::NoQuorum => "ask the witnesses to cosign this checkpoint",
+            DefectKind::BadTile => {
+                "fetch the log from another peer, and show the proof to who served the tile"
+            }
+            DefectKind::BadCosignature => {
+                "keep the proof and show it to the registrar: the witness is to be replaced"
+            }
         }
     }
 
@@ -342,9 +425,16 @@ pub struct Defect {
     pub at: Option<Timestamp>,
     /// What to do about it, where its sort does not say it.
     pub remedy: Option<&'static str>,
+    /// The defect proof that shows it, by its SHA-256: then the input is not at fault.
+    pub proof: Option<Digest>,
 }
 
 impl Defect {
+    /// What it makes of a check: what a proof shows about others is for the rules to name.
+    pub const fn exit(&self) -> Exit {
+        if self.proof.is_some() { Exit::Done } else { self.kind.exit() }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> &'static str {
         self.remedy.unwrap_or(self.kind.help())
@@ -374,6 +464,46 @@ pub struct Coverage {
     pub bodies_missing: u64,
 }
 
+/// Something that could not be checked because it is not at hand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unchecked {
+    /// What it is.
+    pub what: UncheckedWhat,
+    /// The log it belongs to, if to one.
+    pub log: Option<String>,
+    /// How many: entries, bodies, signatures, logs.
+    pub count: u64,
+    /// What is not at hand, for people.
+    pub detail: String,
+    /// The command that fetches it, and where to run it.
+    pub command: String,
+}
+
+/// What was not at hand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UncheckedWhat {
+    /// A range of entries.
+    Range,
+    /// Bodies of entries.
+    Body,
+    /// What introduces a key.
+    Key,
+    /// A whole log.
+    Log,
+}
+
+impl UncheckedWhat {
+    /// Its word in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            UncheckedWhat::Range => "entries",
+            UncheckedWhat::Body => "bodies",
+            UncheckedWhat::Key => "key",
+            UncheckedWhat::Log => "log",
+        }
+    }
+}
+
 /// One attestation whose place in a log and whose signature have been proved.
 #[derive(Debug)]
 pub struct ProvenAttestation {
@@ -396,7 +526,8 @@ pub struct ProvenLog {
     pub size: u64,
     /// Root of that checkpoint, as hex.
     pub root: String,
-    /// When the quorum had seen it; without witnesses, the newest `admitted_at`.
+    /// When a quorum of witnesses last vouched for it; without witnesses, the newest
+    /// `admitted_at`.
     pub at: Timestamp,
     /// False if nobody but the log itself vouches for its times.
     pub witnessed: bool,
@@ -411,6 +542,8 @@ pub struct Proven {
     pub defects: Vec<Defect>,
     /// From what absence can be concluded.
     pub coverage: Vec<Coverage>,
+    /// What could not be checked.
+    pub unchecked: Vec<Unchecked>,
     /// The logs.
     pub logs: Vec<ProvenLog>,
     /// Remarks for the reader: in doubt, unwitnessed.
@@ -428,6 +561,6 @@ pub struct Proven {
 impl Proven {
     /// What the defects alone make of the check.
     pub fn exit(&self) -> Exit {
-        self.defects.iter().fold(Exit::Done, |exit, defect| exit.or(defect.kind.exit()))
+        self.defects.iter().fold(Exit::Done, |exit, defect| exit.or(defect.exit()))
     }
 }

@@ -5,8 +5,10 @@
 
 pub mod bundle;
 pub mod csv;
+pub mod defect;
 pub mod dir;
 mod head;
+mod loose;
 pub mod parquet;
 pub mod unit;
 
@@ -18,6 +20,7 @@ use bytes::Bytes;
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::file::reader::ChunkReader;
 use hallmark_schemas::bundle::BundleError;
+use hallmark_schemas::defect::DefectError;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
 use hallmark_schemas::layout::Dir;
@@ -29,6 +32,7 @@ use crate::lake::{self, LakeError};
 use crate::table::TableSet;
 use csv::CsvError;
 use dir::Folder;
+use loose::Loose;
 use parquet::ParquetFault;
 
 /// A plain table of the command line: `--table NAME=FILE`.
@@ -75,6 +79,14 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong, with the byte.
         source: BundleError,
+    },
+    /// A file that is no defect proof.
+    #[error("{} is no whole defect proof", .path.display())]
+    Defect {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<DefectError>,
     },
     /// A plain table where evidence was expected.
     #[error("{} is a plain table, no evidence bundle{}", .path.display(), fitting(.fits))]
@@ -136,11 +148,16 @@ impl LoadError {
         match self {
             LoadError::Io { .. } => "check the name and that you may read it",
             LoadError::NotEvidence { .. } => {
-                "give a bundle (.hallmark), the folder of a node, its data folder or its lake"
+                "give a bundle (.hallmark), a defect proof (.defect), the folder of a node, its data \
+                 folder or its lake; or single files: network.hallmark, attestations, receipts, \
+                 tlog-proofs, public keys"
             }
             LoadError::TooLong { .. } => "check that this is the file you meant",
             LoadError::Bundle { .. } => {
                 "get the bundle again from who sent it; it is cut or altered"
+            }
+            LoadError::Defect { .. } => {
+                "get the proof again from who sent it; it is cut or altered"
             }
             LoadError::PlainTable { .. } => {
                 "give it as --table NAME=FILE; `hallmark-verify tables` lists the names of tables \
@@ -164,12 +181,13 @@ fn fitting(tables: &[&str]) -> String {
 
 /// Reads all inputs, in the order given.
 pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadError> {
-    let mut evidence = Evidence::default();
+    let (mut evidence, mut loose) = (Evidence::default(), Loose::default());
     for path in inputs {
-        let what = load_input(path, &mut evidence)?;
+        let what = load_input(path, &mut evidence, &mut loose)?;
         let name = path.display().to_string();
         evidence.sources.push(Source { name, what: what.to_owned(), ..Source::default() });
     }
+    loose.settle(&mut evidence);
     for file in tables {
         load_table(file, &mut evidence)?;
     }
@@ -177,12 +195,23 @@ pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadEr
     Ok(evidence)
 }
 
-fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, LoadError> {
+fn load_input(
+    path: &Path,
+    evidence: &mut Evidence,
+    loose: &mut Loose,
+) -> Result<&'static str, LoadError> {
     if path == Path::new("-") {
         bundle::read_stdin(evidence)?;
         return Ok("bundle");
     }
     if !path.is_dir() {
+        if defect::is_one(path)? {
+            defect::read_file(path, evidence)?;
+            return Ok("defect proof");
+        }
+        if let Some(what) = loose.read(path, evidence)? {
+            return Ok(what);
+        }
         return match bundle::read_file(path, evidence) {
             Ok(()) => Ok("bundle"),
             Err(error @ LoadError::Bundle { .. }) => Err(match plain_table(path) {
@@ -199,8 +228,10 @@ fn load_input(path: &Path, evidence: &mut Evidence) -> Result<&'static str, Load
             Ok("node")
         }
         Some(Folder::Data(data)) => {
+            dir::read_network(&Dir::new(data.path()), evidence)?;
             // DATA lies in DIR unless configured elsewhere, and DIR knows network and head.
-            let within = path.canonicalize().ok();
+            let is_backup = Dir::new(data.path()).network().is_file();
+            let within = path.canonicalize().ok().filter(|_| !is_backup);
             let parent = within.as_deref().and_then(Path::parent).map(Dir::new);
             if let Some(dir) = &parent {
                 dir::read_network(dir, evidence)?;

@@ -8,10 +8,14 @@
 mod bodies;
 mod coverage;
 mod cross;
+mod foreign;
 mod log;
 mod network;
 mod own;
+mod proofs;
+mod sealed;
 mod tree;
+pub(crate) mod unchecked;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -26,34 +30,41 @@ use log::LogState;
 /// Proves what can be proved of the evidence, and says what cannot.
 pub fn prove(mut evidence: Evidence) -> Proven {
     let mut defects = std::mem::take(&mut evidence.defects);
+    let remarks = foreign::check(&evidence, &mut defects);
     let root = network::trust_root(&evidence, &mut defects);
     let mut logs = Vec::new();
     for (origin, log) in std::mem::take(&mut evidence.logs) {
-        let member = root.as_ref().and_then(|root| root.network().member_of_origin(&origin));
-        let key = member.map(|member| &member.log_key);
+        let key = root.as_ref().and_then(|root| root.network().log_key(&origin));
         logs.push(LogState::check(origin, log, key, &mut defects));
     }
     let parsed = bodies::parse(&logs, &evidence, &mut defects);
     let Some(root) = root else {
-        return without_root(evidence, logs, defects);
+        return without_root(evidence, logs, (defects, remarks));
     };
     let policies = network::Policies::new(&root, &logs, &parsed);
-    let stood = bodies::verify(&root, &policies, &mut logs, parsed, &mut defects);
+    let stood = bodies::verify(&root, &policies, &evidence.bodies, &mut logs, parsed, &mut defects);
     let attestations = cross::once_each(stood.attestations);
     cross::forks(&attestations, &mut defects);
     cross::chains(&attestations, &mut defects);
     cross::citations(&attestations, &logs, &evidence, &mut defects);
     cross::unlogged(&evidence, &logs, &attestations, &mut defects);
+    proofs::check(&root, &policies, &evidence.proofs, &mut defects);
+    let unchecked = unchecked::of(Some(root.network()), &logs, &evidence, &stood.keys_unknown);
+    sealed::check(root.network(), &logs, &attestations, &mut defects);
     defects.sort();
     defects.dedup();
     let mut notes = network::notes(&root);
+    notes.extend(sealed::notes(root.network(), &logs));
+    notes.extend(cross::erased(&logs, &evidence));
     notes.extend(logs.iter().flat_map(LogState::notes));
     notes.extend(cross::notes(&attestations));
+    notes.extend(remarks);
     let tables = evidence.tables;
     let proven_logs: Vec<_> = logs.iter().filter_map(proven_log).collect();
     let as_of = newest(evidence.as_of, &proven_logs, &tables);
     Proven {
         coverage: coverage::of(&logs, &attestations, &stood.held),
+        unchecked,
         network: Some(root.network().clone()),
         network_digest: Some(network::digest(&root)),
         attestations,
@@ -66,7 +77,11 @@ pub fn prove(mut evidence: Evidence) -> Proven {
 }
 
 /// Without a network file no key is known, so nothing signed can be proved.
-fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect>) -> Proven {
+fn without_root(
+    evidence: Evidence,
+    logs: Vec<LogState>,
+    (mut defects, notes): (Vec<Defect>, Vec<String>),
+) -> Proven {
     logs.iter().for_each(|log| log.leave_undated(&mut defects));
     if let Some(log) = logs.first() {
         defects.push(Defect {
@@ -78,17 +93,20 @@ fn without_root(evidence: Evidence, logs: Vec<LogState>, mut defects: Vec<Defect
             detail: "there is no usable network file, so no key can be traced".to_owned(),
             at: None,
             remedy: None,
+            proof: None,
         });
     }
     defects.sort();
     defects.dedup();
+    let unchecked = unchecked::of(None, &logs, &evidence, &BTreeMap::new());
     let tables = evidence.tables;
     Proven {
         attestations: Vec::new(),
         defects,
         coverage: Vec::new(),
+        unchecked,
         logs: Vec::new(),
-        notes: Vec::new(),
+        notes,
         network: None,
         network_digest: None,
         as_of: newest(evidence.as_of, &[], &tables),
@@ -102,7 +120,7 @@ fn proven_log(log: &LogState) -> Option<ProvenLog> {
         origin: log.origin.clone(),
         size: newest.size,
         root: hex::encode(&newest.root),
-        at: newest.at,
+        at: newest.vouched_at,
         witnessed: newest.witnessed,
     })
 }

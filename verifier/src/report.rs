@@ -10,18 +10,18 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use hallmark_schemas::exit::Exit;
-use hallmark_schemas::role::Role;
 use hallmark_schemas::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::evidence::{Proven, ProvenLog, Source};
+use crate::evidence::{Proven, ProvenLog, Source, Unchecked};
 use crate::finding::{Class, Finding, Severity};
 use crate::judge::{FailedRule, Judged, PackUsed, SilentRule};
+use crate::prove::unchecked::registrar_logs;
 use crate::table::TableSet;
 
 /// Version of the JSON form.
-pub const REPORT_VERSION: u32 = 1;
+pub const REPORT_VERSION: u32 = 2;
 
 /// How text is dressed.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,8 @@ pub struct Report {
     pub defects: Vec<DefectView>,
     /// From what absence can be concluded.
     pub coverage: Vec<CoverageView>,
+    /// What could not be checked, and what fetches it.
+    pub unchecked: Vec<UncheckedView>,
     /// Remarks.
     pub notes: Vec<String>,
     /// How it ended.
@@ -151,6 +153,8 @@ pub struct DefectView {
     pub cites: Vec<String>,
     pub detail: String,
     pub help: &'static str,
+    /// SHA-256 of the defect proof that shows it.
+    pub proof: Option<String>,
 }
 
 /// One row of the table `coverage`.
@@ -164,6 +168,24 @@ pub struct CoverageView {
     pub to_entry: u64,
     pub bodies_held: u64,
     pub bodies_missing: u64,
+}
+
+/// Something that could not be checked.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of `Unchecked`, which says what they mean")]
+pub struct UncheckedView {
+    pub what: &'static str,
+    pub log: Option<String>,
+    pub count: u64,
+    pub detail: String,
+    pub command: String,
+}
+
+impl From<&Unchecked> for UncheckedView {
+    fn from(one: &Unchecked) -> UncheckedView {
+        let Unchecked { what, log, count, detail, command } = one.clone();
+        UncheckedView { what: what.as_str(), log, count, detail, command }
+    }
 }
 
 /// How it ended.
@@ -210,6 +232,7 @@ impl Report {
             findings: judged.findings,
             defects: defects(proven),
             coverage: coverage(proven),
+            unchecked: proven.unchecked.iter().map(UncheckedView::from).collect(),
             notes: proven.notes.clone(),
             verdict: Verdict { exit: exit.code(), word: word(exit), sentence: String::new() },
             exit,
@@ -243,7 +266,7 @@ fn exit_of(sources: &[Source], proven: &Proven, judged: &Judged, fail_on: Severi
 
 /// Subject and kind of each defect that has an exit code of its own.
 fn told(proven: &Proven) -> BTreeSet<(&str, &'static str)> {
-    let own = proven.defects.iter().filter(|defect| defect.kind.exit() != Exit::Done);
+    let own = proven.defects.iter().filter(|defect| defect.exit() != Exit::Done);
     own.map(|defect| (defect.subject.as_str(), defect.kind.as_str())).collect()
 }
 
@@ -270,11 +293,7 @@ const fn word(exit: Exit) -> &'static str {
 fn revocations_as_of(proven: &Proven) -> Option<Timestamp> {
     let network = proven.network.as_ref()?;
     let of = |origin: &str| proven.logs.iter().find(|log| log.origin == origin).map(|log| log.at);
-    let registrars = network.members.iter().filter(|member| {
-        let named = network.registrars.iter().any(|registrar| registrar.org == member.org);
-        named || member.roles.contains(&Role::Registrar)
-    });
-    let times: Option<Vec<_>> = registrars.map(|member| of(&member.origin)).collect();
+    let times: Option<Vec<_>> = registrar_logs(network).map(of).collect();
     times?.into_iter().min()
 }
 
@@ -298,6 +317,7 @@ fn defects(proven: &Proven) -> Vec<DefectView> {
         cites: defect.cites.iter().map(ToString::to_string).collect(),
         detail: defect.detail.clone(),
         help: defect.help(),
+        proof: defect.proof.map(|proof| proof.to_string()),
     };
     proven.defects.iter().map(view).collect()
 }

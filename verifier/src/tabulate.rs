@@ -91,9 +91,10 @@ pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
 fn common_of_defect(defect: &Defect) -> Vec<Cell> {
     let named =
         format!("{} {:?} {:?} {}", defect.kind.as_str(), defect.log, defect.entry, defect.detail);
-    let id = match defect.cites.first() {
-        Some(cited) => cited.to_string(),
-        None => format!("defect:{}", hex::encode(&Sha256::digest(named))),
+    let id = match (defect.cites.first(), defect.proof) {
+        (Some(cited), _) => cited.to_string(),
+        (None, Some(proof)) => format!("proof:{proof}"),
+        (None, None) => format!("defect:{}", hex::encode(&Sha256::digest(named))),
     };
     let log = defect.log.as_ref();
     common(id, log, defect.entry)

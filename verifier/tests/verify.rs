@@ -4,8 +4,12 @@
 
 #[path = "verify/command.rs"]
 mod command;
+#[path = "verify/defect.rs"]
+mod defect;
 #[path = "verify/lake.rs"]
 mod lake;
+#[path = "verify/memory.rs"]
+mod memory;
 #[path = "verify/receipt.rs"]
 mod receipt;
 #[path = "verify/tamper.rs"]

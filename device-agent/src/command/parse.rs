@@ -29,13 +29,22 @@ pub(super) fn run(args: &ParseArgs) -> Result<Exit, Failure> {
             refused += 1;
         }
         read += 1;
-        // A closed pipe means that whoever reads has read enough.
-        if writeln!(out, "{found}").is_err() {
-            break;
+        if let Err(error) = writeln!(out, "{found}") {
+            return ended(&error);
         }
     }
-    let _ = out.flush();
+    if let Err(error) = out.flush() {
+        return ended(&error);
+    }
     // Standard output holds one object a line and nothing else.
     eprintln!("{read} lines, {refused} refused");
     Ok(if 0 < refused { Exit::Found } else { Exit::Done })
+}
+
+/// A closed pipe means that whoever reads has read enough.
+fn ended(error: &io::Error) -> Result<Exit, Failure> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+        _ => Err(Failure::unwritten(error)),
+    }
 }

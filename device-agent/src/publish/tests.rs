@@ -81,6 +81,7 @@ impl Node {
             }],
             policy,
             packs: Vec::new(),
+            sealed: Vec::new(),
         };
         NetworkFile::sign(network, &[&*key(registrar)]).unwrap()
     }

@@ -89,6 +89,19 @@ impl Node {
         })
     }
 
+    /// The node of a copy of its folder, which does not run.
+    pub fn copied_to(&self, dir: &Path) -> Node {
+        Node {
+            programs: self.programs.clone(),
+            org: self.org.clone(),
+            name: self.name.clone(),
+            dir: dir.to_owned(),
+            process: None,
+            url: String::new(),
+            mqtt: None,
+        }
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir

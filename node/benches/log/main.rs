@@ -8,7 +8,6 @@
 mod http;
 mod proof;
 mod restart;
-#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;

@@ -30,9 +30,13 @@ pub(crate) fn changes_keys(kind: KindName) -> bool {
     )
 }
 
-/// Which attestation introduced which key.
+/// Which attestation introduced which key, and which ended it.
 #[derive(Debug, Default)]
-struct Introductions(BTreeMap<KeyId, Vec<ContentId>>);
+struct Introductions {
+    by_key: BTreeMap<KeyId, Vec<ContentId>>,
+    ended: BTreeMap<KeyId, ContentId>,
+    devices: BTreeMap<String, Vec<KeyId>>,
+}
 
 impl Introductions {
     /// Notes what a learnt attestation introduced.
@@ -43,15 +47,29 @@ impl Introductions {
             Body::Key(body) => body.key.id(),
             _ => return,
         };
-        let ids = self.0.entry(key).or_default();
+        let ids = self.by_key.entry(key).or_default();
         if !ids.contains(&envelope.id()) {
             ids.push(envelope.id());
+        }
+        match envelope.body() {
+            Body::Key(body) => {
+                self.ended.entry(body.replaces_key).or_insert(envelope.id());
+            }
+            Body::Device(_) => {
+                let device = envelope.claims().sub.to_string();
+                let keys = self.devices.entry(device).or_default();
+                for before in keys.iter().filter(|before| **before != key) {
+                    self.ended.entry(*before).or_insert(envelope.id());
+                }
+                keys.push(key);
+            }
+            _ => {}
         }
     }
 
     /// The attestations that introduced a key: several registrars may have vouched for it.
     fn of(&self, kid: &KeyId) -> Vec<ContentId> {
-        self.0.get(kid).cloned().unwrap_or_default()
+        self.by_key.get(kid).cloned().unwrap_or_default()
     }
 }
 
@@ -87,6 +105,18 @@ impl Keys {
     /// The recorded attestations that introduced a key, none for one that the network file names.
     pub fn introduced_by(&self, kid: &KeyId) -> Vec<ContentId> {
         self.introductions.read().unwrap_or_else(PoisonError::into_inner).of(kid)
+    }
+
+    /// The recorded attestation that ended a key: a rotation, or a device's next key.
+    pub(crate) fn ended_by(&self, kid: &KeyId) -> Option<ContentId> {
+        let introductions = self.introductions.read().unwrap_or_else(PoisonError::into_inner);
+        introductions.ended.get(kid).copied()
+    }
+
+    /// Whether any key has ended.
+    pub(crate) fn any_ended(&self) -> bool {
+        let introductions = self.introductions.read().unwrap_or_else(PoisonError::into_inner);
+        !introductions.ended.is_empty()
     }
 
     /// Waits until more than `seen` attestations were learnt, or for `wait`; how many were, or

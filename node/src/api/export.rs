@@ -17,6 +17,7 @@ use super::{BODY_BYTES_MAX, Ctx, blocking, cached, owner_only, read_body};
 use crate::bundle::{self, Selection};
 use crate::passport::code::Code;
 use crate::serve::Origin;
+use crate::store::StoreError;
 
 /// Pieces of at most 1 MiB that wait for the reader.
 const PIECES_MAX: usize = 8;
@@ -48,8 +49,8 @@ pub(super) async fn public(
     Ok(cached(&headers, BUNDLE_TYPE, FRESH, &tag, found))
 }
 
-/// Writes the bundle as it is read; a fault cuts the stream off, so that no half bundle looks
-/// whole.
+/// Writes the bundle as it is read. What keeps it from beginning is told; a fault after that cuts
+/// the stream off, so that no half bundle looks whole.
 pub(super) async fn bundle(
     State(app): Ctx,
     origin: Origin,
@@ -59,20 +60,30 @@ pub(super) async fn bundle(
     let bytes = read_body(&app, request.into_body(), BODY_BYTES_MAX).await?;
     let selection: Selection = serde_json::from_slice(&bytes)
         .map_err(|e| ApiError::malformed(format!("no selection: {e}")))?;
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES_MAX);
+    let (sender, mut receiver) = mpsc::channel::<Result<Bytes, StoreError>>(PIECES_MAX);
     tokio::task::spawn_blocking(move || {
         let written = bundle::write(&app, &selection, &mut |piece| {
             sender.blocking_send(Ok(piece.into())).is_ok()
         });
         if let Err(error) = written {
-            let cause = with_causes(&error);
-            tracing::error!(cause, "the export broke off");
-            let _ = sender.blocking_send(Err(std::io::Error::other(cause)));
+            tracing::error!(cause = with_causes(&error), "the export broke off");
+            let _ = sender.blocking_send(Err(error));
         }
     });
-    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|piece| (piece, receiver))
+    let first = match receiver.recv().await {
+        // To the owner the file is named.
+        Some(Err(error @ StoreError::Damaged { .. })) => {
+            return Err(ApiError::Damaged { detail: with_causes(&error) });
+        }
+        Some(Err(error)) => return Err(error.into()),
+        Some(Ok(piece)) => Some(piece),
+        None => None,
+    };
+    let rest = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let piece = receiver.recv().await?;
+        Some((piece.map_err(|error| std::io::Error::other(with_causes(&error))), receiver))
     });
+    let pieces = futures_util::stream::iter(first.map(Ok)).chain(rest);
     let head = [(header::CONTENT_TYPE, BUNDLE_TYPE)];
     Ok((head, Body::from_stream(pieces.boxed())).into_response())
 }

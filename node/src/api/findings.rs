@@ -102,6 +102,7 @@ pub(super) async fn page(
     let text = page::findings(&view, language).into_string();
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_LANGUAGE, language.tag()),
         (header::VARY, "Accept-Language, Authorization"),
     ];
     Ok((head, text).into_response())

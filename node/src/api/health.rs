@@ -38,6 +38,19 @@ pub(super) async fn status(State(app): Ctx, origin: Origin) -> Result<Response, 
     Ok(axum::Json(view).into_response())
 }
 
+/// `POST /local/reindex`: begins to build the index again; `/local/status` says how far it is.
+pub(super) async fn reindex(State(app): Ctx, origin: Origin) -> Result<Response, ApiError> {
+    owner_only(origin)?;
+    let work = tokio::spawn(async move {
+        let done = app.node.reindex().await;
+        app.evidence_changed.notify_one();
+        done
+    });
+    // It goes on if whoever asked has gone.
+    work.await.map_err(|panic| ApiError::Fault { cause: panic.to_string() })??;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 /// `GET /metrics`: Prometheus text.
 pub(super) async fn metrics(State(app): Ctx) -> Result<Response, ApiError> {
     let text = super::blocking(move || app.metrics_text()).await??;

@@ -100,6 +100,8 @@ fn operations() -> Vec<Operation> {
     all.extend(attestations::operations());
     all.extend(goods::operations());
     all.extend(node::operations());
+    let preflights: Vec<Operation> = all.iter().filter_map(Operation::preflight).collect();
+    all.extend(preflights);
     all
 }
 
@@ -130,6 +132,7 @@ fn headers() -> Value {
         "Link": text("The link set of the goods (RFC 9264)."),
         "Vary": text("Headers of the request that the answer depends on."),
         "Allow": text("Methods that the path takes."),
+        "Content-Language": text("The language of a page."),
         "Content-Encoding": text("`gzip` where the client takes it and it helps."),
         "WWW-Authenticate": text("`Bearer`."),
         "Hallmark-Status": { "description": "How far the attestation has come.", "schema": {

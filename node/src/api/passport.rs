@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
-use super::{App, Ctx, blocking, cached, gzip};
+use super::{App, Ctx, blocking, cached, gzip, knows};
 use crate::page::Language;
 use crate::page::passport::{Frame, page};
 use crate::passport::State as PassportState;
@@ -71,17 +71,6 @@ pub(super) async fn by_hand(
 ) -> Result<Response, ApiError> {
     let code = asked(&uri).code.and_then(|text| Code::by_hand(&text));
     answer(&app, code, &uri, &headers).await
-}
-
-/// `OPTIONS` of all of these.
-pub(super) async fn options() -> Response {
-    let head = [
-        (header::ALLOW, "GET, HEAD, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Accept-Language, If-None-Match"),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    ];
-    (StatusCode::NO_CONTENT, head).into_response()
 }
 
 /// `GET /.well-known/gs1resolver`
@@ -156,7 +145,9 @@ fn represent(
     let &Wanted { form, language, headers } = wanted;
     let path = code.map_or_else(|| "/goods".to_owned(), |code| path_of(&code.goods));
     let tag = tag_of(passport.state, stamp, form, language, code.map(|code| &code.link));
-    let mut response = if is_known(headers, &tag) {
+    // A condition counts only where the answer would be one of success (RFC 9110, 13.2.1).
+    let is_success = passport.state.status() == StatusCode::OK.as_u16();
+    let mut response = if is_success && knows(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let (kind, bytes) = match form {
@@ -188,8 +179,25 @@ fn represent(
         head.insert(header::LINK, link);
     }
     if form == Form::Page {
-        head.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+        return dressed(response, language);
     }
+    response
+}
+
+/// A page of the passport's design.
+fn html_page(status: StatusCode, language: Language, text: String) -> Response {
+    dressed((status, text).into_response(), language)
+}
+
+/// The headers of every such page.
+fn dressed(mut response: Response, language: Language) -> Response {
+    let is_whole = response.status() != StatusCode::NOT_MODIFIED;
+    let head = response.headers_mut();
+    if is_whole {
+        head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    }
+    head.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+    head.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
     response
 }
 
@@ -213,7 +221,7 @@ fn html(app: &App, passport: &Passport, path: &str, language: Language) -> Strin
 fn json_of(passport: &Passport) -> Value {
     let mut value = serde_json::to_value(passport).unwrap_or_default();
     for language in [Language::En, Language::Zh] {
-        value["state_text"][language.tag()] = json!(passport.state.sentence(language));
+        value["state_text"][language.tag()] = json!(passport.sentence(language));
     }
     value
 }
@@ -241,14 +249,6 @@ fn tag_of(
     let text = format!("{stamp} {form:?} {} {said:?}", language.tag());
     let digest = hallmark_schemas::hex::encode(&Sha256::digest(text)[..12]);
     format!("W/\"{}-{digest}\"", state.as_str())
-}
-
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let strong = tag.trim_start_matches("W/");
-    known.is_some_and(|list| {
-        list.split(',').any(|one| one.trim().trim_start_matches("W/") == strong)
-    })
 }
 
 /// The body, compressed where that helps and the client takes it.

@@ -4,18 +4,19 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::log::{note, parse_tile};
+use super::log::{note, parse_tile, tile_of};
 use super::problem::ApiError;
-use super::{Ctx, IMMUTABLE, blocking, cached};
+use super::{Ctx, blocking};
 use crate::witness::guard::newest_held;
 
 /// `GET /peers/{hex}/checkpoint`: the newest that this node, as witness or mirror, has seen.
 pub(super) async fn checkpoint(
     State(app): Ctx,
     Path(hex): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let newest = blocking(move || newest_held(&app.witness, app.node.mirror(), &hex)).await?;
-    newest.map(note).ok_or(ApiError::NotFound)
+    newest.map(|newest| note(&headers, newest)).ok_or(ApiError::NotFound)
 }
 
 /// `GET /peers/{hex}/tile/…`
@@ -27,6 +28,5 @@ pub(super) async fn tile(
     let path = parse_tile(&path)?;
     let log = app.node.mirror().by_digest(&hex).ok_or(ApiError::NotFound)?;
     let bytes = blocking(move || log.tile(&path)).await??.ok_or(ApiError::NotFound)?;
-    let tag = format!("{hex}-{path}");
-    Ok(cached(&headers, "application/octet-stream", IMMUTABLE, &tag, bytes))
+    Ok(tile_of(&headers, path, bytes))
 }

@@ -62,9 +62,14 @@ pub enum ApiError {
     Full { after_s: u64 },
     /// The log takes nothing until its operator has repaired it.
     ReadOnly { cause: String, help: &'static str },
+    /// A file of the packs or tiles is lost or damaged, told to the owner.
+    Damaged { detail: String },
     /// Our own fault.
     Fault { cause: String },
 }
+
+/// Type of the problem that tells the owner of a damaged file.
+pub const DAMAGED_TYPE: &str = "urn:hallmark:problem:damaged";
 
 impl ApiError {
     /// A request that cannot be read.
@@ -107,6 +112,9 @@ impl ApiError {
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
             ApiError::Full { .. } => (S::INSUFFICIENT_STORAGE, "full", "no room here now"),
             ApiError::ReadOnly { .. } => (S::SERVICE_UNAVAILABLE, "read_only", "takes nothing"),
+            ApiError::Damaged { .. } => {
+                (S::INTERNAL_SERVER_ERROR, "damaged", "a file here is damaged")
+            }
             ApiError::Fault { .. } => (S::INTERNAL_SERVER_ERROR, "fault", "fault of this node"),
         }
     }
@@ -121,6 +129,7 @@ impl ApiError {
             | ApiError::Contradicted { detail, .. }
             | ApiError::Unproved { detail }
             | ApiError::Rejected { detail, .. }
+            | ApiError::Damaged { detail }
             | ApiError::Busy { detail, .. } => detail.clone(),
             ApiError::NotFound => "nothing here that you may know of".to_owned(),
             ApiError::MethodNotAllowed { method } => format!("this path does not take {method}"),
@@ -169,7 +178,7 @@ impl ApiError {
 }
 
 /// One of each that a method of a route answers, for the description of the table. 405 is told
-/// where there is no such method.
+/// where there is no such method, a damaged file to the owner alone.
 pub(crate) fn examples() -> Vec<ApiError> {
     let detail = String::new;
     vec![

@@ -31,6 +31,16 @@ impl World {
     }
 
     pub(super) async fn with_roles(roles: &[&str]) -> World {
+        World::configured(roles, |_| {}).await
+    }
+
+    /// One that takes so many forms a minute from one address.
+    pub(super) async fn with_forms(per_minute: u32) -> World {
+        let roles = ["producer", "certifier", "accreditor"];
+        World::configured(&roles, |config| config.passport.forms_per_minute_max = per_minute).await
+    }
+
+    async fn configured(roles: &[&str], change: impl FnOnce(&mut Config)) -> World {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("node");
         let line = ["hallmark-node", "init", folder.to_str().unwrap(), "--name", "Registry"];
@@ -42,6 +52,7 @@ impl World {
         crate::command::init::run(&args, Output { format: Format::Json }).unwrap();
         let mut config = Config::load(&folder).unwrap();
         config.log.batch_wait_max = Duration::from_millis(100);
+        change(&mut config);
         let started = crate::command::run::open(&folder, config, None).unwrap();
         let (stop, stopped) = watch::channel(false);
         let app = started.service;
@@ -79,6 +90,24 @@ impl World {
         let statements = Statement::from_file(EVENT.as_bytes(), &Defaults::default()).unwrap();
         let statement = statements.into_iter().next().unwrap();
         statement.sign(&self.app.config, now(), self.app.capture.as_ref()).unwrap()
+    }
+
+    /// Records so many more events.
+    pub(super) async fn grow(&self, count: usize) {
+        let published = || self.app.node.log().published().map_or(0, |one| one.head.size);
+        let (before, mut last) = (published(), None);
+        for number in 0..count as u64 {
+            let number = format!("{:012}", before + number);
+            let text = EVENT.replace("000000000001", &number);
+            let statement = Statement::from_file(text.as_bytes(), &Defaults::default()).unwrap();
+            let signed = statement.into_iter().next().unwrap();
+            let signed = signed.sign(&self.app.config, now(), self.app.capture.as_ref()).unwrap();
+            self.app.admit(signed.stored().to_vec()).await.unwrap();
+            last = Some(signed.id());
+        }
+        if let Some(id) = last {
+            self.app.node.recorded(&id).await.unwrap();
+        }
     }
 
     async fn register(&self, envelope: &Envelope) -> (StatusCode, Response) {
@@ -130,6 +159,41 @@ async fn a_registered_attestation_gets_a_receipt_and_is_read_only_by_its_audienc
     let (status, response) = world.ask(Origin::Socket, cose, Vec::new()).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(ContentId::of(&bytes(response).await), envelope.id());
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_that_runs_is_told_where_and_when_to_ask() {
+    let world = World::new().await;
+    let statement = Statement::from_file(EVENT.as_bytes(), &Defaults::default()).unwrap().remove(0);
+    let stranger = hallmark_schemas::key::SecretKey::from_seed([90; 32]);
+    let unknown = statement.sign(&world.app.config, now(), &stranger).unwrap();
+    let (status, response) = world.register(&unknown).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "its key may become known");
+    for response in [response, world.get(FAR, &format!("/entries/{}", unknown.id())).await.1] {
+        assert_eq!(header_of(&response, "location"), format!("/entries/{}", unknown.id()));
+        assert_eq!(header_of(&response, "retry-after"), "1");
+        assert_eq!(header_of(&response, "hallmark-status"), "deferred");
+        assert_eq!(bytes(response).await, b"");
+    }
+    let (status, _) = world.get(FAR, &format!("/entries/{}", unknown.id())).await;
+    assert_eq!(status, StatusCode::FOUND);
+    // Whoever does not want to wait is answered at once, and finds the receipt there.
+    let known = world.event();
+    let post = Request::post("/entries")
+        .header("content-type", "application/cose")
+        .header("prefer", "respond-async");
+    let (status, response) = world.ask(FAR, post, known.stored().to_vec()).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let location = header_of(&response, "location");
+    world.app.node.recorded(&known.id()).await.unwrap();
+    let (status, response) = world.get(FAR, &location).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(header_of(&response, "content-type"), "application/cose");
+    Receipt::parse(&bytes(response).await)
+        .unwrap()
+        .verify_root(known.id(), &world.app.log_vkey)
+        .unwrap();
     world.end();
 }
 
@@ -304,6 +368,16 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     let (status, response) = world.get(FAR, "/healthz").await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(header_of(&response, "retry-after"), "1");
+    while world.app.limiter.take(address, per_second, at).is_ok() {}
+    let poll =
+        Request::get(format!("/entries/{}", "0".repeat(64))).header("accept", "application/cose");
+    let (status, response) = world.ask(FAR, poll, Vec::new()).await;
+    assert_eq!(
+        (status, header_of(&response, "retry-after")),
+        (StatusCode::TOO_MANY_REQUESTS, "1".into())
+    );
+    let kind = header_of(&response, "content-type");
+    assert_eq!(kind, "application/concise-problem-details+cbor");
     assert_eq!(world.get(Origin::Socket, "/healthz").await.0, StatusCode::OK);
     world.end();
 }

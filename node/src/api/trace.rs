@@ -1,12 +1,11 @@
-//! `/v1/trace/{goods}`: the way of goods over the logs held here, as far as the caller may see it.
+//! `/v1/trace/{*goods}`: the way of goods over the logs held here, as far as the caller may see it.
 
 use std::str::FromStr;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::Claims;
-use hallmark_schemas::goods::GoodsId;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
@@ -15,6 +14,7 @@ use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::Asked;
 use super::{Ctx, blocking};
+use crate::passport::code::Code;
 use crate::trace::Reader;
 
 const OFFERED: &str = "application/json, text/vnd.graphviz, text/plain; or ?format=json|dot|text";
@@ -71,16 +71,23 @@ impl Reader for Caller {
     }
 }
 
-/// `GET /v1/trace/{goods}?format=`: 404 also where the caller may see no step.
+/// `GET /v1/trace/{goods}?format=`: 404 also where the caller may see no step. The goods are the
+/// path of their Digital Link, as it stands, or any of their identifiers, percent-encoded.
 pub(super) async fn show(
     State(app): Ctx,
     caller: Caller,
-    Path(goods): Path<String>,
+    Path(identifier): Path<String>,
+    uri: Uri,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let started = Instant::now();
-    let goods: GoodsId = goods.parse().map_err(|e| ApiError::malformed(format!("{e}")))?;
+    // The path of a Digital Link keeps its escapes.
+    let path = uri.path().strip_prefix("/v1/trace").unwrap_or_default();
+    let goods = match Code::from_link(path, "") {
+        Some(code) => code.goods,
+        None => identifier.parse().map_err(|e| ApiError::malformed(format!("{e}")))?,
+    };
     let wanted = asked.only(&["format"])?.parsed("format", "json, dot or text")?;
     let form = wanted.map_or_else(|| Form::accepted(&headers), Ok)?;
     let node = app.node.clone();

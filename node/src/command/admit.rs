@@ -1,5 +1,9 @@
 //! `admit`: a registrar takes an organisation into the network.
 
+mod successor;
+
+use std::path::Path;
+
 use hallmark_schemas::attestation::{Draft, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::enrolment::Join;
@@ -22,16 +26,7 @@ use crate::sign::claims;
 /// Logs the `organisation`, writes the next network file.
 pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
-    let bytes = std::fs::read(&args.join).map_err(|e| {
-        Failure::input(format!("cannot read {}", args.join.display()))
-            .because(&e)
-            .help("give the join.cbor that the newcomer's `hallmark-node init` wrote")
-    })?;
-    let join = Join::parse(&bytes).map_err(|e| {
-        Failure::input(format!("{} is no request to join", args.join.display()))
-            .because(&e)
-            .help("`hallmark-node init` of the newcomer writes join.cbor")
-    })?;
+    let join = read_join(&args.join)?;
     let _turn = take_turn(&args.dir)?;
     let file = current(&args.dir)?;
     let mut network = file.network().clone();
@@ -53,17 +48,28 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
             "the newcomer runs `hallmark-node init` again with the network file of this network",
         ));
     }
-    if let Some(known) = network.member(&org) {
-        if known.log_keys() == node {
+    match (network.member(&org).cloned(), join.previous) {
+        (Some(known), _) if known.log_keys() == node => {
             output.verdict("admitted", format!("{org} is a member already"));
             return Ok(Exit::Done);
         }
-        return Err(Failure::usage(format!("{org} is a member already, with other keys"))
-            .help("keys are changed by `key` attestations, a lost log gets a successor"));
+        (Some(known), Some(previous)) => {
+            let data = config.data_dir(&args.dir);
+            successor::put(args, &data, &mut network, (&known, &node), previous, &mut body)?;
+        }
+        (Some(_), None) => {
+            return Err(Failure::usage(format!("{org} is a member already, with other keys"))
+                .help(
+                    "keys are changed by `key` attestations, a lost log gets a successor by \
+                 `hallmark-node restore DIR --successor`",
+                ));
+        }
+        (None, _) => {
+            let mut member = Member::new(org.clone(), body.roles.clone(), node);
+            (member.urls, member.multiaddrs) = (join.urls, join.multiaddrs);
+            network.members.push(member);
+        }
     }
-    let mut member = Member::new(org.clone(), body.roles.clone(), node);
-    (member.urls, member.multiaddrs) = (join.urls, join.multiaddrs);
-    network.members.push(member);
     let claims =
         claims(&config.org, Subject::Org(org.clone()), Audience::Public, Vec::new(), now());
     let admission = sign(Draft { claims, body: Body::Organisation(body) }, random(), &key)
@@ -82,6 +88,19 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     output.item(id, &json);
     output.verdict("admitted", format!("{org}, network file version {version}"));
     Ok(Exit::Done)
+}
+
+fn read_join(path: &Path) -> Result<Join, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| {
+        Failure::input(format!("cannot read {}", path.display()))
+            .because(&e)
+            .help("give the join.cbor that the newcomer's `hallmark-node init` wrote")
+    })?;
+    Join::parse(&bytes).map_err(|e| {
+        Failure::input(format!("{} is no request to join", path.display()))
+            .because(&e)
+            .help("`hallmark-node init` of the newcomer writes join.cbor")
+    })
 }
 
 fn roles(names: &[String]) -> Result<Vec<Role>, Failure> {

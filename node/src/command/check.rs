@@ -1,19 +1,32 @@
 //! `check`: re-reads everything and says whether it is whole.
 //!
-//! Invariant: the same loading and proving as `hallmark-verify check`, so that the two never differ;
-//! it only reads, also beside a running node.
+//! Invariants: the same loading and proving as `hallmark-verify check`, so that the two never
+//! differ; it only reads, also beside a running node, unless it is told to repair.
+
+mod repair;
+
+use std::time::Duration;
 
 use hallmark_schemas::exit::Exit;
 use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
+use indicatif::ProgressBar;
 
-use crate::cli::{DirArgs, Output};
+use crate::cli::{CheckArgs, Output};
 use crate::config::Config;
 use crate::failure::Failure;
 
+/// How often the bar moves.
+const BEAT: Duration = Duration::from_millis(200);
+
 /// Tiles against checkpoints, bodies against their ids, signatures against keys.
-pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
-    Config::load(&args.dir)?;
+pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
+    let config = Config::load(&args.dir)?;
+    if args.repair {
+        repair::run(args, &config, output)?;
+    }
+    let bar = ProgressBar::new_spinner().with_message("reading");
+    bar.enable_steady_tick(BEAT);
     // DIR says where DATA is; the network file and the head lie in DIR itself.
     let evidence = load(std::slice::from_ref(&args.dir), &[]).map_err(|error| {
         let failure = Failure::new(error.exit(), &error).help(error.help());
@@ -22,7 +35,9 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
             None => failure,
         }
     })?;
+    bar.set_message(format!("proving {} logs", evidence.logs.len()));
     let proven = prove(evidence);
+    bar.finish_and_clear();
     for defect in &proven.defects {
         let kind = defect.kind.as_str();
         let log = defect.log.as_deref().unwrap_or("-");
@@ -40,8 +55,11 @@ pub(super) fn run(args: &DirArgs, output: Output) -> Result<Exit, Failure> {
         });
         output.item(format!("log {} {} entries, root {}", log.origin, log.size, log.root), &json);
     }
+    for note in &proven.notes {
+        output.item(format!("note {note}"), &serde_json::json!({ "note": note }));
+    }
     // Two contradicting statements break no proof: `hallmark-verify` makes findings of them.
-    let accuses = proven.defects.iter().any(|defect| defect.kind.exit() == Exit::Done);
+    let accuses = proven.defects.iter().any(|defect| defect.exit() == Exit::Done);
     let found = if accuses { Exit::Found } else { Exit::Done };
     let (exit, proved) = (proven.exit().or(found), proven.attestations.len());
     let defects = match proven.defects.len() {

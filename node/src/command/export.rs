@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use hallmark_schemas::bundle::{Item, Piece, Reader};
+use hallmark_schemas::bundle::{FOREIGN_RECEIPTS_MAX, ITEM_BYTES_MAX, Item, Piece, Reader};
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::foreign::Foreign;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::time::{Period, Timestamp};
 
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 /// Asks the running node for the bundle; the file appears whole or not at all.
 pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     let selection = selection(args)?;
+    let foreign = args.foreign.iter().map(|files| foreign(files)).collect::<Result<Vec<_>, _>>()?;
     let is_stdout = args.output == Path::new("-");
     let fresh = args.output.with_extension("hallmark.new");
     let cannot = |e: std::io::Error| {
@@ -35,7 +37,10 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
                 tally.take(piece);
                 match &mut file {
                     Some(file) => file.write_all(piece),
-                    None => std::io::stdout().lock().write_all(piece),
+                    None => {
+                        let mut stdout = std::io::stdout().lock();
+                        stdout.write_all(piece).and_then(|()| stdout.flush())
+                    }
                 }
             })
             .await
@@ -44,6 +49,16 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
         let _ = std::fs::remove_file(&fresh);
     }
     fetched?;
+    if 0 < written {
+        for item in &foreign {
+            let put = match &mut file {
+                Some(file) => file.write_all(item),
+                None => std::io::stdout().lock().write_all(item),
+            };
+            put.map_err(cannot)?;
+            written += item.len() as u64;
+        }
+    }
     if written == 0 {
         return Err(Failure::input("nothing public matches the selection: there is no bundle")
             .help("leave out --public, or ask for other goods, facilities, periods or ids"));
@@ -118,6 +133,32 @@ fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
     }
     selection.period = args.period.as_deref().map(period).transpose()?;
     Ok(selection)
+}
+
+/// A statement of another system and its receipts as an item: it comes last in a bundle.
+fn foreign(files: &str) -> Result<Vec<u8>, Failure> {
+    let mut messages = Vec::new();
+    for name in files.split(',') {
+        let help = "give a statement of another system (COSE_Sign1), then its receipts";
+        let bytes = std::fs::read(name)
+            .map_err(|e| Failure::usage(format!("cannot read {name}")).because(&e).help(help))?;
+        Foreign::parse(&bytes)
+            .map_err(|e| Failure::input(format!("--foreign {name}")).because(&e).help(help))?;
+        messages.push(bytes);
+    }
+    let receipts = messages.split_off(1);
+    let statement = messages.remove(0);
+    if FOREIGN_RECEIPTS_MAX < receipts.len() {
+        let count = receipts.len();
+        return Err(Failure::usage(format!("--foreign names {count} receipts"))
+            .help(format!("at most {FOREIGN_RECEIPTS_MAX} of one statement")));
+    }
+    let item = Item::Foreign { statement, receipts }.encode();
+    match item.len() <= ITEM_BYTES_MAX {
+        true => Ok(item),
+        false => Err(Failure::input(format!("--foreign {files}: {} bytes", item.len()))
+            .help(format!("statement and receipts take at most {ITEM_BYTES_MAX} bytes together"))),
+    }
 }
 
 fn period(text: &str) -> Result<Period, Failure> {

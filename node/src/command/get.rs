@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::proof::LogProof;
+use hallmark_schemas::receipt::Receipt;
 
 use super::{running, wait_for};
 use crate::cli::{Format, GetArgs, Output};
@@ -39,7 +41,8 @@ pub(super) fn attestation(args: &GetArgs, output: Output) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// `receipt`: the COSE receipt, bytes on stdout; in base64 with `--format json`.
+/// `receipt`: the COSE receipt, bytes on stdout; in base64 with `--format json`; the same as
+/// `tlog-proof` text with `--format tlog-proof`.
 pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
     let id = parse(&args.id)?;
     let answer = wait_for(async {
@@ -52,6 +55,12 @@ pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
                 Format::Json => {
                     let receipt = STANDARD.encode(&answer.body);
                     output.item("", &serde_json::json!({ "id": id, "receipt": receipt }));
+                }
+                Format::TlogProof => {
+                    let receipt = Receipt::parse(&answer.body).map_err(|e| {
+                        Failure::fault("the node's answer is no receipt").because(&e)
+                    })?;
+                    output.bytes(&LogProof::of_receipt(&receipt).to_bytes())?;
                 }
                 _ => output.bytes(&answer.body)?,
             }

@@ -182,6 +182,7 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
                 organisation: body,
                 urls: Vec::new(),
                 multiaddrs: Vec::new(),
+                previous: None,
             };
             let join = join.sign(&keys.organisation).map_err(|e| {
                 Failure::usage("cannot make the request to join").because(&e).help(
@@ -334,6 +335,7 @@ fn found(
         members: vec![Member::new(plan.org.clone(), plan.roles.clone(), log_keys)],
         policy: Policy::none(),
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[&keys.organisation]).map_err(|e| {
         Failure::usage("cannot found this network")

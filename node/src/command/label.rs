@@ -4,6 +4,7 @@
 //! printed (a wrong lot, no place for the file) is found before anything is attested; one process
 //! makes labels in a folder at a time, so that no two runs take the same codes.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use hallmark_schemas::attestation::ContentId;
@@ -76,7 +77,9 @@ pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
         LockError::Held { .. } => Failure::busy("another `label` works in this folder")
             .because(&e)
             .help("run the command again when it has ended"),
-        LockError::Disk { .. } => Failure::usage("cannot lock the folder").because(&e),
+        LockError::Disk { .. } => Failure::usage("cannot lock the folder")
+            .because(&e)
+            .help("DIR/run must be writable by whoever makes labels"),
     })?;
     let ranges = wait_for(ranges(&args.dir, &plan.gtin))?;
     let label = label(&plan, &ranges)?;
@@ -198,9 +201,24 @@ fn print(args: &LabelArgs, config: &Config, format: Format, gtin: &str) -> Resul
         }
         None => NO_ADDRESS,
     };
-    let template = Template::new(gtin, args.lot.as_deref(), address)
-        .map_err(|reason| Failure::usage("no label can carry this").note(reason))?;
+    let template =
+        Template::new(gtin, args.lot.as_deref(), address).map_err(|reason| uncarried(&reason))?;
     Ok(Print { form, path, symbology, template })
+}
+
+fn uncarried(reason: &str) -> Failure {
+    Failure::usage("no label can carry this").note(reason).help(
+        "a lot is 1 to 20 letters, digits or signs of GS1 AI 10, without spaces; --host is an \
+         http or https address without query",
+    )
+}
+
+/// Why a body is refused, and the only two fields that an option fills freely.
+fn unattested(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::usage("this cannot be attested").because(error).help(
+        "--order is 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `/` and `-`, a letter or digit first; \
+         --lot what AI 10 holds",
+    )
 }
 
 fn form(format: Format, path: &Path) -> Result<Form, Failure> {
@@ -234,7 +252,8 @@ async fn ranges(dir: &Path, gtin: &str) -> Result<Vec<Logged>, Failure> {
     }
     let answer = local.get(&format!("/local/labels/{gtin}")).await?;
     if answer.status != 200 {
-        return Err(Failure::busy(format!("the node cannot tell its labels: {}", answer.text())));
+        return Err(Failure::busy(format!("the node cannot tell its labels: {}", answer.text()))
+            .help("see `hallmark-node status`; then run the command again"));
     }
     serde_json::from_slice(&answer.body)
         .map_err(|e| Failure::fault("the node's answer is not what this release says").because(&e))
@@ -283,10 +302,18 @@ fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
         ))
         .help("choose other numbers; the very same range, order and lot prints it again"));
     }
+    let (first, last, order) = (label.first, label.last, &label.order);
+    if plan.state == State::Activated
+        && let Some(old) = labels::scrapped(ranges, &label)
+    {
+        let (from, to) = (old.label.first, old.label.last);
+        let what = format!("{from}..{to} of order {order} were scrapped by {}", old.id);
+        return Err(Failure::new(Exit::Found, format!("not activated: {what}"))
+            .help("what was scrapped stays scrapped: activate the numbers before and after it"));
+    }
     if labels::are_made(ranges, &label) {
         return Ok(label);
     }
-    let (first, last, order) = (label.first, label.last, &label.order);
     Err(Failure::usage(format!("not all of {first}..{last} of order {order} was ever made"))
         .help("the CSV of the labels, and `hallmark-node get`, tell order and numbers"))
 }
@@ -298,7 +325,7 @@ fn open(print: &Print, label: &Label) -> Result<Sheet, Failure> {
         Scheme::Sequence => label.sequence_serial(label.last).len(),
     };
     let widest = print.template.item(label.first, &"Z".repeat(length));
-    let widest = widest.map_err(|reason| Failure::usage("no label can carry this").note(reason))?;
+    let widest = widest.map_err(|reason| uncarried(&reason))?;
     let press = Press::new(print.symbology, &widest).map_err(|e| {
         Failure::usage("the symbol cannot hold the label")
             .because(&e)
@@ -319,11 +346,9 @@ fn attest(dir: &Path, config: &Config, label: Label) -> Result<ContentId, Failur
     let capture = keys::open(&Dir::new(dir).keys(), Purpose::Capture, None)?;
     let class = Subject::Goods(label.class.clone());
     let body = Body::Label(label);
-    body.check().map_err(|e| Failure::usage("this cannot be attested").because(&e))?;
+    body.check().map_err(|e| unattested(&e))?;
     let statement = Statement::of(body, class, config.audience_of(KindName::Label));
-    let signed = statement
-        .sign(config, now(), &capture)
-        .map_err(|e| Failure::usage("this cannot be attested").because(&e))?;
+    let signed = statement.sign(config, now(), &capture).map_err(|e| unattested(&e))?;
     outbox::put(dir, std::slice::from_ref(&signed))?;
     let fate = wait_for(async {
         let local: Local = running(dir).await?;
@@ -385,7 +410,14 @@ fn unprinted(error: &SheetError, label: &Label, id: &ContentId) -> Failure {
             format!("--order {order} --serials {}..{}", serials[0], serials[1])
         }
     };
-    Failure::fault("the labels could not be written")
+    let failure = match error {
+        SheetError::Write { source, .. } if source.kind() == ErrorKind::BrokenPipe => {
+            return Failure::unwritten("the labels", source);
+        }
+        SheetError::Write { .. } => Failure::busy("the labels could not be written"),
+        _ => Failure::fault("the labels could not be written"),
+    };
+    failure
         .because(error)
         .note(format!("their range is attested, as {id}"))
         .help(format!("print the same codes with {again}"))

@@ -11,6 +11,7 @@ use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::network::{Member, Network, NetworkFile};
+use hallmark_schemas::note::{NoteKeyKind, VerifierKey};
 use hallmark_schemas::policy::{Policy, Witness};
 
 use super::init::{NETWORK_LIFE_MS, network_version, read_network};
@@ -41,7 +42,7 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     }
     let key = registrar_key(&args.dir, &config, &file, args.passphrase_file.as_deref())?;
     let mut network = file.network().clone();
-    network.policy = policy(&network, quorum, &args.witnesses)?;
+    network.policy = policy(&network, quorum, args)?;
     let next = next_version(network, &key)?;
     let step = Step { old: &file, new: &next };
     wait_for(publish(&args.dir, &config, step, Vec::new(), &key, output))?;
@@ -208,12 +209,13 @@ async fn wait_recorded(local: &Local, id: &ContentId) -> Result<(), Failure> {
     }
 }
 
-fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, Failure> {
+fn policy(network: &Network, quorum: usize, args: &NetworkArgs) -> Result<Policy, Failure> {
+    let (names, foreign) = (&args.witnesses, &args.foreign_witnesses);
     if quorum == 0 {
         return Ok(Policy::none());
     }
     let mut witnesses = Vec::new();
-    let chosen: Vec<&Member> = if names.is_empty() {
+    let chosen: Vec<&Member> = if names.is_empty() && foreign.is_empty() {
         network.members.iter().collect()
     } else {
         names.iter().map(|name| named(network, name)).collect::<Result<_, _>>()?
@@ -221,7 +223,15 @@ fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, 
     for member in chosen {
         let (name, key) = (member.org.slug(), member.witness_key.clone());
         if !witnesses.iter().any(|known: &Witness| known.key == key) {
-            witnesses.push(Witness { name, key, url: member.urls.first().cloned() });
+            // Where any client of tlog-witness posts its checkpoints.
+            let url = member.urls.first().map(|url| format!("{}/log", url.trim_end_matches('/')));
+            witnesses.push(Witness { name, key, url });
+        }
+    }
+    for text in foreign {
+        let witness = stranger(text)?;
+        if !witnesses.iter().any(|known: &Witness| known.key == witness.key) {
+            witnesses.push(witness);
         }
     }
     let count = witnesses.len();
@@ -229,6 +239,24 @@ fn policy(network: &Network, quorum: usize, names: &[String]) -> Result<Policy, 
         Failure::usage(format!("a quorum of {quorum} cannot be had of {count} witnesses"))
             .help("name more with --witness, or ask for fewer")
     })
+}
+
+/// A witness of another network, under the name of its key.
+fn stranger(text: &str) -> Result<Witness, Failure> {
+    let wrong = || {
+        Failure::usage(format!("--foreign-witness {text}")).help(
+            "give the verifier key of its cosignatures (type 4), a space and its http(s) URL, as \
+             its operator publishes them",
+        )
+    };
+    let (key, url) = text.trim().split_once(' ').ok_or_else(wrong)?;
+    let key: VerifierKey = key.parse().map_err(|e| wrong().because(&e))?;
+    let url = url.trim();
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    if key.kind() != NoteKeyKind::CosignatureV1 || !is_url || url.contains(char::is_whitespace) {
+        return Err(wrong());
+    }
+    Ok(Witness { name: key.name().to_owned(), key, url: Some(url.to_owned()) })
 }
 
 fn named<'a>(network: &'a Network, name: &str) -> Result<&'a Member, Failure> {

@@ -120,6 +120,11 @@ pub(crate) fn open(
     let (node, writer) = Node::open(options).map_err(cannot_open)?;
     let witness = Witness::open(Arc::new(OsDisk), &dir.join("head").join("witness"), signer)
         .map_err(|e| Failure::fault("cannot read what this witness has cosigned").because(&e))?;
+    let strangers = config.witness.log.iter().map(|log| {
+        let origin = log.origin.clone().unwrap_or_else(|| log.vkey.name().to_owned());
+        (origin, log.vkey.clone())
+    });
+    let witness = witness.knowing(strangers);
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     // In tests several nodes share a process: the first recorder counts for all.
@@ -202,7 +207,9 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let doors = [door(Door::Tcp(listener, tls)), door(Door::Socket(local))];
     let mut tasks = vec![
         tokio::spawn(witness::quorum::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(witness::renew::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(crate::defect::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),

@@ -21,7 +21,10 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
         Format::Text => "text",
         Format::Json => "json",
         Format::Dot => "dot",
-        _ => return Err(Failure::usage("a trace has no such form").help("text, json or dot")),
+        _ => {
+            return Err(Failure::usage("a trace is not written in this format")
+                .help("--format text, json or dot"));
+        }
     };
     let path = format!("/v1/trace/{}?format={form}", goods.path_segment());
     let answer = wait_for(ask(args, &path))?;

@@ -1,5 +1,6 @@
 //! The own log: what was published, proofs of it, and the fork guard before anything is signed.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -20,7 +21,8 @@ use tokio::sync::watch;
 
 use super::Recorded;
 use super::shared::{Published, Shared, Signing};
-use crate::sequencer::writer::Message;
+use crate::sequencer::writer::{Message, Ticket};
+use crate::sequencer::writing::Answer;
 use crate::store::StoreError;
 use crate::store::tiles::TILE_WIDTH;
 
@@ -62,6 +64,11 @@ impl LogHandle {
         self.signer.vkey()
     }
 
+    /// Signs the log's checkpoints.
+    pub(crate) fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
     /// The newest checkpoint with its quorum; `None` before the first.
     pub fn published(&self) -> Option<Published> {
         self.shared.published.borrow().clone()
@@ -88,6 +95,11 @@ impl LogHandle {
         self.tell(Message::Cosigned(note));
     }
 
+    /// Has the published checkpoint cosigned anew, unless a newer one is on its way.
+    pub fn renew(&self) {
+        self.tell(Message::Renew);
+    }
+
     /// The newest sequenced tree, perhaps not published yet.
     pub fn head(&self) -> Head {
         self.shared.head()
@@ -103,6 +115,18 @@ impl LogHandle {
         self.shared.index_ready()
     }
 
+    /// Entries and bodies in the index, while it is built.
+    pub fn indexed(&self) -> u64 {
+        self.shared.indexed()
+    }
+
+    /// Throws the index of the own log away; done when the receiver says so.
+    pub(super) fn reindex(&self) -> tokio::sync::oneshot::Receiver<Answer> {
+        let (reply, done) = tokio::sync::oneshot::channel();
+        self.tell(Message::Reindex { ticket: Ticket { reply, permit: None } });
+        done
+    }
+
     /// Durable bodies that are not in the tree yet.
     pub fn unlogged(&self) -> u64 {
         self.shared.unlogged()
@@ -111,6 +135,11 @@ impl LogHandle {
     /// Tiles and entry bundles that were found lost or damaged when they were read.
     pub fn damaged_tiles(&self) -> Vec<PathBuf> {
         self.shared.tiles.damaged()
+    }
+
+    /// Segments of the packs with a record that was found damaged.
+    pub fn damaged_packs(&self) -> BTreeSet<PathBuf> {
+        self.shared.damaged_packs()
     }
 
     pub(super) fn damage(&self) -> (u64, u64) {
@@ -241,14 +270,14 @@ impl LogHandle {
         self.shared.stop(cause);
     }
 
-    /// Makes the log read-only: a witness has more than is here, or other.
-    pub fn guard_refused(&self, theirs: &Checkpoint, view: GuardView) {
-        self.tell(Message::GuardRefused { cause: self.refusal(theirs, view) });
+    /// Makes the log read-only: a witness that saw `size` entries has more than is here, or other.
+    pub fn guard_refused(&self, size: u64, view: GuardView) {
+        self.tell(Message::GuardRefused { cause: self.refusal(size, view) });
     }
 
-    /// Why a witness's checkpoint forbids this log to sign.
-    pub(crate) fn refusal(&self, theirs: &Checkpoint, view: GuardView) -> String {
-        let (ours, size) = (self.head().size, theirs.size);
+    /// Why what a witness saw forbids this log to sign.
+    pub(crate) fn refusal(&self, size: u64, view: GuardView) -> String {
+        let ours = self.head().size;
         match view {
             GuardView::Forked => {
                 format!("a witness holds another tree of this log at size {size}")

@@ -2,10 +2,10 @@
 //!
 //! Invariant: only the writer changes anything here; readers see sizes grow and never shrink.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
@@ -55,6 +55,8 @@ pub struct Published {
     pub note: Arc<SignedNote>,
     /// When it was published here.
     pub at: Timestamp,
+    /// When its witnesses last vouched that the log has nothing newer; `None` without witnesses.
+    pub cosigned_at: Option<Timestamp>,
 }
 
 pub(crate) struct Shared {
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     times: RwLock<Times>,
     /// Who must cosign. A newer network file replaces it.
     policy: RwLock<Policy>,
+    /// Those of earlier versions, oldest first. Set once, before the history is read.
+    former: OnceLock<Vec<Policy>>,
     pub(crate) published: watch::Sender<Option<Published>>,
     pub(crate) unsigned: watch::Sender<Option<Arc<SignedNote>>>,
     pub(crate) stopped: watch::Sender<Option<String>>,
@@ -75,6 +79,8 @@ pub(crate) struct Shared {
     index_ready: AtomicBool,
     /// The disk has no room for new bodies.
     full: AtomicBool,
+    /// Entries and bodies that were put into the index since it was last begun.
+    indexed: AtomicU64,
     unlogged: AtomicU64,
     /// Holes in the packs that were found, each once, by file and offset.
     damage: Mutex<BTreeMap<(PathBuf, u64), Damage>>,
@@ -98,6 +104,7 @@ impl Shared {
             keys,
             times: RwLock::new(Times::default()),
             policy: RwLock::new(policy),
+            former: OnceLock::new(),
             published: watch::Sender::new(None),
             unsigned: watch::Sender::new(None),
             stopped: watch::Sender::new(None),
@@ -105,6 +112,7 @@ impl Shared {
             signing: RwLock::new(Signing::WaitingForGuard),
             index_ready: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            indexed: AtomicU64::new(0),
             unlogged: AtomicU64::new(0),
             damage: Mutex::new(BTreeMap::new()),
         }
@@ -152,6 +160,23 @@ impl Shared {
         self.full.store(full, Ordering::Release);
     }
 
+    /// The index is thrown away: it is built again from here on.
+    pub(crate) fn set_index_stale(&self) {
+        self.index_ready.store(false, Ordering::Release);
+        self.indexed.store(0, Ordering::Relaxed);
+    }
+
+    /// So many more entries or bodies are in the index.
+    pub(crate) fn add_indexed(&self, count: u64) {
+        self.indexed.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Entries and bodies in the index, while it is built: at most twice the size of the log and
+    /// what waits for it.
+    pub(crate) fn indexed(&self) -> u64 {
+        self.indexed.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn unlogged(&self) -> u64 {
         self.unlogged.load(Ordering::Relaxed)
     }
@@ -179,6 +204,14 @@ impl Shared {
         write(&mut self.times.write().unwrap_or_else(PoisonError::into_inner));
     }
 
+    pub(crate) fn set_former(&self, policies: Vec<Policy>) {
+        let _ = self.former.set(policies);
+    }
+
+    pub(crate) fn former(&self) -> &[Policy] {
+        self.former.get().map_or(&[], Vec::as_slice)
+    }
+
     pub(crate) fn set_policy(&self, policy: Policy) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
@@ -198,7 +231,19 @@ impl Shared {
         let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         let torn = damage.values().filter(|hole| hole.torn);
         let torn_bytes = torn.clone().map(|hole| hole.bytes).sum();
-        (damage.len() as u64 - torn.count() as u64, torn_bytes)
+        let is_in = |hole: &Damage, path: &Path, at| {
+            hole.path == path && (hole.at..hole.at + hole.bytes).contains(&at)
+        };
+        let met = self.packs.met();
+        let new = met.iter().filter(|(path, at)| !damage.values().any(|h| is_in(h, path, *at)));
+        ((damage.len() + new.count()) as u64 - torn.count() as u64, torn_bytes)
+    }
+
+    /// Segments of the packs with a damaged record.
+    pub(crate) fn damaged_packs(&self) -> BTreeSet<PathBuf> {
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let holes = damage.values().filter(|hole| !hole.torn).map(|hole| hole.path.clone());
+        holes.chain(self.packs.met().into_iter().map(|(path, _)| path)).collect()
     }
 
     /// An entry of the sequenced tree.

@@ -11,8 +11,9 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::device::{Device, DeviceClass};
 use hallmark_schemas::kind::event::Event;
 use hallmark_schemas::kind::facility::Facility;
+use hallmark_schemas::kind::organisation::LogKeys;
 use hallmark_schemas::kind::readings::{ClockQuality, Readings, Sample};
-use hallmark_schemas::network::{Network, NetworkFile, Registrar};
+use hallmark_schemas::network::{Member, Network, NetworkFile, Registrar};
 use hallmark_schemas::note::NoteSigner;
 use hallmark_schemas::policy::{Policy, Witness};
 use hallmark_schemas::time::{EntryTime, Timestamp};
@@ -39,8 +40,17 @@ pub(crate) fn log_signer() -> Arc<dyn Signer> {
     Arc::new(key(2))
 }
 
+pub(crate) fn peer_signer() -> Arc<dyn Signer> {
+    Arc::new(key(41))
+}
+
 pub(crate) fn witness() -> NoteSigner {
     NoteSigner::witness("w", Arc::new(key(3))).unwrap()
+}
+
+/// The key of the organisation, which is the network's registrar too.
+pub(crate) fn org_key() -> SecretKey {
+    key(1)
 }
 
 /// One of one witnesses.
@@ -66,8 +76,24 @@ pub(crate) fn network(policy: Policy) -> NetworkFile {
         members: Vec::new(),
         policy,
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[&org_key]).unwrap()
+}
+
+/// The same network with the log of [`origin`] as a member's.
+pub(crate) fn joined(policy: Policy) -> NetworkFile {
+    let mut content = network(policy).network().clone();
+    let mirror = NoteSigner::witness("m", Arc::new(key(40))).unwrap();
+    let keys = LogKeys {
+        origin: origin(),
+        log: NoteSigner::log(&origin(), log_signer()).unwrap().vkey().clone(),
+        witness: witness().vkey().clone(),
+        mirror: mirror.vkey().clone(),
+        peer: key(41).public().clone(),
+    };
+    content.members.push(Member::new(org(), Vec::new(), keys));
+    NetworkFile::sign(content, &[&key(1)]).unwrap()
 }
 
 fn attest(sub: Subject, body: Body, salt: u8, signer: &SecretKey) -> Envelope {
@@ -97,8 +123,13 @@ pub(crate) fn facility(number: u8, name: &str, salt: u8) -> Envelope {
 
 /// The attestation that makes the meter known.
 pub(crate) fn device() -> Envelope {
+    device_with(4)
+}
+
+/// The same with the key of this seed.
+pub(crate) fn device_with(seed: u8) -> Envelope {
     let body = Device {
-        key: key(4).public().clone(),
+        key: key(seed).public().clone(),
         class: DeviceClass::Meter,
         model: "test".to_owned(),
         quantity: Some("electricity".parse().unwrap()),

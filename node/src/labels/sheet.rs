@@ -202,7 +202,7 @@ impl Sheet {
             Form::Csv => {
                 let mut csv = csv::Writer::from_writer(Stream::open(path)?);
                 let head = ["serial", "element_string", "digital_link", "order", "number"];
-                csv.write_record(head).map_err(|e| written(e.into()))?;
+                csv.write_record(head).map_err(|e| written(of_csv(e)))?;
                 Sink::Csv(Box::new(csv))
             }
         };
@@ -243,7 +243,7 @@ impl Sheet {
                 let number = item.number.to_string();
                 let message = item.message();
                 let row = [item.serial(), &message, &item.link, &self.order, &number];
-                csv.write_record(row).map_err(|e| written(e.into()))
+                csv.write_record(row).map_err(|e| written(of_csv(e)))
             }
         }
     }
@@ -264,6 +264,14 @@ impl Sheet {
                 stream.finish()
             }
         }
+    }
+}
+
+/// The fault below, which tells a closed pipe from a full disk.
+fn of_csv(error: csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A label in ZPL II: the printer draws the symbol itself.
 //!
 //! Invariants: sizes are for 203 dots an inch, 8 a millimetre; values of AIs and URLs hold neither
-//! `^` nor `~`, so no data can become a command; each symbology's own escape is doubled where the
-//! data holds it.
+//! `^` nor `~`, so no data can become a command, nor the character that escapes within ^BX; ^BC's
+//! own escape is escaped where the data holds it.
 
 use std::fmt::Write as _;
 
@@ -15,8 +15,9 @@ use super::symbol::{Press, SymbolError, Symbology};
 const PRINTER_DOTS_PER_MM: u32 = 8;
 /// Dots of a drawing for one of the printer.
 const REDUCE: u32 = DOTS_PER_MM / PRINTER_DOTS_PER_MM;
-/// What begins an escape within ^BX.
-const MATRIX_ESCAPE: char = '_';
+/// What begins an escape within ^BX. The manual doubles it where data holds it, not every printer
+/// does: so one that no value of an AI holds, unlike the usual `_`.
+const MATRIX_ESCAPE: char = '@';
 
 /// The commands for one label.
 pub fn zpl(press: &Press, item: &Item) -> Result<String, SymbolError> {
@@ -51,13 +52,12 @@ pub fn zpl(press: &Press, item: &Item) -> Result<String, SymbolError> {
     Ok(text)
 }
 
-/// The element string for ^BX: `_1` is FNC1, `__` an underscore.
+/// The element string for ^BX: `@1` is FNC1.
 fn matrix(message: &str) -> String {
     let mut data = String::new();
     for c in message.chars() {
         match c {
             c if is_fnc1(c) => data.extend([MATRIX_ESCAPE, '1']),
-            MATRIX_ESCAPE => data.extend([MATRIX_ESCAPE, MATRIX_ESCAPE]),
             c => data.push(c),
         }
     }

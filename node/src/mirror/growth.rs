@@ -9,6 +9,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::time::Timestamp;
 
 use super::{MirrorError, MirroredLog, quorum_time};
 use crate::index::{Batch, Covers};
@@ -27,6 +28,9 @@ pub struct Growth {
     floor: Head,
     edge: Edge,
     entries: Vec<Entry>,
+    /// The newest time so far, with its entry, and the first entry that goes back behind it.
+    newest: Option<(u64, Timestamp)>,
+    went_back: Option<(u64, u64)>,
 }
 
 impl Growth {
@@ -35,9 +39,11 @@ impl Growth {
         note: SignedNote,
         target: Head,
         floor: Head,
-        edge: Edge,
+        (edge, last): (Edge, Option<Entry>),
     ) -> Growth {
-        Growth { log, note, target, floor, edge, entries: Vec::new() }
+        let newest = last.map(|last| (edge.size() - 1, last.admitted_at));
+        let (entries, went_back) = (Vec::new(), None);
+        Growth { log, note, target, floor, edge, entries, newest, went_back }
     }
 
     /// The entry bundle to feed next; `None` once all are here.
@@ -53,6 +59,12 @@ impl Growth {
 
     /// Takes the bundle that was wanted.
     pub fn feed(&mut self, bundle: &[u8]) -> Result<(), MirrorError> {
+        let taken = self.take(bundle);
+        self.look_at(&taken);
+        taken
+    }
+
+    fn take(&mut self, bundle: &[u8]) -> Result<(), MirrorError> {
         let Some(path) = self.wants() else {
             return Ok(());
         };
@@ -74,6 +86,7 @@ impl Growth {
             }
         }
         for entry in entries.into_iter().skip(known) {
+            self.look_at_time(&entry);
             self.entries.push(entry);
             // The tree must pass through the checkpoint that the copy has.
             if self.size() == self.floor.size && self.edge.size() < self.floor.size {
@@ -92,7 +105,9 @@ impl Growth {
         let target = self.target;
         let is_proved = self.edge.size() == target.size && self.edge.root() == target.root;
         if !is_proved && !mutant("copy-grows-unproved") {
-            return Err(MirrorError::OtherRoot { size: target.size });
+            let refused = Err(MirrorError::OtherRoot { size: target.size });
+            self.look_at(&refused);
+            return refused;
         }
         let log = &self.log;
         let mut state = log.lock();
@@ -101,7 +116,7 @@ impl Growth {
         }
         let indexed = if state.edge.size() == state.head.size { state.head.size } else { 0 };
         log.checkpoints.publish(&self.note.to_bytes())?;
-        let time = quorum_time(&state.policy, &self.note);
+        let time = quorum_time(&state.network, &self.note);
         state.times.push(target.size, time);
         state.head = target;
         state.edge = self.edge;
@@ -112,10 +127,32 @@ impl Growth {
         changes.put_covers(log.log, Covers { head: target, packs });
         log.catalogue.write(changes)?;
         drop(state);
+        if let Some(places) = self.went_back {
+            log.keep_times_back(places)?;
+        }
         if let Err(error) = log.tiles.remove_partial(self.floor.size, target.size) {
             tracing::warn!(%error, "partial tiles stay");
         }
         Ok(())
+    }
+
+    /// What is served otherwise than it was signed is looked into.
+    fn look_at(&self, outcome: &Result<(), MirrorError>) {
+        use MirrorError::{Bundle, OtherRoot, Rewritten};
+        if let Err(OtherRoot { .. } | Rewritten { .. } | Bundle { .. }) = outcome {
+            self.log.suspect(&self.note);
+        }
+    }
+
+    /// A log that goes back in time is followed: what it signed is evidence against it.
+    fn look_at_time(&mut self, entry: &Entry) {
+        let index = self.size();
+        match self.newest {
+            Some((before, newest)) if entry.admitted_at < newest => {
+                self.went_back.get_or_insert((before, index));
+            }
+            _ => self.newest = Some((index, entry.admitted_at)),
+        }
     }
 
     fn size(&self) -> u64 {

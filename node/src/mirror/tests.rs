@@ -1,15 +1,21 @@
 //! A copy against the log it follows: whole at every stop, never shrunk, never forked.
 
+use std::path::Path;
+
 use super::*;
 use crate::core::testing::{
-    GOODS, NOW, device, event, facility, log_signer, network, origin, readings, witness, witnessed,
+    GOODS, NOW, device, event, facility, joined, log_signer, network, origin, peer_signer,
+    readings, witness, witnessed,
 };
 use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
 use crate::sequencer::publish::sign_checkpoint;
 use crate::store::sim::{SimDisk, Survives};
+use hallmark_schemas::defect::{Claim, DefectProof, Served};
 use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::policy::Policy;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -18,21 +24,29 @@ fn signer() -> NoteSigner {
 }
 
 /// The log that is followed: its tiles, bodies and any checkpoint of it.
-struct Source {
+pub(crate) struct Source {
     tiles: Tiles,
-    bodies: Vec<Vec<u8>>,
+    pub(crate) bodies: Vec<Vec<u8>>,
+    /// So much later is each entry, and the checkpoint over it.
+    step_ms: i64,
 }
 
 impl Source {
     fn new(bodies: Vec<Envelope>) -> Source {
+        Source::with_times(bodies, 0)
+    }
+
+    /// Entries so many milliseconds apart, each cosigned when it is admitted.
+    pub(crate) fn with_times(bodies: Vec<Envelope>, step_ms: i64) -> Source {
         let tiles = Tiles::new(Arc::new(SimDisk::default()), Path::new("/log"));
         let bodies: Vec<Vec<u8>> = bodies.iter().map(|body| body.stored().to_vec()).collect();
         let mut edge = Edge::empty();
-        for body in &bodies {
+        for (number, body) in bodies.iter().enumerate() {
             let id = ContentId::of(body);
-            edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at: NOW, id }]).unwrap();
+            let admitted_at = NOW.checked_add_ms(number as i64 * step_ms).unwrap();
+            edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at, id }]).unwrap();
         }
-        Source { tiles, bodies }
+        Source { tiles, bodies, step_ms }
     }
 
     /// `count` entries of one body each, more than a bundle if asked.
@@ -43,11 +57,18 @@ impl Source {
     fn note(&self, size: u64) -> SignedNote {
         let root = self.tiles.root_at(size).unwrap();
         let mut note = sign_checkpoint(&origin(), Head { size, root }, &signer()).unwrap();
-        note.add(witness().sign(note.text(), NOW).unwrap());
+        let at = NOW.checked_add_ms((size as i64 - 1) * self.step_ms).unwrap();
+        note.add(witness().sign(note.text(), at).unwrap());
         note
     }
 
-    fn feed(&self, log: &Arc<MirroredLog>, size: u64) -> Result<(), MirrorError> {
+    /// A tile as it is served for the tree of this size.
+    fn tile(&self, path: TilePath, size: u64) -> Vec<u8> {
+        let head = Head { size, root: self.tiles.root_at(size).unwrap() };
+        self.tiles.read(&path, head).unwrap().unwrap()
+    }
+
+    pub(crate) fn feed(&self, log: &Arc<MirroredLog>, size: u64) -> Result<(), MirrorError> {
         let Some(mut growth) = log.grow(self.note(size))? else {
             return Ok(());
         };
@@ -63,7 +84,8 @@ fn follow(disk: &SimDisk, index: &Arc<MemoryIndex>) -> Result<Arc<MirroredLog>, 
     let keys = Arc::new(Keys::new(KeyHistory::new(&network(Policy::none()))));
     let catalogue = Catalogue::new(index.clone());
     let data = Data::new("/data");
-    let mirror = Mirror::new(Arc::new(disk.clone()), data, catalogue, keys, witnessed());
+    let mirror =
+        Mirror::new(Arc::new(disk.clone()), data, catalogue, keys, Arc::new(joined(witnessed())));
     mirror.follow(signer().vkey().clone())
 }
 
@@ -130,31 +152,171 @@ fn a_copy_stopped_anywhere_is_whole_and_goes_on() {
     }
 }
 
+/// The kept proofs, each as a stranger reads it.
+fn proofs(log: &MirroredLog) -> Vec<DefectProof> {
+    let read = |path: &PathBuf| {
+        let proof = DefectProof::parse(&log.disk.read(path).unwrap().unwrap()).unwrap();
+        proof.verify().unwrap();
+        proof
+    };
+    log.defects().unwrap().iter().map(read).collect()
+}
+
 #[test]
 fn two_histories_are_kept_as_a_proof_and_not_followed() {
     let (source, other) = (Source::of(4, "plant"), Source::of(4, "mill"));
-    let log = started(&SimDisk::default());
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    let log = follow(&disk, &index).unwrap();
     source.feed(&log, 3).unwrap();
     for size in [3, 2] {
         match log.grow(other.note(size)) {
-            Err(MirrorError::Equivocation { proof, .. }) => {
-                let bytes = log.disk.read(&proof).unwrap().unwrap();
-                let notes: Vec<SignedNote> = frame::scan(&bytes)
-                    .map(|piece| match piece {
-                        frame::Piece::Record { content, .. } => SignedNote::parse(content).unwrap(),
-                        other => panic!("{other:?}"),
-                    })
-                    .collect();
-                assert_eq!(notes, [source.note(3), other.note(size)]);
+            Err(MirrorError::Equivocation { proof: Some(proof), .. }) => {
+                let proof = DefectProof::parse(&log.disk.read(&proof).unwrap().unwrap()).unwrap();
+                let Claim::Split(trees) = proof.claim() else { panic!("{:?}", proof.claim()) };
+                let texts = [&trees.first, &trees.second];
+                assert!(texts.iter().any(|text| text.starts_with(other.note(size).text())));
+                assert!(texts.iter().any(|text| text.starts_with(source.note(3).text())));
             }
             other => panic!("{:?}", other.map(|growth| growth.is_some())),
         }
     }
-    assert_eq!(log.defects().unwrap().len(), 2);
+    // The same notes again are the same proofs; their witness cosigned both histories.
+    assert!(log.grow(other.note(3)).is_err());
+    let words: Vec<_> = proofs(&log).iter().map(|proof| proof.claim().word()).collect();
+    assert_eq!(words, ["bad_cosignature", "bad_cosignature", "split", "split"]);
+    assert_eq!(log.shown_defects().len(), 4);
+    assert_eq!(follow(&disk, &index).unwrap().shown_defects().len(), 4, "after a start");
+    assert!(log.take_suspect().is_none());
     assert!(matches!(other.feed(&log, 4), Err(MirrorError::Rewritten { index: 0 })));
+    assert_eq!(log.take_suspect(), Some(other.note(4)));
+    assert!(matches!(other.feed(&log, 4), Err(MirrorError::Rewritten { index: 0 })));
+    assert!(log.take_suspect().is_none(), "each note is looked into once");
     assert!(matches!(log.grow(source.note(2)), Err(MirrorError::Older { theirs: 2, ours: 3 })));
     assert_eq!(log.head().size, 3);
     source.feed(&log, 4).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_the_log_did_not_sign_is_no_second_history() {
+    let (source, other) = (Source::of(4, "plant"), Source::of(4, "mill"));
+    let log = started(&SimDisk::default());
+    source.feed(&log, 3).unwrap();
+    let mut flipped = other.note(3).to_string();
+    let last = flipped.find(" t").map(|at| at + 12).unwrap();
+    let other_digit = if flipped.as_bytes()[last] == b'A' { "B" } else { "A" };
+    flipped.replace_range(last..=last, other_digit);
+    let text = other.note(3).text().to_owned();
+    let witnessed = SignedNote::parse(flipped.as_bytes());
+    let mut unsigned = SignedNote::unsigned(text).unwrap();
+    unsigned.add(witness().sign(unsigned.text(), NOW).unwrap());
+    for note in [Some(unsigned), witnessed.ok()].into_iter().flatten() {
+        assert!(matches!(
+            log.grow(note),
+            Err(MirrorError::Note(_) | MirrorError::Equivocation { proof: None, .. })
+        ));
+    }
+    assert!(proofs(&log).iter().all(|proof| !matches!(proof.claim(), Claim::Split(_))));
+}
+
+#[test]
+fn of_so_many_second_histories_a_bounded_number_is_kept() {
+    let source = Source::of(2, "plant");
+    let log = started(&SimDisk::default());
+    source.feed(&log, 2).unwrap();
+    for number in 0..40 {
+        let other = Source::of(2, &format!("mill {number}"));
+        assert!(matches!(log.grow(other.note(2)), Err(MirrorError::Equivocation { .. })));
+    }
+    let splits = proofs(&log).iter().filter(|proof| proof.claim().word() == "split").count();
+    assert_eq!(splits, 16);
+}
+
+#[test]
+fn a_log_whose_times_go_back_is_followed_and_proved_to_do_so() {
+    let source = Source::of(5, "plant");
+    let tiles = Tiles::new(Arc::new(SimDisk::default()), Path::new("/log"));
+    let mut edge = Edge::empty();
+    for (number, body) in source.bodies.iter().enumerate() {
+        let back = if number == 3 { -1000 } else { 0 };
+        let admitted_at = NOW.checked_add_ms(number as i64 * 10 + back).unwrap();
+        let id = ContentId::of(body);
+        edge = tiles.grow(&edge, &[Entry { audience: 0, admitted_at, id }]).unwrap();
+    }
+    let source = Source { tiles, ..source };
+    for steps in [&[5][..], &[3, 5], &[2, 3, 4, 5]] {
+        let log = started(&SimDisk::default());
+        steps.iter().for_each(|size| source.feed(&log, *size).unwrap());
+        let shown = log.shown_defects();
+        assert_eq!(shown.len(), 1, "{steps:?}: {shown:?}");
+        assert!(shown[0].starts_with("shrink: ") && shown[0].contains("entry 2"), "{shown:?}");
+        assert!(proofs(&log).iter().all(|proof| matches!(proof.claim(), Claim::Shrink(_))));
+    }
+}
+
+#[test]
+fn a_witness_that_cosigned_less_after_more_is_proved_to_have_gone_back() {
+    let source = Source::of(4, "plant");
+    let log = started(&SimDisk::default());
+    source.feed(&log, 4).unwrap();
+    let later = NOW.checked_add_ms(5_000).unwrap();
+    let mut smaller = sign_checkpoint(
+        &origin(),
+        Head { size: 2, root: source.tiles.root_at(2).unwrap() },
+        &signer(),
+    )
+    .unwrap();
+    smaller.add(witness().sign(smaller.text(), later).unwrap());
+    assert!(matches!(log.grow(smaller), Err(MirrorError::Older { .. })));
+    assert!(matches!(log.grow(source.note(3)), Err(MirrorError::Older { .. })), "at one time");
+    let words: Vec<_> = proofs(&log).iter().map(|proof| proof.claim().word()).collect();
+    assert_eq!(words, ["bad_cosignature"]);
+}
+
+/// The word of the only member about what it was served.
+fn report(path: TilePath, served: &[u8]) -> Option<SignedNote> {
+    let mut note = Served::new(&origin(), "http://a/log", path, served, NOW).to_note()?;
+    note.add(NoteSigner::log(&origin(), peer_signer()).unwrap().sign(note.text(), NOW).unwrap());
+    Some(note)
+}
+
+#[test]
+fn what_does_not_lead_to_the_signed_root_is_a_split_a_bad_bundle_or_nothing_that_is_proved() {
+    let (source, other) = (Source::of(7, "plant"), Source::of(7, "mill"));
+    let after = |size: u64, served: &dyn Fn(TilePath) -> Result<Vec<u8>, String>, by: &Source| {
+        let log = started(&SimDisk::default());
+        source.feed(&log, size).unwrap();
+        let note = by.note(7);
+        let state = note.checkpoint().unwrap();
+        crate::defect::served::keep(served, &report, &log, (&note, &state)).unwrap();
+        log.shown_defects()
+    };
+    let of = |source: &Source, path: TilePath| Ok(source.tile(path, 7));
+    // Another history beyond the copy: its own tiles tell.
+    for size in [3, 4, 6] {
+        let shown = after(size, &|path| of(&other, path), &other);
+        assert_eq!(shown.len(), 2, "{size}: {shown:?}");
+        assert!(shown[1].contains(&format!("tree of size {size} is not")), "{shown:?}");
+    }
+    // The log's own tree, but the entries of another; and no whole bundle at all.
+    let swapped = |path: TilePath| match path {
+        TilePath::Entries { .. } => of(&other, path),
+        TilePath::Hashes { .. } => of(&source, path),
+    };
+    let short = |path: TilePath| match path {
+        TilePath::Entries { .. } => Ok(source.tile(path, 7)[..100].to_vec()),
+        TilePath::Hashes { .. } => of(&source, path),
+    };
+    for size in [0, 3, 6] {
+        for served in [&swapped as &dyn Fn(TilePath) -> Result<Vec<u8>, String>, &short] {
+            let shown = after(size, served, &source);
+            assert_eq!(shown.len(), 1, "{size}: {shown:?}");
+            assert!(shown[0].starts_with("bad_tile: "), "{shown:?}");
+        }
+    }
+    // All as it should be, tiles of another tree, or none: nobody is accused.
+    assert!(after(3, &|path| of(&source, path), &source).is_empty());
+    assert!(after(3, &|path| of(&other, path), &source).is_empty());
+    assert!(after(3, &|_| Err("away".to_owned()), &other).is_empty());
 }
 
 #[test]
@@ -267,5 +429,40 @@ proptest! {
             let expected = scanned(log.log, &entries, body, &goods);
             prop_assert_eq!(found(&log.catalogue, &goods, 1 + below(4)), expected, "{}", text);
         }
+    }
+}
+
+#[test]
+fn newer_cosignatures_of_the_same_tree_are_taken_and_nothing_else() {
+    let source = Source::of(3, "plant");
+    let disk = SimDisk::default();
+    let log = started(&disk);
+    source.feed(&log, 3).unwrap();
+    assert_eq!(log.cosigned_at(), Some(NOW));
+    let time = log.entry_time(2).unwrap();
+    let cosigned = |by: &NoteSigner, seconds: i64| {
+        let root = source.tiles.root_at(3).unwrap();
+        let mut note = sign_checkpoint(&origin(), Head { size: 3, root }, &signer()).unwrap();
+        note.add(by.sign(note.text(), NOW.checked_add_ms(seconds * 1000).unwrap()).unwrap());
+        note
+    };
+    let stranger = NoteSigner::witness("x", Arc::new(SecretKey::from_seed([77; 32]))).unwrap();
+    assert!(!log.renew(&cosigned(&witness(), -60)).unwrap(), "older");
+    assert!(!log.renew(&cosigned(&stranger, 60)).unwrap(), "by nobody of the policy");
+    let mut newer = cosigned(&witness(), 60);
+    newer.add(cosigned(&stranger, 90).signatures()[1].clone());
+    assert!(log.renew(&newer).unwrap());
+    assert!(!log.renew(&newer).unwrap(), "the same again");
+    let mut wrong = cosigned(&witness(), 120);
+    let mut line = wrong.signatures()[1].clone();
+    line.signature[12] ^= 1;
+    wrong.retain(|line| line.is_of(signer().vkey()));
+    wrong.add(line);
+    assert!(!log.renew(&wrong).unwrap(), "a wrong word");
+    let later = NOW.checked_add_ms(60_000);
+    for log in [log, started(&disk)] {
+        assert_eq!(log.cosigned_at(), later);
+        assert_eq!(log.checkpoint().unwrap().signatures().len(), 2, "known lines alone");
+        assert_eq!(log.entry_time(2).unwrap(), time);
     }
 }

@@ -112,15 +112,26 @@ fn switch(to: Language, name: &str, here: &str, now: Language) -> Markup {
 fn band(passport: &Passport, language: Language) -> Markup {
     let state = passport.state;
     html! {
-        section class={ "band " (state.tone()) } id="state" data-state=(state.as_str()) {
+        section class={ "band " (passport.tone()) } id="state" data-state=(state.as_str()) {
             svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true" {
                 path d=(state.icon()) {}
             }
             h1 { (state.word(language)) }
-            p { (state.sentence(language)) }
+            p { (passport.sentence(language)) }
+            @if let Some(expiry) = passport.item.expiry.as_ref().filter(|_| is_over(passport)) {
+                p { strong {
+                    (language.pick("Use until ", "有效期至 ")) (expiry)
+                    (language.pick(": this day has passed.", "：该日期已过。"))
+                } }
+            }
             (open_facts(passport, language))
         }
     }
+}
+
+/// Whether the goods are past their date, and what says so is shown.
+fn is_over(passport: &Passport) -> bool {
+    passport.item.is_past_expiry && passport.state.has_record() && passport.state != State::Broken
 }
 
 /// What the sentence of this state leaves open. A recall is told whatever the state is.

@@ -126,9 +126,13 @@ fn stamp_of(source: &Source<'_>) -> String {
     if let Some(published) = source.node.log().published() {
         hash.update(published.head.size.to_be_bytes());
         hash.update(published.head.root);
+        hash.update(published.cosigned_at.map_or(0, Timestamp::unix_ms).to_be_bytes());
     }
     for log in source.node.mirror().logs() {
         hash.update(log.head().root);
+        for signature in log.checkpoint().iter().flat_map(|note| note.signatures()) {
+            hash.update(&signature.signature);
+        }
         let held = log.held();
         hash.update(held.segment.to_be_bytes());
         hash.update(held.offset.to_be_bytes());
@@ -152,7 +156,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     let given = Given {
         code,
         now,
-        issuance: issuance(labels, node.log(), &code.goods, &evidence),
+        labels: issuance(labels, node.log(), &code.goods, &evidence),
         reveal: &settings.reveal,
         confirmations_max: settings.confirmations_max,
         party: &name,

@@ -19,8 +19,9 @@ use super::State;
 use super::code::{Code, sort_of};
 use super::decide::{Facts, Issuance};
 use super::gather::{Evidence, Level, Proven};
+use super::issuance::Told;
 use super::view::{
-    Confirmations, Footprint, Item, Link, Party, Passport, Proof, Recall, Record, Text,
+    Confirmations, Footprint, Item, Link, Party, Passport, Proof, Recall, Record, Sort, Text,
 };
 
 mod certificates;
@@ -35,7 +36,7 @@ pub struct Given<'a> {
     /// The time of day: what is in force depends on it.
     pub now: Timestamp,
     /// What label orders say.
-    pub issuance: Issuance,
+    pub labels: Told,
     /// What is shown of own bodies that are not public.
     pub reveal: &'a [Reveal],
     /// So many confirmations are innocent.
@@ -60,7 +61,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         is_known: records.iter().any(|one| one.level != Level::Beside)
             || !evidence.damaged.is_empty(),
         records: evidence.damaged.len() + of_maker(&records, &makers, given),
-        issuance: given.issuance,
+        issuance: given.labels.issuance,
         damaged: evidence.damaged.len(),
         recalls: recalls.len(),
         certificates_withdrawn: faulty(super::view::Standing::Withdrawn),
@@ -81,8 +82,8 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         footprints: footprints(&records, given),
         findings: Vec::new(),
         confirmations,
-        is_scrapped: given.issuance == Issuance::Scrapped,
-        proof: proof(evidence),
+        is_scrapped: given.labels.issuance == Issuance::Scrapped,
+        proof: proof(evidence, given),
     };
     (passport, facts)
 }
@@ -322,7 +323,19 @@ fn confirmations(records: &[&Proven], given: &Given<'_>) -> Confirmations {
     found
 }
 
-fn proof(evidence: &Evidence) -> Proof {
+/// Whether it is a label order of the class that tells nothing of this code.
+fn is_silent(record: &Proven, given: &Given<'_>) -> bool {
+    let Body::Label(label) = record.verified.body() else {
+        return false;
+    };
+    match (sort_of(&given.code.goods), &given.labels.orders) {
+        (Sort::Item, Some(orders)) => !orders.contains(&record.verified.id()),
+        (Sort::Lot, _) => label.lot != given.code.lot,
+        _ => false,
+    }
+}
+
+fn proof(evidence: &Evidence, given: &Given<'_>) -> Proof {
     let mut records: Vec<Record> = evidence
         .records
         .iter()
@@ -334,10 +347,15 @@ fn proof(evidence: &Evidence) -> Proof {
             entry: one.entry,
             fault: None,
             is_public: one.is_public,
+            is_silent: is_silent(one, given),
         })
         .collect();
     records.extend(evidence.damaged.iter().cloned());
-    records.sort_by(|a, b| (b.fault, &a.log, a.entry).cmp(&(a.fault, &b.log, b.entry)));
+    // What does not hold first, what tells nothing last.
+    records.sort_by(|a, b| {
+        let order = (b.fault, a.is_silent, &a.log, a.entry);
+        order.cmp(&(a.fault, b.is_silent, &b.log, b.entry))
+    });
     let logs = evidence.logs.iter().map(|(origin, seen)| seen.view(origin)).collect();
     Proof { records, is_cut: evidence.is_cut, logs, ..Proof::default() }
 }

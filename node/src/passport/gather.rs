@@ -87,7 +87,7 @@ pub struct Evidence {
 pub struct LogSeen {
     /// The published tree.
     pub head: Head,
-    /// The instant of its last entry.
+    /// When its witnesses last vouched for it; without witnesses the instant of its last entry.
     pub at: Option<Timestamp>,
     /// Path of its checkpoint on this node.
     pub checkpoint: String,
@@ -303,6 +303,7 @@ impl<'a> Gatherer<'a> {
             entry: place.entry,
             fault: Some(fault),
             is_public,
+            is_silent: false,
         });
     }
 
@@ -396,7 +397,7 @@ impl<'a> Gatherer<'a> {
         let seen = if origin == self.node.log().origin() {
             self.node.log().published().map(|published| LogSeen {
                 head: published.head,
-                at: Some(published.at),
+                at: published.cosigned_at.max(Some(published.at)),
                 checkpoint: "/log/checkpoint".to_owned(),
             })
         } else {
@@ -407,7 +408,7 @@ impl<'a> Gatherer<'a> {
                     let name = hallmark_schemas::layout::peer_name(origin);
                     Some(LogSeen {
                         head,
-                        at: last.first().map(|entry| entry.admitted_at),
+                        at: log.cosigned_at().max(last.first().map(|entry| entry.admitted_at)),
                         checkpoint: format!("/peers/{name}/checkpoint"),
                     })
                 }

@@ -1,5 +1,7 @@
 //! What label orders say of a serial: the own organisation's, else those that others published.
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::gs1::digital_link::{CANONICAL, unescape};
@@ -21,29 +23,46 @@ fn item_of(goods: &GoodsId) -> Option<(String, String)> {
     }
 }
 
+/// What label orders say of a code, and which of them say it.
+pub struct Told {
+    /// What they say.
+    pub issuance: Issuance,
+    /// Those that the code is of, as far as can be told; none where nothing can be told.
+    pub orders: Option<BTreeSet<ContentId>>,
+}
+
 /// What is known of the item. A label key that cannot be used accuses nobody.
 pub(super) fn issuance(
     ledger: &Ledger,
     log: &LogHandle,
     goods: &GoodsId,
     evidence: &Evidence,
-) -> Issuance {
+) -> Told {
     let Some((gtin, serial)) = item_of(goods) else {
-        return Issuance::Untold;
+        return Told { issuance: Issuance::Untold, orders: None };
     };
-    match ledger.issued(log, &gtin, &serial) {
-        Ok(standing) => match standing.issued {
-            Issued::Unlabelled => of_sequences(evidence, &serial),
-            Issued::NeverIssued => Issuance::Never,
-            Issued::Scrapped => Issuance::Scrapped,
-            Issued::Made | Issued::NotActivated | Issued::Activated => Issuance::Issued,
-        },
+    let standing = match ledger.issued(log, &gtin, &serial) {
+        Ok(standing) => standing,
         Err(error) => {
             let cause = crate::api::problem::with_causes(&error);
             tracing::warn!(cause, "a passport was made without the label orders");
-            Issuance::Untold
+            return Told { issuance: Issuance::Untold, orders: None };
         }
-    }
+    };
+    let issuance = match standing.issued {
+        Issued::Unlabelled => of_sequences(evidence, &serial),
+        Issued::NeverIssued => Issuance::Never,
+        Issued::Scrapped => Issuance::Scrapped,
+        Issued::Made | Issued::NotActivated | Issued::Activated => Issuance::Issued,
+    };
+    let mut orders: BTreeSet<ContentId> = standing.grounds.into_iter().collect();
+    orders.extend(evidence.records.iter().filter_map(|record| match record.verified.body() {
+        Body::Label(label) if label.scheme == Scheme::Sequence => {
+            label.sequence_number(&serial).map(|_| record.verified.id())
+        }
+        _ => None,
+    }));
+    Told { issuance, orders: Some(orders) }
 }
 
 /// What published sequences say: serials under a secret key only their maker can tell.

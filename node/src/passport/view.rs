@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::State;
+use crate::page::Language;
 
 /// A passport.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +38,37 @@ pub struct Passport {
     pub is_scrapped: bool,
     /// How to check it.
     pub proof: Proof,
+}
+
+impl Passport {
+    /// The plain sentence of the band: that of the state, unless it would say more than the
+    /// records do. Records without a description of the goods, or that were not all read, may be
+    /// consistent; complete they are not.
+    pub fn sentence(&self, language: Language) -> &'static str {
+        match self.state {
+            State::Consistent if self.item.names.is_empty() => language.pick(
+                "The records for this code are consistent, but its maker has published no \
+                 description of it. A printed code can be copied: do not go by the code alone.",
+                "关于此代码的记录一致，但厂家未发布产品说明。印刷的代码可以被复制：请勿仅凭代码判断。",
+            ),
+            State::Consistent if self.proof.is_cut => language.pick(
+                "The records for this code that were read here are consistent; there are more. A \
+                 printed code can be copied: compare what you hold with the description and the \
+                 seal.",
+                "此处读取的关于此代码的记录一致，另有更多记录未读取。印刷的代码可以被复制：\
+                 请对照说明和封签查看实物。",
+            ),
+            state => state.sentence(language),
+        }
+    }
+
+    /// How the band looks: that of the state, unless a date that has passed must be seen.
+    pub fn tone(&self) -> &'static str {
+        match self.state.tone() {
+            "calm" if self.item.is_past_expiry => "warn",
+            tone => tone,
+        }
+    }
 }
 
 fn by_name<S: serde::Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
@@ -325,6 +357,8 @@ pub struct Record {
     pub fault: Option<&'static str>,
     /// Whether anyone may fetch its body.
     pub is_public: bool,
+    /// Whether it is a label order of the class that this code, as far as can be told, is not of.
+    pub is_silent: bool,
 }
 
 /// A log that records lie in.

@@ -169,8 +169,10 @@ impl Follower {
 
     fn looked(&mut self, bytes: &[u8]) -> Result<Progress, FollowError> {
         let note = SignedNote::parse(bytes)?;
-        let held = self.log.checkpoint();
-        if held.is_some_and(|held| held.text() == note.text()) {
+        if let Some(held) = self.log.checkpoint().filter(|held| held.text() == note.text()) {
+            if *held != note {
+                self.log.renew(&note)?;
+            }
             return self.rest_is_bodies(false);
         }
         match self.log.grow(note)? {

@@ -1,14 +1,15 @@
 //! From a sequenced tree to a published checkpoint: signed, cosigned by the quorum, told.
 //!
 //! Invariants: the own signature is verified before anyone sees it; nothing is recorded before
-//! the witness policy is met; the same tree signed again after a restart gives the same bytes.
+//! the witness policy is met; the same tree signed again after a restart gives the same bytes; a
+//! renewal changes the cosignatures of what is published, never the tree or when entries came.
 
 use std::sync::Arc;
 
 use hallmark_schemas::head::Head;
 use hallmark_schemas::key::SignError;
 use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote};
-use hallmark_schemas::policy::QuorumTime;
+use hallmark_schemas::policy::{Policy, QuorumTime};
 use hallmark_schemas::time::Timestamp;
 
 use super::{SequenceError, Sequencer};
@@ -80,18 +81,20 @@ impl Sequencer {
         }
         let note = sign_checkpoint(&self.shared.origin, self.head, &self.signer)?;
         self.unpublished = Some(Unpublished { head: self.head, note });
+        self.renewal = None;
         self.publish_if_met()
     }
 
     /// Takes cosignatures of the unpublished checkpoint; those of another one are passed over.
     pub(crate) fn cosigned(&mut self, theirs: &SignedNote) -> Result<(), SequenceError> {
         let policy = self.shared.policy();
-        let Some(unpublished) = &mut self.unpublished else {
+        let waiting = match &mut self.unpublished {
+            Some(unpublished) => Some(&mut unpublished.note),
+            None => self.renewal.as_mut(),
+        };
+        let Some(waiting) = waiting.filter(|note| note.text() == theirs.text()) else {
             return Ok(());
         };
-        if unpublished.note.text() != theirs.text() {
-            return Ok(());
-        }
         for signature in theirs.signatures() {
             let mut keys = policy.witnesses().iter().map(|witness| &witness.key);
             let Some(witness) = keys.find(|key| signature.is_of(key)) else {
@@ -101,11 +104,64 @@ impl Sequencer {
                 .expect("the text of a note is the text of a note");
             alone.add(signature.clone());
             match alone.signed_by(witness) {
-                Ok(Some(_)) => unpublished.note.add(signature.clone()),
+                Ok(Some(_)) => waiting.add(signature.clone()),
                 _ => tracing::warn!(witness = witness.name(), "refused a wrong cosignature"),
             }
         }
-        self.publish_if_met()
+        self.publish_if_met()?;
+        self.renew_if_met()
+    }
+
+    /// Asks the witnesses for new cosignatures of the published checkpoint, unless a newer one is
+    /// on its way to them.
+    pub(crate) fn renew(&mut self) -> Result<(), SequenceError> {
+        let is_idle = self.guarded && self.unpublished.is_none();
+        if !is_idle || self.shared.policy().is_none() {
+            return Ok(());
+        }
+        let Some(published) = self.shared.published.borrow().clone() else {
+            return Ok(());
+        };
+        let note = sign_checkpoint(&self.shared.origin, published.head, &self.signer)?;
+        self.shared.unsigned.send_replace(Some(Arc::new(note.clone())));
+        self.renewal = Some(note);
+        Ok(())
+    }
+
+    /// What is published under a policy that is no longer in force is cosigned by its new witnesses.
+    pub(crate) fn policy_changed(&mut self) -> Result<(), SequenceError> {
+        self.publish_if_met()?;
+        let policy = self.shared.policy();
+        let published = self.shared.published.borrow().clone();
+        match published {
+            Some(published) if !matches!(policy.quorum_met(&published.note), Ok(Some(_))) => {
+                self.renew()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the renewed checkpoint in the place of the published one once a quorum has spoken.
+    pub(super) fn renew_if_met(&mut self) -> Result<(), SequenceError> {
+        let Some(note) = &self.renewal else {
+            return Ok(());
+        };
+        let quorum = self.shared.policy().quorum_met(note).map_err(CheckpointError::Cosignature)?;
+        let Some(QuorumTime::At(at)) = quorum else {
+            return Ok(());
+        };
+        // Where there is no room the older ones stay, and this is done again.
+        self.checkpoints.renew(&note.to_bytes())?;
+        let note = self.renewal.take().expect("looked at above");
+        tracing::debug!(%at, "the published checkpoint is cosigned anew");
+        self.shared.unsigned.send_replace(None);
+        self.shared.published.send_modify(|published| {
+            if let Some(published) = published {
+                published.note = Arc::new(note);
+                published.cosigned_at = Some(at);
+            }
+        });
+        Ok(())
     }
 
     /// Publishes the signed checkpoint if the witness policy is met; else asks for cosignatures.
@@ -134,9 +190,22 @@ impl Sequencer {
         learn(&self.shared, before, head.size)?;
         self.shared.unsigned.send_replace(None);
         self.shared.set_signing(Signing::Ready);
-        let published = Published { head, note: Arc::new(note), at: self.admitted_at };
+        let cosigned_at = instant(quorum);
+        let published = Published { head, note: Arc::new(note), at: self.admitted_at, cosigned_at };
         self.shared.published.send_replace(Some(published));
         Ok(())
+    }
+}
+
+/// When the witnesses of a policy vouched for a note.
+pub(crate) fn cosigned_at(policy: &Policy, note: &SignedNote) -> Option<Timestamp> {
+    policy.quorum_met(note).ok().flatten().and_then(instant)
+}
+
+fn instant(quorum: QuorumTime) -> Option<Timestamp> {
+    match quorum {
+        QuorumTime::At(at) => Some(at),
+        QuorumTime::Unwitnessed => None,
     }
 }
 

@@ -130,5 +130,6 @@ fn prove(shared: &Shared, (checkpoint, note): Signed) -> Result<Option<Published
         _ => Timestamp::EPOCH,
     };
     let head = Head { size, root: checkpoint.root };
-    Ok(Some(Published { head, note: Arc::new(note), at }))
+    let cosigned_at = super::publish::cosigned_at(&shared.policy(), &note);
+    Ok(Some(Published { head, note: Arc::new(note), at, cosigned_at }))
 }

@@ -46,6 +46,7 @@ pub(super) fn index_entries(
         if REBUILD_BATCH <= changes.len() || to == range.end {
             shared.catalogue.write(std::mem::take(&mut changes))?;
         }
+        shared.add_indexed(to - from);
         from = to;
     }
     Ok(())
@@ -82,6 +83,7 @@ impl<'a> Rebuild<'a> {
     pub(super) fn body(&mut self, scanned: ScannedBody<'_>) -> Result<(), SequenceError> {
         let ScannedBody { place, id, body } = scanned;
         let log = self.shared.log;
+        self.shared.add_indexed(1);
         // An erased record stays where it is logged and is queued nowhere.
         self.changes.put_body(log, &id, place);
         let Some(Ok(envelope)) = body.map(Envelope::parse) else {

@@ -13,12 +13,12 @@ use hallmark_schemas::intent::Intent;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::pack::PackPosition;
-use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
 use super::rebuild::{Rebuild, index_entries};
-use super::{NamesWaiting, SequenceError, Sequencer, apply};
+use super::{NamesWaiting, SequenceError, Sequencer, apply, publish};
+use crate::core::former::Dating;
 use crate::core::shared::{Published, Shared};
 use crate::index::{Batch, Covers};
 use crate::mutants::mutant;
@@ -88,20 +88,21 @@ impl Unfit {
                 "make the folder `head` readable and writable again, then start the node again"
             }
             Unfit::Head(_) | Unfit::HeadBehind { .. } => {
-                "put the folder `head` back as this machine last wrote it; it is in no backup, and a \
-                 head from elsewhere could fork the log"
+                "put the folder `head` back as this machine last wrote it, or stop the node and give \
+                 `hallmark-node restore DIR --from-peers`, which asks the witnesses; a head from \
+                 elsewhere could fork the log"
             }
             Unfit::DataBehind { .. } => {
-                "put the newest copy of DATA in its place: the entries that this one lacks were \
-                 signed and are never signed again"
+                "stop the node, give `hallmark-node restore DIR --from-peers` and start it again: the \
+                 entries that this copy lacks were signed and are never signed again"
             }
             Unfit::PacksBehind { .. } => {
-                "put the newest copy of the folder `packs` in its place; `hallmark-node check` lists \
-                 the bodies that are missing"
+                "stop the node, give `hallmark-node restore DIR --from-peers` and start it again: it \
+                 fetches the bodies that are missing"
             }
             Unfit::OtherRoot { .. } | Unfit::Checkpoint(_) | Unfit::Sequence(_) => {
-                "`hallmark-node check` names the file that is wrong; put it back from a copy of \
-                 DATA, then start the node again"
+                "`hallmark-node check` names the file that is wrong; stop the node, give \
+                 `hallmark-node restore DIR --from-peers` and start it again"
             }
         }
     }
@@ -180,6 +181,7 @@ impl Sequencer {
             pending: VecDeque::new(),
             names_waiting: NamesWaiting::default(),
             unpublished: None,
+            renewal: None,
             guarded: false,
         })
     }
@@ -225,7 +227,7 @@ impl Sequencer {
         self.names_waiting = names_waiting;
         self.nameless = catalogue.nameless(log)?;
         shared.stored(self.pending.len());
-        if let Err(error) = super::publish::learn(&shared, 0, shared.published_size()) {
+        if let Err(error) = publish::learn(&shared, 0, shared.published_size()) {
             self.keys_unread(&error);
         }
         shared.set_index_ready();
@@ -305,12 +307,13 @@ impl Notes {
 
     /// Tells the times of all entries that these checkpoints hold.
     ///
-    /// Some were published under an older policy: the witnesses of then are not asked today.
+    /// Some were published under an older policy: the witnesses of then date them.
     pub(super) fn tell_times(&self, shared: &Shared) {
         let policy = shared.policy();
+        let mut dating = Dating::new(shared.former(), &policy);
         let published = self.published.iter().flatten();
         for (checkpoint, note) in self.history.iter().chain(published) {
-            let quorum = policy.quorum_met(note).ok().flatten().unwrap_or(QuorumTime::Unwitnessed);
+            let quorum = dating.next(note);
             shared.write_times(|times| times.push(checkpoint.size, quorum));
         }
     }
@@ -345,7 +348,8 @@ fn load_published(
     }
     let entry = shared.entry(size - 1)?;
     let head = Head { size, root: checkpoint.root };
-    let published = Published { head, note: Arc::new(note), at: entry.admitted_at };
+    let cosigned_at = publish::cosigned_at(&shared.policy(), &note);
+    let published = Published { head, note: Arc::new(note), at: entry.admitted_at, cosigned_at };
     shared.published.send_replace(Some(published));
     Ok(())
 }

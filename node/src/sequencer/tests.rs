@@ -5,6 +5,7 @@
 
 mod faults;
 mod goods;
+mod renewal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -127,6 +128,7 @@ enum Act {
     Contradict,
     Sequence,
     Cosign,
+    Renew,
 }
 
 /// The attestations of all workloads, signed once.
@@ -170,6 +172,7 @@ fn perform(
                 told.stored.insert(contradiction.id());
             }
             Act::Sequence => sequencer.sequence(now)?,
+            Act::Renew => sequencer.renew()?,
             Act::Cosign => {
                 let note = sequencer.shared.unsigned.borrow().clone();
                 if let Some(note) = note {

@@ -91,6 +91,10 @@ fn refuse(log: &ReadOnlyLog, receiver: &Receiver<Message>) {
         match message {
             Message::Stop => return,
             Message::Store { ticket, .. } => ticket.answer(Err(Closed::ReadOnly)),
+            Message::Reindex { ticket } => match log.reindex() {
+                Ok(()) => ticket.answer(Ok(Vec::new())),
+                Err(error) => log.shared().stop(chain(&error)),
+            },
             _ => {}
         }
     }

@@ -33,6 +33,8 @@ pub(crate) enum Event<T> {
     Store { candidates: Vec<Candidate>, ticket: T },
     /// No submission waits behind those that came.
     Drained,
+    /// Ask for newer cosignatures of what is published.
+    Renew,
     /// Count these cosignatures.
     Cosigned(SignedNote),
     /// The witness policy changed.
@@ -41,6 +43,8 @@ pub(crate) enum Event<T> {
     GuardSatisfied,
     /// The fork guard found more than the log has.
     GuardRefused { cause: String },
+    /// Throw the index away and build it again: answered without outcomes.
+    Reindex { ticket: T },
     /// Time passed.
     Tick,
     /// Finish what is durable and end.
@@ -131,9 +135,14 @@ impl<T> Writer<T> {
             match event {
                 Event::Store { .. } | Event::Drained => {}
                 Event::Cosigned(note) => self.with_room(now, |log| log.cosigned(&note))?,
-                Event::PolicyChanged => self.with_room(now, Sequencer::publish_if_met)?,
+                Event::PolicyChanged => self.with_room(now, Sequencer::policy_changed)?,
+                Event::Renew => self.with_room(now, Sequencer::renew)?,
                 Event::GuardSatisfied => self.with_room(now, Sequencer::guard_satisfied)?,
                 Event::GuardRefused { cause } => self.sequencer.guard_refused(cause),
+                Event::Reindex { ticket } => {
+                    self.sequencer.reindex()?;
+                    effects.push(Effect { ticket, answer: Ok(Vec::new()) });
+                }
                 Event::Tick => self.look_for_room(now)?,
                 Event::Stop => self.with_room(now, |log| log.sequence(now.clock))?,
             }
@@ -242,7 +251,10 @@ impl<T> Writer<T> {
         match self.reserve.hold() {
             Ok(()) => {
                 // What waited for room goes first.
-                self.with_room(now, Sequencer::publish_if_met)?;
+                self.with_room(now, |log| {
+                    log.publish_if_met()?;
+                    log.renew_if_met()
+                })?;
                 tracing::info!("there is room on the disk again");
                 self.room_at = None;
                 self.sequencer.shared.set_full(false);

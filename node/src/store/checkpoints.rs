@@ -1,12 +1,13 @@
 //! The published checkpoint of a log, and the history of all that were published.
 //!
 //! Invariants: `log/checkpoint` is replaced whole, never by an older one; the history only grows,
-//! oldest first; a crash between the two is mended at the next start.
+//! oldest first, each tree in it once; a crash between the two is mended at the next start.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::frame::{self, Piece};
+use hallmark_schemas::note::SignedNote;
 
 use super::StoreError;
 use super::disk::{Disk, OnPath};
@@ -38,6 +39,12 @@ impl Checkpoints {
         self.remember(note)
     }
 
+    /// Replaces the published note by one of the same text with newer cosignatures, durably. The
+    /// history keeps the first, which dates the entries.
+    pub fn renew(&self, note: &[u8]) -> Result<(), StoreError> {
+        Ok(self.disk.replace(&self.newest, note).on("write", &self.newest)?)
+    }
+
     /// Every note that was published, oldest first.
     pub fn history(&self) -> Result<Vec<Vec<u8>>, StoreError> {
         let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
@@ -51,7 +58,7 @@ impl Checkpoints {
         };
         let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
         self.cut(&bytes)?;
-        if records(&bytes).last() != Some(&newest) {
+        if records(&bytes).last().is_none_or(|last| !is_same_text(last, &newest)) {
             self.remember(&newest)?;
         }
         Ok(())
@@ -81,6 +88,12 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// Whether two notes differ in signatures only.
+fn is_same_text(one: &[u8], other: &[u8]) -> bool {
+    let text = |bytes| SignedNote::parse(bytes).map(|note| note.text().to_owned());
+    one == other || matches!((text(one), text(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -94,6 +94,23 @@ impl HeadSlots {
         Ok(self.disk.replace(path, &bytes).on("write", path)?)
     }
 
+    /// Writes this head into both slots, whatever they hold, the older one first. Only a restore
+    /// does this, which has asked what this log signed last.
+    pub(crate) fn put_back(&self, head: Head) -> Result<(), HeadError> {
+        let (newest, sequence) = match self.newest() {
+            Ok((_, slot)) if slot.head == head && self.unfit()?.is_empty() => return Ok(()),
+            Ok((at, slot)) => (at, slot.sequence + 1),
+            Err(HeadError::Missing { .. }) => (0, 0),
+            Err(error) => return Err(error),
+        };
+        self.disk.create_dir_all(&self.dir).on("make", &self.dir)?;
+        for (sequence, at) in (sequence..).zip([1 - newest, newest]) {
+            let bytes = Slot::new(sequence, head, &self.origin).encode();
+            self.disk.replace(&self.slots[at], &bytes).on("write", &self.slots[at])?;
+        }
+        Ok(())
+    }
+
     /// Slots that are missing or damaged: the next swaps write them anew.
     pub fn unfit(&self) -> Result<Vec<PathBuf>, HeadError> {
         let mut unfit = Vec::new();

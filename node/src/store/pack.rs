@@ -4,9 +4,10 @@
 //! a crash left at the end is cut off, what a fault left in the middle is kept, counted and told;
 //! after a failed write or sync the writer of the packs refuses everything further.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::pack::{self, PackPosition, Piece};
@@ -60,24 +61,55 @@ pub struct ScannedBody<'a> {
     pub body: Option<&'a [u8]>,
 }
 
+/// Most records that are remembered as damaged; beyond it a node has other worries.
+const MET_MAX: usize = 4096;
+
 /// Reads bodies; any number of these beside the one [`Packs`].
 #[derive(Clone)]
 pub struct PackReader {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// Records that were damaged when they were last read. Readers add and remove.
+    met: Arc<Mutex<BTreeSet<(PathBuf, u64)>>>,
 }
 
 impl PackReader {
     /// Over the segments in `dir`.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> PackReader {
-        PackReader { disk, dir: dir.to_path_buf() }
+        PackReader { disk, dir: dir.to_path_buf(), met: Arc::default() }
     }
 
-    /// The body with this id at this place; `None` if it was erased.
+    /// Records that were lost or damaged when they were last read: file and offset.
+    pub fn met(&self) -> BTreeSet<(PathBuf, u64)> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The body with this id at this place; `None` if it was erased. A record that is damaged is
+    /// remembered until it is read well again.
     pub fn read(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.read_record(place, id);
+        let is_damaged = matches!(read, Err(StoreError::Damaged { .. }));
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_damaged && met.len() < MET_MAX {
+            met.insert((segment_path(&self.dir, place.segment), place.offset));
+        } else if read.is_ok() && !met.is_empty() {
+            met.remove(&(segment_path(&self.dir, place.segment), place.offset));
+        }
+        read
+    }
+
+    fn read_record(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = segment_path(&self.dir, place.segment);
         let length = pack::HEAD_BYTES + place.length as usize;
-        let mut bytes = self.disk.read_at(&path, place.offset, length).on("read", &path)?;
+        let mut bytes = match self.disk.read_at(&path, place.offset, length) {
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) =>
+            {
+                let reason = format!("the record at {} is lost", place.offset);
+                return Err(StoreError::damaged(&path, reason));
+            }
+            read => read.on("read", &path)?,
+        };
         match pack::record_at(&bytes, 0) {
             Some(record) if record.erased && record.id == *id => Ok(None),
             Some(record) if ContentId::of(record.body) == *id => {

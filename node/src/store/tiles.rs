@@ -184,8 +184,8 @@ impl Tiles {
         Ok(grown)
     }
 
-    /// Writes full files that a growing mirror completed; not durable before [`Tiles::grow`].
-    fn write_all(&self, files: &[(TilePath, Vec<u8>)]) -> Result<(), StoreError> {
+    /// Writes files of tiles, durably; after a crash some may be torn.
+    pub(crate) fn write_all(&self, files: &[(TilePath, Vec<u8>)]) -> Result<(), StoreError> {
         let mut dirs = Vec::new();
         for (path, bytes) in files {
             let path = self.path(path);

@@ -49,6 +49,9 @@ pub enum AskFault {
         /// What it was asked for.
         new: u64,
     },
+    /// 404 in tlog-witness, 403 in witnesses older than it.
+    #[error("it does not know this log or its key")]
+    Unknown,
     /// Another status.
     #[error("it answers {status}: {text}")]
     Status {
@@ -102,6 +105,7 @@ impl Asking {
                 self.old = old;
                 if self.left == 0 { Err(AskFault::Restless) } else { Ok(None) }
             }
+            403 | 404 => Err(AskFault::Unknown),
             _ => {
                 let text = text.chars().take(200).collect();
                 Err(AskFault::Status { status, text })

@@ -24,8 +24,8 @@ pub enum Verdict {
     Satisfied,
     /// A witness holds more of this log than is here, or other: it must never sign again here.
     Refused {
-        /// What the witness holds.
-        theirs: Checkpoint,
+        /// How many entries the witness has seen.
+        size: u64,
         /// How that differs.
         view: GuardView,
     },
@@ -47,7 +47,7 @@ pub struct Guard {
     policy: Policy,
     own: VerifierKey,
     heard: BTreeSet<String>,
-    refused: Option<(Checkpoint, GuardView)>,
+    refused: Option<(u64, GuardView)>,
 }
 
 impl Guard {
@@ -68,19 +68,27 @@ impl Guard {
         if let Some(note) = newest {
             let theirs = note.checkpoint_of(log_key)?;
             let view = compare(&theirs)?;
-            if view != GuardView::Within && !mutant("sign-without-guard") {
-                self.refused = Some((theirs, view));
-                return Ok(());
-            }
+            self.stands(witness, theirs.size, view);
+        } else {
+            self.heard.insert(witness.to_owned());
         }
-        self.heard.insert(witness.to_owned());
         Ok(())
+    }
+
+    /// Takes how many entries of this log a witness has seen, and how that compares with what is
+    /// here.
+    pub fn stands(&mut self, witness: &str, size: u64, view: GuardView) {
+        if view == GuardView::Within || mutant("sign-without-guard") {
+            self.heard.insert(witness.to_owned());
+        } else {
+            self.refused = Some((size, view));
+        }
     }
 
     /// What follows.
     pub fn verdict(&self) -> Verdict {
-        if let Some((theirs, view)) = &self.refused {
-            return Verdict::Refused { theirs: theirs.clone(), view: *view };
+        if let Some((size, view)) = self.refused {
+            return Verdict::Refused { size, view };
         }
         let is_alone = self.policy.witnesses().iter().all(|witness| witness.key == self.own);
         let counts_own = is_alone || mutant("guard-counts-own-witness");

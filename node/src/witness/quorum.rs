@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -15,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::Fault;
 use super::asking::Asking;
 use super::guard::{Guard, Verdict};
+use super::stranger;
 use crate::api::problem::with_causes;
 use crate::core::Signing;
 use crate::service::Service;
@@ -22,6 +24,9 @@ use crate::service::Service;
 /// First and longest wait before a witness is asked again.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Media type of a request to a witness.
+pub(super) const POST_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Satisfies the guard, then asks for cosignatures until `stop`.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
@@ -46,6 +51,13 @@ async fn guard(service: &Arc<Service>) {
         let policy = network.network().policy.clone();
         let mut guard = Guard::new(policy.clone(), service.witness.vkey().clone());
         for witness in policy.witnesses() {
+            if let Some(url) = service.stranger_url(&witness.key) {
+                match stranger::standing(service, &url).await {
+                    Ok(standing) => guard.stands(&witness.name, standing.size, standing.view),
+                    Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
+                }
+                continue;
+            }
             match newest(service, &witness.key).await {
                 Ok(newest) => guard = hear(service, guard, witness.name.clone(), newest).await,
                 Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
@@ -56,9 +68,12 @@ async fn guard(service: &Arc<Service>) {
                 info!(answered = guard.count(), "the witnesses hold nothing newer, signing begins");
                 return service.node.log().guard_satisfied();
             }
-            Verdict::Refused { theirs, view } => {
-                tracing::error!(size = theirs.size, "a witness is ahead of this log: read-only");
-                service.node.log().guard_refused(&theirs, view);
+            Verdict::Refused { size, view } => {
+                tracing::error!(
+                    size,
+                    "a witness holds more of this log than is here, or other: read-only"
+                );
+                service.node.log().guard_refused(size, view);
                 return std::future::pending().await;
             }
             Verdict::Waiting => {}
@@ -166,8 +181,11 @@ async fn ask(
         let cosigned = asking.answered(200, lines.as_bytes()).map_err(|e| with_causes(&e))?;
         return cosigned.ok_or_else(|| "the own witness gave no signature".to_owned());
     }
-    let url = service.witness_url(key).ok_or("no address known")?;
-    let url = format!("{url}/log/add-checkpoint");
+    let url = match service.stranger_url(key) {
+        Some(url) => url,
+        None => format!("{}/log", service.witness_url(key).ok_or("no address known")?),
+    };
+    let url = format!("{url}/add-checkpoint");
     loop {
         let log = service.node.log().clone();
         let work = move || {
@@ -177,7 +195,7 @@ async fn ask(
         let (back, body) = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
         asking = back;
         let body = body.map_err(|e| with_causes(&e))?;
-        let answer = service.client.post(&url, "text/plain; charset=utf-8", &body).await;
+        let answer = service.client.post(&url, POST_TYPE, &body).await;
         let answer = answer.map_err(|e| with_causes(&e))?;
         let cosigned = asking.answered(answer.status, &answer.body);
         if let Some(cosigned) = cosigned.map_err(|e| format!("{url}: {}", with_causes(&e)))? {
@@ -199,4 +217,18 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, S
     word.map_err(|e| with_causes(&e))?.ok_or_else(|| {
         Fault::Malformed { reason: "the own witness has seen a newer tree".to_owned() }.to_string()
     })
+}
+
+/// That the own tree of `new` entries begins with that of `old`; nothing where nothing is to prove.
+pub(super) async fn proof_between(
+    service: &Service,
+    old: u64,
+    new: u64,
+) -> Result<Vec<Hash>, String> {
+    if old == 0 || old == new {
+        return Ok(Vec::new());
+    }
+    let log = service.node.log().clone();
+    let proof = tokio::task::spawn_blocking(move || log.consistency_proof(old, new)).await;
+    proof.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))
 }

@@ -1,3 +1,4 @@
+use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::merkle::{Frontier, leaf_hash};
@@ -50,6 +51,7 @@ fn network() -> NetworkFile {
         members: vec![member],
         policy: Policy::none(),
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     NetworkFile::sign(network, &[registrar.as_ref()]).unwrap()
 }
@@ -130,8 +132,51 @@ fn every_fault_has_the_status_of_the_specification() {
     let mut stranger = SignedNote::unsigned(text).unwrap();
     stranger.add(log_signer().sign(stranger.text(), Timestamp::EPOCH).unwrap());
     assert!(matches!(ask(&witness, 3, &[], &stranger), Err(Fault::UnknownLog { .. })));
+    // 422, and after 404 and 403: an empty tree with another root than the empty tree.
+    let empty = |name: &str, signer: &NoteSigner| {
+        let text = Checkpoint::new(name, 0, [7; 32]).to_string();
+        let mut note = SignedNote::unsigned(text).unwrap();
+        note.add(signer.sign(note.text(), Timestamp::EPOCH).unwrap());
+        note
+    };
+    let fresh = self::witness(tempfile::tempdir().unwrap().path());
+    let stranger = empty("demo/unknown/1", &log_signer());
+    assert!(matches!(ask(&fresh, 0, &[], &stranger), Err(Fault::UnknownLog { .. })));
+    let badly = NoteSigner::log("demo/other", key(9)).unwrap();
+    assert!(matches!(ask(&fresh, 0, &[], &empty(ORIGIN, &badly)), Err(Fault::Untrusted { .. })));
+    let rootless = empty(ORIGIN, &log_signer());
+    assert!(matches!(ask(&fresh, 0, &[], &rootless), Err(Fault::Unproved { .. })));
     // None of it moved the state.
     assert_eq!(witness.seen(&peer_name(ORIGIN)).unwrap().size, 3);
+}
+
+#[test]
+fn a_request_of_another_history_proves_it_and_a_wrong_proof_accuses_nobody() {
+    let claim = |size: u64, old: u64, proof: &[Hash], note: &SignedNote| {
+        let dir = tempfile::tempdir().unwrap();
+        let witness = witness(dir.path());
+        assert!(matches!(ask(&witness, 0, &[], &signed(size, 0).0), Ok(Answer::Cosigned { .. })));
+        match ask(&witness, old, proof, note) {
+            Err(Fault::Unproved { claim, .. }) => claim,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (other, leaves) = signed(7, 1);
+    for (size, note, path) in
+        [(3, &other, proof(3, &leaves)), (5, &other, proof(5, &leaves)), (7, &other, Vec::new())]
+    {
+        let claim = claim(size, size, &path, note).expect("it proves two histories");
+        let proof = DefectProof::new(&network(), *claim).unwrap();
+        assert_eq!(proof.verify().unwrap().subject, ORIGIN);
+    }
+    // A proof for a power of two begins at the root that is asked about and tells no other.
+    assert!(claim(4, 4, &proof(4, &leaves), &other).is_none());
+    // The same history with a wrong proof, or none.
+    let (same, leaves) = signed(7, 0);
+    let mut wrong = proof(3, &leaves);
+    wrong[1][0] ^= 1;
+    assert!(claim(3, 3, &wrong, &same).is_none());
+    assert!(claim(3, 3, &[], &same).is_none());
 }
 
 #[test]
@@ -200,4 +245,72 @@ fn after_a_failed_write_nothing_is_cosigned_and_a_full_disk_is_only_told() {
     disk.fail_next_sync();
     assert!(ask(2).unwrap_err().is_final());
     assert!(matches!(ask(2), Err(Fault::Failed)), "nobody knows what a start would find");
+}
+
+#[test]
+fn the_same_tree_is_cosigned_again_with_a_newer_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let witness = witness(dir.path());
+    let (three, _) = signed(3, 0);
+    let at = |seconds: u64| Timestamp::from_unix_ms(seconds * 1000);
+    let body = |old| encode_request(old, &[], &three);
+    let first = witness.add_checkpoint(&network(), &body(0), at(100)).unwrap();
+    let again = witness.add_checkpoint(&network(), &body(3), at(200)).unwrap();
+    assert_ne!(first, again);
+    let seen = SignedNote::parse(witness.seen(&peer_name(ORIGIN)).unwrap().note.as_bytes());
+    assert_eq!(seen.unwrap().signed_by(witness.vkey()), Ok(Some(at(200))));
+}
+
+#[test]
+fn a_log_of_another_network_is_cosigned_once_it_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (three, _) = signed(3, 0);
+    let elsewhere = three.text().replace(ORIGIN, "elsewhere");
+    let key = NoteSigner::log("elsewhere.example", key(8)).unwrap();
+    let mut note = SignedNote::unsigned(elsewhere).unwrap();
+    note.add(key.sign(note.text(), Timestamp::EPOCH).unwrap());
+    let plain = witness(dir.path());
+    assert!(matches!(ask(&plain, 0, &[], &note), Err(Fault::UnknownLog { .. })));
+    // The key is named otherwise than the origin, as in older logs.
+    let named = plain.knowing([("elsewhere".to_owned(), key.vkey().clone())]);
+    assert!(matches!(ask(&named, 0, &[], &note), Ok(Answer::Cosigned { .. })));
+    assert_eq!(named.seen(&peer_name("elsewhere")).unwrap().size, 3);
+    // A log of the network keeps the key of the network file, whatever else is named for it.
+    let named = named.knowing([(ORIGIN.to_owned(), key.vkey().clone())]);
+    let mut forged = SignedNote::unsigned(three.text().to_owned()).unwrap();
+    forged.add(key.sign(forged.text(), Timestamp::EPOCH).unwrap());
+    assert!(matches!(ask(&named, 0, &[], &forged), Err(Fault::Untrusted { .. })));
+}
+
+#[test]
+fn the_exchanges_of_litewitness_are_answered_alike() {
+    let root = std::env::var_os("HALLMARK_REAL_DATA").map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let path = root.unwrap_or(beside).join("transparency/tlog/add-checkpoint-litewitness.json");
+    let Ok(text) = std::fs::read(&path) else {
+        return eprintln!("skipped: no vectors in {}", path.display());
+    };
+    let vectors: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let log: VerifierKey = vectors["log_vkey"].as_str().unwrap().parse().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let witness = witness(dir.path()).knowing([(log.name().to_owned(), log.clone())]);
+    let exchanges = vectors["exchanges"].as_array().unwrap();
+    assert_eq!(exchanges.len(), 9);
+    for exchange in exchanges {
+        let body = exchange["request_body"].as_str().unwrap().as_bytes();
+        let answer = witness.add_checkpoint(&network(), body, Timestamp::EPOCH);
+        let status = match &answer {
+            Ok(Answer::Cosigned { .. }) => 200,
+            Ok(Answer::Conflict { size }) => {
+                assert_eq!(exchange["expect"], format!("body == \"{size}\\n\""));
+                409
+            }
+            // 404 in the specification, 403 in that program.
+            Err(Fault::UnknownLog { .. } | Fault::Untrusted { .. }) => 403,
+            Err(Fault::Malformed { .. }) => 400,
+            Err(Fault::Unproved { .. }) => 422,
+            Err(Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. }) => 500,
+        };
+        assert_eq!(Some(status), exchange["expect_status"].as_u64(), "{answer:?}");
+    }
 }

@@ -38,6 +38,7 @@ fn history(threshold: u32) -> KeyHistory {
         members: Vec::new(),
         policy: Policy::none(),
         packs: Vec::new(),
+        sealed: Vec::new(),
     };
     KeyHistory::new(&NetworkFile::sign(network, &[&key(1), &key(2)]).unwrap())
 }

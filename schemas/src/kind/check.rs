@@ -16,8 +16,8 @@ pub const ADDRESS_BYTES_MAX: usize = 512;
 /// Most attestations that one attestation cites.
 pub const CITES_MAX: usize = 1000;
 
-/// Fewest digits in a row, spaces and hyphens aside, that are taken for the number of a person: a
-/// day has 8, a mobile telephone 11 in China.
+/// Fewest digits in a row, spaces, hyphens, dots and brackets aside, that are taken for the number
+/// of a person: a day has 8, a mobile telephone 11 in China.
 const PERSON_DIGITS_MIN: u32 = 10;
 /// Most goods that one attestation covers beside its subject.
 pub const COVERS_MAX: usize = 1000;
@@ -294,20 +294,69 @@ pub(crate) fn goods_subject(
     }
 }
 
-/// Free text of a stranger: refuses what looks like an e-mail address or the number of a person.
-/// Codes of goods belong into the subject.
-pub(crate) fn impersonal(pointer: &str, value: &str) -> Result<(), FieldError> {
+/// Free text of a stranger: something that can be seen, in the order in which it was written, and
+/// nothing that looks like an e-mail address or the number of a person. Codes of goods belong into
+/// the subject.
+pub(crate) fn strangers(pointer: &str, value: &str) -> Result<(), FieldError> {
+    let fault = if value.chars().any(reorders) {
+        FieldFault::Control
+    } else if value.chars().all(is_blank) {
+        FieldFault::Empty
+    } else if names_a_person(value) {
+        let fault = "holds what looks like the address or number of a person";
+        FieldFault::Inconsistent(fault)
+    } else {
+        return Ok(());
+    };
+    Err(FieldError::new(pointer, fault))
+}
+
+/// Whether a character makes its neighbours appear in another order than they are in.
+const fn reorders(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a character leaves no mark: spaces, joiners, fillers, selectors, tags.
+fn is_blank(c: char) -> bool {
+    let is_unseen = matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    c.is_whitespace() || is_unseen
+}
+
+/// Whether there is an e-mail address, or as many digits in a row as the number of a person has.
+fn names_a_person(value: &str) -> bool {
     let mut digits = 0;
     for c in value.chars() {
         match c {
-            '0'..='9' | '０'..='９' => digits += 1,
-            ' ' | '-' => {}
+            '@' | '＠' => return true,
+            c if c.is_numeric() => digits += 1,
+            '-' | '.' | '(' | ')' | '－' | '．' | '（' | '）' | '·' | '\u{2010}'..='\u{2015}' =>
+                {}
+            c if is_blank(c) => {}
             _ => digits = 0,
         }
-        let holds = c != '@' && c != '＠' && digits < PERSON_DIGITS_MIN;
-        consistent(pointer, holds, "holds what looks like the address or number of a person")?;
+        if PERSON_DIGITS_MIN <= digits {
+            return true;
+        }
     }
-    Ok(())
+    false
 }
 
 /// Cited attestations: a sorted set within its limit.

@@ -86,7 +86,7 @@ impl Kind for Complaint {
         check::form("/number", self.number.bytes().all(plain), "made of A-Z, 0-9 and `-`")?;
         check::optional_region("/region", self.region.as_deref())?;
         check::optional("/text", self.text.as_deref(), TEXT_BYTES_MAX)?;
-        check::impersonal("/text", self.text.as_deref().unwrap_or_default())
+        self.text.as_deref().map_or(Ok(()), |text| check::strangers("/text", text))
     }
 
     fn check_claims(&self, claims: &Claims) -> Result<(), FieldError> {

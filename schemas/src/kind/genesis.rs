@@ -38,6 +38,14 @@ pub struct Previous {
     pub root: Digest,
 }
 
+impl Previous {
+    /// Refuses what no log can be.
+    pub(crate) fn check(&self) -> Result<(), FieldError> {
+        check::text("/origin", &self.origin, check::NAME_BYTES_MAX)?;
+        check::range("/size", self.size, 0..=i64::MAX)
+    }
+}
+
 impl Kind for Genesis {
     const NAME: KindName = KindName::Genesis;
     const SIGNER: SignerRule = SignerRule::Organisation;
@@ -47,8 +55,7 @@ impl Kind for Genesis {
         check::network_name("/network", &self.network)?;
         self.keys.check().map_err(|error| error.under("/keys"))?;
         if let Some(previous) = &self.previous {
-            check::text("/previous/origin", &previous.origin, check::NAME_BYTES_MAX)?;
-            check::range("/previous/size", previous.size, 0..=i64::MAX)?;
+            previous.check().map_err(|error| error.under("/previous"))?;
             let other = previous.origin != self.keys.origin;
             check::consistent("/previous/origin", other, "is the origin of this log itself")?;
         }

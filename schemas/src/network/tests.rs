@@ -49,6 +49,84 @@ fn one_key_in_two_roles_is_refused() {
     assert!(NetworkFile::sign(network, &[&signer]).is_err());
 }
 
+/// A file whose one registrar signs with this key, and what it says.
+fn founded() -> (crate::key::SecretKey, Network) {
+    let key = crate::key::SecretKey::from_seed([77; 32]);
+    let mut network = NetworkFile::parse(&bytes(&vectors()["valid"][0])).unwrap().network().clone();
+    network.registrars.truncate(1);
+    network.threshold = 1;
+    network.registrars[0].key = Signer::public(&key).clone();
+    (key, network)
+}
+
+/// The same one version on, the first member's log sealed and followed.
+fn sealed(before: &Network) -> Network {
+    let mut network = before.clone();
+    network.version += 1;
+    let member = &mut network.members[0];
+    let (origin, next) = (member.origin.clone(), format!("{}0", member.origin));
+    let key = std::sync::Arc::new(crate::key::SecretKey::from_seed([78; 32]));
+    let key = crate::note::NoteSigner::log(&next, key).unwrap().vkey().clone();
+    let (org, log_key) = (member.org.clone(), std::mem::replace(&mut member.log_key, key));
+    member.origin.clone_from(&next);
+    let (size, root) = (7, Digest([9; 32]));
+    network.sealed.push(Sealed { org, origin, log_key, size, root, successor: next });
+    network
+}
+
+#[test]
+fn a_sealed_log_keeps_its_key_leads_to_its_successor_and_stays_sealed() {
+    let (key, first) = founded();
+    let second = sealed(&first);
+    let file = |network: &Network| NetworkFile::sign(network.clone(), &[&key]);
+    let (old, new) = (file(&first).unwrap(), file(&second).unwrap());
+    assert_eq!(NetworkFile::parse(new.bytes()).unwrap().network(), &second);
+    NetworkFile::successor_valid(&old, &new).unwrap();
+    let was = &first.members[0];
+    assert_eq!(second.log_key(&was.origin), Some(&was.log_key));
+    assert_eq!(second.member_of_origin(&was.origin), None);
+    let keeper = second.keeper_of(&was.origin).unwrap();
+    assert_eq!((&keeper.org, &keeper.origin), (&was.org, &second.sealed[0].successor));
+    assert_eq!(second.keeper_of("no/such/1"), None);
+
+    let third = |change: fn(&mut Network)| {
+        let mut network = second.clone();
+        network.version += 1;
+        change(&mut network);
+        file(&network)
+    };
+    let kept = third(|_| {}).unwrap();
+    NetworkFile::successor_valid(&new, &kept).unwrap();
+    for changed in
+        [third(|network| network.sealed.clear()), third(|network| network.sealed[0].size += 1)]
+    {
+        let refused = NetworkFile::successor_valid(&new, &changed.unwrap());
+        assert!(matches!(refused, Err(NetworkError::Unsealed { .. })), "{refused:?}");
+    }
+    // It leads somewhere, to a log of the same member, and its key is no other's.
+    assert!(third(|network| network.sealed[0].successor = "no/such/1".to_owned()).is_err());
+    assert!(
+        third(|network| network.sealed[0].successor = network.sealed[0].origin.clone()).is_err()
+    );
+    assert!(
+        third(|network| network.sealed[0].log_key = network.members[0].log_key.clone()).is_err()
+    );
+}
+
+#[test]
+fn a_device_of_a_sealed_log_goes_by_the_log_that_follows() {
+    let (key, first) = founded();
+    let second = sealed(&first);
+    let was = &first.members[0];
+    let device = crate::id::DeviceId::new(&was.org, "m-1").unwrap();
+    let file = NetworkFile::sign(second.clone(), &[&key]).unwrap();
+    let enrolled = crate::enrolment::Enrolled::new(&file, device, &was.origin, "mqtt://b:1");
+    let enrolled = enrolled.unwrap();
+    assert_eq!(enrolled.origin, second.sealed[0].successor);
+    assert_eq!(enrolled.log_key, second.members[0].log_key);
+    assert!(crate::enrolment::Enrolled::parse(&enrolled.encode()).is_ok());
+}
+
 proptest! {
     #[test]
     fn damaged_files_never_panic_and_never_pass(at in 0_usize..10_000, to in any::<u8>()) {

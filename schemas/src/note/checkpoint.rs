@@ -28,6 +28,16 @@ impl Checkpoint {
 
     /// Parses the text of a note.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
+        let checkpoint = Checkpoint::stated(text)?;
+        if checkpoint.size == 0 && checkpoint.root != EMPTY_ROOT {
+            return Err(CheckpointError::EmptyRoot);
+        }
+        Ok(checkpoint)
+    }
+
+    /// What the text of a note states, even if no tree has such a root: a witness answers that
+    /// otherwise than a text that is no checkpoint.
+    pub fn stated(text: &str) -> Result<Checkpoint, CheckpointError> {
         let text = text.strip_suffix('\n').ok_or(CheckpointError::Line { line: "last" })?;
         let mut lines = text.split('\n');
         let origin = lines.next().filter(|origin| !origin.is_empty());
@@ -39,9 +49,6 @@ impl Checkpoint {
         let extensions: Vec<_> = lines.map(str::to_owned).collect();
         if extensions.iter().any(String::is_empty) {
             return Err(CheckpointError::Line { line: "extension" });
-        }
-        if size == 0 && root != EMPTY_ROOT {
-            return Err(CheckpointError::EmptyRoot);
         }
         Ok(Checkpoint { origin: origin.to_owned(), size, root, extensions })
     }

@@ -10,8 +10,8 @@ pub static DEFECTS: Table = Table {
     columns: &[
         Column::text(
             "kind",
-            "`bad_signature`, `key_not_in_force`, `fork`, `shrink`, `bad_chain`, `unlogged`, \
-             `withheld` …",
+            "`bad_signature`, `key_not_in_force`, `fork`, `split`, `shrink`, `bad_tile`, \
+             `bad_cosignature`, `bad_chain`, `unlogged`, `withheld` …",
         )
         .required(),
         Column::text("subject", "Of what").required(),

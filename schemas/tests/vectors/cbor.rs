@@ -91,7 +91,7 @@ fn encoded_in_edn(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn rfc_8949_appendix_a() {
+pub(crate) fn rfc_8949_appendix_a() {
     let Some(folder) = folder("cbor") else { return };
     let vectors = json(&folder, "appendix_a.json");
     assert_eq!(items(&vectors).len(), 63);
@@ -103,7 +103,7 @@ fn rfc_8949_appendix_a() {
 }
 
 #[test]
-fn the_working_groups_files() {
+pub(crate) fn the_working_groups_files() {
     let Some(folder) = folder("cbor/cbor-wg") else {
         return;
     };
@@ -142,7 +142,7 @@ fn encoded_in_cbor(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn dcbor_agrees_on_lengths_and_integers() {
+pub(crate) fn dcbor_agrees_on_lengths_and_integers() {
     let Some(folder) = folder("cbor") else { return };
     for vector in items(&json(&folder, "dcbor-valid.json")) {
         let bytes = unhex(text(vector, "hex"));
@@ -159,7 +159,7 @@ fn dcbor_agrees_on_lengths_and_integers() {
 }
 
 #[test]
-fn spike_sample_by_its_deterministic_flag() {
+pub(crate) fn spike_sample_by_its_deterministic_flag() {
     let Some(folder) = folder("cbor") else { return };
     let vectors = json(&folder, "spike-sample.json");
     assert_eq!(items(&vectors).len(), 620);

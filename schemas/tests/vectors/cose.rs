@@ -18,7 +18,7 @@ fn pem(folder: &Path, name: &str) -> ForeignKey {
 }
 
 #[test]
-fn scitt_cose_statements_and_receipts() {
+pub(crate) fn scitt_cose_statements_and_receipts() {
     let Some(folder) = folder("cose/scitt-cose-v1") else {
         return;
     };
@@ -56,7 +56,7 @@ fn scitt_cose_statements_and_receipts() {
 }
 
 #[test]
-fn rfc_9942_example_receipt() {
+pub(crate) fn rfc_9942_example_receipt() {
     let Some(folder) = folder("cose/rfc9942") else {
         return;
     };
@@ -66,6 +66,9 @@ fn rfc_9942_example_receipt() {
     assert_eq!((headers.algorithm, headers.vds), (Some(-7), Some(1)));
     assert_eq!(headers.issuer.as_deref(), Some("https://transparency-service.example.com"));
     assert_eq!(headers.kid.as_deref(), Some(b"test-key-1".as_slice()));
+    let report = String::from_utf8(read(&folder, "inclusion-receipt.diag")).expect("text");
+    let hex = report.split("## Hex").nth(1).and_then(|rest| rest.split("```").nth(1));
+    assert_eq!(unhex(hex.expect("the report ends with the bytes")), bytes);
     // Its key and leaf are not published: the proof is read, the signature is another's.
     let key = SecretKey::from_seed([1; 32]).public().clone();
     let fault = receipt.verify_receipt(b"entry", &ForeignKey::Ed25519(key));
@@ -73,7 +76,7 @@ fn rfc_9942_example_receipt() {
 }
 
 #[test]
-fn ccf_messages_are_read_and_their_receipts_named_unsupported() {
+pub(crate) fn ccf_messages_are_read_and_their_receipts_named_unsupported() {
     let Some(folder) = folder("cose/scitt-ccf") else {
         return;
     };
@@ -104,7 +107,7 @@ fn p256_key(key: &Value) -> ForeignKey {
 }
 
 #[test]
-fn working_group_examples() {
+pub(crate) fn working_group_examples() {
     let Some(folder) = folder("cose/cose-wg") else {
         return;
     };
@@ -146,7 +149,7 @@ fn working_group_examples() {
 }
 
 #[test]
-fn es256_signatures_bind_the_message() {
+pub(crate) fn es256_signatures_bind_the_message() {
     use p256::ecdsa::signature::Signer as _;
     let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).expect("a scalar");
     let protected = [0xa1, 0x01, 0x26]; // {1: -7}
@@ -171,7 +174,7 @@ fn es256_signatures_bind_the_message() {
 }
 
 #[test]
-fn another_implementation_reads_and_writes_the_same_bytes() {
+pub(crate) fn another_implementation_reads_and_writes_the_same_bytes() {
     let key = SecretKey::from_seed([5; 32]);
     let header = coset::HeaderBuilder::new()
         .content_type("application/vnd.hallmark.readings+cbor".to_owned())

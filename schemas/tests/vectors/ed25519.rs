@@ -15,7 +15,7 @@ fn accepts(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
 }
 
 #[test]
-fn speccheck_as_dalek_strict() {
+pub(crate) fn speccheck_as_dalek_strict() {
     let Some(folder) = folder("ed25519") else {
         return;
     };
@@ -31,7 +31,7 @@ fn speccheck_as_dalek_strict() {
 }
 
 #[test]
-fn cctv_accepts_only_low_order_components() {
+pub(crate) fn cctv_accepts_only_low_order_components() {
     let Some(folder) = folder("ed25519") else {
         return;
     };
@@ -52,7 +52,7 @@ fn cctv_accepts_only_low_order_components() {
 }
 
 #[test]
-fn wycheproof_results() {
+pub(crate) fn wycheproof_results() {
     let Some(folder) = folder("ed25519") else {
         return;
     };

@@ -1,6 +1,6 @@
 //! Inclusion and consistency proofs of transparency-dev/merkle.
 
-use hallmark_schemas::merkle::{Hash, verify_consistency, verify_inclusion};
+use hallmark_schemas::merkle::{Hash, Subtree, verify_consistency, verify_inclusion};
 use serde_json::Value;
 
 use crate::{folder, items, json, text, unbase64};
@@ -16,7 +16,7 @@ fn proof(value: &Value) -> Option<Vec<Hash>> {
 }
 
 #[test]
-fn inclusion_proofs() {
+pub(crate) fn inclusion_proofs() {
     let Some(folder) = folder("merkle") else {
         return;
     };
@@ -33,7 +33,7 @@ fn inclusion_proofs() {
 }
 
 #[test]
-fn consistency_proofs() {
+pub(crate) fn consistency_proofs() {
     let Some(folder) = folder("merkle") else {
         return;
     };
@@ -47,6 +47,42 @@ fn consistency_proofs() {
             let (old_root, new_root) = (root("root1")?, root("root2")?);
             let (old, new) = (vector["size1"].as_u64()?, vector["size2"].as_u64()?);
             verify_consistency(old, &old_root, new, &new_root, &proof(vector)?).ok()
+        })();
+        assert_eq!(verdict.is_none(), vector["wantErr"] == true, "{}", text(vector, "_path"));
+    }
+}
+
+#[test]
+pub(crate) fn inclusion_in_subtrees() {
+    let Some(folder) = folder("merkle") else {
+        return;
+    };
+    let vectors = json(&folder, "subtreeinclusion.json");
+    assert_eq!(items(&vectors).len(), 144);
+    for vector in items(&vectors) {
+        let verdict = (|| {
+            let (leaf, root) = (hash(vector, "leafHash")?, hash(vector, "root")?);
+            let subtree = Subtree::new(vector["start"].as_u64()?, vector["end"].as_u64()?)?;
+            let index = vector["leafIdx"].as_u64()?;
+            subtree.verify_inclusion(&leaf, index, &proof(vector)?, &root).ok()
+        })();
+        assert_eq!(verdict.is_none(), vector["wantErr"] == true, "{}", text(vector, "_path"));
+    }
+}
+
+#[test]
+pub(crate) fn consistency_of_subtrees() {
+    let Some(folder) = folder("merkle") else {
+        return;
+    };
+    let vectors = json(&folder, "subtreeconsistency.json");
+    assert_eq!(items(&vectors).len(), 66);
+    for vector in items(&vectors) {
+        let verdict = (|| {
+            let (subtree_root, root) = (hash(vector, "root1")?, hash(vector, "root2")?);
+            let subtree = Subtree::new(vector["start"].as_u64()?, vector["end"].as_u64()?)?;
+            let size = vector["size"].as_u64()?;
+            subtree.verify_consistency(&subtree_root, size, &root, &proof(vector)?).ok()
         })();
         assert_eq!(verdict.is_none(), vector["wantErr"] == true, "{}", text(vector, "_path"));
     }

@@ -107,6 +107,7 @@ fn network(policy: Policy) -> NetworkFile {
         multiaddrs: Vec::new(),
     };
     let network = Network {
+        sealed: Vec::new(),
         v: 1,
         name: "sim".to_owned(),
         version: 1,

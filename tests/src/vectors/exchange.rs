@@ -27,6 +27,7 @@ fn enrolment() -> Value {
         organisation,
         urls: vec!["http://127.0.0.1:8080".to_owned()],
         multiaddrs: Vec::new(),
+        previous: None,
     };
     let device: hallmark_schemas::id::DeviceId = METER.parse().expect("a valid device");
     let enrol = Enrol { v: 1, device: device.clone(), details };
@@ -81,6 +82,7 @@ fn bundle() -> Value {
         Item::Identity(stored(2)),
         Item::Body(stored(8)),
         Item::Receipt { id: entries()[4].id, receipt: receipt(4) },
+        Item::End { items: 5 },
     ];
     let mut bytes = header.encode();
     items.iter().for_each(|item| bytes.extend(item.encode()));

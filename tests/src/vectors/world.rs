@@ -80,6 +80,7 @@ fn network(version: u64, registrar: Registrar, policy: Policy) -> Network {
         members: vec![member],
         policy,
         packs: Vec::new(),
+        sealed: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bad input: a clear error that says what to do, the right exit code, nothing half done.
 
-use super::world::{Agent, Ran, World, path_text, run, run_with};
+use super::world::{Agent, Ran, World, assert_knows_its_stdout, path_text, program, run, run_with};
 
 /// What a person reads: what is wrong on stderr with a remedy, nothing on stdout.
 fn assert_told(ran: &Ran, code: i32, line: &str) {
@@ -341,4 +341,28 @@ fn the_demo_tells_a_wrong_file_before_it_starts_anything() {
     ] {
         assert_told(&run("demo", &line), code, &format!("{line:?}"));
     }
+}
+
+#[test]
+fn agent_and_verifier_tell_a_full_disk_too() {
+    let world = World::new();
+    let lines = world.file("lines.txt", "(01)09521234000129(21)F1\n");
+    assert_knows_its_stdout("hallmark-agent", &["parse", path_text(&lines)]);
+    assert_knows_its_stdout("hallmark-verify", &["tables"]);
+    assert_knows_its_stdout("hallmark-verify", &["rules", "list"]);
+    let rows = world.file("rows.csv", "device,facility,quantity,unit,read_at,interval_s,amount\n");
+    let table = format!("meter_readings={}", path_text(&rows));
+    assert_knows_its_stdout("hallmark-verify", &["check", "--table", &table]);
+}
+
+#[test]
+fn the_demo_away_from_its_programs_says_which_it_misses_and_builds_nothing() {
+    let world = World::new();
+    let alone = world.path("demo");
+    std::fs::copy(program("demo"), &alone).expect("copied");
+    let ended = std::process::Command::new(&alone).arg("--once").output().expect("starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("hallmark-node, hallmark-agent, hallmark-verify not beside"), "{said}");
+    assert!(said.contains("help: put the demo beside") && !said.contains("Compiling"), "{said}");
 }

@@ -1,10 +1,11 @@
 //! The passport of a running node: each of its twelve states, reached for real.
 
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::world::{Node, SOON, World, http, wait};
+use super::world::{Node, SOON, World, http, path_text, wait};
 
 const CLASS: &str = "https://id.gs1.org/01/09520123456788";
 pub(super) const XIAMEN: &str = "https://id.gs1.org/414/9506000134369";
@@ -140,21 +141,110 @@ fn codes_give_the_states_that_their_records_give() {
     assert_eq!(node.stop(), 0);
 }
 
-/// Turns one bit of the item's event in the packs of a running node.
-pub(super) fn tamper(node: &Node, serial: &str) {
+/// Turns one bit of the item's event in the packs of a running node; says where.
+pub(super) fn tamper(node: &Node, serial: &str) -> (PathBuf, u64) {
     let needle = format!("/21/{serial}");
     for entry in std::fs::read_dir(node.dir.join("data").join("packs")).expect("packs").flatten() {
         let path = entry.path();
         let bytes = std::fs::read(&path).expect("readable");
         let found = bytes.windows(needle.len()).position(|window| window == needle.as_bytes());
         if let Some(at) = found {
-            // In place, because the node appends to the same file.
-            let file = std::fs::File::options().write(true).open(&path).expect("writable");
-            file.write_all_at(&[bytes[at + 1] ^ 1], at as u64 + 1).expect("written");
-            return;
+            flip(&path, at as u64 + 1);
+            return (path, at as u64 + 1);
         }
     }
     panic!("no pack holds {needle}");
+}
+
+/// Turns the lowest bit of a byte, in place, because the node appends to the same file.
+fn flip(path: &Path, at: u64) {
+    let file = std::fs::File::options().read(true).write(true).open(path).expect("writable");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).expect("there");
+    file.write_all_at(&[byte[0] ^ 1], at).expect("written");
+}
+
+#[test]
+fn a_passport_lists_the_label_orders_that_its_code_is_of_before_those_that_it_is_not() {
+    let world = World::new();
+    let mut node = world.founder_with("works", &ROLES, &[]);
+    node.ready();
+    let out = world.path("labels.csv");
+    let gtin = CLASS.rsplit('/').next().expect("the GTIN");
+    let rest = ["--lot", "L1", "--host", "https://id.example.com", "-o", path_text(&out)];
+    for serials in ["100..199", "200..299", "0100..0199"] {
+        node.run("label", &[&[gtin, "--serials", serials], &rest[..]].concat()).ok();
+    }
+    node.run("label", &[&[gtin, "--count", "5"], &rest[..]].concat()).ok();
+    let of = |serial: &str| {
+        let json = expect(&node, &path(serial), 200, "consistent");
+        let records = json["proof"]["records"].as_array().expect("a list").iter();
+        (records.map(|one| one["is_silent"] == true).collect::<Vec<_>>(), json)
+    };
+    for serial in ["150", "250", "0150"] {
+        let (silent, json) =
+            wait("all four orders", SOON, || Some(of(serial)).filter(|(s, _)| s.len() == 4));
+        assert_eq!(silent, [false, true, true, true], "{serial}: {json}");
+        let told = json["state_text"]["en"].as_str().expect("a sentence");
+        assert!(told.contains("no description") && !told.contains("complete"), "{told}");
+    }
+    let page = page_at(&node, &format!("{}?lang=zh-Hans", path("150")));
+    assert!(page.contains("3 个标签批次不含此代码"), "{page}");
+
+    let lot = json!({ "lot": { "lot": "L1", "expiry": "2020-01-31" } });
+    let described = masterdata(CLASS, "Flask", &json!({ "item": {} }));
+    record(&world, &node, &[described, masterdata(&format!("{CLASS}/10/L1"), "Lot", &lot)]);
+    let over = format!("/01/{gtin}/10/L1");
+    let json = wait("the lot's date", SOON, || {
+        let json = expect(&node, &over, 200, "consistent");
+        json["item"]["is_past_expiry"].as_bool().filter(|is_past| *is_past).map(|_| json)
+    });
+    assert_eq!(json["item"]["expiry"], "2020-01-31");
+    for (language, told) in [
+        ("en", "Use until 2020-01-31: this day has passed."),
+        ("zh-Hans", "有效期至 2020-01-31：该日期已过。"),
+    ] {
+        let page = page_at(&node, &format!("{over}?lang={language}"));
+        assert!(page.contains(told) && page.contains("class=\"band warn\""), "{page}");
+    }
+    assert_eq!(node.stop(), 0);
+}
+
+#[test]
+fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
+    let world = World::new();
+    let mut node = works(&world, "works");
+    let damaged = |node: &Node| {
+        let status = node.run("status", &["--format", "json"]);
+        let status: Value =
+            serde_json::from_str(status.stdout.lines().next().expect("a line")).expect("JSON");
+        (status["damaged_records"].clone(), node.get("/readyz").json()["damaged"].clone())
+    };
+    let mut public = event(30, "torn", "commissioning", "2026-03-01T08:00:00+08:00", XIAMEN);
+    public["aud"] = json!("public");
+    record(&world, &node, &[public]);
+    expect(&node, &path("torn"), 200, "consistent");
+    assert_eq!(damaged(&node), (json!(0), json!([])));
+    let (pack, at) = tamper(&node, "torn");
+    confirm(&node, &item("fine"), 'a');
+    expect(&node, &path("torn"), 200, "broken");
+    let (count, files) = damaged(&node);
+    assert_eq!(count, 1);
+    let file = files[0].as_str().expect("one file").to_owned();
+    assert!(file.starts_with("packs/") && files[1].is_null(), "{files}");
+
+    let bundle = world.path("works.hallmark");
+    for args in [&[][..], &["--public"], &["--goods", &item("torn")]] {
+        let ran = node.run("export", &[args, &["-o", path_text(&bundle)]].concat()).fails(4);
+        assert!(ran.stderr.contains(&file), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("help: `hallmark-node check`"), "{}", ran.stderr);
+        assert!(!bundle.exists(), "{args:?}: no half bundle");
+    }
+    // Mended in place, it is read again, and is damaged no more.
+    flip(&pack, at);
+    node.run("export", &["-o", path_text(&bundle)]).ok();
+    assert_eq!(damaged(&node), (json!(0), json!([])));
+    assert_eq!(node.stop(), 0);
 }
 
 #[test]

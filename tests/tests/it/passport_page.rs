@@ -164,7 +164,15 @@ fn consistent() -> Value {
             "en": {"text": "Every record was checked here and holds.",
                 "steps": ["Witnesses: this network has none"]},
         },
-        "taps": ["#report summary", "#report label >> nth=1", "#report button"],
+        // A telephone number is refused; the page that says so has the form as it was filled in.
+        "taps": [
+            "#report summary", "#report label >> nth=1",
+            {"fill": "#report textarea", "text": "139.1234.5678 <b>"}, "#report button",
+            {"fill": "textarea[aria-describedby=fault]", "was": "139.1234.5678 <b>",
+                "text": "The seal was open"},
+            "input[value=damaged]:checked", "main form button",
+        ],
+        "lands": "/complaints/",
         "then": {
             "zh-Hans": {"both": ["您的报告已登记"]}, "en": {"both": ["Your report is recorded"]},
         },

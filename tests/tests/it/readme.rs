@@ -3,6 +3,7 @@
 //! Each ```` ```sh ```` block runs in bash with the built programs on the path, all in one
 //! temporary folder, in the order of the page. `exit=N` after `sh` is the block's exit code.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,6 +50,44 @@ fn blocks(page: &str) -> Vec<Block> {
         }
     }
     blocks
+}
+
+/// Every `fn` of a `.rs` file below a folder that has `#[test]` before it, in `found`.
+fn collect_tests(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_tests(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let after = text.split("#[test]").skip(1);
+            let names = after.filter_map(|after| after.trim_start().strip_prefix("fn "));
+            found.extend(names.filter_map(|after| Some(after.split_once('(')?.0.to_owned())));
+        }
+    }
+}
+
+#[test]
+fn every_cell_of_the_durability_table_names_a_test_that_exists() {
+    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut tests = BTreeSet::new();
+    for folder in ["schemas", "verifier", "node", "device-agent", "tests"] {
+        collect_tests(&root().join(folder), &mut tests);
+    }
+    let section = page.split("## What survives what").nth(1).expect("the section");
+    let mut lines = section.lines().skip_while(|line| !line.starts_with('|'));
+    let head: Vec<&str> = lines.next().expect("a head").split('|').map(str::trim).collect();
+    assert_eq!(head[2..6], ["`kill -9`", "power cut", "lost disk", "old backup put back"]);
+    let rows: Vec<&str> = lines.skip(1).take_while(|line| line.starts_with('|')).collect();
+    assert!(5 < rows.len(), "{} rows", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        assert_eq!(cells.len(), head.len() - 2, "{row}");
+        for cell in &cells[1..] {
+            let named = cell.rsplit('`').nth(1).expect("a name");
+            assert!(tests.contains(named), "{named} is no test: {cell}");
+        }
+    }
 }
 
 #[test]

@@ -63,6 +63,35 @@ impl Ran {
     }
 }
 
+/// The path of a program, for what starts it in a way of its own.
+pub(crate) fn program(name: &str) -> PathBuf {
+    PROGRAMS.path(name)
+}
+
+/// Runs a program with nothing on stdin and its output into this; its exit code and its talk.
+pub(crate) fn run_into<S: AsRef<OsStr>>(name: &str, args: &[S], to: Stdio) -> (i32, String) {
+    let mut command = Command::new(program(name));
+    command.args(args).stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
+    let ended = command.spawn().expect("starts").wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    (ended.status.code().expect("no signal"), said)
+}
+
+/// A full disk on stdout is told and ends with 6; a closed pipe ends with 0, without an error.
+pub(crate) fn assert_knows_its_stdout<S: AsRef<OsStr> + std::fmt::Debug>(name: &str, args: &[S]) {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let (exit, said) = run_into(name, args, full.into());
+    assert_eq!(exit, 6, "{args:?}: {said}");
+    for part in ["error: ", "cause: No space left on device", "help: "] {
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let (exit, said) = run_into(name, args, writer.into());
+    assert_eq!(exit, 0, "{args:?}: {said}");
+    assert!(!said.contains("error:") && !said.contains("printed:"), "{args:?}: {said}");
+}
+
 /// Runs a program to its end.
 pub(crate) fn run<S: AsRef<OsStr>>(name: &str, args: &[S]) -> Ran {
     run_with(name, args, b"")
@@ -151,6 +180,17 @@ impl World {
         node
     }
 
+    /// The node of a copied folder, not running.
+    pub(crate) fn adopted(&self, of: &Node, dir: &Path) -> Node {
+        Node::of(of.node.copied_to(dir), &["--http", "127.0.0.1:0"])
+    }
+
+    /// The founder of another network, not yet running.
+    pub(crate) fn elsewhere(&self, name: &str, number: u64, network: &str) -> Node {
+        let member = Member { org: &org(number), name, roles: &["registrar"] };
+        Node::of(block(node::Node::found(&PROGRAMS, member, &self.path(name), network)), &[])
+    }
+
     /// A newcomer with its own folder, not yet admitted nor running.
     pub(crate) fn newcomer(&self, name: &str, number: u64, role: &str, founder: &Node) -> Node {
         let member = Member { org: &org(number), name, roles: &[role] };
@@ -188,6 +228,14 @@ impl Node {
 
     pub(crate) fn dir_text(&self) -> &str {
         path_text(&self.dir)
+    }
+
+    /// Changes `config.toml`; what is replaced must be there.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let path = self.dir.join("config.toml");
+        let text = std::fs::read_to_string(&path).expect("init wrote it");
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("writable");
     }
 
     /// Starts the process and waits until it says that it is ready.

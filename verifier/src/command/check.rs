@@ -52,12 +52,14 @@ fn refuse_stdin_twice(args: &CheckArgs) -> Result<(), Failure> {
     }
 }
 
-/// A closed pipe, such as `| head`, is no failure.
+/// A closed pipe, such as `| head`, is no failure; a full disk is.
 pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::fault("failed to write to stdout").because(&error))
+            Err(Failure::new(Exit::Busy, "cannot write to stdout")
+                .because(&error)
+                .help("free space or write elsewhere, then give the command again"))
         }
         _ => Ok(()),
     }

@@ -9,12 +9,16 @@ use std::path::Path;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::bundle::{BundleError, Item, Piece, Reader};
+use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::proof::{Inclusion, LogProof};
 use hallmark_schemas::receipt::{Receipt, ReceiptError};
 
 use super::LoadError;
-use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogInclusion, chain};
+use crate::evidence::{
+    Defect, DefectKind, Evidence, ForeignStatement, FoundNote, FoundProof, LogInclusion, Place,
+    chain,
+};
 
 /// Most bytes of bodies that a bundle from standard input may bring: they stay in memory.
 pub const PIPE_BYTES_MAX: u64 = 1 << 30;
@@ -97,30 +101,54 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
                 evidence.defects.push(defect);
             }
             evidence.carried.insert(id);
-            match file {
-                // The content is the last thing of an item.
-                Some(file) => {
-                    let offset = end - body.len() as u64;
-                    evidence.bodies.add_in_file(id, file, offset, body.len());
-                }
-                None => evidence.bodies.add_in_memory(id, &body),
-            }
+            evidence.bodies.add(id, place_of(&body, file, end));
         }
         Item::Receipt { id, receipt } => {
-            keep_inclusion(id, Receipt::parse(&receipt).map(Inclusion::Receipt), evidence);
+            let parsed = Receipt::parse(&receipt).map(Inclusion::Receipt);
+            keep_inclusion(id, parsed, place_of(&receipt, file, end), evidence);
         }
         Item::Proof { id, proof } => {
-            keep_inclusion(id, LogProof::parse(&proof).map(Inclusion::Proof), evidence);
+            let parsed = LogProof::parse(&proof).map(Inclusion::Proof);
+            keep_inclusion(id, parsed, place_of(&proof, file, end), evidence);
         }
+        Item::Defect(proof) => match DefectProof::parse(&proof) {
+            Ok(proof) => {
+                let found_in = "the bundle".to_owned();
+                evidence.proofs.push(FoundProof { proof, found_in });
+            }
+            Err(error) => {
+                let detail = format!("a defect proof in the bundle is none: {}", chain(&error));
+                evidence.defects.push(flaw(DefectKind::BadProof, detail));
+            }
+        },
+        Item::Foreign { statement, receipts } => {
+            evidence.foreign.push(ForeignStatement { statement, receipts });
+        }
+        Item::End { .. } => {}
+    }
+}
+
+/// Where the last part of an item is that ends at `end`.
+fn place_of(content: &[u8], file: Option<usize>, end: u64) -> Place {
+    let bytes = content.len();
+    match file {
+        Some(file) => Place::File { file, offset: end - bytes as u64, bytes },
+        None => Place::Memory(content.into()),
     }
 }
 
 /// Hands a receipt or proof to the log that it is of.
-fn keep_inclusion(id: ContentId, parsed: Result<Inclusion, ReceiptError>, evidence: &mut Evidence) {
+pub(super) fn keep_inclusion(
+    id: ContentId,
+    parsed: Result<Inclusion, ReceiptError>,
+    place: Place,
+    evidence: &mut Evidence,
+) {
     let placed = parsed.map_err(|error| chain(&error)).and_then(|inclusion| {
         let state = inclusion.checkpoint().checkpoint().map_err(|error| error.to_string())?;
         let entry = inclusion.entry(id).map_err(|error| chain(&error))?;
-        Ok((state.origin, LogInclusion { entry, inclusion }))
+        let is_receipt = matches!(inclusion, Inclusion::Receipt(_));
+        Ok((state.origin, LogInclusion { entry, index: inclusion.index(), is_receipt, place }))
     });
     match placed {
         Ok((origin, inclusion)) => {
@@ -139,7 +167,7 @@ fn origin_of(note: &[u8]) -> Result<String, String> {
     note.checkpoint().map(|checkpoint| checkpoint.origin).map_err(|error| error.to_string())
 }
 
-fn flaw(kind: DefectKind, detail: String) -> Defect {
+pub(super) fn flaw(kind: DefectKind, detail: String) -> Defect {
     let subject = "bundle".to_owned();
     Defect {
         log: None,
@@ -150,5 +178,6 @@ fn flaw(kind: DefectKind, detail: String) -> Defect {
         detail,
         at: None,
         remedy: None,
+        proof: None,
     }
 }

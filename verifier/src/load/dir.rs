@@ -15,7 +15,7 @@ use hallmark_schemas::note::{Checkpoint, SignedNote};
 use hallmark_schemas::pack;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
-use super::{LoadError, head};
+use super::{LoadError, defect, head};
 use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
 
 /// Longest file that is read whole: a pack segment; nodes start a new one far below.
@@ -30,7 +30,7 @@ const LOST_HISTORY: &str = "put the file back from a copy of DATA; until then en
 pub enum Folder {
     /// A node's DIR: network file and DATA.
     Dir(Dir, Data),
-    /// A node's DATA alone.
+    /// A node's DATA alone, or a backup of it, which has the network file beside it.
     Data(Data),
     /// Evidence tables as Parquet.
     Lake(PathBuf),
@@ -38,13 +38,13 @@ pub enum Folder {
 
 /// Tells what a folder is; `None` if it is nothing of ours.
 pub fn recognise(path: &Path) -> Option<Folder> {
-    let dir = Dir::new(path);
-    if dir.network().is_file() || dir.config().is_file() {
+    let (dir, data) = (Dir::new(path), Data::new(path));
+    let is_data = data.log().is_dir() || data.packs().is_dir();
+    if dir.config().is_file() || (dir.network().is_file() && !is_data) {
         let data = configured_data(&dir).unwrap_or_else(|| dir.data());
         return Some(Folder::Dir(dir, data));
     }
-    let data = Data::new(path);
-    if data.log().is_dir() || data.packs().is_dir() {
+    if is_data {
         return Some(Folder::Data(data));
     }
     crate::lake::is_lake(path).then(|| Folder::Lake(path.to_owned()))
@@ -74,7 +74,9 @@ pub fn read_data(dir: Option<&Dir>, data: &Data, evidence: &mut Evidence) -> Res
     if peers.is_dir() {
         for path in sorted_paths(&peers)? {
             if path.is_dir() {
-                read_log(&Data::new(path), None, evidence)?;
+                let peer = Data::new(path);
+                read_log(&peer, None, evidence)?;
+                defect::read_kept(&peer, evidence)?;
             }
         }
     }
@@ -323,6 +325,7 @@ pub(super) fn flaw(kind: DefectKind, path: &Path, detail: String) -> Defect {
         detail,
         at: None,
         remedy: None,
+        proof: None,
     }
 }
 

@@ -17,8 +17,9 @@ use crate::evidence::{Defect, DefectKind, Evidence, OwnHead};
 const ONE_SLOT: &str =
     "start the node: it goes on from the other slot, and its next batches write this one anew";
 /// No slot is whole.
-const NO_SLOT: &str = "put the folder `head` back as this machine last wrote it; until then the node \
-                       serves what it can prove and signs nothing";
+const NO_SLOT: &str = "put the folder `head` back as this machine last wrote it, or stop the node and \
+                       give `hallmark-node restore DIR --from-peers`; until then it serves what it \
+                       can prove and signs nothing";
 /// The intent is missing or damaged.
 const INTENT: &str =
     "start the node: it goes on without the last intent and finds in the packs what is missing";

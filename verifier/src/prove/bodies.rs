@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hallmark_schemas::attestation::{Envelope, Refusal, Verified};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::history::KeyHistory;
+use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::VerifierKey;
@@ -13,16 +14,16 @@ use hallmark_schemas::time::EntryTime;
 
 use super::log::LogState;
 use super::network::Policies;
-use crate::evidence::{Defect, DefectKind, Evidence, Held, ProvenAttestation, chain};
+use crate::evidence::{Bodies, Defect, DefectKind, Evidence, Held, ProvenAttestation, chain};
 
-/// One entry whose body is at hand, or why it is not.
+/// One entry whose body came along.
 #[derive(Debug)]
 pub(super) struct Parsed {
     /// Number of the log.
     pub(super) log: usize,
     /// Index of the entry in it.
     pub(super) entry: u64,
-    /// The body; absent if it is missing, erased or damaged.
+    /// The body; absent if it is erased or damaged.
     pub(super) envelope: Option<Box<Envelope>>,
 }
 
@@ -31,6 +32,8 @@ pub(super) struct Stood {
     pub(super) attestations: Vec<ProvenAttestation>,
     /// (log, entry) whose body is at hand, proven or not.
     pub(super) held: BTreeSet<(usize, u64)>,
+    /// Signatures with keys that nothing at hand introduces, counted by key.
+    pub(super) keys_unknown: BTreeMap<KeyId, u64>,
 }
 
 /// Reads and parses the body of every entry.
@@ -42,7 +45,9 @@ pub(super) fn parse(
     let places = logs
         .iter()
         .enumerate()
-        .flat_map(|(number, log)| log.places().map(move |(index, entry)| (number, index, entry)));
+        .flat_map(|(number, log)| log.places().map(move |(index, entry)| (number, index, entry)))
+        // Of a million entries only few may have a body here.
+        .filter(|(_, _, entry)| evidence.bodies.knows(&entry.id));
     let read = super::on_all_cores(places.collect(), |(log, index, entry)| {
         (log, index, entry, read_one(evidence, &entry))
     });
@@ -88,6 +93,7 @@ fn read_one(evidence: &Evidence, entry: &Entry) -> Result<Option<Box<Envelope>>,
 pub(super) fn verify(
     root: &NetworkFile,
     policies: &Policies,
+    bodies: &Bodies,
     logs: &mut [LogState],
     parsed: Vec<Parsed>,
     defects: &mut Vec<Defect>,
@@ -105,7 +111,8 @@ pub(super) fn verify(
             }
         }
     }
-    let mut verified = learn(root, policies, logs, identity, &mut history, defects);
+    let known = Known { root, policies, bodies };
+    let mut verified = learn(known, logs, identity, &mut history, defects);
     let logs = &*logs;
     for log in logs.iter().filter(|log| log.key.is_none()) {
         let detail = "nothing at hand says which key signs this log".to_owned();
@@ -118,12 +125,16 @@ pub(super) fn verify(
         let id = envelope.id();
         (place, id, envelope.verify(&history, time))
     });
+    let mut keys_unknown = BTreeMap::new();
     for ((log, entry), id, result) in checked {
         match result {
             Ok(attestation) => {
                 verified.insert((log, entry), attestation);
             }
             Err(refusal) => {
+                if let Refusal::KeyUnknown { kid } = refusal {
+                    *keys_unknown.entry(kid).or_default() += 1;
+                }
                 let detail = chain(&refusal);
                 defects.push(logs[log].defect_at(entry, kind_of(&refusal), id, detail));
             }
@@ -135,7 +146,16 @@ pub(super) fn verify(
         time: time_of(logs, (log, entry)),
         attestation,
     };
-    Stood { attestations: verified.into_iter().map(proven).collect(), held }
+    let attestations = verified.into_iter().map(proven).collect();
+    Stood { attestations, held, keys_unknown }
+}
+
+/// What dating a log rests on.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    root: &'a NetworkFile,
+    policies: &'a Policies,
+    bodies: &'a Bodies,
 }
 
 type Place = (usize, u64);
@@ -152,8 +172,7 @@ fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {
 /// Dates logs as their keys become known and learns from them, in their order, until neither
 /// brings anything new.
 fn learn(
-    root: &NetworkFile,
-    policies: &Policies,
+    known: Known<'_>,
     logs: &mut [LogState],
     mut waiting: Vec<(Place, Box<Envelope>)>,
     history: &mut KeyHistory,
@@ -163,8 +182,8 @@ fn learn(
     loop {
         let mut progress = false;
         for log in logs.iter_mut().filter(|log| log.key.is_none()) {
-            if let Some(key) = log_key(root, history, &log.origin) {
-                log.date(&key, policies, defects);
+            if let Some(key) = log_key(known.root, history, &log.origin) {
+                log.date(&key, known.policies, known.bodies, defects);
                 progress = true;
             }
         }
@@ -207,8 +226,8 @@ fn learn(
 }
 
 fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<VerifierKey> {
-    if let Some(member) = root.network().member_of_origin(origin) {
-        return Some(member.log_key.clone());
+    if let Some(key) = root.network().log_key(origin) {
+        return Some(key.clone());
     }
     let mut nodes = history.organisations().filter_map(|(_, record)| record.node.as_ref());
     nodes.find(|node| node.origin == origin).map(|node| node.log.clone())

@@ -23,6 +23,7 @@ fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
         detail,
         at: Some(of.time.hi),
         remedy: None,
+        proof: None,
     }
 }
 
@@ -147,10 +148,12 @@ pub(super) fn unlogged(
     attestations: &[ProvenAttestation],
     defects: &mut Vec<Defect>,
 ) {
-    let proven = attestations.iter().map(|proven| proven.attestation.id());
+    let mut unlogged = evidence.carried.clone();
     let entries = logs.iter().flat_map(|log| log.entries.iter().map(|(_, entry)| entry.id));
-    let logged: BTreeSet<ContentId> = proven.chain(entries).collect();
-    for id in evidence.carried.difference(&logged) {
+    for id in attestations.iter().map(|proven| proven.attestation.id()).chain(entries) {
+        unlogged.remove(&id);
+    }
+    for id in &unlogged {
         defects.push(Defect {
             log: None,
             entry: None,
@@ -160,8 +163,24 @@ pub(super) fn unlogged(
             detail: format!("{id} stands in none of the logs at hand"),
             at: None,
             remedy: None,
+            proof: None,
         });
     }
+}
+
+/// How many bodies of each log were erased, which is no loss.
+pub(super) fn erased(logs: &[LogState], evidence: &Evidence) -> Vec<String> {
+    let count = |log: &LogState| {
+        log.places().filter(|(_, entry)| evidence.bodies.is_erased(&entry.id)).count()
+    };
+    let counts = logs.iter().map(|log| (&log.origin, count(log)));
+    let note = |(origin, count): (&String, usize)| {
+        format!(
+            "{origin}: {count} bodies were erased; their entries still prove when each was there, \
+             and its digest"
+        )
+    };
+    counts.filter(|(_, count)| 0 < *count).map(note).collect()
 }
 
 /// Remarks for the reader.

@@ -21,7 +21,9 @@ use hallmark_schemas::time::{EntryTime, Timestamp};
 use super::network::Policies;
 use super::own;
 use super::tree::{self, Tree};
-use crate::evidence::{Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead, chain};
+use crate::evidence::{
+    Bodies, Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead, chain,
+};
 
 /// A hash tile is not there.
 const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
@@ -37,6 +39,8 @@ pub(super) struct LogState {
     pub(super) origin: String,
     /// The input says it holds every body.
     pub(super) whole: bool,
+    /// It lies in the folder of a node.
+    pub(super) kept: bool,
     /// The entries that are at hand, by their index.
     pub(super) entries: Vec<(u64, Entry)>,
     /// Ranges below the newest checkpoint that are not at hand.
@@ -68,7 +72,10 @@ struct Note {
 pub(super) struct Dated {
     pub(super) size: u64,
     pub(super) root: Hash,
+    /// When a quorum first vouched for it; it dates the entries.
     pub(super) at: Timestamp,
+    /// When a quorum last vouched for it.
+    pub(super) vouched_at: Timestamp,
     pub(super) witnessed: bool,
     /// Newest witnessed time of the checkpoints before it.
     lo: Timestamp,
@@ -86,6 +93,7 @@ impl LogState {
         let mut state = LogState {
             origin,
             whole: log.whole,
+            kept: log.folder.is_some(),
             entries: Vec::new(),
             holes: Vec::new(),
             notes: Vec::new(),
@@ -133,7 +141,7 @@ impl LogState {
     /// Every entry that is at hand, and then those that receipts speak of, each in the order of the
     /// log. What a receipt says is not checked yet.
     pub(super) fn places(&self) -> impl Iterator<Item = (u64, Entry)> {
-        let said = self.inclusions.iter().map(|one| (one.inclusion.index(), one.entry));
+        let said = self.inclusions.iter().map(|one| (one.index, one.entry));
         let said: BTreeSet<_> = said.filter(|(index, _)| self.entry(*index).is_none()).collect();
         self.entries.iter().copied().chain(said)
     }
@@ -148,6 +156,7 @@ impl LogState {
             detail,
             at: None,
             remedy: None,
+            proof: None,
         }
     }
 
@@ -336,12 +345,13 @@ impl LogState {
 
     /// `admitted_at` never goes back, and no content id stands twice.
     fn check_order(&self, defects: &mut Vec<Defect>) {
-        let mut places = BTreeMap::new();
-        for (index, entry) in &self.entries {
-            if let Some(earlier) = places.insert(entry.id, *index) {
-                let detail = format!("entry {index} repeats entry {earlier}");
-                defects.push(self.defect_at(*index, DefectKind::BadProof, entry.id, detail));
-            }
+        let mut places: Vec<(ContentId, u64)> =
+            self.entries.iter().map(|(index, entry)| (entry.id, *index)).collect();
+        places.sort_unstable();
+        for pair in places.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+            let ((_, earlier), (id, index)) = (pair[0], pair[1]);
+            let detail = format!("entry {index} repeats entry {earlier}");
+            defects.push(self.defect_at(index, DefectKind::BadProof, id, detail));
         }
         for pair in self.entries.windows(2) {
             let ((_, before), (index, entry)) = (&pair[0], &pair[1]);
@@ -382,6 +392,7 @@ impl LogState {
         &mut self,
         key: &VerifierKey,
         policies: &Policies,
+        bodies: &Bodies,
         defects: &mut Vec<Defect>,
     ) {
         self.drop_unsigned(key, defects);
@@ -408,7 +419,8 @@ impl LogState {
             if !self.holds(checkpoint) {
                 continue;
             }
-            add_dated(&mut dated, Dated { size, root, at, witnessed, lo: Timestamp::EPOCH });
+            let (vouched_at, lo) = (at, Timestamp::EPOCH);
+            add_dated(&mut dated, Dated { size, root, at, vouched_at, witnessed, lo });
         }
         let signed = !self.notes.is_empty();
         if signed && !vouched {
@@ -417,18 +429,27 @@ impl LogState {
         }
         self.key = Some(key.clone());
         self.dated = Some(dated);
-        self.include(key, policies, defects);
+        self.include(key, policies, bodies, defects);
     }
 
     /// Checks the receipts and proofs: each gives entry and time of one place.
-    fn include(&mut self, key: &VerifierKey, policies: &Policies, defects: &mut Vec<Defect>) {
-        for LogInclusion { entry, inclusion } in std::mem::take(&mut self.inclusions) {
+    fn include(
+        &mut self,
+        key: &VerifierKey,
+        policies: &Policies,
+        bodies: &Bodies,
+        defects: &mut Vec<Defect>,
+    ) {
+        for inclusion in std::mem::take(&mut self.inclusions) {
+            let entry = inclusion.entry;
             let fault = |detail| Defect {
                 subject: "receipt".to_owned(),
                 cites: vec![entry.id],
                 ..self.defect(DefectKind::BadProof, detail)
             };
-            let recorded = match self.recorded(&entry, &inclusion, key, policies) {
+            let read = inclusion.read(bodies);
+            let recorded = read.and_then(|read| self.recorded(&entry, &read, key, policies));
+            let recorded = match recorded {
                 Ok(recorded) => recorded,
                 Err(detail) => {
                     defects.push(fault(detail));
@@ -475,8 +496,9 @@ impl LogState {
         let newest = newest.map(|newest| newest.admitted_at);
         let from = newest.unwrap_or(entry.admitted_at);
         let mut found: Result<Recorded, String> = Err("no witness policy is known".to_owned());
-        for policy in policies.in_force(from, newest) {
-            match inclusion.verify(entry.id, key, policy) {
+        for version in policies.in_force(from, newest) {
+            match inclusion.verify(entry.id, key, version.policy) {
+                Ok(recorded) if !version.takes(recorded.quorum) => {}
                 Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
                 Ok(recorded) => found = Ok(recorded),
                 Err(error) => found = found.map_err(|_| chain(&error)),
@@ -556,10 +578,16 @@ fn unproved(size: u64) -> String {
 /// Adds a checkpoint to those before it; of two of one size the better witnessed one stays.
 fn add_dated(dated: &mut Vec<Dated>, next: Dated) {
     if let Some(last) = dated.last_mut().filter(|last| last.size == next.size) {
+        let vouched_at = match (last.witnessed, next.witnessed) {
+            (true, true) => last.vouched_at.max(next.vouched_at),
+            (true, false) => last.vouched_at,
+            (false, _) => next.vouched_at,
+        };
         let better = (next.witnessed, std::cmp::Reverse(next.at));
         if (last.witnessed, std::cmp::Reverse(last.at)) < better {
             *last = Dated { lo: last.lo, ..next };
         }
+        last.vouched_at = vouched_at;
         return;
     }
     let lo = dated.last().map_or(Timestamp::EPOCH, |last| match last.witnessed {

@@ -1,5 +1,7 @@
 //! Where trust starts: the network file, and the witness policies of its versions.
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::hex;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::network::{NetworkError, NetworkFile};
@@ -56,6 +58,7 @@ fn flaw(detail: String) -> Defect {
         detail,
         at: None,
         remedy: None,
+        proof: None,
     }
 }
 
@@ -75,10 +78,32 @@ pub(super) fn notes(file: &NetworkFile) -> Vec<String> {
     }
 }
 
+/// A policy that may count for a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Version<'a> {
+    pub(super) policy: &'a Policy,
+    /// Its begin, if that came after the checkpoint was first published.
+    later: Option<Timestamp>,
+}
+
+impl Version<'_> {
+    /// Whether a quorum of this version counts: a later one only if its witnesses spoke under it.
+    /// One that asks for no witness excuses nothing that was published before it.
+    pub(super) fn takes(&self, quorum: QuorumTime) -> bool {
+        match (self.later, quorum) {
+            (None, _) => true,
+            (Some(begin), QuorumTime::At(at)) => begin <= at,
+            (Some(_), QuorumTime::Unwitnessed) => false,
+        }
+    }
+}
+
 /// The witness policies of all versions that are known, oldest first, each with its begin.
 #[derive(Debug)]
 pub(super) struct Policies {
     versions: Vec<(Timestamp, Policy)>,
+    /// SHA-256 of the files that they are of.
+    files: BTreeSet<String>,
 }
 
 impl Policies {
@@ -102,9 +127,11 @@ impl Policies {
         };
         let mut versions = vec![(begin(root), root.network().policy.clone())];
         let mut newest = root;
+        let mut files = BTreeSet::from([digest(root)]);
         for (file, at) in &logged {
             if NetworkFile::successor_valid(file, newest).is_ok() {
                 versions.push((*at, file.network().policy.clone()));
+                files.insert(digest(file));
                 newest = file;
             }
         }
@@ -112,7 +139,12 @@ impl Policies {
         if let Some(first) = versions.first_mut() {
             first.0 = Timestamp::EPOCH;
         }
-        Policies { versions }
+        Policies { versions, files }
+    }
+
+    /// Whether this is a version of the network: one that the logs hold, or one next to the root.
+    pub(super) fn knows(&self, file: &NetworkFile, root: &NetworkFile) -> bool {
+        self.files.contains(&digest(file)) || follows(root, file).is_ok()
     }
 
     /// When a quorum had seen the checkpoint, under a policy that was in force when its newest
@@ -120,8 +152,11 @@ impl Policies {
     pub(super) fn quorum(&self, note: &SignedNote, newest: Timestamp) -> Option<QuorumTime> {
         // A strict version before a lax one: a time that witnesses vouch for is worth more.
         let in_force = self.in_force(newest, Some(newest));
-        let mut met: Vec<_> =
-            in_force.filter_map(|policy| policy.quorum_met(note).ok().flatten()).collect();
+        let met = in_force.filter_map(|version| {
+            let time = version.policy.quorum_met(note).ok().flatten()?;
+            version.takes(time).then_some(time)
+        });
+        let mut met: Vec<_> = met.collect();
         met.sort_by_key(|time| match time {
             QuorumTime::At(at) => (0, *at),
             QuorumTime::Unwitnessed => (1, Timestamp::EPOCH),
@@ -129,24 +164,87 @@ impl Policies {
         met.into_iter().next()
     }
 
-    /// The versions that a node could go by at some instant from `from` to `to`, or at any later
-    /// one, oldest first.
+    /// The versions that a node could go by at some instant from `from` to `to`, oldest first, and
+    /// then the later ones, by which what is published is cosigned anew. Without `to` any version
+    /// from `from` on may have been that of then.
     pub(super) fn in_force(
         &self,
         from: Timestamp,
         to: Option<Timestamp>,
-    ) -> impl Iterator<Item = &Policy> {
-        let in_force = self.versions.iter().enumerate().filter(move |(index, (begin, _))| {
+    ) -> impl Iterator<Item = Version<'_>> {
+        let in_force = self.versions.iter().enumerate().filter(move |(index, _)| {
             let next = self.versions.get(index + 1);
             let until = next.and_then(|(next, _)| next.checked_add_ms(POLICY_CHANGE_MS_MAX));
-            to.is_none_or(|to| *begin <= to)
-                && (next.is_none() || until.is_some_and(|until| from < until))
+            next.is_none() || until.is_some_and(|until| from < until)
         });
-        in_force.map(|(_, (_, policy))| policy)
+        in_force.map(move |(_, (begin, policy))| {
+            let is_later = to.is_some_and(|to| to < *begin);
+            Version { policy, later: is_later.then_some(*begin) }
+        })
     }
 
     /// All versions, oldest first.
     pub(super) fn all(&self) -> impl Iterator<Item = &Policy> {
         self.versions.iter().map(|(_, policy)| policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hallmark_schemas::key::SecretKey;
+    use hallmark_schemas::note::{Checkpoint, NoteSigner};
+    use hallmark_schemas::policy::Witness;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_ms(seconds * 1000)
+    }
+
+    fn witness(name: &str, seed: u8) -> NoteSigner {
+        NoteSigner::witness(name, Arc::new(SecretKey::from_seed([seed; 32]))).unwrap()
+    }
+
+    fn one_of(signer: &NoteSigner) -> Policy {
+        let (name, key) = (signer.vkey().name().to_owned(), signer.vkey().clone());
+        Policy::threshold(1, vec![Witness { name, key, url: None }]).unwrap()
+    }
+
+    fn cosigned(signer: Option<&NoteSigner>, seconds: u64) -> SignedNote {
+        let text = Checkpoint::new("demo/x/1", 3, [1; 32]).to_string();
+        let mut note = SignedNote::unsigned(text).unwrap();
+        if let Some(signer) = signer {
+            note.add(signer.sign(note.text(), at(seconds)).unwrap());
+        }
+        note
+    }
+
+    #[test]
+    fn what_was_published_under_an_old_policy_may_be_cosigned_anew_under_a_later_one() {
+        let (first, second) = (witness("w1", 1), witness("w2", 2));
+        let changed_at = 100_000;
+        let policies = |later: Policy| Policies {
+            versions: vec![(Timestamp::EPOCH, one_of(&first)), (at(changed_at), later)],
+            files: BTreeSet::new(),
+        };
+        let changed = policies(one_of(&second));
+        let old = at(50_000);
+        let quorum = |note: &SignedNote, newest| changed.quorum(note, newest);
+        let time = |seconds| Some(QuorumTime::At(at(seconds)));
+        assert_eq!(quorum(&cosigned(Some(&first), 50_060), old), time(50_060));
+        assert_eq!(quorum(&cosigned(Some(&second), 100_060), old), time(100_060));
+        // Nobody asked the second witness before its policy was in force.
+        assert_eq!(quorum(&cosigned(Some(&second), 50_060), old), None);
+        assert_eq!(quorum(&cosigned(None, 0), old), None);
+        // What is newer than the change needs the new witness; the old one is not asked for it.
+        let new = at(changed_at + 3600);
+        assert_eq!(quorum(&cosigned(Some(&first), 103_700), new), None);
+        assert_eq!(quorum(&cosigned(Some(&second), 103_700), new), time(103_700));
+        // A later policy without witnesses excuses nothing that was made before it.
+        let lax = policies(Policy::none());
+        assert_eq!(lax.quorum(&cosigned(None, 0), old), None);
+        assert_eq!(lax.quorum(&cosigned(None, 0), new), Some(QuorumTime::Unwitnessed));
     }
 }

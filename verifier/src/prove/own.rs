@@ -9,11 +9,12 @@ use super::log::LogState;
 use crate::evidence::{Defect, DefectKind, OwnHead};
 
 /// The head is not this log's newest.
-const PUT_BACK_HEAD: &str = "put the folder `head` back as this machine last wrote it; until then \
-                             the node serves what it can prove and signs nothing";
+const PUT_BACK_HEAD: &str = "put the folder `head` back as this machine last wrote it, or stop the \
+                             node and give `hallmark-node restore DIR --from-peers`; until then it \
+                             serves what it can prove and signs nothing";
 /// DATA is not the newest.
-const PUT_BACK_DATA: &str = "put the newest copy of DATA in its place; until then the node serves \
-                             what it can prove and signs nothing";
+const PUT_BACK_DATA: &str = "stop the node and give `hallmark-node restore DIR --from-peers`; until \
+                             then it serves what it can prove and signs nothing";
 
 /// Entries that the node has sequenced, by its head.
 pub(super) fn size(own: &OwnHead) -> Option<u64> {

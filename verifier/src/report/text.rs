@@ -21,6 +21,7 @@ pub fn write(report: &Report, style: Style) -> String {
     out.defects(report);
     out.rules(report);
     out.proved(report);
+    out.unchecked(report);
     out.inputs(report);
     out.remarks(report);
     out.line("");
@@ -186,6 +187,22 @@ impl Out {
             None => "unknown: the log of a registrar is not at hand".to_owned(),
         };
         self.line(&format!("  revocations as of {revocations}"));
+    }
+
+    fn unchecked(&mut self, report: &Report) {
+        if report.unchecked.is_empty() {
+            return;
+        }
+        self.line("");
+        self.line("Not checked");
+        for one in report.unchecked.iter().take(LINES_SHOWN) {
+            self.labelled(one.what, &one.detail);
+            self.labelled("", &format!("fetch: {}", one.command));
+        }
+        if LINES_SHOWN < report.unchecked.len() {
+            let all = report.unchecked.len();
+            self.line(&format!("  showing {LINES_SHOWN} of {all}; --report json has all"));
+        }
     }
 
     fn inputs(&mut self, report: &Report) {

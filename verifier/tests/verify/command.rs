@@ -8,7 +8,7 @@ use hallmark_schemas::layout::Dir;
 
 use crate::world::usual;
 
-fn verify(args: &[&str], folder: &Path) -> Output {
+pub(crate) fn verify(args: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hallmark-verify"))
         .args(args)
         .current_dir(folder)
@@ -17,11 +17,11 @@ fn verify(args: &[&str], folder: &Path) -> Output {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -131,7 +131,8 @@ fn a_tampered_bundle_is_broken_and_a_text_file_is_malformed() {
     let folder = tempfile::tempdir().unwrap();
     let world = usual(2);
     let mut bytes = world.bundle(&world.items());
-    let last = bytes.len() - 1;
+    // The last byte of the last body: the end item after it has 11 bytes.
+    let last = bytes.len() - 12;
     bytes[last] ^= 1;
     fs::write(folder.path().join("case.hallmark"), bytes).unwrap();
     let broken = verify(&["check", "case.hallmark"], folder.path());

@@ -80,3 +80,26 @@ fn where_no_quorum_is_asked_for_strangers_may_cosign_a_receipt() {
         assert_eq!(check(&world, receipt, true).defects, []);
     }
 }
+
+#[test]
+fn a_renewed_checkpoint_is_newer_and_its_entries_are_not() {
+    let mut world = world(2, None);
+    let last = world.entries.len() - 1;
+    let of_last = |proven: &Proven| {
+        let found = proven.attestations.iter().find(|one| one.entry == last as u64);
+        found.expect("it is proved").time
+    };
+    let before = check(&world, receipt(&world), true);
+    let renewed_at = world.renew(3_600_000);
+    let after = check(&world, receipt(&world), true);
+    assert_eq!(after.defects, []);
+    assert!(before.logs[0].at < renewed_at);
+    assert_eq!(after.logs[0].at, renewed_at);
+    assert_eq!(after.logs[0].size, before.logs[0].size);
+    assert_eq!(of_last(&after), of_last(&before));
+    assert_eq!(after.as_of, Some(renewed_at), "so far there are no revocations");
+    // The order in which both are found says nothing.
+    world.checkpoints.reverse();
+    let turned = check(&world, world.receipt(last as u64), true);
+    assert_eq!((turned.logs[0].at, of_last(&turned)), (renewed_at, of_last(&before)));
+}

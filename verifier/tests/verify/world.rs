@@ -96,6 +96,7 @@ impl World {
             members: vec![Member::new(org, roles.clone(), keys(&log))],
             policy,
             packs: Vec::new(),
+            sealed: Vec::new(),
         };
         let network = NetworkFile::sign(network, &[&org_key]).unwrap();
         let mut world = World {
@@ -221,6 +222,18 @@ impl World {
         self.checkpoints.push(note);
     }
 
+    /// The witnesses vouch for the newest checkpoint again; so many milliseconds pass before.
+    pub(crate) fn renew(&mut self, after_ms: i64) -> Timestamp {
+        self.now = self.now.checked_add_ms(after_ms).unwrap();
+        let newest = self.checkpoints.last().unwrap();
+        let mut note = SignedNote::unsigned(newest.text().to_owned()).unwrap();
+        for signer in std::iter::once(&self.log).chain(&self.witnesses) {
+            note.add(signer.sign(note.text(), self.now).unwrap());
+        }
+        self.checkpoints.push(note);
+        self.now
+    }
+
     /// The receipt of an entry under the newest checkpoint.
     pub(crate) fn receipt(&self, index: u64) -> Vec<u8> {
         let checkpoint = self.checkpoints.last().unwrap();
@@ -331,6 +344,7 @@ impl World {
         let header = Header { as_of: self.now, network: self.network.bytes().to_vec() };
         let mut bytes = header.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
+        bytes.extend(Item::End { items: items.len() as u64 }.encode());
         bytes
     }
 }

@@ -108,12 +108,12 @@ fn keys() -> Vec<Operation> {
     vec![
         Operation::get("/.well-known/scitt-keys")
             .says("readReceiptKeys", TAG, "The keys that sign receipts (SCRAPI)")
-            .cached("A COSE Key Set.", &[("application/cose-key-set", binary("A COSE Key Set."))])
+            .cached("A COSE Key Set.", &[("application/cbor", binary("A COSE Key Set."))])
             .shared(),
         Operation::get("/.well-known/scitt-keys/{kid}")
             .says("readReceiptKey", TAG, "One key that signs receipts (SCRAPI)")
             .path("kid", kid, &"0".repeat(64), about)
-            .cached("A COSE Key.", &[("application/cose-key", binary("A COSE Key."))])
+            .cached("A COSE Key.", &[("application/cbor", binary("A COSE Key."))])
             .fails(&[404])
             .shared(),
     ]

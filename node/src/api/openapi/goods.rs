@@ -20,7 +20,7 @@ const STATES: &str = "Looking changes and counts nothing. The status follows the
     `unreadable`, 404 `foreign` and `unknown`, else 200; each comes with its passport.";
 
 pub(super) fn operations() -> Vec<Operation> {
-    let mut all: Vec<Operation> = KEYS.iter().flat_map(|key| link(key)).collect();
+    let mut all: Vec<Operation> = KEYS.iter().map(|key| link(key)).collect();
     all.extend(other_codes());
     all.extend(reads());
     all.extend(forms());
@@ -38,7 +38,7 @@ fn common() -> Operation {
         ("application/ld+json", schema("PassportLd")),
         ("application/linkset+json", schema("Linkset")),
     ];
-    let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding"];
+    let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding", "Content-Language"];
     Operation::get("")
         .header("Accept", json!({ "type": "string" }), "Which form; the page if it takes any.")
         .header("Accept-Language", json!({ "type": "string" }), "English or Chinese.")
@@ -51,7 +51,12 @@ fn common() -> Operation {
         .cached("The passport.", &forms)
         .gives(200, "The passport.", &forms, &head)
         .gives(304, "What the client has is still so.", &[], &["ETag", "Cache-Control", "Link"])
-        .gives(307, "`linkType=gs1:traceability`: to this node's trace.", &[], &["Location"])
+        .gives(
+            307,
+            "`linkType=gs1:traceability`, unless the client reads pages: to this node's trace.",
+            &[],
+            &["Location"],
+        )
         .gives(400, "The passport of a code that cannot be read.", &forms, &head)
         .gives(404, "The passport of goods without a record.", &forms, &head)
         .fails(&[400, 404])
@@ -65,14 +70,7 @@ pub(super) fn responses() -> Map<String, Value> {
         (format!("Passport{status}"), common["responses"][status.to_string()].clone())
     };
     let mut all: Map<String, Value> = STATUSES.iter().map(of).collect();
-    let head = [
-        "Allow",
-        "Access-Control-Allow-Methods",
-        "Access-Control-Allow-Headers",
-        "Access-Control-Max-Age",
-    ];
-    let preflight = Operation::options("").gives(204, "GET and HEAD.", &[], &head).shared();
-    all.insert("Preflight".to_owned(), preflight.to_json()["responses"]["204"].clone());
+    all.insert("Preflight".to_owned(), Operation::preflight_answer());
     all
 }
 
@@ -92,30 +90,16 @@ fn passport(operation: Operation) -> Operation {
     STATUSES.iter().fold(named, answer).fails(&[406]).shared()
 }
 
-/// The routes of one key of Digital Links.
-fn link(key: &str) -> [Operation; 2] {
+/// The route of one key of Digital Links.
+fn link(key: &str) -> Operation {
     let route = format!("/{key}/{{*rest}}");
     let about = "The value of the key, then pairs of qualifier and value; slashes as they are.";
     let rest = json!({ "type": "string", "maxLength": LINK_BYTES_MAX });
     let example = if key == "01" { "09506000134352/21/S1" } else { "1" };
     let summary = format!("Passport of a GS1 Digital Link of key {key}");
     let name = format!("followLink{key}");
-    [
-        passport(Operation::get(&route).says(&name, TAG, &summary).about(STATES).path(
-            "rest",
-            rest.clone(),
-            example,
-            about,
-        )),
-        preflight(&route, &format!("preflightLink{key}")).path("rest", rest, example, about),
-    ]
-}
-
-fn preflight(route: &str, name: &str) -> Operation {
-    Operation::options(route)
-        .says(name, TAG, "What a page of another origin may ask here")
-        .answers(204, "Preflight")
-        .shared()
+    let get = Operation::get(&route).says(&name, TAG, &summary).about(STATES);
+    passport(get.path("rest", rest, example, about))
 }
 
 fn other_codes() -> Vec<Operation> {
@@ -139,19 +123,16 @@ fn other_codes() -> Vec<Operation> {
                 .says("followCode", TAG, "Passport of goods of another scheme")
                 .about(STATES),
         )),
-        scheme(preflight(route, "preflightCode")),
         passport(
             Operation::get("/goods")
                 .says("followTyped", TAG, "Passport of a code that a person typed")
                 .about(STATES)
                 .query("code", code, "A Digital Link, an element string, a GTIN, or another code."),
         ),
-        preflight("/goods", "preflightTyped"),
         Operation::get("/.well-known/gs1resolver")
             .says("describeResolver", TAG, "What this resolver can do, as GS1 asks it")
             .cached("The description.", &described)
             .shared(),
-        preflight("/.well-known/gs1resolver", "preflightResolver"),
     ]
 }
 
@@ -159,14 +140,15 @@ fn reads() -> Vec<Operation> {
     let goods = json!({ "type": "string", "maxLength": GOODS_MAX });
     let format = json!({ "type": "string", "enum": ["json", "dot", "text"] });
     vec![
-        Operation::get("/v1/trace/{goods}")
+        Operation::get("/v1/trace/{*goods}")
             .says("trace", TAG, "The way of goods over all logs held here")
             .about("As far as the caller may see it; 404 also where no step may be seen.")
             .path(
                 "goods",
                 goods.clone(),
-                "https%3A%2F%2Fid.gs1.org%2F01%2F09506000134352%2F21%2FS1",
-                "The canonical Digital Link or the URN of the goods, percent-encoded.",
+                "01/09506000134352/21/S1",
+                "The path of the Digital Link, slashes as they are; or the Digital Link or URN of \
+                 the goods, percent-encoded.",
             )
             .query("format", format, "The form; it goes before `Accept`.")
             .header("Accept", json!({ "type": "string", "default": JSON }), "Which form.")
@@ -208,19 +190,26 @@ fn forms() -> Vec<Operation> {
     let about = "No account, cookie or address is kept. The same `form` again is the same \
         submission. Only goods with a record here; few a minute from one address.";
     let of = |route: &str, name: &str, summary: &str, form: &str| {
-        Operation::post(route)
+        let taken = Operation::post(route)
             .says(name, FORMS_TAG, summary)
             .about(about)
             .takes(&[(JSON, schema(form)), (FORM, schema(form))], FORM_BYTES_MAX)
             .gives(201, "Taken (JSON).", &[(JSON, schema("FormAnswer"))], &["Location"])
-            .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"])
-            .fails(&[404, 415, 503, 507])
+            .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"]);
+        // Of these a browser gets a page that holds the form again.
+        let refusals = [400, 404, 408, 413, 415, 429, 500, 503, 507];
+        let told = |operation: Operation, status: &u16| {
+            let again = matches!(status, 429 | 503 | 507).then_some("Retry-After");
+            let head: Vec<&str> = again.into_iter().chain(["Content-Language"]).collect();
+            operation.gives(*status, "Refused: with the form, to be corrected.", &page(), &head)
+        };
+        refusals.iter().fold(taken, told).fails(&refusals)
     };
     let told = |route: &str, name: &str, summary: &str| {
         let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
         id_in_path(Operation::get(route).says(name, FORMS_TAG, summary))
             .query("lang", lang, "The language.")
-            .gives(200, "The page.", &page(), &[])
+            .gives(200, "The page.", &page(), &["Content-Language"])
             .fails(&[404])
     };
     vec![

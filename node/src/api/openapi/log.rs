@@ -18,7 +18,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get("/log/checkpoint")
             .says("readCheckpoint", TAG, "The newest published checkpoint of this node's log")
             .about("A signed note (tlog-checkpoint) with the cosignatures of its quorum.")
-            .gives(200, "The note.", &[(NOTE, text("A signed note."))], &["Cache-Control"])
+            .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])
             .shared(),
         Operation::get("/log/tile/{*path}")
@@ -30,7 +30,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get("/peers/{hex}/checkpoint")
             .says("readPeerCheckpoint", TAG, "The newest checkpoint seen of another log")
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
-            .gives(200, "The note.", &[(NOTE, text("A signed note."))], &["Cache-Control"])
+            .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])
             .shared(),
         Operation::get("/peers/{hex}/tile/{*path}")

@@ -44,9 +44,34 @@ impl Operation {
         Operation::of("post", route)
     }
 
-    /// What a page of another origin asks first.
-    pub(super) fn options(route: &str) -> Operation {
-        Operation::of("options", route)
+    /// What a page of another origin asks before this read.
+    pub(super) fn preflight(&self) -> Option<Operation> {
+        if self.method != "get" || !self.is_shared {
+            return None;
+        }
+        let of = |field: &str| self.fields.get(field).and_then(Value::as_str).unwrap_or_default();
+        let name = of("operationId");
+        let name = format!("preflight{}{}", name[..1].to_uppercase(), &name[1..]);
+        let tag = self.fields.get("tags").and_then(|tags| tags[0].as_str()).unwrap_or_default();
+        let mut operation = Operation::of("options", &self.route)
+            .says(&name, tag, "What a page of another origin may ask here")
+            .answers(204, "Preflight")
+            .shared();
+        let in_path = self.parameters.iter().filter(|one| one["in"] == "path");
+        operation.parameters.extend(in_path.cloned());
+        Some(operation)
+    }
+
+    /// The answer to every preflight.
+    pub(super) fn preflight_answer() -> Value {
+        let head = [
+            "Allow",
+            "Access-Control-Allow-Methods",
+            "Access-Control-Allow-Headers",
+            "Access-Control-Max-Age",
+        ];
+        let preflight = Operation::of("options", "").gives(204, "GET and HEAD.", &[], &head);
+        preflight.shared().to_json()["responses"]["204"].clone()
     }
 
     fn of(method: &'static str, route: &str) -> Operation {

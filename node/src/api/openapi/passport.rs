@@ -124,6 +124,7 @@ fn proof() -> Value {
         json!({
             "id": schema("ContentId"), "kind": or_null(schema("Kind")), "log": string(),
             "entry": count(), "fault": or_null(string()), "is_public": truth(),
+            "is_silent": truth(),
         }),
     );
     let log = object(

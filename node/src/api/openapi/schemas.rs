@@ -98,7 +98,7 @@ fn problems() -> Value {
         "peers": { "type": "object", "additionalProperties": string(), "description":
             "followed logs that cannot be followed now, and why" },
         "damaged": { "type": "array", "maxItems": 16, "items": string(), "description":
-            "files of the logs that were found lost or damaged when they were read" },
+            "files of the logs and packs that were found lost or damaged when they were read" },
     });
     let mut not_ready = members.clone();
     if let (Some(all), Some(parts)) = (not_ready.as_object_mut(), parts.as_object()) {

@@ -1,4 +1,4 @@
-//! Schemas of `/v1/trace/{goods}`.
+//! Schemas of `/v1/trace/{*goods}`.
 
 use serde_json::{Value, json};
 

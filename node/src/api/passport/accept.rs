@@ -59,11 +59,16 @@ pub(super) fn form(headers: &HeaderMap, link_type: Option<&str>) -> Result<Form,
             let known = LINK_TYPES.iter().find(|(known, ..)| *known == name);
             let (_, form, _) = known.ok_or(NoForm::LinkType)?;
             // Whoever reads with a browser sees the page where there is one.
-            let reads_pages = accepted(accept) == Some(Form::Page) && accept.contains("text/html");
-            let has_page = matches!(form, Form::Json | Form::JsonLd);
-            Ok(if reads_pages && has_page { Form::Page } else { *form })
+            let has_page = matches!(form, Form::Json | Form::JsonLd | Form::Trace);
+            Ok(if reads_pages(headers) && has_page { Form::Page } else { *form })
         }
     }
+}
+
+/// Whether a client names pages, and nothing that it would rather have: a browser.
+pub(super) fn reads_pages(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    accept.contains("text/html") && accepted(accept) == Some(Form::Page)
 }
 
 fn accepted(accept: &str) -> Option<Form> {
@@ -153,6 +158,9 @@ mod tests {
             assert_eq!(of("*/*", Some(link_type)), expected, "{link_type}");
         }
         assert_eq!(of("text/html,*/*;q=0.8", Some("gs1:dpp")), Ok(Form::Page));
+        // A trace is data: whoever reads pages sees the journey on the passport.
+        assert_eq!(of("text/html,*/*;q=0.8", Some("gs1:traceability")), Ok(Form::Page));
+        assert_eq!(of("application/json", Some("gs1:traceability")), Ok(Form::Trace));
         assert_eq!(of("application/ld+json", Some("gs1:dpp")), Ok(Form::JsonLd));
     }
 }

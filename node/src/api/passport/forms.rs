@@ -4,36 +4,36 @@
 //! second submission the first one again; only goods with a record here can be confirmed or
 //! complained about; few requests from one address, each small.
 
-use std::time::Instant;
-
-use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::day::Day;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::hex;
 use hallmark_schemas::id::Subject;
-use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::complaint::{Category, Complaint};
 use hallmark_schemas::kind::confirmation::{Act, Confirmation};
 use hallmark_schemas::kind::value;
+use hallmark_schemas::kind::{Body, Kind as _};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::super::entries::parse_id;
 use super::super::problem::ApiError;
-use super::super::{App, Ctx, blocking, read_body};
-use super::{POLICY, asked, language, passport_of};
+use super::super::{App, Ctx, blocking};
+use super::{asked, html_page, language, passport_of};
 use crate::admission::Admitted;
-use crate::page::Language;
 use crate::page::passport::Frame;
+use crate::page::passport::forms::refused::Why;
 use crate::page::passport::forms::{Given, given};
 use crate::passport::code::{Code, path_of, sort_of};
 use crate::passport::view::Link;
 use crate::serve::Origin;
 use crate::sign::Statement;
+use sent::{Refused, Sent, Writing};
+
+mod sent;
 
 /// Most bytes of a form: the longest text, percent-encoded, and the rest.
 pub(crate) const FORM_BYTES_MAX: usize = 8 << 10;
@@ -69,25 +69,25 @@ struct ComplaintForm {
     lang: Option<String>,
 }
 
-/// How a form came, and how its answer goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Writing {
-    Json,
-    Encoded,
+/// `POST /confirmations`
+pub(crate) async fn confirm(State(app): Ctx, origin: Origin, request: Request) -> Response {
+    let mut sent = Sent::of(Given::Confirmation, &request);
+    let taken = take_confirmation(&app, origin, request, &mut sent).await;
+    taken.unwrap_or_else(|refused| refused.answer(&app, &sent))
 }
 
-/// `POST /confirmations`
-pub(crate) async fn confirm(
-    State(app): Ctx,
+async fn take_confirmation(
+    app: &App,
     origin: Origin,
     request: Request,
-) -> Result<Response, ApiError> {
-    let (form, writing, language) = read::<ConfirmationForm>(&app, origin, request).await?;
-    let language = language_of(form.lang.as_deref(), language);
-    let goods = goods_of(&app, &form.goods).await?;
+    sent: &mut Sent,
+) -> Result<Response, Refused> {
+    let form: ConfirmationForm = sent.read(app, origin, request).await?;
+    sent.speak(form.lang.as_deref());
+    let goods = goods_of(app, &form.goods).await?;
     if !sort_of(&goods).is_one() {
         let many = "/goods: names many things: one item is confirmed, by its serial number";
-        return Err(ApiError::malformed(many));
+        return Err(Refused::new(Why::Many, ApiError::malformed(many)));
     }
     let form_digest = form_of(&form.form)?;
     let body = Confirmation {
@@ -96,31 +96,40 @@ pub(crate) async fn confirm(
         region: form.region.filter(|region| !region.is_empty()),
         form: form_digest,
     };
-    let id = record(&app, goods.clone(), body.into()).await?;
-    Ok(answered(Given::Confirmation, id, &short(&id), &goods, writing, language))
+    let id = record(app, goods.clone(), body.into()).await?;
+    Ok(answered(&Answer { id, number: &short(&id), goods: &goods }, sent))
 }
 
 /// `POST /complaints`
-pub(crate) async fn complain(
-    State(app): Ctx,
+pub(crate) async fn complain(State(app): Ctx, origin: Origin, request: Request) -> Response {
+    let mut sent = Sent::of(Given::Complaint, &request);
+    let taken = take_complaint(&app, origin, request, &mut sent).await;
+    taken.unwrap_or_else(|refused| refused.answer(&app, &sent))
+}
+
+async fn take_complaint(
+    app: &App,
     origin: Origin,
     request: Request,
-) -> Result<Response, ApiError> {
-    let (form, writing, language) = read::<ComplaintForm>(&app, origin, request).await?;
-    let language = language_of(form.lang.as_deref(), language);
-    let goods = goods_of(&app, &form.goods).await?;
+    sent: &mut Sent,
+) -> Result<Response, Refused> {
+    let form: ComplaintForm = sent.read(app, origin, request).await?;
+    sent.speak(form.lang.as_deref());
+    let goods = goods_of(app, &form.goods).await?;
     let number = number_of(&form_of(&form.form)?);
-    // A text area sends line ends; a record holds none.
-    let text = form.text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    // A text area sends line ends; a record holds none. What has nothing but spaces is refused.
+    let text = form.text.filter(|text| !text.is_empty());
+    let text = text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let body = Complaint {
         number: number.clone(),
         category: form.category,
         day: Day::of((app.clock)()),
         region: form.region.filter(|region| !region.is_empty()),
-        text: text.filter(|text| !text.is_empty()),
+        text,
     };
-    let id = record(&app, goods.clone(), body.into()).await?;
-    Ok(answered(Given::Complaint, id, &number, &goods, writing, language))
+    body.check().map_err(Refused::field)?;
+    let id = record(app, goods.clone(), body.into()).await?;
+    Ok(answered(&Answer { id, number: &number, goods: &goods }, sent))
 }
 
 /// `GET /confirmations/{id}`: the number, for whoever was sent here.
@@ -167,62 +176,19 @@ async fn told(
     let language = language(asked(uri).lang.as_deref(), headers);
     let frame = Frame { language, operator: &app.config.name, path: &path, form: "" };
     let text = given(kind, &number, &frame).into_string();
-    let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    let head = [(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, POLICY.clone())];
-    Ok((head, text).into_response())
-}
-
-/// Reads a form under its limits.
-async fn read<T: DeserializeOwned>(
-    app: &App,
-    origin: Origin,
-    request: Request,
-) -> Result<(T, Writing, Language), ApiError> {
-    if let Origin::Address(address) = origin {
-        let per_minute = app.config.passport.forms_per_minute_max;
-        let taken = app.form_limiter.take_by_hand(address, per_minute, Instant::now());
-        taken.map_err(|after_s| ApiError::TooMany { after_s })?;
-    }
-    let (parts, body) = request.into_parts();
-    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
-    let writing = match kind.to_ascii_lowercase().as_str() {
-        "application/json" => Writing::Json,
-        "application/x-www-form-urlencoded" => Writing::Encoded,
-        _ => {
-            let wanted = "application/x-www-form-urlencoded or application/json";
-            return Err(ApiError::WrongType { wanted });
-        }
-    };
-    let bytes = read_body(app, body, FORM_BYTES_MAX).await?;
-    let form = match writing {
-        Writing::Json => serde_json::from_slice(&bytes)
-            .map_err(|e| ApiError::malformed(format!("not the JSON of this form: {e}")))?,
-        Writing::Encoded => decode(&bytes)?,
-    };
-    Ok((form, writing, language(None, &parts.headers)))
-}
-
-/// An encoded form is written like a query, and read by the same decoder.
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::malformed("not UTF-8"))?;
-    let uri: Uri =
-        format!("/?{text}").parse().map_err(|_| ApiError::malformed("not an encoded form"))?;
-    let Query(form) = Query::<T>::try_from_uri(&uri)
-        .map_err(|e| ApiError::malformed(format!("not the fields of this form: {e}")))?;
-    Ok(form)
-}
-
-fn language_of(named: Option<&str>, accepted: Language) -> Language {
-    named.and_then(Language::named).unwrap_or(accepted)
+    Ok(html_page(StatusCode::OK, language, text))
 }
 
 /// Goods that this node has a record of; others are not found.
-async fn goods_of(app: &App, text: &str) -> Result<GoodsId, ApiError> {
-    let goods = GoodsId::parse(text).map_err(|e| ApiError::malformed(e.to_string()))?;
+async fn goods_of(app: &App, text: &str) -> Result<GoodsId, Refused> {
+    let unreadable = |detail: String| Refused::new(Why::Code, ApiError::malformed(detail));
+    let goods = GoodsId::parse(text).map_err(|e| unreadable(e.to_string()))?;
     let code = Code { goods: goods.clone(), lot: None, link: Link::default() };
     let (passport, _) = passport_of(app, &code).await?;
-    if passport.state.has_record() { Ok(goods) } else { Err(ApiError::NotFound) }
+    if passport.state.has_record() {
+        return Ok(goods);
+    }
+    Err(Refused::new(Why::Unknown, ApiError::NotFound))
 }
 
 /// The digest of a form's token: the token itself is kept nowhere.
@@ -271,58 +237,29 @@ async fn record(app: &App, goods: GoodsId, body: Body) -> Result<ContentId, ApiE
     }
 }
 
-fn answered(
-    given: Given,
+/// What a form became.
+struct Answer<'a> {
     id: ContentId,
-    number: &str,
-    goods: &GoodsId,
-    writing: Writing,
-    language: Language,
-) -> Response {
-    let route = match given {
-        Given::Confirmation => "/confirmations",
-        Given::Complaint => "/complaints",
-    };
-    let location = format!("{route}/{id}");
-    match writing {
-        Writing::Encoded => {
-            let location = format!("{location}?lang={}", language.tag());
-            (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
-        }
-        Writing::Json => {
-            let view = serde_json::json!({
-                "id": id.to_string(), "number": number, "goods": goods.as_str(),
-            });
-            (StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(view)).into_response()
-        }
+    number: &'a str,
+    goods: &'a GoodsId,
+}
+
+fn answered(answer: &Answer<'_>, sent: &Sent) -> Response {
+    let location = format!("{}/{}", sent.given.path(), answer.id);
+    if sent.writing == Some(Writing::Json) {
+        let view = serde_json::json!({
+            "id": answer.id.to_string(), "number": answer.number, "goods": answer.goods.as_str(),
+        });
+        return (StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(view))
+            .into_response();
     }
+    let location = format!("{location}?lang={}", sent.language.tag());
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_encoded_form_is_read_strictly() {
-        let good = "goods=https%3A%2F%2Fid.gs1.org%2F01%2F09506000134352%2F21%2FS1&form=00&act=bought\
-                    &region=&lang=zh-Hans";
-        let form: ConfirmationForm = decode(good.as_bytes()).unwrap();
-        assert_eq!(form.goods, "https://id.gs1.org/01/09506000134352/21/S1");
-        assert_eq!(form.region.as_deref(), Some(""));
-        let text: ComplaintForm =
-            decode("goods=x&form=y&category=other&text=a+b%0D%0A%E4%B8%AD".as_bytes()).unwrap();
-        assert_eq!(text.text.as_deref(), Some("a b\r\n中"));
-        for bad in [
-            &b"goods=x&form=y"[..],
-            b"goods=x&form=y&act=stolen",
-            b"goods=x&form=y&act=bought&more=1",
-            b"goods=x&goods=z&form=y&act=bought",
-            b"\xff",
-            b"goods=x y&form=\x00&act=bought",
-        ] {
-            assert!(decode::<ConfirmationForm>(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn numbers_follow_from_the_form_and_are_easy_to_read_out() {

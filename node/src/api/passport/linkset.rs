@@ -4,6 +4,7 @@
 //! is in no link set.
 
 use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::gs1::digital_link::CANONICAL;
 use serde_json::{Map, Value, json};
 
 use super::accept::{Form, LINK_TYPES};
@@ -26,37 +27,44 @@ pub(super) fn linkset(root: &str, goods: &GoodsId, passport: &Passport) -> Value
             Form::Page => (fragment(&anchor, name), "text/html"),
             Form::Json => (format!("{anchor}?linkType=gs1:{name}"), "application/json"),
             Form::JsonLd => (format!("{anchor}?linkType=gs1:{name}"), "application/ld+json"),
-            Form::Trace => (format!("{root}{}", trace_path(goods)), "application/json"),
+            Form::Trace => (fragment(&anchor, name), "text/html"),
             Form::Linkset => continue,
         };
         let mut link = json!({ "href": href, "title": title, "type": kind });
-        if form == Form::Page {
+        if kind == "text/html" {
             link["hreflang"] = json!(["en", "zh-Hans"]);
         }
-        context.insert(format!("{VOCABULARY}{name}"), json!([link]));
+        let mut links = vec![link];
+        if form == Form::Trace && has_public_event(passport) {
+            let href = format!("{root}{}", trace_path(goods));
+            links.push(json!({ "href": href, "title": title, "type": "application/json" }));
+        }
+        context.insert(format!("{VOCABULARY}{name}"), json!(links));
     }
     json!({ "linkset": [context] })
 }
 
+/// Whether a trace shows anyone a step: of events that are not public it tells nothing.
+fn has_public_event(passport: &Passport) -> bool {
+    let mut records = passport.proof.records.iter();
+    records.any(|record| record.is_public && record.kind.as_deref() == Some("event"))
+}
+
 fn fragment(anchor: &str, name: &str) -> String {
     match name {
+        "traceability" => format!("{anchor}#journey"),
         "certificationInfo" => format!("{anchor}#certificates"),
         "sustainabilityInfo" => format!("{anchor}#footprint"),
         _ => anchor.to_owned(),
     }
 }
 
-/// Where the trace of goods is.
+/// Where the trace of goods is: the path of their Digital Link, as it stands, or the URN.
 pub(super) fn trace_path(goods: &GoodsId) -> String {
-    let mut path = "/v1/trace/".to_owned();
-    for byte in goods.as_str().bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
-            byte => path.push_str(&format!("%{byte:02X}")),
-        }
+    match goods.as_str().strip_prefix(CANONICAL) {
+        Some(path) => format!("/v1/trace{path}"),
+        None => format!("/v1/trace/{goods}"),
     }
-    path
 }
 
 /// `/.well-known/gs1resolver`.
@@ -79,11 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_trace_of_goods_is_one_segment() {
+    fn the_trace_of_goods_is_below_the_path_of_their_link() {
         let goods: GoodsId = "https://id.gs1.org/01/09506000134352/21/A%2FB".parse().unwrap();
-        let path = trace_path(&goods);
-        assert_eq!(path.matches('/').count(), 3);
-        assert!(path.ends_with("%2F21%2FA%252FB"), "{path}");
+        assert_eq!(trace_path(&goods), "/v1/trace/01/09506000134352/21/A%2FB");
+        let goods: GoodsId = "urn:hallmark:goods:drug:81234567890123456789".parse().unwrap();
+        assert_eq!(trace_path(&goods), "/v1/trace/urn:hallmark:goods:drug:81234567890123456789");
     }
 
     #[test]

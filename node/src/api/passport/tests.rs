@@ -97,6 +97,7 @@ async fn codes_without_a_record_are_told_apart_and_nothing_redirects() {
         assert_eq!(found.as_u16(), status, "{path}");
         assert!(response.headers().get("location").is_none(), "{path}");
         assert!(header_of(&response, "content-type").starts_with("text/html"), "{path}");
+        assert_eq!(header_of(&response, "content-language"), "en");
         let page = String::from_utf8(bytes(response).await).unwrap();
         assert!(page.contains(&format!("data-state=\"{state}\"")), "{path}");
     }
@@ -127,6 +128,8 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
         let tag = header_of(&response, "etag");
         let again = Request::get(PATH).header("accept", accept).header("if-none-match", tag);
         assert_eq!(world.ask(FAR, again, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
+        let any = Request::get(PATH).header("accept", accept).header("if-none-match", "*");
+        assert_eq!(world.ask(FAR, any, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
     }
     let (status, response) = get(&world, PATH, "image/png").await;
     assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
@@ -140,19 +143,65 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     assert_eq!(set["linkset"][0]["anchor"], PATH, "relative, as this node does not listen");
     assert_eq!(set["linkset"][0]["itemDescription"], "保温杯");
     assert_eq!(set["linkset"][0]["https://gs1.org/voc/pip"][0]["href"], PATH);
-
     assert!(
         page_at(&world, &format!("{PATH}?lang=zh-Hans")).await.contains("<html lang=\"zh-Hans\">")
     );
     assert!(page_at(&world, PATH).await.contains("<html lang=\"en\">"));
-    let (status, response) = world.ask(FAR, Request::options(PATH), Vec::new()).await;
-    assert_eq!(status, StatusCode::NO_CONTENT);
-    assert_eq!(header_of(&response, "access-control-allow-methods"), "GET, HEAD, OPTIONS");
     let (status, response) = world.ask(FAR, Request::head(PATH), Vec::new()).await;
     assert_eq!(status, StatusCode::OK);
     assert!(bytes(response).await.is_empty());
     let (_, described) = json_at(&world, "/.well-known/gs1resolver").await;
     assert_eq!(described["supportedPrimaryKeys"], json!(["all"]));
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_that_asks_for_the_trace_sees_the_journey_and_a_program_is_led_to_it() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    // Of what is not there nobody has a copy.
+    let unknown = Request::get("/01/09520123456788/21/never-seen").header("if-none-match", "*");
+    assert_eq!(world.ask(FAR, unknown, Vec::new()).await.0, StatusCode::NOT_FOUND);
+    let asked = format!("{PATH}?linkType=gs1:traceability");
+    let (status, response) = get(&world, &asked, "text/html,*/*;q=0.8").await;
+    assert_eq!(status, StatusCode::OK, "a browser sees the journey");
+    let page = String::from_utf8(bytes(response).await).unwrap();
+    assert!(page.contains("id=\"journey\""));
+    let (status, response) = get(&world, &asked, "application/json").await;
+    assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(header_of(&response, "location"), format!("/v1/trace{PATH}"));
+    assert_eq!(get(&world, &format!("/v1/trace{PATH}"), "").await.0, StatusCode::OK);
+    let (_, response) = get(&world, &format!("{PATH}?linkType=all"), "*/*").await;
+    let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    let traces = &set["linkset"][0]["https://gs1.org/voc/traceability"];
+    assert_eq!(traces[0]["href"], format!("{PATH}#journey"));
+    assert_eq!(traces[1]["href"], format!("/v1/trace{PATH}"), "its event is public");
+    let class = "/01/09520123456788?linkType=all";
+    let (_, response) = get(&world, class, "*/*").await;
+    let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    let traces = set["linkset"][0]["https://gs1.org/voc/traceability"].as_array().unwrap();
+    assert_eq!(traces.len(), 1, "no event names the class, so there is no trace to read");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_other_origins_may_ask_for_public_reads_and_for_nothing_else() {
+    let world = world().await;
+    let bundle = format!("/v1/bundle{PATH}");
+    let body = format!("/v1/attestations/sha256:{}", "0".repeat(64));
+    for path in [PATH, &bundle, &body, "/log/checkpoint", "/readyz"] {
+        let (status, response) = world.ask(FAR, Request::options(path), Vec::new()).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(header_of(&response, "access-control-allow-methods"), "GET, HEAD, OPTIONS");
+        assert_eq!(header_of(&response, "access-control-allow-origin"), "*");
+    }
+    // What makes the node sign is for no page of another origin.
+    for path in ["/complaints", "/v1/attestations", "/v1/findings"] {
+        let (status, response) = world.ask(FAR, Request::options(path), Vec::new()).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(response.headers().get("access-control-allow-origin").is_none(), "{path}");
+    }
     world.end();
 }
 
@@ -272,6 +321,10 @@ async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
         ("/complaints", json, form("call 13800138000"), 400),
         ("/complaints", json, form("a\u{0}b"), 400),
         ("/complaints", json, form(&"长".repeat(400)), 400),
+        ("/complaints", json, form("  "), 400),
+        ("/complaints", json, form("a\u{202e}b"), 400),
+        ("/complaints", json, "[]".to_owned(), 400),
+        ("/complaints", json, format!("[\"{ITEM}\",\"{}\",\"damaged\"]", "e".repeat(32)), 400),
         ("/complaints", "text/plain", form("x"), 415),
         ("/confirmations", FORM, confirmation('Z'), 400),
         ("/confirmations", FORM, unknown, 404),
@@ -291,6 +344,89 @@ async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
         last = send(&world, "/complaints", json, "{}").await.0;
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    world.end();
+}
+
+/// A browser sends an encoded form, from the page in Chinese or from English settings.
+async fn browse(world: &World, path: &str, kind: &str, body: &str) -> (StatusCode, Response) {
+    let request = Request::post(path)
+        .header("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+        .header("accept-language", "en-GB,en;q=0.9")
+        .header("content-type", kind);
+    world.ask(FAR, request, body.as_bytes().to_vec()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_whose_form_is_refused_gets_it_back_with_what_was_written() {
+    let world = World::with_forms(100).await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    let form = |token: &str, goods: &str, text: &str| {
+        let token = token.repeat(32);
+        format!("goods={goods}&form={token}&category=unsafe&text={text}&lang=zh-Hans")
+    };
+    let unknown = ITEM.replace("S1", "S2");
+    let long = "%E7%A0%B4".repeat(400);
+    let huge = "x".repeat(12_000);
+    let boundless = "x".repeat(40_000);
+    // What is told, whether the text is there again, and whether the form is, with its choice.
+    for (body, status, told, has_text, has_choice) in [
+        (form("a", ITEM, "call+139.1234.5678+%3Cb%3E"), 400, "似乎含有电话号码", true, true),
+        (form("a", ITEM, "seal+%E2%80%AEbroken"), 400, "隐藏字符", true, true),
+        (form("a", ITEM, "+%E3%80%80"), 400, "没有可读的内容", false, true),
+        (form("a", ITEM, &long), 400, "300 字以内", true, true),
+        (form("a", ITEM, &huge), 413, "300 字以内", true, true),
+        (form("a", ITEM, &boundless), 413, "Shorten it", false, false),
+        (form("a", &unknown, "seal"), 404, "没有该代码的记录", true, false),
+        (form("a", "nothing", "seal"), 400, "无法识别产品代码", true, false),
+        (form("a", ITEM, "seal").replace("unsafe", "bad"), 400, "与表单不符", true, false),
+        (form("Z", ITEM, "seal"), 400, "与表单不符", true, true),
+    ] {
+        let (found, response) = browse(&world, "/complaints", FORM, &body).await;
+        assert_eq!(found.as_u16(), status, "{body:.120}");
+        assert_eq!(header_of(&response, "content-type"), "text/html; charset=utf-8");
+        let language = header_of(&response, "content-language");
+        let page = String::from_utf8(bytes(response).await).unwrap();
+        assert!(page.contains(told), "{told}: {page}");
+        assert!(page.contains("role=\"alert\"") && !page.contains("<b>"), "{page}");
+        assert_eq!(language, if told.is_ascii() { "en" } else { "zh-Hans" });
+        let words = ["139.1234.5678 &lt;b&gt;", "\u{202e}broken", "破破破", "xxxxxx", "seal"];
+        assert_eq!(words.iter().any(|word| page.contains(word)), has_text, "{told}: {page}");
+        let choice = "value=\"unsafe\" required checked";
+        assert_eq!(page.contains(choice), has_choice, "{told}: {page}");
+    }
+    let mended = form("a", ITEM, "seal+broken");
+    assert_eq!(browse(&world, "/complaints", FORM, &mended).await.0, StatusCode::SEE_OTHER);
+    let class = confirmation('d').replace("/21/S1", "");
+    let (status, response) = browse(&world, "/confirmations", FORM, &class).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let page = String::from_utf8(bytes(response).await).unwrap();
+    assert!(page.contains("Only a single item is confirmed"), "{page}");
+    let (status, response) = browse(&world, "/complaints", "text/plain", "text=seal").await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(header_of(&response, "content-type").starts_with("text/html"));
+    // A program that speaks JSON is told as before, whatever else it takes.
+    let (status, response) = browse(&world, "/complaints", "application/json", "[]").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(header_of(&response, "content-type"), "application/problem+json");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_sends_too_many_forms_with_a_browser_keeps_what_was_written() {
+    let world = World::with_forms(1).await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    browse(&world, "/confirmations", FORM, &confirmation('a')).await;
+    let body = confirmation('b').replace("bought", "opened");
+    let (status, response) = browse(&world, "/confirmations", FORM, &body).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    let after = header_of(&response, "retry-after");
+    let page = String::from_utf8(bytes(response).await).unwrap();
+    assert!(page.contains(&format!("in {after} seconds")), "{page}");
+    assert!(page.contains("value=\"opened\" required checked"), "{page}");
+    assert!(page.contains("value=\"CN-SH\" selected"), "{page}");
+    assert!(page.contains(&"b".repeat(32)), "the same form: {page}");
     world.end();
 }
 
@@ -347,6 +483,6 @@ fn a_tag_follows_state_evidence_form_language_and_print() {
     assert_ne!(one, of(PassportState::Stale, "1", Form::Page, Language::Zh));
     let mut headers = HeaderMap::new();
     headers.insert(header::IF_NONE_MATCH, format!("\"x\", {one}").parse().unwrap());
-    assert!(is_known(&headers, &one));
-    assert!(!is_known(&headers, "W/\"other\""));
+    assert!(knows(&headers, &one));
+    assert!(!knows(&headers, "W/\"other\""));
 }

@@ -10,6 +10,9 @@ use maud::{Markup, html};
 use super::super::Language;
 use super::{Frame, shell, times, words};
 use crate::passport::view::Passport;
+use refused::Kept;
+
+pub mod refused;
 
 /// Report a problem: open, choose, send.
 pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
@@ -19,27 +22,9 @@ pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
             h2 { (language.pick("Something is wrong?", "发现问题？")) }
             details {
                 summary { (language.pick("Report a problem", "报告问题")) }
-                form method="post" action="/complaints" {
-                    (hidden(passport, frame))
-                    fieldset {
-                        legend { (language.pick("What is it about?", "是哪方面的问题？")) }
-                        @for category in Category::ALL {
-                            label {
-                                input type="radio" name="category" value=(category.as_str())
-                                    required checked[*category == Category::ALL[0]];
-                                (category_word(*category, language))
-                            }
-                        }
-                    }
-                    label class="up" {
-                        (language.pick(
-                            "If you like, in your words. Do not name persons or give your own \
-                             name, number or address: the report goes into a record that is kept.",
-                            "可补充说明。请勿填写任何人的姓名、电话或地址：报告将被长期保存。",
-                        ))
-                        textarea name="text" rows="3" maxlength=(TEXT_BYTES_MAX / 3) {}
-                    }
-                    button type="submit" { (language.pick("Send the report", "提交报告")) }
+                form method="post" action=(Given::Complaint.path()) {
+                    (hidden(goods(passport), frame))
+                    (complaint_fields(&Kept::default(), None, language))
                 }
             }
         }
@@ -61,36 +46,78 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
                 (times(passport.confirmations.innocent_max, language))
                 (language.pick(" is shown as a possible copy.", "，将提示代码可能被复制。"))
             }
-            form method="post" action="/confirmations" {
-                (hidden(passport, frame))
-                fieldset {
-                    legend { (language.pick("What did you do?", "您做了什么？")) }
-                    @for act in Act::ALL {
-                        label {
-                            input type="radio" name="act" value=(act.as_str()) required
-                                checked[*act == Act::ALL[0]];
-                            (act_word(*act, language))
-                        }
-                    }
-                }
-                label class="up" {
-                    (language.pick("Where (optional)", "地区（可不选）"))
-                    select name="region" {
-                        option value="" { "—" }
-                        @for (code, ..) in words::REGIONS {
-                            option value=(code) { (words::region(code, language)) }
-                        }
-                    }
-                }
-                button type="submit" { (language.pick("I confirm", "确认")) }
+            form method="post" action=(Given::Confirmation.path()) {
+                (hidden(goods(passport), frame))
+                (confirmation_fields(&Kept::default(), language))
             }
         }
     }
 }
 
-fn hidden(passport: &Passport, frame: &Frame<'_>) -> Markup {
+/// The fields of a complaint, as they were filled in; `fault` names what tells what is wrong.
+fn complaint_fields(kept: &Kept, fault: Option<&str>, language: Language) -> Markup {
+    let chosen = Category::ALL.iter().find(|one| one.as_str() == kept.choice);
     html! {
-        input type="hidden" name="goods" value=(passport.goods.as_deref().unwrap_or(""));
+        fieldset {
+            legend { (language.pick("What is it about?", "是哪方面的问题？")) }
+            @for category in Category::ALL {
+                label {
+                    input type="radio" name="category" value=(category.as_str())
+                        required checked[category == chosen.unwrap_or(&Category::ALL[0])];
+                    (category_word(*category, language))
+                }
+            }
+        }
+        label class="up" {
+            (language.pick(
+                "If you like, in your words. Do not name persons or give your own name, number \
+                 or address: the report goes into a record that is kept.",
+                "可补充说明。请勿填写任何人的姓名、电话或地址：报告将被长期保存。",
+            ))
+            // Browsers leave out the first line end.
+            textarea name="text" rows="3" maxlength=(TEXT_BYTES_MAX / 3)
+                aria-describedby=[fault] aria-invalid=[fault.map(|_| "true")] { "\n" (kept.text) }
+        }
+        button type="submit" { (language.pick("Send the report", "提交报告")) }
+    }
+}
+
+/// The fields of a confirmation, as they were filled in.
+fn confirmation_fields(kept: &Kept, language: Language) -> Markup {
+    let chosen = Act::ALL.iter().find(|one| one.as_str() == kept.choice);
+    html! {
+        fieldset {
+            legend { (language.pick("What did you do?", "您做了什么？")) }
+            @for act in Act::ALL {
+                label {
+                    input type="radio" name="act" value=(act.as_str()) required
+                        checked[act == chosen.unwrap_or(&Act::ALL[0])];
+                    (act_word(*act, language))
+                }
+            }
+        }
+        label class="up" {
+            (language.pick("Where (optional)", "地区（可不选）"))
+            select name="region" {
+                option value="" { "—" }
+                @for (code, ..) in words::REGIONS {
+                    option value=(code) selected[code == kept.region] {
+                        (words::region(code, language))
+                    }
+                }
+            }
+        }
+        button type="submit" { (language.pick("I confirm", "确认")) }
+    }
+}
+
+fn goods(passport: &Passport) -> &str {
+    passport.goods.as_deref().unwrap_or_default()
+}
+
+fn hidden(goods: &str, frame: &Frame<'_>) -> Markup {
+    html! {
+        input type="hidden" name="goods" value=(goods);
         input type="hidden" name="form" value=(frame.form);
         input type="hidden" name="lang" value=(frame.language.tag());
     }
@@ -125,6 +152,16 @@ pub enum Given {
     Confirmation,
     /// A complaint.
     Complaint,
+}
+
+impl Given {
+    /// Where its form is sent, and below which it is told.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Given::Confirmation => "/confirmations",
+            Given::Complaint => "/complaints",
+        }
+    }
 }
 
 /// The answer to a form: its number, to be kept.

@@ -95,7 +95,9 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
             )) }
             dl {
                 @for one in &link.attributes {
-                    dt { (one.title) " (" (one.ai) ")" } dd { (one.value) }
+                    @let (title, is_foreign) = words::identifier(&one.ai, one.title, language);
+                    dt { span lang=[is_foreign.then_some("en")] { (title) } " (" (one.ai) ")" }
+                    dd { (one.value) }
                 }
             }
         }
@@ -339,6 +341,8 @@ fn told(text: &str, goods: Option<&str>, language: Language) -> Markup {
 /// How to check it oneself.
 pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
     let proof = &passport.proof;
+    let listed = || proof.records.iter().filter(|record| !record.is_silent);
+    let silent = proof.records.len() - listed().count();
     html! {
         section id="check" {
             h2 { (language.pick("Check it yourself", "自行核对")) }
@@ -379,7 +383,7 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
             details {
                 summary { (language.pick("Records: ", "记录数：")) (proof.records.len()) }
                 ul {
-                    @for record in proof.records.iter().take(RECORDS_MAX) {
+                    @for record in listed().take(RECORDS_MAX) {
                         li {
                             (self::record(record, language)) " · "
                             @if record.is_public {
@@ -387,7 +391,16 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                             } @else { code { (record.id) } }
                         }
                     }
-                    @if RECORDS_MAX < proof.records.len() || proof.is_cut {
+                    @if 0 < silent {
+                        li {
+                            (silent) " "
+                            (language.pick(
+                                "label orders that this code is not of",
+                                "个标签批次不含此代码",
+                            ))
+                        }
+                    }
+                    @if RECORDS_MAX < listed().count() || proof.is_cut {
                         li { (language.pick("More are not listed here.", "其余未在此列出。")) }
                     }
                 }

@@ -58,7 +58,15 @@ fn certificate(text_of: &str, standing: Standing) -> Certificate {
 fn record(text_of: &str, fault: Option<&'static str>) -> Record {
     let own = || text_of.to_owned();
     let some = || Some(text_of.to_owned());
-    Record { id: own(), kind: some(), log: own(), entry: 7, fault, is_public: true }
+    Record {
+        id: own(),
+        kind: some(),
+        log: own(),
+        entry: 7,
+        fault,
+        is_public: true,
+        is_silent: false,
+    }
 }
 
 fn footprint(text_of: &str) -> Footprint {
@@ -164,7 +172,9 @@ fn html(passport: &Passport, language: Language) -> String {
 fn every_state_is_heading_title_icon_and_sentence_in_both_languages() {
     for state in State::ALL {
         for language in [Language::En, Language::Zh] {
-            let html = html(&full(state, "text", 3), language);
+            let mut passport = full(state, "text", 3);
+            passport.proof.is_cut = false;
+            let html = html(&passport, language);
             assert!(html.contains(&format!("<h1>{}</h1>", state.word(language))), "{state:?}");
             assert!(html.contains(&format!("<title>{} ·", state.word(language))), "{state:?}");
             assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())));
@@ -256,6 +266,57 @@ fn a_broken_record_is_named_and_what_is_left_is_not_shown_as_if_it_held() {
         assert!(rest.contains(&format!("id=\"{part}\"")), "{part}");
     }
     assert!(html(&passport, Language::Zh).contains("内容与登记时不同"));
+}
+
+#[test]
+fn a_day_that_has_passed_is_told_in_the_band() {
+    for (language, told) in [
+        (Language::En, "2026-01-31: this day has passed."),
+        (Language::Zh, "2026-01-31：该日期已过。"),
+    ] {
+        let mut passport = full(State::Consistent, "text", 1);
+        passport.item.expiry = Some("2026-01-31".to_owned());
+        for (is_past, tone) in [(true, "band warn"), (false, "band calm")] {
+            passport.item.is_past_expiry = is_past;
+            let html = html(&passport, language);
+            let (band, rest) = html.split_once("</section>").unwrap();
+            assert_eq!(band.contains(told), is_past, "{band}");
+            assert!(band.contains(tone), "{band}");
+            assert!(rest.contains("2026-01-31"), "{rest}");
+        }
+        passport.item.is_past_expiry = true;
+        passport.state = State::Broken;
+        assert!(!html(&passport, language).contains(told), "it rests on records that do not hold");
+    }
+}
+
+#[test]
+fn records_are_called_complete_only_where_they_describe_the_goods_and_all_were_read() {
+    for (language, complete) in [(Language::En, "complete"), (Language::Zh, "完整")] {
+        let mut passport = full(State::Consistent, "text", 1);
+        passport.proof.is_cut = false;
+        assert!(html(&passport, language).contains(complete));
+        passport.proof.is_cut = true;
+        assert!(!html(&passport, language).contains(complete));
+        passport.proof.is_cut = false;
+        passport.item.names.clear();
+        assert!(!html(&passport, language).contains(complete));
+        assert!(!passport.sentence(language).contains(complete));
+    }
+}
+
+#[test]
+fn label_orders_that_this_code_is_not_of_are_one_line() {
+    let mut passport = full(State::Consistent, "text", 1);
+    passport.proof.is_cut = false;
+    let silent = |number: u64| Record { is_silent: true, entry: number, ..record("label", None) };
+    passport.proof.records = vec![record("event", None)];
+    passport.proof.records.extend((20..60).map(silent));
+    let html = html(&passport, Language::En);
+    assert_eq!(html.matches(" #7 ·").count(), 1, "{html}");
+    assert!(!html.contains(" #20 ·"), "{html}");
+    assert!(html.contains("40 label orders that this code is not of"), "{html}");
+    assert!(!html.contains("More are not listed"), "{html}");
 }
 
 #[test]

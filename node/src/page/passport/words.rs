@@ -2,7 +2,12 @@
 //!
 //! A word that is not here is shown as it stands: nothing is translated by guess.
 
+use std::borrow::Cow;
+
 use super::super::Language;
+use countries::COUNTRIES;
+
+mod countries;
 
 /// Business steps of the CBV that happen to goods before they are sold.
 const STEPS: [(&str, &str, &str); 33] = [
@@ -154,13 +159,63 @@ pub(super) const REGIONS: [(&str, &str, &str); 34] = [
     ("CN-ZJ", "Zhejiang", "浙江"),
 ];
 
-/// A region in words; its code where that is neither of the list nor the country of all of it.
-pub(super) fn region(code: &str, language: Language) -> &str {
-    if code == "CN" {
-        return language.pick("China", "中国");
+/// A region in words: a province of China, a country, or a part of one with its code.
+pub(super) fn region(code: &str, language: Language) -> Cow<'_, str> {
+    let of = |list: &[(&str, &'static str, &'static str)], code: &str| {
+        let known = list.iter().find(|(known, ..)| *known == code);
+        known.map(|(_, en, zh)| language.pick(en, zh))
+    };
+    if let Some(word) = of(&REGIONS, code).or_else(|| of(&COUNTRIES, code)) {
+        return Cow::Borrowed(word);
     }
-    let known = REGIONS.iter().find(|(known, ..)| *known == code);
-    known.map_or(code, |(_, en, zh)| language.pick(en, zh))
+    match code.split_once('-').and_then(|(country, _)| of(&COUNTRIES, country)) {
+        Some(country) => Cow::Owned(format!("{country} ({code})")),
+        None => Cow::Borrowed(code),
+    }
+}
+
+/// Titles of application identifiers that codes of goods carry, in Chinese; GS1 has them in English.
+const IDENTIFIERS: [(&str, &str); 30] = [
+    ("00", "物流单元代码"),
+    ("01", "商品代码"),
+    ("02", "所含商品代码"),
+    ("10", "批号"),
+    ("11", "生产日期"),
+    ("12", "付款截止日期"),
+    ("13", "包装日期"),
+    ("15", "最佳食用日期"),
+    ("16", "销售截止日期"),
+    ("17", "有效期至"),
+    ("20", "内部变体"),
+    ("21", "序列号"),
+    ("22", "消费产品变体"),
+    ("235", "第三方序列号"),
+    ("240", "附加产品标识"),
+    ("241", "客户零件号"),
+    ("243", "包装组件号"),
+    ("250", "次级序列号"),
+    ("251", "源实体标识"),
+    ("30", "可变数量"),
+    ("37", "所含数量"),
+    ("400", "客户订单号"),
+    ("410", "收货方位置码"),
+    ("414", "位置码"),
+    ("422", "原产国"),
+    ("423", "初始加工国"),
+    ("424", "加工国"),
+    ("426", "全程加工国"),
+    ("7003", "有效期至（日期和时间）"),
+    ("8020", "付款单号"),
+];
+
+/// An application identifier in words, and whether they are of another language than the page.
+pub(super) fn identifier<'a>(ai: &str, title: &'a str, language: Language) -> (&'a str, bool) {
+    let own = IDENTIFIERS.iter().find(|(known, _)| *known == ai);
+    match (language, own) {
+        (Language::En, _) => (title, false),
+        (Language::Zh, Some((_, word))) => (word, false),
+        (Language::Zh, None) => (title, true),
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +234,19 @@ mod tests {
         }
         assert_eq!(step("shipping", Language::Zh), "发货");
         assert_eq!(step("https://example.org/step", Language::En), "https://example.org/step");
+        assert!(IDENTIFIERS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(COUNTRIES.is_sorted_by(|a, b| a.0 < b.0));
+        for (code, en, zh) in COUNTRIES {
+            assert!(code.parse::<hallmark_schemas::audience::Region>().is_ok(), "{code}");
+            assert!(en != zh && !en.is_empty() && !zh.is_ascii(), "{code}");
+        }
         assert_eq!(region("CN-SH", Language::En), "Shanghai");
-        assert_eq!(region("FR-IDF", Language::Zh), "FR-IDF");
+        assert_eq!(region("CN", Language::Zh), "中国");
+        assert_eq!(region("DE", Language::Zh), "德国");
+        assert_eq!(region("FR-IDF", Language::Zh), "法国 (FR-IDF)");
+        assert_eq!(region("XX", Language::Zh), "XX");
+        assert_eq!(identifier("10", "BATCH/LOT", Language::Zh), ("批号", false));
+        assert_eq!(identifier("10", "BATCH/LOT", Language::En), ("BATCH/LOT", false));
+        assert_eq!(identifier("7040", "UIC+EXT", Language::Zh), ("UIC+EXT", true));
     }
 }

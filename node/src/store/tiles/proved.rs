@@ -81,6 +81,22 @@ impl Tiles {
         Ok(Some(bytes))
     }
 
+    /// Whether these bytes are that entry bundle of this tree.
+    pub(crate) fn gives(&self, path: &TilePath, bytes: &[u8], head: Head) -> bool {
+        let TilePath::Entries { index, width } = *path else {
+            return false;
+        };
+        let hashes = self.proved(0, index, head);
+        bytes.len() == usize::from(width) * BUNDLE_ENTRY_BYTES
+            && is_framed(bytes)
+            && hashes.is_ok_and(|hashes| hashes.starts_with(&leaves(bytes)))
+    }
+
+    /// The file of this tile was written anew.
+    pub(crate) fn put_back(&self, path: &TilePath) {
+        self.faults.clear(&self.path(path));
+    }
+
     /// The hashes of a tile as wide as the tree has it.
     pub(super) fn proved(
         &self,

@@ -24,14 +24,17 @@ SELECT subject,
   evidence,
   cardinality(evidence) AS evidence_count,
   -- Bytes that are missing prove no lie: their holder may yet deliver them.
-  CASE WHEN kind IN ('withheld', 'bad_chain') THEN 'warning' ELSE 'error' END AS severity,
+  -- What was served is one member's word.
+  CASE WHEN kind IN ('withheld', 'bad_chain', 'bad_tile') THEN 'warning' ELSE 'error' END AS severity,
   kind,
   CASE kind
     WHEN 'bad_audience' THEN 'an entry states another audience than was signed'
     WHEN 'bad_body' THEN 'stored bytes are not what their content id names'
     WHEN 'bad_chain' THEN 'a batch does not name the one before it'
+    WHEN 'bad_cosignature' THEN 'a witness cosigned two histories, or a smaller tree after a larger one'
     WHEN 'bad_proof' THEN 'tiles, entries, receipts or the head do not fit the checkpoint'
     WHEN 'bad_signature' THEN 'a signature does not verify'
+    WHEN 'bad_tile' THEN 'a member says that it was served other entries than the log signed'
     WHEN 'damaged' THEN 'a file is not what was written'
     WHEN 'fork' THEN 'two contents under one identity'
     WHEN 'key_not_in_force' THEN 'a key was used outside its time'
@@ -47,8 +50,10 @@ SELECT subject,
     WHEN 'bad_audience' THEN '条目所述的公开范围与签名内容不符'
     WHEN 'bad_body' THEN '所存字节与其内容标识不符'
     WHEN 'bad_chain' THEN '一批数据未指明其前一批'
+    WHEN 'bad_cosignature' THEN '见证方联署了两段不同历史，或在较大的树之后联署了较小的树'
     WHEN 'bad_proof' THEN '数据块、条目、回执或日志头与检查点不符'
     WHEN 'bad_signature' THEN '签名验证不通过'
+    WHEN 'bad_tile' THEN '一成员称所获条目与日志签署的不符'
     WHEN 'damaged' THEN '文件内容与写入时不符'
     WHEN 'fork' THEN '同一标识下有两份不同内容'
     WHEN 'key_not_in_force' THEN '密钥在其有效期之外被使用'

@@ -127,6 +127,7 @@ impl Meters {
             members: Vec::new(),
             policy: Policy::none(),
             packs: Vec::new(),
+            sealed: Vec::new(),
         };
         Ok(NetworkFile::sign(network, &[&self.org_key])?)
     }

@@ -1,0 +1,123 @@
+//! `check --repair`: what is lost or damaged, put right before it is checked.
+//!
+//! Invariant: nothing is touched that a running node writes: see [`crate::repair`].
+
+use std::sync::Arc;
+
+use hallmark_schemas::head::Head;
+use hallmark_schemas::layout::{Data, Dir};
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::{SignedNote, VerifierKey};
+use hallmark_schemas::tile::TilePath;
+
+use super::super::backup::failure;
+use super::super::init::read_network;
+use super::super::progress::{Bars, count};
+use super::super::restore::log_key;
+use crate::cli::{CheckArgs, Output};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::keys::{self, Purpose};
+use crate::peers;
+use crate::peers::address::AddressBook;
+use crate::repair::{self, packs};
+use crate::restore::Source;
+use crate::restore::peers::Peers;
+use crate::store::StoreError;
+use crate::store::checkpoints::Checkpoints;
+use crate::store::disk::{Disk, OsDisk};
+use crate::store::tiles::Tiles;
+
+/// The own log first, then the copies of the others.
+pub(super) fn run(args: &CheckArgs, config: &Config, output: Output) -> Result<(), Failure> {
+    let dir = Dir::new(&args.dir);
+    let data = config.data_dir(&args.dir);
+    let network = read_network(&dir.network())?;
+    let peer_key = keys::open(&dir.keys(), Purpose::Peer, None)?;
+    let book = AddressBook::open(data.path().join("addresses.json"));
+    let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
+    let mut logs = vec![(data.clone(), log_key(&dir, config)?)];
+    logs.extend(followed(&network, config, &data));
+    for (data, key) in logs {
+        peers.about(key.name());
+        one(&data, &key, &mut peers, output).map_err(|error| failure(&error))?;
+    }
+    Ok(())
+}
+
+/// The logs of other members of which there is a copy.
+fn followed(network: &NetworkFile, config: &Config, data: &Data) -> Vec<(Data, VerifierKey)> {
+    let others = network.network().members.iter().map(|member| member.origin.as_str());
+    let others = others.filter(|origin| *origin != config.origin);
+    let copies =
+        others.filter_map(|origin| Some((data.peer(origin), peers::log_key(network, origin)?)));
+    copies.filter(|(copy, _)| copy.path().is_dir()).collect()
+}
+
+/// One log: the files of its tree, then its packs.
+fn one(
+    data: &Data,
+    key: &VerifierKey,
+    peers: &mut Peers<'_>,
+    output: Output,
+) -> Result<(), StoreError> {
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let Some(head) = published(&disk, data, key)? else {
+        return Ok(());
+    };
+    let tiles = Tiles::new(disk.clone(), &data.log());
+    let mut bars = Bars::new();
+    let mut told = |phase, done, of| bars.tell(phase, done, of);
+    let mut fetch = |path: &TilePath| {
+        (0..peers.givers()).filter_map(|giver| peers.tile(giver, path)).collect::<Vec<_>>()
+    };
+    let tree = repair::tiles(&*disk, &tiles, &data.damaged(), head, &mut fetch, &mut told)?;
+    let mut fetch = |ids: &[hallmark_schemas::attestation::ContentId]| {
+        let mut bodies = vec![None; ids.len()];
+        for giver in 0..peers.givers() {
+            let given = peers.bodies(giver, ids);
+            bodies.iter_mut().zip(given).for_each(|(body, given)| *body = body.take().or(given));
+        }
+        bodies
+    };
+    let patched = match tree.lost.is_empty() {
+        true => packs::patch(&disk, data, head, &mut fetch, &mut told)?,
+        // Without its entries nothing says which bodies a log has.
+        false => packs::Patched::default(),
+    };
+    bars.end();
+    let log = key.name();
+    let say = |what: &str, file: String| {
+        let json = serde_json::json!({ what: file, "log": log });
+        output.item(format!("{what} {log}: {file}"), &json);
+    };
+    tree.mended.iter().for_each(|path| say("mended", path.display().to_string()));
+    patched.put_back.iter().for_each(|id| say("put_back", id.to_string()));
+    if 0 < patched.erased {
+        say("erased", count(patched.erased as usize, "record", "records"));
+    }
+    if !patched.left.is_empty() || !patched.missing.is_empty() {
+        output.say(
+            "help: what is not repaired here is fetched by `hallmark-node restore DIR \
+             --from-peers` while the node rests",
+        );
+    }
+    Ok(())
+}
+
+/// The newest checkpoint of the log that is published here.
+fn published(
+    disk: &Arc<dyn Disk>,
+    data: &Data,
+    key: &VerifierKey,
+) -> Result<Option<Head>, StoreError> {
+    let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
+    let newest = checkpoints.newest()?;
+    let history = checkpoints.history()?;
+    let notes = newest.into_iter().chain(history.into_iter().rev());
+    let mut signed =
+        notes.filter_map(|bytes| SignedNote::parse(&bytes).ok()?.checkpoint_of(key).ok());
+    Ok(signed
+        .find(|newest| 0 < newest.size)
+        .map(|newest| Head { size: newest.size, root: newest.root }))
+}

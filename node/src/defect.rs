@@ -1,0 +1,68 @@
+//! Defects of followed logs that take more than the log's own copy to prove.
+//!
+//! Invariants: looking into a defect is no part of following a log and holds nothing up; what is
+//! fetched for it is believed only as far as it hashes to what the log signed; whatever cannot be
+//! proved is told in the node's own log and accuses nobody.
+
+pub(crate) mod key_use;
+pub(crate) mod served;
+
+use std::sync::Arc;
+
+use hallmark_schemas::defect::Claim;
+use hallmark_schemas::note::SignedNote;
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::api::problem::with_causes;
+use crate::service::Service;
+use crate::store::StoreError;
+
+/// Keeps the proof of what a request to the witness shows about a log that is followed here.
+pub fn keep(service: &Service, claim: Claim) -> Result<(), StoreError> {
+    let Claim::Split(trees) = &claim else { return Ok(()) };
+    let note = SignedNote::parse(trees.first.as_bytes()).ok();
+    let origin = note.and_then(|note| note.checkpoint().ok()).map(|state| state.origin);
+    if let Some(log) = origin.and_then(|origin| service.node.mirror().log(&origin))
+        && log.keep_defect(claim)?.is_some()
+    {
+        service.evidence_changed.notify_one();
+    }
+    Ok(())
+}
+
+/// Looks into what the copies of followed logs find suspect, until `stop`.
+pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+    let mut beat = tokio::time::interval(service.config.peers.poll_every);
+    loop {
+        tokio::select! {
+            () = crate::peers::stopped(&mut stop) => return,
+            _ = beat.tick() => {}
+        }
+        let looking = Arc::clone(&service);
+        let handle = tokio::runtime::Handle::current();
+        let looked = tokio::task::spawn_blocking(move || look(&looking, &handle)).await;
+        match looked {
+            Ok(Ok(true)) => service.evidence_changed.notify_one(),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => warn!(error = %with_causes(&error), "a defect is not looked into"),
+            Err(error) => warn!(%error, "looking into a defect broke off"),
+        }
+    }
+}
+
+/// Whether anything was proved.
+fn look(service: &Service, handle: &tokio::runtime::Handle) -> Result<bool, StoreError> {
+    let mut proved = false;
+    for log in service.node.mirror().logs() {
+        for index in log.take_late_keys() {
+            proved |=
+                key_use::prove(&service.node, &service.network(), &service.data, &log, index)?
+                    .is_some();
+        }
+        if let Some(note) = log.take_suspect() {
+            proved |= served::prove(service, handle, &log, &note)?.is_some();
+        }
+    }
+    Ok(proved)
+}

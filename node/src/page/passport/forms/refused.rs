@@ -1,0 +1,189 @@
+//! The answer to a form that was not taken: why, and the form again as it was filled in.
+//!
+//! Invariants: nothing that was written is lost; what was written stays text; the sentence says
+//! what to do.
+
+use maud::{Markup, html};
+
+use super::super::super::Language;
+use super::super::{Frame, shell};
+use super::{Given, by_hand, complaint_fields, confirmation_fields, hidden};
+
+/// What was filled in, as it came: nothing here has been checked.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The goods.
+    pub goods: String,
+    /// The form's token.
+    pub form: String,
+    /// What was chosen: a category, an act.
+    pub choice: String,
+    /// What was written.
+    pub text: String,
+    /// Where.
+    pub region: String,
+}
+
+impl Kept {
+    /// Keeps a field of either form; of one that comes twice, the first.
+    pub fn take(&mut self, name: &str, value: String) {
+        let field = match name {
+            "goods" => &mut self.goods,
+            "form" => &mut self.form,
+            "category" | "act" => &mut self.choice,
+            "text" => &mut self.text,
+            "region" => &mut self.region,
+            _ => return,
+        };
+        if field.is_empty() {
+            *field = value;
+        }
+    }
+}
+
+/// Why a form is not taken, as its sender can mend it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// The code cannot be read.
+    Code,
+    /// There is no record of the code.
+    Unknown,
+    /// The code names more than one thing.
+    Many,
+    /// The text names a person.
+    Person,
+    /// The text holds characters that change how it looks.
+    Unseen,
+    /// The text holds nothing that can be seen.
+    Blank,
+    /// The text is too long.
+    TooLong,
+    /// Too many forms from one place.
+    TooMany {
+        /// Seconds until there is one again.
+        after_s: u64,
+    },
+    /// This node takes nothing at the moment.
+    NotNow,
+    /// It is not the form that the page sends.
+    Form,
+}
+
+impl Why {
+    /// Whether another text would be taken.
+    fn is_of_text(self) -> bool {
+        matches!(self, Why::Person | Why::Unseen | Why::Blank | Why::TooLong)
+    }
+
+    /// Whether another code is needed.
+    fn is_of_code(self) -> bool {
+        matches!(self, Why::Code | Why::Unknown | Why::Many)
+    }
+
+    fn sentence(self, language: Language) -> String {
+        let (en, zh) = match self {
+            Why::Code => (
+                "The code of the goods could not be read. Open the record again from the code.",
+                "无法识别产品代码。请重新扫码打开记录页。",
+            ),
+            Why::Unknown => (
+                "There is no record of this code here, so nothing can be added to it.",
+                "此处没有该代码的记录，无法登记。",
+            ),
+            Why::Many => (
+                "This code is on many things. Only a single item is confirmed, by its serial \
+                 number.",
+                "此代码对应多件产品。只能按序列号确认单件产品。",
+            ),
+            Why::Person => (
+                "The text holds what looks like a telephone number or an address. Take it out and \
+                 send it again.",
+                "文字中似乎含有电话号码或地址。请删除后重新提交。",
+            ),
+            Why::Unseen => (
+                "The text holds hidden characters that change how it looks. Type it anew and send \
+                 it again.",
+                "文字中含有会改变显示方式的隐藏字符。请重新输入后提交。",
+            ),
+            Why::Blank => (
+                "The text holds nothing that can be read. Write something, or leave it empty.",
+                "文字中没有可读的内容。请填写说明，或留空。",
+            ),
+            Why::TooLong => (
+                "The text is too long. Shorten it to 300 characters and send it again.",
+                "文字过长。请缩短至 300 字以内后重新提交。",
+            ),
+            Why::TooMany { after_s } => {
+                return match language {
+                    Language::En => format!(
+                        "Too many forms came from where you are. Send it again in {after_s} seconds."
+                    ),
+                    Language::Zh => {
+                        format!("您所在的网络提交过于频繁。请在 {after_s} 秒后重新提交。")
+                    }
+                };
+            }
+            Why::NotNow => (
+                "This node can record nothing at the moment. Send it again later.",
+                "本节点暂时无法登记。请稍后重新提交。",
+            ),
+            Why::Form => (
+                "What was sent is not what this form sends. Check it and send it again.",
+                "提交的内容与表单不符。请检查后重新提交。",
+            ),
+        };
+        language.pick(en, zh).to_owned()
+    }
+}
+
+/// The page.
+pub fn page(given: Given, why: Why, kept: &Kept, frame: &Frame<'_>) -> Markup {
+    let language = frame.language;
+    let title = match given {
+        Given::Confirmation => {
+            language.pick("Your confirmation was not recorded", "您的确认未登记")
+        }
+        Given::Complaint => language.pick("Your report was not recorded", "您的报告未登记"),
+    };
+    let body = html! {
+        main {
+            section class="band warn" role="alert" {
+                svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true" {
+                    path d="M12 5v9M12 18v1" {}
+                }
+                h1 { (title) }
+                p id="fault" { (why.sentence(language)) }
+            }
+            @if why.is_of_code() {
+                @if !kept.text.is_empty() {
+                    section {
+                        h2 { (language.pick("What you wrote", "您填写的内容")) }
+                        p { (kept.text) }
+                    }
+                }
+                (by_hand(language))
+            } @else {
+                section {
+                    h2 { (language.pick("The form as you sent it", "您提交的表单")) }
+                    form method="post" action=(given.path()) {
+                        (hidden(&kept.goods, frame))
+                        @match given {
+                            Given::Complaint => {
+                                (complaint_fields(
+                                    kept, why.is_of_text().then_some("fault"), language,
+                                ))
+                            }
+                            Given::Confirmation => (confirmation_fields(kept, language)),
+                        }
+                    }
+                }
+                @if !kept.goods.is_empty() {
+                    p { a class="act" href=(frame.path) {
+                        (language.pick("Back to the record", "返回记录页"))
+                    } }
+                }
+            }
+        }
+    };
+    shell(title, frame.path, frame, &body)
+}

@@ -1,0 +1,93 @@
+//! What could not be checked, and what would fetch it: the other half of every verdict.
+
+use std::collections::BTreeMap;
+
+use hallmark_schemas::key::KeyId;
+use hallmark_schemas::network::Network;
+use hallmark_schemas::role::Role;
+
+use super::log::LogState;
+use crate::evidence::{Evidence, Unchecked, UncheckedWhat};
+
+/// Ranges, bodies, keys and logs that are not at hand.
+pub(super) fn of(
+    network: Option<&Network>,
+    logs: &[LogState],
+    evidence: &Evidence,
+    keys_unknown: &BTreeMap<KeyId, u64>,
+) -> Vec<Unchecked> {
+    let mut unchecked: Vec<_> = logs.iter().flat_map(|log| of_log(log, evidence)).collect();
+    for (kid, count) in keys_unknown {
+        unchecked.push(Unchecked {
+            what: UncheckedWhat::Key,
+            log: None,
+            count: *count,
+            detail: format!(
+                "{count} signature(s) with key {kid}, which nothing at hand introduces"
+            ),
+            command: export("a node that holds the registrars' logs", ""),
+        });
+    }
+    let absent = network.into_iter().flat_map(registrar_logs);
+    for origin in absent.filter(|origin| !is_proved(logs, origin)) {
+        unchecked.push(Unchecked {
+            what: UncheckedWhat::Log,
+            log: Some(origin.to_owned()),
+            count: 1,
+            detail: format!(
+                "{origin}, the log of a registrar, is not at hand: which keys it ended is not known"
+            ),
+            command: export(&format!("a node that keeps or follows {origin}"), ""),
+        });
+    }
+    unchecked
+}
+
+/// The logs of those who can end keys.
+pub(crate) fn registrar_logs(network: &Network) -> impl Iterator<Item = &str> {
+    let registrars = network.members.iter().filter(|member| {
+        let named = network.registrars.iter().any(|registrar| registrar.org == member.org);
+        named || member.roles.contains(&Role::Registrar)
+    });
+    registrars.map(|member| member.origin.as_str())
+}
+
+fn is_proved(logs: &[LogState], origin: &str) -> bool {
+    logs.iter().any(|log| log.origin == origin && log.newest_dated().is_some())
+}
+
+fn of_log(log: &LogState, evidence: &Evidence) -> Vec<Unchecked> {
+    let of = |what, count, detail: String, option: &str| Unchecked {
+        what,
+        log: Some(log.origin.clone()),
+        count,
+        command: match log.kept {
+            true => {
+                "hallmark-node run DIR: it fetches from its peers what they may give".to_owned()
+            }
+            false => export(&format!("a node that keeps or follows {}", log.origin), option),
+        },
+        detail,
+    };
+    let mut unchecked = Vec::new();
+    for hole in &log.holes {
+        let (count, last) = (hole.end - hole.start, hole.end - 1);
+        let detail = format!("entries {} to {last} of {}", hole.start, log.origin);
+        unchecked.push(of(UncheckedWhat::Range, count, detail, ""));
+    }
+    let mut missing = log.entries.iter().filter(|(_, entry)| !evidence.bodies.knows(&entry.id));
+    if let Some((index, first)) = missing.next() {
+        let count = 1 + missing.count() as u64;
+        let detail = format!(
+            "the bodies of {count} entries of {}, the first that of entry {index}, {}",
+            log.origin, first.id
+        );
+        let option = if count == 1 { format!(" --id {}", first.id) } else { String::new() };
+        unchecked.push(of(UncheckedWhat::Body, count, detail, &option));
+    }
+    unchecked
+}
+
+fn export(node: &str, option: &str) -> String {
+    format!("hallmark-node export DIR{option} -o FILE.hallmark, on {node}")
+}

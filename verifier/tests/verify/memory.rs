@@ -1,0 +1,102 @@
+//! A large bundle is checked in memory that its entries bound: what is held of an entry, not the file.
+//!
+//! `HALLMARK_ENTRIES` makes it larger, to measure by hand; the figure is printed.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::bundle::{ENTRIES_MAX, Header, Item};
+use hallmark_schemas::entry::Entry;
+
+use crate::world::{ORIGIN, World};
+
+/// Entries of the bundle, unless the environment says otherwise.
+const ENTRIES: usize = 50_000;
+/// What a check may hold for each entry: twice the entry while it is sorted into the tree,
+/// 56 bytes each, twice its leaf hash, 40 bytes each, and half as much again for allocators.
+const BYTES_PER_ENTRY: usize = 300;
+/// What rules and reports take beside it, more in one run than in another.
+const SLACK_BYTES: usize = 32 << 20;
+
+/// Writes a bundle of one log with so many entries, few of whose bodies are in it, run by run.
+fn write(path: &Path, entries: usize) {
+    let mut world = World::new(2);
+    let mut previous = None;
+    for sequence in 1..20 {
+        previous = Some(world.readings(sequence, previous, 40_000 + sequence as i64 * 997));
+    }
+    let last = *world.entries.last().unwrap();
+    for number in world.entries.len()..entries {
+        let id = ContentId::of(&(number as u64).to_be_bytes());
+        world.entries.push(Entry { id, ..last });
+    }
+    world.publish();
+    let as_of = last.admitted_at;
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    file.write_all(&Header { as_of, network: world.network.bytes().to_vec() }.encode()).unwrap();
+    let mut items = 0;
+    let mut put = |item: Item| {
+        items += 1;
+        file.write_all(&item.encode()).unwrap();
+    };
+    world.checkpoints.iter().for_each(|note| put(Item::Checkpoint(note.to_bytes())));
+    for (number, run) in world.entries.chunks(ENTRIES_MAX).enumerate() {
+        let (origin, first) = (ORIGIN.to_owned(), (number * ENTRIES_MAX) as u64);
+        put(Item::Entries { origin, first, entries: run.to_vec() });
+    }
+    let (identity, others) = world.bodies.split_at(3);
+    identity.iter().for_each(|body| put(Item::Identity(body.clone())));
+    others.iter().for_each(|body| put(Item::Body(body.clone())));
+    let end = Item::End { items };
+    file.write_all(&end.encode()).unwrap();
+    file.flush().unwrap();
+}
+
+/// Checks a bundle in a process of its own; the most memory that it ever held.
+fn peak(path: &Path) -> usize {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hallmark-verify"))
+        .args(["check", "--memory", "256M"])
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        // The mark only rises; the last reading before the end is the peak or all but that.
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib =
+            line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok());
+        peak = kib.map_or(peak, |kib| kib * 1024).max(peak);
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(ended.code(), Some(0));
+    assert!(0 < peak, "{status} told nothing");
+    peak
+}
+
+#[test]
+fn a_large_bundle_is_checked_in_memory_that_its_entries_bound() {
+    if !Path::new("/proc/self/status").exists() {
+        println!("skipped: the peak of memory is read from /proc");
+        return;
+    }
+    let entries = std::env::var("HALLMARK_ENTRIES").map_or(ENTRIES, |text| text.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (small, large) =
+        (folder.path().join("small.hallmark"), folder.path().join("large.hallmark"));
+    write(&small, 100);
+    write(&large, entries);
+    let (small, large) = (peak(&small), peak(&large));
+    println!("{entries} entries: peak {} MiB, of 100 entries {} MiB", large >> 20, small >> 20);
+    let bound = small + entries * BYTES_PER_ENTRY + SLACK_BYTES;
+    assert!(large <= bound, "{large} bytes for {entries} entries, {small} for 100");
+}
