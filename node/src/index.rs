@@ -315,6 +315,11 @@ impl Batch {
         self.put(key(b'b', &[short(id.bytes()), &log.0]), value);
     }
 
+    /// A body does not lie where it was said.
+    pub fn remove_body(&mut self, log: LogKey, id: &ContentId) {
+        self.0.push((key(b'b', &[short(id.bytes()), &log.0]), None));
+    }
+
     /// An id is that entry.
     pub fn put_entry(&mut self, log: LogKey, id: &ContentId, entry: u64) {
         self.put(key(b'e', &[short(id.bytes()), &log.0]), numbers(&entry));

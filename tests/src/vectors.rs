@@ -115,6 +115,6 @@ mod tests {
             }
             pages += 1;
         }
-        assert_eq!(pages, 9);
+        assert_eq!(pages, 10);
     }
 }

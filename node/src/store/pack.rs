@@ -87,7 +87,7 @@ impl PackReader {
     /// The body with this id at this place; `None` if it was erased. A record that is damaged is
     /// remembered until it is read well again.
     pub fn read(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.read_record(place, id);
+        let read = self.look(place, id);
         let is_damaged = matches!(read, Err(StoreError::Damaged { .. }));
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if is_damaged && met.len() < MET_MAX {
@@ -98,7 +98,12 @@ impl PackReader {
         read
     }
 
-    fn read_record(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The same, for one that asks whether the place is right: nothing is remembered.
+    pub(crate) fn look(
+        &self,
+        place: PackPlace,
+        id: &ContentId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let path = segment_path(&self.dir, place.segment);
         let length = pack::HEAD_BYTES + place.length as usize;
         let mut bytes = match self.disk.read_at(&path, place.offset, length) {
