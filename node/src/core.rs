@@ -248,8 +248,7 @@ impl Parts {
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         catalogue: Catalogue,
-        dir: &Dir,
-        data: &Data,
+        (dir, data): (&Dir, &Data),
         origin: &str,
         log_signer: Arc<dyn Signer>,
         (former, network): (Vec<Policy>, &NetworkFile),
@@ -316,7 +315,7 @@ impl Node {
         let catalogue = Catalogue::new(index).holding(lock);
         catalogue.discard_other_layout()?;
         let networks = (former::read(&dir, &network), &network);
-        let parts = Parts::open(disk, catalogue, &dir, &data, &origin, log_signer, networks)?;
+        let parts = Parts::open(disk, catalogue, (&dir, &data), &origin, log_signer, networks)?;
         let Parts { shared, signer, opened, reserve, deferred, mirror } = parts;
         let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
         let policy = &network.network().policy;

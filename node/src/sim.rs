@@ -207,7 +207,7 @@ impl SimNode {
         catalogue.discard_other_layout().map_err(|e| chain(&e))?;
         let (origin, key) = (setup.origin.clone(), setup.log_signer.clone());
         let networks = (Vec::new(), &setup.network);
-        let parts = Parts::open(disk.clone(), catalogue, &dir, &data, &origin, key, networks);
+        let parts = Parts::open(disk.clone(), catalogue, (&dir, &data), &origin, key, networks);
         let Parts { shared, signer, opened, mut reserve, deferred, mirror } =
             parts.map_err(|e| chain(&e))?;
         reserve.set_bytes(setup.reserve_bytes);

@@ -145,7 +145,7 @@ impl World {
             What::Start(host) => self.start(host),
             What::Repair(host) => self.repair(host),
             What::Request { from, to, epoch, request, call, number } => {
-                self.serve(from, to, epoch, &request, call, number)
+                self.serve(from, to, &request, call, (epoch, number))
             }
             What::Reply { to, from, epoch, call, number, reply } => {
                 if to == HONEST {
@@ -215,7 +215,7 @@ impl World {
             match effect {
                 Effect::Called { to, request, call, number } => {
                     self.mix(&[1]);
-                    self.send(host, epoch, &to, request, call, number);
+                    self.send(host, &to, request, call, (epoch, number));
                 }
                 Effect::Answered { ticket, answer } => self.answered(ticket, answer)?,
             }
@@ -257,15 +257,9 @@ impl World {
         Ok(())
     }
 
-    fn send(
-        &mut self,
-        from: usize,
-        epoch: u32,
-        to: &str,
-        request: Request,
-        call: Call,
-        number: u64,
-    ) {
+    /// `once` tells the process that asks and this question.
+    fn send(&mut self, from: usize, to: &str, request: Request, call: Call, once: (u32, u64)) {
+        let (epoch, number) = once;
         let to = STOCK.origins.iter().position(|origin| origin == to).unwrap_or(HONEST);
         let timeout =
             What::Reply { to: from, from: to, epoch, call: call.clone(), number, reply: None };
@@ -289,10 +283,9 @@ impl World {
         &mut self,
         from: usize,
         to: usize,
-        epoch: u32,
         request: &Request,
         call: Call,
-        number: u64,
+        (epoch, number): (u32, u64),
     ) -> Result<(), String> {
         let reply = if to == HONEST {
             self.liar.serve(&mut self.rng, from, request)

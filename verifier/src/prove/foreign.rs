@@ -67,7 +67,7 @@ pub(super) fn check(evidence: &Evidence, defects: &mut Vec<Defect>) -> Vec<Strin
     let left = loose.iter().zip(used).filter(|(_, used)| !used);
     for (receipt, _) in left {
         let of = foreign.iter().map(|one| check_receipt(&leaf(&one.statement), receipt, keys));
-        let error = of.filter_map(Result::err).last();
+        let error = of.filter_map(Result::err).next_back();
         let subject = "receipt of another system";
         match error {
             Some(error) => drop(take(Err(error), subject, defects)),
