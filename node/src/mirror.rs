@@ -245,15 +245,7 @@ impl MirroredLog {
                 Edge::empty()
             }
         };
-        let policy = &network.network().policy;
-        let (mut times, mut dating) = (Times::default(), Dating::new(former, policy));
-        for bytes in checkpoints.history()? {
-            if let Ok(note) = SignedNote::parse(&bytes)
-                && let Ok(checkpoint) = note.checkpoint()
-            {
-                times.push(checkpoint.size, dating.next(&note));
-            }
-        }
+        let times = dated(&checkpoints.history()?, former, &network.network().policy);
         let log = LogKey::of(log_key.name());
         // What the index knows was durable before it was told.
         let synced = catalogue.covers(log)?.map(|covers| covers.packs).unwrap_or_default();
@@ -500,6 +492,19 @@ impl MirroredLog {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When the trees of the history, oldest first, were cosigned.
+fn dated(history: &[Vec<u8>], former: &[Policy], policy: &Policy) -> Times {
+    let (mut times, mut dating) = (Times::default(), Dating::new(former, policy));
+    for bytes in history {
+        if let Ok(note) = SignedNote::parse(bytes)
+            && let Ok(checkpoint) = note.checkpoint()
+        {
+            times.push(checkpoint.size, dating.next(&note));
+        }
+    }
+    times
 }
 
 fn quorum_time(network: &NetworkFile, note: &SignedNote) -> QuorumTime {

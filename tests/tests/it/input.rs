@@ -72,7 +72,6 @@ fn what_cannot_be_done_in_a_folder_says_what_is_wrong_and_what_to_do() {
         (&["network", "show", "--quorum", "1"], 2),
         (&["network", "--quorum", "9"], 2),
         (&["run", "--http", "127.0.0.1:0"], 6),
-        (&["reindex"], 6),
     ];
     for (line, code) in cases {
         assert_told(&node.run(line[0], &line[1..]), *code, &format!("{line:?}"));
