@@ -27,21 +27,15 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     };
     let mut file =
         if is_stdout { None } else { Some(std::fs::File::create(&fresh).map_err(cannot)?) };
-    let (mut written, mut tally) = (0u64, Tally::default());
+    let (mut written, mut passage) = (0u64, Passage::with(foreign));
     let fetched = wait_for(async {
         let local = running(&args.dir).await?;
         let body = serde_json::to_vec(&selection).expect("texts are JSON");
         local
             .download("/local/export", &body, |piece| {
-                written += piece.len() as u64;
-                tally.take(piece);
-                match &mut file {
-                    Some(file) => file.write_all(piece),
-                    None => {
-                        let mut stdout = std::io::stdout().lock();
-                        stdout.write_all(piece).and_then(|()| stdout.flush())
-                    }
-                }
+                let bytes = passage.take(piece);
+                written += bytes.len() as u64;
+                put(&mut file, &bytes)
             })
             .await
     });
@@ -50,14 +44,9 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     }
     fetched?;
     if 0 < written {
-        for item in &foreign {
-            let put = match &mut file {
-                Some(file) => file.write_all(item),
-                None => std::io::stdout().lock().write_all(item),
-            };
-            put.map_err(cannot)?;
-            written += item.len() as u64;
-        }
+        let rest = passage.finish();
+        put(&mut file, &rest).map_err(cannot)?;
+        written += rest.len() as u64;
     }
     if written == 0 {
         return Err(Failure::input("nothing public matches the selection: there is no bundle")
@@ -70,7 +59,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
         let json = serde_json::json!({ "bundle": path.to_string(), "bytes": written });
         output.item(format!("exported: {path}, {written} bytes"), &json);
     }
-    if tally.matched == 0 && !selection.is_everything() {
+    if passage.matched == 0 && !selection.is_everything() {
         output.say(
             "note: no attestation matches the selection; the bundle holds the logs and the \
              identities in them, and shows that",
@@ -79,29 +68,80 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Counts what a bundle says beyond logs and identities, as it passes by.
+/// Writes to the file, or to standard output.
+fn put(file: &mut Option<std::fs::File>, bytes: &[u8]) -> std::io::Result<()> {
+    match file {
+        Some(file) => file.write_all(bytes),
+        None => {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        }
+    }
+}
+
+/// A bundle on its way from the node: what it says beyond logs and identities is counted, and
+/// statements of other systems are put where they belong.
 #[derive(Default)]
-struct Tally {
+struct Passage {
     reader: Reader,
     held: Vec<u8>,
+    /// Not a bundle: for `hallmark-verify check` to tell, not for whoever carries it.
+    is_other: bool,
+    /// Items yet to be put in.
+    foreign: Vec<u8>,
+    /// How many they are.
+    added: u64,
     /// Bodies, receipts and proofs.
     matched: u64,
 }
 
-impl Tally {
-    fn take(&mut self, piece: &[u8]) {
+impl Passage {
+    fn with(foreign: Vec<Vec<u8>>) -> Passage {
+        Passage { added: foreign.len() as u64, foreign: foreign.concat(), ..Passage::default() }
+    }
+
+    /// What of the bundle can be written now.
+    fn take(&mut self, piece: &[u8]) -> Vec<u8> {
+        if self.is_other {
+            return piece.to_vec();
+        }
         self.held.extend_from_slice(piece);
-        let mut start = 0;
-        // What is no bundle is for `hallmark-verify check` to tell, not for whoever carries it.
-        while let Ok(Some((piece, length))) = self.reader.next(&self.held[start..]) {
-            start += length;
+        let (mut out, mut start) = (Vec::new(), 0);
+        loop {
+            let rest = &self.held[start..];
+            let (piece, length) = match self.reader.next(rest) {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(_) => {
+                    self.is_other = true;
+                    out.extend_from_slice(rest);
+                    start = self.held.len();
+                    break;
+                }
+            };
             let found = matches!(
                 piece,
                 Piece::Item(Item::Body(_) | Item::Receipt { .. } | Item::Proof { .. })
             );
             self.matched += u64::from(found);
+            if matches!(piece, Piece::Item(Item::Defect(_) | Item::End { .. })) {
+                out.append(&mut self.foreign);
+            }
+            match piece {
+                Piece::Item(Item::End { items }) => {
+                    out.extend(Item::End { items: items + self.added }.encode());
+                }
+                _ => out.extend_from_slice(&rest[..length]),
+            }
+            start += length;
         }
         self.held.drain(..start);
+        out
+    }
+
+    /// The rest, once all of it came.
+    fn finish(&mut self) -> Vec<u8> {
+        [std::mem::take(&mut self.foreign), std::mem::take(&mut self.held)].concat()
     }
 }
 
@@ -135,7 +175,7 @@ fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
     Ok(selection)
 }
 
-/// A statement of another system and its receipts as an item: it comes last in a bundle.
+/// A statement of another system and its receipts as an item.
 fn foreign(files: &str) -> Result<Vec<u8>, Failure> {
     let mut messages = Vec::new();
     for name in files.split(',') {

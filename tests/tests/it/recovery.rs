@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::world::{Node, Ran, SOON, World, http, path_text, run, wait};
 
+/// Longer than members take to tell one another their addresses again.
+const REST: Duration = Duration::from_secs(6);
+
 fn facility(org: &str, local: &str) -> String {
     let sub = org.replace(":org:", ":facility:");
     format!(
@@ -452,6 +455,17 @@ fn flip(path: &Path, at: usize) {
     std::fs::write(path, bytes).expect("writable");
 }
 
+/// Waits until a log has not grown for longer than members take to tell it their addresses.
+fn at_rest(node: &Node) -> u64 {
+    let (mut newest, mut since) = (published(node), Instant::now());
+    wait("a log to rest", SOON, || {
+        if published(node) != newest {
+            (newest, since) = (published(node), Instant::now());
+        }
+        (REST < since.elapsed()).then_some(newest)
+    })
+}
+
 #[test]
 fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
     let world = World::new();
@@ -462,9 +476,11 @@ fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
     plant.run("check", &["--repair"]).ok();
     let data = plant.dir.join("data");
     let pack = data.join("packs/00000000.pack");
-    let tile = |level: &str| {
-        // Bodies that the node announces itself may still come: files of the newest size count.
-        data.join(format!("log/tile/{level}/000.p/{}", published(&plant)))
+    // A tile at the right edge is changed below: the log must not grow meanwhile.
+    let size = at_rest(&plant);
+    let file = |level: &str| match level {
+        "" => pack.clone(),
+        _ => data.join(format!("log/tile/{level}/000.p/{size}")),
     };
     for (level, at, told) in [
         ("0", 40, "mended"),
@@ -472,7 +488,7 @@ fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
         ("", 60, "put_back"),
         ("", 900, "put_back"),
     ] {
-        let file = if level.is_empty() { pack.clone() } else { tile(level) };
+        let file = file(level);
         let before = std::fs::read(&file).expect("a file");
         flip(&file, at);
         plant.run("check", &[]).fails(4);
@@ -482,7 +498,7 @@ fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
         assert!(after.starts_with(&before), "{}", file.display());
     }
     assert!(data.join("damaged").read_dir().expect("kept").count() != 0);
-    std::fs::remove_file(tile("0")).expect("removed");
+    std::fs::remove_file(file("0")).expect("removed");
     plant.run("check", &[]).fails(5);
     plant.run("check", &["--repair"]).ok();
     // The copy of another's log is put right too.
