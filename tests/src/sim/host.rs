@@ -173,6 +173,8 @@ impl Host {
         if let Some((disk, index)) = self.newest.take() {
             self.end(End::Killed, rng);
             (self.disk, self.index) = (disk, index);
+            // The whole folder: no index of what ran meanwhile comes with it.
+            self.index_durable = Arc::new(self.index.copy());
             self.disk.set_read_only(false);
             self.is_read_only = false;
             self.old = None;
