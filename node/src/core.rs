@@ -27,9 +27,11 @@ use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteSigner, VerifierKeyError};
+use hallmark_schemas::policy::Policy;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 pub use log::{GuardView, LogHandle};
+use shared::Shared;
 pub use shared::{Published, Signing};
 
 use crate::admission::keys::Keys;
@@ -48,6 +50,7 @@ use crate::store::disk::{Disk, DiskError, OnPath, OsDisk};
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::lock::{DirLock, LockError};
 use crate::store::pack::PackReader;
+use crate::store::reserve::Reserve;
 use crate::store::tiles::Tiles;
 
 pub use crate::sequencer::writer::WriterThread;
@@ -229,6 +232,67 @@ pub struct Node {
     inner: Arc<Inner>,
 }
 
+/// What a node is made of, opened and recovered, before anything moves.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) signer: NoteSigner,
+    pub(crate) opened: Opened,
+    pub(crate) reserve: Reserve,
+    pub(crate) deferred: Arc<Deferred>,
+    pub(crate) mirror: Mirror,
+}
+
+impl Parts {
+    /// Where the files of the own log contradict each other they open read-only. Before the network
+    /// file stand the policies of its earlier versions.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        catalogue: Catalogue,
+        (dir, data): (&Dir, &Data),
+        origin: &str,
+        log_signer: Arc<dyn Signer>,
+        (former, network): (Vec<Policy>, &NetworkFile),
+    ) -> Result<Parts, OpenError> {
+        // What was renamed and not made durable before the start must not be gone on from.
+        for folder in [data.path(), &data.log(), &data.packs()] {
+            disk.settle_dir(folder).on("sync", folder)?;
+        }
+        let keys = Arc::new(Keys::new(KeyHistory::new(network)));
+        let policy = network.network().policy.clone();
+        let signer = NoteSigner::log(origin, log_signer)
+            .map_err(|source| OpenError::Origin { origin: origin.to_owned(), source })?;
+        let shared = Arc::new(Shared::new(
+            origin,
+            Tiles::new(disk.clone(), &data.log()),
+            PackReader::new(disk.clone(), &data.packs()),
+            catalogue.clone(),
+            keys.clone(),
+            policy.clone(),
+        ));
+        shared.set_former(former.clone());
+        let sequencer =
+            Sequencer::open(disk.clone(), dir.head_slots(), data, shared.clone(), signer.clone());
+        let opened = match sequencer {
+            Ok(sequencer) => {
+                sequencer.discard_foreign_index()?;
+                Opened::Whole(Box::new(sequencer))
+            }
+            Err(unfit) => {
+                let (cause, help) = (writer::chain(&unfit), unfit.help());
+                tracing::error!(%cause, help, "the log is served read-only");
+                shared.set_signing(Signing::ReadOnly { cause, help });
+                let key = signer.vkey();
+                Opened::ReadOnly(ReadOnlyLog::open(disk.clone(), data, shared.clone(), key))
+            }
+        };
+        let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
+        let reserve = Reserve::new(disk.clone(), &data.reserve());
+        let network = Arc::new(network.clone());
+        let mirror = Mirror::new(disk, data.clone(), catalogue, keys, network).after(former);
+        Ok(Parts { shared, signer, opened, reserve, deferred, mirror })
+    }
+}
+
 struct Inner {
     catalogue: Catalogue,
     log: LogHandle,
@@ -250,38 +314,11 @@ impl Node {
         let index = Arc::new(FjallIndex::open(&data.index())?);
         let catalogue = Catalogue::new(index).holding(lock);
         catalogue.discard_other_layout()?;
-        let keys = Arc::new(Keys::new(KeyHistory::new(&network)));
-        let policy = network.network().policy.clone();
-        let signer = NoteSigner::log(&origin, log_signer)
-            .map_err(|source| OpenError::Origin { origin: origin.clone(), source })?;
-        let shared = Arc::new(shared::Shared::new(
-            &origin,
-            Tiles::new(disk.clone(), &data.log()),
-            PackReader::new(disk.clone(), &data.packs()),
-            catalogue.clone(),
-            keys.clone(),
-            policy.clone(),
-        ));
-        let former = former::read(&dir, &network);
-        shared.set_former(former.clone());
-        let sequencer =
-            Sequencer::open(disk.clone(), dir.head_slots(), &data, shared.clone(), signer.clone());
-        let opened = match sequencer {
-            Ok(sequencer) => {
-                sequencer.discard_foreign_index()?;
-                Opened::Whole(Box::new(sequencer))
-            }
-            Err(unfit) => {
-                let (cause, help) = (writer::chain(&unfit), unfit.help());
-                tracing::error!(%cause, help, "the log is served read-only");
-                shared.set_signing(Signing::ReadOnly { cause, help });
-                let key = signer.vkey();
-                Opened::ReadOnly(ReadOnlyLog::open(disk.clone(), &data, shared.clone(), key))
-            }
-        };
-        let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
-        let mirror = Mirror::new(disk, data, catalogue.clone(), keys.clone(), Arc::new(network));
-        let mirror = mirror.after(former);
+        let networks = (former::read(&dir, &network), &network);
+        let parts = Parts::open(disk, catalogue, (&dir, &data), &origin, log_signer, networks)?;
+        let Parts { shared, signer, opened, reserve, deferred, mirror } = parts;
+        let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
+        let policy = &network.network().policy;
         let (sender, receiver) = mpsc::channel();
         if policy.is_none() {
             // Nobody else could know more: a network without witnesses signs alone.
@@ -289,7 +326,7 @@ impl Node {
         }
         let admission =
             Admission::new(shared.clone(), deferred.clone(), sender.clone(), clock.clone());
-        let thread = writer::spawn(opened, receiver, clock, batch_wait_max)
+        let thread = writer::spawn(opened, reserve, receiver, clock, batch_wait_max)
             .map_err(|source| OpenError::Thread { source })?;
         let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());
@@ -313,7 +350,9 @@ impl Node {
         let stopped = |cause: String| {
             StoreError::damaged(std::path::Path::new("index"), format!("not rebuilt: {cause}"))
         };
-        self.log().reindex().await.map_err(|_| stopped("the writer has ended".to_owned()))?;
+        if self.log().reindex().await.is_err() {
+            return Err(stopped("the writer has ended".to_owned()));
+        }
         let node = self.clone();
         let rest = tokio::task::spawn_blocking(move || {
             node.mirror().logs().iter().try_for_each(|log| log.reindex())

@@ -12,6 +12,7 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::frame::{self, Piece};
 use hallmark_schemas::key::KeyId;
 
+use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::disk::{AppendFile, Disk, OnPath};
 
@@ -40,6 +41,8 @@ struct State {
     waiting: BTreeMap<ContentId, (KeyId, Vec<u8>)>,
     per_key: BTreeMap<KeyId, usize>,
     bytes: usize,
+    /// Most bytes together, and most attestations of one key.
+    limits: (usize, usize),
     /// `None` after a failed write: nothing more is taken.
     file: Option<Box<dyn AppendFile>>,
 }
@@ -48,8 +51,13 @@ impl Deferred {
     /// Opens the quarantine at `path` (DATA/deferred).
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Deferred, StoreError> {
         let bytes = disk.read(path).on("read", path)?.unwrap_or_default();
-        let mut state =
-            State { waiting: BTreeMap::new(), per_key: BTreeMap::new(), bytes: 0, file: None };
+        let mut state = State {
+            waiting: BTreeMap::new(),
+            per_key: BTreeMap::new(),
+            bytes: 0,
+            limits: (DEFERRED_BYTES_MAX, DEFERRED_PER_KEY_MAX),
+            file: None,
+        };
         for piece in frame::scan(&bytes) {
             match piece {
                 Piece::Record { content, .. } => {
@@ -67,6 +75,10 @@ impl Deferred {
                 }
             }
         }
+        if !bytes.is_empty() {
+            // A sync may have failed before this start, and a second one would not tell.
+            disk.rewrite(path, 0).on("rewrite", path)?;
+        }
         state.file = Some(disk.open_append(path).on("open", path)?);
         Ok(Deferred { disk, path: path.to_path_buf(), state: Mutex::new(state) })
     }
@@ -75,13 +87,14 @@ impl Deferred {
     pub fn keep(&self, envelopes: &[&Envelope]) -> Result<Vec<Kept>, StoreError> {
         let mut state = self.lock();
         let mut answers = Vec::with_capacity(envelopes.len());
-        let mut records = Vec::new();
+        let (mut records, mut new) = (Vec::new(), Vec::new());
         for envelope in envelopes {
             let known = state.waiting.contains_key(&envelope.id());
             let room = known || state.has_room(envelope);
             if room && !known {
                 frame::append(&mut records, envelope.stored());
                 state.insert(envelope, envelope.stored().to_vec());
+                new.push(envelope.id());
             }
             answers.push(if room { Kept::Kept } else { Kept::Full });
         }
@@ -89,7 +102,18 @@ impl Deferred {
             let Some(mut file) = state.file.take() else {
                 return Err(StoreError::damaged(&self.path, "a write or sync failed before"));
             };
-            file.append(&records).and_then(|()| file.sync()).on("append to", &self.path)?;
+            let before = self.disk.length(&self.path).on("look at", &self.path)?;
+            if let Err(error) = file.append(&records).on("append to", &self.path) {
+                if error.is_full() {
+                    // A part of it may be there, which nobody was told of.
+                    let before = before.unwrap_or(0);
+                    self.disk.truncate(&self.path, before).on("truncate", &self.path)?;
+                    new.iter().for_each(|id| state.remove(id));
+                    state.file = Some(file);
+                }
+                return Err(error.into());
+            }
+            file.sync().on("sync", &self.path)?;
             state.file = Some(file);
         }
         Ok(answers)
@@ -114,9 +138,27 @@ impl Deferred {
             frame::append(&mut records, stored);
         }
         state.file = None;
-        self.disk.replace(&self.path, &records).on("write", &self.path)?;
+        if let Err(error) = self.disk.replace(&self.path, &records).on("write", &self.path) {
+            if error.is_full() {
+                // The file is as it was: what is removed there is only tried once more.
+                state.file = Some(self.disk.open_append(&self.path).on("open", &self.path)?);
+            }
+            return Err(error.into());
+        }
         state.file = Some(self.disk.open_append(&self.path).on("open", &self.path)?);
         Ok(())
+    }
+
+    /// Other limits, which a short run can reach.
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_limits(&self, bytes: usize, per_key: usize) {
+        self.lock().limits = (bytes, per_key);
+    }
+
+    /// Whether this one waits.
+    #[cfg(feature = "sim")]
+    pub(crate) fn holds(&self, id: &ContentId) -> bool {
+        self.lock().waiting.contains_key(id)
     }
 
     /// How many wait, and their bytes.
@@ -134,7 +176,7 @@ impl State {
     fn has_room(&self, envelope: &Envelope) -> bool {
         let of_key = self.per_key.get(&envelope.signer()).copied().unwrap_or(0);
         let bytes = self.bytes + envelope.stored().len();
-        bytes <= DEFERRED_BYTES_MAX && of_key < DEFERRED_PER_KEY_MAX
+        (bytes <= self.limits.0 && of_key < self.limits.1) || mutant("deferred-unbounded")
     }
 
     fn insert(&mut self, envelope: &Envelope, stored: Vec<u8>) {

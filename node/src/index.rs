@@ -23,8 +23,8 @@
 pub mod beside;
 pub mod fjall;
 pub mod goods;
-#[cfg(test)]
-pub(crate) mod memory;
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -313,6 +313,11 @@ impl Batch {
         let PackPlace { segment, offset, length } = place;
         let value = numbers(&(segment, offset, length));
         self.put(key(b'b', &[short(id.bytes()), &log.0]), value);
+    }
+
+    /// A body does not lie where it was said.
+    pub fn remove_body(&mut self, log: LogKey, id: &ContentId) {
+        self.0.push((key(b'b', &[short(id.bytes()), &log.0]), None));
     }
 
     /// An id is that entry.

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod labels;
 pub mod mirror;
 pub mod mqtt;
+pub mod mutants;
 pub mod outbox;
 pub mod page;
 pub mod passport;
@@ -33,6 +34,8 @@ pub mod sequencer;
 pub mod serve;
 pub mod service;
 pub mod sign;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod socket;
 pub mod store;
 pub mod trace;

@@ -7,6 +7,7 @@
 pub mod defects;
 mod error;
 pub mod growth;
+mod indexing;
 mod renewal;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,19 +33,16 @@ use hallmark_schemas::time::EntryTime;
 use crate::admission::keys::{Keys, changes_keys};
 use crate::core::former::Dating;
 use crate::core::times::Times;
-use crate::index::goods::Naming;
 use crate::index::{Batch, Catalogue, Covers, LogKey};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, OnPath};
 use crate::store::pack::{PackReader, Packs};
-use crate::store::tiles::{Edge, EntryCursor, Tiles};
+use crate::store::tiles::{Edge, Tiles};
 use growth::Growth;
+use indexing::INDEX_BATCH;
 
 pub use error::MirrorError;
-
-/// Entries that are indexed at once.
-const INDEX_BATCH: u64 = 16_384;
 
 /// All followed logs. Its calls block: run them off the async threads.
 pub struct Mirror {
@@ -158,6 +156,7 @@ impl MirroredLog {
         keys: Arc<Keys>,
         (former, network): (&[Policy], Arc<NetworkFile>),
     ) -> Result<MirroredLog, MirrorError> {
+        disk.settle_dir(&data.log()).on("sync", &data.log())?;
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
         checkpoints.mend()?;
@@ -178,18 +177,13 @@ impl MirroredLog {
                 Edge::empty()
             }
         };
-        let policy = &network.network().policy;
-        let (mut times, mut dating) = (Times::default(), Dating::new(former, policy));
-        for bytes in checkpoints.history()? {
-            if let Ok(note) = SignedNote::parse(&bytes)
-                && let Ok(checkpoint) = note.checkpoint()
-            {
-                times.push(checkpoint.size, dating.next(&note));
-            }
-        }
-        let (packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;
-        let reader = PackReader::new(disk.clone(), &data.packs());
+        let times = dated(&checkpoints.history()?, former, &network.network().policy);
         let log = LogKey::of(log_key.name());
+        // What the index knows was durable before it was told.
+        let synced = catalogue.covers(log)?.map(|covers| covers.packs).unwrap_or_default();
+        let floor = PackPosition::default();
+        let (packs, _) = Packs::open(disk.clone(), &data.packs(), floor, synced)?;
+        let reader = PackReader::new(disk.clone(), &data.packs());
         let state = State {
             head,
             note,
@@ -319,20 +313,22 @@ impl MirroredLog {
             new.insert(entry, body);
         }
         state.packs.commit()?;
+        let end = state.packs.end();
         let is_whole = state.edge.size() == state.head.size;
         // A copy that is fetched again is indexed when it is whole again.
         let mut entries = self.tiles.cursor(if is_whole { state.head.size } else { 0 });
         for (index, body) in &new {
             self.list(*index, body, &mut entries, &mut changes)?;
             if INDEX_BATCH as usize <= changes.len() {
-                self.catalogue.write(std::mem::take(&mut changes))?;
+                self.write_part(&mut changes, end)?;
             }
         }
-        if !new.is_empty() && is_whole {
-            let covers = Covers { head: state.head, packs: state.packs.end() };
-            changes.put_covers(self.log, covers);
+        if is_whole {
+            changes.put_covers(self.log, Covers { head: state.head, packs: end });
+            self.catalogue.write(changes)?;
+        } else {
+            self.write_part(&mut changes, end)?;
         }
-        self.catalogue.write(changes)?;
         drop(state);
         for (entry, body) in &new {
             self.learn(*entry, body)?;
@@ -416,30 +412,6 @@ impl MirroredLog {
         Ok(self.lock().times.of(index, &entry))
     }
 
-    /// Puts a body into the lists that are kept in the log's order.
-    fn list(
-        &self,
-        index: u64,
-        body: &[u8],
-        entries: &mut EntryCursor<'_>,
-        changes: &mut Batch,
-    ) -> Result<(), StoreError> {
-        let Ok(envelope) = Envelope::parse(body) else {
-            return Ok(());
-        };
-        if changes_keys(envelope.kind()) {
-            changes.put_identity_entry(self.log, index, &envelope.id());
-        }
-        let naming = Naming::of(&envelope);
-        if !naming.is_empty()
-            && let Some(entry) = entries.get(index)?
-        {
-            let at = (index, entry.admitted_at);
-            changes.put_goods(self.log, at, &envelope.id(), &naming);
-        }
-        Ok(())
-    }
-
     fn learn(&self, index: u64, body: &[u8]) -> Result<(), StoreError> {
         if is_identity(body)
             && let Some(time) = self.entry_time(index)?
@@ -449,94 +421,22 @@ impl MirroredLog {
         Ok(())
     }
 
-    /// Brings the index up to the copy and the key history up to the index.
-    fn catch_up(&self) -> Result<(), MirrorError> {
-        let state = self.lock();
-        let (head, end) = (state.head, state.packs.end());
-        if state.edge.size() != head.size {
-            return Ok(()); // what is fetched again is indexed again
-        }
-        drop(state);
-        let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
-        let mut covers = self.catalogue.covers(self.log)?.unwrap_or(start);
-        let prefix = covers.head.size <= head.size
-            && self.tiles.root_within(covers.head.size, head.size)? == covers.head.root;
-        if !prefix || end < covers.packs {
-            covers = start;
-        }
-        self.index_from(covers, head, end)?;
-        for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
-            if let Some(body) = self.body(&id)? {
-                self.learn(index, &body)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Builds the index of this copy again, whatever it says it covers.
-    pub fn reindex(&self) -> Result<(), MirrorError> {
-        let state = self.lock();
-        let (head, end) = (state.head, state.packs.end());
-        if state.edge.size() != head.size {
-            return Ok(());
-        }
-        drop(state);
-        let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
-        self.index_from(start, head, end)
-    }
-
-    fn index_from(&self, covers: Covers, head: Head, end: PackPosition) -> Result<(), MirrorError> {
-        self.index_entries(covers.head.size, head)?;
-        let mut changes = Batch::default();
-        let mut entries = self.tiles.cursor(head.size);
-        self.packs.scan(covers.packs, |scanned| {
-            changes.put_body(self.log, &scanned.id, scanned.place);
-            if let Some(entry) = self.catalogue.entry(self.log, &scanned.id)? {
-                changes.remove_wanted(self.log, entry);
-                if let Some(body) = scanned.body {
-                    self.list(entry, body, &mut entries, &mut changes)?;
-                }
-            }
-            if changes.len() < INDEX_BATCH as usize {
-                return Ok(());
-            }
-            Ok::<_, MirrorError>(self.catalogue.write(std::mem::take(&mut changes))?)
-        })?;
-        changes.put_covers(self.log, Covers { head, packs: end });
-        Ok(self.catalogue.write(changes)?)
-    }
-
-    /// Adds the entries from `from` to the index: those without a body to the want-list, those
-    /// with one, which a copy that is fetched again has, to the lists.
-    fn index_entries(&self, from: u64, head: Head) -> Result<(), StoreError> {
-        let mut from = from;
-        while from < head.size {
-            let to = head.size.min(from + INDEX_BATCH);
-            let mut changes = Batch::default();
-            let mut entries = self.tiles.cursor(head.size);
-            for (index, entry) in (from..to).zip(self.tiles.entries(from..to, head.size)?) {
-                changes.put_entry(self.log, &entry.id, index);
-                let Some(place) = self.catalogue.body(self.log, &entry.id)? else {
-                    changes.put_wanted(self.log, index, &entry.id);
-                    continue;
-                };
-                // A damaged body is no reason to follow no more; `check` tells of it.
-                if let Ok(Some(body)) = self.packs.read(place, &entry.id) {
-                    self.list(index, &body, &mut entries, &mut changes)?;
-                }
-                if INDEX_BATCH as usize <= changes.len() {
-                    self.catalogue.write(std::mem::take(&mut changes))?;
-                }
-            }
-            self.catalogue.write(changes)?;
-            from = to;
-        }
-        Ok(())
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When the trees of the history, oldest first, were cosigned.
+fn dated(history: &[Vec<u8>], former: &[Policy], policy: &Policy) -> Times {
+    let (mut times, mut dating) = (Times::default(), Dating::new(former, policy));
+    for bytes in history {
+        if let Ok(note) = SignedNote::parse(bytes)
+            && let Ok(checkpoint) = note.checkpoint()
+        {
+            times.push(checkpoint.size, dating.next(&note));
+        }
+    }
+    times
 }
 
 fn quorum_time(network: &NetworkFile, note: &SignedNote) -> QuorumTime {

@@ -245,7 +245,9 @@ async fn admit(ingest: &Ingest, publish: &Publish) -> bool {
                         reason,
                     };
                 }
-                Err(AdmitError::Busy { retry_after, .. }) => tokio::time::sleep(retry_after).await,
+                Err(AdmitError::Busy { retry_after, .. } | AdmitError::Full { retry_after }) => {
+                    tokio::time::sleep(retry_after).await;
+                }
                 Err(AdmitError::ReadOnly { .. }) => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }

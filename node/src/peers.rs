@@ -10,27 +10,25 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hallmark_schemas::attestation::{ContentId, Envelope};
-use hallmark_schemas::entry::Entry;
 use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::note::{SignedNote, VerifierKey};
+use hallmark_schemas::note::VerifierKey;
 use hallmark_schemas::tile::TilePath;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::api::problem::with_causes;
-use crate::client::Ask;
+use crate::client::Ask as Request;
 use crate::mirror::MirroredLog;
 use crate::service::Service;
 
+use follower::{Ask, Follower, Heard};
+
 pub mod address;
+pub mod follower;
 mod sealed;
 
 /// Bodies asked for at once from one peer.
 const BODIES_AT_ONCE: usize = 16;
-/// Bodies of one group commit.
-const BODIES_BATCH: usize = 256;
-/// Most bodies of one log that are remembered as not given.
-const LACKING_MAX: usize = 100_000;
 /// Longest wait before a silent peer is asked again.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -110,9 +108,9 @@ async fn follow_network(service: &Arc<Service>) {
 /// Polls one log for ever.
 async fn follow(service: Arc<Service>, origin: String) {
     let mut wait = service.config.peers.poll_every;
-    let mut lacking = Lacking::default();
+    let mut follower = None;
     loop {
-        match poll(&service, &origin, &mut lacking).await {
+        match poll(&service, &origin, &mut follower).await {
             Ok(()) => wait = service.config.peers.poll_every,
             Err(reason) => {
                 debug!(origin, reason, "peer not followed");
@@ -127,45 +125,12 @@ async fn follow(service: Arc<Service>, origin: String) {
     }
 }
 
-/// Bodies that the peer did not give when last asked: not asked for at each beat.
-#[derive(Default)]
-struct Lacking {
-    beat: u64,
-    /// The beat from which a body is asked for again, and how long we wait after that.
-    refused: HashMap<ContentId, (u64, u64)>,
-    /// The size up to which all was asked for, and the next beat at which something is due.
-    asked: Option<(u64, u64)>,
-}
-
-impl Lacking {
-    fn skips(&self, id: &ContentId) -> bool {
-        self.refused.get(id).is_some_and(|(until, _)| self.beat < *until)
-    }
-
-    /// Asked again after 2, 4, 8 … 1,024 beats.
-    fn refuse(&mut self, id: ContentId) {
-        if LACKING_MAX <= self.refused.len() && !self.refused.contains_key(&id) {
-            self.refused.clear();
-        }
-        let step = self.refused.get(&id).map_or(2, |(_, step)| (step * 2).min(1024));
-        self.refused.insert(id, (self.beat + step, step));
-    }
-
-    /// Whether there is anything to ask for at this beat in a log of `size` entries.
-    fn is_idle(&self, size: u64) -> bool {
-        self.asked.is_some_and(|(asked, due)| asked == size && self.beat < due)
-    }
-
-    fn rest(&mut self, size: u64) {
-        let beat = self.beat;
-        self.refused.retain(|_, (until, _)| beat <= *until);
-        let due = self.refused.values().map(|(until, _)| *until).min();
-        self.asked = Some((size, due.unwrap_or(beat + 60)));
-    }
-}
-
-/// One round: checkpoint, entries, bodies.
-async fn poll(service: &Arc<Service>, origin: &str, lacking: &mut Lacking) -> Result<(), String> {
+/// One round: checkpoint, entries, bodies, as the follower asks for them.
+async fn poll(
+    service: &Arc<Service>,
+    origin: &str,
+    follower: &mut Option<Follower>,
+) -> Result<(), String> {
     let network = service.network();
     let key = log_key(&network, origin).ok_or("it is no member any more")?;
     // The copy is opened and served, also while nobody knows where its original is.
@@ -174,50 +139,89 @@ async fn poll(service: &Arc<Service>, origin: &str, lacking: &mut Lacking) -> Re
     let log = log.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
     let urls = service.addresses.urls(&network, &service.config, origin);
     let url = urls.first().ok_or("no address known")?;
-    let answer = service.client.get(&format!("{url}/log/checkpoint")).await;
-    let answer = answer.map_err(|e| with_causes(&e))?;
-    if answer.status != 200 {
-        return Err(format!("{url}/log/checkpoint answers {}", answer.status));
-    }
-    let note = SignedNote::parse(&answer.body).map_err(|e| with_causes(&e))?;
-    match log.checkpoint() {
-        Some(held) if *held == note => {}
-        Some(held) if held.text() == note.text() => {
-            let renewed = log.clone();
-            let taken = tokio::task::spawn_blocking(move || renewed.renew(&note)).await;
-            taken.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
-        }
-        _ => {
-            grow(service, url, &log, note).await?;
+    let mut follows = follower.take().unwrap_or_else(|| Follower::new(log.clone()));
+    let token = service.replication_token(origin);
+    let mut next = Some(follows.begin());
+    let mut ended = Ok(());
+    while let Some(ask) = next {
+        let heard = match fetch(service, url, ask, token.as_deref()).await {
+            Ok(heard) => heard,
+            Err(reason) => {
+                ended = Err(reason);
+                break;
+            }
+        };
+        let work = move || {
+            let progress = follows.heard(heard);
+            (follows, progress)
+        };
+        let (back, progress) =
+            tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
+        follows = back;
+        let progress = match progress {
+            Ok(progress) => progress,
+            Err(error) => {
+                if error.is_final() {
+                    service.node.log().fail(with_causes(&error));
+                }
+                ended = Err(with_causes(&error));
+                break;
+            }
+        };
+        next = progress.ask;
+        if progress.is_new {
             cosign(service, &log, &key).await;
         }
+        told(service, progress.grown, progress.kept);
     }
-    service.health.peer(origin, None);
-    fetch_bodies(service, url, &log, lacking).await
+    *follower = Some(follows);
+    if ended.is_ok() {
+        service.health.peer(origin, None);
+    }
+    ended
 }
 
-/// Takes over a newer checkpoint: entry bundles, the rebuilt tree, then the note.
-async fn grow(
-    service: &Arc<Service>,
-    url: &str,
-    log: &Arc<MirroredLog>,
-    note: SignedNote,
-) -> Result<(), String> {
-    let followed = log.clone();
-    let growth = tokio::task::spawn_blocking(move || followed.grow(note)).await;
-    let growth = growth.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
-    let Some(mut growth) = growth else {
-        return Ok(());
-    };
-    while let Some(path) = growth.wants() {
-        let bundle = fetch_tile(service, url, path).await?;
-        growth.feed(&bundle).map_err(|e| with_causes(&e))?;
+/// What a step of following a log brought.
+fn told(service: &Arc<Service>, grown: bool, kept: Vec<Vec<u8>>) {
+    if grown {
+        metrics::counter!("hallmark_mirror_checkpoints_total").increment(1);
     }
-    let committed = tokio::task::spawn_blocking(move || growth.commit()).await;
-    committed.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
-    metrics::counter!("hallmark_mirror_checkpoints_total").increment(1);
-    service.evidence_changed.notify_one();
-    Ok(())
+    if !kept.is_empty() {
+        metrics::counter!("hallmark_mirror_bodies_total").increment(kept.len() as u64);
+    }
+    if grown || !kept.is_empty() {
+        service.evidence_changed.notify_one();
+    }
+    kept.iter().filter_map(|body| Envelope::parse(body).ok()).for_each(|one| service.learn(one));
+}
+
+/// Asks the peer for what the follower wants.
+async fn fetch(
+    service: &Service,
+    url: &str,
+    ask: Ask,
+    token: Option<&str>,
+) -> Result<Heard, String> {
+    match ask {
+        Ask::Checkpoint => {
+            let answer = service.client.get(&format!("{url}/log/checkpoint")).await;
+            let answer = answer.map_err(|e| with_causes(&e))?;
+            if answer.status != 200 {
+                return Err(format!("{url}/log/checkpoint answers {}", answer.status));
+            }
+            Ok(Heard::Checkpoint(answer.body))
+        }
+        Ask::Bundle(path) => Ok(Heard::Bundle(fetch_tile(service, url, path).await?)),
+        Ask::Bodies(ids) => {
+            let answers = futures_util::stream::iter(
+                ids.into_iter()
+                    .map(|id| async move { (id, fetch_body(service, url, &id, token).await) }),
+            );
+            let answers: Vec<_> = answers.buffered(BODIES_AT_ONCE).collect().await;
+            let bodies = answers.into_iter().map(|(id, answer)| Ok((id, answer?)));
+            Ok(Heard::Bodies(bodies.collect::<Result<_, String>>()?))
+        }
+    }
 }
 
 /// A partial tile may be gone once the full one exists: then that one, which holds more.
@@ -244,52 +248,12 @@ async fn cosign(service: &Arc<Service>, log: &Arc<MirroredLog>, key: &VerifierKe
         let Some(note) = log.checkpoint() else { return };
         let now = (service.clock)();
         let prove = |old, new| log.consistency_proof(old, new).ok();
-        if let Err(error) = service.witness.cosign_held(&key, &note, now, prove) {
+        let word = service.witness.cosign_held(&key, &note, now, prove);
+        if let Err(error) = service.heeded(word) {
             warn!(origin = log.origin(), error = %with_causes(&error), "mirrored log not cosigned");
         }
     };
     let _ = tokio::task::spawn_blocking(work).await;
-}
-
-/// Fetches the bodies that are wanted and may be had, a batch at a time.
-async fn fetch_bodies(
-    service: &Arc<Service>,
-    url: &str,
-    log: &Arc<MirroredLog>,
-    lacking: &mut Lacking,
-) -> Result<(), String> {
-    lacking.beat += 1;
-    let size = log.head().size;
-    if lacking.is_idle(size) {
-        return Ok(());
-    }
-    let token = service.replication_token(log.origin());
-    let mut after = 0;
-    loop {
-        let from = log.clone();
-        let wanted = tokio::task::spawn_blocking(move || from.wanted(after, BODIES_BATCH)).await;
-        let wanted = wanted.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
-        let Some((last, _)) = wanted.last() else {
-            lacking.rest(size);
-            return Ok(());
-        };
-        after = last + 1;
-        let ids = wanted.iter().map(|(_, entry): &(u64, Entry)| entry.id);
-        let asked: Vec<ContentId> = ids.filter(|id| !lacking.skips(id)).collect();
-        let answers = futures_util::stream::iter(asked.into_iter().map(|id| {
-            let token = token.as_deref();
-            async move { (id, fetch_body(service, url, &id, token).await) }
-        }));
-        let answers: Vec<_> = answers.buffered(BODIES_AT_ONCE).collect().await;
-        let mut bodies = Vec::new();
-        for (id, answer) in answers {
-            match answer? {
-                Some(body) => bodies.push(body),
-                None => lacking.refuse(id),
-            }
-        }
-        keep(service, log, bodies).await?;
-    }
 }
 
 /// Some(body), or None where the peer does not give it to us.
@@ -300,11 +264,11 @@ async fn fetch_body(
     token: Option<&str>,
 ) -> Result<Option<Vec<u8>>, String> {
     let url = format!("{url}/v1/attestations/{id}");
-    let ask = Ask { accept: Some("application/cose"), token, ..Ask::default() };
+    let ask = Request { accept: Some("application/cose"), token, ..Request::default() };
     let mut answer = service.client.ask(&url, ask).await.map_err(|e| with_causes(&e))?;
     if answer.status == 401 {
         // The peer does not know us yet: what is public it gives to anyone.
-        let ask = Ask { token: None, ..ask };
+        let ask = Request { token: None, ..ask };
         answer = service.client.ask(&url, ask).await.map_err(|e| with_causes(&e))?;
     }
     match answer.status {
@@ -313,28 +277,4 @@ async fn fetch_body(
         401 | 403 | 404 => Ok(None),
         status => Err(format!("{url} answers {status}")),
     }
-}
-
-/// Makes bodies durable, then learns addresses from them.
-async fn keep(
-    service: &Arc<Service>,
-    log: &Arc<MirroredLog>,
-    bodies: Vec<Vec<u8>>,
-) -> Result<(), String> {
-    if bodies.is_empty() {
-        return Ok(());
-    }
-    let (service, log) = (Arc::clone(service), log.clone());
-    let work = move || {
-        let envelopes: Vec<_> =
-            bodies.iter().filter_map(|body| Envelope::parse(body).ok()).collect();
-        let kept = log.put_bodies(&bodies).map_err(|e| with_causes(&e))?;
-        for envelope in envelopes {
-            service.learn(envelope);
-        }
-        metrics::counter!("hallmark_mirror_bodies_total").increment(kept as u64);
-        service.evidence_changed.notify_one();
-        Ok(())
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?
 }

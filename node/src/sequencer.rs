@@ -17,6 +17,7 @@ mod reindex;
 #[cfg(test)]
 mod tests;
 pub(crate) mod writer;
+pub mod writing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(crate) use group::{Candidate, Outcome};
 use crate::core::shared::{Shared, Signing};
 use crate::index::goods::Naming;
 use crate::index::{Batch, Covers, IndexError};
+use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::DiskError;
@@ -80,6 +82,17 @@ pub enum SequenceError {
     /// The checkpoint cannot be made or published.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+}
+
+impl SequenceError {
+    /// Whether there was no room on the disk, and nothing durable is in doubt.
+    pub fn is_full(&self) -> bool {
+        match self {
+            SequenceError::Store(error) => error.is_full(),
+            SequenceError::Head(HeadError::Disk(error)) => error.is_full(),
+            _ => false,
+        }
+    }
 }
 
 impl From<DiskError> for SequenceError {
@@ -177,23 +190,24 @@ impl Sequencer {
             return Ok(());
         }
         let count = self.pending.len().min(BATCH_ENTRIES_MAX);
-        let batch: Vec<Pending> = self.pending.drain(..count).collect();
-        batch.iter().for_each(|pending| self.names_waiting.gone(pending));
-        let last = batch.last().expect("a due batch has an entry");
+        let batch = || self.pending.iter().take(count);
+        let last = batch().next_back().expect("a due batch has an entry");
         let mut intent = Intent {
             from: self.head,
             to: self.head,
             admitted_at: now.max(self.admitted_at),
             consumed: last.end,
-            entries: batch.iter().map(|pending| (pending.audience, pending.id)).collect(),
+            entries: batch().map(|pending| (pending.audience, pending.id)).collect(),
         };
         let mut frontier = self.frontier.clone();
         for entry in intent.log_entries() {
             frontier.push(entry.leaf_hash());
         }
         intent.to = Head { size: frontier.size(), root: frontier.root() };
-        self.intents.save(&intent)?;
-        self.edge = apply(&self.shared, &self.slots, &self.edge, &intent)?;
+        self.carry_out(&intent)?;
+        // From here on the batch is in the tree; before, all of it can be done again.
+        let batch: Vec<Pending> = self.pending.drain(..count).collect();
+        batch.iter().for_each(|pending| self.names_waiting.gone(pending));
         self.frontier = frontier;
         self.head = intent.to;
         self.admitted_at = intent.admitted_at;
@@ -201,6 +215,24 @@ impl Sequencer {
         self.index(&batch, intent.from.size)?;
         self.shared.sequenced(self.head, self.pending.len());
         self.sign()
+    }
+
+    fn carry_out(&mut self, intent: &Intent) -> Result<(), SequenceError> {
+        if mutant("intent-after-tiles") {
+            self.edge = apply(&self.shared, &self.slots, &self.edge, intent)?;
+            return Ok(self.intents.save(intent)?);
+        }
+        self.intents.save(intent)?;
+        if mutant("batch-forgotten-when-full") {
+            let applied = apply(&self.shared, &self.slots, &self.edge, intent);
+            if applied.as_ref().is_err_and(SequenceError::is_full) {
+                self.pending.drain(..intent.entries.len());
+            }
+            self.edge = applied?;
+            return Ok(());
+        }
+        self.edge = apply(&self.shared, &self.slots, &self.edge, intent)?;
+        Ok(())
     }
 
     /// Adds a batch to the index, with the tree that it completes.

@@ -37,7 +37,7 @@ use crate::labels::Ledger;
 use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
 use crate::store::StoreError;
-use crate::witness::Witness;
+use crate::witness::{Fault, Witness};
 
 /// Purpose of a token by which one node reads another's bodies.
 const REPLICATION: &str = "replication";
@@ -348,6 +348,16 @@ impl Service {
         }
         let named = network.policy.witnesses().iter().find(|witness| witness.key == *key);
         named?.url.as_ref().map(|url| url.trim_end_matches('/').to_owned())
+    }
+
+    /// A word of the own witness; a write that failed under it ends the process.
+    pub(crate) fn heeded<T>(&self, word: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &word
+            && fault.is_final()
+        {
+            self.node.log().fail(with_causes(fault));
+        }
+        word
     }
 
     pub(crate) fn witnessed_size(&self, key: &VerifierKey) -> u64 {

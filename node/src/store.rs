@@ -9,8 +9,9 @@ pub mod head;
 pub mod intent;
 pub mod lock;
 pub mod pack;
-#[cfg(test)]
-pub(crate) mod sim;
+pub(crate) mod reserve;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod tiles;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there was no room on the disk, and nothing else is wrong.
+    pub fn is_full(&self) -> bool {
+        matches!(self, StoreError::Disk(error) if error.is_full())
+    }
+
+    /// Whether a write failed after which nobody knows what is durable.
+    pub fn is_final(&self) -> bool {
+        matches!(self, StoreError::Disk(error) if error.is_final())
+    }
+
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> StoreError {
         StoreError::Damaged { path: path.to_path_buf(), reason: reason.into() }
     }

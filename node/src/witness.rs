@@ -2,11 +2,10 @@
 //!
 //! Invariants: what is cosigned is durable before the signature leaves; reading the state, checking
 //! and storing happen under one lock, so two requests cannot race; the state lies in DIR/head,
-//! outside DATA, so that no restored backup makes this witness forget.
+//! outside DATA, so that no restored backup makes this witness forget; after a failed write nothing
+//! more is cosigned, because nobody knows what a start would find.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,8 +18,15 @@ use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
 use tracing::{error, warn};
 
+use hallmark_schemas::key::SignError;
 use hallmark_schemas::layout::peer_name;
 
+use crate::mutants::mutant;
+use crate::store::StoreError;
+use crate::store::disk::{Disk, DiskError, OnPath};
+
+pub mod asking;
+pub mod guard;
 pub mod quorum;
 pub mod renew;
 mod stranger;
@@ -31,12 +37,21 @@ const PROOF_MAX: usize = 63;
 /// Cosigns checkpoints of the network's logs. Cheap to clone.
 #[derive(Clone)]
 pub struct Witness {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     signer: Arc<NoteSigner>,
     /// Logs of other networks that the operator lets us cosign: their keys, by origin.
     strangers: Arc<BTreeMap<String, Vec<VerifierKey>>>,
-    /// What was last cosigned, by hex of the origin. `cosign` alone changes it, with the file.
-    seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+    states: Arc<Mutex<States>>,
+}
+
+/// What this witness knows. `cosign` alone changes it, with the files.
+#[derive(Default)]
+struct States {
+    /// What was last cosigned, by hex of the origin.
+    seen: BTreeMap<String, Seen>,
+    /// A write failed: the files may hold more than `seen`.
+    failed: bool,
 }
 
 /// The newest checkpoint of one log that this witness has cosigned.
@@ -102,8 +117,24 @@ pub enum Fault {
     #[error("the witness cannot write its state")]
     Disk {
         /// Why.
-        source: std::io::Error,
+        source: DiskError,
     },
+    /// 500: a write failed before, so nothing is cosigned until the next start.
+    #[error("a write of the witness failed before: start the node again")]
+    Failed,
+    /// 500: the witness key does not sign.
+    #[error("failed to sign with the witness key")]
+    Sign {
+        /// What the key's holder said.
+        source: SignError,
+    },
+}
+
+impl Fault {
+    /// Whether the process must end: what the witness wrote last may or may not be durable.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Fault::Disk { source } if source.is_final())
+    }
 }
 
 /// A parsed `add-checkpoint` request.
@@ -116,23 +147,32 @@ struct Request {
 impl Witness {
     /// Reads the state under `dir` (DIR/head/witness). A damaged file is an error: forgetting what
     /// was cosigned would be worse.
-    pub fn open(dir: &Path, signer: NoteSigner) -> Result<Witness, std::io::Error> {
-        std::fs::create_dir_all(dir)?;
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        signer: NoteSigner,
+    ) -> Result<Witness, StoreError> {
+        disk.create_dir_all(dir).on("make", dir)?;
+        disk.settle_dir(dir).on("sync", dir)?;
         let mut seen = BTreeMap::new();
-        for file in std::fs::read_dir(dir)? {
-            let path = file?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if path.extension().is_some() || name.len() != 64 {
-                continue;
+        for name in disk.list(dir).on("list", dir)? {
+            if name.len() != 64 {
+                continue; // one that was being written when the process ended
             }
-            let damaged = || std::io::Error::other(format!("{} is damaged", path.display()));
-            let note = SignedNote::parse(&std::fs::read(&path)?).map_err(|_| damaged())?;
+            let path = dir.join(&name);
+            let Some(bytes) = disk.read(&path).on("read", &path)? else { continue };
+            let damaged = || StoreError::damaged(&path, "it holds no checkpoint");
+            let note = SignedNote::parse(&bytes).map_err(|_| damaged())?;
             let checkpoint = note.checkpoint().map_err(|_| damaged())?;
             let (size, root) = (checkpoint.size, checkpoint.root);
-            seen.insert(name.to_owned(), Seen { size, root, note: note.to_string() });
+            seen.insert(name, Seen { size, root, note: note.to_string() });
         }
+        if mutant("witness-forgets") {
+            seen.clear();
+        }
+        let states = Arc::new(Mutex::new(States { seen, failed: false }));
         let (dir, signer, strangers) = (dir.to_owned(), Arc::new(signer), Arc::default());
-        Ok(Witness { dir, signer, strangers, seen: Arc::new(Mutex::new(seen)) })
+        Ok(Witness { disk, dir, signer, strangers, states })
     }
 
     /// The same witness, for logs of other networks too: origin and key of each.
@@ -160,7 +200,7 @@ impl Witness {
 
     /// The newest that we cosigned of the log with this hex of its origin.
     pub fn seen(&self, hex: &str) -> Option<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(hex).cloned()
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).seen.get(hex).cloned()
     }
 
     /// `add-checkpoint` of tlog-witness: the order of its checks is the specification's.
@@ -193,9 +233,13 @@ impl Witness {
         checkpoint: &Checkpoint,
         now: Timestamp,
     ) -> Result<Answer, Fault> {
-        let mut states = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if states.failed {
+            return Err(Fault::Failed);
+        }
         let hex = peer_name(&checkpoint.origin);
-        let (size, root) = states.get(&hex).map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
+        let (size, root) =
+            states.seen.get(&hex).map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
         if request.old != size {
             return Ok(Answer::Conflict { size });
         }
@@ -203,7 +247,7 @@ impl Witness {
         let unproved = |reason: String| {
             error!(origin = %checkpoint.origin, old, new, reason, "a log does not prove its growth");
             let seen =
-                states.get(&hex).and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+                states.seen.get(&hex).and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
             let claim = seen.and_then(|seen| {
                 let signed = |key: &&VerifierKey| {
                     [&seen, &request.note].iter().all(|note| note.checkpoint_of(key).is_ok())
@@ -218,21 +262,29 @@ impl Witness {
         if new == 0 && checkpoint.root != EMPTY_ROOT {
             return Err(unproved("the root of an empty tree is another".to_owned()));
         }
-        if old != 0 {
+        if old != 0 && !mutant("consistency-unchecked") {
             verify_consistency(old, &root, new, &checkpoint.root, &request.proof)
                 .map_err(|e| unproved(e.to_string()))?;
         }
-        let signature = self
-            .signer
-            .sign(request.note.text(), now)
-            .map_err(|e| Fault::Disk { source: std::io::Error::other(e.to_string()) })?;
+        let signature =
+            self.signer.sign(request.note.text(), now).map_err(|source| Fault::Sign { source })?;
         let lines = format!("{signature}\n");
         let mut note = request.note;
         note.retain(|line| keys.iter().any(|key| line.is_of(key)));
         note.add(signature);
         let state = Seen { size: new, root: checkpoint.root, note: note.to_string() };
-        self.store(&hex, &state.note).map_err(|source| Fault::Disk { source })?;
-        states.insert(hex, state);
+        let path = self.dir.join(&hex);
+        let stored = if mutant("witness-signs-before-durable") {
+            self.disk.write(&path, state.note.as_bytes()).on("write", &path)
+        } else {
+            self.disk.replace(&path, state.note.as_bytes()).on("write", &path)
+        };
+        stored.map_err(|source| {
+            // Where there was no room nothing was changed, and it may be tried again.
+            states.failed = !source.is_full();
+            Fault::Disk { source }
+        })?;
+        states.seen.insert(hex, state);
         Ok(Answer::Cosigned { lines })
     }
 
@@ -268,15 +320,6 @@ impl Witness {
                 Ok(None)
             }
         }
-    }
-
-    fn store(&self, hex: &str, note: &str) -> Result<(), std::io::Error> {
-        let (path, fresh) = (self.dir.join(hex), self.dir.join(format!("{hex}.new")));
-        let mut file = File::create(&fresh)?;
-        file.write_all(note.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, &path)?;
-        File::open(&self.dir)?.sync_all()
     }
 }
 

@@ -185,6 +185,11 @@ impl KeyHistory {
         Ok(InForce { key, org, holder, in_doubt: !covered })
     }
 
+    /// Whether a key is known and comes into force only after this time, by whichever clock told it.
+    pub fn is_early(&self, kid: KeyId, at: EntryTime) -> bool {
+        self.keys.get(&kid).is_some_and(|record| at.hi < record.from.lo)
+    }
+
     /// Whose a key was, and when it ended; `None` for one that is unknown or still in use.
     pub fn ended(&self, kid: &KeyId) -> Option<(&OrgId, &PublicKey, EntryTime)> {
         let KeyRecord { key, org, until, .. } = self.keys.get(kid)?;

@@ -170,6 +170,11 @@ impl Data {
         self.0.join("checkpoints")
     }
 
+    /// Room that is kept for the day the disk is full.
+    pub fn reserve(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+
     /// Files that were found damaged, as they were found.
     pub fn damaged(&self) -> PathBuf {
         self.0.join("damaged")

@@ -1,3 +1,4 @@
 //! What system tests share; the tests themselves live in `tests/it.rs`.
 
+pub mod sim;
 pub mod vectors;

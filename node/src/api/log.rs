@@ -66,9 +66,12 @@ pub(super) async fn add_checkpoint(
     request: Request,
 ) -> Result<Response, ApiError> {
     let bytes = read_body(&app, request.into_body(), CHECKPOINT_REQUEST_BYTES_MAX).await?;
-    let (witness, now) = (app.witness.clone(), (app.clock)());
-    let network = app.network();
-    let answer = blocking(move || witness.add_checkpoint(&network, &bytes, now)).await?;
+    let asked = app.clone();
+    let work = move || {
+        let (network, now) = (asked.network(), (asked.clock)());
+        asked.heeded(asked.witness.add_checkpoint(&network, &bytes, now))
+    };
+    let answer = blocking(work).await?;
     let plain = |status: StatusCode, text: String| {
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
     };
@@ -91,7 +94,7 @@ pub(super) async fn add_checkpoint(
         Err(fault @ Fault::Unproved { .. }) => {
             return Err(ApiError::Unproved { detail: fault.to_string() });
         }
-        Err(fault @ Fault::Disk { .. }) => {
+        Err(fault @ (Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. })) => {
             let cause = super::problem::with_causes(&fault);
             return Err(ApiError::Fault { cause });
         }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use super::log::{note, parse_tile, tile_of};
 use super::problem::ApiError;
 use super::{Ctx, blocking};
+use crate::witness::guard::newest_held;
 
 /// `GET /peers/{hex}/checkpoint`: the newest that this node, as witness or mirror, has seen.
 pub(super) async fn checkpoint(
@@ -14,19 +15,8 @@ pub(super) async fn checkpoint(
     Path(hex): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let witness = app.witness.clone();
-    let seen_hex = hex.clone();
-    let seen = blocking(move || witness.seen(&seen_hex)).await?;
-    let mirrored = app.node.mirror().by_digest(&hex);
-    let held = mirrored.and_then(|log| Some((log.head().size, log.checkpoint()?)));
-    match (seen, held) {
-        (Some(seen), Some((size, held))) if seen.size < size => {
-            Ok(note(&headers, held.to_string()))
-        }
-        (Some(seen), _) => Ok(note(&headers, seen.note)),
-        (None, Some((_, held))) => Ok(note(&headers, held.to_string())),
-        (None, None) => Err(ApiError::NotFound),
-    }
+    let newest = blocking(move || newest_held(&app.witness, app.node.mirror(), &hex)).await?;
+    newest.map(|newest| note(&headers, newest)).ok_or(ApiError::NotFound)
 }
 
 /// `GET /peers/{hex}/tile/…`

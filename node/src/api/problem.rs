@@ -58,6 +58,8 @@ pub enum ApiError {
     TooMany { after_s: u64 },
     /// Not now.
     Busy { after_s: u64, detail: String },
+    /// 507: no room on this node's disk.
+    Full { after_s: u64 },
     /// The log takes nothing until its operator has repaired it.
     ReadOnly { cause: String, help: &'static str },
     /// A file of the packs or tiles is lost or damaged, told to the owner.
@@ -108,6 +110,7 @@ impl ApiError {
             ApiError::Unproved { .. } => (S::UNPROCESSABLE_ENTITY, "unproved", "proof is wrong"),
             ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
+            ApiError::Full { .. } => (S::INSUFFICIENT_STORAGE, "full", "no room here now"),
             ApiError::ReadOnly { .. } => (S::SERVICE_UNAVAILABLE, "read_only", "takes nothing"),
             ApiError::Damaged { .. } => {
                 (S::INTERNAL_SERVER_ERROR, "damaged", "a file here is damaged")
@@ -139,6 +142,11 @@ impl ApiError {
             ApiError::UriTooLong { max } => format!("path and query take at most {max} bytes"),
             ApiError::WrongType { wanted } => format!("this route takes {wanted}"),
             ApiError::TooMany { after_s } => format!("try again in {after_s} s"),
+            ApiError::Full { after_s } => {
+                format!(
+                    "the disk of this node is full, nothing was taken: try again in {after_s} s"
+                )
+            }
             ApiError::ReadOnly { cause, help } => {
                 format!("this log is read-only: {cause}; what to do: {help}")
             }
@@ -160,7 +168,9 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            ApiError::TooMany { after_s } | ApiError::Busy { after_s, .. } => Some(*after_s),
+            ApiError::TooMany { after_s }
+            | ApiError::Busy { after_s, .. }
+            | ApiError::Full { after_s } => Some(*after_s),
             ApiError::ReadOnly { .. } => Some(READ_ONLY_AFTER_S),
             _ => None,
         }
@@ -187,6 +197,7 @@ pub(crate) fn examples() -> Vec<ApiError> {
         ApiError::Unproved { detail: detail() },
         ApiError::TooMany { after_s: 1 },
         ApiError::Busy { after_s: 1, detail: detail() },
+        ApiError::Full { after_s: 1 },
         ApiError::ReadOnly { cause: detail(), help: "" },
         ApiError::Fault { cause: detail() },
     ]
@@ -211,6 +222,9 @@ impl From<AdmitError> for ApiError {
             AdmitError::Refused(refusal) => refusal.into(),
             AdmitError::Busy { retry_after, what } => {
                 ApiError::Busy { after_s: retry_after.as_secs().max(1), detail: what.to_owned() }
+            }
+            AdmitError::Full { retry_after } => {
+                ApiError::Full { after_s: retry_after.as_secs().max(1) }
             }
             AdmitError::ReadOnly { cause, help } => ApiError::ReadOnly { cause, help },
             AdmitError::Unknown { .. } => ApiError::NotFound,

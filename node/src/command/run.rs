@@ -29,6 +29,7 @@ use crate::passport::cache::Passports;
 use crate::peers::address::AddressBook;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
+use crate::store::disk::OsDisk;
 use crate::store::lock::LockError;
 use crate::witness::Witness;
 use crate::{mqtt, peers, socket, witness};
@@ -117,7 +118,7 @@ pub(crate) fn open(
     let signer = NoteSigner::witness(&name, witness_key).map_err(named)?;
     let network = RwLock::new(Arc::new(options.network.clone()));
     let (node, writer) = Node::open(options).map_err(cannot_open)?;
-    let witness = Witness::open(&dir.join("head").join("witness"), signer)
+    let witness = Witness::open(Arc::new(OsDisk), &dir.join("head").join("witness"), signer)
         .map_err(|e| Failure::fault("cannot read what this witness has cosigned").because(&e))?;
     let strangers = config.witness.log.iter().map(|log| {
         let origin = log.origin.clone().unwrap_or_else(|| log.vkey.name().to_owned());

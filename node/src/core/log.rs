@@ -11,7 +11,7 @@ use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::label::Label;
-use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::merkle::{self, Hash};
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::{Receipt, ReceiptParts};
@@ -21,8 +21,10 @@ use tokio::sync::watch;
 
 use super::Recorded;
 use super::shared::{Published, Shared, Signing};
-use crate::sequencer::writer::Message;
+use crate::sequencer::writer::{Message, Ticket};
+use crate::sequencer::writing::Answer;
 use crate::store::StoreError;
+use crate::store::tiles::TILE_WIDTH;
 
 /// How a witness's newest checkpoint of this log compares with what is here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -119,9 +121,9 @@ impl LogHandle {
     }
 
     /// Throws the index of the own log away; done when the receiver says so.
-    pub(super) fn reindex(&self) -> tokio::sync::oneshot::Receiver<()> {
+    pub(super) fn reindex(&self) -> tokio::sync::oneshot::Receiver<Answer> {
         let (reply, done) = tokio::sync::oneshot::channel();
-        self.tell(Message::Reindex { reply });
+        self.tell(Message::Reindex { ticket: Ticket { reply, permit: None } });
         done
     }
 
@@ -230,6 +232,12 @@ impl LogHandle {
             return Ok(None);
         }
         let path = self.inclusion_proof(index, size)?;
+        let root = merkle::root_from_inclusion(&entry.leaf_hash(), index, size, &path);
+        if root.ok() != Some(published.head.root) {
+            let bundle = TilePath::Entries { index: index / TILE_WIDTH, width: 0 };
+            let reason = format!("entry {index} in it is not the one that was logged");
+            return Err(StoreError::damaged(&self.shared.tiles.path(&bundle.full()), reason));
+        }
         let parts = ReceiptParts { entry: &entry, index, path: &path, checkpoint: &published.note };
         let receipt = Receipt::sign(parts, &**self.signer.signer())
             .map_err(|source| StoreError::Sign { source })?;
@@ -256,16 +264,26 @@ impl LogHandle {
         self.tell(Message::GuardSatisfied);
     }
 
+    /// Ends all taking and signing because a durable write beside the log failed: the process then
+    /// exits, as after one of the log's own.
+    pub(crate) fn fail(&self, cause: String) {
+        self.shared.stop(cause);
+    }
+
     /// Makes the log read-only: a witness that saw `size` entries has more than is here, or other.
     pub fn guard_refused(&self, size: u64, view: GuardView) {
+        self.tell(Message::GuardRefused { cause: self.refusal(size, view) });
+    }
+
+    /// Why what a witness saw forbids this log to sign.
+    pub(crate) fn refusal(&self, size: u64, view: GuardView) -> String {
         let ours = self.head().size;
-        let cause = match view {
+        match view {
             GuardView::Forked => {
                 format!("a witness holds another tree of this log at size {size}")
             }
             _ => format!("a witness holds {size} entries of this log, here are only {ours}"),
-        };
-        self.tell(Message::GuardRefused { cause });
+        }
     }
 
     pub(super) fn set_policy(&self, policy: &Policy) {

@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     head: RwLock<Head>,
     signing: RwLock<Signing>,
     index_ready: AtomicBool,
+    /// The disk has no room for new bodies.
+    full: AtomicBool,
     /// Entries and bodies that were put into the index since it was last begun.
     indexed: AtomicU64,
     unlogged: AtomicU64,
@@ -109,6 +111,7 @@ impl Shared {
             head: RwLock::new(Head::EMPTY),
             signing: RwLock::new(Signing::WaitingForGuard),
             index_ready: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             indexed: AtomicU64::new(0),
             unlogged: AtomicU64::new(0),
             damage: Mutex::new(BTreeMap::new()),
@@ -146,6 +149,15 @@ impl Shared {
 
     pub(crate) fn set_index_ready(&self) {
         self.index_ready.store(true, Ordering::Release);
+    }
+
+    /// Until there is room again admission answers so, and the writer takes nothing.
+    pub(crate) fn full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Release);
     }
 
     /// The index is thrown away: it is built again from here on.

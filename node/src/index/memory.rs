@@ -1,28 +1,36 @@
 //! An index in memory: for tests of what stands on an index, and what the contract is checked by.
 
 use std::collections::BTreeMap;
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Batch, Index, IndexError, Pair};
 
 /// Keys and values in a sorted map.
 #[derive(Default)]
-pub(crate) struct MemoryIndex(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
+pub struct MemoryIndex(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl MemoryIndex {
     /// As it is now, apart from what is written later.
-    pub(crate) fn copy(&self) -> MemoryIndex {
-        MemoryIndex(RwLock::new(self.0.read().unwrap().clone()))
+    pub fn copy(&self) -> MemoryIndex {
+        MemoryIndex(RwLock::new(self.read().clone()))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn edit(&self) -> RwLockWriteGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index for MemoryIndex {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        Ok(self.0.read().unwrap().get(key).cloned())
+        Ok(self.read().get(key).cloned())
     }
 
     fn write(&self, batch: Batch) -> Result<(), IndexError> {
-        let mut map = self.0.write().unwrap();
+        let mut map = self.edit();
         for (key, value) in batch.into_changes() {
             match value {
                 Some(value) => map.insert(key, value),
@@ -33,14 +41,14 @@ impl Index for MemoryIndex {
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>, IndexError> {
-        let map = self.0.read().unwrap();
+        let map = self.read();
         let from = [prefix, from].concat();
         let found = map.range(from..).take_while(|(key, _)| key.starts_with(prefix)).take(limit);
         Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     fn clear(&self) -> Result<(), IndexError> {
-        self.0.write().unwrap().clear();
+        self.edit().clear();
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::{MirrorError, MirroredLog, quorum_time};
 use crate::index::{Batch, Covers};
+use crate::mutants::mutant;
 use crate::store::tiles::{Edge, TILE_WIDTH, parse_bundle};
 
 /// Entries that are written at once: 64 bundles, 672 kB.
@@ -68,7 +69,11 @@ impl Growth {
             return Ok(());
         };
         let refuse = |reason| MirrorError::Bundle { path, reason };
-        let entries = parse_bundle(bundle).map_err(refuse)?;
+        let mut entries = parse_bundle(bundle).map_err(refuse)?;
+        if entries.len() == TILE_WIDTH as usize {
+            // A partial bundle that is gone is served as the full one, which holds more.
+            entries.truncate(usize::from(path.width()));
+        }
         if entries.len() != usize::from(path.width()) {
             return Err(refuse(format!("it has {} entries", entries.len())));
         }
@@ -98,7 +103,8 @@ impl Growth {
     pub fn commit(mut self) -> Result<(), MirrorError> {
         self.write()?;
         let target = self.target;
-        if self.edge.size() != target.size || self.edge.root() != target.root {
+        let is_proved = self.edge.size() == target.size && self.edge.root() == target.root;
+        if !is_proved && !mutant("copy-grows-unproved") {
             let refused = Err(MirrorError::OtherRoot { size: target.size });
             self.look_at(&refused);
             return refused;

@@ -353,6 +353,50 @@ fn a_damaged_copy_is_fetched_again_and_must_reach_its_checkpoint() {
 }
 
 #[test]
+fn a_copy_put_back_under_a_newer_index_wants_what_its_packs_lack() {
+    let source = Source::of(6, "plant");
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    let log = follow(&disk, &index).unwrap();
+    source.feed(&log, 3).unwrap();
+    log.put_bodies(&source.bodies[..1]).unwrap();
+    let old = disk.copy();
+    source.feed(&log, 6).unwrap();
+    log.put_bodies(&source.bodies[1..]).unwrap();
+    let log = follow(&old, &index).unwrap();
+    let wanted = || log.wanted(0, 9).unwrap().iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    assert_eq!(wanted(), [1, 2]);
+    // Others come to lie where the index knew the missing ones.
+    log.put_bodies(&[source.bodies[2].clone()]).unwrap();
+    source.feed(&log, 6).unwrap();
+    assert_eq!(wanted(), [1, 3, 4, 5]);
+    log.put_bodies(&source.bodies).unwrap();
+    assert!(wanted().is_empty());
+    for body in &source.bodies {
+        assert_eq!(log.body(&ContentId::of(body)).unwrap().as_ref(), Some(body));
+    }
+    assert!(log.damaged_records().is_empty());
+}
+
+#[test]
+fn no_body_is_indexed_without_how_far_the_packs_go() {
+    let source = Source::of(4, "plant");
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    source.feed(&follow(&disk, &index).unwrap(), 4).unwrap();
+    let tile = disk.paths().into_iter().find(|path| path.ends_with("tile/0/000.p/4")).unwrap();
+    disk.corrupt(&tile, |bytes| bytes[3] ^= 1);
+    let log = follow(&disk, &index).unwrap();
+    assert_eq!(log.head().size, 0, "it is fetched again");
+    log.put_bodies(&source.bodies[..2]).unwrap();
+    let covers = log.catalogue.covers(log.log).unwrap().unwrap();
+    assert_eq!(covers, Covers { head: Head::EMPTY, packs: log.held() });
+    assert_ne!(log.held(), PackPosition::default());
+    source.feed(&log, 4).unwrap();
+    let covers = log.catalogue.covers(log.log).unwrap().unwrap();
+    assert_eq!((covers.head.size, covers.packs), (4, log.held()));
+    assert_eq!(log.wanted(0, 9).unwrap().len(), 2);
+}
+
+#[test]
 fn identities_of_a_followed_log_are_learnt_in_any_order_and_after_a_start() {
     let source = Source::new(vec![device(), readings(1, 5)]);
     let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));

@@ -94,8 +94,9 @@ pub(crate) fn recover(
     set_holes_aside(&**disk, data)?;
     let mut ids = Ids::of(tiles, tree)?;
     let (mut unlogged, mut first) = (0, None);
-    let (mut packs, _) = Packs::open(disk.clone(), &data.packs(), PackPosition::default())?;
-    PackReader::new(disk.clone(), &data.packs()).scan(PackPosition::default(), |scanned| {
+    let start = PackPosition::default();
+    let (mut packs, _) = Packs::open(disk.clone(), &data.packs(), start, start)?;
+    PackReader::new(disk.clone(), &data.packs()).scan(start, |scanned| {
         if !ids.hold(&scanned.id) && scanned.body.is_some() {
             unlogged += 1;
             let (segment, offset) = (scanned.place.segment, scanned.place.offset);

@@ -13,10 +13,13 @@ use super::{Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
 use crate::index::Batch;
 use crate::index::goods::Naming;
+use crate::mutants::mutant;
+use crate::store::StoreError;
 
 /// An attestation that admission has verified, on its way into the log.
 ///
 /// The body itself stays behind: the one writer has nothing to free but the stored bytes.
+#[derive(Clone)]
 pub(crate) struct Candidate {
     id: ContentId,
     kind: KindName,
@@ -93,10 +96,26 @@ impl Sequencer {
     ) -> Result<Vec<Outcome>, SequenceError> {
         let mut group = Group::default();
         let mut outcomes = Vec::new();
+        let begun = self.packs.end();
+        let mut placed = Ok(());
         for candidate in candidates {
-            outcomes.push(self.place(candidate, &mut group)?);
+            match self.place(candidate, &mut group) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    placed = Err(error);
+                    break;
+                }
+            }
         }
-        self.packs.commit()?;
+        if let Err(error) = placed.and_then(|()| Ok(self.packs.commit()?)) {
+            group.pending.iter().for_each(|pending| self.names_waiting.gone(pending));
+            if error.is_full() && self.packs.end() != begun {
+                // A part of the group is durable and was told to nobody: a start finds it.
+                let end = StoreError::damaged(&self.packs.path(), "no room for the whole group");
+                return Err(end.into());
+            }
+            return Err(error);
+        }
         self.shared.catalogue.write(group.changes)?;
         self.pending.extend(group.pending);
         self.shared.stored(self.pending.len());
@@ -113,6 +132,7 @@ impl Sequencer {
         let in_group = group.identities.get(&new.identity).copied();
         let earlier = match in_group {
             Some(first) => Some(first.id()),
+            None if mutant("duplicates-forgotten") => None,
             None => catalogue.identity(&new.identity)?,
         };
         // What has a new identity is new itself, unless the identity of something is not known.

@@ -14,6 +14,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::{SequenceError, Sequencer};
 use crate::core::shared::{Published, Shared, Signing};
+use crate::mutants::mutant;
 use crate::store::StoreError;
 
 /// Why a checkpoint of the own log cannot be made.
@@ -141,7 +142,7 @@ impl Sequencer {
     }
 
     /// Puts the renewed checkpoint in the place of the published one once a quorum has spoken.
-    fn renew_if_met(&mut self) -> Result<(), SequenceError> {
+    pub(super) fn renew_if_met(&mut self) -> Result<(), SequenceError> {
         let Some(note) = &self.renewal else {
             return Ok(());
         };
@@ -149,8 +150,9 @@ impl Sequencer {
         let Some(QuorumTime::At(at)) = quorum else {
             return Ok(());
         };
-        let note = self.renewal.take().expect("looked at above");
+        // Where there is no room the older ones stay, and this is done again.
         self.checkpoints.renew(&note.to_bytes())?;
+        let note = self.renewal.take().expect("looked at above");
         tracing::debug!(%at, "the published checkpoint is cosigned anew");
         self.shared.unsigned.send_replace(None);
         self.shared.published.send_modify(|published| {
@@ -168,15 +170,17 @@ impl Sequencer {
         let Some(unpublished) = &self.unpublished else {
             return Ok(());
         };
-        let quorum = policy.quorum_met(&unpublished.note);
-        let Some(quorum) = quorum.map_err(CheckpointError::Cosignature)? else {
+        let quorum = policy.quorum_met(&unpublished.note).map_err(CheckpointError::Cosignature)?;
+        let unmet = mutant("recorded-before-quorum").then_some(QuorumTime::Unwitnessed);
+        let Some(quorum) = quorum.or(unmet) else {
             self.shared.set_signing(Signing::WaitingForQuorum);
             self.shared.unsigned.send_replace(Some(Arc::new(unpublished.note.clone())));
             return Ok(());
         };
-        let Unpublished { head, note } = self.unpublished.take().expect("looked at above");
         let before = self.shared.published_size();
-        self.checkpoints.publish(&note.to_bytes())?;
+        // Where there is no room it stays unpublished, and this is done again.
+        self.checkpoints.publish(&unpublished.note.to_bytes())?;
+        let Unpublished { head, note } = self.unpublished.take().expect("looked at above");
         tracing::debug!(size = head.size, "published a checkpoint");
         if let Err(error) = self.shared.tiles.remove_partial(before, head.size) {
             // They only take room; `check` lists them.

@@ -21,6 +21,7 @@ use super::{NamesWaiting, SequenceError, Sequencer, apply, publish};
 use crate::core::former::Dating;
 use crate::core::shared::{Published, Shared};
 use crate::index::{Batch, Covers};
+use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::Disk;
@@ -128,17 +129,14 @@ impl Sequencer {
         let intents = IntentFile::new(disk.clone(), &data.intent());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
         let mut head = load_head(&slots)?;
-        let intent = match intents.load() {
-            Err(error @ StoreError::Damaged { .. }) => {
-                // Its batch is in the tree, or was never begun: the packs say what is missing.
-                tracing::warn!(%error, "the last intent is gone");
-                None
-            }
-            other => other?,
-        };
+        let intent = load_intent(&intents)?;
         let unfinished = match &intent {
             Some(intent) if intent.to == head => None,
             Some(intent) if intent.from == head => Some(intent),
+            Some(_) if mutant("head-unchecked") => {
+                head = intent.as_ref().map_or(head, |intent| intent.to);
+                None
+            }
             Some(intent) => return Err(misfit(intent, head)),
             None => None,
         };
@@ -164,7 +162,7 @@ impl Sequencer {
         if end < consumed {
             return Err(Unfit::PacksBehind { end, consumed });
         }
-        let (packs, damage) = Packs::open(disk, &data.packs(), consumed)?;
+        let (packs, damage) = Packs::open(disk, &data.packs(), consumed, consumed)?;
         shared.found_damage(damage);
         let frontier = shared.tiles.frontier(head.size)?;
         Ok(Sequencer {
@@ -208,17 +206,21 @@ impl Sequencer {
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
         let covers = catalogue.covers(log)?.unwrap_or(start);
         index_entries(&shared, covers.head.size..self.head.size, Err)?;
-        let mut rebuild = Rebuild::new(&shared, self.consumed);
-        let damage = shared.packs.scan(covers.packs, |body| rebuild.body(body))?;
+        let anew = (PackPosition::default(), PackPosition::default());
+        let is_mutant = mutant("replay-twice");
+        let (consumed, from) = if is_mutant { anew } else { (self.consumed, covers.packs) };
+        let mut rebuild = Rebuild::new(&shared, consumed);
+        let damage = shared.packs.scan(from, |body| rebuild.body(body))?;
         rebuild.flush()?;
         shared.found_damage(damage);
         let Rebuild { pending, mut names_waiting, .. } = rebuild;
         let mut changes = Batch::default();
         changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
         catalogue.write(changes)?;
-        for pending in pending {
+        for pending in pending.into_iter().filter(|_| !mutant("pending-forgotten")) {
             match catalogue.entry(log, &pending.id)? {
                 None => self.pending.push_back(pending),
+                Some(_) if is_mutant => self.pending.push_back(pending),
                 Some(_) => names_waiting.gone(&pending),
             }
         }
@@ -235,6 +237,18 @@ impl Sequencer {
     fn is_prefix(&self, older: Head) -> Result<bool, StoreError> {
         let within = older.size <= self.head.size;
         Ok(within && self.shared.tiles.root_within(older.size, self.head.size)? == older.root)
+    }
+}
+
+/// The last intent; none if there never was one, or if it is damaged.
+fn load_intent(intents: &IntentFile) -> Result<Option<Intent>, StoreError> {
+    match intents.load() {
+        Err(error @ StoreError::Damaged { .. }) => {
+            // Its batch is in the tree, or was never begun: the packs say what is missing.
+            tracing::warn!(%error, "the last intent is gone");
+            Ok(None)
+        }
+        other => other,
     }
 }
 

@@ -3,6 +3,7 @@
 //! After each start: what was acknowledged is in the log once, what was recorded is where it was,
 //! every tree that was ever signed is a prefix of the tree, and the log goes on.
 
+mod faults;
 mod goods;
 mod renewal;
 
@@ -323,7 +324,7 @@ fn files_that_do_not_fit_together_are_not_signed_on() {
     let copy = || whole.after(Survives::Everything);
 
     let disk = copy();
-    slots().iter().for_each(|slot| disk.remove(slot));
+    slots().iter().for_each(|slot| disk.lose(slot));
     assert!(matches!(open(&disk, &index, Policy::none()), Err(Unfit::Head(_))));
 
     // DATA of an older backup under today's head.
@@ -395,7 +396,7 @@ fn a_lost_intent_costs_nothing() {
     let more = stock.candidates(5..6);
     sequencer.store(&more).unwrap();
     drop(sequencer);
-    disk.remove(Path::new("/dir/data/intent"));
+    disk.lose(Path::new("/dir/data/intent"));
     let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
     assert_eq!(sequencer.pending.len(), 1);
     sequencer.sequence(NOW).unwrap();
@@ -407,7 +408,7 @@ fn a_lost_segment_is_not_written_on_and_a_cut_one_counts_no_new_body_as_logged()
     let (whole, index) = grown();
     let pack = Path::new("/dir/data/packs/00000000.pack");
     let disk = whole.after(Survives::Everything);
-    disk.remove(pack);
+    disk.lose(pack);
     let opened = open(&disk, &index, Policy::none());
     assert!(matches!(opened, Err(Unfit::PacksBehind { end, consumed }) if end < consumed));
     assert!(disk.read(pack).unwrap().is_none(), "nothing was begun in its place");

@@ -1,52 +1,43 @@
 //! The thread named `writer`: the only one that writes the own log.
 //!
-//! Invariants: submissions wait in a bounded queue; many are answered by one sync; an error ends
-//! the thread, after which every submission is told that the node has stopped.
+//! Invariants: submissions wait in a bounded queue; an error ends the thread, after which every
+//! submission is told that the node has stopped. What it does is in `writing.rs`; here are its
+//! queue and its clocks.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use hallmark_schemas::note::SignedNote;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::read_only::ReadOnlyLog;
-use super::{Candidate, Outcome, SequenceError, Sequencer};
+use super::writing::{Answer, Closed, Effect, Event, GROUP_MAX, Now, Writer};
+use super::{SequenceError, Sequencer};
 use crate::admission::keys::Keys;
 use crate::core::Clock;
+use crate::core::shared::Shared;
+use crate::store::reserve::Reserve;
 
 /// Most attestations that wait for the writer: beyond it senders wait. 16 MiB of 1 kB bodies.
 pub(crate) const QUEUE_MAX: usize = 16_384;
-/// Most attestations answered by one sync.
-const GROUP_MAX: usize = 4_096;
 
 /// What the writer thread is asked to do.
-pub(crate) enum Message {
-    /// Make these durable and say what became of them.
-    Store { candidates: Vec<Candidate>, reply: Reply, permit: Permit },
-    /// Ask for newer cosignatures of what is published.
-    Renew,
-    /// Count these cosignatures.
-    Cosigned(SignedNote),
-    /// The witness policy changed.
-    PolicyChanged,
-    /// The fork guard lets the log sign.
-    GuardSatisfied,
-    /// The fork guard found more than the log has.
-    GuardRefused { cause: String },
-    /// Throw the index away and build it again.
-    Reindex { reply: oneshot::Sender<()> },
-    /// Finish what is durable and end.
-    Stop,
+pub(crate) type Message = Event<Ticket>;
+
+/// Who waits for the answer to a submission.
+pub(crate) struct Ticket {
+    pub(crate) reply: oneshot::Sender<Answer>,
+    /// Room in the queue, given back with the answer; the retries of deferred ones need none.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Room in the queue, given back with the answer; the retries of deferred ones need none.
-type Permit = Option<OwnedSemaphorePermit>;
-type Reply = oneshot::Sender<Result<Vec<Outcome>, ReadOnly>>;
-
-/// The log is read-only: the writer takes nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ReadOnly;
+impl Ticket {
+    fn answer(self, answer: Answer) {
+        drop(self.permit);
+        // Whoever asked may have gone.
+        let _ = self.reply.send(answer);
+    }
+}
 
 /// The threads of the store, to end them in order.
 pub struct WriterThread {
@@ -71,15 +62,10 @@ impl WriterThread {
 }
 
 /// Runs until told to stop or until something fails.
-pub(crate) fn run(
-    mut sequencer: Sequencer,
-    receiver: &Receiver<Message>,
-    clock: &Clock,
-    batch_wait_max: Duration,
-) {
-    let shared = sequencer.shared.clone();
-    let ended =
-        sequencer.catch_up().and_then(|()| serve(&mut sequencer, receiver, clock, batch_wait_max));
+fn run(mut writer: Writer<Ticket>, shared: &Shared, receiver: &Receiver<Message>, clock: &Clock) {
+    let started = Instant::now();
+    let now = || Now { monotonic: started.elapsed(), clock: clock() };
+    let ended = writer.start(now()).and_then(|()| serve(&mut writer, receiver, now));
     match ended {
         Ok(()) => {
             if let Err(error) = shared.catalogue.persist() {
@@ -104,12 +90,9 @@ fn refuse(log: &ReadOnlyLog, receiver: &Receiver<Message>) {
     while let Ok(message) = receiver.recv() {
         match message {
             Message::Stop => return,
-            Message::Store { reply, .. } => {
-                // Whoever asked may have gone.
-                let _ = reply.send(Err(ReadOnly));
-            }
-            Message::Reindex { reply } => match log.reindex() {
-                Ok(()) => drop(reply.send(())),
+            Message::Store { ticket, .. } => ticket.answer(Err(Closed::ReadOnly)),
+            Message::Reindex { ticket } => match log.reindex() {
+                Ok(()) => ticket.answer(Ok(Vec::new())),
                 Err(error) => log.shared().stop(chain(&error)),
             },
             _ => {}
@@ -117,105 +100,33 @@ fn refuse(log: &ReadOnlyLog, receiver: &Receiver<Message>) {
     }
 }
 
+/// Hands every message to the writer, those that wait together as one group.
 fn serve(
-    sequencer: &mut Sequencer,
+    writer: &mut Writer<Ticket>,
     receiver: &Receiver<Message>,
-    clock: &Clock,
-    batch_wait_max: Duration,
+    now: impl Fn() -> Now,
 ) -> Result<(), SequenceError> {
-    let mut due_at: Option<Instant> = None;
+    let answer = |effects: Vec<Effect<Ticket>>| {
+        effects.into_iter().for_each(|Effect { ticket, answer }| ticket.answer(answer));
+    };
     loop {
-        if !sequencer.batch_due() {
-            due_at = None;
-        } else if due_at.is_none() {
-            due_at = Some(Instant::now() + batch_wait_max);
-        }
-        let now = Instant::now();
-        if sequencer.batch_full() || due_at.is_some_and(|due_at| due_at <= now) {
-            sequencer.sequence(clock())?;
-            due_at = None;
-            continue;
-        }
-        let wait = due_at.map_or(Duration::from_secs(3600), |due_at| due_at - now);
-        let first = match receiver.recv_timeout(wait) {
+        let first = match receiver.recv_timeout(writer.idle(now())) {
             Ok(message) => message,
-            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Timeout) => Message::Tick,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        let mut group = Group::default();
         let mut next = Some(first);
+        let mut taken = 0;
         while let Some(message) = next {
-            match message {
-                Message::Store { candidates, reply, permit } => {
-                    group.add(candidates, reply, permit);
-                    if GROUP_MAX <= group.size {
-                        break;
-                    }
-                }
-                other => {
-                    group.commit(sequencer)?;
-                    group = Group::default();
-                    if control(sequencer, other)? {
-                        return sequencer.sequence(clock());
-                    }
-                }
+            let is_stop = matches!(message, Message::Stop);
+            answer(writer.step(now(), message)?);
+            if is_stop {
+                return Ok(());
             }
-            next = receiver.try_recv().ok();
+            taken += 1;
+            next = if taken < GROUP_MAX { receiver.try_recv().ok() } else { None };
         }
-        group.commit(sequencer)?;
-    }
-}
-
-/// Acts on anything but a submission; true if it is time to end.
-fn control(sequencer: &mut Sequencer, message: Message) -> Result<bool, SequenceError> {
-    match message {
-        Message::Stop => return Ok(true),
-        Message::Cosigned(note) => sequencer.cosigned(&note)?,
-        Message::PolicyChanged => sequencer.policy_changed()?,
-        Message::Renew => sequencer.renew()?,
-        Message::GuardSatisfied => sequencer.guard_satisfied()?,
-        Message::GuardRefused { cause } => sequencer.guard_refused(cause),
-        Message::Reindex { reply } => {
-            sequencer.reindex()?;
-            // Whoever asked may have gone.
-            let _ = reply.send(());
-        }
-        Message::Store { .. } => {}
-    }
-    Ok(false)
-}
-
-/// Submissions that one sync answers.
-#[derive(Default)]
-struct Group {
-    submissions: Vec<(Vec<Candidate>, Reply, Permit)>,
-    size: usize,
-}
-
-impl Group {
-    fn add(&mut self, candidates: Vec<Candidate>, reply: Reply, permit: Permit) {
-        self.size += candidates.len();
-        self.submissions.push((candidates, reply, permit));
-    }
-
-    fn commit(self, sequencer: &mut Sequencer) -> Result<(), SequenceError> {
-        if self.submissions.is_empty() {
-            return Ok(());
-        }
-        if sequencer.read_only() {
-            for (_, reply, _) in self.submissions {
-                // Whoever asked may have gone, here and below.
-                let _ = reply.send(Err(ReadOnly));
-            }
-            return Ok(());
-        }
-        let all = self.submissions.iter().flat_map(|(candidates, ..)| candidates);
-        let mut outcomes = sequencer.store(all)?.into_iter();
-        for (candidates, reply, _permit) in self.submissions {
-            let mine = outcomes.by_ref().take(candidates.len()).collect();
-            let _ = reply.send(Ok(mine));
-        }
-        Ok(())
+        answer(writer.step(now(), Message::Drained)?);
     }
 }
 
@@ -242,12 +153,17 @@ pub(crate) enum Opened {
 /// Starts the thread.
 pub(crate) fn spawn(
     opened: Opened,
+    reserve: Reserve,
     receiver: Receiver<Message>,
     clock: Clock,
     batch_wait_max: Duration,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || match opened {
-        Opened::Whole(sequencer) => run(*sequencer, &receiver, &clock, batch_wait_max),
+        Opened::Whole(sequencer) => {
+            let shared = sequencer.shared.clone();
+            let writer = Writer::new(*sequencer, reserve, batch_wait_max);
+            run(writer, &shared, &receiver, &clock);
+        }
         Opened::ReadOnly(log) => refuse(&log, &receiver),
     })
 }

@@ -57,11 +57,7 @@ impl Checkpoints {
             return Ok(());
         };
         let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
-        for piece in frame::scan(&bytes) {
-            if let Piece::Torn { at } = piece {
-                self.disk.truncate(&self.history, at as u64).on("truncate", &self.history)?;
-            }
-        }
+        self.cut(&bytes)?;
         if records(&bytes).last().is_none_or(|last| !is_same_text(last, &newest)) {
             self.remember(&newest)?;
         }
@@ -72,8 +68,25 @@ impl Checkpoints {
         let mut bytes = Vec::new();
         frame::append(&mut bytes, note);
         let mut file = self.disk.open_append(&self.history).on("open", &self.history)?;
-        file.append(&bytes).on("append to", &self.history)?;
+        if let Err(error) = file.append(&bytes).on("append to", &self.history) {
+            if error.is_full() {
+                // A part of it may be there: the next record must not follow that.
+                let bytes = self.disk.read(&self.history).on("read", &self.history)?;
+                self.cut(&bytes.unwrap_or_default())?;
+            }
+            return Err(error.into());
+        }
         Ok(file.sync().on("sync", &self.history)?)
+    }
+
+    /// Cuts the unfinished end of the history, whose `bytes` these are, off.
+    fn cut(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        for piece in frame::scan(bytes) {
+            if let Piece::Torn { at } = piece {
+                self.disk.truncate(&self.history, at as u64).on("truncate", &self.history)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The few things the store asks of a file system, so that tests can cut the power between any two.
 //!
 //! Invariants: nothing here retries; an error of a sync is final, because the kernel may have
-//! marked the lost pages clean. Durable means: the file's bytes and its name in its folder.
+//! marked the lost pages clean. Durable means: the file's bytes and its name in its folder. An error
+//! of the kind `StorageFull` comes from a write alone: nothing that was durable is in doubt then.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,20 +24,36 @@ pub trait Disk: Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// A whole file, or `None` if there is no such file.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// Bytes of a file, or `None` if there is no such file.
+    fn length(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Exactly `length` bytes from `offset`; an error if the file ends before.
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
     /// Opens a file to append, made durably in its folder if new.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>>;
     /// Writes a whole file in place. Neither bytes nor name are durable before the syncs.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Writes the bytes from `offset` to the end over themselves and makes them durable: what a
+    /// sync that failed before this process started has lost is written then.
+    fn rewrite(&self, path: &Path, offset: u64) -> io::Result<()>;
     /// Makes the bytes of a file durable.
     fn sync(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable that a process before this one may have changed, so that
+    /// what is read now is read again after a power cut. A missing folder is success.
+    fn settle_dir(&self, dir: &Path) -> io::Result<()> {
+        match self.sync_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
     /// Gives a file another name in the same folder, in one step. Durable after `sync_dir`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Cuts a file to `length` bytes, durably.
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
+    /// Removes a file. A missing one is success. Its room is free when this returns.
+    fn remove(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder with all in it. A missing one is success.
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
 
@@ -65,7 +82,7 @@ impl AppendFile for OsAppend {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        final_sync(self.0.sync_data())
     }
 }
 
@@ -106,6 +123,14 @@ impl Disk for OsDisk {
         }
     }
 
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        match fs::metadata(path) {
+            Ok(about) => Ok(Some(about.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;
@@ -122,7 +147,7 @@ impl Disk for OsDisk {
         let new = !path.exists();
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         if new {
-            file.sync_all()?;
+            final_sync(file.sync_all())?;
             self.sync_dir(parent(path)?)?;
         }
         Ok(Box::new(OsAppend(file)))
@@ -132,12 +157,22 @@ impl Disk for OsDisk {
         fs::write(path, bytes)
     }
 
+    fn rewrite(&self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(&bytes)?;
+        final_sync(file.sync_all())
+    }
+
     fn sync(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        final_sync(File::open(path)?.sync_all())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+        final_sync(File::open(dir)?.sync_all())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -147,7 +182,14 @@ impl Disk for OsDisk {
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(length)?;
-        file.sync_all()
+        final_sync(file.sync_all())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
@@ -156,6 +198,16 @@ impl Disk for OsDisk {
             _ => Ok(()),
         }
     }
+}
+
+/// A disk that fills up under a sync may have lost what was written: not the same as no room.
+fn final_sync(synced: io::Result<()>) -> io::Result<()> {
+    synced.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::Error::other(format!("a sync failed: {error}"))
+        }
+        _ => error,
+    })
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {
@@ -176,6 +228,19 @@ pub struct DiskError {
     pub path: PathBuf,
     /// What the operating system said.
     pub source: io::Error,
+}
+
+impl DiskError {
+    /// Whether there was no room, and nothing else is wrong: the write may be tried again later.
+    pub fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// Whether something was written that may or may not be there now: whoever wrote it must not go
+    /// on from what it believes.
+    pub fn is_final(&self) -> bool {
+        !self.is_full() && !matches!(self.action, "read" | "list" | "look at")
+    }
 }
 
 /// Names the action and the file of a failed operation.

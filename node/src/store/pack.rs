@@ -14,6 +14,7 @@ use hallmark_schemas::pack::{self, PackPosition, Piece};
 
 use super::StoreError;
 use super::disk::{AppendFile, Disk, OnPath};
+use crate::mutants::mutant;
 
 /// A segment is closed at this size: read whole in a tenth of a second, copied in a few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
@@ -86,7 +87,7 @@ impl PackReader {
     /// The body with this id at this place; `None` if it was erased. A record that is damaged is
     /// remembered until it is read well again.
     pub fn read(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.read_record(place, id);
+        let read = self.look(place, id);
         let is_damaged = matches!(read, Err(StoreError::Damaged { .. }));
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if is_damaged && met.len() < MET_MAX {
@@ -97,7 +98,12 @@ impl PackReader {
         read
     }
 
-    fn read_record(&self, place: PackPlace, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The same, for one that asks whether the place is right: nothing is remembered.
+    pub(crate) fn look(
+        &self,
+        place: PackPlace,
+        id: &ContentId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let path = segment_path(&self.dir, place.segment);
         let length = pack::HEAD_BYTES + place.length as usize;
         let mut bytes = match self.disk.read_at(&path, place.offset, length) {
@@ -195,11 +201,13 @@ impl Packs {
     /// Opens the packs in `dir` for appending, after cutting off what a crash left at the end.
     ///
     /// Nothing is appended before `floor`, up to where every record is in the log: a body there
-    /// would count as logged.
+    /// would count as logged. What lies after `synced` is written again: a sync of it may have
+    /// failed before this start, and a second sync would not tell.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
         floor: PackPosition,
+        synced: PackPosition,
     ) -> Result<(Packs, Vec<Damage>), StoreError> {
         disk.create_dir_all(dir).on("make", dir)?;
         let mut segment = segments(&*disk, dir)?.last().copied().unwrap_or(0);
@@ -221,6 +229,10 @@ impl Packs {
                     durable = at as u64;
                 }
             }
+        }
+        let from = if synced.segment == segment { synced.offset } else { 0 };
+        if from < durable && synced.segment <= segment {
+            disk.rewrite(&path, from).on("rewrite", &path)?;
         }
         if holed || (PackPosition { segment, offset: durable }) < floor {
             // The damaged segment stays as it is, for the repair from peers.
@@ -248,7 +260,8 @@ impl Packs {
         Ok(PackPlace { segment: self.segment, offset, length: body.len() as u32 })
     }
 
-    /// Returns once every appended body is durable. After an error nothing more is taken.
+    /// Returns once every appended body is durable. After an error nothing more is taken, unless
+    /// there was no room: then nothing of what was appended since the last commit is here.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         let path = segment_path(&self.dir, self.segment);
         if self.failed {
@@ -257,17 +270,40 @@ impl Packs {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let result = self.file.append(&self.buffer).and_then(|()| self.file.sync());
-        self.failed = result.is_err();
-        result.on("append to", &path)?;
+        if let Err(error) = self.file.append(&self.buffer).on("append to", &path) {
+            self.failed = true;
+            if error.is_full() {
+                // A part of it may be there, which nobody was told of.
+                self.disk.truncate(&path, self.durable).on("truncate", &path)?;
+                self.buffer.clear();
+                self.failed = false;
+            }
+            return Err(error.into());
+        }
+        let mut synced = self.sync();
+        if synced.is_err() && mutant("sync-tried-again") {
+            synced = self.sync();
+        }
+        let synced = synced.on("sync", &path);
+        self.failed = synced.is_err();
+        synced?;
         self.durable += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
 
+    /// The segment that is written.
+    pub fn path(&self) -> PathBuf {
+        segment_path(&self.dir, self.segment)
+    }
+
     /// After the last durable record.
     pub fn end(&self) -> PackPosition {
         PackPosition { segment: self.segment, offset: self.durable }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if mutant("ack-before-sync") { Ok(()) } else { self.file.sync() }
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
@@ -324,7 +360,7 @@ mod tests {
 
     fn open(disk: &SimDisk) -> (Packs, Vec<Damage>) {
         let floor = PackPosition::default();
-        Packs::open(Arc::new(disk.clone()), Path::new("/packs"), floor).unwrap()
+        Packs::open(Arc::new(disk.clone()), Path::new("/packs"), floor, floor).unwrap()
     }
 
     fn ids(disk: &SimDisk) -> (Vec<ContentId>, Vec<Damage>) {
@@ -345,7 +381,7 @@ mod tests {
                 disk.stop_at(step);
                 let mut kept = Vec::new();
                 let (any, floor) = (Arc::new(disk.clone()), PackPosition::default());
-                let opened = Packs::open(any, Path::new("/packs"), floor);
+                let opened = Packs::open(any, Path::new("/packs"), floor, floor);
                 if let Ok((mut packs, _)) = opened {
                     for number in 0..3 {
                         let (id, bytes) = body(number, 100);

@@ -1,17 +1,20 @@
 //! A disk in memory that stops at the nth step and then loses what was never synced.
 //!
 //! Pessimistic: a name is durable only after its folder was synced, bytes only after their file was.
+//! A failed sync loses what it was to make durable, as Linux does: the pages count as clean, so that
+//! a second sync says all is well and a power cut shows that nothing was.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{AppendFile, Disk};
 
 /// What survives a stop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Survives {
+pub enum Survives {
     /// The process was killed: the page cache is whole.
     Everything,
     /// The power went: only what was synced.
@@ -24,9 +27,33 @@ pub(crate) enum Survives {
 struct Inode {
     now: Vec<u8>,
     durable: Vec<u8>,
+    /// Bytes that a failed sync was to write: read from memory until the power goes.
+    lost: Vec<Range<usize>>,
 }
 
-#[derive(Default)]
+impl Inode {
+    fn sync(&mut self) {
+        self.durable.clone_from(&self.now);
+        for lost in &self.lost {
+            let end = lost.end.min(self.durable.len());
+            self.durable[lost.start.min(end)..end].fill(0);
+        }
+    }
+
+    /// How many bytes are the same in memory and on the disk, from the first.
+    fn same(&self) -> usize {
+        self.now.iter().zip(&self.durable).take_while(|(a, b)| a == b).count()
+    }
+
+    fn fail(&mut self) {
+        let same = self.same();
+        if same < self.now.len() {
+            self.lost.push(same..self.now.len());
+        }
+    }
+}
+
+#[derive(Clone, Default)]
 struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
@@ -34,105 +61,220 @@ struct State {
     steps: usize,
     stop_at: Option<usize>,
     fail_at: Option<usize>,
+    /// The next sync fails.
+    fail_sync: bool,
     failed: bool,
     stopped: bool,
-    trace: Vec<String>,
+    read_only: bool,
+    /// Room for the bytes of all files.
+    capacity: Option<usize>,
+    last: Option<(&'static str, PathBuf)>,
 }
 
+/// The disk. Cheap to clone: all clones are one disk.
 #[derive(Clone, Default)]
-pub(crate) struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<Mutex<State>>);
 
 impl SimDisk {
     /// The disk after a stop, running again.
-    pub(crate) fn after(&self, survives: Survives) -> SimDisk {
-        let state = self.0.lock().unwrap();
-        let mut next = State::default();
-        let names =
-            if survives == Survives::Everything { &state.names } else { &state.durable_names };
-        for (path, inode) in names {
-            let inode = &state.inodes[*inode];
-            let bytes = match survives {
-                Survives::Everything => inode.now.clone(),
-                Survives::Synced => inode.durable.clone(),
-                Survives::HalfOfUnsynced => half(inode),
-            };
-            next.names.insert(path.clone(), next.inodes.len());
-            next.inodes.push(Inode { now: bytes.clone(), durable: bytes });
+    pub fn after(&self, survives: Survives) -> SimDisk {
+        let names = |state: &State| match survives {
+            Survives::Everything => state.names.clone(),
+            _ => state.durable_names.clone(),
+        };
+        self.restarted(names, |inode| match survives {
+            Survives::Everything => inode.now.clone(),
+            Survives::Synced => inode.durable.clone(),
+            Survives::HalfOfUnsynced => half(inode),
+        })
+    }
+
+    /// The disk after a power cut that kept some unsynced writes and names, by `below`, which gives
+    /// a number below its argument.
+    pub fn after_power_cut(&self, below: &mut dyn FnMut(u64) -> u64) -> SimDisk {
+        let mut chosen = Vec::new();
+        {
+            let state = self.lock();
+            let paths = state.names.keys().chain(state.durable_names.keys());
+            let paths: std::collections::BTreeSet<&PathBuf> = paths.collect();
+            for path in paths {
+                let (now, durable) = (state.names.get(path), state.durable_names.get(path));
+                let kept = if now == durable || below(2) == 0 { durable } else { now };
+                chosen.extend(kept.map(|inode| (path.clone(), *inode)));
+            }
+        }
+        self.restarted(
+            |_| chosen.into_iter().collect(),
+            |inode| {
+                if inode.now == inode.durable {
+                    return inode.durable.clone();
+                }
+                match below(3) {
+                    0 => inode.durable.clone(),
+                    1 => inode.now.clone(),
+                    _ => torn(inode, |changed| below(changed as u64 + 1) as usize),
+                }
+            },
+        )
+    }
+
+    /// The process was killed and another one may begin: pages that were not written back yet are
+    /// there for it, and are still lost by a power cut.
+    pub fn killed(&self) {
+        let mut state = self.lock();
+        state.stopped = false;
+        state.stop_at = None;
+        state.fail_sync = false;
+    }
+
+    /// A copy of it as it is, which goes its own way.
+    pub fn copy(&self) -> SimDisk {
+        SimDisk(Arc::new(Mutex::new(self.lock().clone())))
+    }
+
+    /// Puts every file under `dir` of another disk in the place of what is there.
+    pub fn restore(&self, other: &SimDisk, dir: &Path) {
+        let files: Vec<(PathBuf, Vec<u8>)> = {
+            let other = other.lock();
+            let inside = other.names.iter().filter(|(path, _)| path.starts_with(dir));
+            inside.map(|(path, inode)| (path.clone(), other.inodes[*inode].now.clone())).collect()
+        };
+        let mut state = self.lock();
+        state.names.retain(|path, _| !path.starts_with(dir));
+        state.durable_names.retain(|path, _| !path.starts_with(dir));
+        for (path, bytes) in files {
+            let inode = state.make(&path);
+            state.inodes[inode] = Inode { now: bytes.clone(), durable: bytes, lost: Vec::new() };
+            state.durable_names.insert(path, inode);
+        }
+    }
+
+    fn restarted(
+        &self,
+        names: impl FnOnce(&State) -> BTreeMap<PathBuf, usize>,
+        mut bytes: impl FnMut(&Inode) -> Vec<u8>,
+    ) -> SimDisk {
+        let state = self.lock();
+        let mut next = State { capacity: state.capacity, ..State::default() };
+        for (path, inode) in names(&state) {
+            let bytes = bytes(&state.inodes[inode]);
+            next.names.insert(path, next.inodes.len());
+            next.inodes.push(Inode { now: bytes.clone(), durable: bytes, lost: Vec::new() });
         }
         next.durable_names = next.names.clone();
         SimDisk(Arc::new(Mutex::new(next)))
     }
 
     /// Every operation from the `step`th changing one on (0 = the next) fails, as if killed.
-    pub(crate) fn stop_at(&self, step: usize) {
-        let mut state = self.0.lock().unwrap();
+    pub fn stop_at(&self, step: usize) {
+        let mut state = self.lock();
         state.steps = 0;
         state.stop_at = Some(step);
-        state.trace.clear();
     }
 
     /// The `step`th changing operation fails once, with an I/O error; the disk goes on.
-    pub(crate) fn fail_at(&self, step: usize) {
-        let mut state = self.0.lock().unwrap();
+    pub fn fail_at(&self, step: usize) {
+        let mut state = self.lock();
         state.steps = 0;
         state.fail_at = Some(step);
     }
 
+    /// The next sync fails once, and what it was to make durable is lost.
+    pub fn fail_next_sync(&self) {
+        self.lock().fail_sync = true;
+    }
+
+    /// Files have room for so many bytes together from now on; `None` is without end.
+    pub fn set_capacity(&self, bytes: Option<usize>) {
+        self.lock().capacity = bytes;
+    }
+
+    /// Bytes of all files.
+    pub fn used(&self) -> usize {
+        self.lock().used()
+    }
+
+    /// Whether everything that changes something is refused.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.lock().read_only = read_only;
+    }
+
     /// Whether the stop was reached.
-    pub(crate) fn stopped(&self) -> bool {
-        self.0.lock().unwrap().stopped
+    pub fn stopped(&self) -> bool {
+        self.lock().stopped
     }
 
     /// Whether the failure was reached.
-    pub(crate) fn failed(&self) -> bool {
-        self.0.lock().unwrap().failed
+    pub fn failed(&self) -> bool {
+        self.lock().failed
     }
 
     /// Takes a file over from another disk.
-    pub(crate) fn copy_from(&self, other: &SimDisk, path: &Path) {
-        let bytes = other.read(path).unwrap().unwrap();
+    pub fn copy_from(&self, other: &SimDisk, path: &Path) {
+        let bytes = other.bytes(path).unwrap_or_default();
         self.corrupt(path, |mine| *mine = bytes);
     }
 
     /// The last operation done or refused, for messages.
-    pub(crate) fn last(&self) -> String {
-        self.0.lock().unwrap().trace.last().cloned().unwrap_or_default()
+    pub fn last(&self) -> String {
+        let state = self.lock();
+        let last = state.last.as_ref();
+        last.map_or_else(String::new, |(what, path)| format!("{what} {}", path.display()))
     }
 
     /// Changes bytes behind everyone's back.
-    pub(crate) fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut state = self.0.lock().unwrap();
+    pub fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.lock();
         let inode = state.names[path];
         change(&mut state.inodes[inode].now);
         state.inodes[inode].durable = state.inodes[inode].now.clone();
     }
 
-    pub(crate) fn remove(&self, path: &Path) {
-        let mut state = self.0.lock().unwrap();
+    /// Removes a file behind everyone's back.
+    pub fn lose(&self, path: &Path) {
+        let mut state = self.lock();
         state.names.remove(path);
         state.durable_names.remove(path);
     }
 
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.0.lock().unwrap().names.keys().cloned().collect()
+    /// All files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.lock().names.keys().cloned().collect()
+    }
+
+    /// The bytes of a file, if there is one.
+    pub fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.lock();
+        state.names.get(path).map(|inode| state.inodes[*inode].now.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step<T>(
         &self,
-        what: &str,
+        what: &'static str,
         path: &Path,
         act: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut state = self.0.lock().unwrap();
-        state.trace.push(format!("{what} {}", path.display()));
+        let mut state = self.lock();
+        state.last = Some((what, path.to_path_buf()));
         if state.stopped || state.stop_at == Some(state.steps) {
             state.stopped = true;
             return Err(io::Error::other("stopped"));
         }
+        if state.read_only && !what.starts_with("sync") {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         state.steps += 1;
         // Removing what only takes room may fail without harm: it is not counted.
-        if state.fail_at == Some(state.steps - 1) && what != "remove" {
-            state.failed = true;
+        let is_failure = state.fail_at == Some(state.steps - 1) && what != "remove";
+        if is_failure || (state.fail_sync && what.starts_with("sync")) {
+            (state.failed, state.fail_sync) = (true, false);
+            if let Some(inode) = state.names.get(path).copied() {
+                state.inodes[inode].fail();
+            }
             return Err(io::Error::other("injected I/O error"));
         }
         act(&mut state)
@@ -140,9 +282,14 @@ impl SimDisk {
 }
 
 fn half(inode: &Inode) -> Vec<u8> {
-    let kept = inode.now.iter().zip(&inode.durable).take_while(|(a, b)| a == b).count();
-    let changed = inode.now.len() - kept;
-    let mut bytes = inode.now[..kept + changed / 2].to_vec();
+    torn(inode, |changed| changed / 2)
+}
+
+/// What was durable, then so many of the bytes that were not.
+fn torn(inode: &Inode, kept: impl FnOnce(usize) -> usize) -> Vec<u8> {
+    let same = inode.same();
+    let changed = inode.now.len() - same;
+    let mut bytes = inode.now[..same + kept(changed)].to_vec();
     if bytes.len() < inode.durable.len() {
         bytes.extend_from_slice(&inode.durable[bytes.len()..]);
     }
@@ -163,10 +310,27 @@ impl State {
         self.inodes.len() - 1
     }
 
+    fn used(&self) -> usize {
+        self.names.values().map(|inode| self.inodes[*inode].now.len()).sum()
+    }
+
+    /// How many of `bytes` more there is room for.
+    fn room(&self, bytes: usize) -> usize {
+        self.capacity.map_or(bytes, |capacity| bytes.min(capacity.saturating_sub(self.used())))
+    }
+
+    /// Adds what there is room for, and fails if that is not all.
+    fn add(&mut self, inode: usize, bytes: &[u8]) -> io::Result<()> {
+        let room = self.room(bytes.len());
+        self.inodes[inode].now.extend_from_slice(&bytes[..room]);
+        if room < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
     fn sync_names(&mut self, dir: &Path) {
         self.durable_names.retain(|path, _| path.parent() != Some(dir));
         let here = self.names.iter().filter(|(path, _)| path.parent() == Some(dir));
-        self.durable_names.extend(here.map(|(path, inode)| (path.clone(), *inode)));
+        let here: Vec<_> = here.map(|(path, inode)| (path.clone(), *inode)).collect();
+        self.durable_names.extend(here);
     }
 }
 
@@ -179,16 +343,13 @@ struct SimAppend {
 impl AppendFile for SimAppend {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let inode = self.inode;
-        self.disk.step("append", &self.path, |state| {
-            state.inodes[inode].now.extend_from_slice(bytes);
-            Ok(())
-        })
+        self.disk.step("append", &self.path, |state| state.add(inode, bytes))
     }
 
     fn sync(&mut self) -> io::Result<()> {
         let inode = self.inode;
         self.disk.step("sync", &self.path, |state| {
-            state.inodes[inode].durable = state.inodes[inode].now.clone();
+            state.inodes[inode].sync();
             Ok(())
         })
     }
@@ -200,11 +361,11 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.0.lock().unwrap();
+        let state = self.lock();
         let mut names = Vec::new();
         for path in state.names.keys() {
             if let Ok(rest) = path.strip_prefix(dir) {
-                let name = rest.iter().next().unwrap().to_string_lossy().into_owned();
+                let name = rest.iter().next().unwrap_or_default().to_string_lossy().into_owned();
                 if names.last() != Some(&name) {
                     names.push(name);
                 }
@@ -214,12 +375,16 @@ impl Disk for SimDisk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let state = self.0.lock().unwrap();
-        Ok(state.names.get(path).map(|inode| state.inodes[*inode].now.clone()))
+        Ok(self.bytes(path))
+    }
+
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        let state = self.lock();
+        Ok(state.names.get(path).map(|inode| state.inodes[*inode].now.len() as u64))
     }
 
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let state = self.0.lock().unwrap();
+        let state = self.lock();
         let bytes = &state.inodes[state.inode(path)?].now;
         let from = offset as usize;
         let range = from..from + length;
@@ -227,22 +392,33 @@ impl Disk for SimDisk {
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
-        let known = self.0.lock().unwrap().names.contains_key(path);
+        let known = self.lock().names.contains_key(path);
         if !known {
             self.step("create", path, |state| {
                 state.make(path);
                 Ok(())
             })?;
-            self.sync_dir(path.parent().unwrap())?;
+            self.sync_dir(path.parent().unwrap_or(path))?;
         }
-        let inode = self.0.lock().unwrap().inode(path)?;
+        let inode = self.lock().inode(path)?;
         Ok(Box::new(SimAppend { disk: self.clone(), path: path.to_path_buf(), inode }))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.step("write", path, |state| {
             let inode = state.make(path);
-            state.inodes[inode].now = bytes.to_vec();
+            state.inodes[inode].now.clear();
+            state.inodes[inode].lost.clear();
+            state.add(inode, bytes)
+        })
+    }
+
+    fn rewrite(&self, path: &Path, offset: u64) -> io::Result<()> {
+        self.step("rewrite", path, |state| {
+            let inode = state.inode(path)?;
+            let inode = &mut state.inodes[inode];
+            inode.lost.retain(|lost| (lost.start as u64) < offset);
+            inode.sync();
             Ok(())
         })
     }
@@ -250,7 +426,7 @@ impl Disk for SimDisk {
     fn sync(&self, path: &Path) -> io::Result<()> {
         self.step("sync", path, |state| {
             let inode = state.inode(path)?;
-            state.inodes[inode].durable = state.inodes[inode].now.clone();
+            state.inodes[inode].sync();
             Ok(())
         })
     }
@@ -275,6 +451,13 @@ impl Disk for SimDisk {
             let inode = state.inode(path)?;
             state.inodes[inode].now.truncate(length as usize);
             state.inodes[inode].durable = state.inodes[inode].now.clone();
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step("remove", path, |state| {
+            state.names.remove(path);
             Ok(())
         })
     }

@@ -7,17 +7,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::merkle::Hash;
-use hallmark_schemas::note::{SignedNote, VerifierKey, parse_signatures};
+use hallmark_schemas::note::{SignedNote, VerifierKey};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::stranger::{self, Standing};
-use super::{Fault, encode_request};
+use super::Fault;
+use super::asking::Asking;
+use super::guard::{Guard, Verdict};
+use super::stranger;
 use crate::api::problem::with_causes;
-use crate::core::{GuardView, Signing};
+use crate::core::Signing;
 use crate::service::Service;
-use hallmark_schemas::layout::peer_name;
 
 /// First and longest wait before a witness is asked again.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
@@ -45,39 +47,62 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
 async fn guard(service: &Arc<Service>) {
     let mut wait = RETRY_WAIT;
     loop {
-        let policy = service.network().network().policy.clone();
-        let mut answered = Vec::new();
+        let network = service.network();
+        let policy = network.network().policy.clone();
+        let mut guard = Guard::new(policy.clone(), service.witness.vkey().clone());
         for witness in policy.witnesses() {
             if let Some(url) = service.stranger_url(&witness.key) {
                 match stranger::standing(service, &url).await {
-                    Ok(Standing { view: GuardView::Within, .. }) => {
-                        answered.push(witness.name.clone());
-                    }
-                    Ok(Standing { size, view }) => {
-                        refuse(service, size, view);
-                        std::future::pending().await
-                    }
+                    Ok(standing) => guard.stands(&witness.name, standing.size, standing.view),
                     Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
                 }
                 continue;
             }
             match newest(service, &witness.key).await {
-                Ok(None) => answered.push(witness.name.clone()),
-                Ok(Some(note)) => match compare(service, note).await {
-                    Some(GuardView::Within) => answered.push(witness.name.clone()),
-                    Some(_) => std::future::pending().await,
-                    None => {}
-                },
+                Ok(newest) => guard = hear(service, guard, witness.name.clone(), newest).await,
                 Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
             }
         }
-        if policy.guard_met(|witness| answered.contains(&witness.name)) {
-            info!(answered = answered.len(), "the witnesses hold nothing newer, signing begins");
-            service.node.log().guard_satisfied();
-            return;
+        match guard.verdict() {
+            Verdict::Satisfied => {
+                info!(answered = guard.count(), "the witnesses hold nothing newer, signing begins");
+                return service.node.log().guard_satisfied();
+            }
+            Verdict::Refused { size, view } => {
+                tracing::error!(
+                    size,
+                    "a witness holds more of this log than is here, or other: read-only"
+                );
+                service.node.log().guard_refused(size, view);
+                return std::future::pending().await;
+            }
+            Verdict::Waiting => {}
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_WAIT_MAX);
+    }
+}
+
+/// Holds what a witness told against what is here, off the async threads.
+async fn hear(
+    service: &Arc<Service>,
+    mut guard: Guard,
+    name: String,
+    newest: Option<SignedNote>,
+) -> Guard {
+    let own = crate::peers::log_key(&service.network(), &service.config.origin)
+        .unwrap_or_else(|| service.log_vkey.clone());
+    let log = service.node.log().clone();
+    let work = move || {
+        let heard = guard.heard(&name, newest.as_ref(), &own, |theirs| log.compare(theirs));
+        if let Err(error) = heard {
+            warn!(witness = name, error = %with_causes(&error), "a witness's word proves nothing");
+        }
+        guard
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(guard) => guard,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
@@ -96,37 +121,6 @@ async fn newest(service: &Service, key: &VerifierKey) -> Result<Option<SignedNot
         200 => SignedNote::parse(&answer.body).map(Some).map_err(|e| with_causes(&e)),
         status => Err(format!("{url} answers {status}")),
     }
-}
-
-/// None: the note is not under our signature and proves nothing.
-async fn compare(service: &Arc<Service>, note: SignedNote) -> Option<GuardView> {
-    let own = crate::peers::log_key(&service.network(), &service.config.origin)
-        .unwrap_or_else(|| service.log_vkey.clone());
-    let theirs = match note.checkpoint_of(&own) {
-        Ok(theirs) => theirs,
-        Err(error) => {
-            warn!(%error, "a witness holds a checkpoint of our log that we did not sign");
-            return None;
-        }
-    };
-    let (log, checkpoint) = (service.node.log().clone(), theirs.clone());
-    let view = tokio::task::spawn_blocking(move || log.compare(&checkpoint)).await.ok()?;
-    match view {
-        Ok(GuardView::Within) => Some(GuardView::Within),
-        Ok(view) => {
-            refuse(service, theirs.size, view);
-            Some(view)
-        }
-        Err(error) => {
-            warn!(error = %with_causes(&error), "cannot compare with a witness");
-            None
-        }
-    }
-}
-
-fn refuse(service: &Service, size: u64, view: GuardView) {
-    tracing::error!(size, "a witness holds more of this log than is here, or other: read-only");
-    service.node.log().guard_refused(size, view);
 }
 
 /// Asks every witness for each checkpoint that waits for its quorum.
@@ -177,21 +171,37 @@ async fn ask_all(service: &Arc<Service>, note: Arc<SignedNote>) {
 async fn ask(
     service: &Arc<Service>,
     key: &VerifierKey,
-    note: &SignedNote,
+    note: &Arc<SignedNote>,
 ) -> Result<SignedNote, String> {
-    let lines = if key == service.witness.vkey() {
-        own_word(service, note).await?
-    } else {
-        push(service, key, note).await?
-    };
-    let mut cosigned = note.clone();
-    for line in parse_signatures(&lines).map_err(|e| with_causes(&e))? {
-        cosigned.add(line);
+    let old = service.witnessed_size(key);
+    let mut asking =
+        Asking::new(key.clone(), Arc::clone(note), old).map_err(|e| with_causes(&e))?;
+    if key == service.witness.vkey() {
+        let lines = own_word(service, note).await?;
+        let cosigned = asking.answered(200, lines.as_bytes()).map_err(|e| with_causes(&e))?;
+        return cosigned.ok_or_else(|| "the own witness gave no signature".to_owned());
     }
-    match cosigned.signed_by(key) {
-        Ok(Some(_)) => Ok(cosigned),
-        Ok(None) => Err("it answered without its own signature".to_owned()),
-        Err(error) => Err(with_causes(&error)),
+    let url = match service.stranger_url(key) {
+        Some(url) => url,
+        None => format!("{}/log", service.witness_url(key).ok_or("no address known")?),
+    };
+    let url = format!("{url}/add-checkpoint");
+    loop {
+        let log = service.node.log().clone();
+        let work = move || {
+            let body = asking.request(|old, new| log.consistency_proof(old, new));
+            (asking, body)
+        };
+        let (back, body) = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
+        asking = back;
+        let body = body.map_err(|e| with_causes(&e))?;
+        let answer = service.client.post(&url, POST_TYPE, &body).await;
+        let answer = answer.map_err(|e| with_causes(&e))?;
+        let cosigned = asking.answered(answer.status, &answer.body);
+        if let Some(cosigned) = cosigned.map_err(|e| format!("{url}: {}", with_causes(&e)))? {
+            service.set_witnessed_size(key, asking.size());
+            return Ok(cosigned);
+        }
     }
 }
 
@@ -201,46 +211,12 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, S
     let work = move || {
         let now = (service.clock)();
         let prove = |old, new| service.node.log().consistency_proof(old, new).ok();
-        service.witness.cosign_held(&service.log_vkey, &note, now, prove)
+        service.heeded(service.witness.cosign_held(&service.log_vkey, &note, now, prove))
     };
     let word = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
     word.map_err(|e| with_causes(&e))?.ok_or_else(|| {
         Fault::Malformed { reason: "the own witness has seen a newer tree".to_owned() }.to_string()
     })
-}
-
-/// add-checkpoint at another node; a 409 tells the size to prove from.
-async fn push(service: &Service, key: &VerifierKey, note: &SignedNote) -> Result<String, String> {
-    let url = match service.stranger_url(key) {
-        Some(url) => url,
-        None => format!("{}/log", service.witness_url(key).ok_or("no address known")?),
-    };
-    let url = format!("{url}/add-checkpoint");
-    let new = note.checkpoint().map_err(|e| with_causes(&e))?.size;
-    let mut old = service.witnessed_size(key);
-    for _ in 0..3 {
-        let proof = proof_between(service, old, new).await?;
-        let body = encode_request(old, &proof, note);
-        let answer = service.client.post(&url, POST_TYPE, &body).await;
-        let answer = answer.map_err(|e| with_causes(&e))?;
-        match answer.status {
-            200 => {
-                service.set_witnessed_size(key, new);
-                return String::from_utf8(answer.body).map_err(|e| e.to_string());
-            }
-            409 => {
-                let told = String::from_utf8_lossy(&answer.body).trim().parse();
-                old = told.map_err(|_| format!("{url} answers 409 without a size"))?;
-                if new < old {
-                    return Err(format!("{url} has seen {old} entries, this checkpoint has {new}"));
-                }
-            }
-            // 404 in tlog-witness, 403 in witnesses older than it.
-            403 | 404 => return Err(format!("{url} does not know this log or its key")),
-            status => return Err(format!("{url} answers {status}: {}", answer.text())),
-        }
-    }
-    Err(format!("{url} keeps answering 409"))
 }
 
 /// That the own tree of `new` entries begins with that of `old`; nothing where nothing is to prove.

@@ -7,6 +7,7 @@ use hallmark_schemas::note::Checkpoint;
 use hallmark_schemas::policy::Policy;
 
 use super::*;
+use crate::store::disk::OsDisk;
 
 const ORG: &str = "urn:hallmark:org:lei:529900T8BM49AURSDO55";
 const ORIGIN: &str = "demo/lei-529900T8BM49AURSDO55/1";
@@ -20,7 +21,7 @@ fn log_signer() -> NoteSigner {
 }
 
 fn witness(dir: &Path) -> Witness {
-    Witness::open(dir, NoteSigner::witness("demo/w", key(3)).unwrap()).unwrap()
+    Witness::open(Arc::new(OsDisk), dir, NoteSigner::witness("demo/w", key(3)).unwrap()).unwrap()
 }
 
 fn network() -> NetworkFile {
@@ -195,6 +196,58 @@ fn a_request_that_cannot_be_read_is_malformed() {
 }
 
 #[test]
+fn the_own_witness_lets_a_log_sign_only_where_there_is_no_other() {
+    use super::guard::{Guard, Verdict};
+    use crate::core::GuardView;
+    let named = |name: &str, seed: u8| hallmark_schemas::policy::Witness {
+        name: name.to_owned(),
+        key: NoteSigner::witness(&format!("demo/{name}"), key(seed)).unwrap().vkey().clone(),
+        url: None,
+    };
+    let own = named("a", 3);
+    let log = log_signer();
+    let hear = |guard: &mut Guard, name: &str| {
+        guard.heard(name, None, log.vkey(), |_| Ok(GuardView::Within)).unwrap();
+        guard.verdict()
+    };
+    let all = vec![own.clone(), named("b", 4), named("c", 5)];
+    let mut guard = Guard::new(Policy::threshold(2, all).unwrap(), own.key.clone());
+    // What was put back with the log has forgotten what the log has: {a, c} may have cosigned it.
+    assert_eq!(hear(&mut guard, "a"), Verdict::Waiting);
+    assert_eq!(hear(&mut guard, "b"), Verdict::Waiting);
+    assert_eq!(hear(&mut guard, "c"), Verdict::Satisfied);
+    let mut alone = Guard::new(Policy::threshold(1, vec![own.clone()]).unwrap(), own.key.clone());
+    assert_eq!(hear(&mut alone, "a"), Verdict::Satisfied);
+    // A note that the log did not sign says nothing; one that is ahead forbids signing for good.
+    let (note, _) = signed(3, 0);
+    let other = NoteSigner::log("demo/other", key(9)).unwrap();
+    let view = |_: &Checkpoint| Ok(GuardView::Ahead);
+    guard.heard("c", Some(&note), other.vkey(), view).unwrap_err();
+    assert_eq!(guard.verdict(), Verdict::Satisfied);
+    guard.heard("c", Some(&note), log.vkey(), view).unwrap();
+    assert!(matches!(guard.verdict(), Verdict::Refused { view: GuardView::Ahead, .. }));
+}
+
+#[test]
+fn after_a_failed_write_nothing_is_cosigned_and_a_full_disk_is_only_told() {
+    use crate::store::sim::SimDisk;
+    let disk = SimDisk::default();
+    let signer = NoteSigner::witness("demo/w", key(3)).unwrap();
+    let witness = Witness::open(Arc::new(disk.clone()), Path::new("/w"), signer).unwrap();
+    let ask = |size| {
+        let (note, _) = signed(size, 0);
+        witness.add_checkpoint(&network(), &encode_request(0, &[], &note), Timestamp::EPOCH)
+    };
+    disk.set_capacity(Some(0));
+    let full = ask(2).unwrap_err();
+    assert!(matches!(full, Fault::Disk { .. }) && !full.is_final());
+    disk.set_capacity(None);
+    disk.fail_next_sync();
+    assert!(ask(2).unwrap_err().is_final());
+    assert!(matches!(ask(2), Err(Fault::Failed)), "nobody knows what a start would find");
+}
+
+#[test]
 fn the_same_tree_is_cosigned_again_with_a_newer_time() {
     let dir = tempfile::tempdir().unwrap();
     let witness = witness(dir.path());
@@ -256,7 +309,7 @@ fn the_exchanges_of_litewitness_are_answered_alike() {
             Err(Fault::UnknownLog { .. } | Fault::Untrusted { .. }) => 403,
             Err(Fault::Malformed { .. }) => 400,
             Err(Fault::Unproved { .. }) => 422,
-            Err(Fault::Disk { .. }) => 500,
+            Err(Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. }) => 500,
         };
         assert_eq!(Some(status), exchange["expect_status"].as_u64(), "{answer:?}");
     }

@@ -188,3 +188,13 @@ fn issuer_and_role_are_those_of_the_key() {
     let refusal = admits.verify(&history, time(120, 120)).unwrap_err();
     assert!(matches!(refusal, Refusal::RoleMissing { .. }));
 }
+
+#[test]
+fn a_known_key_is_early_until_its_interval_begins() {
+    let mut history = history(1);
+    learn(&mut history, organisation((R1, 1), 3), time(100, 110)).unwrap();
+    let kid = key(3).public().id();
+    assert!(history.is_early(kid, time(1, 50)));
+    assert!(!history.is_early(kid, time(100, 100)));
+    assert!(!history.is_early(key(8).public().id(), time(1, 50)), "it is not known");
+}

@@ -50,7 +50,7 @@ fn entries() -> Vec<Operation> {
                 &["Location", "Hallmark-Status"],
             )
             .gives(303, "Stored, or deferred until its key is known: ask there.", &[], &running)
-            .fails(&[409, 415, 503]),
+            .fails(&[409, 415, 503, 507]),
         id_in_path(Operation::get("/entries/{id}"))
             .says("readReceipt", TAG, "The receipt of a registered attestation (SCRAPI)")
             .gives(
@@ -78,7 +78,7 @@ fn bodies() -> Vec<Operation> {
                 &[("application/json", schema("Registered"))],
                 &["Location"],
             )
-            .fails(&[403, 409, 415, 503])
+            .fails(&[403, 409, 415, 503, 507])
             .token(Token::Needed("capture")),
         id_in_path(Operation::get("/v1/attestations/{id}"))
             .says("readAttestation", TAG, "An attestation, to whom its audience admits")

@@ -197,9 +197,9 @@ fn forms() -> Vec<Operation> {
             .gives(201, "Taken (JSON).", &[(JSON, schema("FormAnswer"))], &["Location"])
             .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"]);
         // Of these a browser gets a page that holds the form again.
-        let refusals = [400, 404, 408, 413, 415, 429, 500, 503];
+        let refusals = [400, 404, 408, 413, 415, 429, 500, 503, 507];
         let told = |operation: Operation, status: &u16| {
-            let again = matches!(status, 429 | 503).then_some("Retry-After");
+            let again = matches!(status, 429 | 503 | 507).then_some("Retry-After");
             let head: Vec<&str> = again.into_iter().chain(["Content-Language"]).collect();
             operation.gives(*status, "Refused: with the form, to be corrected.", &page(), &head)
         };

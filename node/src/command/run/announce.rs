@@ -144,6 +144,7 @@ async fn admit_patiently(service: &Service, stored: &[u8]) -> Result<Admitted, S
         match service.admit_own(stored.to_vec()).await {
             Ok(admitted) => return Ok(admitted),
             Err(AdmitError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(AdmitError::Full { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
             Err(error) => return Err(crate::api::problem::with_causes(&error)),
         }
     }

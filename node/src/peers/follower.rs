@@ -1,0 +1,275 @@
+//! Following one log, step by step: what to ask its node for next, and what to make of the answer.
+//!
+//! Invariants: nothing of a peer is believed that its log's signature, the tree's hashes or the
+//! body's own id do not prove; a round that fails leaves the copy as it was; what is remembered of a
+//! peer is bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::note::{NoteError, SignedNote};
+use hallmark_schemas::tile::TilePath;
+
+use crate::mirror::growth::Growth;
+use crate::mirror::{MirrorError, MirroredLog};
+use crate::mutants::mutant;
+use crate::store::StoreError;
+
+/// Bodies of one group commit.
+const BODIES_BATCH: usize = 256;
+/// Most bodies of one log that are remembered as not given.
+const LACKING_MAX: usize = 100_000;
+
+/// What to ask the log's node for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ask {
+    /// Its published checkpoint.
+    Checkpoint,
+    /// An entry bundle.
+    Bundle(TilePath),
+    /// Bodies, as far as it gives them to us.
+    Bodies(Vec<ContentId>),
+}
+
+/// What it answered.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// The bytes of a note.
+    Checkpoint(Vec<u8>),
+    /// The bytes of an entry bundle.
+    Bundle(Vec<u8>),
+    /// Each body that was asked for, or that it was not given.
+    Bodies(Vec<(ContentId, Option<Vec<u8>>)>),
+}
+
+/// What an answer brought.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// What to ask for next; `None` ends the round.
+    pub ask: Option<Ask>,
+    /// The log's newest checkpoint is another than before: time to cosign it.
+    pub is_new: bool,
+    /// The copy grew.
+    pub grown: bool,
+    /// Bodies that were kept.
+    pub kept: Vec<Vec<u8>>,
+}
+
+/// Why a round ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// What was served is no note.
+    #[error("the checkpoint cannot be read")]
+    Note(#[from] NoteError),
+    /// It contradicts what is here, or our disk failed.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// Our own disk or index.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A body with another id than was asked for.
+    #[error("it answers with another body than {id}")]
+    OtherBody {
+        /// What was asked for.
+        id: ContentId,
+    },
+    /// An answer to what was not asked.
+    #[error("an answer came to what was not asked")]
+    Unasked,
+}
+
+impl FollowError {
+    /// Whether a write of ours failed after which nobody knows what is durable.
+    pub fn is_final(&self) -> bool {
+        match self {
+            FollowError::Mirror(MirrorError::Store(error)) | FollowError::Store(error) => {
+                error.is_final()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Where a round is.
+enum Stage {
+    Resting,
+    /// The checkpoint was asked for.
+    Looking,
+    /// Entry bundles are.
+    Growing(Box<Growth>),
+    /// Bodies of entries before this one are.
+    Filling {
+        after: u64,
+    },
+}
+
+/// One log's follower.
+pub struct Follower {
+    log: Arc<MirroredLog>,
+    lacking: Lacking,
+    stage: Stage,
+}
+
+impl Follower {
+    /// Begins at rest.
+    pub fn new(log: Arc<MirroredLog>) -> Follower {
+        let lacking = Lacking { beat: 0, refused: HashMap::new(), max: LACKING_MAX, asked: None };
+        Follower { log, lacking, stage: Stage::Resting }
+    }
+
+    /// The copy that it keeps.
+    pub fn log(&self) -> &Arc<MirroredLog> {
+        &self.log
+    }
+
+    /// Begins a round; one that was on its way is dropped.
+    pub fn begin(&mut self) -> Ask {
+        self.stage = Stage::Looking;
+        Ask::Checkpoint
+    }
+
+    /// Takes the answer to what was asked for last. Reads and writes the copy: it blocks.
+    pub fn heard(&mut self, heard: Heard) -> Result<Progress, FollowError> {
+        match (std::mem::replace(&mut self.stage, Stage::Resting), heard) {
+            (Stage::Looking, Heard::Checkpoint(bytes)) => self.looked(&bytes),
+            (Stage::Growing(mut growth), Heard::Bundle(bundle)) => {
+                growth.feed(&bundle)?;
+                self.grow(growth)
+            }
+            (Stage::Filling { after }, Heard::Bodies(bodies)) => {
+                let kept = self.keep(bodies)?;
+                let ask = self.fill(after)?;
+                Ok(Progress { ask, kept, ..Progress::default() })
+            }
+            _ => Err(FollowError::Unasked),
+        }
+    }
+
+    /// The bytes of an answer as what was asked for last.
+    #[cfg(feature = "sim")]
+    pub(crate) fn takes(&self, bytes: Vec<u8>) -> Heard {
+        match self.stage {
+            Stage::Growing(_) => Heard::Bundle(bytes),
+            _ => Heard::Checkpoint(bytes),
+        }
+    }
+
+    /// Remembers at most so many bodies that were not given.
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_lacking_max(&mut self, max: usize) {
+        self.lacking.max = max;
+    }
+
+    /// How many bodies are remembered as not given.
+    #[cfg(feature = "sim")]
+    pub(crate) fn lacking_count(&self) -> usize {
+        self.lacking.refused.len()
+    }
+
+    fn looked(&mut self, bytes: &[u8]) -> Result<Progress, FollowError> {
+        let note = SignedNote::parse(bytes)?;
+        if let Some(held) = self.log.checkpoint().filter(|held| held.text() == note.text()) {
+            if *held != note {
+                self.log.renew(&note)?;
+            }
+            return self.rest_is_bodies(false);
+        }
+        match self.log.grow(note)? {
+            Some(growth) => self.grow(Box::new(growth)),
+            None => Ok(Progress { is_new: true, ..self.rest_is_bodies(false)? }),
+        }
+    }
+
+    fn grow(&mut self, growth: Box<Growth>) -> Result<Progress, FollowError> {
+        if let Some(path) = growth.wants() {
+            self.stage = Stage::Growing(growth);
+            return Ok(Progress { ask: Some(Ask::Bundle(path)), ..Progress::default() });
+        }
+        growth.commit()?;
+        self.rest_is_bodies(true)
+    }
+
+    fn rest_is_bodies(&mut self, grown: bool) -> Result<Progress, FollowError> {
+        self.lacking.beat += 1;
+        let is_idle = self.lacking.is_idle(self.log.head().size);
+        let ask = if is_idle { None } else { self.fill(0)? };
+        Ok(Progress { ask, is_new: grown, grown, kept: Vec::new() })
+    }
+
+    /// Asks for the bodies that are wanted and may be had from this entry on.
+    fn fill(&mut self, from: u64) -> Result<Option<Ask>, FollowError> {
+        let mut after = from;
+        loop {
+            let wanted = self.log.wanted(after, BODIES_BATCH)?;
+            let Some((last, _)) = wanted.last() else {
+                self.lacking.rest(self.log.head().size);
+                return Ok(None);
+            };
+            after = last + 1;
+            let ids = wanted.iter().map(|(_, entry)| entry.id);
+            let asked: Vec<ContentId> = ids.filter(|id| !self.lacking.skips(id)).collect();
+            if !asked.is_empty() {
+                self.stage = Stage::Filling { after };
+                return Ok(Some(Ask::Bodies(asked)));
+            }
+        }
+    }
+
+    fn keep(
+        &mut self,
+        answers: Vec<(ContentId, Option<Vec<u8>>)>,
+    ) -> Result<Vec<Vec<u8>>, FollowError> {
+        let mut bodies = Vec::new();
+        for (id, answer) in answers {
+            match answer {
+                Some(body) if ContentId::of(&body) == id => bodies.push(body),
+                Some(_) => return Err(FollowError::OtherBody { id }),
+                None => self.lacking.refuse(id),
+            }
+        }
+        if !bodies.is_empty() {
+            self.log.put_bodies(&bodies)?;
+        }
+        Ok(bodies)
+    }
+}
+
+/// Bodies that the peer did not give when last asked: not asked for at each beat.
+struct Lacking {
+    beat: u64,
+    /// The beat from which a body is asked for again, and how long we wait after that.
+    refused: HashMap<ContentId, (u64, u64)>,
+    /// How many are remembered at most.
+    max: usize,
+    /// The size up to which all was asked for, and the next beat at which something is due.
+    asked: Option<(u64, u64)>,
+}
+
+impl Lacking {
+    fn skips(&self, id: &ContentId) -> bool {
+        self.refused.get(id).is_some_and(|(until, _)| self.beat < *until)
+    }
+
+    /// Asked again after 2, 4, 8 … 1,024 beats.
+    fn refuse(&mut self, id: ContentId) {
+        let is_full = self.max <= self.refused.len() && !mutant("lacking-unbounded");
+        if is_full && !self.refused.contains_key(&id) {
+            self.refused.clear();
+        }
+        let step = self.refused.get(&id).map_or(2, |(_, step)| (step * 2).min(1024));
+        self.refused.insert(id, (self.beat + step, step));
+    }
+
+    /// Whether there is anything to ask for at this beat in a log of `size` entries.
+    fn is_idle(&self, size: u64) -> bool {
+        self.asked.is_some_and(|(asked, due)| asked == size && self.beat < due)
+    }
+
+    fn rest(&mut self, size: u64) {
+        let beat = self.beat;
+        self.refused.retain(|_, (until, _)| beat <= *until);
+        let due = self.refused.values().map(|(until, _)| *until).min();
+        self.asked = Some((size, due.unwrap_or(beat + 60)));
+    }
+}

@@ -1,0 +1,557 @@
+//! One node as one function of time and event: what the threads and tasks of a running node do, done
+//! by one caller, on any disk and index.
+//!
+//! The parts are those of a running node: the writer's steps, the gate of admission, the followers,
+//! the guard, the conversations with witnesses, the witness itself. Invariant: no clock, randomness,
+//! thread or socket; the same events at the same times do the same.
+
+mod serve;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::key::Signer;
+use hallmark_schemas::kind::KindName;
+use hallmark_schemas::layout::{Dir, peer_name};
+use hallmark_schemas::network::{Member, NetworkFile};
+use hallmark_schemas::note::{NoteSigner, SignedNote};
+use hallmark_schemas::tile::TilePath;
+
+use crate::admission::gate::{Gate, Proved};
+use crate::admission::{AdmitError, Admitted};
+use crate::core::shared::Shared;
+use crate::core::{LogHandle, Parts, Signing};
+use crate::deferred::Deferred;
+use crate::index::{Catalogue, Index};
+use crate::mirror::Mirror;
+use crate::peers::follower::{Ask, Follower, Heard};
+use crate::sequencer::writer::{self, Opened};
+use crate::sequencer::writing::{self, Now, Writer};
+use crate::store::disk::Disk;
+use crate::witness::Witness;
+use crate::witness::asking::Asking;
+use crate::witness::guard::{Guard, Verdict};
+
+/// How often a peer is asked for its checkpoint.
+const POLL_EVERY: Duration = Duration::from_millis(400);
+/// How long to wait before a witness is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// How often the quarantine is looked at.
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+/// Most deferred attestations that are tried at once.
+const RETRY_MAX: usize = 16;
+
+/// What makes a node this one.
+#[derive(Clone)]
+pub struct Setup {
+    /// The network: members, keys, policy.
+    pub network: NetworkFile,
+    /// The own log's name.
+    pub origin: String,
+    /// The own log's key.
+    pub log_signer: Arc<dyn Signer>,
+    /// The own witness.
+    pub witness_signer: NoteSigner,
+    /// Longest wait before a stored attestation is in a signed tree.
+    pub batch_wait_max: Duration,
+    /// Bytes kept for a full disk.
+    pub reserve_bytes: usize,
+    /// Most bytes of deferred attestations, most of one key, most bodies remembered as withheld.
+    pub limits: (usize, usize, usize),
+}
+
+/// What one node asks another.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// `GET /log/checkpoint`
+    Checkpoint,
+    /// `GET /peers/{hex}/checkpoint`
+    Newest(String),
+    /// `GET /log/tile/entries/…`
+    Bundle(TilePath),
+    /// `GET /v1/attestations/{id}`, each
+    Bodies(Vec<ContentId>),
+    /// `POST /log/add-checkpoint`
+    AddCheckpoint(Vec<u8>),
+}
+
+/// What it answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// A status and a body.
+    Bytes(u16, Vec<u8>),
+    /// Each body, as far as it is given.
+    Bodies(Vec<Option<Vec<u8>>>),
+}
+
+/// Which part of a node asked.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Call {
+    /// The follower of this log.
+    Follow(String),
+    /// The guard, of this witness.
+    Guard(String),
+    /// The publisher, of this witness.
+    Ask(String),
+}
+
+/// What can happen to a node.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Somebody hands an attestation in.
+    Submitted {
+        /// Its stored bytes.
+        stored: Vec<u8>,
+        /// Names it in the answer.
+        ticket: u64,
+    },
+    /// A request was answered, or not in time.
+    Replied {
+        /// Who asked.
+        call: Call,
+        /// Names the request.
+        number: u64,
+        /// The answer.
+        reply: Option<Reply>,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What a node wants of the world.
+#[derive(Debug)]
+pub enum Effect {
+    /// A submission is answered.
+    Answered {
+        /// The submission.
+        ticket: u64,
+        /// What became of it.
+        answer: Result<Admitted, AdmitError>,
+    },
+    /// Another node is asked.
+    Called {
+        /// Origin of its log.
+        to: String,
+        /// What.
+        request: Request,
+        /// Who asks.
+        call: Call,
+        /// Names the request.
+        number: u64,
+    },
+}
+
+#[derive(Clone, Copy)]
+enum Ticket {
+    Client(u64, KindName),
+    Retry,
+}
+
+/// A log that is followed.
+struct Followed {
+    follower: Follower,
+    next_at: Duration,
+    asked: Vec<ContentId>,
+}
+
+/// One node.
+pub struct SimNode {
+    setup: Arc<Setup>,
+    shared: Arc<Shared>,
+    log: LogHandle,
+    /// None if the log is read-only from the start, or the writer has stopped.
+    writer: Option<Writer<Ticket>>,
+    gate: Gate,
+    deferred: Arc<Deferred>,
+    mirror: Mirror,
+    witness: Witness,
+    followed: BTreeMap<String, Followed>,
+    guard: Option<Guard>,
+    guard_at: Duration,
+    /// Conversations about the checkpoint that waits for its quorum, and when each begins again.
+    asking: BTreeMap<String, (Asking, Duration)>,
+    /// What is asked about: the text of the note.
+    asked_for: Option<String>,
+    witnessed: BTreeMap<String, u64>,
+    /// Requests on their way.
+    calls: BTreeMap<Call, u64>,
+    number: u64,
+    retry_at: Duration,
+}
+
+/// DIR of every simulated node, on its own disk.
+pub fn dir() -> Dir {
+    Dir::new("/n")
+}
+
+/// Makes the store of a new, empty log.
+pub fn create(disk: &Arc<dyn Disk>, origin: &str) -> Result<(), String> {
+    let slots = crate::store::head::HeadSlots::new(disk.clone(), dir().head_slots(), origin);
+    slots.create().map_err(|error| writer::chain(&error))
+}
+
+impl SimNode {
+    /// Starts the node on what the disk holds. An error: it does not start.
+    pub fn start(
+        setup: Arc<Setup>,
+        disk: Arc<dyn Disk>,
+        index: Arc<dyn Index>,
+        now: Now,
+    ) -> Result<SimNode, String> {
+        let chain = |error: &dyn std::error::Error| writer::chain(error);
+        let (dir, data) = (dir(), dir().data());
+        let catalogue = Catalogue::new(index);
+        catalogue.discard_other_layout().map_err(|e| chain(&e))?;
+        let (origin, key) = (setup.origin.clone(), setup.log_signer.clone());
+        let networks = (Vec::new(), &setup.network);
+        let parts = Parts::open(disk.clone(), catalogue, (&dir, &data), &origin, key, networks);
+        let Parts { shared, signer, opened, mut reserve, deferred, mirror } =
+            parts.map_err(|e| chain(&e))?;
+        reserve.set_bytes(setup.reserve_bytes);
+        deferred.set_limits(setup.limits.0, setup.limits.1);
+        let folder = dir.path().join("head").join("witness");
+        let witness = Witness::open(disk, &folder, setup.witness_signer.clone());
+        let witness = witness.map_err(|e| chain(&e))?;
+        let mut writer = None;
+        match opened {
+            Opened::Whole(sequencer) => {
+                let mut one = Writer::new(*sequencer, reserve, setup.batch_wait_max);
+                one.start(now).map_err(|e| chain(&e))?;
+                writer = Some(one);
+            }
+            Opened::ReadOnly(log) => log.catch_up().map_err(|e| chain(&e))?,
+        }
+        let (sender, _) = mpsc::channel();
+        let mut followed = BTreeMap::new();
+        for member in setup.network.network().members.iter().filter(|one| one.origin != origin) {
+            let copy = mirror.follow(member.log_key.clone()).map_err(|e| chain(&e))?;
+            let mut follower = Follower::new(copy);
+            follower.set_lacking_max(setup.limits.2);
+            let one = Followed { follower, next_at: now.monotonic, asked: Vec::new() };
+            followed.insert(member.origin.clone(), one);
+        }
+        Ok(SimNode {
+            log: LogHandle::new(shared.clone(), signer, sender),
+            gate: Gate::new(shared.clone(), deferred.clone()),
+            setup,
+            shared,
+            writer,
+            deferred,
+            mirror,
+            witness,
+            followed,
+            guard: None,
+            guard_at: now.monotonic,
+            asking: BTreeMap::new(),
+            asked_for: None,
+            witnessed: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            number: 0,
+            retry_at: now.monotonic,
+        })
+    }
+
+    /// Advances the node: `now` and `event` decide everything, with what the disk does.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Submitted { stored, ticket } => self.submit(now, &stored, ticket, &mut effects),
+            Event::Replied { call, number, reply } => {
+                // What was asked by a process that is gone, or given up, is not heard.
+                if self.calls.get(&call) == Some(&number) {
+                    self.calls.remove(&call);
+                    self.replied(now, call, reply, &mut effects);
+                }
+            }
+            Event::Tick => self.tick(now, &mut effects),
+        }
+        self.ask_witnesses(now, &mut effects);
+        effects
+    }
+
+    fn submit(&mut self, now: Now, stored: &[u8], ticket: u64, effects: &mut Vec<Effect>) {
+        let answer = match (self.gate.closed(), self.gate.prove(stored, now.clock)) {
+            (Some(closed), _) => Err(closed),
+            (None, Proved::Refused(refusal)) => Err(refusal.into()),
+            (None, Proved::Unknown(envelope)) => match self.gate.defer(&[&envelope]) {
+                Ok(mut kept) => kept.pop().expect("one answer each"),
+                Err(error) => Err(error),
+            },
+            (None, Proved::Candidate(candidate)) => {
+                let to = Ticket::Client(ticket, candidate.kind());
+                let event = writing::Event::Store { candidates: vec![candidate], ticket: to };
+                self.write(now, event, effects);
+                return;
+            }
+        };
+        effects.push(Effect::Answered { ticket, answer });
+    }
+
+    /// Hands an event to the writer; true if a retry was stored by it.
+    fn write(
+        &mut self,
+        now: Now,
+        event: writing::Event<Ticket>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(writer) = &mut self.writer else { return false };
+        let mut retried = false;
+        match writer.step(now, event) {
+            Ok(answers) => {
+                for writing::Effect { ticket, answer } in answers {
+                    match ticket {
+                        Ticket::Retry => retried = answer.is_ok(),
+                        Ticket::Client(ticket, kind) => {
+                            let mut answers = self.gate.answers(&[kind], Some(answer));
+                            let answer = answers.pop().expect("one answer each");
+                            effects.push(Effect::Answered { ticket, answer });
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                self.shared.stop(writer::chain(&error));
+                self.writer = None;
+            }
+        }
+        retried
+    }
+
+    fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.write(now, writing::Event::Tick, effects);
+        self.watch(now, effects);
+        let due = |(origin, one): (&String, &Followed)| {
+            (one.next_at <= now.monotonic).then(|| origin.clone())
+        };
+        let due: Vec<String> = self.followed.iter().filter_map(due).collect();
+        for origin in due {
+            if self.calls.contains_key(&Call::Follow(origin.clone())) {
+                continue;
+            }
+            let one = self.followed.get_mut(&origin).expect("listed above");
+            one.next_at = now.monotonic + POLL_EVERY;
+            let ask = one.follower.begin();
+            self.follow(&origin, ask, effects);
+        }
+        if self.retry_at <= now.monotonic && self.gate.closed().is_none() {
+            self.retry_at = now.monotonic + RETRY_EVERY;
+            self.retry_deferred(now, effects);
+        }
+    }
+
+    fn retry_deferred(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let (candidates, done) = self.gate.ready(now.clock, RETRY_MAX);
+        if done.is_empty() {
+            return;
+        }
+        let ticket = Ticket::Retry;
+        let stored = candidates.is_empty() || {
+            self.write(now, writing::Event::Store { candidates, ticket }, effects);
+            self.write(now, writing::Event::Drained, effects)
+        };
+        if stored && self.gate.done(&done).is_err() {
+            // What is here twice is known by its id.
+            tracing::warn!("the quarantine keeps what has left it");
+        }
+    }
+
+    fn call(&mut self, to: String, request: Request, call: Call, effects: &mut Vec<Effect>) {
+        self.number += 1;
+        self.calls.insert(call.clone(), self.number);
+        effects.push(Effect::Called { to, request, call, number: self.number });
+    }
+
+    fn follow(&mut self, origin: &str, ask: Ask, effects: &mut Vec<Effect>) {
+        let request = match ask {
+            Ask::Checkpoint => Request::Checkpoint,
+            Ask::Bundle(path) => Request::Bundle(path),
+            Ask::Bodies(ids) => {
+                if let Some(one) = self.followed.get_mut(origin) {
+                    one.asked.clone_from(&ids);
+                }
+                Request::Bodies(ids)
+            }
+        };
+        self.call(origin.to_owned(), request, Call::Follow(origin.to_owned()), effects);
+    }
+
+    fn replied(&mut self, now: Now, call: Call, reply: Option<Reply>, effects: &mut Vec<Effect>) {
+        match call {
+            Call::Follow(origin) => self.followed(now, &origin, reply, effects),
+            Call::Guard(name) => {
+                let newest = match reply {
+                    Some(Reply::Bytes(404, _)) => Some(None),
+                    Some(Reply::Bytes(200, note)) => SignedNote::parse(&note).ok().map(Some),
+                    _ => None,
+                };
+                if let Some(newest) = newest {
+                    self.guard_hears(&name, newest.as_ref());
+                }
+                self.watch(now, effects);
+            }
+            Call::Ask(name) => {
+                let Some((asking, again_at)) = self.asking.get_mut(&name) else { return };
+                *again_at = now.monotonic + ASK_AGAIN;
+                let Some(Reply::Bytes(status, body)) = reply else { return };
+                match asking.answered(status, &body) {
+                    Ok(Some(cosigned)) => {
+                        self.witnessed.insert(name.clone(), asking.size());
+                        self.asking.remove(&name);
+                        self.write(now, writing::Event::Cosigned(cosigned), effects);
+                    }
+                    Ok(None) => *again_at = now.monotonic,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn followed(
+        &mut self,
+        now: Now,
+        origin: &str,
+        reply: Option<Reply>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(one) = self.followed.get_mut(origin) else { return };
+        let asked = std::mem::take(&mut one.asked);
+        let heard = match (reply, asked.is_empty()) {
+            (Some(Reply::Bodies(bodies)), false) => {
+                Heard::Bodies(asked.into_iter().zip(bodies).collect())
+            }
+            (Some(Reply::Bytes(200, bytes)), true) => one.follower.takes(bytes),
+            _ => return,
+        };
+        let progress = match one.follower.heard(heard) {
+            Ok(progress) => progress,
+            Err(error) if error.is_final() => return self.log.fail(writer::chain(&error)),
+            Err(_) => return,
+        };
+        if progress.is_new {
+            let copy = one.follower.log().clone();
+            if let Some(note) = copy.checkpoint() {
+                let prove = |old, new| copy.consistency_proof(old, new).ok();
+                let word = self.witness.cosign_held(copy.log_key(), &note, now.clock, prove);
+                let word = self.heeded(word);
+                if let Err(error) = word {
+                    tracing::warn!(%error, "mirrored log not cosigned");
+                }
+            }
+        }
+        if let Some(ask) = progress.ask {
+            self.follow(origin, ask, effects);
+        }
+    }
+
+    /// The fork guard: asks every witness, then decides; again until it is decided.
+    fn watch(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.writer.is_none() || self.log.signing() != Signing::WaitingForGuard {
+            return;
+        }
+        let policy = self.setup.network.network().policy.clone();
+        if policy.is_none() {
+            self.write(now, writing::Event::GuardSatisfied, effects);
+            return;
+        }
+        if self.guard.is_none() && self.guard_at <= now.monotonic {
+            let own = self.witness.vkey().clone();
+            self.guard = Some(Guard::new(policy.clone(), own.clone()));
+            for witness in policy.witnesses() {
+                if witness.key == own {
+                    let seen = self.witness.seen(&peer_name(&self.setup.origin));
+                    let seen = seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+                    self.guard_hears(&witness.name, seen.as_ref());
+                } else if let Some(to) = self.member_of(&witness.name) {
+                    let request = Request::Newest(self.setup.origin.clone());
+                    self.call(to, request, Call::Guard(witness.name.clone()), effects);
+                }
+            }
+        }
+        let Some(guard) = &self.guard else { return };
+        let is_waiting = self.calls.keys().any(|call| matches!(call, Call::Guard(_)));
+        match guard.verdict() {
+            Verdict::Satisfied => {
+                self.write(now, writing::Event::GuardSatisfied, effects);
+                self.guard = None;
+            }
+            Verdict::Refused { size, view } => {
+                let cause = self.log.refusal(size, view);
+                self.write(now, writing::Event::GuardRefused { cause }, effects);
+                self.guard = None;
+            }
+            Verdict::Waiting if is_waiting => {}
+            Verdict::Waiting => {
+                self.guard = None;
+                self.guard_at = now.monotonic + ASK_AGAIN;
+            }
+        }
+    }
+
+    fn guard_hears(&mut self, witness: &str, newest: Option<&SignedNote>) {
+        let Some(guard) = &mut self.guard else { return };
+        let (log, key) = (self.log.clone(), self.log.log_key().clone());
+        let heard = guard.heard(witness, newest, &key, |theirs| log.compare(theirs));
+        if let Err(error) = heard {
+            tracing::warn!(witness, %error, "a witness's word proves nothing");
+        }
+    }
+
+    /// Asks for cosignatures of the checkpoint that waits for its quorum.
+    fn ask_witnesses(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let note = self.shared.unsigned.borrow().clone();
+        let text = note.as_ref().map(|note| note.text().to_owned());
+        if text != self.asked_for {
+            self.asking.clear();
+            self.calls.retain(|call, _| !matches!(call, Call::Ask(_)));
+            self.asked_for = text;
+            for witness in self.setup.network.network().policy.witnesses() {
+                let Some(note) = &note else { break };
+                let old = self.witnessed.get(&witness.name).copied().unwrap_or(0);
+                if let Ok(asking) = Asking::new(witness.key.clone(), note.clone(), old) {
+                    self.asking.insert(witness.name.clone(), (asking, now.monotonic));
+                }
+            }
+        }
+        let due = |(name, (_, at)): (&String, &(Asking, Duration))| {
+            (*at <= now.monotonic).then(|| name.clone())
+        };
+        let due: Vec<String> = self.asking.iter().filter_map(due).collect();
+        for name in due {
+            if !self.calls.contains_key(&Call::Ask(name.clone())) {
+                self.ask_witness(now, name, effects);
+            }
+        }
+    }
+
+    fn ask_witness(&mut self, now: Now, name: String, effects: &mut Vec<Effect>) {
+        let Some((asking, again_at)) = self.asking.get_mut(&name) else { return };
+        *again_at = now.monotonic + ASK_AGAIN;
+        let log = self.log.clone();
+        if asking.is_of(self.witness.vkey()) {
+            let prove = |old, new| log.consistency_proof(old, new).ok();
+            let note = asking.note().clone();
+            let word = self.witness.cosign_held(log.log_key(), &note, now.clock, prove);
+            let Ok(Some(lines)) = self.heeded(word) else { return };
+            let Some((asking, _)) = self.asking.get_mut(&name) else { return };
+            if let Ok(Some(cosigned)) = asking.answered(200, lines.as_bytes()) {
+                self.asking.remove(&name);
+                self.write(now, writing::Event::Cosigned(cosigned), effects);
+            }
+            return;
+        }
+        let Ok(body) = asking.request(|old, new| log.consistency_proof(old, new)) else { return };
+        let Some(to) = self.member_of(&name) else { return };
+        self.call(to, Request::AddCheckpoint(body), Call::Ask(name), effects);
+    }
+
+    /// The origin of the member that runs this witness of the policy.
+    fn member_of(&self, witness: &str) -> Option<String> {
+        let network = self.setup.network.network();
+        let witness = network.policy.witnesses().iter().find(|one| one.name == witness)?;
+        let runs = |member: &&Member| member.witness_key == witness.key;
+        network.members.iter().find(runs).map(|member| member.origin.clone())
+    }
+}

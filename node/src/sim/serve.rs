@@ -1,0 +1,66 @@
+//! What a simulated node answers others, as the routes of a running one do.
+
+use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::time::Timestamp;
+
+use super::{Reply, Request, SimNode};
+use crate::sequencer::writer;
+use crate::witness::guard::newest_held;
+use crate::witness::{Answer, Fault};
+
+impl SimNode {
+    /// Answers another node, as the routes do.
+    pub fn serve(&self, now: Timestamp, request: &Request) -> Reply {
+        let found = |bytes: Option<Vec<u8>>| match bytes {
+            Some(bytes) => Reply::Bytes(200, bytes),
+            None => Reply::Bytes(404, Vec::new()),
+        };
+        match request {
+            Request::Checkpoint => {
+                found(self.log.published().map(|published| published.note.to_bytes()))
+            }
+            Request::Newest(origin) => {
+                let newest = newest_held(&self.witness, &self.mirror, &peer_name(origin));
+                found(newest.map(String::into_bytes))
+            }
+            Request::Bundle(path) => match self.log.tile(path) {
+                Ok(bytes) => found(bytes),
+                Err(_) => Reply::Bytes(503, Vec::new()),
+            },
+            Request::Bodies(ids) => {
+                Reply::Bodies(ids.iter().map(|id| self.log.body(id).ok().flatten()).collect())
+            }
+            Request::AddCheckpoint(body) => {
+                let word = self.witness.add_checkpoint(&self.setup.network, body, now);
+                match self.heeded(word) {
+                    Ok(Answer::Cosigned { lines }) => Reply::Bytes(200, lines.into_bytes()),
+                    Ok(Answer::Conflict { size }) => {
+                        Reply::Bytes(409, format!("{size}\n").into_bytes())
+                    }
+                    Err(fault) => Reply::Bytes(status(&fault), fault.to_string().into_bytes()),
+                }
+            }
+        }
+    }
+
+    /// A word of the own witness; a write that failed under it ends the process.
+    pub(super) fn heeded<T>(&self, word: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &word
+            && fault.is_final()
+        {
+            self.log.fail(writer::chain(fault));
+        }
+        word
+    }
+}
+
+/// The status of a refused `add-checkpoint`.
+fn status(fault: &Fault) -> u16 {
+    match fault {
+        Fault::UnknownLog { .. } => 404,
+        Fault::Untrusted { .. } => 403,
+        Fault::Malformed { .. } => 400,
+        Fault::Unproved { .. } => 422,
+        Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. } => 500,
+    }
+}

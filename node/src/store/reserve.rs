@@ -1,0 +1,76 @@
+//! Room that is kept for the day the disk is full: with it the last batch is signed and published.
+//!
+//! Invariant: while the reserve is held, giving it up frees what one batch needs; while it cannot
+//! be held, the disk counts as full.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::{Disk, DiskError, OnPath};
+
+/// Bytes of the reserve: the intent, tiles and checkpoint of the largest batch take less.
+const RESERVE_BYTES: usize = 8 << 20;
+/// Zeros are written in pieces of this size, synced once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A file of zeros.
+pub(crate) struct Reserve {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    bytes: usize,
+    held: bool,
+}
+
+impl Reserve {
+    /// The reserve at `path` (DATA/reserve), not held yet.
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Reserve {
+        Reserve { disk, path: path.to_path_buf(), bytes: RESERVE_BYTES, held: false }
+    }
+
+    /// A reserve of another size, for a disk that is small.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn set_bytes(&mut self, bytes: usize) {
+        self.bytes = bytes;
+    }
+
+    /// Holds the room, if it can be had; an error means that the disk is full.
+    pub(crate) fn hold(&mut self) -> Result<(), DiskError> {
+        if self.held {
+            return Ok(());
+        }
+        if self.disk.length(&self.path).on("look at", &self.path)? == Some(self.bytes as u64) {
+            self.held = true;
+            return Ok(());
+        }
+        self.disk.remove(&self.path).on("remove", &self.path)?;
+        match self.write() {
+            Ok(()) => {
+                self.held = true;
+                Ok(())
+            }
+            Err(error) => {
+                // What was written of it is in the way of everything else.
+                self.disk.remove(&self.path).on("remove", &self.path)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the room up; whether there was any.
+    pub(crate) fn release(&mut self) -> Result<bool, DiskError> {
+        let held = std::mem::take(&mut self.held);
+        self.disk.remove(&self.path).on("remove", &self.path)?;
+        Ok(held)
+    }
+
+    fn write(&self) -> Result<(), DiskError> {
+        let mut file = self.disk.open_append(&self.path).on("open", &self.path)?;
+        let mut left = self.bytes;
+        while 0 < left {
+            let piece = vec![0; left.min(PIECE_BYTES)];
+            file.append(&piece).on("append to", &self.path)?;
+            left -= piece.len();
+        }
+        file.sync().on("sync", &self.path)
+    }
+}

@@ -1,0 +1,328 @@
+//! What must be true after every step, from what the world outside was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hallmark_node::core::Signing;
+use hallmark_node::sim::{Reply, Request, SimNode};
+use hallmark_node::store::tiles::parse_bundle;
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::head::Head;
+use hallmark_schemas::merkle::{Frontier, Hash};
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::receipt::Receipt;
+use hallmark_schemas::tile::TilePath;
+
+use super::byzantine::Byzantine;
+use super::stock::{DAWN, HONEST, STOCK};
+
+/// Limits of what a node may remember of strangers, as every simulated node is set.
+pub(super) const DEFERRED_PER_KEY_MAX: usize = 6;
+pub(super) const DEFERRED_BYTES_MAX: usize = 64 << 10;
+pub(super) const LACKING_MAX: usize = 4;
+
+/// The one history of an honest log.
+#[derive(Default)]
+struct Tree {
+    ids: Vec<ContentId>,
+    places: BTreeMap<ContentId, u64>,
+    frontier: Frontier,
+    /// Of every size.
+    roots: Vec<Hash>,
+    /// Size of the newest published checkpoint.
+    published: u64,
+    /// The notes that were looked at.
+    seen: BTreeSet<String>,
+}
+
+/// What was promised by one honest node.
+#[derive(Default)]
+struct Promises {
+    stored: BTreeSet<ContentId>,
+    deferred: BTreeSet<ContentId>,
+    /// Newest trees of its copies and of what its witness cosigned, by origin.
+    copies: BTreeMap<String, Head>,
+    witnessed: BTreeMap<String, Head>,
+}
+
+/// All promises.
+pub(super) struct Oracle {
+    network: NetworkFile,
+    trees: Vec<Tree>,
+    promises: Vec<Promises>,
+}
+
+impl Oracle {
+    pub(super) fn new(network: NetworkFile) -> Oracle {
+        let tree = || Tree { roots: vec![Frontier::new().root()], ..Tree::default() };
+        Oracle {
+            network,
+            trees: (0..HONEST).map(|_| tree()).collect(),
+            promises: (0..HONEST).map(|_| Promises::default()).collect(),
+        }
+    }
+
+    /// Entries that a node's log has published.
+    pub(super) fn published(&self, node: usize) -> u64 {
+        self.trees[node].published
+    }
+
+    /// A node said that it stored this.
+    pub(super) fn stored(&mut self, node: usize, id: ContentId, known: bool) -> Result<(), String> {
+        self.promises[node].deferred.remove(&id);
+        if !self.promises[node].stored.insert(id) && !known {
+            return Err(format!("node {node} took {id} for new, which it had acknowledged"));
+        }
+        Ok(())
+    }
+
+    /// A node said that it keeps this until its key is known.
+    pub(super) fn deferred(&mut self, node: usize, id: ContentId) {
+        self.promises[node].deferred.insert(id);
+    }
+
+    /// Everything that can be seen of a node after it moved.
+    pub(super) fn look(
+        &mut self,
+        number: usize,
+        node: &SimNode,
+        liar: &Byzantine,
+    ) -> Result<(), String> {
+        let notes = node.unsigned().into_iter().chain(node.published().map(|one| one.note));
+        for note in notes.collect::<Vec<_>>() {
+            if !self.trees[number].seen.contains(note.text()) {
+                self.signed(number, node, &note)?;
+                self.trees[number].seen.insert(note.text().to_owned());
+            }
+        }
+        self.look_published(number, node)?;
+        self.look_copies(number, node, liar)?;
+        self.look_witness(number, node, liar)?;
+        let (count, bytes) = node.deferred();
+        if (2 * DEFERRED_PER_KEY_MAX as u64) < count || (DEFERRED_BYTES_MAX as u64) < bytes {
+            return Err(format!("node {number} keeps {count} deferred attestations: too many"));
+        }
+        Ok(())
+    }
+
+    /// A log signed a tree: it must be an end of the one history.
+    fn signed(&mut self, number: usize, node: &SimNode, note: &SignedNote) -> Result<(), String> {
+        let signed = note.checkpoint_of(STOCK.logs[number].vkey()).map_err(|e| e.to_string())?;
+        let tree = &mut self.trees[number];
+        let known = tree.ids.len() as u64;
+        if known < signed.size {
+            let entries = node.entries(known..signed.size)?;
+            for entry in entries {
+                if let Some(place) = tree.places.insert(entry.id, tree.ids.len() as u64) {
+                    return Err(format!("{} is in log {number} twice, first at {place}", entry.id));
+                }
+                tree.ids.push(entry.id);
+                tree.frontier.push(entry.leaf_hash());
+                tree.roots.push(tree.frontier.root());
+            }
+        }
+        if tree.roots[signed.size as usize] != signed.root {
+            return Err(format!("log {number} signed two trees of size {}", signed.size));
+        }
+        Ok(())
+    }
+
+    fn look_published(&mut self, number: usize, node: &SimNode) -> Result<(), String> {
+        let Some(published) = node.published() else { return Ok(()) };
+        let size = published.head.size;
+        let tree = &mut self.trees[number];
+        if tree.roots.get(size as usize) != Some(&published.head.root) {
+            return Err(format!("log {number} publishes a tree of size {size} it never signed"));
+        }
+        if tree.published < size {
+            tree.published = size;
+            let policy = &self.network.network().policy;
+            let key = STOCK.logs[number].vkey().clone();
+            policy.check(&published.note, &key).map_err(|error| {
+                format!("log {number} published size {size} without its quorum: {error}")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn look_copies(
+        &mut self,
+        number: usize,
+        node: &SimNode,
+        liar: &Byzantine,
+    ) -> Result<(), String> {
+        for copy in node.copies() {
+            if LACKING_MAX < copy.lacking {
+                let lacking = copy.lacking;
+                return Err(format!("node {number} remembers {lacking} withheld bodies"));
+            }
+            let whose = (0..HONEST).find(|one| STOCK.origins[*one] == copy.origin);
+            if let Some(whose) = whose {
+                let root = self.trees[whose].roots.get(copy.head.size as usize);
+                if root != Some(&copy.head.root) {
+                    let size = copy.head.size;
+                    return Err(format!("node {number} copied a tree of {size} that never was"));
+                }
+            }
+            let before = self.promises[number].copies.entry(copy.origin.clone());
+            let before = before.or_insert(Head::EMPTY);
+            if copy.head.size < before.size {
+                let (origin, ours, size) = (copy.origin, before.size, copy.head.size);
+                return Err(format!("node {number}: its copy of {origin} shrank {ours} to {size}"));
+            }
+            if whose.is_none() && !liar.has_both(*before, copy.head) {
+                return Err(format!("node {number}: its copy of {} forked", copy.origin));
+            }
+            *before = copy.head;
+        }
+        Ok(())
+    }
+
+    fn look_witness(
+        &mut self,
+        number: usize,
+        node: &SimNode,
+        liar: &Byzantine,
+    ) -> Result<(), String> {
+        for whose in 0..=HONEST {
+            let origin = &STOCK.origins[whose];
+            let seen = node.witnessed(origin).unwrap_or(Head::EMPTY);
+            let before =
+                self.promises[number].witnessed.entry(origin.clone()).or_insert(Head::EMPTY);
+            let is_growth = if whose == HONEST {
+                before.size <= seen.size && (*before == Head::EMPTY || liar.has_both(*before, seen))
+            } else {
+                before.size <= seen.size
+                    && self.trees[whose].roots.get(seen.size as usize) == Some(&seen.root)
+            };
+            if !is_growth {
+                let (old, new) = (before.size, seen.size);
+                return Err(format!(
+                    "witness {number} cosigned log {whose} at {old} and at {new}: no growth"
+                ));
+            }
+            *before = seen;
+        }
+        Ok(())
+    }
+
+    /// A node that runs on damaged or old files: it may serve less, never other.
+    pub(super) fn look_serving(&self, number: usize, node: &SimNode) -> Result<(), String> {
+        let tree = &self.trees[number];
+        if let Some(published) = node.published() {
+            let size = published.head.size;
+            // It may have signed what the true one has only stored.
+            let known = tree.roots.get(size as usize);
+            if known.is_some_and(|root| *root != published.head.root) {
+                return Err(format!(
+                    "a damaged node {number} serves a tree of {size} never signed"
+                ));
+            }
+            let bundle = TilePath::Entries { index: 0, width: size.min(256) as u16 };
+            if let Reply::Bytes(200, bytes) = node.serve(DAWN, &Request::Bundle(bundle)) {
+                let entries = parse_bundle(&bytes)?;
+                if entries.iter().zip(&tree.ids).any(|(entry, id)| entry.id != *id) {
+                    return Err(format!("a damaged node {number} serves other entries"));
+                }
+            }
+            for id in &tree.ids {
+                if let Ok(Some(body)) = node.body(id)
+                    && ContentId::of(&body) != *id
+                {
+                    return Err(format!("a damaged node {number} serves another body for {id}"));
+                }
+            }
+        }
+        if let Some(note) = node.unsigned() {
+            let signed = note.checkpoint().map_err(|error| error.to_string())?;
+            let known = tree.roots.get(signed.size as usize);
+            if known.is_some_and(|root| *root != signed.root) {
+                return Err(format!("a damaged node {number} signed a second tree"));
+            }
+        }
+        Ok(())
+    }
+
+    /// After everything was healed: what is still missing of the end that must come.
+    pub(super) fn unsettled(&self, nodes: &[&SimNode]) -> Option<String> {
+        for (number, node) in nodes.iter().enumerate() {
+            let published = node.published().map_or(Head::EMPTY, |one| one.head);
+            if !matches!(node.signing(), Signing::Ready) {
+                return Some(format!("node {number} does not sign: {:?}", node.signing()));
+            }
+            if node.head() != published || node.is_full() {
+                return Some(format!("node {number} has not published its head"));
+            }
+            for id in &self.promises[number].stored {
+                if !self.trees[number].places.contains_key(id) {
+                    return Some(format!("{id}, acknowledged by node {number}, is in no tree"));
+                }
+            }
+            for id in &self.promises[number].deferred {
+                if !self.trees[number].places.contains_key(id) && !node.defers(id) {
+                    return Some(format!("{id}, deferred by node {number}, is nowhere"));
+                }
+            }
+            for copy in node.copies() {
+                let Some(whose) = (0..HONEST).find(|one| STOCK.origins[*one] == copy.origin) else {
+                    continue;
+                };
+                let theirs = nodes[whose].published().map_or(Head::EMPTY, |one| one.head);
+                if copy.head != theirs || 0 < copy.wanted {
+                    let (have, of, lacks) = (copy.head.size, theirs.size, copy.wanted);
+                    return Some(format!(
+                        "node {number} has {have} of {of} entries of log {whose}, {lacks} bodies missing"
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// The last word: all that was acknowledged is there, once, whole, where it was.
+    pub(super) fn end(&self, nodes: &[&SimNode]) -> Result<(), String> {
+        for (number, node) in nodes.iter().enumerate() {
+            let (tree, promises) = (&self.trees[number], &self.promises[number]);
+            let size = node.head().size;
+            let entries = node.entries(0..size)?;
+            if !entries.iter().map(|entry| entry.id).eq(tree.ids.iter().copied()) {
+                return Err(format!("log {number} is not what it signed"));
+            }
+            if !entries.is_sorted_by_key(|entry| entry.admitted_at) {
+                return Err(format!("log {number}: an instant of admission runs backwards"));
+            }
+            for id in &tree.ids {
+                match node.body(id)? {
+                    Some(body) if ContentId::of(&body) == *id => {}
+                    _ => return Err(format!("log {number} has lost the body of {id}")),
+                }
+            }
+            if let Some(id) = promises.stored.first()
+                && 1 < size
+            {
+                let recorded = node.recorded(id)?.ok_or("an acknowledged body has no receipt")?;
+                let receipt = Receipt::parse(&recorded.receipt).map_err(|e| e.to_string())?;
+                let (key, policy) = (STOCK.logs[number].vkey(), &self.network.network().policy);
+                let proved = receipt.verify(*id, key, policy).map_err(|e| e.to_string())?;
+                if tree.places.get(id) != Some(&proved.index) {
+                    return Err(format!("{id} moved in log {number}"));
+                }
+            }
+        }
+        self.end_of_copies(nodes)
+    }
+
+    fn end_of_copies(&self, nodes: &[&SimNode]) -> Result<(), String> {
+        for (number, node) in nodes.iter().enumerate() {
+            for whose in (0..HONEST).filter(|whose| *whose != number) {
+                for id in &self.trees[whose].ids {
+                    match node.copy_body(&STOCK.origins[whose], id)? {
+                        Some(body) if ContentId::of(&body) == *id => {}
+                        _ => return Err(format!("node {number} has no copy of {id}")),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
