@@ -722,7 +722,7 @@ const WORDS = {
   alone: ['this network has none', '本网络没有见证方'],
   run: ['Check in this browser', '在本浏览器中核对'],
   busy: ['Checking …', '正在核对……'],
-  verdict_ok: ['Every record was checked here and holds.', '每条记录均已在此核对通过。'],
+  verdict_ok: ['Every public record was checked here and holds.', '每条公开记录均已在此核对通过。'],
   verdict_incomplete: ['The records hold, but some that they cite are not public.',
     '记录核对通过，但其引用的部分记录未公开。'],
   verdict_failed: ['The records do not hold. Do not rely on them.', '记录未通过核对，请勿依赖。'],

@@ -325,15 +325,18 @@ fn decimal(amount: i64, scale: i32) -> String {
 fn confirmations(records: &[&Proven], given: &Given<'_>) -> Confirmations {
     let mut found = Confirmations { innocent_max: given.confirmations_max, ..Default::default() };
     let mut months = BTreeSet::new();
+    // Who buys a thing also opens it: of several acts the most frequent one counts.
+    let mut of_act = BTreeMap::new();
     // The code of a lot or class stands on many things: that many buy them tells nothing.
     let counted =
         |record: &&&Proven| record.level == Level::Own && sort_of(&given.code.goods).is_one();
     for record in records.iter().filter(counted) {
         if let Body::Confirmation(body) = record.verified.body() {
-            found.count += 1;
+            *of_act.entry(body.act.as_str()).or_insert(0) += 1;
             months.insert(month(body.day.starts_at()));
         }
     }
+    found.count = of_act.into_values().max().unwrap_or(0);
     found.months = months.into_iter().collect();
     found
 }

@@ -138,9 +138,9 @@ fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
             "check-good",
             "/v1/bundle/01/09521234000129/21/F1",
             [
-                json!({"text": "每条记录均已在此核对通过。",
+                json!({"text": "每条公开记录均已在此核对通过。",
                     "steps": ["签名：通过 (3/3)", "见证方：本网络没有见证方"]}),
-                json!({"text": "Every record was checked here and holds.",
+                json!({"text": "Every public record was checked here and holds.",
                     "steps": ["Signatures: holds (3/3)", "Witnesses: this network has none"]}),
             ],
         ),

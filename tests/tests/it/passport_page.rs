@@ -160,8 +160,8 @@ fn items(world: &World, node: &Node) {
 fn consistent() -> Value {
     json!({
         "check": {
-            "zh-Hans": {"text": "每条记录均已在此核对通过。", "steps": ["见证方：本网络没有见证方"]},
-            "en": {"text": "Every record was checked here and holds.",
+            "zh-Hans": {"text": "每条公开记录均已在此核对通过。", "steps": ["见证方：本网络没有见证方"]},
+            "en": {"text": "Every public record was checked here and holds.",
                 "steps": ["Witnesses: this network has none"]},
         },
         // A telephone number is refused; the page that says so has the form as it was filled in.
