@@ -3,12 +3,14 @@
 // Every signature, hash and proof is computed from the bundle's bytes; nothing in it is true because
 // it is there. Trust starts from the network file in the bundle, so its fingerprint is shown: a
 // reader who knows it from elsewhere needs to trust nobody else. What is checked, and how strictly,
-// is what `hallmark-verify` does (schemas/spec/*.md); what a body's own fields mean is left to it.
-// A browser without BigInt says `cannot check here`.
+// is what `hallmark-verify` does (schemas/spec/*.md), and so is the verdict; what a body's own fields
+// mean is left to it. A bundle with whole logs, with proofs about others or under several versions of
+// the network file is left to it too, and so is one that is too long: `cannot check here`, as in a
+// browser without BigInt.
 //
 // For a page: an element with `data-check="<path of a bundle>"` gets a button, a status line
-// (role="status") and the list of steps, each `li` with the class ok, failed, skipped or cannot; its
-// language is that of `<html lang>`. Without script the element stays as the server wrote it. The
+// (role="status") and the list of steps, each `li` with the class ok, failed, missing, skipped or
+// cannot; its language is that of `<html lang>`. Without script the element stays as the server wrote it. The
 // page needs the policy `api::CSP_CHECK` and, at its end, nothing but
 //   <script type="module" src="/assets/check.mjs"></script>
 // For a program: `check(bytes)` gives the report, see below.
@@ -22,9 +24,17 @@ class Fault extends Error {
   constructor(code) { super(code); this.code = code; }
 }
 
+/** What the check asks for is not in the bundle: nothing is wrong, and nothing can be said. */
+class Absent extends Fault {}
+
 const need = (holds, code) => { if (!holds) throw new Fault(code); };
 const utf8 = text => new TextEncoder().encode(text);
 const text = bytes => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+/** A number in 8 bytes, big-endian. */
+function uint64(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+}
 const isCount = value => Number.isSafeInteger(value) && value >= 0;
 
 /** Base64 in its only form: padded, without unused bits. */
@@ -206,6 +216,7 @@ async function verifierKey(line) {
 
 /** A text and its signature lines. */
 function note(bytes) {
+  need(bytes.length <= 1 << 20, 'note');
   const whole = text(bytes), split = whole.lastIndexOf('\n\n');
   need(split > 0 && whole.endsWith('\n') && !/[\0-\x09\x0b-\x1f]/.test(whole), 'note');
   const rows = whole.slice(split + 2, -1).split('\n');
@@ -238,8 +249,7 @@ async function signedAt(of, key) {
     let { signature } = line, message = of.text, at = 0;
     if (key.type === 4) {
       need(signature.length === 72, 'cosignature');
-      const view = new DataView(signature.buffer, signature.byteOffset, 8);
-      const seconds = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+      const seconds = uint64(signature);
       at = seconds * 1000;
       need(at <= MS_MAX, 'cosignature');
       message = `cosignature/v1\ntime ${seconds}\n${of.text}`;
@@ -347,21 +357,41 @@ class Keys {
     keys.roles = new Map();
     keys.votes = new Map();
     keys.logs = new Map();
+    keys.devices = new Map();
     for (const one of registrars) {
       const [org, key] = [one.get('org'), one.get('key')];
       keys.roles.set(org, new Set(['registrar']));
       const next = hex(one.get('next_key_commitment'));
       keys.put(await keyId(key), { key, org, holder: 'org', from: [0, 0], next });
     }
-    for (const member of says.get('members')) {
-      keys.logs.set(member.get('origin'), member.get('log_key'));
+    for (const member of says.get('members')) await keys.node(member.get('org'), member, '_key', [0, 0]);
+    for (const one of says.get('sealed') || []) {
+      if (!keys.logs.has(one.get('origin'))) keys.logs.set(one.get('origin'), one.get('log_key'));
     }
     return keys;
   }
 
+  /** The log and the keys of a node, which sign nothing else; none where one has another holder. */
+  async node(org, from, tail, time) {
+    const found = [];
+    for (const holder of ['log', 'witness', 'mirror', 'peer']) {
+      const stated = from.get(holder + tail);
+      const key = isBytes(stated) ? stated : (await verifierKey(stated)).key;
+      found.push([await keyId(key), { key, org, holder, from: time }]);
+    }
+    if (!found.every(([kid, record]) => this.isFree(kid, record))) return;
+    this.logs.set(from.get('origin'), from.get('log' + tail));
+    found.forEach(([kid, record]) => this.put(kid, record));
+  }
+
+  isFree(kid, { org, holder }) {
+    const known = this.known.get(kid);
+    return !known || (known.org === org && known.holder === holder);
+  }
+
   put(kid, record) {
     const known = this.known.get(kid);
-    need(!known || (known.org === record.org && known.holder === record.holder), 'key-reused');
+    need(this.isFree(kid, record), 'key-reused');
     if (known) known.from = earlier(known.from, record.from);
     else this.known.set(kid, record);
   }
@@ -394,18 +424,23 @@ class Keys {
   allow({ kind, iss, sub }, { org, holder }) {
     const { signer, roles } = KINDS.get(kind), held = this.roles.get(org) || new Set();
     need(org === iss, 'issuer');
-    need(signer === '' || holder === (signer === 'O' ? 'org' : sub), 'signer');
+    const isMember = holder === 'org' || holder.startsWith('urn:hallmark:device:');
+    need(signer === '' ? isMember : holder === (signer === 'O' ? 'org' : sub), 'signer');
     need(roles.length === 0 || roles.some(role => held.has(role)), 'role');
   }
 
   /** What a verified identity attestation brings. */
   async learn({ kind, iss, sub, body, key }, time) {
     if (kind === 'organisation') return this.admit(iss, sub, body, await keyId(key), time);
+    if (kind === 'genesis') return this.node(iss, body.get('keys'), '', time);
     if (kind === 'device') {
-      const kid = await keyId(key);
+      const kid = await keyId(key), newest = this.devices.get(sub);
       this.put(kid, { key, org: iss, holder: sub, from: time });
-      for (const [other, record] of this.known) {
-        if (record.holder === sub && other !== kid && !record.until) record.until = time;
+      if (newest === undefined || newest <= time[1]) {
+        for (const [other, record] of this.known) {
+          if (record.holder === sub && other !== kid && !record.until) record.until = time;
+        }
+        this.devices.set(sub, time[1]);
       }
     } else if (kind === 'key') {
       const before = this.known.get(hex(body.get('replaces_key')));
@@ -416,7 +451,8 @@ class Keys {
     return undefined;
   }
 
-  admit(registrar, org, body, kid, time) {
+  async admit(registrar, org, body, kid, time) {
+    need(this.isFree(kid, { org, holder: 'org' }), 'key-reused');
     const others = [...this.known].filter(([, one]) => one.org === org && one.holder === 'org');
     need(this.known.has(kid) || others.length === 0, 'key-reused');
     const name = org + ' ' + kid, votes = this.votes.get(name) || new Map();
@@ -429,10 +465,7 @@ class Keys {
     this.put(kid, { key: body.get('key'), org, holder: 'org', from, next });
     const roles = body.get('roles'), held = this.roles.get(org);
     this.roles.set(org, new Set(held && held.has('registrar') ? [...roles, 'registrar'] : roles));
-    const node = body.get('node');
-    if (node && !this.logs.has(node.get('origin'))) {
-      this.logs.set(node.get('origin'), node.get('log'));
-    }
+    if (body.get('node')) await this.node(org, body.get('node'), '', from);
   }
 }
 
@@ -459,14 +492,16 @@ export async function climb(leaf, index, size, path) {
 /** Audience and instant of an entry, from its first 9 bytes. */
 function entryHead(head) {
   need(isBytes(head, 9) && head[0] < 3, 'shape');
-  const view = new DataView(head.buffer, head.byteOffset, 9);
-  const at = view.getUint32(1) * 2 ** 32 + view.getUint32(5);
+  const at = uint64(head.subarray(1));
   need(at <= MS_MAX, 'shape');
   return { audience: head[0], at };
 }
 
+const PROOF_BYTES_MAX = (1 << 20) + 16 * 1024;
+
 /** A COSE receipt (RFC 9942) of Hallmark's profile. */
 function coseReceipt(bytes) {
+  need(bytes.length <= PROOF_BYTES_MAX, 'shape');
   const { guarded, open, payload, signature } = sign1(bytes);
   const [alg, kid, vds, head] = fields(decode(guarded), [1, 4, 395, 'hallmark-entry']);
   const [proofs, published] = fields(open, [396, 'hallmark-checkpoint']);
@@ -482,6 +517,7 @@ function coseReceipt(bytes) {
 
 /** A proof of C2SP `tlog-proof`: the log's signature is that of its checkpoint. */
 function tlogProof(bytes) {
+  need(bytes.length <= PROOF_BYTES_MAX, 'shape');
   const whole = text(bytes), split = whole.indexOf('\n\n');
   const [first, extra, place, ...path] = whole.slice(0, split).split('\n');
   need(split > 0 && first === 'c2sp.org/tlog-proof@v1', 'shape');
@@ -496,12 +532,13 @@ function tlogProof(bytes) {
 /** The time that a quorum vouches for, else the log's own word. */
 const interval = (admitted, at) => (at < 0 ? [admitted, admitted] : [Math.min(admitted, at), at + 999]);
 
-/** Follows one proof; `step` runs each part under its name and tells whether it held. */
+/** Follows one proof of an attestation; `step` runs each part under its name and tells whether it
+ *  held. What stands at that place of the log, or null. */
 async function follow(proof, item, log, witnesses, step) {
   const stated = checkpoint(proof.note), { audience, at } = entryHead(proof.head);
   let time = null;
   const holds = await step('receipt', async () => {
-    need(audience === item.aud, 'audience');
+    need(!item.said || audience === item.said.aud, 'audience');
     const leaf = await sha256([0], proof.head, unhex(item.id));
     const root = await climb(leaf, proof.index, proof.size, proof.path);
     if (proof.signature) {
@@ -515,95 +552,136 @@ async function follow(proof, item, log, witnesses, step) {
   }) && await step('witnesses', async () => {
     time = interval(at, await quorumAt(proof.note, witnesses));
   });
-  return holds ? { origin: log.name, index: proof.index, time } : null;
+  const entry = hex(proof.head) + item.id;
+  return holds ? { origin: log.name, index: proof.index, time, entry } : null;
 }
 
 // --- The check -----------------------------------------------------------------------------------
 
 export const STEPS = ['network', 'bytes', 'signature', 'key', 'receipt', 'checkpoint', 'witnesses'];
 const BUNDLE_BYTES_MAX = 16 << 20;
+const ITEM_BYTES_MAX = (1 << 20) + 256;
+/** Types of items, of which those of CHECKED are checked here; schemas/spec/bundle.md. */
+const TYPES = [0, 1, 2, 3, 4, 5, 6, 8, 15], CHECKED = [2, 3, 4, 5], END = 15;
 
+/** Header and items; what is cut, moved, repeated or added is refused. */
 function readBundle(bytes) {
-  need(bytes.length <= BUNDLE_BYTES_MAX, 'long');
-  const reader = new Reader(bytes), items = [[], [], [], [], [], []];
+  if (bytes.length > BUNDLE_BYTES_MAX) throw new Unable();
+  const reader = new Reader(bytes), items = new Map(TYPES.map(type => [type, []]));
   const [v, asOf, file] = fields(reader.item(), ['v', 'as_of', 'network']);
   need(v === 1 && isCount(asOf) && asOf <= MS_MAX && isBytes(file), 'bundle');
-  for (let last = 0; reader.at < bytes.length;) {
-    const item = reader.item();
-    need(Array.isArray(item) && item.length === 2 && isCount(item[0]) && isBytes(item[1]), 'bundle');
-    need(item[0] >= last && item[0] < items.length, 'bundle');
-    last = item[0];
-    items[last].push(item[1]);
+  need(reader.at <= ITEM_BYTES_MAX, 'bundle');
+  let last = 0, count = 0;
+  for (; reader.at < bytes.length; count++) {
+    const from = reader.at, item = reader.item();
+    need(Array.isArray(item) && item.length === 2 && isBytes(item[1]), 'bundle');
+    const [type, content] = item, alike = items.get(type);
+    need(alike && type >= last && last !== END, 'bundle');
+    need(reader.at - from <= (type === 8 ? 3 : 1) * (1 << 20) + 256, 'bundle');
+    need((type !== 4 && type !== 5) || content.length >= 32, 'bundle');
+    need(!alike.some(other => same(other, content)), 'repeated');
+    if (type === END) need(content.length === 8 && uint64(content) === count, 'bundle');
+    last = type;
+    alike.push(content);
   }
+  need(count > 0, 'empty');
+  need(last === END || !(items.get(0).length || items.get(1).length), 'bundle');
+  if (TYPES.some(type => items.get(type).length && !CHECKED.includes(type))) throw new Unable();
   return { asOf, file, items };
 }
 
 /** Turns what goes wrong into the state of a step; what no step foresees is a malformed input. */
 function stateOf(error) {
   if (error instanceof Unable) throw error;
-  return { status: 'failed', reason: error instanceof Fault ? error.code : 'shape' };
+  const status = error instanceof Absent ? 'missing' : 'failed';
+  return { status, reason: error instanceof Fault ? error.code : 'shape' };
 }
 
+const WORSE = ['ok', 'missing', 'failed'];
+
+/** An attestation: its bytes, where they are in the bundle, and what proves that a log holds it. */
 class Item {
   constructor(id) {
     this.id = id;
     this.steps = {};
-    this.proof = null;
-    this.recorded = null;
+    this.proofs = [];
+    this.places = [];
   }
 
+  /** Runs a part of a step; of several parts the worst counts. */
   async step(name, work) {
+    let state = { status: 'ok' };
     try {
       await work();
-      this.steps[name] = { status: 'ok' };
-      return true;
     } catch (error) {
-      this.steps[name] = stateOf(error);
+      state = stateOf(error);
+    }
+    const before = this.steps[name];
+    if (!before || WORSE.indexOf(before.status) < WORSE.indexOf(state.status)) this.steps[name] = state;
+    return state.status === 'ok';
+  }
+
+  /** Follows the proofs whose log's key is known; the places that they show. `entries` has what is
+   *  known to stand where. */
+  async record(keys, witnesses, entries) {
+    const found = [], waiting = [];
+    for (const read of this.proofs) {
+      let proof, log;
+      const isRead = await this.step('receipt', async () => {
+        proof = read();
+        entryHead(proof.head);
+        log = await keys.log(checkpoint(proof.note).origin);
+      });
+      if (!isRead) continue;
+      const place = log && await follow(proof, this, log, witnesses, (name, work) => this.step(name, work));
+      if (!log) waiting.push(read);
+      if (!place) continue;
+      const name = place.origin + ' ' + String(place.index).padStart(16, '0');
+      const known = entries.get(name);
+      if (!known) {
+        entries.set(name, place.entry);
+        found.push({ ...place, name, item: this });
+      } else if (known !== place.entry) {
+        this.steps.receipt = { status: 'failed', reason: 'inclusion' };
+      }
+    }
+    this.proofs = waiting;
+    this.places.push(...found);
+    return found;
+  }
+
+  /** Checks key and signature at one place of a log; false while nobody has introduced the key. */
+  async verify(keys, place) {
+    const { said } = this, name = 'key';
+    let signer;
+    try {
+      signer = await keys.signer(said, place.time);
+      if (!signer) return false;
+      keys.allow(said, signer);
+    } catch (error) {
+      place.fault = stateOf(error);
       return false;
     }
-  }
-
-  /** Shows that its log holds it; false while the log's key is not known. */
-  async record(keys, witnesses) {
-    let proof, log;
-    if (!this.proof) return false;
-    if (!await this.step('receipt', async () => {
-      proof = this.proof();
-      log = await keys.log(checkpoint(proof.note).origin);
-    })) return true;
-    if (!log) return false;
-    this.recorded = await follow(proof, this.said, log, witnesses, (name, work) => this.step(name, work));
-    return true;
-  }
-
-  /** Checks key and signature; false while nobody has introduced the key. */
-  async verify(keys) {
-    let signer;
-    if (!await this.step('key', async () => {
-      signer = await keys.signer(this.said, this.recorded.time);
-      if (signer) keys.allow(this.said, signer);
-    })) return true;
-    if (!signer) return false;
-    this.verified = await this.step('signature', async () =>
-      need(await verifyStrict(signer.key, this.said.signed, this.said.signature), 'signature'));
+    await this.step(name, () => {});
+    place.verified = await this.step('signature', async () =>
+      need(await verifyStrict(signer.key, said.signed, said.signature), 'signature'));
+    this.verified = this.verified || place.verified;
     return true;
   }
 }
 
-/** Parses every attestation once and gives it its proofs. */
-async function readItems([, , identity, bodies, receipts, proofs]) {
+/** Parses every attestation once and gives it its proofs; of some there is only a proof. */
+async function readItems(raw) {
   const items = new Map();
-  for (const bytes of [...identity, ...bodies]) {
-    const id = hex(await sha256(bytes)), item = items.get(id) || new Item(id);
-    items.set(id, item);
+  const of = id => items.get(id) || items.set(id, new Item(id)).get(id);
+  for (const bytes of [...raw.get(2), ...raw.get(3)]) {
+    const item = of(hex(await sha256(bytes)));
+    item.isHere = true;
     await item.step('bytes', async () => { item.said = await attestation(bytes); });
   }
-  for (const [all, read] of [[receipts, coseReceipt], [proofs, tlogProof]]) {
-    for (const bytes of all) {
-      need(bytes.length > 32, 'bundle');
-      const item = items.get(hex(bytes.subarray(0, 32)));
-      need(item && !item.proof, 'stray');
-      item.proof = () => read(bytes.subarray(32));
+  for (const [type, read] of [[4, coseReceipt], [5, tlogProof]]) {
+    for (const bytes of raw.get(type)) {
+      of(hex(bytes.subarray(0, 32))).proofs.push(() => read(bytes.subarray(32)));
     }
   }
   return [...items.values()];
@@ -613,32 +691,47 @@ const LEARNT = ['genesis', 'organisation', 'key', 'device'];
 
 /** Learns keys and dates logs until neither brings anything new, then checks the rest. */
 async function prove(items, keys, witnesses) {
-  const place = item => (item.recorded ? item.recorded.origin + ' ' +
-    String(item.recorded.index).padStart(16, '0') : '');
-  let open = items.filter(item => item.said), before = -1;
-  while (before !== open.length) {
-    before = open.length;
-    for (const item of open) {
-      if (!item.recorded && !item.refused) {
-        item.refused = await item.record(keys, witnesses) && !item.recorded;
-      }
+  const entries = new Map();
+  let open = [], isNew = true;
+  while (isNew) {
+    isNew = false;
+    for (const item of items) {
+      const found = await item.record(keys, witnesses, entries);
+      if (item.said) open.push(...found);
+      isNew = isNew || found.length > 0;
     }
-    open.sort((a, b) => (place(a) < place(b) ? -1 : 1));
+    open.sort((a, b) => (a.name < b.name ? -1 : 1));
     const left = [];
-    for (const item of open) {
-      if (item.refused) continue;
-      const isKnown = item.recorded && LEARNT.includes(item.said.kind) && await item.verify(keys);
-      if (!isKnown) left.push(item);
-      else if (item.verified) {
-        await item.step('key', () => keys.learn(item.said, item.recorded.time));
-      } else if (item.steps.key.status === 'failed') left.push(item);
+    for (const place of open) {
+      const { item } = place;
+      if (!LEARNT.includes(item.said.kind) || !await item.verify(keys, place)) left.push(place);
+      else if (place.verified) {
+        isNew = true;
+        await item.step('key', () => keys.learn(item.said, place.time));
+      }
     }
     open = left;
   }
-  for (const item of open) {
-    if (!item.recorded) item.steps.receipt = { status: 'failed', reason: 'unlogged' };
-    else if (!await item.verify(keys)) item.steps.key = { status: 'failed', reason: 'key-unknown' };
+  for (const place of open) {
+    const { item } = place;
+    place.fault = undefined;
+    if (!await item.verify(keys, place)) {
+      await item.step('key', () => { throw place.fault ? new Fault(place.fault.reason) : new Absent('key-unknown'); });
+    }
   }
+  for (const item of items) await conclude(item);
+}
+
+/** What no proof speaks of is in no log; where something is missing, what follows is missing too. */
+async function conclude(item) {
+  if (item.proofs.length) await item.step('receipt', () => { throw new Absent('log-unknown'); });
+  if (!item.isHere && (item.places.length || item.proofs.length)) {
+    await item.step('bytes', () => { throw new Absent('withheld'); });
+  }
+  if (!item.steps.receipt) await item.step('receipt', () => need(false, 'unlogged'));
+  const absent = STEPS.map(name => item.steps[name]).find(step => step && step.status === 'missing');
+  const isSound = Object.values(item.steps).every(step => step.status !== 'failed');
+  if (absent && isSound) STEPS.slice(1).forEach(name => { item.steps[name] = item.steps[name] || absent; });
 }
 
 /** One state for each step over all attestations: the worst, with how many it is of. */
@@ -646,28 +739,40 @@ function summary(items, done) {
   return STEPS.map(name => {
     if (done[name]) return { name, ...done[name] };
     const reached = items.filter(item => item.steps[name]);
-    const failed = reached.filter(item => item.steps[name].status === 'failed');
-    const isWhole = items.length > 0 && reached.length === items.length;
-    const status = failed.length ? 'failed' : isWhole ? 'ok' : 'skipped';
-    const why = failed.length ? { reason: failed[0].steps[name].reason, id: failed[0].id } : {};
-    return { name, status, count: reached.length - failed.length, of: items.length, ...why };
+    const of = status => reached.filter(item => item.steps[name].status === status);
+    const [failed, missing, held] = ['failed', 'missing', 'ok'].map(of);
+    const isWhole = items.length > 0 && held.length === items.length;
+    const status = failed.length ? 'failed' : missing.length ? 'missing' : isWhole ? 'ok' : 'skipped';
+    const [first] = [...failed, ...missing];
+    const why = first ? { reason: first.steps[name].reason, id: first.id } : {};
+    return { name, status, count: held.length, of: items.length, ...why };
   });
 }
 
-/** Public evidence that is cited and not in the bundle. */
+/** What is cited or proved and not in the bundle. */
 function missing(items) {
-  const here = new Set(items.map(item => item.id));
+  const here = new Set(items.filter(item => item.isHere).map(item => item.id));
   const cited = items.filter(item => item.verified)
-    .flatMap(item => item.said.body.get('cites') || []);
-  return [...new Set(cited.filter(id => isBytes(id, 32)).map(hex))].filter(id => !here.has(id));
+    .flatMap(item => item.said.body.get('cites') || [])
+    .filter(id => isBytes(id, 32)).map(hex);
+  const proved = items.filter(item => item.places.length).map(item => item.id);
+  return [...new Set([...proved, ...cited])].filter(id => !here.has(id));
+}
+
+/** Under several versions of the network file, each with its witnesses, dating is left to
+ *  `hallmark-verify`. */
+function needOneVersion(items, file) {
+  const versions = items.filter(({ said }) => said && said.kind === 'network');
+  const isOther = ({ said }) => !isBytes(said.body.get('file')) || !same(said.body.get('file'), file);
+  if (versions.some(isOther)) throw new Unable();
 }
 
 /**
- * Checks a bundle. The report: `verdict` (`ok`, `incomplete`: something cited is not there,
- * `failed`, `cannot`), `steps` ({name, status: ok|failed|skipped|cannot, count, of, and of the first
- * that failed reason and id}),
- * `network` ({name, version, fingerprint, isWitnessed}), `asOf` (ms), `items` ({id, kind, sub, steps,
- * recorded: {origin, index, time}}), `missing` (ids).
+ * Checks a bundle. The report: `verdict` (`ok`, `incomplete`: a record or key that it needs is not
+ * there, `failed`, `cannot`: the exit codes 0, 5, 3 or 4 of `hallmark-verify`, and none), `steps`
+ * ({name, status: ok|failed|missing|skipped|cannot, count, of, and of the first that failed or is
+ * missing reason and id}), `network` ({name, version, fingerprint, isWitnessed}), `asOf` (ms),
+ * `items` ({id, kind, sub, steps, places: [{origin, index, time}]}), `missing` (ids).
  */
 export async function check(bytes) {
   const report = { verdict: 'failed', steps: [], network: null, asOf: null, items: [], missing: [] };
@@ -682,7 +787,7 @@ export async function check(bytes) {
         const { name, version, fingerprint } = root;
         report.network = { name, version, fingerprint };
         const items = await readItems(raw);
-        need(items.length, 'empty');
+        needOneVersion(items, file);
         const witnesses = await policy(root.says.get('policy'));
         report.network.isWitnessed = witnesses.quorum !== null;
         await prove(items, await Keys.of(root), witnesses);
@@ -697,10 +802,14 @@ export async function check(bytes) {
     report.steps = STEPS.map(name => ({ name, status: 'cannot' }));
     return { ...report, verdict: 'cannot', items: [] };
   }
-  const isProved = report.steps.every(step => step.status === 'ok');
-  report.verdict = !isProved ? 'failed' : report.missing.length ? 'incomplete' : 'ok';
-  report.items = report.items.map(({ id, said, steps, recorded }) =>
-    ({ id, kind: said && said.kind, sub: said && said.sub, steps, recorded }));
+  const has = status => report.steps.some(step => step.status === status);
+  const isHeld = report.steps.every(step => step.status === 'ok' || step.status === 'missing');
+  const isAbsent = has('missing') || report.missing.length > 0;
+  report.verdict = has('failed') || !isHeld ? 'failed' : isAbsent ? 'incomplete' : 'ok';
+  report.items = report.items.map(({ id, said, steps, places }) => ({
+    id, kind: said && said.kind, sub: said && said.sub, steps,
+    places: places.map(({ origin, index, time }) => ({ origin, index, time })),
+  }));
   return report;
 }
 
@@ -717,14 +826,15 @@ const WORDS = {
   witnesses: ['Witnesses', '见证方'],
   ok: ['holds', '通过'],
   failed: ['failed', '未通过'],
+  missing: ['not all is here', '资料不全'],
   skipped: ['not reached', '未进行'],
   cannot: ['cannot check here', '此处无法核对'],
   alone: ['this network has none', '本网络没有见证方'],
   run: ['Check in this browser', '在本浏览器中核对'],
   busy: ['Checking …', '正在核对……'],
   verdict_ok: ['Every public record was checked here and holds.', '每条公开记录均已在此核对通过。'],
-  verdict_incomplete: ['The records hold, but some that they cite are not public.',
-    '记录核对通过，但其引用的部分记录未公开。'],
+  verdict_incomplete: ['What could be checked holds, but records that belong to it are missing.',
+    '能核对的记录均通过，但缺少相关记录。'],
   verdict_failed: ['The records do not hold. Do not rely on them.', '记录未通过核对，请勿依赖。'],
   verdict_cannot: ['This browser cannot check here. Download the records and use hallmark-verify.',
     '此浏览器无法核对。请下载记录并使用 hallmark-verify。'],
@@ -735,8 +845,8 @@ const WORDS = {
 const WHY = {
   shape: ['it is malformed', '格式错误'],
   kind: ['its kind is not known here', '此处不识别该类记录'],
-  stray: ['a record is not the one that was signed and logged', '记录并非所签署和登记的那一条'],
-  long: ['too much to check here, use hallmark-verify', '内容过多，请使用 hallmark-verify'],
+  withheld: ['the log has a record that is not here', '日志中的一条记录未在此处'],
+  'log-unknown': ['nothing here says which key signs the log', '此处没有该日志的密钥'],
   empty: ['there is nothing to check', '没有可核对的记录'],
   threshold: ['too few registrars signed', '登记机构签名不足'],
   signature: ['it is not of this key over these bytes', '签名与密钥或内容不符'],

@@ -258,7 +258,8 @@ impl Envelope {
         }
         let kind = self.kind();
         let allowed = match (kind.signer(), holder) {
-            (SignerRule::Organisation, Holder::Org) | (SignerRule::Member, _) => true,
+            (SignerRule::Organisation, Holder::Org)
+            | (SignerRule::Member, Holder::Org | Holder::Device(_)) => true,
             (SignerRule::SubjectDevice, Holder::Device(device)) => {
                 matches!(&self.claims.sub, Subject::Device(subject) if subject == device)
             }

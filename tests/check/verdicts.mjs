@@ -1,7 +1,8 @@
 // node verdicts.mjs ENVIRONMENT < REQUEST: what the script says of bundles, one line of JSON.
 //
 // REQUEST is {bundles: [hex], mutations?: [[at, bit], ...]}; mutations change one bit of the first
-// bundle. For each bundle, then each mutation: [verdict, {step: status or reason}, milliseconds].
+// bundle. For each bundle, then each mutation: [verdict, {step: status or reason}, milliseconds,
+// {step: status}].
 
 import { readFileSync } from 'node:fs';
 import { script } from './environment.mjs';
@@ -14,7 +15,8 @@ async function judge(bundle) {
   const began = performance.now();
   const { verdict, steps } = await script.check(bundle);
   const took = performance.now() - began;
-  answers.push([verdict, Object.fromEntries(steps.map(one => [one.name, one.reason || one.status])), took]);
+  const of = look => Object.fromEntries(steps.map(one => [one.name, look(one)]));
+  answers.push([verdict, of(one => one.reason || one.status), took, of(one => one.status)]);
 }
 
 for (const bundle of bundles) await judge(bytes(bundle));

@@ -3,8 +3,8 @@
 //! Invariants: only public bodies go in; each has the receipt of its log, or, where another node
 //! keeps that log, a proof from our copy of it; every attestation that a key or role rests on goes
 //! with it, so that all follows from the network file; of a body that is damaged here the proof goes
-//! alone, so that the check fails instead of passing over it. It holds no ranges of entries: from what is
-//! not in it nothing can be concluded.
+//! alone, so that the check says what is missing instead of passing over it. It holds no ranges of
+//! entries: from what is not in it nothing can be concluded.
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ impl Chosen {
     }
 
     /// Of a body that no longer has its id, the proof that it was recorded: whoever checks the
-    /// bundle sees that what was signed and logged is not there.
+    /// bundle sees that a body that was signed and logged is missing.
     fn take_damaged(&mut self, service: &Service, id: ContentId) -> Result<(), StoreError> {
         let is_public = service.node.places(&id)?.iter().any(|place| place.entry.audience == 0);
         if is_public && let Some(proof) = proof(service, id)? {

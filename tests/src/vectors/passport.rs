@@ -20,13 +20,24 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+/// What a check must say of a bundle.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// All of it is proved.
+    Holds,
+    /// Nothing in it is wrong, and something that belongs to it is not there.
+    Incomplete,
+    /// Something in it is wrong.
+    Broken,
+}
+
 /// A bundle and what it is.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What it holds, or what is wrong with it.
     pub name: String,
-    /// Whether all of it must be accepted.
-    pub good: bool,
+    /// What a check must say of it.
+    pub verdict: Verdict,
     /// The bundle.
     pub bytes: Vec<u8>,
 }
@@ -206,7 +217,7 @@ pub fn large(events: usize) -> Vec<u8> {
 }
 
 fn good() -> Vec<Case> {
-    let case = |name: &str, bytes| Case { name: name.to_owned(), good: true, bytes };
+    let case = |name: &str, bytes| Case { name: name.to_owned(), verdict: Verdict::Holds, bytes };
     let world = usual(witnessed());
     let proved = world.items().into_iter().map(|item| match item {
         Item::Receipt { id, .. } => {
@@ -216,12 +227,17 @@ fn good() -> Vec<Case> {
         other => other,
     });
     let rotated = vec![sample("key").stored().to_vec(), event(PRODUCER, &key(PRODUCER_NEXT))];
+    let both = world
+        .items()
+        .into_iter()
+        .chain([Item::Proof { id: world.entries[2].id, proof: world.proof(2) }]);
     vec![
         case("a network without witnesses", usual(network_file()).whole()),
         case("one witness", world.whole()),
         case("proofs instead of receipts", world.bundle(&proved.collect::<Vec<_>>())),
         case("after a key rotation", World::new(network_file(), rotated).whole()),
         case("one event", small()),
+        case("a receipt and a proof of one body", world.bundle(&both.collect::<Vec<_>>())),
     ]
 }
 
@@ -231,18 +247,8 @@ fn wrong_authority() -> Vec<(&'static str, Vec<u8>)> {
     let rotation = sample("key").stored().to_vec();
     let organisation = sample("organisation").body().clone();
     let other = "urn:hallmark:org:gln:6901234000009";
-    let without = |index: usize| {
-        let world = usual(network_file());
-        let mut items = world.items();
-        items.remove(index);
-        items.retain(
-            |item| !matches!(item, Item::Receipt { id, .. } if *id == world.entries[index].id),
-        );
-        world.bundle(&items)
-    };
     vec![
         ("signed with the key of another", of(vec![event(REGISTRAR, &key(PRODUCER_KEY))])),
-        ("signed with a key of nobody", of(vec![event(PRODUCER, &key(PRODUCER_THIRD))])),
         (
             "signed with the key before the rotation",
             of(vec![rotation.clone(), event(PRODUCER, &key(PRODUCER_KEY))]),
@@ -255,9 +261,51 @@ fn wrong_authority() -> Vec<(&'static str, Vec<u8>)> {
             "an organisation admitted by no registrar",
             of(vec![signed(PRODUCER, other, organisation, &key(PRODUCER_KEY))]),
         ),
-        ("the organisation that the device belongs to is missing", without(0)),
-        ("the device is missing", without(1)),
+        ("signed with the key of a log", of(vec![event(PRODUCER, &key(LOG_KEY))])),
     ]
+}
+
+/// One thing left out: all else holds.
+fn incomplete() -> Vec<(&'static str, Vec<u8>)> {
+    let world = usual(witnessed());
+    let without = |index: usize, with_receipt: bool| {
+        let of = &world.entries[index].id;
+        let left_out = |item: &Item| match item {
+            Item::Identity(body) | Item::Body(body) => ContentId::of(body) == *of,
+            Item::Receipt { id, .. } => with_receipt && id == of,
+            _ => false,
+        };
+        let items: Vec<_> = world.items().into_iter().filter(|item| !left_out(item)).collect();
+        world.bundle(&items)
+    };
+    let of_nobody = vec![event(PRODUCER, &key(PRODUCER_THIRD))];
+    vec![
+        ("a body that its log has an entry of is left out", without(2, false)),
+        ("an organisation that its log has an entry of is left out", without(0, false)),
+        ("a device that its log has an entry of is left out", without(1, false)),
+        ("the organisation that the device belongs to is missing", without(0, true)),
+        ("the device is missing", without(1, true)),
+        ("signed with a key of nobody", World::new(network_file(), of_nobody).whole()),
+        ("a network file of strangers", usual(stranger_file()).whole()),
+        ("of a log that nothing introduces", of_another_log()),
+        ("an event that rests on another that is not there", citing()),
+    ]
+}
+
+/// A bundle whose network file names no member, so that nobody says which key signs the log.
+fn of_another_log() -> Vec<u8> {
+    usual(memberless_file()).whole()
+}
+
+/// A recall that cites an attestation which is nowhere.
+fn citing() -> Vec<u8> {
+    let find = |sample: &Sample| sample.name == "recall";
+    let recall = samples().into_iter().find(find).expect("a recall").envelope;
+    let mut said = recall.body().to_json();
+    said["cites"] = json!([ContentId::from_bytes([5; 32])]);
+    let body = Body::from_json(KindName::Recall, said).expect("a recall");
+    let sub = recall.claims().sub.to_string();
+    World::new(witnessed(), vec![signed(PRODUCER, &sub, body, &key(PRODUCER_KEY))]).whole()
 }
 
 /// One thing wrong with the log.
@@ -303,31 +351,37 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
             body[last] ^= 1;
         }
     };
-    let lose = |items: &mut Vec<Item>| {
-        let last = items.iter().rposition(|item| matches!(item, Item::Body(_)));
-        items.remove(last.expect("a body"));
-    };
     let whole = world.whole();
-    let mut stranger = usual(stranger_file());
-    stranger.log_key = LOG_KEY;
     vec![
         ("a body without its receipt", with(&|items| drop(items.pop()))),
-        ("a receipt without its body", with(&lose)),
         ("the receipt of another body", with(&swap)),
         ("a body with one bit flipped", with(&flip)),
         ("items that go back", with(&|items| items.reverse())),
         ("bytes after the end", [whole.as_slice(), &[0]].concat()),
         ("cut off", whole[..whole.len() - 1].to_vec()),
-        ("an item of no type", [whole.as_slice(), &[0x82, 0x06, 0x40]].concat()),
-        ("a network file of strangers", stranger.whole()),
+        ("an item of no type", [whole.as_slice(), &[0x82, 0x07, 0x40]].concat()),
+        ("a checkpoint among its items", {
+            let checkpoint = Item::Checkpoint(world.checkpoint().to_string().into_bytes());
+            with(&|items| items.insert(0, checkpoint.clone()))
+        }),
+        ("a body twice", with(&|items| items.insert(2, world.items()[2].clone()))),
+        ("two entries at one place of the log", {
+            let mut other = usual(witnessed());
+            other.entries[3].admitted_at = other.entries[2].admitted_at;
+            let receipt = Item::Receipt { id: other.entries[3].id, receipt: other.receipt(3) };
+            with(&|items| items.push(receipt.clone()))
+        }),
     ]
 }
 
 /// All cases, the good first.
 pub fn cases() -> Vec<Case> {
-    let bad = wrong_authority().into_iter().chain(wrong_log()).chain(wrong_bundle());
-    let bad = bad.map(|(name, bytes)| Case { name: name.to_owned(), good: false, bytes });
-    good().into_iter().chain(bad).collect()
+    let case = |verdict| {
+        move |(name, bytes): (&str, Vec<u8>)| Case { name: name.to_owned(), verdict, bytes }
+    };
+    let broken = wrong_authority().into_iter().chain(wrong_log()).chain(wrong_bundle());
+    let incomplete = incomplete().into_iter().map(case(Verdict::Incomplete));
+    good().into_iter().chain(incomplete).chain(broken.map(case(Verdict::Broken))).collect()
 }
 
 pub(super) fn vectors() -> Value {
@@ -335,9 +389,12 @@ pub(super) fn vectors() -> Value {
     let valid = good().into_iter().skip(1).map(|case| (case.name, case.bytes));
     let refused = wrong_log().into_iter().chain(wrong_authority().into_iter().take(2));
     let refused = refused.map(|(name, bytes)| (name.to_owned(), bytes));
+    let incomplete = incomplete().into_iter().take(3);
+    let incomplete = incomplete.map(|(name, bytes)| (name.to_owned(), bytes));
     let show = |(name, bytes): (String, Vec<u8>)| json!({"name": name, "bundle": hex(&bytes)});
     json!({
         "valid": valid.map(show).collect::<Vec<_>>(),
+        "incomplete": incomplete.map(show).collect::<Vec<_>>(),
         "refused": refused.map(show).collect::<Vec<_>>(),
     })
 }

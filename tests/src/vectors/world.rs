@@ -100,6 +100,13 @@ fn second_file() -> NetworkFile {
     NetworkFile::sign(network, &[&key(REGISTRAR_NEXT)]).expect("a network file within its limits")
 }
 
+/// The first version before its first member: which key signs a log is not in it.
+pub(super) fn memberless_file() -> NetworkFile {
+    let mut network = network(1, registrar(REGISTRAR_KEY, REGISTRAR_NEXT), Policy::none());
+    network.members.clear();
+    NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a network file within its limits")
+}
+
 /// A second version that a stranger has signed.
 pub(super) fn stranger_file() -> NetworkFile {
     let network = network(2, registrar(PRODUCER_THIRD, REGISTRAR_NEXT), Policy::none());

@@ -3,6 +3,8 @@
 //! The same file that the binary carries is run by Node.js, with WebCrypto and without. Where
 //! `node` is not installed one line says what was skipped.
 
+mod mutants;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +12,8 @@ use std::process::{Command, Stdio};
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
 use hallmark_schemas::kind::{KindName, SignerRule};
-use hallmark_tests::vectors::passport;
+use hallmark_tests::vectors::passport::{self, Verdict};
+use hallmark_verifier::evidence::DefectKind;
 use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
 use serde_json::{Value, json};
@@ -65,9 +68,49 @@ impl Judge {
     }
 
     fn exit(&self, bundle: &[u8]) -> Exit {
+        self.says(bundle).0
+    }
+
+    /// The exit code, and what is wrong.
+    fn says(&self, bundle: &[u8]) -> (Exit, Vec<DefectKind>) {
         let path: PathBuf = self.folder.path().join("case.hallmark");
         std::fs::write(&path, bundle).expect("writable");
-        load(&[path], &[]).map_or_else(|error| error.exit(), |evidence| prove(evidence).exit())
+        match load(&[path], &[]).map(prove) {
+            Err(error) => (error.exit(), Vec::new()),
+            Ok(proven) => {
+                let kinds = proven.defects.iter().map(|defect| defect.kind).collect();
+                (proven.exit(), kinds)
+            }
+        }
+    }
+}
+
+/// What the script calls what ends `hallmark-verify` with this code.
+fn word(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Done => "ok",
+        Exit::Incomplete => "incomplete",
+        Exit::Input | Exit::Broken => "failed",
+        other => panic!("no answer about a bundle: {other:?}"),
+    }
+}
+
+/// Holds each step that does not hold against what `hallmark-verify` found.
+fn same_steps(name: &str, kinds: &[DefectKind], answer: &Value) {
+    use DefectKind::*;
+    for (step, status) in answer[3].as_object().expect("steps") {
+        let wanted: &[DefectKind] = match (status.as_str().expect("text"), step.as_str()) {
+            ("missing", _) => &[Withheld],
+            ("failed", "bytes") => &[BadBody],
+            ("failed", "network" | "signature") => &[BadSignature],
+            ("failed", "key") => &[KeyNotInForce, RoleMissing],
+            ("failed", "receipt") => &[BadProof, BadAudience, Unlogged],
+            ("failed", "checkpoint") => &[BadProof],
+            ("failed", "witnesses") => &[BadProof, NoQuorum],
+            _ => continue,
+        };
+        let is_told = kinds.iter().any(|kind| wanted.contains(kind));
+        assert!(is_told, "{name}: {step} of {answer}, hallmark-verify: {kinds:?}");
     }
 }
 
@@ -82,9 +125,17 @@ fn the_script_and_the_verifier_agree_on_every_case() {
     for environment in ABLE {
         let Some(answers) = verdicts(environment, &bundles, &[]) else { return };
         for (case, answer) in cases.iter().zip(&answers) {
-            let accepted = judge.exit(&case.bytes) == Exit::Done;
-            assert_eq!(accepted, case.good, "{}: hallmark-verify", case.name);
-            assert_eq!(answer[0] == "ok", case.good, "{}: {environment} {answer}", case.name);
+            let (exit, kinds) = judge.says(&case.bytes);
+            let wanted = match case.verdict {
+                Verdict::Holds => "ok",
+                Verdict::Incomplete => "incomplete",
+                Verdict::Broken => "failed",
+            };
+            assert_eq!(word(exit), wanted, "{}: hallmark-verify {kinds:?}", case.name);
+            assert_eq!(answer[0], wanted, "{}: {environment} {answer}", case.name);
+            if exit != Exit::Input {
+                same_steps(&case.name, &kinds, answer);
+            }
         }
     }
 }
@@ -104,6 +155,12 @@ fn the_script_names_the_step_that_fails() {
         ("the receipt of another body", "receipt", "audience"),
         ("cut off", "bytes", "cbor"),
         ("a network file of strangers", "key", "key-unknown"),
+        ("a body that its log has an entry of is left out", "bytes", "withheld"),
+        ("a body that its log has an entry of is left out", "witnesses", "ok"),
+        ("an organisation that its log has an entry of is left out", "key", "key-unknown"),
+        ("of a log that nothing introduces", "receipt", "log-unknown"),
+        ("signed with the key of a log", "key", "signer"),
+        ("two entries at one place of the log", "receipt", "inclusion"),
     ];
     let cases = passport::cases();
     let bytes = |name: &str| {

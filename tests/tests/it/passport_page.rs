@@ -181,10 +181,10 @@ fn consistent() -> Value {
 
 fn broken() -> Value {
     json!({ "check": {
-        "zh-Hans": {"text": "记录未通过核对，请勿依赖。",
-            "steps": ["记录格式：未通过：记录并非所签署和登记的那一条"]},
-        "en": {"text": "The records do not hold. Do not rely on them.", "steps":
-            ["Records are well-formed: failed: a record is not the one that was signed and logged"]},
+        "zh-Hans": {"text": "能核对的记录均通过，但缺少相关记录。",
+            "steps": ["见证方：本网络没有见证方"]},
+        "en": {"text": "What could be checked holds, but records that belong to it are missing.",
+            "steps": ["Witnesses: this network has none"]},
     } })
 }
 

@@ -141,7 +141,8 @@ pub(super) fn citations(
     }
 }
 
-/// A bundle's bodies must stand in a log or have a receipt.
+/// A bundle's bodies must stand in a log or have a receipt. One whose receipt cannot be checked, as
+/// the log's key is not at hand, or whose signature cannot, may stand in it.
 pub(super) fn unlogged(
     evidence: &Evidence,
     logs: &[LogState],
@@ -150,7 +151,10 @@ pub(super) fn unlogged(
 ) {
     let mut unlogged = evidence.carried.clone();
     let entries = logs.iter().flat_map(|log| log.entries.iter().map(|(_, entry)| entry.id));
-    for id in attestations.iter().map(|proven| proven.attestation.id()).chain(entries) {
+    let single = logs.iter().flat_map(LogState::single).map(|(_, entry)| entry.id);
+    let unchecked = logs.iter().flat_map(|log| log.inclusions.iter().map(|one| one.entry.id));
+    let said = single.chain(unchecked);
+    for id in attestations.iter().map(|proven| proven.attestation.id()).chain(entries).chain(said) {
         unlogged.remove(&id);
     }
     for id in &unlogged {

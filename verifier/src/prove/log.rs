@@ -54,7 +54,7 @@ pub(super) struct LogState {
     /// The key of the log, once known.
     pub(super) key: Option<VerifierKey>,
     /// Receipts and proofs until [`LogState::date`] checks them.
-    inclusions: Vec<LogInclusion>,
+    pub(super) inclusions: Vec<LogInclusion>,
     /// Entries that are not at hand, but proved by a receipt or proof, with their times.
     included: BTreeMap<u64, (Entry, EntryTime)>,
 }
