@@ -31,6 +31,9 @@ pub(crate) fn check(data: &[u8]) {
     if let Ok(goods) = GoodsId::parse(text) {
         check_goods(&goods);
     }
+    if let Ok(goods) = GoodsId::by_hand(text) {
+        check_goods(&goods);
+    }
     for decode in [scan::decode, scan::decode_capture] {
         match decode(text) {
             Ok(scan) => check_scan(text, &scan),

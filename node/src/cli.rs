@@ -430,7 +430,8 @@ pub struct TraceArgs {
     /// The node's folder, or the URL of any node.
     #[arg(value_name = "DIR|URL")]
     pub node: String,
-    /// What to trace: a Digital Link, an EPC URN or `urn:hallmark:goods:<scheme>:<value>`.
+    /// What to trace: the address that a label prints or a Digital Link of any host, an element
+    /// string such as `(01)…(21)…`, an EPC URN or `urn:hallmark:goods:<scheme>:<value>`.
     pub goods: String,
     /// File that holds a bearer token; without one, a URL shows public events only.
     #[arg(long, value_name = "FILE", env = "HALLMARK_TOKEN_FILE")]

@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::gs1;
+use crate::id::check::Fault;
 use scheme::Scheme;
 
 /// Longest text of goods.
@@ -36,9 +37,17 @@ pub struct GoodsError {
     pub position: usize,
 }
 
+impl GoodsError {
+    /// The fault at this byte of the text.
+    pub(crate) fn at(text: &str, offset: usize, reason: String) -> GoodsError {
+        let before = text.get(..offset).map_or(0, |before| before.chars().count());
+        GoodsError { text: text.chars().take(120).collect(), reason, position: before + 1 }
+    }
+}
+
 impl GoodsId {
-    /// Reads a Digital Link on any host, an EPC URN, or a URN of a registered scheme, and gives
-    /// the canonical identifier. Qualifiers coarser than the finest, and attributes, are dropped.
+    /// Reads a Digital Link on any host, an EPC URN, a URN of a registered scheme, or the address
+    /// `…/goods/<scheme>/<value>` that nodes give such goods, and gives the canonical identifier. Qualifiers coarser than the finest, and attributes, are dropped.
     ///
     /// ```
     /// use hallmark_schemas::goods::GoodsId;
@@ -52,17 +61,20 @@ impl GoodsId {
     /// # Ok::<(), hallmark_schemas::goods::GoodsError>(())
     /// ```
     pub fn parse(text: &str) -> Result<GoodsId, GoodsError> {
-        let fail = |offset: usize, reason: String| {
-            let before = text.get(..offset).map_or(0, |before| before.chars().count());
-            GoodsError { text: text.chars().take(120).collect(), reason, position: before + 1 }
-        };
+        let fail = |offset: usize, reason: String| GoodsError::at(text, offset, reason);
         if GOODS_MAX < text.len() {
             return Err(fail(GOODS_MAX, format!("longer than {GOODS_MAX} bytes")));
         }
         let Some(rest) = text.strip_prefix(PREFIX) else {
-            let canonical =
-                gs1::canonical(text).map_err(|fault| fail(fault.offset, fault.reason))?;
-            return Ok(GoodsId { text: canonical });
+            let said = in_url(text);
+            if let Some(Ok(goods)) = said {
+                return Ok(goods);
+            }
+            // A Digital Link may have such a path before its own.
+            return match (gs1::canonical(text), said) {
+                (Ok(canonical), _) => Ok(GoodsId { text: canonical }),
+                (_, Some(Err(fault))) | (Err(fault), _) => Err(fail(fault.offset, fault.reason)),
+            };
         };
         let (name, value) = rest
             .split_once(':')
@@ -142,6 +154,34 @@ const NO_GOODS: [&str; 7] = ["253", "255", "414", "415", "417", "8017", "8018"];
 /// What stands after the host of a canonical Digital Link.
 fn gs1_path(text: &str) -> Option<&str> {
     text.strip_prefix(gs1::digital_link::CANONICAL)?.strip_prefix('/')
+}
+
+/// What the path `…/goods/<scheme>/<value>` of an address names, on any host; `None` where it has no
+/// such path under a registered scheme.
+pub(crate) fn in_url(url: &str) -> Option<Result<GoodsId, Fault>> {
+    const PATH: &str = "/goods/";
+    const HOSTS: [&str; 4] = ["https://", "http://", "HTTPS://", "HTTP://"];
+    let host = HOSTS.iter().find_map(|scheme| url.strip_prefix(scheme))?;
+    let path_at = url.len() - host.len() + host.find('/').filter(|length| 0 < *length)?;
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let path = url.get(path_at..end)?;
+    for (at, _) in path.match_indices(PATH) {
+        let rest = &path[at + PATH.len()..];
+        let Some((scheme, value)) =
+            rest.split_once('/').and_then(|(name, value)| Some((Scheme::named(name)?, value)))
+        else {
+            continue;
+        };
+        let value_at = end - value.len();
+        let value = gs1::digital_link::unescape(value.trim_end_matches('/'), false);
+        let checked = scheme.check(&value);
+        let named = checked.map_err(|fault| Fault { offset: value_at + fault.offset, ..fault });
+        return Some(named.and_then(|()| {
+            GoodsId::in_scheme(scheme, &value)
+                .map_err(|error| Fault { offset: value_at, reason: error.reason })
+        }));
+    }
+    None
 }
 
 /// The lot (AI 10) in a canonical Digital Link, decoded.

@@ -9,6 +9,7 @@ pub mod digital_link;
 pub mod element;
 pub mod epc_urn;
 pub mod generate;
+pub mod hand;
 pub mod scan;
 pub mod transmit;
 

@@ -2,7 +2,7 @@
 //! `GET /v1/bundle/{goods}`: what anyone may have of it, and check on a phone.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -28,18 +28,15 @@ const BUNDLE_TYPE: &str = "application/vnd.hallmark.bundle+cbor-seq";
 const FRESH: &str = "public, max-age=60";
 
 /// `GET /v1/bundle/{goods}`: the public attestations that a passport rests on, each with its own
-/// proof. The goods are the path of their Digital Link, as it stands, or an URN.
+/// proof. The goods are their path on a node, as it stands, or any writing of their code.
 pub(super) async fn public(
     State(app): Ctx,
+    Path(identifier): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/v1/bundle").unwrap_or_default();
-    let code = match path.strip_prefix("/urn:hallmark:goods:").and_then(|urn| urn.split_once(':')) {
-        Some((scheme, value)) => Code::from_scheme(scheme, value),
-        None => Code::from_link(path, ""),
-    };
-    let code = code.ok_or_else(|| ApiError::malformed("no goods in this path"))?;
+    let code = Code::asked(path, &identifier).map_err(|e| ApiError::malformed(format!("{e}")))?;
     let (passport, _) = passport_of(&app, &code).await?;
     let public = passport.proof.records.iter().filter(|record| record.is_public);
     let ids: Vec<ContentId> = public.filter_map(|record| record.id.parse().ok()).collect();

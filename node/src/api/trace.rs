@@ -71,8 +71,8 @@ impl Reader for Caller {
     }
 }
 
-/// `GET /v1/trace/{goods}?format=`: 404 also where the caller may see no step. The goods are the
-/// path of their Digital Link, as it stands, or any of their identifiers, percent-encoded.
+/// `GET /v1/trace/{goods}?format=`: 404 also where the caller may see no step. The goods are their
+/// path on a node, as it stands, or any writing of their code, percent-encoded.
 pub(super) async fn show(
     State(app): Ctx,
     caller: Caller,
@@ -82,12 +82,10 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let started = Instant::now();
-    // The path of a Digital Link keeps its escapes.
+    // The path of a code keeps its escapes.
     let path = uri.path().strip_prefix("/v1/trace").unwrap_or_default();
-    let goods = match Code::from_link(path, "") {
-        Some(code) => code.goods,
-        None => identifier.parse().map_err(|e| ApiError::malformed(format!("{e}")))?,
-    };
+    let code = Code::asked(path, &identifier);
+    let goods = code.map_err(|e| ApiError::malformed(format!("{e}")))?.goods;
     let wanted = asked.only(&["format"])?.parsed("format", "json, dot or text")?;
     let form = wanted.map_or_else(|| Form::accepted(&headers), Ok)?;
     let node = app.node.clone();

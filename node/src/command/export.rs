@@ -148,7 +148,7 @@ impl Passage {
 fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
     let mut selection = Selection { public: args.public, ..Selection::default() };
     for goods in &args.goods {
-        let parsed = GoodsId::parse(goods).map_err(|e| {
+        let parsed = GoodsId::by_hand(goods).map_err(|e| {
             Failure::usage(format!("--goods {goods}"))
                 .because(&e)
                 .help("a Digital Link, such as https://id.gs1.org/01/09506000134352/21/7, or a URN")

@@ -4,13 +4,14 @@
 //! and attributes of the query are checked, shown as what the print says, and decide nothing but
 //! which recalls of a lot are looked at where no record tells the lot.
 
-use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::goods::scheme::Scheme;
+use hallmark_schemas::goods::{GoodsError, GoodsId};
 use hallmark_schemas::gs1::Reading;
 use hallmark_schemas::gs1::ai::Ai;
 use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink, escape};
 use hallmark_schemas::gs1::element::Element;
-use hallmark_schemas::gs1::scan;
+use hallmark_schemas::gs1::hand;
+use hallmark_schemas::gs1::scan::Content;
 
 use super::view::{Attribute, Link, Sort};
 
@@ -63,21 +64,40 @@ impl Code {
     /// Reads the path of goods in another scheme.
     pub fn from_scheme(scheme: &str, value: &str) -> Option<Code> {
         let goods = GoodsId::in_scheme(Scheme::named(scheme)?, value).ok()?;
-        Some(Code { goods, lot: None, link: Link::default() })
+        Some(Code::bare(&goods))
     }
 
-    /// Reads what a person types: a Digital Link on any host, an element string with or without
-    /// brackets, a GTIN, or a code of another scheme.
+    /// Reads what a person types: see [`hand::read`].
     pub fn by_hand(text: &str) -> Option<Code> {
-        let text = text.trim();
         if LINK_BYTES_MAX < text.len() {
             return None;
         }
-        match scan::decode(text).ok()?.content {
-            scan::Content::Gs1(elements) => Code::from_elements(&elements),
-            scan::Content::Goods(goods) => Some(Code { goods, lot: None, link: Link::default() }),
-            scan::Content::Verbatim(_) => None,
+        match hand::read(text).ok()? {
+            Content::Gs1(elements) => Code::from_elements(&elements),
+            Content::Goods(goods) => Some(Code::bare(&goods)),
+            Content::Verbatim(_) => None,
         }
+    }
+
+    /// Reads what stands behind a route such as `/v1/trace`: the path of the goods on this node, as
+    /// it stands in the request, else `identifier`, the same decoded, as a person may write it.
+    pub fn asked(path: &str, identifier: &str) -> Result<Code, GoodsError> {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        let is_path =
+            path.len() <= LINK_BYTES_MAX && (KEYS.contains(&first) || path.starts_with(GOODS_PATH));
+        match Code::from_link(path, "") {
+            Some(code) if is_path => Ok(code),
+            _ if is_path => GoodsId::from_path(path).map(|goods| Code::bare(&goods)),
+            _ => match Code::by_hand(identifier) {
+                Some(code) => Ok(code),
+                None => GoodsId::by_hand(identifier).map(|goods| Code::bare(&goods)),
+            },
+        }
+    }
+
+    /// A code with nothing printed beside.
+    pub fn bare(goods: &GoodsId) -> Code {
+        Code { goods: goods.clone(), lot: None, link: Link::default() }
     }
 
     /// The path of this code on this node, with the lot that its print names: a recall or a date of
@@ -123,10 +143,7 @@ pub fn path_of(goods: &GoodsId) -> String {
 
 /// The path of the bundle of public records about goods.
 pub fn bundle_path(goods: &GoodsId) -> String {
-    match goods.as_str().strip_prefix(CANONICAL) {
-        Some(path) => format!("/v1/bundle{path}"),
-        None => format!("/v1/bundle/{goods}"),
-    }
+    format!("/v1/bundle{}", path_of(goods))
 }
 
 /// What the canonical identifier names.
@@ -212,6 +229,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_route_is_asked_for_is_a_path_or_any_writing() {
+        let item = "https://id.gs1.org/01/09506000134352/21/S%2F1";
+        for (path, identifier) in [
+            ("/01/09506000134352/21/S%2F1", "01/09506000134352/21/S/1"),
+            ("/https%3A%2F%2Fid.gs1.org%2F01%2F09506000134352%2F21%2FS%252F1", item),
+            ("/(01)09506000134352(21)S%2F1", "(01)09506000134352(21)S/1"),
+        ] {
+            let code = Code::asked(path, identifier).unwrap_or_else(|e| panic!("{path}: {e}"));
+            assert_eq!(code.goods.as_str(), item, "{path}");
+        }
+        let drug = "urn:hallmark:goods:drug:81234567890123456789";
+        for path in
+            ["/goods/drug/81234567890123456789", "/81234567890123456789", &format!("/{drug}")]
+        {
+            assert_eq!(Code::asked(path, &path[1..]).unwrap().goods.as_str(), drug);
+        }
+        assert_eq!(
+            bundle_path(&drug.parse().unwrap()),
+            "/v1/bundle/goods/drug/81234567890123456789"
+        );
+        for (path, reason) in [
+            ("/01/09506000134353/21/S1", "check character"),
+            ("/goods/drug/8123", "4 characters"),
+            ("/goods/tea/8123", "no GS1 key"),
+            ("/hello", "no GS1 data"),
+        ] {
+            let error = Code::asked(path, &path[1..]).unwrap_err();
+            assert!(error.reason.contains(reason), "{path}: {error}");
+        }
+    }
+
+    #[test]
     fn a_code_typed_by_hand_is_read_in_every_writing() {
         let expected = "https://id.gs1.org/01/09506000134352/21/S1";
         for text in [
@@ -225,6 +274,8 @@ mod tests {
         let drug = Code::by_hand("urn:hallmark:goods:drug:81234567890123456789").unwrap();
         assert_eq!(path_of(&drug.goods), "/goods/drug/81234567890123456789");
         assert_eq!(sort_of(&drug.goods), Sort::Other);
+        let typed = Code::by_hand("（01）0950 6000 1343 52（10）L7（21）S1").expect("a code");
+        assert_eq!((typed.goods.as_str(), typed.lot.as_deref()), (expected, Some("L7")));
         assert!(Code::by_hand("hello").is_none());
         assert!(Code::by_hand("").is_none());
     }

@@ -3,8 +3,8 @@
 //! Invariants: data that is meant as GS1 is read strictly; other data after a known symbology
 //! identifier is kept as it is; a line without one must be something this project knows.
 
-use crate::goods::GoodsId;
 use crate::goods::scheme::Scheme;
+use crate::goods::{self, GoodsId};
 use crate::gs1::digital_link::{self, DigitalLink};
 use crate::gs1::element::{self, Element, FNC1, GROUP_SEPARATOR};
 use crate::gs1::lint::fault;
@@ -174,7 +174,9 @@ fn retail(symbology: &'static str, length: usize, data: &str) -> Result<Decoded,
 fn plain(symbology: &'static str, data: &str) -> Result<Decoded, Fault> {
     let is_escaped = data.trim_start_matches('\\').starts_with(FNC1);
     let message = format!("{}{data}", if is_escaped { "\\" } else { "" });
-    let content = if digital_link::is_candidate(data, &Reading::STRICT) {
+    let content = if let Some(goods) = of_node(data) {
+        Content::Goods(goods?)
+    } else if digital_link::is_candidate(data, &Reading::STRICT) {
         Content::Gs1(DigitalLink::parse(data, &Reading::STRICT)?.elements)
     } else {
         match decode_bare(data) {
@@ -186,6 +188,14 @@ fn plain(symbology: &'static str, data: &str) -> Result<Decoded, Fault> {
     Ok((symbology, message, content))
 }
 
+/// Goods by the address that nodes give them; one that is wrong may still be a Digital Link.
+fn of_node(data: &str) -> Option<Result<GoodsId, Fault>> {
+    let is_other = |found: &Result<GoodsId, Fault>| {
+        found.is_err() && digital_link::is_candidate(data, &Reading::STRICT)
+    };
+    goods::in_url(data).filter(|found| !is_other(found))
+}
+
 /// Whether a bare line is meant as GS1 data or goods, so that a fault in it is an error.
 fn is_meant(line: &str) -> bool {
     let is_number = !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
@@ -193,7 +203,7 @@ fn is_meant(line: &str) -> bool {
         _ if line.starts_with([FNC1, GROUP_SEPARATOR, '(']) => true,
         _ if line.starts_with("urn:epc:") || line.starts_with("urn:hallmark:") => true,
         _ if is_number => matches!(line.len(), 8 | 12 | 13 | 14 | 18 | 20),
-        _ => digital_link::is_candidate(line, &Reading::STRICT),
+        _ => of_node(line).is_some() || digital_link::is_candidate(line, &Reading::STRICT),
     }
 }
 
@@ -213,6 +223,8 @@ fn decode_bare(line: &str) -> Result<Content, Fault> {
     } else if line.starts_with("urn:hallmark:goods:") {
         let goods = GoodsId::parse(line);
         goods.map(Content::Goods).map_err(|error| fault(error.position - 1, error.reason))
+    } else if let Some(goods) = of_node(line) {
+        goods.map(Content::Goods)
     } else if line.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("http")) {
         contradiction(DigitalLink::parse(line, &Reading::STRICT)?.elements)
     } else if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -270,6 +282,10 @@ mod tests {
             ("00006141411234567890", "https://id.gs1.org/00/006141411234567890"),
             ("81234567890123456789", "urn:hallmark:goods:drug:81234567890123456789"),
             ("86.1000.12/A-0001", "urn:hallmark:goods:handle:86.1000.12/A-0001"),
+            (
+                "https://id.example.com/goods/drug/81234567890123456789",
+                "urn:hallmark:goods:drug:81234567890123456789",
+            ),
             ("MA.156.M0001.12", "urn:hallmark:goods:ma:MA.156.M0001.12"),
             ("1.2.156.3001.12.1", "urn:hallmark:goods:oid:1.2.156.3001.12.1"),
             ("(01)09506000134352(21)A/1", "https://id.gs1.org/01/09506000134352/21/A%2F1"),
@@ -297,7 +313,13 @@ mod tests {
         for line in ["hello", "12345", "https://example.com/"] {
             assert_eq!(decode_capture(line).unwrap().content, Content::Verbatim(line.to_owned()));
         }
-        for line in ["9506000134353", "(01)", "https://example.com/01/09506000134353", "]XX"] {
+        for line in [
+            "9506000134353",
+            "(01)",
+            "https://example.com/01/09506000134353",
+            "https://example.com/goods/drug/8123",
+            "]XX",
+        ] {
             assert!(decode_capture(line).is_err(), "{line}");
         }
     }

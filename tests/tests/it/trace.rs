@@ -161,6 +161,66 @@ fn a_restricted_way_is_like_none_to_strangers_and_whole_to_members_with_a_token(
 }
 
 #[test]
+fn goods_are_one_thing_however_their_code_is_written() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let drug = "https://id.example.com/goods/drug/81234567890123456789";
+    let events = [
+        object(0, "ADD", "commissioning", &[&item("1"), "urn:epc:id:sgtin:9521234.000012.2"]),
+        object(1, "ADD", "commissioning", &[drug]),
+        object(2, "OBSERVE", "shipping", &["urn:hallmark:goods:drug:81234567890123456789"]),
+    ];
+    record(&world, &node, "seen.json", &events, &["--aud", "public"]);
+    let way = |code: &str| steps(&traced(&node, code)).join(" ");
+    for code in [
+        "(01)09521234000129(21)1",
+        "（01）0952 1234 0001 29 （21）1",
+        "0109521234000129211",
+        "]d20109521234000129211",
+        "id.gs1.org/01/09521234000129/21/1",
+        "https://shop.example/x/01/09521234000129/10/L7/21/1?17=270101",
+        "urn:epc:id:sgtin:9521234.000012.1",
+    ] {
+        assert_eq!(way(code), "commissioning", "{code}");
+    }
+    for code in [
+        drug,
+        "urn:hallmark:goods:drug:81234567890123456789",
+        "8123 4567 8901 2345 6789",
+        "127.0.0.1:8080/goods/drug/81234567890123456789",
+    ] {
+        assert_eq!(way(code), "commissioning shipping", "{code}");
+    }
+    for path in [
+        "/v1/trace/goods/drug/81234567890123456789",
+        "/v1/trace/81234567890123456789",
+        "/v1/trace/01/09521234000129/10/L7/21/1",
+        "/v1/trace/(01)09521234000129(21)2",
+    ] {
+        let answer = get(&node, path, &[]);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let bundle = get(&node, "/v1/bundle/goods/drug/81234567890123456789", &[]);
+    let by_urn = get(&node, "/v1/bundle/urn:hallmark:goods:drug:81234567890123456789", &[]);
+    assert_eq!((bundle.status, by_urn.status), (200, 200));
+    assert_eq!(bundle.body, by_urn.body);
+    for (path, reason) in [
+        ("/v1/trace/01/09521234000128/21/1", "check character"),
+        ("/v1/trace/goods/drug/8123", "4 characters, expected 20"),
+        ("/v1/bundle/01/09521234000128/21/1", "check character"),
+        ("/v1/trace/hello", "no GS1 data"),
+    ] {
+        let answer = get(&node, path, &[]);
+        assert_eq!(answer.status, 400, "{path}");
+        let told = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(told.contains(reason), "{path}: {told}");
+    }
+    let ran = node.run("trace", &["(01)09521234000128(21)1"]).fails(2);
+    assert!(ran.stderr.contains("check character"), "{}", ran.stderr);
+}
+
+#[test]
 fn what_is_no_goods_or_no_form_of_a_trace_is_refused_with_its_reason() {
     let world = World::new();
     let node = world.founder("plant");
@@ -179,7 +239,7 @@ fn what_is_no_goods_or_no_form_of_a_trace_is_refused_with_its_reason() {
     let image = get(&node, &path(PALLET), &[("accept", "image/png")]);
     assert_eq!(image.status, 406);
     let ran = node.run("trace", &["shirt"]).fails(2);
-    assert!(ran.stderr.contains("help: give a GS1 Digital Link"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("help: give the address that a label prints"), "{}", ran.stderr);
     node.run("trace", &[PALLET, "--format", "cbor"]).fails(2);
     let unknown = node.run("trace", &[PALLET, "--format", "json"]).ok();
     let answer: Value = serde_json::from_str(&unknown.stdout).expect("one JSON line");

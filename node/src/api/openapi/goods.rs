@@ -147,8 +147,9 @@ fn reads() -> Vec<Operation> {
                 "goods",
                 goods.clone(),
                 "01/09506000134352/21/S1",
-                "The path of the Digital Link, slashes as they are; or the Digital Link or URN of \
-                 the goods, percent-encoded.",
+                "The path of the goods on a node (`01/…`, `goods/drug/…`), as it stands; or any \
+                 writing of their code (element string, Digital Link, EPC URN, URN), \
+                 percent-encoded.",
             )
             .query("format", format, "The form; it goes before `Accept`.")
             .header("Accept", json!({ "type": "string", "default": JSON }), "Which form.")
@@ -172,7 +173,8 @@ fn reads() -> Vec<Operation> {
                 "goods",
                 goods,
                 "01/09506000134352/21/S1",
-                "The path of the Digital Link, or the URN; slashes as they are.",
+                "The path of the goods on a node (`01/…`, `goods/drug/…`), as it stands; or any \
+                 writing of their code, percent-encoded.",
             )
             .cached(
                 "A bundle: a CBOR sequence.",
