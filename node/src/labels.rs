@@ -121,10 +121,7 @@ impl Ledger {
                 ranges.push(Logged { id, label });
             }
         }
-        let replaced: Vec<ContentId> =
-            ranges.iter().filter_map(|logged| logged.label.replaces).collect();
-        ranges.retain(|logged| !replaced.contains(&logged.id));
-        Ok(ranges)
+        Ok(in_force(ranges))
     }
 
     fn key(&self) -> Result<&LabelKey, LabelsError> {
@@ -181,6 +178,14 @@ fn standing(ranges: &[Logged], key: Option<&LabelKey>, serial: &str) -> Standing
     Standing { issued, order, lot, grounds }
 }
 
+/// The ranges that no correction among them replaces.
+pub fn in_force(mut ranges: Vec<Logged>) -> Vec<Logged> {
+    let replaced: Vec<ContentId> =
+        ranges.iter().filter_map(|logged| logged.label.replaces).collect();
+    ranges.retain(|logged| !replaced.contains(&logged.id));
+    ranges
+}
+
 /// Whether ranges that were made for an order hold every number from `first` to `last`.
 pub fn are_made(ranges: &[Logged], wanted: &Label) -> bool {
     let mut made: Vec<&Label> = ranges.iter().map(|logged| &logged.label).collect();
@@ -202,6 +207,17 @@ pub fn are_made(ranges: &[Logged], wanted: &Label) -> bool {
         }
     }
     false
+}
+
+/// The range that made all these codes before, for the same order and lot.
+pub fn made_before<'a>(ranges: &'a [Logged], wanted: &Label) -> Option<&'a Logged> {
+    ranges.iter().find(|logged| {
+        let old = &logged.label;
+        let is_within = old.first <= wanted.first && wanted.last <= old.last;
+        let same = (&old.order, old.scheme, old.digits, &old.lot)
+            == (&wanted.order, wanted.scheme, wanted.digits, &wanted.lot);
+        old.state == State::Made && is_within && same
+    })
 }
 
 /// What keeps `new` from being made: a range that was made and shares a code with it, or one that
@@ -375,6 +391,21 @@ mod tests {
         assert!(scrapped(&gone, &activated("B", (12, 12))).is_none(), "another order");
         let scrapped = logged(vec![label("A", derived, (12, 12), State::Scrapped)]);
         assert!(met(&scrapped, &new("A", derived, (10, 19))).is_some(), "never printed again");
+    }
+
+    #[test]
+    fn codes_of_one_range_are_known_as_made_before_under_its_order_and_lot_only() {
+        let made = logged(vec![label("A", Scheme::Derived, (10, 19), State::Made)]);
+        let of = |order, range| label(order, Scheme::Derived, range, State::Made);
+        for range in [(10, 19), (10, 10), (14, 15), (19, 19)] {
+            assert!(made_before(&made, &of("A", range)).is_some(), "{range:?}");
+        }
+        assert!(made_before(&made, &of("A", (9, 10))).is_none());
+        assert!(made_before(&made, &of("B", (14, 15))).is_none());
+        let without_lot = Label { lot: None, ..of("A", (14, 15)) };
+        assert!(made_before(&made, &without_lot).is_none());
+        let gone = logged(vec![label("A", Scheme::Derived, (10, 19), State::Scrapped)]);
+        assert!(made_before(&gone, &of("A", (14, 15))).is_none());
     }
 
     #[test]

@@ -125,7 +125,8 @@ pub fn waiting(dir: &Path) -> Result<Vec<Parcel>, Failure> {
 }
 
 impl Parcel {
-    /// Whether its items must go one after the other: later ones rest on the keys of earlier ones.
+    /// Whether its items must go one after the other: later ones rest on the keys of earlier ones,
+    /// or on the codes that those made.
     pub fn is_ordered(&self) -> bool {
         self.items.iter().any(|(_, stored)| {
             let kind = Envelope::parse(stored).map(|envelope| envelope.kind());
@@ -135,6 +136,7 @@ impl Parcel {
                     | KindName::Organisation
                     | KindName::Key
                     | KindName::Device
+                    | KindName::Label
                     | KindName::Network)
             )
         })

@@ -174,6 +174,8 @@ impl Gate {
             Outcome::Contradicted { earlier } => {
                 Err(Refusal::Contradicted { kind: *kind, earlier }.into())
             }
+            Outcome::CodesScrapped { earlier } => Err(Refusal::CodesScrapped { earlier }.into()),
+            Outcome::CodesNotMade => Err(Refusal::CodesNotMade.into()),
         };
         kinds.iter().zip(outcomes).map(answer).collect()
     }

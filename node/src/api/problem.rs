@@ -207,6 +207,10 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let detail = with_causes(&refusal);
         match refusal {
+            Refusal::CodesScrapped { earlier } => {
+                let detail = format!("{detail}; activate the codes before and after them");
+                ApiError::Contradicted { detail, earlier: Some(earlier) }
+            }
             Refusal::Contradicted { kind, earlier } => {
                 let detail = format!("{detail}; {}", remedy(kind, &earlier));
                 ApiError::Contradicted { detail, earlier: Some(earlier) }

@@ -83,13 +83,16 @@ pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
     })?;
     let ranges = wait_for(ranges(&args.dir, &plan.gtin))?;
     let label = label(&plan, &ranges)?;
-    let known = ranges.iter().find(|logged| logged.label == label);
+    let known = known(&plan, &ranges, &label);
     let key = match label.scheme {
         Scheme::Derived => Some(keys::label_or_new(&Dir::new(&args.dir).keys())?),
         Scheme::Sequence => None,
     };
     let sheet = plan.print.as_ref().map(|print| open(print, &label)).transpose()?;
-    let id = attest(&args.dir, &config, label.clone())?;
+    let id = match known {
+        Some(known) if known.label != label => known.id,
+        _ => attest(&args.dir, &config, label.clone())?,
+    };
     // Whoever comes now is told of these codes by the node.
     drop(lock);
     if let Some(known) = known {
@@ -259,6 +262,12 @@ async fn ranges(dir: &Path, gtin: &str) -> Result<Vec<Logged>, Failure> {
         .map_err(|e| Failure::fault("the node's answer is not what this release says").because(&e))
 }
 
+/// The attestation by which these codes were made before, all of them: they are printed again.
+fn known<'a>(plan: &Plan, ranges: &'a [Logged], label: &Label) -> Option<&'a Logged> {
+    let again = || labels::made_before(ranges, label).filter(|_| plan.state == State::Made);
+    ranges.iter().find(|logged| logged.label == *label).or_else(again)
+}
+
 /// The statement, with numbers that meet no other made before.
 fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
     let of = |scheme, first: u64, last: u64, digits| Label {
@@ -291,16 +300,7 @@ fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
         }
     };
     if plan.state == State::Made {
-        let Some(old) = labels::met(ranges, &label) else {
-            return Ok(label);
-        };
-        let (first, last, order) = (old.label.first, old.label.last, &old.label.order);
-        let state = old.label.state.as_str();
-        return Err(Failure::usage(format!(
-            "{}..{} meets {first}..{last} of order {order}, {state} by {}",
-            label.first, label.last, old.id
-        ))
-        .help("choose other numbers; the very same range, order and lot prints it again"));
+        return makeable(ranges, label);
     }
     let (first, last, order) = (label.first, label.last, &label.order);
     if plan.state == State::Activated
@@ -316,6 +316,31 @@ fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
     }
     Err(Failure::usage(format!("not all of {first}..{last} of order {order} was ever made"))
         .help("the CSV of the labels, and `hallmark-node get`, tell order and numbers"))
+}
+
+/// A range that may be printed: new codes, or codes of one range made before and not scrapped.
+fn makeable(ranges: &[Logged], label: Label) -> Result<Label, Failure> {
+    let gone = labels::scrapped(ranges, &label);
+    let old = match gone.or_else(|| labels::met(ranges, &label)) {
+        Some(old) if gone.is_some() || labels::made_before(ranges, &label).is_none() => old,
+        _ => return Ok(label),
+    };
+    let (first, last, order) = (old.label.first, old.label.last, &old.label.order);
+    let state = old.label.state.as_str();
+    let help = match old.label.state {
+        State::Scrapped => {
+            "what was scrapped is never printed again: give the numbers before or after it"
+        }
+        _ => {
+            "choose other numbers; any numbers of a range are printed again with its own --order \
+             and --lot"
+        }
+    };
+    Err(Failure::usage(format!(
+        "{}..{} meets {first}..{last} of order {order}, {state} by {}",
+        label.first, label.last, old.id
+    ))
+    .help(help))
 }
 
 /// Opens what is printed to; a symbol that cannot hold the label is found here.
@@ -425,17 +450,22 @@ fn unprinted(error: &SheetError, label: &Label, id: &ContentId) -> Failure {
 
 fn tell(plan: &Plan, label: &Label, id: &ContentId, output: Output) {
     let (first, last, order) = (label.first, label.last, &label.order);
-    let count = label.count;
+    let counted = |one: &str| match label.count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
     let what = format!("order {order}, numbers {first}..{last}, attested as {id}");
     let Some(print) = &plan.print else {
         let json = serde_json::json!({
-            "id": id.to_string(), "order": order, "first": first, "last": last, "count": count,
+            "id": id.to_string(), "order": order, "first": first, "last": last,
+            "count": label.count,
             "state": label.state.as_str(),
         });
-        output.item(format!("{}: {count} codes of {what}", label.state.as_str()), &json);
+        let text = format!("{}: {} of {what}", label.state.as_str(), counted("code"));
+        output.item(text, &json);
         return;
     };
-    let text = format!("printed: {count} labels of {what}");
+    let text = format!("printed: {} of {what}", counted("label"));
     if print.path == Path::new("-") {
         output.say(text);
     } else {

@@ -1,7 +1,8 @@
 //! Where labels go: one file, a folder of files, or stdout, label by label.
 //!
 //! Invariants: a file or folder appears whole under its name or not at all; nothing existing is
-//! mixed with; memory holds one label, or one page.
+//! mixed with; nothing comes out of stdout or a pipe before there is a label; memory holds one label,
+//! or one page.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -101,16 +102,63 @@ impl Drop for Fresh {
     }
 }
 
+/// Bytes that wait for the first label, and then go in pieces of this size.
+const PIECE: usize = 64 * 1024;
+
+/// What has no name to appear under: what is written there cannot be taken back, so what stands
+/// before the labels waits for them.
+struct Through<W: Write> {
+    to: W,
+    path: PathBuf,
+    held: Vec<u8>,
+}
+
+impl<W: Write> Through<W> {
+    fn new(to: W, path: &Path) -> Through<W> {
+        Through { to, path: path.to_owned(), held: Vec::new() }
+    }
+
+    fn pass(&mut self) -> std::io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        self.to.write_all(&held)?;
+        self.to.flush()
+    }
+}
+
+impl<W: Write> Write for Through<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if PIECE <= self.held.len() {
+            self.pass()?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// Only [`Stream::finish`] passes the last piece on.
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One open stream.
 enum Stream {
     File(BufWriter<File>, Fresh),
-    Stdout(BufWriter<std::io::Stdout>),
+    Through(Through<Box<dyn Write>>),
 }
 
 impl Stream {
     fn open(path: &Path) -> Result<Stream, SheetError> {
         if path == Path::new("-") {
-            return Ok(Stream::Stdout(BufWriter::new(std::io::stdout())));
+            let stdout = Box::new(std::io::stdout());
+            return Ok(Stream::Through(Through::new(stdout, Path::new("stdout"))));
+        }
+        // A device or pipe stays what it is.
+        let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+        if is_other && !path.is_dir() {
+            let opened = File::options().write(true).open(path);
+            let opened =
+                opened.map_err(|source| SheetError::Write { path: path.to_owned(), source })?;
+            return Ok(Stream::Through(Through::new(Box::new(opened), path)));
         }
         let fresh = Fresh::new(path);
         match File::create(&fresh.unfinished) {
@@ -122,18 +170,22 @@ impl Stream {
     fn failed(&self, source: std::io::Error) -> SheetError {
         match self {
             Stream::File(_, fresh) => fresh.failed(source),
-            Stream::Stdout(_) => SheetError::Write { path: PathBuf::from("stdout"), source },
+            Stream::Through(through) => SheetError::Write { path: through.path.clone(), source },
         }
     }
 
     fn finish(mut self) -> Result<(), SheetError> {
-        self.flush().map_err(|e| self.failed(e))?;
+        let flushed = match &mut self {
+            Stream::File(file, _) => file.flush(),
+            Stream::Through(through) => through.pass(),
+        };
+        flushed.map_err(|e| self.failed(e))?;
         match self {
             Stream::File(file, fresh) => {
                 file.get_ref().sync_all().map_err(|e| fresh.failed(e))?;
                 fresh.finish()
             }
-            Stream::Stdout(_) => Ok(()),
+            Stream::Through(_) => Ok(()),
         }
     }
 }
@@ -142,14 +194,14 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Stream::File(file, _) => file.write(bytes),
-            Stream::Stdout(stdout) => stdout.write(bytes),
+            Stream::Through(through) => through.write(bytes),
         }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Stream::File(file, _) => file.flush(),
-            Stream::Stdout(stdout) => stdout.flush(),
+            Stream::Through(through) => through.flush(),
         }
     }
 }

@@ -6,13 +6,14 @@ use std::collections::{HashMap, HashSet};
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Verified};
 use hallmark_schemas::id::OrgId;
-use hallmark_schemas::kind::label::Label;
+use hallmark_schemas::kind::label::{Label, State};
 use hallmark_schemas::kind::{Body, KindName};
 
 use super::{Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
 use crate::index::Batch;
 use crate::index::goods::Naming;
+use crate::labels::{self, Logged};
 use crate::mutants::mutant;
 use crate::store::StoreError;
 
@@ -76,6 +77,10 @@ pub(crate) enum Outcome {
     Stored { id: ContentId, known: bool },
     /// It says other than `earlier` under the same natural identity.
     Contradicted { earlier: ContentId },
+    /// It activates codes that `earlier` scrapped.
+    CodesScrapped { earlier: ContentId },
+    /// It is about codes that were never made.
+    CodesNotMade,
 }
 
 /// What the candidates of one group find of each other, before the index knows.
@@ -84,6 +89,7 @@ struct Group<'a> {
     ids: HashSet<ContentId>,
     identities: HashMap<[u8; 32], &'a Candidate>,
     forks: HashSet<[u8; 32]>,
+    labels: Vec<(ContentId, OrgId, Label)>,
     changes: Batch,
     pending: Vec<Pending>,
 }
@@ -143,10 +149,17 @@ impl Sequencer {
             return Ok(Outcome::Stored { id, known: true });
         }
         let Some(earlier) = earlier else {
+            let label = new.label();
+            if let Some((issuer, label)) = &label
+                && let Some(outcome) = self.against_earlier_labels(issuer, label, group)?
+            {
+                return Ok(outcome);
+            }
             self.append(new, group)?;
             group.changes.put_identity(&new.identity, &id);
-            if let Some((issuer, label)) = new.label() {
+            if let Some((issuer, label)) = label {
                 group.changes.put_label(&id, &issuer, &label);
+                group.labels.push((id, issuer, label));
             }
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });
@@ -166,6 +179,32 @@ impl Sequencer {
             group.forks.insert(new.identity);
         }
         Ok(Outcome::Contradicted { earlier })
+    }
+
+    /// What keeps a statement about codes out: it contradicts what the same organisation said of
+    /// them. Of another organisation this log may not hold all: perhaps its codes were made
+    /// elsewhere.
+    fn against_earlier_labels(
+        &self,
+        issuer: &OrgId,
+        label: &Label,
+        group: &Group<'_>,
+    ) -> Result<Option<Outcome>, SequenceError> {
+        if label.state == State::Made {
+            return Ok(None);
+        }
+        let known = self.shared.catalogue.labels(&label.class)?;
+        let in_group = group.labels.iter().filter(|(_, _, other)| other.class == label.class);
+        let ranges = known.into_iter().chain(in_group.cloned());
+        let ranges = ranges.filter(|(_, of, _)| of == issuer);
+        let ranges = labels::in_force(ranges.map(|(id, _, label)| Logged { id, label }).collect());
+        if label.state == State::Activated
+            && let Some(earlier) = labels::scrapped(&ranges, label)
+        {
+            return Ok(Some(Outcome::CodesScrapped { earlier: earlier.id }));
+        }
+        let is_own = self.shared.origin.split('/').nth(1) == Some(&issuer.slug());
+        Ok((is_own && !labels::are_made(&ranges, label)).then_some(Outcome::CodesNotMade))
     }
 
     fn append(&mut self, new: &Candidate, group: &mut Group<'_>) -> Result<(), SequenceError> {

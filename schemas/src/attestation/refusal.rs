@@ -140,6 +140,15 @@ pub enum Refusal {
         /// What was said first.
         earlier: ContentId,
     },
+    /// Codes are said to be on goods that the issuer has scrapped.
+    #[error("some of these codes were scrapped by {earlier}, so they cannot be activated")]
+    CodesScrapped {
+        /// What scrapped them.
+        earlier: ContentId,
+    },
+    /// Something is said to have become of codes that were never made.
+    #[error("some of these codes were never made in this order")]
+    CodesNotMade,
 }
 
 impl Refusal {
@@ -154,6 +163,8 @@ impl Refusal {
             Refusal::SignerNotAllowed { .. } => "signer-not-allowed",
             Refusal::RoleMissing { .. } => "role-missing",
             Refusal::Contradicted { .. } => "contradicted",
+            Refusal::CodesScrapped { .. } => "codes-scrapped",
+            Refusal::CodesNotMade => "codes-not-made",
         }
     }
 

@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use super::world::{Node, SOON, World, assert_knows_its_stdout, path_text, wait};
 
 const GTIN: &str = "09521234000129";
+const CLASS: &str = "https://id.gs1.org/01/09521234000129";
 const HOST: &str = "https://id.example.com";
 /// Characters of AI 10 that each of the writings must escape in its own way.
 const LOT: &str = "A_>&/1";
@@ -277,6 +280,13 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     assert!(ran.stderr.contains("attested before"), "{}", ran.stderr);
     assert_eq!(std::fs::read_to_string(&zpl).expect("there"), first, "the same codes again");
 
+    // A spoilt one is printed again alone.
+    let ran = make(&node, "0004", "A").ok();
+    assert!(ran.stderr.contains("attested before"), "{}", ran.stderr);
+    let one = std::fs::read_to_string(&zpl).expect("there");
+    assert!(one.len() < first.len() / 5 && one.contains("210004^FS"), "{one}");
+    make(&node, "0004..0011", "A").fails(2);
+
     let state = |node: &Node, state: &str, serials: &str| {
         let line = [GTIN, "--serials", serials, "--order", "A", "--state", state];
         node.run("label", &[&line[..], &["--format", "json"]].concat())
@@ -287,8 +297,11 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     state(&node, "scrapped", "0010").ok();
     let ran = state(&node, "scrapped", "0011").fails(2);
     assert!(ran.stderr.contains("was ever made"), "{}", ran.stderr);
-    let ran = make(&node, "0001..0010", "A").fails(2);
-    assert!(ran.stderr.contains("scrapped by"), "{}", ran.stderr);
+    for serials in ["0001..0010", "0010"] {
+        let ran = make(&node, serials, "A").fails(2);
+        assert!(ran.stderr.contains("scrapped by"), "{}", ran.stderr);
+    }
+    make(&node, "0001..0009", "A").ok();
     let ran = state(&node, "activated", "0009..0010").fails(1);
     assert!(ran.stderr.contains("10..10 of order A were scrapped by sha256:"), "{}", ran.stderr);
     assert!(ran.stderr.contains("help: what was scrapped stays"), "{}", ran.stderr);
@@ -390,13 +403,76 @@ fn a_closed_pipe_ends_quietly_and_a_full_disk_is_told() {
 }
 
 #[test]
+fn an_order_that_is_refused_leaves_nothing_on_stdout() {
+    let world = World::new();
+    let node = world.founder("plant");
+    for form in ["csv", "pdf", "zpl", "svg", "png"] {
+        let line = [GTIN, "--count", "1", "--host", HOST, "--order", "=1+1", "-o", "-"];
+        let ran = node.run("label", &[&line[..], &["--format", form]].concat()).fails(2);
+        assert!(ran.stderr.contains("/order"), "{form}: {}", ran.stderr);
+        assert!(ran.bytes.is_empty(), "{form}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_device_is_written_to_and_stays_one() {
+    let world = World::new();
+    let node = world.founder("plant");
+    for form in ["csv", "pdf", "zpl", "svg", "png"] {
+        let line = [GTIN, "--count", "1", "--host", HOST, "-o", "/dev/full", "--format", form];
+        let ran = node.run("label", &line).fails(6);
+        assert!(ran.stderr.contains("cause: cannot write /dev/full\n"), "{form}: {}", ran.stderr);
+        assert!(ran.stderr.contains("help: print the same codes with"), "{form}: {}", ran.stderr);
+        let is_file = std::fs::metadata("/dev/full").expect("a device").is_file();
+        assert!(!is_file, "{form}");
+    }
+}
+
+#[test]
+fn what_became_of_codes_is_held_against_what_was_made_and_scrapped() {
+    let world = World::new();
+    let node = world.founder("plant");
+    let submit = |state: &str, (first, last): (u64, u64)| {
+        let payload = json!({
+            "order": "A", "class": CLASS, "scheme": "sequence", "digits": 4, "state": state,
+            "first": first, "last": last, "count": last - first + 1,
+        });
+        let one = json!({"kind": "label", "sub": CLASS, "payload": payload});
+        node.run("submit", &[path_text(&world.file("label.json", one.to_string()))])
+    };
+    let ran = submit("activated", (1, 5)).fails(1);
+    assert!(ran.stderr.contains("never made"), "{}", ran.stderr);
+    submit("made", (1, 20)).ok();
+    submit("scrapped", (7, 7)).ok();
+    for range in [(7, 7), (1, 7), (7, 20), (1, 20)] {
+        let ran = submit("activated", range).fails(1);
+        assert!(ran.stderr.contains("were scrapped by sha256:"), "{}", ran.stderr);
+    }
+    for state in ["activated", "scrapped"] {
+        let ran = submit(state, (20, 21)).fails(1);
+        assert!(ran.stderr.contains("never made"), "{}", ran.stderr);
+    }
+    submit("activated", (1, 6)).ok();
+    submit("activated", (8, 20)).ok();
+    // One file may bring a range and what became of it.
+    let of = |state: &str, first: u64, last: u64| {
+        json!({"kind": "label", "sub": CLASS, "payload": {
+            "order": "B", "class": CLASS, "scheme": "derived", "state": state,
+            "first": first, "last": last, "count": last - first + 1,
+        }})
+    };
+    let all = json!([of("made", 1, 9), of("scrapped", 3, 3), of("activated", 4, 9)]);
+    node.run("submit", &[path_text(&world.file("labels.json", all.to_string()))]).ok();
+}
+
+#[test]
 fn one_label_can_go_down_a_pipe() {
     let world = World::new();
     let node = world.founder("plant");
     let line = [GTIN, "--count", "1", "--host", HOST, "--format"];
     let ran = node.run("label", &[&line[..], &["svg", "-o", "-"]].concat()).ok();
     assert!(ran.stdout.starts_with("<svg ") && ran.stdout.ends_with("</svg>\n"));
-    assert!(ran.stderr.contains("printed: 1 labels"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("printed: 1 label of"), "{}", ran.stderr);
     let ran = node.run("label", &[&line[..], &["png", "-o", "-"]].concat()).ok();
     assert!(ran.bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
     let ran = node.run("label", &[&line[..], &["pdf", "-o", "-"]].concat()).ok();
