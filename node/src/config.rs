@@ -138,7 +138,9 @@ impl Default for Http {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// Longest wait before a submission is in a signed tree. Default `1s`; from `100ms` to `1min`.
+    /// Longest wait before a submission is in a signed tree, while the witnesses answer. Default
+    /// `1s`; from `100ms` to `1min`. A quiet log waits 10 ms. One that is never quiet has, beside
+    /// 60 batches that it saved, one in each such time and one for every 64 attestations.
     #[serde(with = "humantime_serde")]
     pub batch_wait_max: Duration,
     /// How long `POST /entries` waits for *recorded* before it answers 303. Default `2s`; up to
@@ -497,7 +499,7 @@ listen = "127.0.0.1:0"         # port 0 picks a free one and keeps it in run/por
 # findings_open = "loopback"   # who sees findings without a token: loopback, all or none
 
 [log]
-# batch_wait_max = "1s"        # 100ms to 1min
+# batch_wait_max = "1s"        # 100ms to 1min; a quiet log waits 10 ms
 # receipt_wait_max = "2s"      # how long POST /entries waits for recorded
 # renew_every = "1h"           # age at which an idle log is cosigned anew; 1s to 7days
 

@@ -70,7 +70,7 @@ pub struct OpenOptions {
     pub log_signer: Arc<dyn Signer>,
     /// What keys and the witness policy are proved from.
     pub network: NetworkFile,
-    /// Longest wait before a stored attestation is in a signed tree.
+    /// Longest wait before a stored attestation is in a signed tree; on a quiet log it is short.
     pub batch_wait_max: Duration,
     /// The time of day.
     pub clock: Clock,

@@ -9,6 +9,7 @@
 //! any error here ends the sequencer, and a restart goes on from what is durable.
 
 mod group;
+mod pace;
 pub(crate) mod publish;
 pub(crate) mod read_only;
 mod rebuild;
@@ -177,6 +178,11 @@ impl Sequencer {
     /// Whether there is something to sequence and nothing in its way.
     pub(crate) fn batch_due(&self) -> bool {
         self.guarded && !self.pending.is_empty() && self.unpublished.is_none()
+    }
+
+    /// Durable bodies that are not in the tree yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.pending.len()
     }
 
     /// Whether a batch should not wait for more.

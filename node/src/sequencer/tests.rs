@@ -5,6 +5,7 @@
 
 mod faults;
 mod goods;
+mod pacing;
 mod renewal;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! What the one writer does when something happens: group commit, batches, control, a full disk.
 //!
-//! Invariants: a submission is answered once, after its group is durable or refused; a batch waits
-//! no longer than it may; the clocks come in as arguments, so that the same events at the same
+//! Invariants: a submission is answered once, after its group is durable or refused; a batch goes
+//! when `pace.rs` says so; the clocks come in as arguments, so that the same events at the same
 //! times do the same; where there was no room nothing is taken until there is again.
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::time::Timestamp;
 
+use super::pace::Pace;
 use super::{Candidate, Outcome, SequenceError, Sequencer};
 use crate::mutants::mutant;
 use crate::store::reserve::Reserve;
@@ -73,9 +74,7 @@ pub(crate) struct Effect<T> {
 pub(crate) struct Writer<T> {
     sequencer: Sequencer,
     reserve: Reserve,
-    batch_wait_max: Duration,
-    /// Monotonic time at which the batch that is due waits no longer.
-    due_at: Option<Duration>,
+    pace: Pace,
     /// Monotonic time at which a full disk is asked again; `None` while there is room.
     room_at: Option<Duration>,
     group: Vec<(Vec<Candidate>, T)>,
@@ -91,8 +90,7 @@ impl<T> Writer<T> {
         Writer {
             sequencer,
             reserve,
-            batch_wait_max,
-            due_at: None,
+            pace: Pace::new(batch_wait_max),
             room_at: None,
             group: Vec::new(),
             group_size: 0,
@@ -113,7 +111,9 @@ impl<T> Writer<T> {
 
     /// How long nothing needs to be done unless something happens.
     pub(crate) fn idle(&self, now: Now) -> Duration {
-        let next = self.due_at.into_iter().chain(self.room_at).min();
+        let waiting = self.sequencer.waiting();
+        let due_at = self.sequencer.batch_due().then(|| self.pace.due_at(waiting)).flatten();
+        let next = due_at.into_iter().chain(self.room_at).min();
         next.map_or(Duration::from_secs(3600), |at| at.saturating_sub(now.monotonic))
     }
 
@@ -152,17 +152,17 @@ impl<T> Writer<T> {
     }
 
     fn sequence_if_due(&mut self, now: Now) -> Result<(), SequenceError> {
-        if !self.sequencer.batch_due() {
-            self.due_at = None;
+        let waiting = self.sequencer.waiting();
+        self.pace.look(now.monotonic, waiting);
+        let is_due = self.pace.due_at(waiting).is_some_and(|due_at| due_at <= now.monotonic);
+        if !self.sequencer.batch_due() || !(is_due || self.sequencer.batch_full()) {
             return Ok(());
         }
-        let due_at = *self.due_at.get_or_insert(now.monotonic + self.batch_wait_max);
-        if self.sequencer.batch_full() || due_at <= now.monotonic {
-            self.due_at = None;
-            self.with_room(now, |log| log.sequence(now.clock))?;
-            if self.sequencer.batch_due() {
-                self.due_at = Some(now.monotonic + self.batch_wait_max);
-            }
+        self.with_room(now, |log| log.sequence(now.clock))?;
+        let left = self.sequencer.waiting();
+        match waiting - left {
+            0 => self.pace.no_room(now.monotonic),
+            taken => self.pace.went(now.monotonic, taken, left),
         }
         Ok(())
     }

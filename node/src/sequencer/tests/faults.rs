@@ -11,15 +11,24 @@ const RESERVE: usize = 4096;
 
 fn writer(disk: &SimDisk, index: &Arc<MemoryIndex>) -> Writer<usize> {
     let sequencer = open(disk, index, Policy::none()).unwrap();
+    patient_writer(disk, sequencer, Duration::ZERO)
+}
+
+/// One whose batches wait so long at most.
+pub(super) fn patient_writer(
+    disk: &SimDisk,
+    sequencer: Sequencer,
+    batch_wait_max: Duration,
+) -> Writer<usize> {
     let mut reserve = Reserve::new(Arc::new(disk.clone()), &data().reserve());
     reserve.set_bytes(RESERVE);
-    let mut writer = Writer::new(sequencer, reserve, Duration::ZERO);
+    let mut writer = Writer::new(sequencer, reserve, batch_wait_max);
     writer.start(now(0)).unwrap();
     writer.step(now(0), Event::GuardSatisfied).unwrap();
     writer
 }
 
-fn now(ms: u64) -> Now {
+pub(super) fn now(ms: u64) -> Now {
     Now { monotonic: Duration::from_millis(ms), clock: NOW }
 }
 
