@@ -112,7 +112,14 @@ impl<'a> Sign1<'a> {
     /// Whether `bytes`, from which this was parsed, are what [`Sign1::encode`] gives.
     /// The content of both headers is not looked at.
     pub fn is_deterministic(&self, bytes: &[u8]) -> bool {
-        self.encode() == bytes
+        let byte_string = |rest, content: &[u8]| after(after(rest, &head_of(content)), content);
+        let mut rest = byte_string(bytes.strip_prefix(&[0xd2, 0x84]), self.protected);
+        rest = after(rest, self.unprotected);
+        rest = match self.payload {
+            Some(payload) => byte_string(rest, payload),
+            None => after(rest, &[0xf6]),
+        };
+        byte_string(rest, self.signature) == Some(&[])
     }
 
     /// The bytes that the signature is over, for an attached payload.
@@ -163,6 +170,20 @@ pub fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut encoder = Encoder::new(out);
     encoder.bytes(bytes).expect("writing to memory does not fail");
+}
+
+/// The head of a byte string in its shortest form.
+fn head_of(content: &[u8]) -> Vec<u8> {
+    let mut head = Vec::with_capacity(9);
+    Encoder::new(&mut head)
+        .bytes_len(content.len() as u64)
+        .expect("writing to memory does not fail");
+    head
+}
+
+/// What follows this part.
+fn after<'a>(rest: Option<&'a [u8]>, part: &[u8]) -> Option<&'a [u8]> {
+    rest?.strip_prefix(part)
 }
 
 fn bytes<'a>(decoder: &mut Decoder<'a>, name: &'static str) -> Result<&'a [u8], CoseError> {
