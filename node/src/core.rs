@@ -18,7 +18,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::history::KeyHistory;
@@ -29,6 +29,7 @@ use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{NoteSigner, VerifierKeyError};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::time::{EntryTime, Timestamp};
+use tokio::sync::watch;
 
 pub use log::{GuardView, LogHandle};
 use shared::Shared;
@@ -369,8 +370,13 @@ impl Node {
 
     /// Admits one attestation: its stored bytes, without receipts.
     pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        let mut answers = self.admit_many(vec![stored]).await;
-        answers.pop().expect("one answer each")
+        let envelope = Envelope::parse(&stored).map_err(Refusal::from)?;
+        self.admit_parsed(envelope).await
+    }
+
+    /// Admits one that was parsed before.
+    pub async fn admit_parsed(&self, envelope: Envelope) -> Result<Admitted, AdmitError> {
+        self.inner.admission.admit_one(envelope).await
     }
 
     /// Admits many; one answer each, in order. Twice as fast as one by one.
@@ -380,30 +386,50 @@ impl Node {
 
     /// Waits until an attestation that is stored here is under a published checkpoint.
     pub async fn recorded(&self, id: &ContentId) -> Result<Recorded, AdmitError> {
-        let stopped = |error: StoreError| AdmitError::Stopped { cause: writer::chain(&error) };
-        let mut published = self.log().subscribe_published();
+        let published = self.log().subscribe_published();
+        match self.look_for(id).await? {
+            Some(recorded) => Ok(recorded),
+            None => self.recorded_after(id, published).await,
+        }
+    }
+
+    /// The same for one that was not here yet when `published` last looked.
+    pub async fn recorded_after(
+        &self,
+        id: &ContentId,
+        mut published: watch::Receiver<Option<Published>>,
+    ) -> Result<Recorded, AdmitError> {
         let mut stop = self.log().subscribe_stopped();
         loop {
-            published.mark_unchanged();
             if let Some(cause) = stop.borrow_and_update().clone() {
                 return Err(AdmitError::Stopped { cause });
-            }
-            let log = self.log().clone();
-            let wanted = *id;
-            let found = tokio::task::spawn_blocking(move || log.recorded(&wanted)).await;
-            let found = found.map_err(|panic| AdmitError::Stopped { cause: panic.to_string() })?;
-            if let Some(recorded) = found.map_err(stopped)? {
-                return Ok(recorded);
-            }
-            if self.log().index_ready() && !self.log().holds(id).map_err(stopped)? {
-                return Err(AdmitError::Unknown { id: *id });
             }
             tokio::select! {
                 changed = published.changed() => changed.map_err(|_| AdmitError::Stopped {
                     cause: "the writer has ended".to_owned(),
                 })?,
-                _ = stop.changed() => {}
+                _ = stop.changed() => continue,
             }
+            if let Some(recorded) = self.look_for(id).await? {
+                return Ok(recorded);
+            }
+        }
+    }
+
+    /// Where it is under the published checkpoint; `None` if it is only stored.
+    async fn look_for(&self, id: &ContentId) -> Result<Option<Recorded>, AdmitError> {
+        let stopped = |error: StoreError| AdmitError::Stopped { cause: writer::chain(&error) };
+        let (log, wanted) = (self.log().clone(), *id);
+        let found = tokio::task::spawn_blocking(move || {
+            let found = log.recorded(&wanted)?;
+            let is_unknown = found.is_none() && log.index_ready() && !log.holds(&wanted)?;
+            Ok((found, is_unknown))
+        });
+        let found =
+            found.await.map_err(|panic| AdmitError::Stopped { cause: panic.to_string() })?;
+        match found.map_err(stopped)? {
+            (None, true) => Err(AdmitError::Unknown { id: *id }),
+            (found, _) => Ok(found),
         }
     }
 

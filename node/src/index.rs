@@ -8,8 +8,8 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `b` id… log | place of the body in the packs of that log |
-//! | `e` id… log | entry of the id in that log |
+//! | `b` id… log | place of the body in the packs of that log, and its entry where that is known |
+//! | `e` id… log | entry of the id in that log, where `b` does not tell it |
 //! | `i` identity… | id of the first attestation with this natural identity, own log |
 //! | `f` identity… | id of the contradiction of it that was logged as evidence |
 //! | `k` log entry | id of an identity attestation, in log order |
@@ -25,7 +25,10 @@ pub mod fjall;
 pub mod goods;
 #[cfg(any(test, feature = "sim"))]
 pub mod memory;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,35 +78,80 @@ impl IndexError {
     }
 }
 
-/// Changes that are made together.
+/// Changes that are made together: all bytes in one buffer, as a batch has many small ones.
 #[derive(Default)]
-pub struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
+pub struct Batch {
+    bytes: Vec<u8>,
+    changes: Vec<Change>,
+}
+
+/// Where a change lies in the buffer: key, then value.
+#[derive(Clone, Copy)]
+struct Change {
+    at: usize,
+    key: u32,
+    /// `None` removes the key.
+    value: Option<u32>,
+}
 
 impl Batch {
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.0.push((key, Some(value)));
+    fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.change(key.as_ref(), Some(value.as_ref()));
     }
 
-    fn into_changes(self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        self.0
+    fn remove(&mut self, key: impl AsRef<[u8]>) {
+        self.change(key.as_ref(), None);
+    }
+
+    fn change(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let length = |bytes: &[u8]| bytes.len() as u32; // far below the limit of an engine
+        let (at, value_length) = (self.bytes.len(), value.map(length));
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.changes.push(Change { at, key: length(key), value: value_length });
+    }
+
+    fn key_of(&self, change: &Change) -> &[u8] {
+        &self.bytes[change.at..][..change.key as usize]
+    }
+
+    /// Keys with their new values, sorted: neighbours are then neighbours in memory. Of one key the
+    /// change that was made last comes last.
+    fn into_sorted(mut self) -> Self {
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.sort_by(|a, b| self.key_of(a).cmp(self.key_of(b)));
+        Batch { changes, ..self }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.changes.iter().map(|change| {
+            let value = change.value.map(|length| {
+                let at = change.at + change.key as usize;
+                &self.bytes[at..at + length as usize]
+            });
+            (self.key_of(change), value)
+        })
     }
 
     /// Number of changes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.changes.len()
     }
 
     /// Whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty()
     }
 }
 
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
+/// Where a body lies, and its entry if the index has that beside it.
+type Held = (PackPlace, Option<u64>);
+
 /// Raised when keys or values change their meaning.
-const LAYOUT_VERSION: u8 = 3;
+const LAYOUT_VERSION: u8 = 4;
 
 /// Bytes of an id or identity in a key.
 const ID_KEY_BYTES: usize = 16;
@@ -202,24 +250,40 @@ impl Catalogue {
 
     /// Where a log's packs hold a body.
     pub fn body(&self, log: LogKey, id: &ContentId) -> Result<Option<PackPlace>, IndexError> {
-        self.value(key(b'b', &[short(id.bytes()), &log.0]), decode_place)
+        let held = self.held(log, id)?;
+        Ok(held.map(|(place, _)| place))
+    }
+
+    /// Where a log's packs hold a body, and its entry if that stands beside it.
+    fn held(&self, log: LogKey, id: &ContentId) -> Result<Option<Held>, IndexError> {
+        self.value(key(b'b', &[short(id.bytes()), &log.0]), decode_held)
     }
 
     /// The entry of an id in a log.
     pub fn entry(&self, log: LogKey, id: &ContentId) -> Result<Option<u64>, IndexError> {
+        if let Some((_, Some(entry))) = self.held(log, id)? {
+            return Ok(Some(entry));
+        }
         self.value(key(b'e', &[short(id.bytes()), &log.0]), decode_entry)
     }
 
     /// Every log that has the id, with its entry there.
     pub fn entries(&self, id: &ContentId) -> Result<Vec<(LogKey, u64)>, IndexError> {
-        let prefix = key(b'e', &[short(id.bytes())]);
-        let mut found = Vec::new();
-        for (key, value) in self.index.scan(&prefix, &[], usize::MAX)? {
-            let log = key[prefix.len()..].try_into().map_err(|_| unreadable(&key))?;
-            let entry = decode_entry(&value).ok_or_else(|| unreadable(&key))?;
-            found.push((LogKey(log), entry));
+        let mut found = BTreeMap::new();
+        for kind in [b'e', b'b'] {
+            let prefix = key(kind, &[short(id.bytes())]);
+            for (key, value) in self.index.scan(&prefix, &[], usize::MAX)? {
+                let log = key[prefix.len()..].try_into().map_err(|_| unreadable(&key))?;
+                let entry = match kind {
+                    b'e' => decode_entry(&value).map(Some),
+                    _ => decode_held(&value).map(|(_, entry)| entry),
+                };
+                if let Some(entry) = entry.ok_or_else(|| unreadable(&key))? {
+                    found.insert(LogKey(log), entry);
+                }
+            }
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     /// The first attestation of a natural identity in the own log.
@@ -315,9 +379,16 @@ impl Batch {
         self.put(key(b'b', &[short(id.bytes()), &log.0]), value);
     }
 
+    /// A body lies there and is that entry.
+    pub fn put_logged(&mut self, log: LogKey, id: &ContentId, place: PackPlace, entry: u64) {
+        let PackPlace { segment, offset, length } = place;
+        let value = numbers(&(segment, offset, length, entry));
+        self.put(key(b'b', &[short(id.bytes()), &log.0]), value);
+    }
+
     /// A body does not lie where it was said.
     pub fn remove_body(&mut self, log: LogKey, id: &ContentId) {
-        self.0.push((key(b'b', &[short(id.bytes()), &log.0]), None));
+        self.remove(key(b'b', &[short(id.bytes()), &log.0]));
     }
 
     /// An id is that entry.
@@ -359,7 +430,7 @@ impl Batch {
 
     /// The body of an entry came.
     pub fn remove_wanted(&mut self, log: LogKey, entry: u64) {
-        self.0.push((key(b'w', &[&log.0, &entry.to_be_bytes()]), None));
+        self.remove(key(b'w', &[&log.0, &entry.to_be_bytes()]));
     }
 
     /// All entries up to there are indexed, with this batch.
@@ -426,9 +497,20 @@ fn decode_position(value: &[u8]) -> Option<PackPosition> {
     Some(PackPosition { segment, offset: decode_number(offset)? })
 }
 
-fn decode_place(value: &[u8]) -> Option<PackPlace> {
-    let (segment, offset, length) = hallmark_schemas::cbor::from_slice(value).ok()?;
-    Some(PackPlace { segment, offset, length })
+fn decode_held(value: &[u8]) -> Option<Held> {
+    // An array of three or of four.
+    let (segment, offset, length, entry) = match value.first()? {
+        0x84 => {
+            let (segment, offset, length, entry) =
+                hallmark_schemas::cbor::from_slice(value).ok()?;
+            (segment, offset, length, Some(entry))
+        }
+        _ => {
+            let (segment, offset, length) = hallmark_schemas::cbor::from_slice(value).ok()?;
+            (segment, offset, length, None)
+        }
+    };
+    Some((PackPlace { segment, offset, length }, entry))
 }
 
 fn decode_entry(value: &[u8]) -> Option<u64> {
@@ -441,124 +523,4 @@ fn decode_covers(value: &[u8]) -> Option<Covers> {
     let root: Hash = root.try_into().ok()?;
     let head = Head { size: decode_number(size)?, root };
     Some(Covers { head, packs: decode_position(packs)? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What every engine must do.
-    fn contract(index: Arc<dyn Index>) {
-        let catalogue = Catalogue::new(index.clone());
-        let (log, other) = (LogKey::of("net/a/1"), LogKey::of("net/b/1"));
-        let id = |byte| ContentId::from_bytes([byte; 32]);
-        assert_eq!(catalogue.entry(log, &id(1)).unwrap(), None);
-        assert_eq!(catalogue.covers(log).unwrap(), None);
-
-        let place = PackPlace { segment: 3, offset: 1 << 33, length: 77 };
-        let head = Head { size: 9, root: [5; 32] };
-        let covers = Covers { head, packs: PackPosition { segment: 3, offset: 8 } };
-        let mut changes = Batch::default();
-        changes.put_body(log, &id(1), place);
-        changes.put_entry(log, &id(1), 7);
-        changes.put_entry(other, &id(1), 9);
-        changes.put_identity(&[8; 32], &id(1));
-        changes.put_fork(&[8; 32], &id(2));
-        changes.put_covers(log, covers);
-        changes.put_nameless(other);
-        for entry in [300, 2, 70_000] {
-            changes.put_identity_entry(log, entry, &id(entry as u8));
-            changes.put_wanted(other, entry, &id(entry as u8));
-        }
-        catalogue.write(changes).unwrap();
-        catalogue.write(Batch::default()).unwrap();
-
-        assert_eq!(catalogue.body(log, &id(1)).unwrap(), Some(place));
-        assert_eq!(catalogue.body(other, &id(1)).unwrap(), None);
-        assert_eq!(catalogue.entry(log, &id(1)).unwrap(), Some(7));
-        assert_eq!(catalogue.entry(other, &id(1)).unwrap(), Some(9));
-        assert_eq!(catalogue.identity(&[8; 32]).unwrap(), Some(id(1)));
-        assert_eq!(catalogue.fork(&[8; 32]).unwrap(), Some(id(2)));
-        assert_eq!(catalogue.covers(log).unwrap(), Some(covers));
-        assert!(catalogue.nameless(other).unwrap() && !catalogue.nameless(log).unwrap());
-        let entries = |found: Vec<(u64, ContentId)>| -> Vec<u64> {
-            found.into_iter().map(|(entry, _)| entry).collect()
-        };
-        let identities = |range| entries(catalogue.identities(log, range).unwrap());
-        assert_eq!(identities(0..u64::MAX), [2, 300, 70_000], "in log order");
-        assert_eq!(identities(3..70_000), [300]);
-        let wanted = |from, limit| entries(catalogue.wanted(other, from, limit).unwrap());
-        assert_eq!(wanted(0, 2), [2, 300]);
-        assert_eq!(wanted(3, 9), [300, 70_000]);
-        assert!(catalogue.wanted(log, 0, 9).unwrap().is_empty());
-
-        let mut changes = Batch::default();
-        changes.remove_wanted(other, 300);
-        catalogue.write(changes).unwrap();
-        assert_eq!(wanted(0, 9), [2, 70_000]);
-
-        let mut changes = Batch::default();
-        changes.put(key(b'e', &[short(id(1).bytes()), &log.0]), vec![1, 2, 3]);
-        catalogue.write(changes).unwrap();
-        let unreadable = catalogue.entry(log, &id(1));
-        assert!(matches!(unreadable, Err(IndexError::Value { .. })));
-        catalogue.persist().unwrap();
-        catalogue.clear().unwrap();
-        assert_eq!(catalogue.covers(log).unwrap(), None);
-        assert_eq!(index.scan(&[], &[], 9).unwrap(), [(b"v".to_vec(), layout())]);
-    }
-
-    #[test]
-    fn an_index_of_another_release_is_emptied_and_one_of_this_kept() {
-        let index = Arc::new(memory::MemoryIndex::default());
-        let catalogue = Catalogue::new(index.clone());
-        let put = || {
-            let mut changes = Batch::default();
-            changes.put_identity(&[1; 32], &ContentId::from_bytes([2; 32]));
-            catalogue.write(changes).unwrap();
-        };
-        put();
-        catalogue.discard_other_layout().unwrap();
-        assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None, "written before layouts were told");
-        put();
-        catalogue.discard_other_layout().unwrap();
-        assert!(catalogue.identity(&[1; 32]).unwrap().is_some());
-        let mut changes = Batch::default();
-        changes.put(vec![b'v'], vec![9; 32]);
-        catalogue.write(changes).unwrap();
-        catalogue.discard_other_layout().unwrap();
-        assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
-    }
-
-    #[test]
-    fn every_engine_keeps_the_contract() {
-        contract(Arc::new(memory::MemoryIndex::default()));
-        let dir = tempfile::tempdir().unwrap();
-        contract(Arc::new(fjall::FjallIndex::open(&dir.path().join("index")).unwrap()));
-    }
-
-    #[test]
-    fn what_was_written_is_there_at_the_next_start() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("index");
-        let open = || Catalogue::new(Arc::new(fjall::FjallIndex::open(&path).unwrap()));
-        let catalogue = open();
-        let mut changes = Batch::default();
-        changes.put_identity(&[1; 32], &ContentId::from_bytes([2; 32]));
-        catalogue.write(changes).unwrap();
-        drop(catalogue);
-        let found = open().identity(&[1; 32]).unwrap();
-        assert_eq!(found, Some(ContentId::from_bytes([2; 32])));
-    }
-
-    #[test]
-    fn an_unreadable_index_is_set_aside_and_a_new_one_begun() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("index");
-        std::fs::create_dir(&path).unwrap();
-        std::fs::write(path.join("version"), b"from the future").unwrap();
-        let catalogue = Catalogue::new(Arc::new(fjall::FjallIndex::open(&path).unwrap()));
-        assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
-        assert!(dir.path().join("index.unreadable/version").exists());
-    }
 }

@@ -234,7 +234,7 @@ async fn admit(ingest: &Ingest, publish: &Publish) -> bool {
             Ack { id, status: Status::Refused, receipt: None, reason: Some(with_causes(&error)) }
         }
         Ok((envelope, _)) => loop {
-            match ingest.service.admit(envelope.stored().to_vec()).await {
+            match ingest.service.admit_parsed(envelope.clone()).await {
                 Ok(admitted) => break after(ingest, admitted, &envelope, &topic).await,
                 Err(AdmitError::Refused(refusal)) => {
                     let reason = Some(with_causes(&refusal));

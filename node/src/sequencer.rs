@@ -42,7 +42,7 @@ use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::DiskError;
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::intent::IntentFile;
-use crate::store::pack::Packs;
+use crate::store::pack::{PackPlace, Packs};
 use crate::store::tiles::Edge;
 use publish::{CheckpointError, Unpublished};
 
@@ -113,8 +113,8 @@ impl From<IndexError> for SequenceError {
 pub(crate) struct Pending {
     pub(crate) id: ContentId,
     pub(crate) audience: u8,
-    /// After its pack record.
-    pub(crate) end: PackPosition,
+    /// Where it lies.
+    pub(crate) place: PackPlace,
     /// Whether it can change the key history.
     pub(crate) identity: bool,
     /// The goods that it names; `None` if they are to be read from the body again.
@@ -202,7 +202,7 @@ impl Sequencer {
             from: self.head,
             to: self.head,
             admitted_at: now.max(self.admitted_at),
-            consumed: last.end,
+            consumed: last.place.end(),
             entries: batch().map(|pending| (pending.audience, pending.id)).collect(),
         };
         let mut frontier = self.frontier.clone();
@@ -246,7 +246,7 @@ impl Sequencer {
         let mut changes = Batch::default();
         let log = self.shared.log;
         for (entry, pending) in (first..).zip(batch) {
-            changes.put_entry(log, &pending.id, entry);
+            changes.put_logged(log, &pending.id, pending.place, entry);
             if pending.identity {
                 changes.put_identity_entry(log, entry, &pending.id);
             }
@@ -264,7 +264,9 @@ impl Sequencer {
             }
         }
         changes.put_covers(log, Covers { head: self.head, packs: self.consumed });
-        Ok(self.shared.catalogue.write(changes)?)
+        self.shared.catalogue.write(changes)?;
+        self.shared.remove_waiting(batch.iter().map(|pending| &pending.id));
+        Ok(())
     }
 
     /// The goods that a stored body names; `None` if it is erased.

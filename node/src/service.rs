@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use hallmark_schemas::history::Holder;
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::identity::NaturalIdentity;
@@ -178,6 +178,11 @@ impl Service {
 
     /// Admission of what others send: a new log takes its genesis first.
     pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
+        self.admit_parsed(Envelope::parse(&stored).map_err(Refusal::from)?).await
+    }
+
+    /// The same for one that was parsed before.
+    pub async fn admit_parsed(&self, envelope: Envelope) -> Result<Admitted, AdmitError> {
         let is_read_only = matches!(self.node.log().signing(), Signing::ReadOnly { .. });
         if !self.founded.load(Ordering::Acquire) && !is_read_only {
             return Err(AdmitError::Busy {
@@ -185,14 +190,14 @@ impl Service {
                 what: "this log waits for its genesis, its organisation for admission",
             });
         }
-        self.admit_own(stored).await
+        self.admit_own(envelope).await
     }
 
     /// Admission, and what the service itself learns from an admitted body.
-    pub async fn admit_own(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        let tells = |one: &Envelope| matches!(one.kind(), KindName::Node | KindName::Device);
-        let parsed = Envelope::parse(&stored).ok().filter(tells);
-        let admitted = self.node.admit(stored).await;
+    pub async fn admit_own(&self, envelope: Envelope) -> Result<Admitted, AdmitError> {
+        let tells = matches!(envelope.kind(), KindName::Node | KindName::Device);
+        let telling = tells.then(|| envelope.clone());
+        let admitted = self.node.admit_parsed(envelope).await;
         let result = match &admitted {
             Ok(Admitted::Stored { .. }) => "stored",
             Ok(Admitted::Deferred { .. }) => "deferred",
@@ -200,7 +205,7 @@ impl Service {
             Err(_) => "busy",
         };
         metrics::counter!("hallmark_admissions_total", "result" => result).increment(1);
-        match (&admitted, parsed) {
+        match (&admitted, telling) {
             (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(envelope),
             (Ok(Admitted::Deferred { id }), envelope) => {
                 self.note_deferred(*id);

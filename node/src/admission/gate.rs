@@ -13,7 +13,7 @@ use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::keys::Keys;
 use super::{AdmitError, Admitted, Answer};
-use crate::core::shared::{Shared, Signing};
+use crate::core::shared::{Proving, Shared, Signing};
 use crate::deferred::{Deferred, Kept};
 use crate::sequencer::writing;
 use crate::sequencer::{Candidate, Outcome};
@@ -60,6 +60,11 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(shared: Arc<Shared>, deferred: Arc<Deferred>) -> Gate {
         Gate { shared, deferred }
+    }
+
+    /// Lets the writer know that a submission is on its way.
+    pub(crate) fn begin(&self) -> Proving {
+        self.shared.begin_proving()
     }
 
     /// The keys that submissions are proved with.
@@ -113,12 +118,16 @@ impl Gate {
         }
     }
 
-    /// Parses and checks one: key in force, authority, signature.
+    /// Parses and checks one.
     pub(crate) fn prove(&self, stored: &[u8], now: Timestamp) -> Proved {
-        let envelope = match Envelope::parse(stored) {
-            Ok(envelope) => envelope,
-            Err(malformed) => return Proved::Refused(malformed.into()),
-        };
+        match Envelope::parse(stored) {
+            Ok(envelope) => self.prove_parsed(envelope, now),
+            Err(malformed) => Proved::Refused(malformed.into()),
+        }
+    }
+
+    /// Checks one: key in force, authority, signature.
+    pub(crate) fn prove_parsed(&self, envelope: Envelope, now: Timestamp) -> Proved {
         let at = interval(now);
         self.shared.keys.read(|keys| {
             // A clock that is behind, here or at the witnesses, is no reason to refuse for ever.

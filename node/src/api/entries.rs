@@ -4,11 +4,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Envelope};
+use tokio::sync::watch;
 
 use super::problem::{ApiError, with_causes};
 use super::{Ctx, SUBMISSION_BYTES_MAX, blocking, owner_only, read_body};
 use crate::admission::Admitted;
-use crate::core::Node;
+use crate::core::{Node, Published};
 use crate::serve::Origin;
 
 /// The header that says how far an attestation has come: stored, recorded or deferred.
@@ -24,13 +25,14 @@ pub(super) async fn register(State(app): Ctx, request: Request) -> Result<Respon
     let bytes = read_body(&app, body, SUBMISSION_BYTES_MAX).await?;
     let (envelope, _receipts) = Envelope::parse_transit(&bytes)
         .map_err(|e| ApiError::Refused { code: "malformed".to_owned(), detail: with_causes(&e) })?;
-    let admitted = app.admit(envelope.stored().to_vec()).await?;
+    let published = app.node.log().subscribe_published();
+    let admitted = app.admit_parsed(envelope).await?;
     let patience = if wants_no_wait(&parts.headers) {
         std::time::Duration::ZERO
     } else {
         app.config.log.receipt_wait_max
     };
-    registered(&app.node, admitted, patience).await
+    registered(&app.node, admitted, patience, published).await
 }
 
 /// The answer to an admission, after waiting at most `patience` for the receipt.
@@ -38,21 +40,31 @@ async fn registered(
     node: &Node,
     admitted: Admitted,
     patience: std::time::Duration,
+    published: watch::Receiver<Option<Published>>,
 ) -> Result<Response, ApiError> {
-    let (id, standing) = match admitted {
-        Admitted::Stored { id, .. } => (id, "stored"),
+    let (id, known) = match admitted {
+        Admitted::Stored { id, known } => (id, known),
         Admitted::Deferred { id } => return Ok(running(StatusCode::SEE_OTHER, &id, "deferred")),
     };
+    if patience.is_zero() && !known {
+        return Ok(running(StatusCode::SEE_OTHER, &id, "stored"));
+    }
+    let recorded = async {
+        match known {
+            true => node.recorded(&id).await,
+            false => node.recorded_after(&id, published).await,
+        }
+    };
     if !patience.is_zero()
-        && let Ok(recorded) = tokio::time::timeout(patience, node.recorded(&id)).await
+        && let Ok(recorded) = tokio::time::timeout(patience, recorded).await
     {
         return Ok(receipt_of(StatusCode::CREATED, &id, recorded?.receipt));
     }
-    let (node, known) = (node.clone(), id);
-    match blocking(move || node.log().receipt(&known)).await?? {
+    let (node, wanted) = (node.clone(), id);
+    match blocking(move || node.log().receipt(&wanted)).await?? {
         Some(receipt) if !patience.is_zero() => Ok(receipt_of(StatusCode::CREATED, &id, receipt)),
         Some(_) => Ok(running(StatusCode::SEE_OTHER, &id, "recorded")),
-        None => Ok(running(StatusCode::SEE_OTHER, &id, standing)),
+        None => Ok(running(StatusCode::SEE_OTHER, &id, "stored")),
     }
 }
 

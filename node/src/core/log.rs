@@ -186,7 +186,7 @@ impl LogHandle {
 
     /// Whether the own log holds the body, in the tree or not.
     pub fn holds(&self, id: &ContentId) -> Result<bool, StoreError> {
-        Ok(self.shared.catalogue.body(self.shared.log, id)?.is_some())
+        Ok(self.shared.place(id)?.is_some())
     }
 
     /// A body of the own log, in the tree or not; `None` if unknown or erased.

@@ -2,9 +2,9 @@
 //!
 //! Invariant: only the writer changes anything here; readers see sizes grow and never shrink.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::ContentId;
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 
 use super::times::Times;
 use crate::admission::keys::Keys;
-use crate::index::{Catalogue, LogKey};
+use crate::index::{Catalogue, IndexError, LogKey};
 use crate::store::StoreError;
-use crate::store::pack::{Damage, PackReader};
+use crate::store::pack::{Damage, PackPlace, PackReader};
 use crate::store::tiles::Tiles;
 
 /// Whether the own log can sign, and if not, why.
@@ -82,6 +82,11 @@ pub(crate) struct Shared {
     /// Entries and bodies that were put into the index since it was last begun.
     indexed: AtomicU64,
     unlogged: AtomicU64,
+    /// Where bodies lie that wait for the tree: the index learns it with their entries, in one
+    /// value. The writer adds and removes.
+    waiting: RwLock<HashMap<ContentId, PackPlace>>,
+    /// Submissions that are being proved, and those proved whose way to the writer is not over.
+    proving: AtomicUsize,
     /// Holes in the packs that were found, each once, by file and offset.
     damage: Mutex<BTreeMap<(PathBuf, u64), Damage>>,
 }
@@ -114,6 +119,8 @@ impl Shared {
             full: AtomicBool::new(false),
             indexed: AtomicU64::new(0),
             unlogged: AtomicU64::new(0),
+            waiting: RwLock::new(HashMap::new()),
+            proving: AtomicUsize::new(0),
             damage: Mutex::new(BTreeMap::new()),
         }
     }
@@ -179,6 +186,17 @@ impl Shared {
 
     pub(crate) fn unlogged(&self) -> u64 {
         self.unlogged.load(Ordering::Relaxed)
+    }
+
+    /// A submission is being proved until what is returned is dropped.
+    pub(crate) fn begin_proving(self: &Arc<Shared>) -> Proving {
+        self.proving.fetch_add(1, Ordering::AcqRel);
+        Proving(self.clone())
+    }
+
+    /// Whether another submission is about to come to the writer.
+    pub(crate) fn is_proving(&self) -> bool {
+        0 < self.proving.load(Ordering::Acquire)
     }
 
     pub(crate) fn stored(&self, pending: usize) {
@@ -258,9 +276,41 @@ impl Shared {
 
     /// A body of the own log, checked against its id; `None` if unknown or erased.
     pub(crate) fn own_body(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.catalogue.body(self.log, id)? {
+        match self.place(id)? {
             Some(place) => self.packs.read(place, id),
             None => Ok(None),
         }
+    }
+
+    /// Where a body of the own log lies, in the tree or not.
+    pub(crate) fn place(&self, id: &ContentId) -> Result<Option<PackPlace>, IndexError> {
+        // In this order: what has left the first is in the second.
+        let waiting = self.waiting.read().unwrap_or_else(PoisonError::into_inner).get(id).copied();
+        match waiting {
+            Some(place) => Ok(Some(place)),
+            None => self.catalogue.body(self.log, id),
+        }
+    }
+
+    /// These wait for the tree.
+    pub(crate) fn add_waiting(&self, bodies: impl Iterator<Item = (ContentId, PackPlace)>) {
+        self.waiting.write().unwrap_or_else(PoisonError::into_inner).extend(bodies);
+    }
+
+    /// The index knows where these lie.
+    pub(crate) fn remove_waiting<'a>(&self, ids: impl Iterator<Item = &'a ContentId>) {
+        let mut waiting = self.waiting.write().unwrap_or_else(PoisonError::into_inner);
+        ids.for_each(|id| {
+            waiting.remove(id);
+        });
+    }
+}
+
+/// One submission on its way to the writer.
+pub(crate) struct Proving(Arc<Shared>);
+
+impl Drop for Proving {
+    fn drop(&mut self) {
+        self.0.proving.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
+};
 
 use super::{Batch, Index, IndexError, Pair};
 
@@ -73,11 +75,9 @@ impl Index for FjallIndex {
     }
 
     fn write(&self, batch: Batch) -> Result<(), IndexError> {
-        let mut changes = self.database.batch();
-        let mut sorted = batch.into_changes();
-        // Neighbours in the batch are then neighbours in memory; of one key the last one counts.
-        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (key, value) in sorted {
+        let changes = WriteBatch::with_capacity(self.database.clone(), batch.len());
+        let mut changes = changes.durability(Some(PersistMode::Buffer));
+        for (key, value) in batch.into_sorted().iter() {
             match value {
                 Some(value) => changes.insert(&self.keyspace, key, value),
                 None => changes.remove(&self.keyspace, key),

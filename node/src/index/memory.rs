@@ -31,10 +31,10 @@ impl Index for MemoryIndex {
 
     fn write(&self, batch: Batch) -> Result<(), IndexError> {
         let mut map = self.edit();
-        for (key, value) in batch.into_changes() {
+        for (key, value) in batch.iter() {
             match value {
-                Some(value) => map.insert(key, value),
-                None => map.remove(&key),
+                Some(value) => map.insert(key.to_vec(), value.to_vec()),
+                None => map.remove(key),
             };
         }
         Ok(())

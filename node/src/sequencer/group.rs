@@ -9,13 +9,17 @@ use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::label::{Label, State};
 use hallmark_schemas::kind::{Body, KindName};
 
-use super::{Pending, SequenceError, Sequencer};
+use super::{BATCH_ENTRIES_MAX, Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
 use crate::index::Batch;
 use crate::index::goods::Naming;
 use crate::labels::{self, Logged};
 use crate::mutants::mutant;
 use crate::store::StoreError;
+
+/// Most bodies whose places are in memory alone until they are in the tree: 64 bytes each, 4 MiB.
+/// Where more wait, as without a quorum, the index tells the places of the others twice.
+const WAITING_MAX: usize = 2 * BATCH_ENTRIES_MAX;
 
 /// An attestation that admission has verified, on its way into the log.
 ///
@@ -122,6 +126,9 @@ impl Sequencer {
             }
             return Err(error);
         }
+        let room = WAITING_MAX.saturating_sub(self.pending.len());
+        let waiting = group.pending.iter().take(room).map(|one| (one.id, one.place));
+        self.shared.add_waiting(waiting);
         self.shared.catalogue.write(group.changes)?;
         self.pending.extend(group.pending);
         self.shared.stored(self.pending.len());
@@ -143,9 +150,7 @@ impl Sequencer {
         };
         // What has a new identity is new itself, unless the identity of something is not known.
         let maybe_held = earlier.is_some() || self.nameless;
-        if maybe_held
-            && (group.ids.contains(&id) || catalogue.body(self.shared.log, &id)?.is_some())
-        {
+        if maybe_held && (group.ids.contains(&id) || self.shared.place(&id)?.is_some()) {
             return Ok(Outcome::Stored { id, known: true });
         }
         let Some(earlier) = earlier else {
@@ -210,12 +215,14 @@ impl Sequencer {
     fn append(&mut self, new: &Candidate, group: &mut Group<'_>) -> Result<(), SequenceError> {
         let id = new.id();
         let place = self.packs.append(&id, &new.stored)?;
-        group.changes.put_body(self.shared.log, &id, place);
+        if WAITING_MAX <= self.pending.len() + group.pending.len() {
+            group.changes.put_body(self.shared.log, &id, place);
+        }
         group.ids.insert(id);
         group.pending.push(Pending {
             id,
             audience: new.audience,
-            end: place.end(),
+            place,
             identity: changes_keys(new.kind()),
             naming: self.names_waiting.keep(new.naming.clone()),
         });

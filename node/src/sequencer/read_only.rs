@@ -74,6 +74,7 @@ impl ReadOnlyLog {
             covers = None;
         }
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
+        let begun = covers.is_some();
         let covers = covers.unwrap_or(start);
         let is_behind = covers.head.size < self.head.size;
         if is_behind {
@@ -82,7 +83,7 @@ impl ReadOnlyLog {
                 Ok(())
             })?;
         }
-        let mut rebuild = Rebuild::new(&self.shared, CONSUMED);
+        let mut rebuild = Rebuild::new(&self.shared, CONSUMED, begun);
         let damage = packs.scan(covers.packs, |body| rebuild.body(body))?;
         rebuild.flush()?;
         self.shared.found_damage(damage);

@@ -56,6 +56,8 @@ pub(super) fn index_entries(
 pub(super) struct Rebuild<'a> {
     shared: &'a Shared,
     consumed: PackPosition,
+    /// Whether a record may be met again whose entry stands beside its place.
+    keeps_entries: bool,
     entries: EntryCursor<'a>,
     changes: Batch,
     /// Natural identities in `changes`.
@@ -67,10 +69,12 @@ pub(super) struct Rebuild<'a> {
 }
 
 impl<'a> Rebuild<'a> {
-    pub(super) fn new(shared: &'a Shared, consumed: PackPosition) -> Rebuild<'a> {
+    /// For records of an index that is `begun`, or not.
+    pub(super) fn new(shared: &'a Shared, consumed: PackPosition, begun: bool) -> Rebuild<'a> {
         Rebuild {
             shared,
             consumed,
+            keeps_entries: begun,
             entries: shared.tiles.cursor(shared.head().size),
             changes: Batch::default(),
             identities: HashMap::new(),
@@ -85,7 +89,14 @@ impl<'a> Rebuild<'a> {
         let log = self.shared.log;
         self.shared.add_indexed(1);
         // An erased record stays where it is logged and is queued nowhere.
-        self.changes.put_body(log, &id, place);
+        let entry = match self.keeps_entries {
+            true => self.shared.catalogue.entry(log, &id)?,
+            false => None,
+        };
+        match entry {
+            Some(entry) => self.changes.put_logged(log, &id, place, entry),
+            None => self.changes.put_body(log, &id, place),
+        }
         let Some(Ok(envelope)) = body.map(Envelope::parse) else {
             self.changes.put_nameless(log);
             return Ok(());
@@ -116,7 +127,7 @@ impl<'a> Rebuild<'a> {
             self.pending.push(Pending {
                 id,
                 audience: envelope.claims().aud.byte(),
-                end: place.end(),
+                place,
                 identity: changes_keys,
                 naming: self.names_waiting.keep(naming),
             });

@@ -204,12 +204,13 @@ impl Sequencer {
         let shared = self.shared.clone();
         let (log, catalogue) = (shared.log, &shared.catalogue);
         let start = Covers { head: Head::EMPTY, packs: PackPosition::default() };
-        let covers = catalogue.covers(log)?.unwrap_or(start);
+        let begun = catalogue.covers(log)?;
+        let covers = begun.unwrap_or(start);
         index_entries(&shared, covers.head.size..self.head.size, Err)?;
         let anew = (PackPosition::default(), PackPosition::default());
         let is_mutant = mutant("replay-twice");
         let (consumed, from) = if is_mutant { anew } else { (self.consumed, covers.packs) };
-        let mut rebuild = Rebuild::new(&shared, consumed);
+        let mut rebuild = Rebuild::new(&shared, consumed, begun.is_some());
         let damage = shared.packs.scan(from, |body| rebuild.body(body))?;
         rebuild.flush()?;
         shared.found_damage(damage);

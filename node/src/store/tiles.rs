@@ -9,7 +9,7 @@ mod tests;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hallmark_schemas::entry::{ENTRY_BYTES, Entry};
 use hallmark_schemas::head::Head;
@@ -57,6 +57,8 @@ pub struct Tiles {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     faults: Arc<proved::Faults>,
+    /// What was proved last: those who wait for one checkpoint ask for the same tiles.
+    recent: Arc<Mutex<proved::Recent>>,
 }
 
 /// The right edge of a tree: what the next entry is hashed and written together with.
@@ -167,7 +169,7 @@ impl Edge {
 impl Tiles {
     /// The tiles under `dir` (DATA/log).
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Tiles {
-        Tiles { disk, dir: dir.to_path_buf(), faults: Arc::default() }
+        Tiles { disk, dir: dir.to_path_buf(), faults: Arc::default(), recent: Arc::default() }
     }
 
     /// Adds entries to the tree of `edge` and makes all its new files durable.
@@ -356,7 +358,7 @@ impl Tiles {
         tree: Head,
     ) -> TileReader<impl FnMut(TilePath) -> Result<Vec<u8>, StoreError> + '_> {
         TileReader::new(tree.size, move |path| {
-            let tile = self.read(&path, tree)?;
+            let tile = self.read_recent(&path, tree)?;
             tile.ok_or_else(|| StoreError::damaged(&self.path(&path), "the tree has no such tile"))
         })
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hallmark_schemas::attestation::Envelope;
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::Body;
@@ -98,11 +99,10 @@ async fn attest(
     let envelope = statement
         .sign(&service.config, now, service.capture.as_ref())
         .map_err(|e| e.to_string())?;
-    let stored = envelope.stored().to_vec();
     // Deferred is as good: kept here until the capture device is known, by peers as long.
-    admit_patiently(service, &stored).await?;
+    admit_patiently(service, &envelope).await?;
     info!(?urls, "attested the addresses of this node");
-    Ok(Some(stored))
+    Ok(Some(envelope.stored().to_vec()))
 }
 
 /// Posts it to every known peer, until each has it.
@@ -139,9 +139,9 @@ async fn post(service: &Service, url: &str, stored: &[u8]) -> bool {
 }
 
 /// Admission, again while the node is only busy.
-async fn admit_patiently(service: &Service, stored: &[u8]) -> Result<Admitted, String> {
+async fn admit_patiently(service: &Service, envelope: &Envelope) -> Result<Admitted, String> {
     loop {
-        match service.admit_own(stored.to_vec()).await {
+        match service.admit_own(envelope.clone()).await {
             Ok(admitted) => return Ok(admitted),
             Err(AdmitError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(AdmitError::Full { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
@@ -184,7 +184,7 @@ async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
     let lines = |failure: crate::failure::Failure| failure.lines();
     let next = next_version(network, key.as_ref()).map_err(lines)?;
     let version = network_version(own, &next, (service.clock)(), key.as_ref()).map_err(lines)?;
-    admit_patiently(service, version.stored()).await?;
+    admit_patiently(service, &version).await?;
     let adopting = Arc::clone(service);
     let adopted = tokio::task::spawn_blocking(move || adopting.adopt_network(next)).await;
     adopted.map_err(|e| e.to_string())??;

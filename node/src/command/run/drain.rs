@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -69,7 +69,10 @@ async fn send(service: &Service, parcel: &Parcel) -> Vec<(ContentId, Fate)> {
     let mut admitted = Vec::new();
     if parcel.is_ordered() {
         for body in bodies {
-            admitted.push(service.admit_own(body).await);
+            admitted.push(match Envelope::parse(&body) {
+                Ok(envelope) => service.admit_own(envelope).await,
+                Err(malformed) => Err(Refusal::from(malformed).into()),
+            });
         }
     } else {
         admitted = service.node.admit_many(bodies).await;

@@ -16,6 +16,8 @@ use crate::store::StoreError;
 
 /// Most damaged files that are remembered by name; there is no use in counting further.
 const NAMES_MAX: usize = 1024;
+/// Most proved tiles that are remembered: 16 * 8 KiB, and as many levels twice.
+const RECENT_MAX: usize = 16;
 /// Highest level whose tile is computed from the entries alone: 65,536 of them, 2.8 MB.
 const DEEP_LEVEL_MAX: usize = 1;
 
@@ -39,6 +41,13 @@ impl Faults {
     fn clear(&self, path: &Path) {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
+}
+
+/// Tiles of one tree that were proved by its root, at most [`RECENT_MAX`].
+#[derive(Default)]
+pub(super) struct Recent {
+    head: Option<Head>,
+    tiles: Vec<(TilePath, Vec<u8>)>,
 }
 
 /// Where the hashes of one tile may come from.
@@ -79,6 +88,36 @@ impl Tiles {
         // A partial tile of an earlier size is the beginning of the one that is there now.
         bytes.truncate(usize::from(width) * bytes_each);
         Ok(Some(bytes))
+    }
+
+    /// Like [`Tiles::read`], from memory while the same tree is asked for: bytes that gave its root
+    /// are right, whatever has become of their file since.
+    pub(super) fn read_recent(
+        &self,
+        path: &TilePath,
+        head: Head,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut recent = lock();
+            if recent.head != Some(head) {
+                *recent = Recent { head: Some(head), tiles: Vec::new() };
+            }
+            if let Some((_, bytes)) = recent.tiles.iter().find(|(known, _)| known == path) {
+                return Ok(Some(bytes.clone()));
+            }
+        }
+        let read = self.read(path, head)?;
+        let mut recent = lock();
+        if let Some(bytes) = &read
+            && recent.head == Some(head)
+        {
+            if recent.tiles.len() == RECENT_MAX {
+                recent.tiles.remove(0);
+            }
+            recent.tiles.push((*path, bytes.clone()));
+        }
+        Ok(read)
     }
 
     /// Whether these bytes are that entry bundle of this tree.

@@ -1,0 +1,126 @@
+//! What every engine must do, and what the catalogue makes of it.
+
+use super::*;
+
+/// What every engine must do.
+fn contract(index: Arc<dyn Index>) {
+    let catalogue = Catalogue::new(index.clone());
+    let (log, other) = (LogKey::of("net/a/1"), LogKey::of("net/b/1"));
+    let id = |byte| ContentId::from_bytes([byte; 32]);
+    assert_eq!(catalogue.entry(log, &id(1)).unwrap(), None);
+    assert_eq!(catalogue.covers(log).unwrap(), None);
+
+    let place = PackPlace { segment: 3, offset: 1 << 33, length: 77 };
+    let head = Head { size: 9, root: [5; 32] };
+    let covers = Covers { head, packs: PackPosition { segment: 3, offset: 8 } };
+    let mut changes = Batch::default();
+    changes.put_body(log, &id(1), place);
+    changes.put_entry(log, &id(1), 7);
+    changes.put_entry(other, &id(1), 9);
+    changes.put_body(log, &id(4), place);
+    changes.put_logged(log, &id(4), place, 70_000);
+    changes.put_identity(&[8; 32], &id(1));
+    changes.put_fork(&[8; 32], &id(2));
+    changes.put_covers(log, covers);
+    changes.put_nameless(other);
+    for entry in [300, 2, 70_000] {
+        changes.put_identity_entry(log, entry, &id(entry as u8));
+        changes.put_wanted(other, entry, &id(entry as u8));
+    }
+    catalogue.write(changes).unwrap();
+    catalogue.write(Batch::default()).unwrap();
+
+    assert_eq!(catalogue.body(log, &id(1)).unwrap(), Some(place));
+    assert_eq!(catalogue.body(other, &id(1)).unwrap(), None);
+    assert_eq!(catalogue.entry(log, &id(1)).unwrap(), Some(7));
+    assert_eq!(catalogue.entry(other, &id(1)).unwrap(), Some(9));
+    let mut logs = [(log, 7), (other, 9)];
+    logs.sort_unstable();
+    assert_eq!(catalogue.entries(&id(1)).unwrap(), logs);
+    assert_eq!(catalogue.body(log, &id(4)).unwrap(), Some(place), "the later of two changes");
+    assert_eq!(catalogue.entry(log, &id(4)).unwrap(), Some(70_000));
+    assert_eq!(catalogue.entries(&id(4)).unwrap(), [(log, 70_000)]);
+    assert_eq!(catalogue.identity(&[8; 32]).unwrap(), Some(id(1)));
+    assert_eq!(catalogue.fork(&[8; 32]).unwrap(), Some(id(2)));
+    assert_eq!(catalogue.covers(log).unwrap(), Some(covers));
+    assert!(catalogue.nameless(other).unwrap() && !catalogue.nameless(log).unwrap());
+    let entries = |found: Vec<(u64, ContentId)>| -> Vec<u64> {
+        found.into_iter().map(|(entry, _)| entry).collect()
+    };
+    let identities = |range| entries(catalogue.identities(log, range).unwrap());
+    assert_eq!(identities(0..u64::MAX), [2, 300, 70_000], "in log order");
+    assert_eq!(identities(3..70_000), [300]);
+    let wanted = |from, limit| entries(catalogue.wanted(other, from, limit).unwrap());
+    assert_eq!(wanted(0, 2), [2, 300]);
+    assert_eq!(wanted(3, 9), [300, 70_000]);
+    assert!(catalogue.wanted(log, 0, 9).unwrap().is_empty());
+
+    let mut changes = Batch::default();
+    changes.remove_wanted(other, 300);
+    catalogue.write(changes).unwrap();
+    assert_eq!(wanted(0, 9), [2, 70_000]);
+
+    let mut changes = Batch::default();
+    changes.put(key(b'e', &[short(id(1).bytes()), &log.0]), vec![1, 2, 3]);
+    catalogue.write(changes).unwrap();
+    let unreadable = catalogue.entry(log, &id(1));
+    assert!(matches!(unreadable, Err(IndexError::Value { .. })));
+    catalogue.persist().unwrap();
+    catalogue.clear().unwrap();
+    assert_eq!(catalogue.covers(log).unwrap(), None);
+    assert_eq!(index.scan(&[], &[], 9).unwrap(), [(b"v".to_vec(), layout())]);
+}
+
+#[test]
+fn an_index_of_another_release_is_emptied_and_one_of_this_kept() {
+    let index = Arc::new(memory::MemoryIndex::default());
+    let catalogue = Catalogue::new(index.clone());
+    let put = || {
+        let mut changes = Batch::default();
+        changes.put_identity(&[1; 32], &ContentId::from_bytes([2; 32]));
+        catalogue.write(changes).unwrap();
+    };
+    put();
+    catalogue.discard_other_layout().unwrap();
+    assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None, "written before layouts were told");
+    put();
+    catalogue.discard_other_layout().unwrap();
+    assert!(catalogue.identity(&[1; 32]).unwrap().is_some());
+    let mut changes = Batch::default();
+    changes.put(vec![b'v'], vec![9; 32]);
+    catalogue.write(changes).unwrap();
+    catalogue.discard_other_layout().unwrap();
+    assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
+}
+
+#[test]
+fn every_engine_keeps_the_contract() {
+    contract(Arc::new(memory::MemoryIndex::default()));
+    let dir = tempfile::tempdir().unwrap();
+    contract(Arc::new(fjall::FjallIndex::open(&dir.path().join("index")).unwrap()));
+}
+
+#[test]
+fn what_was_written_is_there_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let open = || Catalogue::new(Arc::new(fjall::FjallIndex::open(&path).unwrap()));
+    let catalogue = open();
+    let mut changes = Batch::default();
+    changes.put_identity(&[1; 32], &ContentId::from_bytes([2; 32]));
+    catalogue.write(changes).unwrap();
+    drop(catalogue);
+    let found = open().identity(&[1; 32]).unwrap();
+    assert_eq!(found, Some(ContentId::from_bytes([2; 32])));
+}
+
+#[test]
+fn an_unreadable_index_is_set_aside_and_a_new_one_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("version"), b"from the future").unwrap();
+    let catalogue = Catalogue::new(Arc::new(fjall::FjallIndex::open(&path).unwrap()));
+    assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
+    assert!(dir.path().join("index.unreadable/version").exists());
+}
