@@ -135,7 +135,12 @@ async fn preflight() -> Response {
 
 /// The answer to a request that took too long.
 pub fn too_slow() -> Response {
-    hardened(problem::json(&ApiError::TooSlow))
+    refused(&ApiError::TooSlow)
+}
+
+/// The answer to a request that came to no route.
+pub fn refused(error: &ApiError) -> Response {
+    hardened(problem::json(error))
 }
 
 fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +25,9 @@ use tracing::{debug, warn};
 use crate::api::limit;
 use crate::config::Http;
 use crate::failure::Failure;
+use line::{Line, Turn};
+
+mod line;
 
 /// Longest drain after SIGTERM.
 pub const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -33,7 +35,7 @@ pub const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
 const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Most bytes of one request's head that a connection buffers. A head over the limit of the routes
-/// is answered with problem details up to here; beyond, hyper answers a bare 431 and closes.
+/// is answered with problem details by these up to here, beyond by the accept loop, which closes.
 const HEAD_BUFFER_MAX: usize = 128 << 10;
 const _: () = assert!(limit::HEADER_BYTES_MAX + limit::URI_BYTES_MAX < HEAD_BUFFER_MAX);
 /// Most header fields that are parsed, for the same reason.
@@ -168,53 +170,59 @@ impl Doorman {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Even: idle. Odd: a request in work. Each request adds two in all.
-        let beat = Arc::new(AtomicU64::new(0));
-        let (router, counted) = (self.router.clone(), Arc::clone(&beat));
+        let turn = Arc::new(Turn::default());
+        let (router, told) = (self.router.clone(), Arc::clone(&turn));
         let proxies = self.http.trusted_proxies.clone();
         let wait = self.http.request_wait_max;
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            let (router, beat) = (router.clone(), Arc::clone(&counted));
+            let (router, turn) = (router.clone(), Arc::clone(&told));
             let mut request = request.map(Body::new);
             let origin = behind_proxy(origin, &request, &proxies);
             request.extensions_mut().insert(origin);
             async move {
-                beat.fetch_add(1, Ordering::Relaxed);
+                turn.begin();
                 let answer = tokio::time::timeout(wait, router.oneshot(request)).await;
-                beat.fetch_add(1, Ordering::Relaxed);
                 let answer = answer.unwrap_or_else(|_| Ok(crate::api::too_slow()));
-                answer as Result<_, Infallible>
+                answer.map(|answer| answer.map(|body| turn.end(body))) as Result<_, Infallible>
             }
         });
-        let connection = hyper::server::conn::http1::Builder::new()
+        let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.http.header_wait_max.max(self.http.idle_wait_max))
             .max_headers(HEAD_FIELDS_MAX)
             .max_buf_size(HEAD_BUFFER_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
+            .serve_connection(TokioIo::new(Line::new(stream, Arc::clone(&turn))), service);
         let mut stop = self.stop.clone();
         let mut closing = false;
         let mut seen = u64::MAX;
         // The first header has its own, shorter limit.
         let mut patience = self.http.header_wait_max;
-        loop {
+        let error = loop {
             tokio::select! {
-                _ = connection.as_mut() => return,
+                ended = &mut connection => match ended {
+                    Ok(()) => return,
+                    Err(error) => break Some(error),
+                },
                 () = crate::peers::stopped(&mut stop), if !closing => {
                     closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
                 () = tokio::time::sleep(patience) => {
-                    let now = beat.load(Ordering::Relaxed);
+                    let now = turn.beat();
                     let is_idle = now.is_multiple_of(2) && (now == seen || now == 0);
                     if is_idle {
-                        return;
+                        break None;
                     }
                     seen = now;
                     patience = self.http.idle_wait_max;
                 }
             }
+        };
+        let parts = connection.into_parts();
+        let (line, unread) = (parts.io.into_inner(), parts.read_buf);
+        if let Some(refusal) = line.refusal(error.as_ref(), &unread) {
+            debug!(?refusal, "a request could not be read");
+            line.refuse(&refusal, unread.starts_with(b"HEAD ")).await;
         }
     }
 }
@@ -281,6 +289,95 @@ mod tests {
         assert!(tls(&http, dir, outside).is_ok());
         http.tls_key = Some("key.pem".into());
         assert!(tls(&http, dir, outside).is_err());
+    }
+
+    const PLANTED: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n";
+
+    /// What comes back on a connection over which these bytes are sent; whole, unless the client
+    /// is still to be heard.
+    async fn answer(sent: &[u8], is_whole: bool) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let router = Router::new()
+            .route("/", axum::routing::get(|| async { "fine" }))
+            .route("/planted", axum::routing::get(|| async { PLANTED }));
+        let wait = Duration::from_millis(if is_whole { 60_000 } else { 20 });
+        let http = Http { header_wait_max: wait, idle_wait_max: wait, ..Http::default() };
+        let (_sender, stop) = watch::channel(false);
+        let doorman = Doorman { http: Arc::new(http), router, stop, guests: Guests::default() };
+        let (mut client, stream) = tokio::io::duplex(1 << 20);
+        let attended = tokio::spawn(async move { doorman.attend(stream, Origin::Socket).await });
+        client.write_all(sent).await.unwrap();
+        if is_whole {
+            client.shutdown().await.unwrap();
+        }
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.unwrap();
+        drop(client);
+        attended.await.unwrap();
+        String::from_utf8(read).unwrap()
+    }
+
+    fn assert_is_problem(answer: &str, status: u16, name: &str) {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{name}"));
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{name}: {head}");
+        for line in [
+            "content-type: application/problem+json",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+            "connection: close",
+            &format!("content-length: {}", body.len()),
+        ] {
+            assert!(head.contains(&format!("\r\n{line}")), "{name}: no {line}: {head}");
+        }
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["status"], status, "{name}");
+        assert!(problem["type"].as_str().unwrap().starts_with("urn:hallmark:problem:"));
+        assert!(!problem["detail"].as_str().unwrap().is_empty(), "{name}");
+    }
+
+    #[tokio::test]
+    async fn what_the_http_library_cannot_read_is_told_as_problem_details() {
+        let fields = "x: y\r\n".repeat(HEAD_FIELDS_MAX + 1);
+        let large = "y".repeat(HEAD_BUFFER_MAX);
+        let path = "x".repeat(70_000);
+        for (sent, status) in [
+            ("GET /< HTTP/1.1\r\n\r\n".to_owned(), 400),
+            ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), 400),
+            ("GET / HTTP/x\r\n\r\n".to_owned(), 400),
+            ("G@T{} / HTTP/1.1\r\n\r\n".to_owned(), 400),
+            ("\u{1}\u{16}\u{3}nonsense\r\n\r\n".to_owned(), 400),
+            ("POST / HTTP/1.1\r\ncontent-length: many\r\n\r\n".to_owned(), 400),
+            ("GET / HTTP/1.1\r\nhost: x\r\n".to_owned(), 400),
+            ("GET / HTTP/3.0\r\n\r\n".to_owned(), 505),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 505),
+            (format!("GET / HTTP/1.1\r\n{fields}\r\n"), 431),
+            (format!("GET / HTTP/1.1\r\nx: {large}\r\n\r\n"), 431),
+            (format!("GET /{path} HTTP/1.1\r\n\r\n"), 414),
+        ] {
+            assert_is_problem(&answer(sent.as_bytes(), true).await, status, &sent[..16]);
+        }
+        let head = answer(b"HEAD /< HTTP/1.1\r\n\r\n", true).await;
+        assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_too_slowly_is_told_so_and_an_idle_connection_just_ends() {
+        assert_is_problem(&answer(b"GET / HTTP/1.1\r\nhost:", false).await, 408, "slow");
+        assert_eq!(answer(b"", false).await, "");
+        assert_eq!(answer(b"", true).await, "");
+        let served = answer(b"GET / HTTP/1.1\r\n\r\n", false).await;
+        assert!(served.ends_with("\r\n\r\nfine"), "nothing follows: {served}");
+    }
+
+    #[tokio::test]
+    async fn what_the_routes_answered_before_stays_whatever_it_looks_like() {
+        let sent = b"GET /planted HTTP/1.1\r\n\r\nGET /< HTTP/1.1\r\n\r\n";
+        let both = answer(sent, true).await;
+        let (first, second) = both.split_once(PLANTED).expect("the planted body, whole");
+        assert!(first.starts_with("HTTP/1.1 200 OK\r\n"), "{first}");
+        assert_is_problem(second, 400, "the second");
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub enum ApiError {
     TooSlow,
     /// Another statement has this natural identity.
     Contradicted { detail: String, earlier: Option<ContentId> },
-    /// An extractor could not read a part of the request: its status and its words.
+    /// An extractor, or the HTTP library, could not read a part of the request: its status and
+    /// its words.
     Rejected { status: StatusCode, detail: String },
     /// The body is too large.
     TooLarge { max: usize },
@@ -97,6 +98,7 @@ impl ApiError {
             ApiError::Rejected { status, .. } => match *status {
                 S::PAYLOAD_TOO_LARGE => (S::PAYLOAD_TOO_LARGE, "too_large", "body too large"),
                 S::UNSUPPORTED_MEDIA_TYPE => (*status, "wrong_type", "media type not taken"),
+                S::HTTP_VERSION_NOT_SUPPORTED => (*status, "version", "version of HTTP not spoken"),
                 status => (status, "malformed", "cannot be read"),
             },
             ApiError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large", "body too large"),

@@ -197,6 +197,9 @@ fn malformed_requests_get_4xx_and_problem_json() {
     node.ready();
     let long = vec![0u8; 3 << 20];
     let header = "x".repeat(100_000);
+    let larger = "x".repeat(400_000);
+    let path = format!("/{}", "x".repeat(70_000));
+    let fields = [("X-Field", "1"); 300];
     let cases: &[Request<'_>] = &[
         ("POST", "/entries", &[("Content-Type", "application/cose")], b"\xd2\x84", &[400]),
         ("POST", "/entries", &[("Content-Type", "application/cose")], &long, &[400, 413]),
@@ -210,6 +213,12 @@ fn malformed_requests_get_4xx_and_problem_json() {
         ("GET", "/v1/findings?after=x", &[], b"", &[400]),
         ("GET", "/entries/%ff", &[], b"", &[400]),
         ("GET", "/healthz", &[("X-Large", &header)], b"", &[431]),
+        // The HTTP library reads none of these itself.
+        ("GET", "/01/<script>", &[], b"", &[400]),
+        ("GET", &path, &[], b"", &[414]),
+        ("GET", "/healthz", &fields, b"", &[431]),
+        ("GET", "/healthz", &[("X-Large", &larger)], b"", &[431]),
+        ("GET", "/healthz", &[("no token", "1")], b"", &[400]),
     ];
     for (method, path, headers, body, expected) in cases {
         let answer = super::world::http::send(method, &node.url, path, headers, body);
