@@ -14,7 +14,7 @@ use hallmark_node::core::{Node, OpenOptions, create};
 use hallmark_node::judge::Judged;
 use hallmark_node::labels::Ledger;
 use hallmark_node::page::Language;
-use hallmark_node::page::passport::{Frame, page};
+use hallmark_node::page::passport::{Forms, Frame, page};
 use hallmark_node::passport::cache::{Passports, Source};
 use hallmark_node::passport::code::Code;
 use hallmark_schemas::attestation::{Claims, Draft, sign};
@@ -116,6 +116,8 @@ fn main() -> Outcome<()> {
 fn ask(source: &Source<'_>, is_kept: bool, long: Duration) -> Outcome<Vec<Duration>> {
     let (mut passports, mut times, mut number) = (Passports::default(), Vec::new(), 1usize);
     let end = Instant::now() + long;
+    let token = || Some("00".repeat(32));
+    let forms = Forms { confirmation: token(), complaint: token() };
     while Instant::now() < end {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let path = format!("{CLASS}/21/S{}", (number >> 33) % ITEMS);
@@ -126,7 +128,7 @@ fn ask(source: &Source<'_>, is_kept: bool, long: Duration) -> Outcome<Vec<Durati
             Some(kept) => kept,
             None => passports.gather(source, &code, now())?,
         };
-        let frame = Frame { language: Language::Zh, operator: "bench", path: &path, form: "00" };
+        let frame = Frame { language: Language::Zh, operator: "bench", path: &path, forms: &forms };
         let html = page(&passport, &frame).into_string();
         times.push(began.elapsed());
         assert!(passport.state.has_record() && html.contains("</html>"), "{path}");

@@ -103,7 +103,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(limit::head))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::by_caller))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(problem::speak))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), problem::speak))
         .layer(middleware::from_fn(harden))
         .with_state(app)
 }
@@ -151,8 +151,13 @@ async fn unknown_path() -> ApiError {
     ApiError::NotFound
 }
 
-async fn wrong_method(method: Method) -> ApiError {
-    ApiError::MethodNotAllowed { method: method.to_string() }
+/// Asked which methods a path has, the answer is in `Allow`, which the router adds. Without CORS
+/// headers it tells a page of another origin that it may not.
+async fn wrong_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    ApiError::MethodNotAllowed { method: method.to_string() }.into_response()
 }
 
 /// Public reads may be used by any page.

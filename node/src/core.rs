@@ -40,6 +40,7 @@ use crate::admission::{Admission, AdmitError, Admitted};
 use crate::deferred::Deferred;
 use crate::index::fjall::FjallIndex;
 use crate::index::goods::{About, GoodsPlace};
+use crate::index::labels::By;
 use crate::index::{Catalogue, IndexError, LogKey};
 use crate::mirror::{Mirror, MirrorError};
 use crate::sequencer::SequenceError;
@@ -480,6 +481,25 @@ impl Node {
     /// Answers to a finding, in the order of admission.
     pub fn answers(&self, finding: &Digest, limit: usize) -> Result<Vec<GoodsPlace>, StoreError> {
         Ok(self.inner.catalogue.answers(finding, limit)?)
+    }
+
+    /// Label orders of a class of goods: see [`Catalogue::label_orders`].
+    pub fn label_orders(
+        &self,
+        class: &GoodsId,
+        by: By<'_>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.label_orders(class, by, limit)?)
+    }
+
+    /// Corrections of a label order, in the order of admission.
+    pub fn label_corrections(
+        &self,
+        id: &ContentId,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.label_corrections(id, limit)?)
     }
 
     /// The origins of the own and all followed logs, by the names that places give them.

@@ -23,6 +23,7 @@
 pub mod beside;
 pub mod fjall;
 pub mod goods;
+pub mod labels;
 #[cfg(any(test, feature = "sim"))]
 pub mod memory;
 #[cfg(test)]

@@ -96,21 +96,17 @@ impl Ledger {
         Ledger { org: org.clone(), keys: keys.to_owned(), key: OnceLock::new() }
     }
 
-    /// What the own organisation says of a code of a GTIN (14 digits). Reads the index, and the
-    /// key file once.
-    pub fn issued(
-        &self,
-        log: &LogHandle,
-        gtin: &str,
-        serial: &str,
-    ) -> Result<Standing, LabelsError> {
-        let Some(class) = hallmark_schemas::kind::label::class_of(gtin) else {
-            return Ok(Standing::without(Issued::Unlabelled));
-        };
-        let ranges = self.ranges(log, &class)?;
+    /// What these ranges say of a code. All must be the own organisation's and of one GTIN, none
+    /// replaced; every one that holds the code is among them, and one that was made, if there is.
+    pub fn issued(&self, ranges: &[Logged], serial: &str) -> Result<Standing, LabelsError> {
         let is_derived = |logged: &Logged| logged.label.scheme == Scheme::Derived;
         let key = if ranges.iter().any(is_derived) { Some(self.key()?) } else { None };
-        Ok(standing(&ranges, key, serial))
+        Ok(standing(ranges, key, serial))
+    }
+
+    /// The number that a derived serial must have if it is one of ours; reads the key file once.
+    pub fn number(&self, serial: &str) -> Result<Option<u64>, LabelsError> {
+        Ok(self.key()?.number(serial))
     }
 
     /// The label attestations of a class of goods, those replaced left out.

@@ -10,6 +10,7 @@ pub mod code;
 pub mod decide;
 mod findings;
 pub mod fold;
+pub mod form;
 pub mod gather;
 pub mod issuance;
 pub mod view;
@@ -33,7 +34,8 @@ pub enum State {
     Withdrawn,
     /// A certificate is past its date.
     Expired,
-    /// The code was seen where it cannot be, or confirmed too often.
+    /// The code was seen where it cannot be, was confirmed too often, or its print contradicts the
+    /// records.
     CopySuspected,
     /// A finding is open.
     Disputed,
@@ -92,6 +94,17 @@ impl State {
     /// Whether there is a record to show beneath the state.
     pub const fn has_record(self) -> bool {
         !matches!(self, State::Unreadable | State::Foreign | State::Unknown)
+    }
+
+    /// Whether a buyer's confirmation is taken: there is a record of the goods that can be relied
+    /// on, whatever else it says.
+    pub const fn takes_confirmations(self) -> bool {
+        self.has_record() && !matches!(self, State::Broken)
+    }
+
+    /// Whether a complaint is taken: the network knows the goods or their class.
+    pub const fn takes_complaints(self) -> bool {
+        self.has_record() || matches!(self, State::Unknown)
     }
 
     /// How the band looks: by colour for those who see it, beside icon and word.

@@ -222,7 +222,7 @@ impl Doorman {
         let (line, unread) = (parts.io.into_inner(), parts.read_buf);
         if let Some(refusal) = line.refusal(error.as_ref(), &unread) {
             debug!(?refusal, "a request could not be read");
-            line.refuse(&refusal, unread.starts_with(b"HEAD ")).await;
+            line.refuse(&refusal).await;
         }
     }
 }
@@ -321,7 +321,7 @@ mod tests {
     fn assert_is_problem(answer: &str, status: u16, name: &str) {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{name}"));
         let head = head.to_ascii_lowercase();
-        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{name}: {head}");
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{name}: {answer}");
         for line in [
             "content-type: application/problem+json",
             "x-content-type-options: nosniff",
@@ -356,7 +356,8 @@ mod tests {
             (format!("GET / HTTP/1.1\r\nx: {large}\r\n\r\n"), 431),
             (format!("GET /{path} HTTP/1.1\r\n\r\n"), 414),
         ] {
-            assert_is_problem(&answer(sent.as_bytes(), true).await, status, &sent[..16]);
+            let name = format!("{:.40} … {} bytes", sent, sent.len());
+            assert_is_problem(&answer(sent.as_bytes(), true).await, status, &name);
         }
         let head = answer(b"HEAD /< HTTP/1.1\r\n\r\n", true).await;
         assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");

@@ -16,7 +16,6 @@ use super::tell::Teller;
 use super::verdict::Read;
 use super::{NETWORK_WAIT_MAX, Stage};
 use crate::generate::goods;
-use crate::random::Random;
 use crate::world::{http, until};
 
 /// Scans the codes of five stories; what each passport said.
@@ -72,10 +71,13 @@ async fn ask(whose: &'static str, link: &str, expected: &'static str) -> anyhow:
 
 /// What the button on the page sends.
 async fn buy(stage: &Stage, serial: &str) -> anyhow::Result<()> {
-    let mut random = Random::new(u64::from(std::process::id()));
-    let form = format!("{:016x}{:016x}", random.next(), random.next());
-    let body = json!({ "goods": goods::item(serial), "form": form, "act": "bought" });
-    let url = format!("{}/confirmations", stage.producer.url());
+    let (node, goods) = (stage.producer.url(), goods::item(serial));
+    let path = goods.strip_prefix("https://id.gs1.org").context("a Digital Link")?;
+    let accept = [("accept", "application/json")];
+    let passport: Value = http::send("GET", &format!("{node}{path}"), &accept, b"").await?.json();
+    let form = &passport["forms"]["confirmation"];
+    let body = json!({ "goods": goods, "form": form, "act": "bought" });
+    let url = format!("{node}/confirmations");
     let headers = [("content-type", "application/json")];
     let answer = http::send("POST", &url, &headers, body.to_string().as_bytes()).await?;
     let told: Value = answer.json();

@@ -4,12 +4,15 @@
 //! this node's own trace; nothing that a record says is ever a link target or a header; looking
 //! changes and counts nothing.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
+use hallmark_schemas::goods::GoodsId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,10 +20,13 @@ use sha2::{Digest, Sha256};
 use super::problem::ApiError;
 use super::{App, Ctx, blocking, cached, gzip, knows};
 use crate::page::Language;
-use crate::page::passport::{Frame, page};
+use crate::page::passport::forms::Given;
+use crate::page::passport::refusal::{self, Refusal};
+use crate::page::passport::{Forms, Frame, page};
 use crate::passport::State as PassportState;
-use crate::passport::code::Code;
-use crate::passport::view::{Link, Passport};
+use crate::passport::code::{Code, sort_of};
+use crate::passport::form::FormKey;
+use crate::passport::view::{Link, Passport, Sort};
 use accept::{Form, NoForm};
 
 mod accept;
@@ -41,6 +47,7 @@ pub(super) struct Asked {
     #[serde(rename = "linkType")]
     link_type: Option<String>,
     code: Option<String>,
+    at: Option<String>,
 }
 
 /// `GET /{key}/{value}[/…]`: any Digital Link.
@@ -107,11 +114,14 @@ async fn answer(
         let passport = Passport::unreadable();
         return Ok(represent(app, None, (&passport, ""), &Wanted { form, language, headers }));
     };
+    let (passport, stamp) = passport_of(app, &code).await?;
     if form == Form::Trace {
+        if !linkset::has_public_event(&passport) {
+            return Err(ApiError::NotFound);
+        }
         let to = [(header::LOCATION, linkset::trace_path(&code.goods))];
         return Ok((StatusCode::TEMPORARY_REDIRECT, to).into_response());
     }
-    let (passport, stamp) = passport_of(app, &code).await?;
     let wanted = Wanted { form, language, headers };
     Ok(represent(app, Some(&code), (&passport, &stamp), &wanted))
 }
@@ -143,6 +153,7 @@ fn represent(
     wanted: &Wanted<'_>,
 ) -> Response {
     let &Wanted { form, language, headers } = wanted;
+    let printed = code.map_or_else(|| "/goods".to_owned(), Code::printed);
     let path = code.map_or_else(|| "/goods".to_owned(), Code::path);
     let tag = tag_of(passport.state, stamp, form, language, code.map(|code| &code.link));
     // A condition counts only where the answer would be one of success (RFC 9110, 13.2.1).
@@ -151,8 +162,8 @@ fn represent(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let (kind, bytes) = match form {
-            Form::Page => ("text/html; charset=utf-8", html(app, passport, &path, language)),
-            Form::JsonLd => ("application/ld+json", json_ld(passport).to_string()),
+            Form::Page => ("text/html; charset=utf-8", html(app, passport, &printed, language)),
+            Form::JsonLd => ("application/ld+json", json_ld(app, passport).to_string()),
             Form::Linkset => match code {
                 Some(code) => {
                     let set = linkset::linkset(app.root(), code, passport);
@@ -160,7 +171,7 @@ fn represent(
                 }
                 None => ("application/linkset+json", json!({ "linkset": [] }).to_string()),
             },
-            Form::Json | Form::Trace => ("application/json", json_of(passport).to_string()),
+            Form::Json | Form::Trace => ("application/json", json_of(app, passport).to_string()),
         };
         body(headers, passport.state, kind, bytes.into_bytes())
     };
@@ -182,6 +193,37 @@ fn represent(
         return dressed(response, language);
     }
     response
+}
+
+/// The language of whoever reads this with a browser; none for programs, and where something is
+/// handed in.
+pub(super) fn reader(request: &Request) -> Option<Language> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let headers = request.headers();
+    let asked = asked(request.uri());
+    (is_read && accept::reads_pages(headers)).then(|| language(asked.lang.as_deref(), headers))
+}
+
+/// A refusal as a page, with the status and headers that it has as problem details.
+pub(super) fn refusal(
+    app: &App,
+    language: Language,
+    error: &ApiError,
+    response: Response,
+) -> Response {
+    let detail = error.detail();
+    let refusal = Refusal {
+        status: response.status().as_u16(),
+        after_s: error.retry_after(),
+        detail: &detail,
+    };
+    let forms = Forms::default();
+    let frame = Frame { language, operator: &app.config.name, path: "", forms: &forms };
+    let text = refusal::page(&refusal, &frame).into_string();
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
+    dressed(Response::from_parts(head, Body::from(text)), language)
 }
 
 /// A page of the passport's design.
@@ -213,31 +255,53 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 fn html(app: &App, passport: &Passport, path: &str, language: Language) -> String {
-    let form = hallmark_schemas::hex::encode(&crate::keys::random::<16>());
-    let frame = Frame { language, operator: &app.config.name, path, form: &form };
+    let forms = forms_of(app, passport);
+    let frame = Frame { language, operator: &app.config.name, path, forms: &forms };
     page(passport, &frame).into_string()
 }
 
-fn json_of(passport: &Passport) -> Value {
+/// The forms that are taken about these goods, handed out now.
+fn forms_of(app: &App, passport: &Passport) -> Forms {
+    let goods = passport.goods.as_deref().and_then(|goods| GoodsId::parse(goods).ok());
+    let Some(goods) = goods else { return Forms::default() };
+    let hand_out =
+        |given: Given| FormKey::of(&app.capture).hand_out(given.kind(), &goods, (app.clock)());
+    let is_one = sort_of(&goods).is_one();
+    let state = passport.state;
+    Forms {
+        confirmation: (is_one && state.takes_confirmations())
+            .then(|| hand_out(Given::Confirmation)),
+        complaint: state.takes_complaints().then(|| hand_out(Given::Complaint)),
+    }
+}
+
+fn json_of(app: &App, passport: &Passport) -> Value {
     let mut value = serde_json::to_value(passport).unwrap_or_default();
+    value["forms"] = json!(forms_of(app, passport));
     for language in [Language::En, Language::Zh] {
         value["state_text"][language.tag()] = json!(passport.sentence(language));
     }
     value
 }
 
-/// The JSON form as linked data: its own words under one vocabulary, the goods as its subject.
-fn json_ld(passport: &Passport) -> Value {
-    let mut value = json_of(passport);
-    value["@context"] = json!({ "@vocab": "https://gs1.org/voc/" });
-    value["@type"] = json!("Product");
+/// The vocabulary of our own words, and the one of GS1, of which only what it defines is used.
+const CONTEXT: [(&str, &str); 2] =
+    [("@vocab", "urn:hallmark:passport:"), ("gs1", linkset::VOCABULARY)];
+
+/// The JSON form as linked data: its own words under our vocabulary, the goods as its subject.
+fn json_ld(app: &App, passport: &Passport) -> Value {
+    let mut value = json_of(app, passport);
+    value["@context"] = json!(BTreeMap::from(CONTEXT));
+    if matches!(passport.sort, Some(Sort::Item | Sort::Lot | Sort::Class)) {
+        value["@type"] = json!("gs1:Product");
+    }
     if let Some(goods) = &passport.goods {
         value["@id"] = json!(goods);
     }
     value
 }
 
-/// Weak: a page holds a new form token each time it is made.
+/// Weak: an answer hands out new forms each time it is made.
 fn tag_of(
     state: PassportState,
     stamp: &str,

@@ -1,17 +1,19 @@
 //! Errors of the routes, and the one table of their status codes.
 //!
 //! Invariants: a client reads problem+json (RFC 9457), or concise problem details (RFC 9290) if it
-//! sent or accepts COSE or CBOR; our own faults tell nothing of the inside.
+//! sent or accepts COSE or CBOR, a person with a browser a page; our own faults tell nothing of the
+//! inside.
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Refusal};
 use hallmark_schemas::kind::KindName;
 
+use super::App;
 use crate::admission::AdmitError;
 use crate::store::StoreError;
 
@@ -34,6 +36,10 @@ pub enum ApiError {
     Forbidden { detail: String },
     /// Nothing here, or nothing that the caller may know of.
     NotFound,
+    /// No record of the goods that a form is about.
+    NoRecord { detail: &'static str },
+    /// The goods are not in a state in which they can be confirmed.
+    Unconfirmed { detail: &'static str },
     /// The path has other methods.
     MethodNotAllowed { method: String },
     /// The `Accept` header names nothing that this route has.
@@ -87,6 +93,10 @@ impl ApiError {
             ApiError::Unauthorized { .. } => (S::UNAUTHORIZED, "unauthorized", "token needed"),
             ApiError::Forbidden { .. } => (S::FORBIDDEN, "forbidden", "not allowed"),
             ApiError::NotFound => (S::NOT_FOUND, "not_found", "not found"),
+            ApiError::NoRecord { .. } => (S::NOT_FOUND, "no_record", "no record of these goods"),
+            ApiError::Unconfirmed { .. } => {
+                (S::CONFLICT, "unconfirmed", "goods that cannot be confirmed")
+            }
             ApiError::MethodNotAllowed { .. } => {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
             }
@@ -122,7 +132,7 @@ impl ApiError {
     }
 
     /// One sentence with the values.
-    fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         match self {
             ApiError::Malformed { detail }
             | ApiError::Refused { detail, .. }
@@ -134,6 +144,9 @@ impl ApiError {
             | ApiError::Damaged { detail }
             | ApiError::Busy { detail, .. } => detail.clone(),
             ApiError::NotFound => "nothing here that you may know of".to_owned(),
+            ApiError::NoRecord { detail } | ApiError::Unconfirmed { detail } => {
+                (*detail).to_owned()
+            }
             ApiError::MethodNotAllowed { method } => format!("this path does not take {method}"),
             ApiError::NotAcceptable { offered } => format!("this route offers {offered}"),
             ApiError::TooSlow => "send it again, faster or in smaller parts".to_owned(),
@@ -168,7 +181,8 @@ impl ApiError {
         names
     }
 
-    fn retry_after(&self) -> Option<u64> {
+    /// Seconds until it is worth asking again.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
             ApiError::TooMany { after_s }
             | ApiError::Busy { after_s, .. }
@@ -189,6 +203,8 @@ pub(crate) fn examples() -> Vec<ApiError> {
         ApiError::Unauthorized { detail: detail() },
         ApiError::Forbidden { detail: detail() },
         ApiError::NotFound,
+        ApiError::NoRecord { detail: "" },
+        ApiError::Unconfirmed { detail: "" },
         ApiError::NotAcceptable { offered: "" },
         ApiError::TooSlow,
         ApiError::Contradicted { detail: detail(), earlier: None },
@@ -364,12 +380,15 @@ fn finish(response: &mut Response, error: &ApiError) {
     }
 }
 
-/// Tells every error as problem details, in the encoding that the client speaks.
-pub(crate) async fn speak(request: Request, next: Next) -> Response {
+/// Tells every error as problem details, in the encoding that the client speaks, or as a page.
+pub(crate) async fn speak(State(app): State<App>, request: Request, next: Next) -> Response {
     let speaks_cose = speaks_cose(request.headers());
+    let reader = super::passport::reader(&request);
     let response = translate(next.run(request).await).await;
-    match response.extensions().get::<Arc<ApiError>>() {
-        Some(error) if speaks_cose => with_headers_of(concise(error), response.headers()),
+    let error = response.extensions().get::<Arc<ApiError>>().cloned();
+    match (error, reader) {
+        (Some(error), _) if speaks_cose => with_headers_of(concise(&error), response.headers()),
+        (Some(error), Some(language)) => super::passport::refusal(&app, language, &error, response),
         _ => response,
     }
 }

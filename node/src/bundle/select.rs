@@ -126,7 +126,7 @@ fn by_goods(
 ) -> Result<(), StoreError> {
     // What the command line sends has been parsed; what is no goods names nothing.
     let Ok(goods) = GoodsId::parse(goods) else { return Ok(()) };
-    for about in [About::Statements, About::Events] {
+    for about in [About::Statements, About::Events, About::Labels] {
         let mut after = None;
         loop {
             let page = service.node.goods(&goods, about, after.as_ref(), PAGE)?;

@@ -2,8 +2,8 @@
 //!
 //! An accreditation is found by the body that it is about, a description by its party or place, a
 //! facility by its places, an answer by its finding. Same prefix and form as in [`super::goods`],
-//! with 2 where statements about goods have 0. Invariant: events and readings are never among
-//! them, so the lists stay short.
+//! with 2 where statements about goods have 0. Label orders are in [`super::labels`]. Invariant:
+//! events and readings are never among them, so the lists stay short.
 
 use hallmark_schemas::attestation::Envelope;
 use hallmark_schemas::id::Subject;
@@ -31,6 +31,7 @@ pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
             keys
         }
         Body::Response(response) => vec![finding_key(&response.finding)],
+        Body::Label(label) => super::labels::keys(label),
         _ => Vec::new(),
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! Invariants: what is found is what a scan of the bodies held here gives, in the order of
 //! admission; a key holds 16 bytes of a hash, so whoever reads a body found here looks whether it
-//! names the goods; events are kept apart from statements, so that the statements about a class
-//! are found at once, however many events name it.
+//! names the goods; events and label orders are kept apart from statements, so that the statements
+//! about a class are found at once, however many events name it and orders were made.
 //!
 //! The time in a key is the entry's `admitted_at`, not what an event claims: it exists for every
 //! kind, it cannot be chosen by who signs, and what is admitted later comes later in the list, so
 //! that a reader goes on where it stopped.
 //!
-//! Key: `g` ‖ first 16 bytes of the SHA-256 of the canonical text ‖ 0 for statements, 1 for events
+//! Key: `g` ‖ first 16 bytes of the SHA-256 of the canonical text ‖ 0 for statements, 1 for events, 3 for
+//! label orders
 //! ‖ admitted_at (ms) ‖ log ‖ entry. Value: content id ‖ name of the kind.
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
@@ -40,17 +41,23 @@ impl GoodsKey {
 /// Which attestations about goods are asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum About {
-    /// All that are no events: few, also for a class.
+    /// All that are neither events nor label orders: few, also for a class.
     Statements,
     /// Events that name the goods.
     Events,
     /// Statements about something else: see [`super::beside`].
     Beside,
+    /// Label orders of the goods; [`super::labels`] finds those of one code.
+    Labels,
 }
 
 impl About {
     fn of(kind: KindName) -> About {
-        if kind == KindName::Event { About::Events } else { About::Statements }
+        match kind {
+            KindName::Event => About::Events,
+            KindName::Label => About::Labels,
+            _ => About::Statements,
+        }
     }
 
     fn byte(self) -> u8 {
@@ -58,6 +65,7 @@ impl About {
             About::Statements => 0,
             About::Events => 1,
             About::Beside => 2,
+            About::Labels => 3,
         }
     }
 }
@@ -146,8 +154,14 @@ impl Batch {
             self.put(place_key(*goods, About::of(*kind), &place.suffix()), value.clone());
         }
         for subject in beside {
-            self.put(place_key(*subject, About::Beside, &place.suffix()), value.clone());
+            self.put_beside(*subject, &place);
         }
+    }
+
+    /// The attestation at that place is found by this too.
+    pub(super) fn put_beside(&mut self, subject: GoodsKey, place: &GoodsPlace) {
+        let value = [place.id.bytes().as_slice(), place.kind.as_str().as_bytes()].concat();
+        self.put(place_key(subject, About::Beside, &place.suffix()), value);
     }
 }
 
@@ -205,7 +219,7 @@ pub(crate) mod tests {
     /// Everything that the index finds, page by page.
     pub(crate) fn found(catalogue: &Catalogue, goods: &GoodsId, page: usize) -> Vec<GoodsPlace> {
         let mut all: Vec<GoodsPlace> = Vec::new();
-        for about in [About::Statements, About::Events] {
+        for about in [About::Statements, About::Events, About::Labels] {
             let mut after = None;
             loop {
                 let more = catalogue.goods(goods, about, after.as_ref(), page).unwrap();

@@ -5,12 +5,15 @@
 //! fetched from elsewhere; the state is in the heading and the title, as word, icon and sentence.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
 
 use super::Language;
 use crate::passport::State;
+use crate::passport::code::asked;
 use crate::passport::view::{Certificate, Passport, Sort, Standing, Text};
 
 pub mod forms;
+pub mod refusal;
 mod sections;
 mod words;
 
@@ -20,10 +23,21 @@ pub struct Frame<'a> {
     pub language: Language,
     /// The organisation whose node answers.
     pub operator: &'a str,
-    /// Path of this passport on this node.
+    /// Path of this passport on this node, with what the print of the code says; empty where the
+    /// page is of none.
     pub path: &'a str,
-    /// Ties both forms of one rendered page to one attestation each.
-    pub form: &'a str,
+    /// The forms that are handed out with this page.
+    pub forms: &'a Forms,
+}
+
+/// Tokens of the forms that one rendered page hands out: each ties what is sent to one attestation.
+/// One that is not taken has none.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Forms {
+    /// "I bought this".
+    pub confirmation: Option<String>,
+    /// "Report a problem".
+    pub complaint: Option<String>,
 }
 
 /// The style, by whose digest the content security policy admits it.
@@ -41,6 +55,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             @if state == State::Unreadable || !state.has_record() {
                 (sections::code(passport, language))
                 (forms::by_hand(language))
+                (forms::complaint(passport, frame))
             } @else if state == State::Broken {
                 // What still holds is not shown as if it could be relied on.
                 (sections::code(passport, language))
@@ -55,7 +70,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
                 (sections::findings(passport, language))
                 (sections::proof(passport, language))
                 (forms::complaint(passport, frame))
-                @if passport.sort.is_some_and(Sort::is_one) { (forms::confirmation(passport, frame)) }
+                (forms::confirmation(passport, frame))
             }
         }
     };
@@ -75,8 +90,10 @@ fn shell(title: &str, here: &str, frame: &Frame<'_>, body: &Markup) -> Markup {
                 title { (title) }
                 // Without it browsers ask for a favicon.
                 link rel="icon" href="data:,";
-                link rel="linkset" type="application/linkset+json"
-                    href={ (frame.path) "?linkType=linkset" };
+                @if !frame.path.is_empty() {
+                    link rel="linkset" type="application/linkset+json"
+                        href=(asked(frame.path, "linkType", "linkset"));
+                }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -103,7 +120,7 @@ fn switch(to: Language, name: &str, here: &str, now: Language) -> Markup {
         @if to == now {
             b lang=(to.tag()) aria-current="true" { (name) }
         } @else {
-            a lang=(to.tag()) hreflang=(to.tag()) href={ (here) "?lang=" (to.tag()) } { (name) }
+            a lang=(to.tag()) hreflang=(to.tag()) href=(asked(here, "lang", to.tag())) { (name) }
         }
     }
 }
@@ -136,6 +153,32 @@ fn is_over(passport: &Passport) -> bool {
 
 /// What the sentence of this state leaves open. A recall is told whatever the state is.
 fn open_facts(passport: &Passport, language: Language) -> Markup {
+    html! {
+        (print_facts(passport, language))
+        (state_facts(passport, language))
+    }
+}
+
+/// What is printed and what is recorded, where these differ; told whatever the state is.
+fn print_facts(passport: &Passport, language: Language) -> Markup {
+    html! {
+        @if passport.state != State::Broken {
+            @for one in &passport.link.contradictions {
+                p {
+                    strong {
+                        (language.pick("Printed: ", "印刷内容："))
+                        (words::printed(&one.ai, one.title, language)) " " (one.printed)
+                    }
+                    (language.pick(". Recorded: ", "；登记内容："))
+                    (one.recorded.join(language.pick(", ", "、")))
+                    (language.pick(". They differ.", "。两者不一致。"))
+                }
+            }
+        }
+    }
+}
+
+fn state_facts(passport: &Passport, language: Language) -> Markup {
     let months = passport.confirmations.months.join(language.pick(", ", "、"));
     let is_faulty = |one: &&Certificate| !one.is_superseded && one.standing < Standing::Future;
     let faulty = passport.certificates.iter().filter(is_faulty);

@@ -147,7 +147,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     let Source { node, org, settings, labels, judged } = *source;
     let mut gatherer = Gatherer::new(node, org);
     gatherer.own(code)?;
-    let told = issuance(labels, node.log(), &code.goods, gatherer.evidence());
+    let told = issuance(labels, org, &code.goods, &mut gatherer)?;
     gatherer.rest(code, &told.lots)?;
     let open = findings::open(judged, code.goods.as_str(), now);
     for finding in &open {

@@ -8,7 +8,7 @@ use hallmark_schemas::goods::scheme::Scheme;
 use hallmark_schemas::goods::{GoodsError, GoodsId};
 use hallmark_schemas::gs1::Reading;
 use hallmark_schemas::gs1::ai::Ai;
-use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink, escape};
+use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink, escape, unescape};
 use hallmark_schemas::gs1::element::Element;
 use hallmark_schemas::gs1::hand;
 use hallmark_schemas::gs1::scan::Content;
@@ -27,6 +27,8 @@ const PARAMETERS_MAX: usize = 32;
 
 /// Where goods of other schemes are on this node: `/goods/<scheme>/<value>`.
 const GOODS_PATH: &str = "/goods/";
+/// Qualifiers of goods that stand in a path before the finest one, in this order.
+const COARSE: [&str; 2] = ["22", "10"];
 const GOODS_URN: &str = "urn:hallmark:goods:";
 
 /// A code that was read.
@@ -100,15 +102,44 @@ impl Code {
         Code { goods: goods.clone(), lot: None, link: Link::default() }
     }
 
-    /// The path of this code on this node, with the lot that its print names: a recall or a date of
-    /// that lot must not get lost on the way from one page to the next.
+    /// The path of this code on this node, with the coarser qualifiers that its print names: a
+    /// recall of that lot must not get lost on the way from one page to the next.
     pub fn path(&self) -> String {
         let path = path_of(&self.goods);
-        match (&self.lot, path.split_once("/21/")) {
-            (Some(lot), Some((class, serial))) if !class.contains("/10/") => {
-                format!("{class}/10/{}/21/{serial}", escape(lot, false))
+        let at = ["/10/", "/21/"].iter().filter_map(|qualifier| path.find(qualifier)).min();
+        let (coarse, fine) = path.split_at(at.unwrap_or(path.len()));
+        let mut path = coarse.to_owned();
+        let takes_them = path.starts_with("/01/") || path.starts_with("/8006/");
+        for ai in COARSE.iter().filter(|_| takes_them) {
+            let said = self.link.attributes.iter().find(|said| said.ai == **ai);
+            let said = said.map(|said| format!("/{ai}/{}", escape(&said.value, false)));
+            path.push_str(&said.unwrap_or_default());
+        }
+        path + fine
+    }
+
+    /// The same with the attributes that its print names: what contradicts the records on one page
+    /// does so on the next.
+    pub fn printed(&self) -> String {
+        let mut printed = self.path();
+        for said in self.link.attributes.iter().filter(|said| !COARSE.contains(&said.ai.as_str())) {
+            let longer = asked(&printed, &said.ai, &said.value);
+            if Code::from_printed(&longer).is_some_and(|code| !code.link.has_unreadable) {
+                printed = longer;
             }
-            _ => path,
+        }
+        printed
+    }
+
+    /// Reads what [`Code::printed`] writes.
+    pub fn from_printed(printed: &str) -> Option<Code> {
+        let (path, query) = printed.split_once('?').unwrap_or((printed, ""));
+        match path.strip_prefix(GOODS_PATH) {
+            Some(other) => {
+                let (scheme, value) = other.split_once('/')?;
+                Code::from_scheme(scheme, &unescape(value, false))
+            }
+            None => Code::from_link(path, query),
         }
     }
 
@@ -121,8 +152,14 @@ impl Code {
         let parts: Vec<&str> = canonical[CANONICAL.len()..].split('/').skip(1).collect();
         let is_said = |element: &&Element| !parts.iter().step_by(2).any(|at| *at == element.code);
         let attributes = elements.iter().filter(is_said).filter_map(attribute).collect();
-        Some(Code { goods, lot, link: Link { attributes, has_unreadable: false } })
+        Some(Code { goods, lot, link: Link { attributes, ..Link::default() } })
     }
+}
+
+/// A path or address with one more parameter in its query.
+pub fn asked(address: &str, name: &str, value: &str) -> String {
+    let joint = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{joint}{name}={}", escape(value, true))
 }
 
 fn attribute(element: &Element) -> Option<Attribute> {
@@ -190,10 +227,28 @@ mod tests {
         assert_eq!(said, ["22", "10"]);
         assert_eq!(path_of(&code.goods), format!("{GTIN}/21/S1"));
         let path = code.path();
-        assert_eq!(path, format!("{GTIN}/10/L%2F7/21/S1"), "the lot goes along");
-        assert_eq!(read(&path, "").path(), path);
-        for path in [format!("{GTIN}/21/S1"), format!("{GTIN}/10/L7"), GTIN.to_owned()] {
+        assert_eq!(path, format!("{GTIN}/22/2A/10/L%2F7/21/S1"), "they go along");
+        let printed = |tail: &str| format!("{GTIN}{tail}");
+        for path in [
+            path,
+            printed("/21/S1"),
+            printed("/10/L7"),
+            printed("/22/2A/10/L7"),
+            printed("/22/2A"),
+            printed("/10/10/21/21"),
+            printed(""),
+        ] {
             assert_eq!(read(&path, "").path(), path);
+            assert_eq!(read(&path, "").printed(), path);
+        }
+        let whole = printed("/10/L7/21/S1?17=271231&3103=000195");
+        let code = Code::from_printed(&whole).unwrap();
+        assert_eq!(code.printed(), whole);
+        assert_eq!(code.lot.as_deref(), Some("L7"));
+        let drug = Code::from_printed("/goods/drug/81234567890123456789").unwrap();
+        assert_eq!(drug.printed(), "/goods/drug/81234567890123456789");
+        for bad in ["", "/", "//evil.example/", "https://evil.example/", "/goods/drug", "/v1/x"] {
+            assert!(Code::from_printed(bad).is_none(), "{bad}");
         }
         assert_eq!(sort_of(&code.goods), Sort::Item);
     }

@@ -47,6 +47,8 @@ pub struct Facts {
     pub confirmations: usize,
     /// As many confirmations are innocent.
     pub confirmations_max: usize,
+    /// Parts of the print that the records contradict.
+    pub contradictions: usize,
     /// What is held is older than the policy allows.
     pub is_stale: bool,
 }
@@ -72,6 +74,7 @@ fn holds(state: State, facts: &Facts) -> bool {
             0 < facts.copy_findings
                 || facts.issuance == Issuance::Scrapped
                 || facts.confirmations_max < facts.confirmations
+                || 0 < facts.contradictions
         }
         State::Disputed => 0 < facts.other_findings,
         State::Stale => facts.is_stale,
@@ -154,6 +157,14 @@ mod tests {
             let facts = Facts { confirmations, confirmations_max: max, ..well() };
             assert_eq!(decide(&facts), expected, "{confirmations} of {max}");
         }
+    }
+
+    #[test]
+    fn a_print_that_the_records_contradict_may_be_a_copys() {
+        let facts = Facts { contradictions: 1, ..well() };
+        assert_eq!(decide(&facts), State::CopySuspected);
+        assert_eq!(decide(&Facts { recalls: 1, ..facts.clone() }), State::Recalled);
+        assert_eq!(decide(&Facts { damaged: 1, ..facts }), State::Broken);
     }
 
     #[test]

@@ -26,7 +26,10 @@ const EVIDENCE_MAX: usize = 64;
 
 /// Rules whose findings say that a code was copied: born twice, alive after its end, at two places
 /// at once.
-const COPY_CODES: [&str; 3] = ["TRC-001", "TRC-004", "TRC-005"];
+const COPY_CODES: [&str; 3] = ["TRC-001", "TRC-004", TWO_PLACES];
+
+/// The one of them that speaks of places.
+pub(super) const TWO_PLACES: &str = "TRC-005";
 
 /// A finding that is open.
 pub(super) struct Open<'a> {

@@ -26,6 +26,7 @@ use super::view::{
 
 mod certificates;
 pub mod journey;
+mod print;
 
 use journey::Reveal;
 
@@ -52,6 +53,8 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
     let recalls = recalls(&records, given);
     let certificates = certificates::of(&records, given);
     let confirmations = confirmations(&records, given);
+    let item = item(&records, &makers, given);
+    let contradictions = print::contradictions(&records, &makers, &item, given);
     let faulty = |standing| {
         let of = certificates.iter().filter(|one| one.standing == standing && !one.is_superseded);
         of.count()
@@ -68,14 +71,15 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         certificates_expired: faulty(super::view::Standing::Expired),
         confirmations: confirmations.count,
         confirmations_max: given.confirmations_max,
+        contradictions: contradictions.len(),
         ..Facts::default()
     };
     let passport = Passport {
         state: State::Consistent,
         goods: Some(given.code.goods.to_string()),
         sort: Some(sort_of(&given.code.goods)),
-        link: given.code.link.clone(),
-        item: item(&records, &makers, given),
+        link: Link { contradictions, ..given.code.link.clone() },
+        item,
         recalls,
         certificates,
         journey: journey::of(&records, given),

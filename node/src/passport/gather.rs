@@ -11,17 +11,20 @@ use hallmark_schemas::attestation::{ContentId, Envelope, Verified};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::gs1::digital_link::unescape;
 use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::label::Scheme;
 use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::merkle::{Hash, verify_inclusion};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
-use super::code::Code;
-use super::view::{LogView, Party, Record};
+use super::code::{Code, sort_of};
+use super::view::{LogView, Party, Record, Sort};
 use crate::core::Node;
 use crate::index::LogKey;
 use crate::index::goods::{About, GoodsPlace};
+use crate::index::labels::By;
 use crate::store::StoreError;
 use hallmark_schemas::head::Head;
 
@@ -36,6 +39,12 @@ const CONFIRMATIONS_MAX: usize = 32;
 const STATEMENTS_SCAN_MAX: usize = 20_000;
 /// Most statements about one place or body, and answers to one finding.
 const BESIDE_MAX: usize = 32;
+/// Most label orders that hold one serial, or name one lot, that are read: more say no more.
+const ORDERS_MAX: usize = 32;
+/// Most first label orders of one log and scheme that are read.
+const FIRST_ORDERS_MAX: usize = 2;
+/// Most first label orders over all logs that are looked at.
+const FIRST_SCAN_MAX: usize = 256;
 /// Most index entries fetched at once.
 const SCAN_CHUNK: usize = 1024;
 
@@ -135,7 +144,69 @@ impl<'a> Gatherer<'a> {
     pub fn own(&mut self, code: &Code) -> Result<(), StoreError> {
         self.statements(&code.goods, Level::Own)?;
         self.events(&code.goods, Level::Own)?;
-        class_over(code).map_or(Ok(()), |class| self.statements(&class, Level::Class))
+        if let Some(class) = class_over(code) {
+            self.statements(&class, Level::Class)?;
+        }
+        self.first_orders(code)
+    }
+
+    /// The first label orders of each log: they tell who made labels first, and under which scheme.
+    fn first_orders(&mut self, code: &Code) -> Result<(), StoreError> {
+        let class = class_over(code);
+        let level = if class.is_some() { Level::Class } else { Level::Own };
+        let class = class.unwrap_or_else(|| code.goods.clone());
+        for scheme in [Scheme::Sequence, Scheme::Derived] {
+            let mut of_log: BTreeMap<LogKey, usize> = BTreeMap::new();
+            for place in self.node.label_orders(&class, By::Scheme(scheme), FIRST_SCAN_MAX)? {
+                let count = of_log.entry(place.log).or_default();
+                *count += 1;
+                if *count <= FIRST_ORDERS_MAX {
+                    self.order(place, &class, level)?;
+                }
+            }
+        }
+        match sort_of(&code.goods) {
+            Sort::Lot => {
+                let lot = code.goods.as_str().rsplit('/').next().unwrap_or_default();
+                self.orders(&class, By::Lot(&unescape(lot, false)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The label orders that hold a number.
+    pub fn orders_of(
+        &mut self,
+        goods: &GoodsId,
+        scheme: Scheme,
+        number: u64,
+    ) -> Result<(), StoreError> {
+        match goods.class().filter(|class| class != goods) {
+            Some(class) => self.orders(&class, By::Number(scheme, number)),
+            None => Ok(()),
+        }
+    }
+
+    fn orders(&mut self, class: &GoodsId, by: By<'_>) -> Result<(), StoreError> {
+        let places = self.node.label_orders(class, by, ORDERS_MAX)?;
+        places.into_iter().try_for_each(|place| self.order(place, class, Level::Class))
+    }
+
+    /// One label order, and what corrects it.
+    fn order(
+        &mut self,
+        place: GoodsPlace,
+        class: &GoodsId,
+        level: Level,
+    ) -> Result<(), StoreError> {
+        let mut open = vec![place];
+        while let Some(place) = open.pop() {
+            if !self.seen.contains(&place.id) {
+                open.extend(self.node.label_corrections(&place.id, BESIDE_MAX)?);
+                self.take(place, level, |envelope| names(envelope, class))?;
+            }
+        }
+        Ok(())
     }
 
     /// Everything about its lots, of which label orders tell some, and what all this rests on.

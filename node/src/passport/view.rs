@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::State;
+use super::{State, findings};
 use crate::page::Language;
 
 /// A passport.
@@ -58,8 +58,41 @@ impl Passport {
                 "此处读取的关于此代码的记录一致，另有更多记录未读取。印刷的代码可以被复制：\
                  请对照说明和封签查看实物。",
             ),
+            State::CopySuspected => self.suspicion(language),
             state => state.sentence(language),
         }
+    }
+
+    /// Why the code may be a copy: the first cause that holds.
+    fn suspicion(&self, language: Language) -> &'static str {
+        let mut of_copies = self.findings.iter().filter(|finding| finding.is_copy).peekable();
+        if of_copies.peek().is_some() {
+            return if of_copies.any(|finding| finding.code == findings::TWO_PLACES) {
+                State::CopySuspected.sentence(language)
+            } else {
+                language.pick(
+                    "The records of this code cannot all be of one item. It may be a copy.",
+                    "关于此代码的记录不可能都属于同一件产品，可能是复制品上的代码。",
+                )
+            };
+        }
+        if self.is_scrapped {
+            return language.pick(
+                "The maker scrapped this code, so it should be on no goods. It may be a copy.",
+                "厂家已将此代码作废，它不应出现在任何产品上，可能是复制品上的代码。",
+            );
+        }
+        if !self.link.contradictions.is_empty() {
+            return language.pick(
+                "What is printed with this code is not what was recorded for it. It may be a \
+                 copy, or the print was changed.",
+                "此代码的印刷内容与登记内容不符，可能是复制品上的代码，或印刷内容被改动过。",
+            );
+        }
+        language.pick(
+            "This code was confirmed more often than one item is bought. It may be a copy.",
+            "此代码被确认的次数多于一件产品的购买次数，可能是复制品上的代码。",
+        )
     }
 
     /// How the band looks: that of the state, unless a date that has passed must be seen.
@@ -107,6 +140,21 @@ pub struct Link {
     pub attributes: Vec<Attribute>,
     /// Whether the query held attributes that did not pass; they are not shown.
     pub has_unreadable: bool,
+    /// What of it the records contradict.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// A part of the print that is not what the records say.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Contradiction {
+    /// The application identifier.
+    pub ai: String,
+    /// GS1's short title of it.
+    pub title: &'static str,
+    /// What is printed; a date as a day of the calendar.
+    pub printed: String,
+    /// What is recorded: more than one where records differ.
+    pub recorded: Vec<String>,
 }
 
 /// One application identifier of a code.

@@ -24,6 +24,8 @@ use crate::api::problem::ApiError;
 
 /// Most bytes of the library's own answer that are kept: its status and its date.
 const HELD_BYTES_MAX: usize = 1024;
+/// How a request begins whose answer has no body.
+const HEAD: &[u8] = b"HEAD ";
 /// How long a client that was refused may take to read why.
 const FAREWELL_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most bytes that are read of it meanwhile: closing on unread bytes would take the answer back.
@@ -107,11 +109,13 @@ pub(super) struct Line<S> {
     turn: Arc<Turn>,
     /// What the library would have answered by itself.
     held: Vec<u8>,
+    /// How the request in hand began.
+    begun: Vec<u8>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     pub(super) fn new(stream: S, turn: Arc<Turn>) -> Line<S> {
-        Line { stream, turn, held: Vec::new() }
+        Line { stream, turn, held: Vec::new(), begun: Vec::new() }
     }
 
     /// What to tell a client whose request could not be read; none where it asked for nothing.
@@ -119,7 +123,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// `error` is why the library ended the connection, none if it was too slow; `unread` is what
     /// it had read and not understood.
     pub(super) fn refusal(&self, error: Option<&hyper::Error>, unread: &[u8]) -> Option<ApiError> {
-        let has_heard = self.turn.has_heard.load(Relaxed) || !unread.is_empty();
+        let has_heard =
+            self.turn.has_heard.load(Relaxed) || !unread.is_empty() || !self.held.is_empty();
         if self.turn.is_owed.load(Relaxed) || !has_heard {
             return None;
         }
@@ -145,9 +150,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     }
 
     /// Tells it, and waits until the client has read it, or is not worth waiting for.
-    pub(super) async fn refuse(mut self, error: &ApiError, is_head: bool) {
+    pub(super) async fn refuse(mut self, error: &ApiError) {
         let told = async {
-            let bytes = self.answer(error, is_head).await;
+            let bytes = self.answer(error).await;
             self.stream.write_all(&bytes).await?;
             self.stream.shutdown().await?;
             let mut rest = (&mut self.stream).take(FAREWELL_BYTES_MAX);
@@ -156,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         let _ = tokio::time::timeout(FAREWELL_WAIT_MAX, told).await;
     }
 
-    async fn answer(&self, error: &ApiError, is_head: bool) -> Vec<u8> {
+    async fn answer(&self, error: &ApiError) -> Vec<u8> {
         let (mut head, body) = crate::api::refused(error).into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
@@ -174,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         }
         let rest = format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len());
         bytes.extend_from_slice(rest.as_bytes());
-        if !is_head {
+        if self.begun != HEAD {
             bytes.extend_from_slice(&body);
         }
         bytes
@@ -199,8 +204,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if before < buf.filled().len() {
-            self.turn.has_heard.store(true, Relaxed);
+        if before < buf.filled().len() && !self.turn.has_heard.swap(true, Relaxed) {
+            self.begun = buf.filled()[before..].iter().take(HEAD.len()).copied().collect();
         }
         read
     }

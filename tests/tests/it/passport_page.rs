@@ -4,7 +4,7 @@ use hallmark_schemas::hex;
 use serde_json::{Value, json};
 
 use super::browser::look;
-use super::passport::{CHENGDU, XIAMEN, confirm, expect, grow_stale, record, tamper, works};
+use super::passport::{CHENGDU, XIAMEN, confirm, expect, form, grow_stale, record, tamper, works};
 use super::world::{Node, World, http};
 
 /// Text that would run if it were not shown as text.
@@ -149,7 +149,8 @@ fn items(world: &World, node: &Node) {
         seen(51, OWN, "early", ("receiving", "2026-02-20T08:00:00+08:00", XIAMEN)),
     ]);
     record(world, node, &statements);
-    assert_eq!(confirm(node, &format!("{OWN}/21/seen"), 'a').status, 201);
+    let seen = format!("{OWN}/21/seen");
+    assert_eq!(confirm(node, &seen, &form(node, &seen)).status, 201);
     let early = expect(node, &path_of(OWN, "early"), 200, "disputed");
     let answer = json!({ "kind": "response", "aud": "public", "payload": {
         "finding": early["findings"][0]["id"], "text": words("Answer", "生产线的时钟有误") } });

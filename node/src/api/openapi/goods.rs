@@ -189,8 +189,10 @@ fn reads() -> Vec<Operation> {
 }
 
 fn forms() -> Vec<Operation> {
-    let about = "No account, cookie or address is kept. The same `form` again is the same \
-        submission. Only goods with a record here; few a minute from one address.";
+    let about = "No account, cookie or address is kept. `form` is handed out with the passport of \
+        the goods, for a day; sent again it is the same submission, with other words 409. Only \
+        goods with a record here, of which none is broken, are confirmed; few forms a minute from \
+        one address.";
     let of = |route: &str, name: &str, summary: &str, form: &str| {
         let taken = Operation::post(route)
             .says(name, FORMS_TAG, summary)
@@ -199,7 +201,7 @@ fn forms() -> Vec<Operation> {
             .gives(201, "Taken (JSON).", &[(JSON, schema("FormAnswer"))], &["Location"])
             .gives(303, "Taken (encoded form): to the page with the number.", &[], &["Location"]);
         // Of these a browser gets a page that holds the form again.
-        let refusals = [400, 404, 408, 413, 415, 429, 500, 503, 507];
+        let refusals = [400, 403, 404, 408, 409, 413, 415, 429, 500, 503, 507];
         let told = |operation: Operation, status: &u16| {
             let again = matches!(status, 429 | 503 | 507).then_some("Retry-After");
             let head: Vec<&str> = again.into_iter().chain(["Content-Language"]).collect();
@@ -211,6 +213,7 @@ fn forms() -> Vec<Operation> {
         let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
         id_in_path(Operation::get(route).says(name, FORMS_TAG, summary))
             .query("lang", lang, "The language.")
+            .query("at", json!({ "type": "string" }), "The path of the code as it was printed.")
             .gives(200, "The page.", &page(), &["Content-Language"])
             .fails(&[404])
     };

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::reference;
+use super::schemas::{reference, text};
 
 /// What any request may be answered, whatever its route: too slow, address too long, too many
 /// requests, head too large, our own fault.
@@ -239,6 +239,7 @@ pub(super) fn problem_content() -> Map<String, Value> {
         "application/concise-problem-details+cbor": {
             "schema": reference("schemas", "ConciseProblem"),
         },
+        "text/html": { "schema": text("The same for a person with a browser.") },
     });
     content.as_object().cloned().unwrap_or_default()
 }

@@ -12,7 +12,7 @@ pub(super) fn passports() -> Value {
     all["Passport"] = object("What the records say of a code.", members());
     let mut linked = members();
     linked["@context"] = json!({ "type": "object" });
-    linked["@type"] = string();
+    linked["@type?"] = string();
     linked["@id?"] = string();
     all["PassportLd"] = object("The same as JSON-LD.", linked);
     all
@@ -24,6 +24,12 @@ fn members() -> Value {
         "An application identifier of the code.",
         json!({ "ai": string(), "title": string(), "value": string() }),
     );
+    let contradiction = object(
+        "A part of it that the records contradict.",
+        json!({
+            "ai": string(), "title": string(), "printed": string(), "recorded": list(string()),
+        }),
+    );
     json!({
         "state": schema("PassportState"),
         "state_text": object(
@@ -34,7 +40,10 @@ fn members() -> Value {
         "sort": or_null(words(&sorts)),
         "link": object(
             "What the code says beside the identifier: printed, not signed.",
-            json!({ "attributes": list(attribute), "has_unreadable": truth() }),
+            json!({
+                "attributes": list(attribute), "has_unreadable": truth(),
+                "contradictions": list(contradiction),
+            }),
         ),
         "item": schema("PassportItem"),
         "recalls": list(schema("PassportRecall")),
@@ -47,6 +56,8 @@ fn members() -> Value {
         })),
         "is_scrapped": truth(),
         "proof": schema("PassportProof"),
+        "forms": object("Tokens for one confirmation and one complaint, where these are taken.",
+            json!({ "confirmation": or_null(string()), "complaint": or_null(string()) })),
     })
 }
 

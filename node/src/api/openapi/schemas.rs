@@ -181,8 +181,10 @@ fn findings() -> Value {
 
 fn forms() -> Value {
     let goods = json!({ "type": "string", "maxLength": GOODS_MAX });
-    let form = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$", "description":
-        "Random, new for each form; it is kept nowhere." });
+    let form = json!({ "type": "string", "pattern": "^[0-9a-f]{64}$", "description":
+        "Handed out with the passport of the goods, for one form and a day; it is kept nowhere." });
+    let at = json!({ "type": "string", "description":
+        "The path of the code as it was printed, to lead back there" });
     let region = json!({ "type": "string", "description":
         "ISO 3166-1 or 3166-2, as coarse as the buyer likes; empty for none" });
     let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
@@ -192,11 +194,11 @@ fn forms() -> Value {
     json!({
         "ConfirmationForm": strict(object("\"I bought this\".", json!({
             "goods": goods, "form": form, "act": words(Act::ALL), "region?": region,
-            "lang?": lang,
+            "at?": at, "lang?": lang,
         }))),
         "ComplaintForm": strict(object("\"Report a problem\".", json!({
             "goods": goods, "form": form, "category": words(Category::ALL),
-            "text?": complaint_text, "region?": region, "lang?": lang,
+            "text?": complaint_text, "region?": region, "at?": at, "lang?": lang,
         }))),
         "FormAnswer": object("What was taken.", json!({
             "id": schema("ContentId"), "goods": string(),

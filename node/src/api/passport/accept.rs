@@ -34,13 +34,12 @@ pub(super) const OFFERED: &str =
     "text/html, application/json, application/ld+json, application/linkset+json";
 
 /// Link types of the GS1 Web Vocabulary that something here serves.
-pub(super) const LINK_TYPES: [(&str, Form, &str); 8] = [
+pub(super) const LINK_TYPES: [(&str, Form, &str); 7] = [
     ("defaultLink", Form::Page, "Passport"),
     ("pip", Form::Page, "Passport"),
     ("dpp", Form::JsonLd, "Digital product passport"),
     ("certificationInfo", Form::Page, "Certificates and who vouches"),
     ("recallStatus", Form::Json, "Recall status"),
-    ("verificationService", Form::Json, "State of the records"),
     ("sustainabilityInfo", Form::Page, "Carbon footprint"),
     ("traceability", Form::Trace, "Trace of the goods"),
 ];

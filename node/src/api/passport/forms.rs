@@ -1,8 +1,8 @@
 //! `POST /confirmations` and `POST /complaints`: the consumer's two forms.
 //!
-//! Invariants: no account, cookie or address is kept; the token of a rendered form makes its
-//! second submission the first one again; only goods with a record here can be confirmed or
-//! complained about; few requests from one address, each small.
+//! Invariants: no account, cookie or address is kept; only a form that this node handed out counts,
+//! and once: sent again it is the first submission, with other words it is refused; only what has
+//! a record that can be relied on is confirmed; few requests from one address, each small.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -17,29 +17,27 @@ use hallmark_schemas::kind::confirmation::{Act, Confirmation};
 use hallmark_schemas::kind::value;
 use hallmark_schemas::kind::{Body, Kind as _};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::super::entries::parse_id;
 use super::super::problem::ApiError;
 use super::super::{App, Ctx, blocking};
 use super::{asked, html_page, language, passport_of};
 use crate::admission::Admitted;
-use crate::page::passport::Frame;
 use crate::page::passport::forms::refused::Why;
 use crate::page::passport::forms::{Given, given};
-use crate::passport::code::{Code, path_of, sort_of};
-use crate::passport::view::Link;
+use crate::page::passport::{Forms, Frame};
+use crate::passport::State as PassportState;
+use crate::passport::code::{Code, asked as with, path_of, sort_of};
+use crate::passport::form::{FormKey, Token};
 use crate::serve::Origin;
 use crate::sign::Statement;
+use crate::store::StoreError;
 use sent::{Refused, Sent, Writing};
 
 mod sent;
 
 /// Most bytes of a form: the longest text, percent-encoded, and the rest.
 pub(crate) const FORM_BYTES_MAX: usize = 8 << 10;
-
-/// Bytes of a form's token: two never meet by chance.
-const TOKEN_LEN: usize = 16;
 
 /// "I bought this".
 #[derive(Debug, Deserialize)]
@@ -50,6 +48,8 @@ struct ConfirmationForm {
     act: Act,
     #[serde(default)]
     region: Option<String>,
+    #[serde(default)]
+    at: Option<String>,
     #[serde(default)]
     lang: Option<String>,
 }
@@ -65,6 +65,8 @@ struct ComplaintForm {
     text: Option<String>,
     #[serde(default)]
     region: Option<String>,
+    #[serde(default)]
+    at: Option<String>,
     #[serde(default)]
     lang: Option<String>,
 }
@@ -84,20 +86,22 @@ async fn take_confirmation(
 ) -> Result<Response, Refused> {
     let form: ConfirmationForm = sent.read(app, origin, request).await?;
     sent.speak(form.lang.as_deref());
-    let goods = goods_of(app, &form.goods).await?;
+    let (goods, state) = goods_of(app, &form.goods).await?;
     if !sort_of(&goods).is_one() {
         let many = "/goods: names many things: one item is confirmed, by its serial number";
         return Err(Refused::new(Why::Many, ApiError::malformed(many)));
     }
-    let form_digest = form_of(&form.form)?;
+    confirmable(state)?;
+    let token = token_of(app, Given::Confirmation, &goods, &form.form)?;
     let body = Confirmation {
         act: form.act,
         day: Day::of((app.clock)()),
         region: form.region.filter(|region| !region.is_empty()),
-        form: form_digest,
+        form: token.digest,
     };
-    let id = record(app, goods.clone(), body.into()).await?;
-    Ok(answered(&Answer { id, number: &short(&id), goods: &goods }, sent))
+    let id = record(app, goods.clone(), body.into(), token).await?;
+    let answer = Answer { id, number: &short(&id), goods: &goods, at: form.at.as_deref() };
+    Ok(answered(&answer, sent))
 }
 
 /// `POST /complaints`
@@ -115,8 +119,12 @@ async fn take_complaint(
 ) -> Result<Response, Refused> {
     let form: ComplaintForm = sent.read(app, origin, request).await?;
     sent.speak(form.lang.as_deref());
-    let goods = goods_of(app, &form.goods).await?;
-    let number = number_of(&form_of(&form.form)?);
+    let (goods, state) = goods_of(app, &form.goods).await?;
+    if !state.takes_complaints() {
+        return Err(unknown("no member of this network has a record of these goods"));
+    }
+    let token = token_of(app, Given::Complaint, &goods, &form.form)?;
+    let number = number_of(&token.digest);
     // A text area sends line ends; a record holds none. What has nothing but spaces is refused.
     let text = form.text.filter(|text| !text.is_empty());
     let text = text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -128,8 +136,8 @@ async fn take_complaint(
         text,
     };
     body.check().map_err(Refused::field)?;
-    let id = record(app, goods.clone(), body.into()).await?;
-    Ok(answered(&Answer { id, number: &number, goods: &goods }, sent))
+    let id = record(app, goods.clone(), body.into(), token).await?;
+    Ok(answered(&Answer { id, number: &number, goods: &goods, at: form.at.as_deref() }, sent))
 }
 
 /// `GET /confirmations/{id}`: the number, for whoever was sent here.
@@ -172,32 +180,63 @@ async fn told(
     let Subject::Goods(goods) = &envelope.claims().sub else {
         return Err(ApiError::NotFound);
     };
-    let path = path_of(goods);
-    let language = language(asked(uri).lang.as_deref(), headers);
-    let frame = Frame { language, operator: &app.config.name, path: &path, form: "" };
+    let asked = asked(uri);
+    let path = printed(goods, asked.at.as_deref()).unwrap_or_else(|| path_of(goods));
+    let language = language(asked.lang.as_deref(), headers);
+    let forms = Forms::default();
+    let frame = Frame { language, operator: &app.config.name, path: &path, forms: &forms };
     let text = given(kind, &number, &frame).into_string();
     Ok(html_page(StatusCode::OK, language, text))
 }
 
-/// Goods that this node has a record of; others are not found.
-async fn goods_of(app: &App, text: &str) -> Result<GoodsId, Refused> {
-    let unreadable = |detail: String| Refused::new(Why::Code, ApiError::malformed(detail));
-    let goods = GoodsId::parse(text).map_err(|e| unreadable(e.to_string()))?;
-    let code = Code { goods: goods.clone(), lot: None, link: Link::default() };
-    let (passport, _) = passport_of(app, &code).await?;
-    if passport.state.has_record() {
-        return Ok(goods);
-    }
-    Err(Refused::new(Why::Unknown, ApiError::NotFound))
+/// The path of these goods as their code was printed; none where it is of others, or no path of
+/// ours.
+fn printed(goods: &GoodsId, at: Option<&str>) -> Option<String> {
+    let code = at.and_then(Code::from_printed)?;
+    (code.goods == *goods).then(|| code.printed())
 }
 
-/// The digest of a form's token: the token itself is kept nowhere.
-fn form_of(text: &str) -> Result<value::Digest, ApiError> {
-    let token: Option<[u8; TOKEN_LEN]> = hex::decode_array(text);
-    let token = token.ok_or_else(|| {
-        ApiError::malformed("`form` is 32 lower-case hex digits, new for each form")
-    })?;
-    Ok(value::Digest(Sha256::digest(token).into()))
+/// The goods that are named, and what is known of them.
+async fn goods_of(app: &App, text: &str) -> Result<(GoodsId, PassportState), Refused> {
+    let unreadable = |detail: String| Refused::new(Why::Code, ApiError::malformed(detail));
+    let goods = GoodsId::parse(text).map_err(|e| unreadable(e.to_string()))?;
+    let (passport, _) = passport_of(app, &Code::bare(&goods)).await?;
+    Ok((goods, passport.state))
+}
+
+/// Whether goods in this state are confirmed; else why not.
+fn confirmable(state: PassportState) -> Result<(), Refused> {
+    if state.takes_confirmations() {
+        return Ok(());
+    }
+    let (why, error) = match state {
+        PassportState::Broken => {
+            let detail = "records of these goods do not match their signatures: nothing is \
+                          confirmed on them; a complaint is taken";
+            (Why::Broken, ApiError::Unconfirmed { detail })
+        }
+        PassportState::Unknown => {
+            let detail = "no record of this item: what its maker never recorded is not \
+                          confirmed; a complaint is taken";
+            (Why::Unissued, ApiError::NoRecord { detail })
+        }
+        _ => return Err(unknown("no member of this network has a record of these goods")),
+    };
+    Err(Refused::new(why, error))
+}
+
+fn unknown(detail: &'static str) -> Refused {
+    Refused::new(Why::Unknown, ApiError::NoRecord { detail })
+}
+
+/// The form's token, if this node handed it out for this form and these goods.
+fn token_of(app: &App, given: Given, goods: &GoodsId, text: &str) -> Result<Token, Refused> {
+    let token = FormKey::of(&app.capture).read(given.kind(), goods, text);
+    token.ok_or_else(|| {
+        let detail = "`form` was not handed out by this node for these goods and this form: take \
+                      the one of their passport, from the page or the member `forms` of its JSON";
+        Refused::new(Why::Old, ApiError::Forbidden { detail: detail.to_owned() })
+    })
 }
 
 /// The number given back: it follows from the form.
@@ -215,8 +254,8 @@ fn grouped(hex: &str) -> String {
     format!("{}-{}-{}", &upper[..4], &upper[4..8], &upper[8..])
 }
 
-/// Signs and stores a form's body, unless the same form was stored before.
-async fn record(app: &App, goods: GoodsId, body: Body) -> Result<ContentId, ApiError> {
+/// Signs and stores a form's body, unless the same was stored with this form before.
+async fn record(app: &App, goods: GoodsId, body: Body, token: Token) -> Result<ContentId, Refused> {
     let audience = app.config.audience_of(body.kind());
     let subject = Subject::Goods(goods);
     let now = (app.clock)();
@@ -226,15 +265,46 @@ async fn record(app: &App, goods: GoodsId, body: Body) -> Result<ContentId, ApiE
     // One after another, so that a form sent twice at once, or again after midnight, is one.
     let _turn = app.form_turn.lock().await;
     let log = app.node.log().clone();
-    if let Some(id) = blocking(move || log.same_statement(&identity.key)).await?? {
-        return Ok(id);
+    let stored = move || {
+        let Some(id) = log.same_statement(&identity.key)? else { return Ok(None) };
+        Ok::<_, StoreError>(Some((id, log.body(&id)?)))
+    };
+    if let Some((id, stored)) = blocking(stored).await?.map_err(ApiError::from)? {
+        let stored = stored.and_then(|stored| Envelope::parse(&stored).ok());
+        // Where its body is lost, nothing can be compared: the place is taken.
+        let is_same = stored.is_none_or(|stored| says_same(stored.body(), &body));
+        return if is_same { Ok(id) } else { Err(sent_before(id)) };
+    }
+    if !token.is_fresh(now) {
+        let detail = "`form` was handed out too long ago: take a new one of the passport";
+        let error = ApiError::Forbidden { detail: detail.to_owned() };
+        return Err(Refused::new(Why::Old, error));
     }
     let envelope = Statement::of(body, subject, audience)
         .sign(&app.config, now, app.capture.as_ref())
         .map_err(|e| ApiError::malformed(e.to_string()))?;
-    match app.admit(envelope.stored().to_vec()).await? {
+    match app.admit(envelope.stored().to_vec()).await.map_err(ApiError::from)? {
         Admitted::Stored { id, .. } | Admitted::Deferred { id } => Ok(id),
     }
+}
+
+/// Whether two bodies of one form say the same, whatever the day.
+fn says_same(one: &Body, other: &Body) -> bool {
+    match (one, other) {
+        (Body::Confirmation(one), Body::Confirmation(other)) => {
+            (one.act, &one.region) == (other.act, &other.region)
+        }
+        (Body::Complaint(one), Body::Complaint(other)) => {
+            (one.category, &one.region, &one.text) == (other.category, &other.region, &other.text)
+        }
+        _ => false,
+    }
+}
+
+fn sent_before(earlier: ContentId) -> Refused {
+    let detail = "this form was sent before with other words: take a new one of the passport";
+    let error = ApiError::Contradicted { detail: detail.to_owned(), earlier: Some(earlier) };
+    Refused::new(Why::Twice, error)
 }
 
 /// What a form became.
@@ -242,6 +312,7 @@ struct Answer<'a> {
     id: ContentId,
     number: &'a str,
     goods: &'a GoodsId,
+    at: Option<&'a str>,
 }
 
 fn answered(answer: &Answer<'_>, sent: &Sent) -> Response {
@@ -253,22 +324,14 @@ fn answered(answer: &Answer<'_>, sent: &Sent) -> Response {
         return (StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(view))
             .into_response();
     }
-    let location = format!("{location}?lang={}", sent.language.tag());
+    let mut location = with(&location, "lang", sent.language.tag());
+    // Only what is printed beside the identifier has to be carried along.
+    let path = path_of(answer.goods);
+    if let Some(at) = printed(answer.goods, answer.at).filter(|at| *at != path) {
+        location = with(&location, "at", &at);
+    }
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_follow_from_the_form_and_are_easy_to_read_out() {
-        let number = |text: &str| number_of(&form_of(text).unwrap());
-        assert_eq!(number(&"0f".repeat(16)), number(&"0f".repeat(16)));
-        assert_ne!(number(&"0f".repeat(16)), number(&"00".repeat(16)));
-        assert_eq!(number(&"0f".repeat(16)).len(), 14);
-        for bad in ["", "0f", &"0F".repeat(16), &"zz".repeat(16), &"0f".repeat(17)] {
-            assert!(form_of(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use crate::passport::code::Code;
 use crate::passport::view::Passport;
 
 /// Namespace of the link types.
-const VOCABULARY: &str = "https://gs1.org/voc/";
+pub(super) const VOCABULARY: &str = "https://gs1.org/voc/";
 
 /// The links of one passport. `root` is this node's URL, without a slash at its end.
 pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
@@ -22,6 +22,7 @@ pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
     if let Some(name) = passport.item.names.first() {
         context.insert("itemDescription".to_owned(), json!(name.text));
     }
+    let has_trace = has_public_event(passport);
     for (name, form, title) in LINK_TYPES {
         let (href, kind) = match form {
             Form::Page => (fragment(&anchor, name), "text/html"),
@@ -35,7 +36,7 @@ pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
             link["hreflang"] = json!(["en", "zh-Hans"]);
         }
         let mut links = vec![link];
-        if form == Form::Trace && has_public_event(passport) {
+        if form == Form::Trace && has_trace {
             let href = format!("{root}{}", trace_path(&code.goods));
             links.push(json!({ "href": href, "title": title, "type": "application/json" }));
         }
@@ -45,7 +46,7 @@ pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
 }
 
 /// Whether a trace shows anyone a step: of events that are not public it tells nothing.
-fn has_public_event(passport: &Passport) -> bool {
+pub(super) fn has_public_event(passport: &Passport) -> bool {
     let mut records = passport.proof.records.iter();
     records.any(|record| record.is_public && record.kind.as_deref() == Some("event"))
 }

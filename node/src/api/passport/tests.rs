@@ -7,17 +7,17 @@ use super::*;
 use crate::passport::State;
 use crate::sign::{Defaults, Statement};
 
-const CLASS: &str = "https://id.gs1.org/01/09520123456788";
-const PATH: &str = "/01/09520123456788/21/S1";
-const ITEM: &str = "https://id.gs1.org/01/09520123456788/21/S1";
+pub(super) const CLASS: &str = "https://id.gs1.org/01/09520123456788";
+pub(super) const PATH: &str = "/01/09520123456788/21/S1";
+pub(super) const ITEM: &str = "https://id.gs1.org/01/09520123456788/21/S1";
 const GLN: &str = "https://id.gs1.org/414/9506000134369";
 
-async fn world() -> World {
+pub(super) async fn world() -> World {
     World::with_roles(&["producer", "certifier", "accreditor"]).await
 }
 
 /// Signs, stores, and waits until it is under a checkpoint.
-async fn attest(world: &World, statement: Value) -> String {
+pub(super) async fn attest(world: &World, statement: Value) -> String {
     let statement = Statement::from_json(statement, &Defaults::default()).unwrap();
     let now = (world.app.clock)();
     let envelope = statement.sign(&world.app.config, now, world.app.capture.as_ref()).unwrap();
@@ -26,7 +26,7 @@ async fn attest(world: &World, statement: Value) -> String {
     envelope.id().to_string()
 }
 
-fn masterdata() -> Value {
+pub(super) fn masterdata() -> Value {
     json!({ "kind": "masterdata", "sub": CLASS, "payload": {
         "from_at": "2026-01-01T00:00:00Z",
         "name": { "zh-Hans": "保温杯", "en": "Flask" },
@@ -34,7 +34,7 @@ fn masterdata() -> Value {
     } })
 }
 
-fn event(number: u64, serial: &str, step: &str, audience: Value) -> Value {
+pub(super) fn event(number: u64, serial: &str, step: &str, audience: Value) -> Value {
     let action = if step == "commissioning" { "ADD" } else { "OBSERVE" };
     let epcis = json!({
         "type": "ObjectEvent", "action": action, "bizStep": step,
@@ -45,31 +45,19 @@ fn event(number: u64, serial: &str, step: &str, audience: Value) -> Value {
     json!({ "kind": "event", "aud": audience, "payload": { "epcis": epcis.to_string() } })
 }
 
-async fn get(world: &World, path: &str, accept: &str) -> (StatusCode, Response) {
+pub(super) async fn get(world: &World, path: &str, accept: &str) -> (StatusCode, Response) {
     let request = Request::get(path).header("accept", accept);
     world.ask(FAR, request, Vec::new()).await
 }
 
-async fn json_at(world: &World, path: &str) -> (StatusCode, Value) {
+pub(super) async fn json_at(world: &World, path: &str) -> (StatusCode, Value) {
     let (status, response) = get(world, path, "application/json").await;
     (status, serde_json::from_slice(&bytes(response).await).unwrap())
 }
 
-async fn page_at(world: &World, path: &str) -> String {
+pub(super) async fn page_at(world: &World, path: &str) -> String {
     let (_, response) = get(world, path, "text/html").await;
     String::from_utf8(bytes(response).await).unwrap()
-}
-
-async fn send(world: &World, path: &str, kind: &str, body: &str) -> (StatusCode, Response) {
-    let request = Request::post(path).header("content-type", kind);
-    world.ask(FAR, request, body.as_bytes().to_vec()).await
-}
-
-const FORM: &str = "application/x-www-form-urlencoded";
-
-fn confirmation(nonce: char) -> String {
-    let nonce = nonce.to_string().repeat(32);
-    format!("goods={ITEM}&form={nonce}&act=bought&region=CN-SH&lang=en")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,6 +170,27 @@ async fn a_browser_that_asks_for_the_trace_sees_the_journey_and_a_program_is_led
     let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
     let traces = set["linkset"][0]["https://gs1.org/voc/traceability"].as_array().unwrap();
     assert_eq!(traces.len(), 1, "no event names the class, so there is no trace to read");
+    // What is in no link set is not led to either: an event for members shows nobody a step.
+    attest(&world, event(2, "S2", "commissioning", json!("members"))).await;
+    let hidden = PATH.replace("S1", "S2");
+    for path in [&hidden, "/01/09520123456788"] {
+        let asked = format!("{path}?linkType=gs1:traceability");
+        let (status, response) = get(&world, &asked, "application/json").await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert!(header_of(&response, "content-type").contains("problem"));
+        let (status, _) = get(&world, &asked, "text/html,*/*;q=0.8").await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+    }
+    // Every link of the set answers, in the media type that it tells.
+    let (_, response) = get(&world, &format!("{PATH}?linkType=all"), "*/*").await;
+    let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    let links = set["linkset"][0].as_object().unwrap().values().filter_map(Value::as_array);
+    for link in links.flatten() {
+        let (href, kind) = (link["href"].as_str().unwrap(), link["type"].as_str().unwrap());
+        let (status, response) = get(&world, href.split('#').next().unwrap(), kind).await;
+        assert_eq!(status, StatusCode::OK, "{link}");
+        assert!(header_of(&response, "content-type").starts_with(kind), "{link}");
+    }
     world.end();
 }
 
@@ -197,9 +206,15 @@ async fn pages_of_other_origins_may_ask_for_public_reads_and_for_nothing_else() 
         assert_eq!(header_of(&response, "access-control-allow-origin"), "*");
     }
     // What makes the node sign is for no page of another origin.
-    for path in ["/complaints", "/v1/attestations", "/v1/findings"] {
+    for (path, method) in [
+        ("/complaints", "POST"),
+        ("/confirmations", "POST"),
+        ("/v1/attestations", "POST"),
+        ("/v1/findings", "GET"),
+    ] {
         let (status, response) = world.ask(FAR, Request::options(path), Vec::new()).await;
-        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(status, StatusCode::NO_CONTENT, "{path}");
+        assert!(header_of(&response, "allow").contains(method), "{path}");
         assert!(response.headers().get("access-control-allow-origin").is_none(), "{path}");
     }
     world.end();
@@ -248,185 +263,158 @@ async fn of_bodies_that_are_not_public_only_step_region_and_month_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_form_is_one_confirmation_and_the_second_form_is_told_as_a_possible_copy() {
+async fn linked_data_uses_of_the_gs1_vocabulary_only_what_it_defines() {
     let world = world().await;
     attest(&world, masterdata()).await;
     attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
-    let log = world.app.node.log().clone();
-    let before = log.head().size;
-    for _ in 0..3 {
-        page_at(&world, PATH).await;
-    }
-    assert_eq!(log.head().size, before, "looking counts nothing");
-
-    let (status, response) = send(&world, "/confirmations", FORM, &confirmation('a')).await;
-    assert_eq!(status, StatusCode::SEE_OTHER);
-    assert!(response.headers().get("access-control-allow-origin").is_none());
-    assert!(response.headers().get("set-cookie").is_none());
-    let location = header_of(&response, "location");
-    let page = page_at(&world, &location).await;
-    assert!(page.contains("Your confirmation is recorded"), "{page}");
-    let (_, response) = send(&world, "/confirmations", FORM, &confirmation('a')).await;
-    assert_eq!(header_of(&response, "location"), location, "sent twice, counted once");
-    let other = confirmation('a').replace("bought", "opened");
-    let (_, response) = send(&world, "/confirmations", FORM, &other).await;
-    assert_eq!(header_of(&response, "location"), location, "one form, whatever it says");
-
-    recorded(&world, &location).await;
-    let (_, json) = json_at(&world, PATH).await;
-    assert_eq!(
-        (&json["state"], &json["confirmations"]["count"]),
-        (&json!("consistent_seen"), &json!(1))
-    );
-    let (_, response) = send(&world, "/confirmations", FORM, &confirmation('b')).await;
-    recorded(&world, &header_of(&response, "location")).await;
-    let (_, json) = json_at(&world, PATH).await;
-    assert_eq!(
-        (&json["state"], &json["confirmations"]["count"]),
-        (&json!("copy_suspected"), &json!(2))
-    );
-    assert!(page_at(&world, PATH).await.contains("Buyers confirmed it 2 times"));
+    let (_, response) = get(&world, PATH, "application/ld+json").await;
+    let linked: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    assert_eq!(linked["@context"]["@vocab"], "urn:hallmark:passport:");
+    assert_eq!(linked["@context"]["gs1"], "https://gs1.org/voc/");
+    assert_eq!((&linked["@type"], &linked["@id"]), (&json!("gs1:Product"), &json!(ITEM)));
+    let of_gs1 = linked.as_object().unwrap().keys().filter(|name| name.contains("gs1"));
+    assert_eq!(of_gs1.count(), 0, "{linked}");
     world.end();
 }
 
-/// Waits until the attestation of a form is under a checkpoint.
-async fn recorded(world: &World, location: &str) {
-    let id = location.split('/').nth(2).unwrap().split('?').next().unwrap();
-    world.app.node.recorded(&id.parse().unwrap()).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
+async fn a_print_that_the_records_contradict_is_told_and_one_that_they_do_not_is_not() {
     let world = world().await;
     attest(&world, masterdata()).await;
-    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
-    let complaint = |token: &str, text: &str| {
-        let form = token.repeat(32);
-        json!({ "goods": ITEM, "form": form, "category": "damaged", "text": text }).to_string()
-    };
-    let form = |text: &str| complaint("e", text);
-    let json = "application/json";
-    let probe = "<script>alert(1)</script> seal was open";
-    let (status, response) = send(&world, "/complaints", json, &complaint("c", probe)).await;
-    assert_eq!(status, StatusCode::CREATED);
-    let location = header_of(&response, "location");
-    let answer: Value = serde_json::from_slice(&bytes(response).await).unwrap();
-    let page = page_at(&world, &location).await;
-    assert!(page.contains(answer["number"].as_str().unwrap()) && !page.contains("<script"));
-    assert_eq!(world.get(FAR, &location.replace("complaints", "confirmations")).await.0, 404);
-    let unknown = confirmation('d').replace("21/S1", "21/S2");
-    let class = confirmation('d').replace("/21/S1", "");
-    let foreign = confirmation('d').replace("09520123456788", "09506000134352");
-    for (path, kind, body, expected) in [
-        ("/complaints", json, form("call 13800138000"), 400),
-        ("/complaints", json, form("a\u{0}b"), 400),
-        ("/complaints", json, form(&"长".repeat(400)), 400),
-        ("/complaints", json, form("  "), 400),
-        ("/complaints", json, form("a\u{202e}b"), 400),
-        ("/complaints", json, "[]".to_owned(), 400),
-        ("/complaints", json, format!("[\"{ITEM}\",\"{}\",\"damaged\"]", "e".repeat(32)), 400),
-        ("/complaints", "text/plain", form("x"), 415),
-        ("/confirmations", FORM, confirmation('Z'), 400),
-        ("/confirmations", FORM, unknown, 404),
-        ("/confirmations", FORM, class, 400),
-        ("/confirmations", FORM, foreign, 404),
-        ("/confirmations", FORM, "x".repeat(9000), 413),
+    let birth = json!({
+        "type": "ObjectEvent", "action": "ADD", "bizStep": "commissioning",
+        "eventID": "urn:uuid:00000000-0000-4000-8000-000000000001",
+        "eventTime": "2026-01-02T03:04:05.000+08:00", "eventTimeZoneOffset": "+08:00",
+        "epcList": [ITEM], "readPoint": { "id": GLN },
+        "ilmd": { "cbvmda:lotNumber": "L1", "cbvmda:itemExpirationDate": "2027-12-31" },
+    });
+    let birth =
+        json!({ "kind": "event", "aud": "public", "payload": { "epcis": birth.to_string() } });
+    attest(&world, birth).await;
+    let class = "/01/09520123456788";
+    for (tail, contradicted) in [
+        ("/21/S1", vec![]),
+        ("/10/L1/21/S1", vec![]),
+        ("/10/L1/21/S1?17=271231", vec![]),
+        ("/10/L1/21/S1?17=271200&lang=zh", vec![]),
+        ("/10/L1/21/S1?15=200101", vec![]),
+        ("/10/WRONG/21/S1", vec!["10"]),
+        ("/21/S1?17=200101", vec!["17"]),
+        ("/10/l1/21/S1?17=200101", vec!["10", "17"]),
     ] {
-        // Over the socket, where nobody is turned away for the others.
-        let origin = crate::serve::Origin::Socket;
-        let request = Request::post(path).header("content-type", kind);
-        let (status, response) = world.ask(origin, request, body.clone().into_bytes()).await;
-        assert_eq!(status.as_u16(), expected, "{path} {body:.80}");
-        assert!(header_of(&response, "content-type").contains("problem"), "{body:.80}");
+        let (status, json) = json_at(&world, &format!("{class}{tail}")).await;
+        assert_eq!(status, StatusCode::OK, "{tail}");
+        let found = json["link"]["contradictions"].as_array().unwrap();
+        let ais: Vec<_> = found.iter().map(|one| one["ai"].as_str().unwrap()).collect();
+        assert_eq!(ais, contradicted, "{tail}");
+        let expected = if ais.is_empty() { "consistent" } else { "copy_suspected" };
+        assert_eq!(json["state"], expected, "{tail}");
+        let page = page_at(&world, &format!("{class}{tail}")).await;
+        assert_eq!(page.contains("They differ."), !ais.is_empty(), "{tail}");
     }
-    let mut last = StatusCode::OK;
-    for _ in 0..8 {
-        last = send(&world, "/complaints", json, "{}").await.0;
-    }
-    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    let (_, json) = json_at(&world, &format!("{class}/21/S1?17=200101")).await;
+    let found = &json["link"]["contradictions"][0];
+    assert_eq!(
+        (&found["printed"], &found["recorded"]),
+        (&json!("2020-01-01"), &json!(["2027-12-31"]))
+    );
+    // Looking at a changed print changes nothing for the next one.
+    assert_eq!(json_at(&world, PATH).await.1["state"], "consistent");
     world.end();
 }
 
-/// A browser sends an encoded form, from the page in Chinese or from English settings.
-async fn browse(world: &World, path: &str, kind: &str, body: &str) -> (StatusCode, Response) {
-    let request = Request::post(path)
-        .header("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
-        .header("accept-language", "en-GB,en;q=0.9")
-        .header("content-type", kind);
-    world.ask(FAR, request, body.as_bytes().to_vec()).await
+/// Orders labels: numbers `first..=last` of a sequence.
+fn order(number: u64, (first, last): (u64, u64)) -> Value {
+    json!({ "kind": "label", "sub": CLASS, "payload": {
+        "order": format!("O-{number}"), "class": CLASS, "lot": format!("L{number}"),
+        "scheme": "sequence", "first": first, "last": last, "count": last - first + 1,
+        "state": "made" } })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_whose_form_is_refused_gets_it_back_with_what_was_written() {
-    let world = World::with_forms(100).await;
-    attest(&world, masterdata()).await;
-    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
-    let form = |token: &str, goods: &str, text: &str| {
-        let token = token.repeat(32);
-        format!("goods={goods}&form={token}&category=unsafe&text={text}&lang=zh-Hans")
-    };
-    let unknown = ITEM.replace("S1", "S2");
-    let long = "%E7%A0%B4".repeat(400);
-    let huge = "x".repeat(12_000);
-    let boundless = "x".repeat(40_000);
-    // What is told, whether the text is there again, and whether the form is, with its choice.
-    for (body, status, told, has_text, has_choice) in [
-        (form("a", ITEM, "call+139.1234.5678+%3Cb%3E"), 400, "似乎含有电话号码", true, true),
-        (form("a", ITEM, "seal+%E2%80%AEbroken"), 400, "隐藏字符", true, true),
-        (form("a", ITEM, "+%E3%80%80"), 400, "没有可读的内容", false, true),
-        (form("a", ITEM, &long), 400, "300 字以内", true, true),
-        (form("a", ITEM, &huge), 413, "300 字以内", true, true),
-        (form("a", ITEM, &boundless), 413, "Shorten it", false, false),
-        (form("a", &unknown, "seal"), 404, "没有该代码的记录", true, false),
-        (form("a", "nothing", "seal"), 400, "无法识别产品代码", true, false),
-        (form("a", ITEM, "seal").replace("unsafe", "bad"), 400, "与表单不符", true, false),
-        (form("Z", ITEM, "seal"), 400, "与表单不符", true, true),
-    ] {
-        let (found, response) = browse(&world, "/complaints", FORM, &body).await;
-        assert_eq!(found.as_u16(), status, "{body:.120}");
-        assert_eq!(header_of(&response, "content-type"), "text/html; charset=utf-8");
-        let language = header_of(&response, "content-language");
-        let page = String::from_utf8(bytes(response).await).unwrap();
-        assert!(page.contains(told), "{told}: {page}");
-        assert!(page.contains("role=\"alert\"") && !page.contains("<b>"), "{page}");
-        assert_eq!(language, if told.is_ascii() { "en" } else { "zh-Hans" });
-        let words = ["139.1234.5678 &lt;b&gt;", "\u{202e}broken", "破破破", "xxxxxx", "seal"];
-        assert_eq!(words.iter().any(|word| page.contains(word)), has_text, "{told}: {page}");
-        let choice = "value=\"unsafe\" required checked";
-        assert_eq!(page.contains(choice), has_choice, "{told}: {page}");
+async fn of_many_label_orders_a_passport_reads_only_those_that_its_code_is_of() {
+    let world = world().await;
+    let now = (world.app.clock)();
+    let mut last = None;
+    for number in 0..300 {
+        let order = order(number, (1000 + number * 10, 1009 + number * 10));
+        let statement = Statement::from_json(order, &Defaults::default()).unwrap();
+        let signed = statement.sign(&world.app.config, now, world.app.capture.as_ref()).unwrap();
+        world.app.admit(signed.stored().to_vec()).await.unwrap();
+        last = Some(signed.id());
     }
-    let mended = form("a", ITEM, "seal+broken");
-    assert_eq!(browse(&world, "/complaints", FORM, &mended).await.0, StatusCode::SEE_OTHER);
-    let class = confirmation('d').replace("/21/S1", "");
-    let (status, response) = browse(&world, "/confirmations", FORM, &class).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
-    let page = String::from_utf8(bytes(response).await).unwrap();
-    assert!(page.contains("Only a single item is confirmed"), "{page}");
-    let (status, response) = browse(&world, "/complaints", "text/plain", "text=seal").await;
-    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    assert!(header_of(&response, "content-type").starts_with("text/html"));
-    // A program that speaks JSON is told as before, whatever else it takes.
-    let (status, response) = browse(&world, "/complaints", "application/json", "[]").await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert_eq!(header_of(&response, "content-type"), "application/problem+json");
+    world.app.node.recorded(&last.unwrap()).await.unwrap();
+    // A correction counts for the numbers that it takes away too.
+    let by = crate::index::labels::By::Lot("L7");
+    let found = world.app.node.label_orders(&CLASS.parse().unwrap(), by, 9).unwrap();
+    let mut fixed = order(7, (1070, 1074));
+    fixed["payload"]["replaces"] = json!(found[0].id.to_string());
+    fixed["payload"]["reason"] = json!("five were never printed");
+    attest(&world, fixed).await;
+    let recall = json!({ "kind": "recall", "sub": format!("{CLASS}/10/L299"), "payload": {
+        "recall": "R-1", "why": { "en": "It cracks" }, "what_to_do": { "en": "Return it" },
+        "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } });
+    attest(&world, recall).await;
+    for (serial, state, lot) in [
+        ("1000", "consistent", json!("L0")),
+        ("1072", "consistent", json!("L7")),
+        ("2505", "consistent", json!("L150")),
+        ("3999", "recalled", json!("L299")),
+        ("1075", "unknown", Value::Null),
+        ("4000", "unknown", Value::Null),
+        ("02505", "unknown", Value::Null),
+    ] {
+        let (_, json) = json_at(&world, &PATH.replace("S1", serial)).await;
+        assert_eq!((&json["state"], &json["item"]["lot"]), (&json!(state), &lot), "{serial}");
+        assert_eq!(json["proof"]["is_cut"], false, "{serial}");
+        let records = json["proof"]["records"].as_array().unwrap().len();
+        assert!(records <= 5, "{serial}: {records} records");
+    }
+    for (lot, status) in [("L150", 200), ("L299", 200), ("L300", 404)] {
+        let (found, json) = json_at(&world, &format!("/01/09520123456788/10/{lot}")).await;
+        assert_eq!(found.as_u16(), status, "{lot}: {json}");
+        assert!(json["proof"]["records"].as_array().unwrap().len() <= 4, "{lot}");
+    }
     world.end();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_sends_too_many_forms_with_a_browser_keeps_what_was_written() {
-    let world = World::with_forms(1).await;
-    attest(&world, masterdata()).await;
-    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
-    browse(&world, "/confirmations", FORM, &confirmation('a')).await;
-    let body = confirmation('b').replace("bought", "opened");
-    let (status, response) = browse(&world, "/confirmations", FORM, &body).await;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
-    let after = header_of(&response, "retry-after");
+async fn a_person_with_a_browser_reads_a_refusal_as_a_page_in_their_language() {
+    let world = world().await;
+    for (path, status, words) in [
+        ("/nowhere", 404, "Nothing is here"),
+        ("/nowhere?lang=zh-Hans", 404, "此处没有内容"),
+        ("/entries/nonsense", 400, "This cannot be answered"),
+        ("/v1/findings", 401, "This cannot be answered"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let request = Request::builder().method(method).uri(path).header("accept", "text/html");
+            let (found, response) = world.ask(FAR, request, Vec::new()).await;
+            assert_eq!(found.as_u16(), status, "{path}");
+            assert_eq!(header_of(&response, "content-type"), "text/html; charset=utf-8");
+            assert_eq!(header_of(&response, "vary"), "Accept, Accept-Language");
+            let policy = header_of(&response, "content-security-policy");
+            assert!(!policy.contains("unsafe-inline"), "its style is known by its digest");
+            let page = String::from_utf8(bytes(response).await).unwrap();
+            assert_eq!(page.contains(words), method == "GET", "{path}: {page}");
+        }
+        for accept in ["", "*/*", "application/json"] {
+            let (found, response) = get(&world, path, accept).await;
+            assert_eq!(found.as_u16(), status, "{path}");
+            assert_eq!(header_of(&response, "content-type"), "application/problem+json");
+        }
+    }
+    let crate::serve::Origin::Address(address) = FAR else { panic!("an address") };
+    let per_second = world.app.config.http.requests_per_second_max;
+    let at = std::time::Instant::now() + std::time::Duration::from_secs(3600);
+    while world.app.limiter.take(address, per_second, at).is_ok() {}
+    let (status, response) = get(&world, PATH, "text/html").await;
+    assert_eq!(
+        (status, header_of(&response, "retry-after")),
+        (StatusCode::TOO_MANY_REQUESTS, "1".into())
+    );
     let page = String::from_utf8(bytes(response).await).unwrap();
-    assert!(page.contains(&format!("in {after} seconds")), "{page}");
-    assert!(page.contains("value=\"opened\" required checked"), "{page}");
-    assert!(page.contains("value=\"CN-SH\" selected"), "{page}");
-    assert!(page.contains(&"b".repeat(32)), "the same form: {page}");
+    assert!(page.contains("Too many requests") && page.contains("in 1 seconds"), "{page}");
     world.end();
 }
 

@@ -3,12 +3,14 @@
 //! Invariants: no account, no cookie, no script; at most three taps to report; the answer gives a
 //! number; looking at a page sends nothing.
 
+use hallmark_schemas::kind::KindName;
 use hallmark_schemas::kind::complaint::{Category, TEXT_BYTES_MAX};
 use hallmark_schemas::kind::confirmation::Act;
 use maud::{Markup, html};
 
 use super::super::Language;
 use super::{Frame, shell, times, words};
+use crate::passport::code::asked;
 use crate::passport::view::Passport;
 use refused::Kept;
 
@@ -18,13 +20,15 @@ pub mod refused;
 pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
     let language = frame.language;
     html! {
-        section id="report" {
-            h2 { (language.pick("Something is wrong?", "发现问题？")) }
-            details {
-                summary { (language.pick("Report a problem", "报告问题")) }
-                form method="post" action=(Given::Complaint.path()) {
-                    (hidden(goods(passport), frame))
-                    (complaint_fields(&Kept::default(), None, language))
+        @if let Some(form) = &frame.forms.complaint {
+            section id="report" {
+                h2 { (language.pick("Something is wrong?", "发现问题？")) }
+                details {
+                    summary { (language.pick("Report a problem", "报告问题")) }
+                    form method="post" action=(Given::Complaint.path()) {
+                        (hidden(goods(passport), form, frame))
+                        (complaint_fields(&Kept::default(), None, language))
+                    }
                 }
             }
         }
@@ -34,6 +38,7 @@ pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
 /// "I bought this": the only thing that counts.
 pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
     let language = frame.language;
+    let Some(form) = &frame.forms.confirmation else { return html! {} };
     html! {
         section id="confirm" {
             h2 { (language.pick("Did you buy this?", "您购买了此件产品吗？")) }
@@ -47,7 +52,7 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
                 (language.pick(" is shown as a possible copy.", "，将提示代码可能被复制。"))
             }
             form method="post" action=(Given::Confirmation.path()) {
-                (hidden(goods(passport), frame))
+                (hidden(goods(passport), form, frame))
                 (confirmation_fields(&Kept::default(), language))
             }
         }
@@ -115,10 +120,12 @@ fn goods(passport: &Passport) -> &str {
     passport.goods.as_deref().unwrap_or_default()
 }
 
-fn hidden(goods: &str, frame: &Frame<'_>) -> Markup {
+fn hidden(goods: &str, form: &str, frame: &Frame<'_>) -> Markup {
     html! {
         input type="hidden" name="goods" value=(goods);
-        input type="hidden" name="form" value=(frame.form);
+        input type="hidden" name="form" value=(form);
+        // What is printed goes along, so that the way back leads to the same page.
+        input type="hidden" name="at" value=(frame.path);
         input type="hidden" name="lang" value=(frame.language.tag());
     }
 }
@@ -162,6 +169,14 @@ impl Given {
             Given::Complaint => "/complaints",
         }
     }
+
+    /// What it becomes.
+    pub const fn kind(self) -> KindName {
+        match self {
+            Given::Confirmation => KindName::Confirmation,
+            Given::Complaint => KindName::Complaint,
+        }
+    }
 }
 
 /// The answer to a form: its number, to be kept.
@@ -197,7 +212,8 @@ pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
             p { a class="act" href=(frame.path) { (language.pick("Back to the record", "返回记录页")) } }
         }
     };
-    shell(title, "", frame, &body)
+    let here = if frame.path.is_empty() { String::new() } else { asked("", "at", frame.path) };
+    shell(title, &here, frame, &body)
 }
 
 fn act_word(act: Act, language: Language) -> &'static str {

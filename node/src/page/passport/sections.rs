@@ -314,10 +314,8 @@ pub(super) fn message(passport: &Passport, finding: &OpenFinding, language: Lang
         @match own {
             Some(text) => (told(text, passport.goods.as_deref(), language)),
             None => {
-                @match language {
-                    Language::En => (finding.title),
-                    Language::Zh => span lang="en" { (finding.title) },
-                }
+                @let (title, is_foreign) = words::rule(&finding.code, &finding.title, language);
+                span lang=[is_foreign.then_some("en")] { (title) }
                 @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
             }
         }

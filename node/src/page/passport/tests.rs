@@ -1,10 +1,12 @@
 use std::io::Write;
+use std::sync::LazyLock;
 
 use super::forms::{Given, given};
+use super::refusal::Refusal;
 use super::*;
 use crate::passport::view::{
-    Accreditation, Answer, Attribute, Certificate, Confirmations, Footprint, Item, Link, LogView,
-    OpenFinding, Party, Proof, Recall, Record, Step,
+    Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Footprint, Item,
+    Link, LogView, OpenFinding, Party, Proof, Recall, Record, Step,
 };
 
 const PROBE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&";
@@ -96,6 +98,12 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         link: Link {
             attributes: vec![Attribute { ai: own(), title: "USE BY", value: own() }],
             has_unreadable: true,
+            contradictions: vec![Contradiction {
+                ai: own(),
+                title: "USE BY",
+                printed: own(),
+                recorded: vec![own(), own()],
+            }],
         },
         item: Item {
             names: text(text_of),
@@ -159,9 +167,15 @@ fn finding(text_of: &str, has_message: bool) -> OpenFinding {
     }
 }
 
+/// Both forms, as long as their tokens are.
+static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+    let token = || Some("00112233445566778899aabbccddeeff".repeat(2));
+    Forms { confirmation: token(), complaint: token() }
+});
+
 fn frame(language: Language) -> Frame<'static> {
-    let form = "00112233445566778899aabbccddeeff";
-    Frame { language, operator: "Works & Sons", path: "/01/09506000134352/21/S1", form }
+    let path = "/01/09506000134352/10/L1/21/S1?17=271231";
+    Frame { language, operator: "Works & Sons", path, forms: &FORMS }
 }
 
 fn html(passport: &Passport, language: Language) -> String {
@@ -178,7 +192,10 @@ fn every_state_is_heading_title_icon_and_sentence_in_both_languages() {
             assert!(html.contains(&format!("<h1>{}</h1>", state.word(language))), "{state:?}");
             assert!(html.contains(&format!("<title>{} ·", state.word(language))), "{state:?}");
             assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())));
-            assert!(html.contains(state.sentence(language)), "{state:?}");
+            assert!(html.contains(passport.sentence(language)), "{state:?}");
+            if state != State::CopySuspected {
+                assert_eq!(passport.sentence(language), state.sentence(language), "{state:?}");
+            }
             assert!(html.contains(state.icon()), "{state:?}");
             assert!(html.contains(&format!("data-state=\"{}\"", state.as_str())));
         }
@@ -232,6 +249,86 @@ fn the_parts_stand_in_the_order_of_what_a_buyer_asks() {
     assert!(places.is_sorted(), "{places:?}");
     let recall = html.find("Recalled since").expect("the recall is told");
     assert!(Some(recall) < places[1], "a recall is told before anything else");
+}
+
+#[test]
+fn the_sentence_of_a_possible_copy_names_the_cause_that_there_is() {
+    let mut passport = full(State::CopySuspected, "text", 1);
+    passport.findings.truncate(1);
+    let mut causes = Vec::new();
+    passport.findings[0].code = "TRC-005".to_owned();
+    causes.push(passport.sentence(Language::En));
+    assert_eq!(causes[0], State::CopySuspected.sentence(Language::En), "seen where it cannot be");
+    passport.findings[0].code = "TRC-001".to_owned();
+    causes.push(passport.sentence(Language::En));
+    passport.findings.clear();
+    causes.push(passport.sentence(Language::En));
+    assert!(causes[2].contains("scrapped"));
+    passport.is_scrapped = false;
+    causes.push(passport.sentence(Language::En));
+    assert!(causes[3].contains("printed"));
+    passport.link.contradictions.clear();
+    causes.push(passport.sentence(Language::En));
+    assert!(causes[4].contains("confirmed"));
+    assert!(causes[1..].iter().all(|cause| !cause.contains("seen where")), "{causes:?}");
+    assert!(causes.iter().all(|cause| cause.contains("may be a copy")), "{causes:?}");
+}
+
+#[test]
+fn a_print_that_the_records_contradict_is_told_in_the_band_and_goes_along_on_every_way() {
+    let mut passport = full(State::CopySuspected, "text", 1);
+    let found = Contradiction {
+        ai: "10".to_owned(),
+        title: "BATCH/LOT",
+        printed: "L<9".to_owned(),
+        recorded: vec!["L1".to_owned()],
+    };
+    passport.link.contradictions = vec![found];
+    for (language, words) in [
+        (Language::En, [" L&lt;9</strong>. Recorded: L1. They differ.", "Printed: "]),
+        (Language::Zh, [" L&lt;9</strong>；登记内容：L1。两者不一致。", "印刷内容："]),
+    ] {
+        let html = html(&passport, language);
+        let band = html.split("</section>").next().unwrap();
+        assert!(words.iter().all(|words| band.contains(words)), "{band}");
+        let other = if language == Language::En { Language::Zh } else { Language::En };
+        let path = "/01/09506000134352/10/L1/21/S1?17=271231";
+        assert!(html.contains(&format!("href=\"{path}&amp;lang={}\"", other.tag())), "{html}");
+        assert!(html.contains(&format!("href=\"{path}&amp;linkType=linkset\"")), "{html}");
+        let hidden = format!("<input type=\"hidden\" name=\"at\" value=\"{path}\">");
+        assert_eq!(html.matches(&hidden).count(), 2, "both forms: {html}");
+    }
+    let answer = given(Given::Complaint, "1", &frame(Language::En)).into_string();
+    assert!(answer.contains("href=\"/01/09506000134352/10/L1/21/S1?17=271231\""), "{answer}");
+    assert!(answer.contains("href=\"?at=%2F01%2F09506000134352%2F10%2FL1%2F21%2FS1"), "{answer}");
+}
+
+#[test]
+fn a_refusal_is_told_in_both_languages_and_its_detail_stays_text() {
+    let none = Forms::default();
+    for language in [Language::En, Language::Zh] {
+        let frame = Frame { forms: &none, path: "", ..frame(language) };
+        for (status, after_s) in [(404, None), (429, Some(7)), (503, Some(60)), (400, None)] {
+            let refusal = Refusal { status, after_s, detail: PROBE };
+            let html = refusal::page(&refusal, &frame).into_string();
+            assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())), "{status}");
+            assert!(!html.contains("<script") && !html.contains("<img"), "{status}");
+            assert!(!html.contains("rel=\"linkset\""), "{status}");
+            let told = after_s.map(|after_s| format!("{after_s} "));
+            assert!(told.is_none_or(|told| html.contains(&told)), "{status}: {html}");
+        }
+    }
+}
+
+#[test]
+fn only_forms_that_are_handed_out_are_on_the_page() {
+    let none = Forms::default();
+    for state in State::ALL {
+        let passport = full(state, "text", 1);
+        let frame = Frame { forms: &none, ..frame(Language::En) };
+        let without = page(&passport, &frame).into_string();
+        assert!(!without.contains("method=\"post\""), "{state:?}");
+    }
 }
 
 #[test]

@@ -218,11 +218,63 @@ pub(super) fn identifier<'a>(ai: &str, title: &'a str, language: Language) -> (&
     }
 }
 
+/// What a part of the print says that records can contradict.
+pub(super) fn printed<'a>(ai: &str, title: &'a str, language: Language) -> &'a str {
+    match ai {
+        "10" => language.pick("lot", "批号"),
+        "11" => language.pick("made on", "生产日期"),
+        "17" => language.pick("use until", "有效期至"),
+        _ => title,
+    }
+}
+
+/// What rules about goods find, in Chinese; their own titles are English.
+const RULES: [(&str, &str); 4] = [
+    ("TRC-001", "同一序列号登记生产不止一次"),
+    ("TRC-003", "产品在生产之前已被扫描"),
+    ("TRC-004", "产品在登记终结之后又出现"),
+    ("TRC-005", "同一序列号在两地出现的间隔过短"),
+];
+
+/// What a rule finds, in the page's language, and whether that is English on a Chinese page.
+pub(super) fn rule<'a>(code: &str, title: &'a str, language: Language) -> (&'a str, bool) {
+    let own = RULES.iter().find(|(known, _)| *known == code);
+    match (language, own) {
+        (Language::En, _) => (title, false),
+        (Language::Zh, Some((_, words))) => (words, false),
+        (Language::Zh, None) => (title, true),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use hallmark_schemas::kind::footprint::DeclaredUnit;
 
     use super::*;
+
+    #[test]
+    fn every_rule_about_goods_has_a_title_in_chinese() {
+        let mut folders = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../verifier/packs").into()];
+        let mut found = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|name| name == "sql") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    if text.contains("scope    = \"item\"") {
+                        let code = text.split('"').nth(1).unwrap();
+                        assert!(RULES.iter().any(|(known, _)| *known == code), "{code}");
+                        found += 1;
+                    }
+                }
+            }
+        }
+        assert!(2 <= found);
+        assert_eq!(rule("TRC-005", "title", Language::En), ("title", false));
+        assert_eq!(rule("XXX-001", "title", Language::Zh), ("title", true));
+    }
 
     #[test]
     fn lists_are_sorted_without_repetition_and_unknown_words_stay() {

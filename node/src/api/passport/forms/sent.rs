@@ -19,10 +19,11 @@ use super::super::super::{App, read_body};
 use super::super::{accept, dressed, language};
 use super::FORM_BYTES_MAX;
 use crate::page::Language;
-use crate::page::passport::Frame;
 use crate::page::passport::forms::Given;
 use crate::page::passport::forms::refused::{Kept, Why, page};
+use crate::page::passport::{Forms, Frame};
 use crate::passport::code::path_of;
+use crate::passport::form::FormKey;
 use crate::serve::Origin;
 
 /// Most bytes that are read of a form whose answer is a page: of one that is too large, the page
@@ -131,20 +132,23 @@ impl Refused {
 
     /// The answer: a page that holds the form again, or problem details.
     pub(super) fn answer(self, app: &App, sent: &Sent) -> Response {
-        let response = self.error.into_response();
+        let Refused { why, error } = self;
+        let response = error.into_response();
         if !sent.wants_page {
             return response;
         }
         let goods = GoodsId::parse(&sent.kept.goods).ok();
+        let at = goods.as_ref().and_then(|goods| super::printed(goods, Some(&sent.kept.at)));
         let path = goods.as_ref().map_or_else(|| "/goods".to_owned(), path_of);
-        let token = hallmark_schemas::hex::encode(&crate::keys::random::<{ super::TOKEN_LEN }>());
+        let forms = goods.map(|goods| forms(app, why, &goods, sent)).unwrap_or_default();
+        let path = at.unwrap_or(path);
         let frame = Frame {
             language: sent.language,
             operator: &app.config.name,
             path: &path,
-            form: super::form_of(&sent.kept.form).map_or(&token, |_| &sent.kept.form),
+            forms: &forms,
         };
-        let text = page(sent.given, self.why, &sent.kept, &frame).into_string();
+        let text = page(sent.given, why, &sent.kept, &frame).into_string();
         let (mut head, _) = response.into_parts();
         // No problem details any more, in whatever encoding.
         head.extensions.remove::<Arc<ApiError>>();
@@ -164,6 +168,18 @@ impl From<ApiError> for Refused {
             _ => Why::NotNow,
         };
         Refused { why, error }
+    }
+}
+
+/// The form again: the one that was sent as long as it can still be used, else a new one.
+fn forms(app: &App, why: Why, goods: &GoodsId, sent: &Sent) -> Forms {
+    let (key, kind, now) = (FormKey::of(&app.capture), sent.given.kind(), (app.clock)());
+    let sent_one = key.read(kind, goods, &sent.kept.form);
+    let is_usable = why != Why::Twice && sent_one.is_some_and(|one| one.is_fresh(now));
+    let form = if is_usable { sent.kept.form.clone() } else { key.hand_out(kind, goods, now) };
+    match sent.given {
+        Given::Confirmation => Forms { confirmation: Some(form), ..Forms::default() },
+        Given::Complaint => Forms { complaint: Some(form), ..Forms::default() },
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Kept {
     pub goods: String,
     /// The form's token.
     pub form: String,
+    /// The path of the code as it was printed.
+    pub at: String,
     /// What was chosen: a category, an act.
     pub choice: String,
     /// What was written.
@@ -30,6 +32,7 @@ impl Kept {
         let field = match name {
             "goods" => &mut self.goods,
             "form" => &mut self.form,
+            "at" => &mut self.at,
             "category" | "act" => &mut self.choice,
             "text" => &mut self.text,
             "region" => &mut self.region,
@@ -48,8 +51,16 @@ pub enum Why {
     Code,
     /// There is no record of the code.
     Unknown,
+    /// There is no record of this one item.
+    Unissued,
+    /// A record of the goods does not hold.
+    Broken,
     /// The code names more than one thing.
     Many,
+    /// This form was handed out too long ago, or not for this code.
+    Old,
+    /// Something else was said with this form before.
+    Twice,
     /// The text names a person.
     Person,
     /// The text holds characters that change how it looks.
@@ -77,7 +88,7 @@ impl Why {
 
     /// Whether another code is needed.
     fn is_of_code(self) -> bool {
-        matches!(self, Why::Code | Why::Unknown | Why::Many)
+        matches!(self, Why::Code | Why::Unknown | Why::Unissued | Why::Many)
     }
 
     fn sentence(self, language: Language) -> String {
@@ -89,6 +100,26 @@ impl Why {
             Why::Unknown => (
                 "There is no record of this code here, so nothing can be added to it.",
                 "此处没有该代码的记录，无法登记。",
+            ),
+            Why::Unissued => (
+                "There is no record of this item, so it cannot be confirmed. The code may be wrong \
+                 or invented: on its page you can report that.",
+                "没有此件产品的记录，无法确认。代码可能有误，也可能是编造的：可在其页面报告问题。",
+            ),
+            Why::Broken => (
+                "The records of this code do not match their signatures, so nothing can be \
+                 confirmed on them. You can report a problem instead.",
+                "此代码的记录与其签名不符，无法据此确认。您可以报告问题。",
+            ),
+            Why::Old => (
+                "This form was opened more than a day ago, or for another code. Check it and send \
+                 it again.",
+                "此表单打开已超过一天，或属于其他代码。请检查后重新提交。",
+            ),
+            Why::Twice => (
+                "This form was sent before, with other words, and those are recorded. To say this \
+                 as well, send it once more.",
+                "此表单此前已提交过其他内容并已登记。如需另行登记以上内容，请再次提交。",
             ),
             Why::Many => (
                 "This code is on many things. Only a single item is confirmed, by its serial \
@@ -136,6 +167,14 @@ impl Why {
     }
 }
 
+fn back(frame: &Frame<'_>) -> Markup {
+    html! {
+        p { a class="act" href=(frame.path) {
+            (frame.language.pick("Back to the record", "返回记录页"))
+        } }
+    }
+}
+
 /// The page.
 pub fn page(given: Given, why: Why, kept: &Kept, frame: &Frame<'_>) -> Markup {
     let language = frame.language;
@@ -161,12 +200,19 @@ pub fn page(given: Given, why: Why, kept: &Kept, frame: &Frame<'_>) -> Markup {
                         p { (kept.text) }
                     }
                 }
+                @if why == Why::Unissued { (back(frame)) }
                 (by_hand(language))
+            } @else if why == Why::Broken {
+                (back(frame))
             } @else {
                 section {
                     h2 { (language.pick("The form as you sent it", "您提交的表单")) }
                     form method="post" action=(given.path()) {
-                        (hidden(&kept.goods, frame))
+                        @let form = match given {
+                            Given::Complaint => &frame.forms.complaint,
+                            Given::Confirmation => &frame.forms.confirmation,
+                        };
+                        (hidden(&kept.goods, form.as_deref().unwrap_or_default(), frame))
                         @match given {
                             Given::Complaint => {
                                 (complaint_fields(
@@ -177,11 +223,7 @@ pub fn page(given: Given, why: Why, kept: &Kept, frame: &Frame<'_>) -> Markup {
                         }
                     }
                 }
-                @if !kept.goods.is_empty() {
-                    p { a class="act" href=(frame.path) {
-                        (language.pick("Back to the record", "返回记录页"))
-                    } }
-                }
+                @if !kept.goods.is_empty() { (back(frame)) }
             }
         }
     };
