@@ -188,6 +188,8 @@ impl Doorman {
         });
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
+            // Who has sent all it wants may close its side and still be answered.
+            .half_close(true)
             .header_read_timeout(self.http.header_wait_max.max(self.http.idle_wait_max))
             .max_headers(HEAD_FIELDS_MAX)
             .max_buf_size(HEAD_BUFFER_MAX)
@@ -340,7 +342,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_http_library_cannot_read_is_told_as_problem_details() {
         let fields = "x: y\r\n".repeat(HEAD_FIELDS_MAX + 1);
-        let large = "y".repeat(HEAD_BUFFER_MAX);
+        let large = "y".repeat(2 * HEAD_BUFFER_MAX);
         let path = "x".repeat(70_000);
         for (sent, status) in [
             ("GET /< HTTP/1.1\r\n\r\n".to_owned(), 400),
@@ -355,12 +357,19 @@ mod tests {
             (format!("GET / HTTP/1.1\r\n{fields}\r\n"), 431),
             (format!("GET / HTTP/1.1\r\nx: {large}\r\n\r\n"), 431),
             (format!("GET /{path} HTTP/1.1\r\n\r\n"), 414),
+            (format!("GET /{large}{large} HTTP/1.1\r\n\r\n"), 414),
         ] {
             let name = format!("{:.40} … {} bytes", sent, sent.len());
             assert_is_problem(&answer(sent.as_bytes(), true).await, status, &name);
         }
         let head = answer(b"HEAD /< HTTP/1.1\r\n\r\n", true).await;
         assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_closed_its_side_is_answered() {
+        let served = answer(b"GET / HTTP/1.1\r\n\r\n", true).await;
+        assert!(served.starts_with("HTTP/1.1 200 OK\r\n") && served.ends_with("fine"), "{served}");
     }
 
     #[tokio::test]

@@ -24,6 +24,8 @@ use crate::api::problem::ApiError;
 
 /// Most bytes of the library's own answer that are kept: its status and its date.
 const HELD_BYTES_MAX: usize = 1024;
+/// A head that is longer is refused for that, however it ends.
+const HEAD_BYTES_MAX: usize = HEADER_BYTES_MAX + URI_BYTES_MAX;
 /// How a request begins whose answer has no body.
 const HEAD: &[u8] = b"HEAD ";
 /// How long a client that was refused may take to read why.
@@ -138,12 +140,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 detail,
             });
         }
-        match self.held.get(9..12) {
+        let status = self.held.get(9..12);
+        let is_long = error.is_incomplete_message() && HEAD_BYTES_MAX < unread.len();
+        if is_long || status == Some(b"431") {
+            let line = unread.iter().position(|byte| *byte == b'\n').unwrap_or(unread.len());
+            let (fields_max, bytes_max) = (HEADER_FIELDS_MAX, HEADER_BYTES_MAX);
+            return Some(match URI_BYTES_MAX < line {
+                true => ApiError::UriTooLong { max: URI_BYTES_MAX },
+                false => ApiError::HeaderTooLarge { fields_max, bytes_max },
+            });
+        }
+        match status {
             Some(b"414") => Some(ApiError::UriTooLong { max: URI_BYTES_MAX }),
-            Some(b"431") => {
-                let (fields_max, bytes_max) = (HEADER_FIELDS_MAX, HEADER_BYTES_MAX);
-                Some(ApiError::HeaderTooLarge { fields_max, bytes_max })
-            }
             None if !error.is_parse() && !error.is_incomplete_message() => None,
             _ => Some(ApiError::malformed(format!("not a request of HTTP/1.1: {error}"))),
         }
