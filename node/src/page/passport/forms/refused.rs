@@ -144,16 +144,7 @@ impl Why {
                 "The text is too long. Shorten it to 300 characters and send it again.",
                 "文字过长。请缩短至 300 字以内后重新提交。",
             ),
-            Why::TooMany { after_s } => {
-                return match language {
-                    Language::En => format!(
-                        "Too many forms came from where you are. Send it again in {after_s} seconds."
-                    ),
-                    Language::Zh => {
-                        format!("您所在的网络提交过于频繁。请在 {after_s} 秒后重新提交。")
-                    }
-                };
-            }
+            Why::TooMany { after_s } => return too_many(after_s, language),
             Why::NotNow => (
                 "This node can record nothing at the moment. Send it again later.",
                 "本节点暂时无法登记。请稍后重新提交。",
@@ -164,6 +155,15 @@ impl Why {
             ),
         };
         language.pick(en, zh).to_owned()
+    }
+}
+
+fn too_many(after_s: u64, language: Language) -> String {
+    match language {
+        Language::En => {
+            format!("Too many forms came from where you are. Send it again in {after_s} seconds.")
+        }
+        Language::Zh => format!("您所在的网络提交过于频繁。请在 {after_s} 秒后重新提交。"),
     }
 }
 
