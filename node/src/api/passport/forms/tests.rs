@@ -312,7 +312,7 @@ async fn goods_without_a_record_to_rely_on_are_not_confirmed_and_it_is_said_why(
     let (status, response) = get(&world, &PATH.replace("S1", "never-seen"), "*/*").await;
     assert_eq!(status, StatusCode::NOT_FOUND, "a complaint is no record of the item");
     assert!(bytes(response).await.len() > 1000);
-    let refused = confirmable(PassportState::Broken).err().expect("refused");
+    let refused = confirmable(PassportState::Broken).expect_err("refused");
     let response = refused.answer(&world.app, &Sent::of(Given::Confirmation, &Request::default()));
     assert_eq!(response.status(), StatusCode::CONFLICT);
     for state in PassportState::ALL {
