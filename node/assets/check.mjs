@@ -222,8 +222,8 @@ function note(bytes) {
   const rows = whole.slice(split + 2, -1).split('\n');
   need(rows.length <= 100, 'note');
   const lines = rows.map(line => {
-    const [, name, coded] = /^\u2014 ([^\s+]{1,255}) (\S+)$/.exec(line) || [];
-    need(name, 'note');
+    const [, name, coded] = /^\u2014 ([^\s+\0-\x1f\x7f-\x9f]+) (\S+)$/.exec(line) || [];
+    need(name && utf8(name).length <= 255, 'note');
     const raw = base64(coded);
     need(raw.length > 4, 'note');
     return { name, hint: hex(raw.subarray(0, 4)), signature: raw.subarray(4) };
@@ -633,8 +633,9 @@ class Item {
         log = await keys.log(checkpoint(proof.note).origin);
       });
       if (!isRead) continue;
-      const place = log && await follow(proof, this, log, witnesses, (name, work) => this.step(name, work));
       if (!log) waiting.push(read);
+      const step = (name, work) => this.step(name, work);
+      const place = log && await follow(proof, this, log, witnesses, step);
       if (!place) continue;
       const name = place.origin + ' ' + String(place.index).padStart(16, '0');
       const known = entries.get(name);
@@ -652,7 +653,7 @@ class Item {
 
   /** Checks key and signature at one place of a log; false while nobody has introduced the key. */
   async verify(keys, place) {
-    const { said } = this, name = 'key';
+    const { said } = this;
     let signer;
     try {
       signer = await keys.signer(said, place.time);
@@ -662,7 +663,7 @@ class Item {
       place.fault = stateOf(error);
       return false;
     }
-    await this.step(name, () => {});
+    await this.step('key', () => {});
     place.verified = await this.step('signature', async () =>
       need(await verifyStrict(signer.key, said.signed, said.signature), 'signature'));
     this.verified = this.verified || place.verified;
@@ -715,9 +716,9 @@ async function prove(items, keys, witnesses) {
   for (const place of open) {
     const { item } = place;
     place.fault = undefined;
-    if (!await item.verify(keys, place)) {
-      await item.step('key', () => { throw place.fault ? new Fault(place.fault.reason) : new Absent('key-unknown'); });
-    }
+    if (await item.verify(keys, place)) continue;
+    const why = place.fault ? new Fault(place.fault.reason) : new Absent('key-unknown');
+    await item.step('key', () => { throw why; });
   }
   for (const item of items) await conclude(item);
 }
@@ -731,7 +732,8 @@ async function conclude(item) {
   if (!item.steps.receipt) await item.step('receipt', () => need(false, 'unlogged'));
   const absent = STEPS.map(name => item.steps[name]).find(step => step && step.status === 'missing');
   const isSound = Object.values(item.steps).every(step => step.status !== 'failed');
-  if (absent && isSound) STEPS.slice(1).forEach(name => { item.steps[name] = item.steps[name] || absent; });
+  if (!absent || !isSound) return;
+  STEPS.slice(1).forEach(name => { item.steps[name] = item.steps[name] || absent; });
 }
 
 /** One state for each step over all attestations: the worst, with how many it is of. */

@@ -173,9 +173,14 @@ pub(crate) fn in_url(url: &str) -> Option<Result<GoodsId, Fault>> {
             continue;
         };
         let value_at = end - value.len();
+        let is_plain = !value.contains('%');
         let value = gs1::digital_link::unescape(value.trim_end_matches('/'), false);
         let checked = scheme.check(&value);
-        let named = checked.map_err(|fault| Fault { offset: value_at + fault.offset, ..fault });
+        let named = checked.map_err(|fault| {
+            // Within what was decoded, a place is none of the address.
+            let offset = value_at + if is_plain { fault.offset } else { 0 };
+            Fault { offset, ..fault }
+        });
         return Some(named.and_then(|()| {
             GoodsId::in_scheme(scheme, &value)
                 .map_err(|error| Fault { offset: value_at, reason: error.reason })

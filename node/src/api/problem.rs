@@ -229,6 +229,10 @@ impl From<Refusal> for ApiError {
                 let detail = format!("{detail}; activate the codes before and after them");
                 ApiError::Contradicted { detail, earlier: Some(earlier) }
             }
+            Refusal::CodesNotMade => {
+                let detail = format!("{detail}; record the range as made first");
+                ApiError::Contradicted { detail, earlier: None }
+            }
             Refusal::Contradicted { kind, earlier } => {
                 let detail = format!("{detail}; {}", remedy(kind, &earlier));
                 ApiError::Contradicted { detail, earlier: Some(earlier) }

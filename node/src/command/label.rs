@@ -327,14 +327,17 @@ fn makeable(ranges: &[Logged], label: Label) -> Result<Label, Failure> {
     };
     let (first, last, order) = (old.label.first, old.label.last, &old.label.order);
     let state = old.label.state.as_str();
-    let help = match old.label.state {
-        State::Scrapped => {
+    let lot =
+        old.label.lot.as_ref().filter(|_| *order == label.order && old.label.lot != label.lot);
+    let help = match (old.label.state, lot) {
+        (State::Scrapped, _) => {
             "what was scrapped is never printed again: give the numbers before or after it"
+                .to_owned()
         }
-        _ => {
-            "choose other numbers; any numbers of a range are printed again with its own --order \
-             and --lot"
-        }
+        (_, Some(lot)) => format!("those labels name lot {lot}: print them again with --lot {lot}"),
+        _ => "choose other numbers; any part of one range is printed again with its own --order \
+              and --lot"
+            .to_owned(),
     };
     Err(Failure::usage(format!(
         "{}..{} meets {first}..{last} of order {order}, {state} by {}",

@@ -307,7 +307,7 @@ mod tests {
         for (path, reason) in [
             ("/01/09506000134353/21/S1", "check character"),
             ("/goods/drug/8123", "4 characters"),
-            ("/goods/tea/8123", "no GS1 key"),
+            ("/goods/tea/8123", "unknown scheme"),
             ("/hello", "no GS1 data"),
         ] {
             let error = Code::asked(path, &path[1..]).unwrap_err();

@@ -80,7 +80,15 @@ fn run(value: &str, at: usize, lengths: [usize; 2], allowed: fn(u8) -> bool) -> 
     }
     let [least, most] = lengths;
     if value.len() < least || most < value.len() {
-        let reason = format!("{} characters, expected {least} to {most}", value.len());
+        let found = match value.len() {
+            1 => "1 character".to_owned(),
+            length => format!("{length} characters"),
+        };
+        let expected = match least == most {
+            true => format!("{most}"),
+            false => format!("{least} to {most}"),
+        };
+        let reason = format!("{found}, expected {expected}");
         return Err(fault(at + value.len().min(most), reason));
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! Invariants: what a reader of barcodes takes is taken here with the same meaning; whatever is
 //! forgiven are characters that no code may hold, and a beginning that can only be meant in one way.
 
+use crate::goods::scheme::Scheme;
 use crate::goods::{self, GoodsError, GoodsId};
 use crate::gs1::Reading;
 use crate::gs1::digital_link::{self, CANONICAL};
@@ -61,12 +62,23 @@ impl GoodsId {
     /// `/goods/<scheme>/<value>`. An error counts from the path's begin.
     pub fn from_path(path: &str) -> Result<GoodsId, GoodsError> {
         let path = path.trim_end_matches('/');
+        if let Some(error) = unknown_scheme(path) {
+            return Err(error);
+        }
         GoodsId::parse(&format!("{CANONICAL}{path}")).map_err(|error| GoodsError {
             text: path.chars().take(120).collect(),
             position: error.position.saturating_sub(CANONICAL.len()).max(1),
             ..error
         })
     }
+}
+
+/// What is said of a path that begins as one of goods in another scheme, under a name of none.
+fn unknown_scheme(path: &str) -> Option<GoodsError> {
+    const GOODS: &str = "/goods/";
+    let name = path.strip_prefix(GOODS)?.split('/').next()?;
+    let reason = || format!("unknown scheme, known: {}", Scheme::names());
+    Scheme::named(name).is_none().then(|| GoodsError::at(path, GOODS.len(), reason()))
 }
 
 /// Full-width characters become those that codes are made of; what cannot be seen is dropped.
@@ -184,7 +196,9 @@ mod tests {
         assert!(error.reason.contains("check character"), "{error}");
         assert_eq!((error.text.as_str(), error.position), ("/01/09506000134353/21/S1", 5));
         assert!(GoodsId::from_path("/goods/drug/8123").is_err());
-        assert!(GoodsId::from_path("/goods/nothing/8123").is_err());
+        let error = GoodsId::from_path("/goods/nothing/8123").unwrap_err();
+        assert!(error.reason.starts_with("unknown scheme, known: drug"), "{error}");
+        assert_eq!(error.position, 8);
         let path = GoodsId::from_path("/01/09506000134352/10/L7/21/S1/").unwrap();
         assert_eq!(path.as_str(), "https://id.gs1.org/01/09506000134352/21/S1");
     }

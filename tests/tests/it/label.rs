@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use super::world::http::send;
 use super::world::{Node, SOON, World, assert_knows_its_stdout, path_text, wait};
 
 const GTIN: &str = "09521234000129";
@@ -286,6 +287,8 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     let one = std::fs::read_to_string(&zpl).expect("there");
     assert!(one.len() < first.len() / 5 && one.contains("210004^FS"), "{one}");
     make(&node, "0004..0011", "A").fails(2);
+    let line = [GTIN, "--serials", "0004", "--order", "A", "--lot", "L", "--symbol", "datamatrix"];
+    node.run("label", &[&line[..], &["-o", path_text(&zpl)]].concat()).fails(2);
 
     let state = |node: &Node, state: &str, serials: &str| {
         let line = [GTIN, "--serials", serials, "--order", "A", "--state", state];
@@ -454,6 +457,18 @@ fn what_became_of_codes_is_held_against_what_was_made_and_scrapped() {
     }
     submit("activated", (1, 6)).ok();
     submit("activated", (8, 20)).ok();
+    let unmade = json!({"kind": "label", "sub": CLASS, "payload": {
+        "order": "C", "class": CLASS, "scheme": "derived", "state": "activated",
+        "first": 1, "last": 1, "count": 1,
+    }});
+    let token = ["--scope", "capture", "--purpose", "labels"];
+    let token = node.run("token", &token).ok().stdout;
+    let bearer = format!("Bearer {}", token.trim().lines().last().unwrap_or_default());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let post = |one: &serde_json::Value| {
+        send("POST", &node.url, "/v1/attestations", &headers, one.to_string().as_bytes())
+    };
+    assert_eq!(post(&unmade).status, 409, "{:?}", post(&unmade));
     // One file may bring a range and what became of it.
     let of = |state: &str, first: u64, last: u64| {
         json!({"kind": "label", "sub": CLASS, "payload": {
