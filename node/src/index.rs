@@ -399,12 +399,12 @@ impl Batch {
 
     /// An id is the first with this natural identity.
     pub fn put_identity(&mut self, identity: &[u8; 32], id: &ContentId) {
-        self.put(key(b'i', &[short(identity)]), id.bytes().to_vec());
+        self.put(key(b'i', &[short(identity)]), id.bytes());
     }
 
     /// An id is the logged contradiction of this natural identity.
     pub fn put_fork(&mut self, identity: &[u8; 32], id: &ContentId) {
-        self.put(key(b'f', &[short(identity)]), id.bytes().to_vec());
+        self.put(key(b'f', &[short(identity)]), id.bytes());
     }
 
     /// An id says this about codes of a class of goods.
@@ -421,12 +421,12 @@ impl Batch {
 
     /// An entry is an identity attestation.
     pub fn put_identity_entry(&mut self, log: LogKey, entry: u64, id: &ContentId) {
-        self.put(key(b'k', &[&log.0, &entry.to_be_bytes()]), id.bytes().to_vec());
+        self.put(key(b'k', &[&log.0, &entry.to_be_bytes()]), id.bytes());
     }
 
     /// The body of an entry is missing.
     pub fn put_wanted(&mut self, log: LogKey, entry: u64, id: &ContentId) {
-        self.put(key(b'w', &[&log.0, &entry.to_be_bytes()]), id.bytes().to_vec());
+        self.put(key(b'w', &[&log.0, &entry.to_be_bytes()]), id.bytes());
     }
 
     /// The body of an entry came.
