@@ -43,6 +43,7 @@ use crate::index::goods::{About, GoodsPlace};
 use crate::index::labels::By;
 use crate::index::{Catalogue, IndexError, LogKey};
 use crate::mirror::{Mirror, MirrorError};
+use crate::peers::witness_key;
 use crate::sequencer::SequenceError;
 use crate::sequencer::Sequencer;
 use crate::sequencer::read_only::ReadOnlyLog;
@@ -186,6 +187,9 @@ pub struct Status {
     pub published_size: u64,
     /// The instant of its batch.
     pub published_at: Option<Timestamp>,
+    /// When its witnesses last vouched that the log has nothing newer; where the policy names none,
+    /// when the own one did.
+    pub cosigned_at: Option<Timestamp>,
     /// Durable bodies that are not in the tree yet.
     pub stored_unlogged: u64,
     /// Whether the log can sign.
@@ -272,6 +276,7 @@ impl Parts {
             policy.clone(),
         ));
         shared.set_former(former.clone());
+        shared.set_own_witness(witness_key(network, origin));
         let sequencer =
             Sequencer::open(disk.clone(), dir.head_slots(), data, shared.clone(), signer.clone());
         let opened = match sequencer {
@@ -523,6 +528,7 @@ impl Node {
         let policy = &network.network().policy;
         self.inner.keys.adopt(network);
         self.inner.mirror.adopt_network(network);
+        self.log().set_own_witness(witness_key(network, self.log().origin()));
         self.log().set_policy(policy);
     }
 
@@ -567,7 +573,8 @@ impl Node {
             head_size: head.size,
             head_root: hallmark_schemas::hex::encode(&head.root),
             published_size: published.as_ref().map_or(0, |published| published.head.size),
-            published_at: published.map(|published| published.at),
+            published_at: published.as_ref().map(|published| published.at),
+            cosigned_at: published.and_then(|published| published.cosigned_at),
             stored_unlogged: log.unlogged(),
             signing: log.signing(),
             index_ready: log.index_ready(),

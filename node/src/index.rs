@@ -17,6 +17,7 @@
 //! | `l` class id | a `label` attestation of the own log: its issuer and body |
 //! | `n` log | there if the packs of that log hold a body without identity here: an erased one |
 //! | `c` log | `covers`: size, root, pack position |
+//! | `p` log | the last record of that log's packs which is here: see [`packs`] |
 //! | `g` goods … | attestations about goods: see [`goods`] |
 //! | `v` | which release's keys and kinds these are; an index of another is built again |
 
@@ -26,6 +27,7 @@ pub mod goods;
 pub mod labels;
 #[cfg(any(test, feature = "sim"))]
 pub mod memory;
+mod packs;
 #[cfg(test)]
 mod tests;
 
@@ -152,7 +154,7 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 type Held = (PackPlace, Option<u64>);
 
 /// Raised when keys or values change their meaning.
-const LAYOUT_VERSION: u8 = 5;
+const LAYOUT_VERSION: u8 = 6;
 
 /// Bytes of an id or identity in a key.
 const ID_KEY_BYTES: usize = 16;

@@ -298,7 +298,7 @@ impl MirroredLog {
     pub fn put_bodies(&self, bodies: &[Vec<u8>]) -> Result<usize, MirrorError> {
         let mut state = self.lock();
         let mut changes = Batch::default();
-        let mut new = BTreeMap::new();
+        let (mut new, mut last) = (BTreeMap::new(), None);
         for body in bodies {
             let id = ContentId::of(body);
             let entry = self.catalogue.entry(self.log, &id)?;
@@ -308,11 +308,16 @@ impl MirroredLog {
             if new.contains_key(&entry) || self.catalogue.body(self.log, &id)?.is_some() {
                 continue;
             }
-            changes.put_body(self.log, &id, state.packs.append(&id, body)?);
+            let place = state.packs.append(&id, body)?;
+            changes.put_body(self.log, &id, place);
             changes.remove_wanted(self.log, entry);
+            last = Some((id, place));
             new.insert(entry, body);
         }
         state.packs.commit()?;
+        if let Some((id, place)) = last {
+            changes.put_last_record(self.log, &id, place);
+        }
         let end = state.packs.end();
         let is_whole = state.edge.size() == state.head.size;
         // A copy that is fetched again is indexed when it is whole again.

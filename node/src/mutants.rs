@@ -35,6 +35,7 @@ pub const MUTANTS: &[Mutant] = &[
     breaks("sign-without-guard", "an old copy signs nothing"),
     breaks("sync-tried-again", "a failed sync is final"),
     breaks("witness-forgets", "what is cosigned is remembered after a start"),
+    breaks("witness-goes-back", "a witness never states an earlier time than before"),
     breaks("witness-signs-before-durable", "what is cosigned is durable before it is told"),
 ];
 

@@ -37,6 +37,11 @@ pub fn log_key(network: &NetworkFile, origin: &str) -> Option<VerifierKey> {
     Some(network.network().member_of_origin(origin)?.log_key.clone())
 }
 
+/// The key of the witness that the node of this log runs, by the network file.
+pub fn witness_key(network: &NetworkFile, origin: &str) -> Option<VerifierKey> {
+    Some(network.network().member_of_origin(origin)?.witness_key.clone())
+}
+
 /// Follows every other member until `stop`: one task a log, so that one is no brake to another.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     let mut followed: HashMap<String, tokio::task::JoinHandle<()>> = HashMap::new();

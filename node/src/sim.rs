@@ -17,7 +17,7 @@ use hallmark_schemas::key::Signer;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::layout::{Dir, peer_name};
 use hallmark_schemas::network::{Member, NetworkFile};
-use hallmark_schemas::note::{NoteSigner, SignedNote};
+use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::tile::TilePath;
 
 use crate::admission::gate::{Gate, Proved};
@@ -41,6 +41,8 @@ const POLL_EVERY: Duration = Duration::from_millis(400);
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How often the quarantine is looked at.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
+/// How often what is published is cosigned anew.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// Most deferred attestations that are tried at once.
 const RETRY_MAX: usize = 16;
 
@@ -180,6 +182,7 @@ pub struct SimNode {
     calls: BTreeMap<Call, u64>,
     number: u64,
     retry_at: Duration,
+    renew_at: Duration,
 }
 
 /// DIR of every simulated node, on its own disk.
@@ -251,6 +254,7 @@ impl SimNode {
             calls: BTreeMap::new(),
             number: 0,
             retry_at: now.monotonic,
+            renew_at: now.monotonic + RENEW_EVERY,
         })
     }
 
@@ -323,6 +327,10 @@ impl SimNode {
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.write(now, writing::Event::Tick, effects);
         self.watch(now, effects);
+        if self.renew_at <= now.monotonic {
+            self.renew_at = now.monotonic + RENEW_EVERY;
+            self.write(now, writing::Event::Renew, effects);
+        }
         let due = |(origin, one): (&String, &Followed)| {
             (one.next_at <= now.monotonic).then(|| origin.clone())
         };
@@ -394,16 +402,19 @@ impl SimNode {
             }
             Call::Ask(name) => {
                 let Some((asking, again_at)) = self.asking.get_mut(&name) else { return };
-                *again_at = now.monotonic + ASK_AGAIN;
-                let Some(Reply::Bytes(status, body)) = reply else { return };
-                match asking.answered(status, &body) {
-                    Ok(Some(cosigned)) => {
+                let answered = match reply {
+                    Some(Reply::Bytes(status, body)) => asking.answered(status, &body).ok(),
+                    _ => None,
+                };
+                match answered {
+                    Some(Some(cosigned)) => {
                         self.witnessed.insert(name.clone(), asking.size());
                         self.asking.remove(&name);
                         self.write(now, writing::Event::Cosigned(cosigned), effects);
                     }
-                    Ok(None) => *again_at = now.monotonic,
-                    Err(_) => {}
+                    Some(None) => *again_at = now.monotonic,
+                    // That conversation is over; the next one begins anew.
+                    None => self.converse(&name, now.monotonic + ASK_AGAIN),
                 }
             }
         }
@@ -507,12 +518,8 @@ impl SimNode {
             self.asking.clear();
             self.calls.retain(|call, _| !matches!(call, Call::Ask(_)));
             self.asked_for = text;
-            for witness in self.setup.network.network().policy.witnesses() {
-                let Some(note) = &note else { break };
-                let old = self.witnessed.get(&witness.name).copied().unwrap_or(0);
-                if let Ok(asking) = Asking::new(witness.key.clone(), note.clone(), old) {
-                    self.asking.insert(witness.name.clone(), (asking, now.monotonic));
-                }
+            for (name, _) in self.asked() {
+                self.converse(&name, now.monotonic);
             }
         }
         let due = |(name, (_, at)): (&String, &(Asking, Duration))| {
@@ -524,6 +531,27 @@ impl SimNode {
                 self.ask_witness(now, name, effects);
             }
         }
+    }
+
+    /// Plans a conversation with this witness, from its beginning, about what waits for its quorum.
+    fn converse(&mut self, name: &str, at: Duration) {
+        let note = self.shared.unsigned.borrow().clone();
+        let witness = self.asked().into_iter().find(|(one, _)| one == name);
+        let (Some(note), Some((_, key))) = (note, witness) else { return };
+        let old = self.witnessed.get(name).copied().unwrap_or(0);
+        if let Ok(asking) = Asking::new(key, note, old) {
+            self.asking.insert(name.to_owned(), (asking, at));
+        }
+    }
+
+    /// The witnesses of the policy, by name; where it names none, the own one.
+    fn asked(&self) -> Vec<(String, VerifierKey)> {
+        let witnesses = self.setup.network.network().policy.witnesses().iter();
+        let mut asked: Vec<_> = witnesses.map(|one| (one.name.clone(), one.key.clone())).collect();
+        if asked.is_empty() {
+            asked.push(("own".to_owned(), self.witness.vkey().clone()));
+        }
+        asked
     }
 
     fn ask_witness(&mut self, now: Now, name: String, effects: &mut Vec<Effect>) {

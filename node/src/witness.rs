@@ -3,7 +3,8 @@
 //! Invariants: what is cosigned is durable before the signature leaves; reading the state, checking
 //! and storing happen under one lock, so two requests cannot race; the state lies in DIR/head,
 //! outside DATA, so that no restored backup makes this witness forget; after a failed write nothing
-//! more is cosigned, because nobody knows what a start would find.
+//! more is cosigned, because nobody knows what a start would find; it never states an earlier time
+//! than before, whatever its clock says and whichever log it speaks of.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hallmark_schemas::defect::{Claim, TwoTrees};
+use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, prefix_of, verify_consistency};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
@@ -34,6 +36,9 @@ mod stranger;
 /// Most hashes of a consistency proof (tlog-witness).
 const PROOF_MAX: usize = 63;
 
+/// A clock that is so many milliseconds behind what was stated before is told.
+const CLOCK_BEHIND_MS: i64 = 5_000;
+
 /// Cosigns checkpoints of the network's logs. Cheap to clone.
 #[derive(Clone)]
 pub struct Witness {
@@ -46,12 +51,13 @@ pub struct Witness {
 }
 
 /// What this witness knows. `cosign` alone changes it, with the files.
-#[derive(Default)]
 struct States {
     /// What was last cosigned, by hex of the origin.
     seen: BTreeMap<String, Seen>,
     /// A write failed: the files may hold more than `seen`.
     failed: bool,
+    /// The latest time that was ever stated, in whole seconds as cosignatures state it.
+    stated_at: Timestamp,
 }
 
 /// The newest checkpoint of one log that this witness has cosigned.
@@ -63,6 +69,13 @@ pub struct Seen {
     pub root: Hash,
     /// The note with the log's signature and our cosignature.
     pub note: String,
+}
+
+impl Seen {
+    /// Its tree.
+    pub fn head(&self) -> Head {
+        Head { size: self.size, root: self.root }
+    }
 }
 
 /// What a good request gets.
@@ -154,7 +167,7 @@ impl Witness {
     ) -> Result<Witness, StoreError> {
         disk.create_dir_all(dir).on("make", dir)?;
         disk.settle_dir(dir).on("sync", dir)?;
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut stated_at) = (BTreeMap::new(), Timestamp::EPOCH);
         for name in disk.list(dir).on("list", dir)? {
             if name.len() != 64 {
                 continue; // one that was being written when the process ended
@@ -165,12 +178,15 @@ impl Witness {
             let note = SignedNote::parse(&bytes).map_err(|_| damaged())?;
             let checkpoint = note.checkpoint().map_err(|_| damaged())?;
             let (size, root) = (checkpoint.size, checkpoint.root);
+            // Without a whole cosignature of ours, the file of an earlier key, it states no time.
+            let told = note.signed_by(signer.vkey()).ok().flatten();
+            stated_at = stated_at.max(told.unwrap_or(Timestamp::EPOCH));
             seen.insert(name, Seen { size, root, note: note.to_string() });
         }
         if mutant("witness-forgets") {
             seen.clear();
         }
-        let states = Arc::new(Mutex::new(States { seen, failed: false }));
+        let states = Arc::new(Mutex::new(States { seen, failed: false, stated_at }));
         let (dir, signer, strangers) = (dir.to_owned(), Arc::new(signer), Arc::default());
         Ok(Witness { disk, dir, signer, strangers, states })
     }
@@ -266,8 +282,12 @@ impl Witness {
             verify_consistency(old, &root, new, &checkpoint.root, &request.proof)
                 .map_err(|e| unproved(e.to_string()))?;
         }
+        let at = if mutant("witness-goes-back") { now } else { now.max(states.stated_at) };
+        if CLOCK_BEHIND_MS < at.ms_since(now) {
+            warn!(clock = %now, stated = %at, "the clock is behind what this witness stated before");
+        }
         let signature =
-            self.signer.sign(request.note.text(), now).map_err(|source| Fault::Sign { source })?;
+            self.signer.sign(request.note.text(), at).map_err(|source| Fault::Sign { source })?;
         let lines = format!("{signature}\n");
         let mut note = request.note;
         note.retain(|line| keys.iter().any(|key| line.is_of(key)));
@@ -285,6 +305,7 @@ impl Witness {
             Fault::Disk { source }
         })?;
         states.seen.insert(hex, state);
+        states.stated_at = at;
         Ok(Answer::Cosigned { lines })
     }
 

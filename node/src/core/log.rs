@@ -286,6 +286,10 @@ impl LogHandle {
         }
     }
 
+    pub(super) fn set_own_witness(&self, key: Option<VerifierKey>) {
+        self.shared.set_own_witness(key);
+    }
+
     pub(super) fn set_policy(&self, policy: &Policy) {
         self.shared.set_policy(policy.clone());
         self.tell(Message::PolicyChanged);

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
-use hallmark_schemas::note::SignedNote;
-use hallmark_schemas::policy::Policy;
+use hallmark_schemas::note::{SignedNote, VerifierKey};
+use hallmark_schemas::policy::{Policy, QuorumTime};
 use hallmark_schemas::time::Timestamp;
 use tokio::sync::watch;
 
@@ -55,7 +55,8 @@ pub struct Published {
     pub note: Arc<SignedNote>,
     /// When it was published here.
     pub at: Timestamp,
-    /// When its witnesses last vouched that the log has nothing newer; `None` without witnesses.
+    /// When its witnesses last vouched that the log has nothing newer; where the policy names none,
+    /// when this node's own did. `None`: nobody has yet.
     pub cosigned_at: Option<Timestamp>,
 }
 
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     policy: RwLock<Policy>,
     /// Those of earlier versions, oldest first. Set once, before the history is read.
     former: OnceLock<Vec<Policy>>,
+    /// The key of this node's own witness, as the network file names it.
+    own_witness: RwLock<Option<VerifierKey>>,
     pub(crate) published: watch::Sender<Option<Published>>,
     pub(crate) unsigned: watch::Sender<Option<Arc<SignedNote>>>,
     pub(crate) stopped: watch::Sender<Option<String>>,
@@ -110,6 +113,7 @@ impl Shared {
             times: RwLock::new(Times::default()),
             policy: RwLock::new(policy),
             former: OnceLock::new(),
+            own_witness: RwLock::new(None),
             published: watch::Sender::new(None),
             unsigned: watch::Sender::new(None),
             stopped: watch::Sender::new(None),
@@ -234,6 +238,22 @@ impl Shared {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
+    pub(crate) fn set_own_witness(&self, key: Option<VerifierKey>) {
+        *self.own_witness.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// Whose word says that the log has nothing newer: see [`vouchers`].
+    pub(crate) fn vouchers(&self) -> Vec<VerifierKey> {
+        let own = self.own_witness.read().unwrap_or_else(PoisonError::into_inner).clone();
+        vouchers(&self.policy(), own)
+    }
+
+    /// When they last said so on this note.
+    pub(crate) fn cosigned_at(&self, note: &SignedNote) -> Option<Timestamp> {
+        let own = self.own_witness.read().unwrap_or_else(PoisonError::into_inner).clone();
+        cosigned_at(&self.policy(), own.as_ref(), note)
+    }
+
     pub(crate) fn found_damage(&self, found: Vec<Damage>) {
         let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         for hole in found {
@@ -312,5 +332,27 @@ pub(crate) struct Proving(Arc<Shared>);
 impl Drop for Proving {
     fn drop(&mut self) {
         self.0.proving.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whose word says that a log has nothing newer: the witnesses of the policy or, where it names none,
+/// the witness of the log's own node. That is then as good as the instants of its entries, which are
+/// its own word too; it is no quorum and dates no entry.
+pub(crate) fn vouchers(policy: &Policy, own: Option<VerifierKey>) -> Vec<VerifierKey> {
+    if policy.is_none() {
+        return own.into_iter().collect();
+    }
+    policy.witnesses().iter().map(|witness| witness.key.clone()).collect()
+}
+
+/// When they last vouched for a note.
+pub(crate) fn cosigned_at(
+    policy: &Policy,
+    own: Option<&VerifierKey>,
+    note: &SignedNote,
+) -> Option<Timestamp> {
+    match policy.quorum_met(note).ok().flatten()? {
+        QuorumTime::At(at) => Some(at),
+        QuorumTime::Unwitnessed => note.signed_by(own?).ok().flatten(),
     }
 }

@@ -61,16 +61,31 @@ impl MirroredLog {
         let mut covers = self.catalogue.covers(self.log)?.unwrap_or(start);
         let prefix = covers.head.size <= head.size
             && self.tiles.root_within(covers.head.size, head.size)? == covers.head.root;
-        if !prefix || end < covers.packs {
+        if !prefix || end < covers.packs || !self.catalogue.is_of_packs(self.log, &self.packs)? {
             covers = start;
         }
         self.index_from(covers, head, end)?;
         for (index, id) in self.catalogue.identities(self.log, 0..head.size)? {
-            if let Some(body) = self.body(&id)? {
-                self.learn(index, &body)?;
+            match self.body(&id) {
+                Ok(Some(body)) => self.learn(index, &body)?,
+                Ok(None) => {}
+                Err(StoreError::Damaged { path, reason }) => {
+                    let (origin, path) = (self.origin(), path.display());
+                    tracing::warn!(origin, %id, %path, reason, "a key of this log is asked for again");
+                    self.want_again(index, &id)?;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    /// What lies where a body was is no longer looked at: the log's node is asked for it again.
+    fn want_again(&self, index: u64, id: &ContentId) -> Result<(), StoreError> {
+        let mut changes = Batch::default();
+        changes.remove_body(self.log, id);
+        changes.put_wanted(self.log, index, id);
+        Ok(self.catalogue.write(changes)?)
     }
 
     /// Builds the index of this copy again, whatever it says it covers.
@@ -115,8 +130,10 @@ impl MirroredLog {
         self.index_entries(covers.head.size, head)?;
         let mut changes = Batch::default();
         let mut entries = self.tiles.cursor(head.size);
+        let mut last = None;
         self.packs.scan(covers.packs, |scanned| {
             changes.put_body(self.log, &scanned.id, scanned.place);
+            last = Some((scanned.id, scanned.place));
             if let Some(entry) = self.catalogue.entry(self.log, &scanned.id)? {
                 changes.remove_wanted(self.log, entry);
                 if let Some(body) = scanned.body {
@@ -126,8 +143,12 @@ impl MirroredLog {
             if changes.len() < INDEX_BATCH as usize {
                 return Ok(());
             }
+            changes.put_last_record(self.log, &scanned.id, scanned.place);
             Ok::<_, MirrorError>(self.write_part(&mut changes, scanned.place.end())?)
         })?;
+        if let Some((id, place)) = last {
+            changes.put_last_record(self.log, &id, place);
+        }
         changes.put_covers(self.log, Covers { head, packs: end });
         Ok(self.catalogue.write(changes)?)
     }

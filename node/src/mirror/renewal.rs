@@ -8,12 +8,13 @@ use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::time::Timestamp;
 
 use super::{MirrorError, MirroredLog};
-use crate::sequencer::publish::cosigned_at;
+use crate::core::shared::{cosigned_at, vouchers};
+use crate::peers::witness_key;
 
 impl MirroredLog {
     /// Takes newer cosignatures of the checkpoint that is here; whether there were any.
     ///
-    /// Only lines of the log and of the policy's witnesses are kept.
+    /// Only lines of the log and of those who vouch for it are kept.
     pub fn renew(&self, note: &SignedNote) -> Result<bool, MirrorError> {
         note.checkpoint_of(&self.log_key)?;
         let mut state = self.lock();
@@ -21,12 +22,13 @@ impl MirroredLog {
             return Ok(false);
         };
         let policy = &state.network.network().policy;
-        let keys = policy.witnesses().iter().map(|witness| &witness.key);
-        let keys: Vec<_> = keys.chain([&self.log_key]).collect();
+        let own = witness_key(&state.network, self.origin());
+        let mut keys = vouchers(policy, own.clone());
+        keys.push(self.log_key.clone());
         let mut newer = note.clone();
         newer.retain(|line| keys.iter().any(|key| line.is_of(key)));
-        let told = cosigned_at(policy, &newer);
-        if told <= cosigned_at(policy, &held) {
+        let told = cosigned_at(policy, own.as_ref(), &newer);
+        if told <= cosigned_at(policy, own.as_ref(), &held) {
             return Ok(false);
         }
         self.checkpoints.renew(&newer.to_bytes())?;
@@ -34,10 +36,12 @@ impl MirroredLog {
         Ok(true)
     }
 
-    /// When witnesses last vouched for the checkpoint that is here; `None` without a quorum.
+    /// When its witnesses last vouched for the checkpoint that is here, or its own node's where the
+    /// policy names none; `None`: nobody has yet.
     pub fn cosigned_at(&self) -> Option<Timestamp> {
         let state = self.lock();
         let policy = &state.network.network().policy;
-        state.note.as_ref().and_then(|note| cosigned_at(policy, note))
+        let own = witness_key(&state.network, self.origin());
+        state.note.as_ref().and_then(|note| cosigned_at(policy, own.as_ref(), note))
     }
 }

@@ -378,6 +378,51 @@ fn a_copy_put_back_under_a_newer_index_wants_what_its_packs_lack() {
 }
 
 #[test]
+fn an_index_of_another_copy_is_not_believed_where_its_records_are_others() {
+    let source = Source::of(4, "plant");
+    let copy = |bodies: &[Vec<u8>]| {
+        let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+        let log = follow(&disk, &index).unwrap();
+        source.feed(&log, 4).unwrap();
+        log.put_bodies(bodies).unwrap();
+        (disk, index)
+    };
+    // As much in both packs: only what lies there differs.
+    let (disk, _) = copy(&source.bodies[..2]);
+    let (_, index) = copy(&source.bodies[2..]);
+    let log = follow(&disk, &index).unwrap();
+    let wanted: Vec<u64> = log.wanted(0, 9).unwrap().iter().map(|(at, _)| *at).collect();
+    assert_eq!(wanted, [2, 3]);
+    for body in &source.bodies[..2] {
+        assert_eq!(log.body(&ContentId::of(body)).unwrap().as_ref(), Some(body));
+    }
+}
+
+#[test]
+fn a_damaged_key_of_a_copy_is_told_and_asked_for_again_and_the_copy_opens() {
+    let source = Source::new(vec![device(), readings(1, 5)]);
+    let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));
+    let log = follow(&disk, &index).unwrap();
+    source.feed(&log, 2).unwrap();
+    log.put_bodies(&source.bodies).unwrap();
+    drop(log);
+    let packs = Data::new("/data").peer(&origin()).packs();
+    let pack = disk.paths().into_iter().find(|path| path.starts_with(&packs)).unwrap();
+    disk.corrupt(&pack, |bytes| bytes[60] ^= 1);
+    let kid = readings(1, 5).signer();
+    let knows = |log: &MirroredLog| log.keys.read(|keys| keys.knows(&kid));
+    let log = follow(&disk, &index).unwrap();
+    let wanted = || log.wanted(0, 9).unwrap().iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    assert_eq!((log.head().size, wanted(), knows(&log)), (2, vec![0], false));
+    let damaged: Vec<PathBuf> = log.damaged_records().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(damaged, [pack], "status names the file");
+    assert_eq!(log.put_bodies(&source.bodies).unwrap(), 1);
+    assert!(wanted().is_empty() && knows(&log));
+    let log = follow(&disk, &index).unwrap();
+    assert!(knows(&log) && log.wanted(0, 9).unwrap().is_empty());
+}
+
+#[test]
 fn no_body_is_indexed_without_how_far_the_packs_go() {
     let source = Source::of(4, "plant");
     let (disk, index) = (SimDisk::default(), Arc::new(MemoryIndex::default()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::key::SignError;
 use hallmark_schemas::note::{Checkpoint, NoteError, NoteSigner, SignedNote};
-use hallmark_schemas::policy::{Policy, QuorumTime};
+use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::time::Timestamp;
 
 use super::{SequenceError, Sequencer};
@@ -87,7 +87,7 @@ impl Sequencer {
 
     /// Takes cosignatures of the unpublished checkpoint; those of another one are passed over.
     pub(crate) fn cosigned(&mut self, theirs: &SignedNote) -> Result<(), SequenceError> {
-        let policy = self.shared.policy();
+        let vouchers = self.shared.vouchers();
         let waiting = match &mut self.unpublished {
             Some(unpublished) => Some(&mut unpublished.note),
             None => self.renewal.as_mut(),
@@ -96,8 +96,7 @@ impl Sequencer {
             return Ok(());
         };
         for signature in theirs.signatures() {
-            let mut keys = policy.witnesses().iter().map(|witness| &witness.key);
-            let Some(witness) = keys.find(|key| signature.is_of(key)) else {
+            let Some(witness) = vouchers.iter().find(|key| signature.is_of(key)) else {
                 continue;
             };
             let mut alone = SignedNote::unsigned(theirs.text().to_owned())
@@ -116,7 +115,7 @@ impl Sequencer {
     /// on its way to them.
     pub(crate) fn renew(&mut self) -> Result<(), SequenceError> {
         let is_idle = self.guarded && self.unpublished.is_none();
-        if !is_idle || self.shared.policy().is_none() {
+        if !is_idle || self.shared.vouchers().is_empty() {
             return Ok(());
         }
         let Some(published) = self.shared.published.borrow().clone() else {
@@ -146,8 +145,7 @@ impl Sequencer {
         let Some(note) = &self.renewal else {
             return Ok(());
         };
-        let quorum = self.shared.policy().quorum_met(note).map_err(CheckpointError::Cosignature)?;
-        let Some(QuorumTime::At(at)) = quorum else {
+        let Some(at) = self.shared.cosigned_at(note) else {
             return Ok(());
         };
         // Where there is no room the older ones stay, and this is done again.
@@ -190,22 +188,10 @@ impl Sequencer {
         learn(&self.shared, before, head.size)?;
         self.shared.unsigned.send_replace(None);
         self.shared.set_signing(Signing::Ready);
-        let cosigned_at = instant(quorum);
+        let cosigned_at = self.shared.cosigned_at(&note);
         let published = Published { head, note: Arc::new(note), at: self.admitted_at, cosigned_at };
         self.shared.published.send_replace(Some(published));
         Ok(())
-    }
-}
-
-/// When the witnesses of a policy vouched for a note.
-pub(crate) fn cosigned_at(policy: &Policy, note: &SignedNote) -> Option<Timestamp> {
-    policy.quorum_met(note).ok().flatten().and_then(instant)
-}
-
-fn instant(quorum: QuorumTime) -> Option<Timestamp> {
-    match quorum {
-        QuorumTime::At(at) => Some(at),
-        QuorumTime::Unwitnessed => None,
     }
 }
 

@@ -68,8 +68,10 @@ impl ReadOnlyLog {
         let Shared { log, catalogue, packs, .. } = &*self.shared;
         let end = packs.end()?;
         let mut covers = catalogue.covers(*log)?;
-        if covers.is_some_and(|covers| end < covers.packs || !self.is_of_this_tree(covers.head)) {
-            tracing::warn!("the index is of another tree and is built again");
+        let is_other =
+            covers.is_some_and(|covers| end < covers.packs || !self.is_of_this_tree(covers.head));
+        if is_other || !catalogue.is_of_packs(*log, packs)? {
+            tracing::warn!("the index is of another tree or of other packs and is built again");
             catalogue.clear()?;
             covers = None;
         }
@@ -131,6 +133,6 @@ fn prove(shared: &Shared, (checkpoint, note): Signed) -> Result<Option<Published
         _ => Timestamp::EPOCH,
     };
     let head = Head { size, root: checkpoint.root };
-    let cosigned_at = super::publish::cosigned_at(&shared.policy(), &note);
+    let cosigned_at = shared.cosigned_at(&note);
     Ok(Some(Published { head, note: Arc::new(note), at, cosigned_at }))
 }

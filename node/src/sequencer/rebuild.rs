@@ -16,7 +16,7 @@ use crate::core::shared::Shared;
 use crate::index::Batch;
 use crate::index::goods::Naming;
 use crate::store::StoreError;
-use crate::store::pack::ScannedBody;
+use crate::store::pack::{PackPlace, ScannedBody};
 use crate::store::tiles::{EntryCursor, TILE_WIDTH};
 
 /// Changes written to the index at once while it is built: about 4 MiB.
@@ -66,6 +66,8 @@ pub(super) struct Rebuild<'a> {
     pub(super) pending: Vec<Pending>,
     pub(super) names_waiting: NamesWaiting,
     queued: HashSet<ContentId>,
+    /// The last record whose values are in `changes`.
+    last: Option<(ContentId, PackPlace)>,
 }
 
 impl<'a> Rebuild<'a> {
@@ -81,6 +83,7 @@ impl<'a> Rebuild<'a> {
             pending: Vec::new(),
             names_waiting: NamesWaiting::default(),
             queued: HashSet::new(),
+            last: None,
         }
     }
 
@@ -97,6 +100,7 @@ impl<'a> Rebuild<'a> {
             Some(entry) => self.changes.put_logged(log, &id, place, entry),
             None => self.changes.put_body(log, &id, place),
         }
+        self.last = Some((id, place));
         let Some(Ok(envelope)) = body.map(Envelope::parse) else {
             self.changes.put_nameless(log);
             return Ok(());
@@ -161,6 +165,9 @@ impl<'a> Rebuild<'a> {
     }
 
     pub(super) fn flush(&mut self) -> Result<(), SequenceError> {
+        if let Some((id, place)) = self.last.take() {
+            self.changes.put_last_record(self.shared.log, &id, place);
+        }
         self.shared.catalogue.write(std::mem::take(&mut self.changes))?;
         self.identities.clear();
         Ok(())

@@ -186,14 +186,16 @@ impl Sequencer {
         })
     }
 
-    /// Empties an index that knows another tree than this log's, or a larger one.
+    /// Empties an index that knows another tree than this log's, or a larger one, or other packs: a
+    /// body that it took for stored would be acknowledged and never logged.
     pub(crate) fn discard_foreign_index(&self) -> Result<(), SequenceError> {
-        let catalogue = &self.shared.catalogue;
-        let Some(covers) = catalogue.covers(self.shared.log)? else {
-            return Ok(());
+        let Shared { log, catalogue, packs, .. } = &*self.shared;
+        let fits = match catalogue.covers(*log)? {
+            Some(covers) => self.is_prefix(covers.head)? && covers.packs <= self.consumed,
+            None => true,
         };
-        if !self.is_prefix(covers.head)? || self.consumed < covers.packs {
-            tracing::warn!("the index is of another tree and is built again");
+        if !fits || !catalogue.is_of_packs(*log, packs)? {
+            tracing::warn!("the index is of another tree or of other packs and is built again");
             catalogue.clear()?;
         }
         Ok(())
@@ -349,7 +351,7 @@ fn load_published(
     }
     let entry = shared.entry(size - 1)?;
     let head = Head { size, root: checkpoint.root };
-    let cosigned_at = publish::cosigned_at(&shared.policy(), &note);
+    let cosigned_at = shared.cosigned_at(&note);
     let published = Published { head, note: Arc::new(note), at: entry.admitted_at, cosigned_at };
     shared.published.send_replace(Some(published));
     Ok(())

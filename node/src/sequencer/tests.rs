@@ -5,6 +5,7 @@
 
 mod faults;
 mod goods;
+mod index;
 mod pacing;
 mod renewal;
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
-use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::note::{SignedNote, VerifierKey};
 
 use super::SimNode;
 use crate::core::{Published, Recorded, Signing};
+use crate::witness::Seen;
 
 /// What is held of another's log.
 pub struct CopyView {
@@ -111,9 +112,13 @@ impl SimNode {
         one.follower.log().body(id).map_err(|error| error.to_string())
     }
 
-    /// The size that the own witness has cosigned of a log, with the root.
-    pub fn witnessed(&self, origin: &str) -> Option<Head> {
-        let seen = self.witness.seen(&hallmark_schemas::layout::peer_name(origin))?;
-        Some(Head { size: seen.size, root: seen.root })
+    /// What the own witness last cosigned of a log.
+    pub fn witnessed(&self, origin: &str) -> Option<Seen> {
+        self.witness.seen(&hallmark_schemas::layout::peer_name(origin))
+    }
+
+    /// The key of the own witness.
+    pub fn witness_key(&self) -> &VerifierKey {
+        self.witness.vkey()
     }
 }

@@ -1,5 +1,5 @@
 //! Freshness: a checkpoint that nothing follows is cosigned anew, so that its witnesses vouch that
-//! the log has nothing newer.
+//! the log has nothing newer; where the policy names none, the own one does.
 //!
 //! Invariant: nothing is decided here but when to ask; the writer decides what is published.
 
@@ -28,10 +28,9 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
             _ = look.tick() => {}
         }
         let now = (service.clock)();
-        let cosigned_at = service.node.log().published().and_then(|one| one.cosigned_at);
-        if cosigned_at.max(asked_at).is_some_and(|at| every_ms <= now.ms_since(at))
-            && cosigned_at.is_some()
-        {
+        let Some(published) = service.node.log().published() else { continue };
+        let told_at = [Some(published.at), published.cosigned_at, asked_at].into_iter().max();
+        if told_at.flatten().is_some_and(|at| every_ms <= now.ms_since(at)) {
             asked_at = Some(now);
             service.node.log().renew();
         }

@@ -262,6 +262,31 @@ fn the_same_tree_is_cosigned_again_with_a_newer_time() {
 }
 
 #[test]
+fn no_earlier_time_is_stated_than_before_by_any_clock_of_any_log_after_any_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |seconds: u64| Timestamp::from_unix_ms(seconds * 1000);
+    let elsewhere = NoteSigner::log("elsewhere.example", key(8)).unwrap();
+    let open = || witness(dir.path()).knowing([("elsewhere".to_owned(), elsewhere.vkey().clone())]);
+    let stated = |witness: &Witness, origin: &str, note: &SignedNote, old: u64, now: Timestamp| {
+        let answer = witness.add_checkpoint(&network(), &encode_request(old, &[], note), now);
+        assert!(matches!(answer, Ok(Answer::Cosigned { .. })), "{answer:?}");
+        let seen = witness.seen(&peer_name(origin)).unwrap();
+        SignedNote::parse(seen.note.as_bytes()).unwrap().signed_by(witness.vkey()).unwrap().unwrap()
+    };
+    let (three, _) = signed(3, 0);
+    let mut other = SignedNote::unsigned(three.text().replace(ORIGIN, "elsewhere")).unwrap();
+    other.add(elsewhere.sign(other.text(), Timestamp::EPOCH).unwrap());
+    let first = open();
+    assert_eq!(stated(&first, ORIGIN, &three, 0, at(500)), at(500));
+    assert_eq!(stated(&first, ORIGIN, &three, 3, at(100)), at(500), "the clock went back");
+    let again = open();
+    assert_eq!(stated(&again, "elsewhere", &other, 0, at(200)), at(500), "another log");
+    assert_eq!(stated(&again, ORIGIN, &three, 3, at(499)), at(500));
+    assert_eq!(stated(&again, ORIGIN, &three, 3, at(501)), at(501));
+    assert_eq!(stated(&open(), "elsewhere", &other, 3, at(0)), at(501));
+}
+
+#[test]
 fn a_log_of_another_network_is_cosigned_once_it_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let (three, _) = signed(3, 0);

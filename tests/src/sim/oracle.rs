@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hallmark_node::core::Signing;
 use hallmark_node::sim::{Reply, Request, SimNode};
 use hallmark_node::store::tiles::parse_bundle;
+use hallmark_node::witness::Seen;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::{Frontier, Hash};
@@ -12,6 +13,7 @@ use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::receipt::Receipt;
 use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::time::Timestamp;
 
 use super::byzantine::Byzantine;
 use super::stock::{DAWN, HONEST, STOCK};
@@ -33,6 +35,8 @@ struct Tree {
     published: u64,
     /// The notes that were looked at.
     seen: BTreeSet<String>,
+    /// The note that was published last, with its cosignatures.
+    note: Option<SignedNote>,
 }
 
 /// What was promised by one honest node.
@@ -43,6 +47,9 @@ struct Promises {
     /// Newest trees of its copies and of what its witness cosigned, by origin.
     copies: BTreeMap<String, Head>,
     witnessed: BTreeMap<String, Head>,
+    /// What its witness stated last of each log, and the latest of all.
+    stated: BTreeMap<String, String>,
+    stated_at: Option<Timestamp>,
 }
 
 /// All promises.
@@ -134,8 +141,12 @@ impl Oracle {
         if tree.roots.get(size as usize) != Some(&published.head.root) {
             return Err(format!("log {number} publishes a tree of size {size} it never signed"));
         }
-        if tree.published < size {
+        if size < tree.published {
+            return Err(format!("log {number} publishes {size} entries after {}", tree.published));
+        }
+        if tree.note.as_ref() != Some(&*published.note) {
             tree.published = size;
+            tree.note = Some((*published.note).clone());
             let policy = &self.network.network().policy;
             let key = STOCK.logs[number].vkey().clone();
             policy.check(&published.note, &key).map_err(|error| {
@@ -186,7 +197,8 @@ impl Oracle {
     ) -> Result<(), String> {
         for whose in 0..=HONEST {
             let origin = &STOCK.origins[whose];
-            let seen = node.witnessed(origin).unwrap_or(Head::EMPTY);
+            let word = node.witnessed(origin);
+            let seen = word.as_ref().map_or(Head::EMPTY, |word| word.head());
             let before =
                 self.promises[number].witnessed.entry(origin.clone()).or_insert(Head::EMPTY);
             let is_growth = if whose == HONEST {
@@ -202,8 +214,37 @@ impl Oracle {
                 ));
             }
             *before = seen;
+            self.look_time(number, node, origin, word)?;
         }
         Ok(())
+    }
+
+    /// Whatever its clock says, a witness states no earlier time than it stated before.
+    fn look_time(
+        &mut self,
+        number: usize,
+        node: &SimNode,
+        origin: &str,
+        word: Option<Seen>,
+    ) -> Result<(), String> {
+        let promises = &mut self.promises[number];
+        let before = promises.stated.get(origin);
+        let Some(Seen { note, .. }) = word.filter(|word| before != Some(&word.note)) else {
+            return Ok(());
+        };
+        let parsed = SignedNote::parse(note.as_bytes()).map_err(|error| error.to_string())?;
+        let at = parsed.signed_by(node.witness_key()).map_err(|error| error.to_string())?;
+        let at = at.ok_or_else(|| format!("witness {number} keeps what it did not cosign"))?;
+        promises.stated.insert(origin.to_owned(), note);
+        match promises.stated_at {
+            Some(before) if at < before => {
+                Err(format!("witness {number} stated {at} after it had stated {before}"))
+            }
+            _ => {
+                promises.stated_at = Some(at);
+                Ok(())
+            }
+        }
     }
 
     /// A node that runs on damaged or old files: it may serve less, never other.

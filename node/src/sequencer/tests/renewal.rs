@@ -172,3 +172,27 @@ fn times_that_old_witnesses_gave_count_after_a_start_under_a_new_policy() {
     assert_eq!(under(vec![witnessed()]), time);
     assert_eq!(under(Vec::new()), (admitted_at, admitted_at), "else it is the log's own word");
 }
+
+#[test]
+fn where_the_policy_names_nobody_the_own_witness_keeps_an_idle_log_fresh() {
+    let disk = new_disk();
+    let mut alone = started(&disk, &Arc::default(), Policy::none()).unwrap();
+    alone.shared.set_own_witness(Some(witness().vkey().clone()));
+    alone.store(&Stock::new().candidates(0..2)).unwrap();
+    alone.sequence(NOW).unwrap();
+    let (before, time) = (history(&disk), time_of(&alone, 1));
+    assert_eq!(cosigned_at(&alone), None, "nobody was asked to record it");
+    alone.renew().unwrap();
+    let note = alone.shared.unsigned.borrow().clone().unwrap();
+    let mut strange = (*note).clone();
+    let stranger = Arc::new(hallmark_schemas::key::SecretKey::from_seed([77; 32]));
+    let stranger = NoteSigner::witness("sim/stranger", stranger).unwrap();
+    strange.add(stranger.sign(note.text(), later(60)).unwrap());
+    alone.cosigned(&strange).unwrap();
+    assert_eq!(cosigned_at(&alone), None, "nobody else's word counts");
+    cosign(&mut alone, later(3600));
+    assert_eq!(cosigned_at(&alone), Some(later(3600)));
+    assert_eq!(alone.shared.signing(), Signing::Ready);
+    // What an entry's time is rests on the entry, as before.
+    assert_eq!((history(&disk), time_of(&alone, 1)), (before, time));
+}
