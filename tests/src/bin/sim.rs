@@ -13,7 +13,8 @@ Examples:
   sim --seed 42                    one world; its trace hash is the same on any machine
   sim --seed 42 --trace            the same, and what happened in it if a promise broke
   sim --seeds 0..100000            many, on all cores, until the first that fails
-  sim --for 2m                     fresh seeds for two minutes
+  sim --for 2m                     fresh seeds for two minutes; says the first
+  sim --for 2m --from 42           seeds from 42 on, as far as two minutes go
   sim --regressions                the seeds that once found something
   sim --mutants                    each promise broken on purpose must be noticed (feature `mutants`)
 
@@ -32,6 +33,9 @@ struct Options {
     /// Fresh worlds for so long, such as `90s` or `2m`.
     #[arg(long = "for", id = "for_", value_name = "TIME", value_parser = time)]
     for_: Option<Duration>,
+    /// With `--for`: the first seed, instead of a fresh one.
+    #[arg(long, value_name = "SEED", requires = "for_")]
+    from: Option<u64>,
     /// Things that happen in a world before it is healed.
     #[arg(long, default_value_t = STEPS)]
     steps: u64,
@@ -121,6 +125,12 @@ fn one(options: &Options, seed: u64) -> ExitCode {
     }
 }
 
+/// A seed that was hardly ever run before.
+fn fresh() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos()) << 20
+}
+
 fn many(options: &Options) -> ExitCode {
     let began = Instant::now();
     let steps = options.steps;
@@ -136,16 +146,16 @@ fn many(options: &Options) -> ExitCode {
         run_many(next, None)
     } else {
         let wait = options.for_.unwrap_or(Duration::from_secs(10));
-        let fresh = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let first = u64::from(fresh.subsec_nanos()) << 20;
-        println!("fresh seeds from {first} for {} s", wait.as_secs());
+        let first = options.from.unwrap_or_else(fresh);
+        println!("seeds from {first} on for {} s", wait.as_secs());
         let at = AtomicU64::new(first);
         run_many(|| Some((at.fetch_add(1, Ordering::Relaxed), steps)), Some(began + wait))
     };
     let seconds = began.elapsed().as_secs_f64();
     match broken {
         None => {
-            println!("{count} seeds in {seconds:.1} s, all promises held");
+            let rate = count as f64 / seconds;
+            println!("{count} seeds in {seconds:.1} s ({rate:.1} a second), all promises held");
             ExitCode::SUCCESS
         }
         Some(broken) => {
