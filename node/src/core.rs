@@ -319,7 +319,7 @@ impl Node {
         let lock = DirLock::take(&dir.lock())?;
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let index = Arc::new(FjallIndex::open(&data.index())?);
-        let catalogue = Catalogue::new(index).holding(lock);
+        let catalogue = Catalogue::of(&origin, index).holding(lock);
         catalogue.discard_other_layout()?;
         let networks = (former::read(&dir, &network), &network);
         let parts = Parts::open(disk, catalogue, (&dir, &data), &origin, log_signer, networks)?;

@@ -19,7 +19,7 @@
 //! | `c` log | `covers`: size, root, pack position |
 //! | `p` log | the last record of that log's packs which is here: see [`packs`] |
 //! | `g` goods … | attestations about goods: see [`goods`] |
-//! | `v` | which release's keys and kinds these are; an index of another is built again |
+//! | `v` | whose index it is, of which release's keys and kinds; another is built again |
 
 pub mod beside;
 pub mod fjall;
@@ -46,6 +46,7 @@ use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::pack::PackPosition;
 use sha2::{Digest, Sha256};
 
+use crate::mutants::mutant;
 use crate::store::lock::DirLock;
 use crate::store::pack::PackPlace;
 
@@ -198,14 +199,22 @@ pub struct Covers {
 #[derive(Clone)]
 pub struct Catalogue {
     index: Arc<dyn Index>,
+    /// The own log of the node whose index it is.
+    own: LogKey,
     /// Whoever can still use the index holds the lock of its folder.
     _lock: Option<Arc<DirLock>>,
 }
 
 impl Catalogue {
-    /// Over an engine.
-    pub fn new(index: Arc<dyn Index>) -> Catalogue {
-        Catalogue { index, _lock: None }
+    /// Over an engine, of the node whose own log has this origin.
+    pub fn of(origin: &str, index: Arc<dyn Index>) -> Catalogue {
+        Catalogue { index, own: LogKey::of(origin), _lock: None }
+    }
+
+    /// Over an engine, of nobody's.
+    #[cfg(test)]
+    pub(crate) fn new(index: Arc<dyn Index>) -> Catalogue {
+        Catalogue::of("", index)
     }
 
     /// Keeps a lock for as long as anyone holds the catalogue.
@@ -233,17 +242,30 @@ impl Catalogue {
     /// All logs are indexed again.
     pub(crate) fn end_again(&self) -> Result<(), IndexError> {
         let mut changes = Batch::default();
-        changes.put(key(b'v', &[]), layout());
+        changes.put(key(b'v', &[]), self.layout());
         self.index.write(changes)
     }
 
-    /// Empties an index that another release wrote: bodies of kinds that it did not know are in
-    /// none of its lists.
+    /// Empties an index that another release wrote, as bodies of kinds that it did not know are in
+    /// none of its lists, or another node, whose identities and forks are of another log.
     pub fn discard_other_layout(&self) -> Result<(), IndexError> {
-        if self.index.get(&key(b'v', &[]))?.is_some_and(|found| found == layout()) {
+        if self.index.get(&key(b'v', &[]))?.is_some_and(|found| found == self.layout()) {
             return Ok(());
         }
         self.clear()
+    }
+
+    /// What this release's index of this node is made of.
+    fn layout(&self) -> Vec<u8> {
+        let mut hash = Sha256::new_with_prefix([LAYOUT_VERSION]);
+        if !mutant("index-unbound") {
+            hash.update(self.own.0);
+        }
+        for kind in KindName::ALL {
+            hash.update(kind.as_str());
+            hash.update([0]);
+        }
+        hash.finalize().to_vec()
     }
 
     /// For a clean stop.
@@ -470,16 +492,6 @@ fn numbers(value: &impl serde::Serialize) -> Vec<u8> {
 fn class_key(class: &GoodsId) -> [u8; 16] {
     let hash = Sha256::digest(class.as_str().as_bytes());
     hash[..16].try_into().expect("32 bytes begin with 16")
-}
-
-/// What this release's index is made of.
-fn layout() -> Vec<u8> {
-    let mut hash = Sha256::new_with_prefix([LAYOUT_VERSION]);
-    for kind in KindName::ALL {
-        hash.update(kind.as_str());
-        hash.update([0]);
-    }
-    hash.finalize().to_vec()
 }
 
 fn unreadable(key: &[u8]) -> IndexError {

@@ -206,7 +206,7 @@ impl SimNode {
     ) -> Result<SimNode, String> {
         let chain = |error: &dyn std::error::Error| writer::chain(error);
         let (dir, data) = (dir(), dir().data());
-        let catalogue = Catalogue::new(index);
+        let catalogue = Catalogue::of(&setup.origin, index);
         catalogue.discard_other_layout().map_err(|e| chain(&e))?;
         let (origin, key) = (setup.origin.clone(), setup.log_signer.clone());
         let networks = (Vec::new(), &setup.network);

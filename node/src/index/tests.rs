@@ -68,7 +68,7 @@ fn contract(index: Arc<dyn Index>) {
     catalogue.persist().unwrap();
     catalogue.clear().unwrap();
     assert_eq!(catalogue.covers(log).unwrap(), None);
-    assert_eq!(index.scan(&[], &[], 9).unwrap(), [(b"v".to_vec(), layout())]);
+    assert_eq!(index.scan(&[], &[], 9).unwrap(), [(b"v".to_vec(), catalogue.layout())]);
 }
 
 #[test]
@@ -91,6 +91,9 @@ fn an_index_of_another_release_is_emptied_and_one_of_this_kept() {
     catalogue.write(changes).unwrap();
     catalogue.discard_other_layout().unwrap();
     assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
+    put();
+    Catalogue::of("net/other/1", index).discard_other_layout().unwrap();
+    assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None, "it is another node's");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::mutants::mutant;
 use crate::store::tiles::{Edge, TILE_WIDTH, parse_bundle};
 
 /// Entries that are written at once: 64 bundles, 672 kB.
-const WRITE_ENTRIES: usize = 64 * TILE_WIDTH as usize;
+pub const WRITE_ENTRIES: usize = 64 * TILE_WIDTH as usize;
 
 /// Wants entry bundles, one after the other, until the new tree is whole.
 pub struct Growth {
@@ -96,7 +96,14 @@ impl Growth {
                 }
             }
         }
-        if WRITE_ENTRIES <= self.entries.len() { self.write() } else { Ok(()) }
+        let is_full = WRITE_ENTRIES <= self.entries.len() && !mutant("growth-unbounded");
+        if is_full { self.write() } else { Ok(()) }
+    }
+
+    /// Entries in memory.
+    #[cfg(feature = "sim")]
+    pub(crate) fn unwritten(&self) -> usize {
+        self.entries.len()
     }
 
     /// Takes the checkpoint over, if the entries lead to its root.

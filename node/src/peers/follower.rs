@@ -167,6 +167,15 @@ impl Follower {
         self.lacking.refused.len()
     }
 
+    /// Entries that were served and are not written yet.
+    #[cfg(feature = "sim")]
+    pub(crate) fn unwritten(&self) -> usize {
+        match &self.stage {
+            Stage::Growing(growth) => growth.unwritten(),
+            _ => 0,
+        }
+    }
+
     fn looked(&mut self, bytes: &[u8]) -> Result<Progress, FollowError> {
         let note = SignedNote::parse(bytes)?;
         if let Some(held) = self.log.checkpoint().filter(|held| held.text() == note.text()) {

@@ -3,6 +3,7 @@
 //! After each start: what was acknowledged is in the log once, what was recorded is where it was,
 //! every tree that was ever signed is a prefix of the tree, and the log goes on.
 
+mod enumerated;
 mod faults;
 mod goods;
 mod index;

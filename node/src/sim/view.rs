@@ -18,14 +18,10 @@ pub struct CopyView {
     pub origin: String,
     /// The tree that is here.
     pub head: Head,
-    /// The checkpoint over it.
-    pub note: Option<Arc<SignedNote>>,
-    /// Bodies that are missing, counted to 100.
-    pub wanted: usize,
     /// Bodies remembered as not given.
     pub lacking: usize,
-    /// Defect proofs against it.
-    pub defects: usize,
+    /// Entries in memory that are not written yet.
+    pub unwritten: usize,
 }
 
 impl SimNode {
@@ -91,13 +87,23 @@ impl SimNode {
             CopyView {
                 origin: origin.clone(),
                 head: log.head(),
-                note: log.checkpoint(),
-                wanted: log.wanted_count(100).unwrap_or(100),
                 lacking: one.follower.lacking_count(),
-                defects: log.defects().map_or(0, |defects| defects.len()),
+                unwritten: one.follower.unwritten(),
             }
         };
         self.followed.iter().map(view).collect()
+    }
+
+    /// Bodies that are missing in a copy, counted to 100.
+    pub fn wanted(&self, origin: &str) -> usize {
+        let one = self.followed.get(origin);
+        one.map_or(0, |one| one.follower.log().wanted_count(100).unwrap_or(100))
+    }
+
+    /// Defect proofs against a followed log.
+    pub fn defects(&self, origin: &str) -> usize {
+        let defects = self.followed.get(origin).map(|one| one.follower.log().defects());
+        defects.and_then(Result::ok).map_or(0, |defects| defects.len())
     }
 
     /// Entries of a copy.

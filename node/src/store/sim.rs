@@ -12,6 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{AppendFile, Disk};
 
+/// What happens to the disk at some step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Strike {
+    /// There is no more room.
+    Full,
+    /// Nothing can be written.
+    ReadOnly,
+}
+
 /// What survives a stop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Survives {
@@ -61,6 +70,7 @@ struct State {
     steps: usize,
     stop_at: Option<usize>,
     fail_at: Option<usize>,
+    strike_at: Option<(usize, Strike)>,
     /// The next sync fails.
     fail_sync: bool,
     failed: bool,
@@ -179,6 +189,18 @@ impl SimDisk {
         state.fail_at = Some(step);
     }
 
+    /// The disk is so from the `step`th changing operation on, until it is told otherwise.
+    pub fn strike_at(&self, step: usize, strike: Strike) {
+        let mut state = self.lock();
+        state.steps = 0;
+        state.strike_at = Some((step, strike));
+    }
+
+    /// Whether that step was not reached yet.
+    pub fn is_unstruck(&self) -> bool {
+        self.lock().strike_at.is_some()
+    }
+
     /// The next sync fails once, and what it was to make durable is lost.
     pub fn fail_next_sync(&self) {
         self.lock().fail_sync = true;
@@ -263,6 +285,13 @@ impl SimDisk {
         if state.stopped || state.stop_at == Some(state.steps) {
             state.stopped = true;
             return Err(io::Error::other("stopped"));
+        }
+        let steps = state.steps;
+        if let Some((_, strike)) = state.strike_at.take_if(|(at, _)| *at <= steps) {
+            match strike {
+                Strike::Full => state.capacity = Some(state.used()),
+                Strike::ReadOnly => state.read_only = true,
+            }
         }
         if state.read_only && !what.starts_with("sync") {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
@@ -363,12 +392,12 @@ impl Disk for SimDisk {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let state = self.lock();
         let mut names = Vec::new();
-        for path in state.names.keys() {
-            if let Ok(rest) = path.strip_prefix(dir) {
-                let name = rest.iter().next().unwrap_or_default().to_string_lossy().into_owned();
-                if names.last() != Some(&name) {
-                    names.push(name);
-                }
+        // Paths are ordered part by part: those in a folder stand together, after it.
+        for path in state.names.range(dir.to_path_buf()..).map(|(path, _)| path) {
+            let Ok(rest) = path.strip_prefix(dir) else { break };
+            let name = rest.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+            if names.last() != Some(&name) {
+                names.push(name);
             }
         }
         Ok(names)

@@ -19,6 +19,8 @@ use super::stock::{DAWN, HONEST, STOCK};
 
 /// Entries that both histories share.
 pub(super) const COMMON: u64 = 2;
+/// Bytes of an entry.
+const ENTRY_BYTES: usize = 41;
 /// Entries at most: a seed stays small.
 const SIZE_MAX: u64 = 24;
 
@@ -57,17 +59,20 @@ pub(super) struct Byzantine {
     seen: [u64; HONEST],
     /// It shows each node the other history from now on.
     pub(super) turned: bool,
+    /// It serves entries without end under a checkpoint of a size from nowhere.
+    is_endless: bool,
 }
 
 impl Byzantine {
-    pub(super) fn new() -> Byzantine {
+    pub(super) fn new(is_endless: bool) -> Byzantine {
         let mut branches = [Branch::new(), Branch::new()];
         for branch in &mut branches {
             for piece in &STOCK.facilities[..COMMON as usize] {
                 branch.push(piece.id);
             }
         }
-        Byzantine { signer: STOCK.logs[HONEST].clone(), branches, seen: [0; HONEST], turned: false }
+        let (signer, seen, turned) = (STOCK.logs[HONEST].clone(), [0; HONEST], false);
+        Byzantine { signer, branches, seen, turned, is_endless }
     }
 
     fn note(&self, size: u64, root: Hash) -> Option<SignedNote> {
@@ -124,6 +129,7 @@ impl Byzantine {
                 let (head, other) = (shown.head(), self.shown(from + 1).head());
                 let (size, root) = match rng.u8(..20) {
                     0 if lies => (head.size + (1 << 40), [9; 32]),
+                    5..=15 if lies && self.is_endless => (1 << 40, [9; 32]),
                     1 if lies => (head.size / 2, [8; 32]),
                     2 | 3 if lies => (other.size, other.root),
                     4 if lies => return Reply::Bytes(200, vec![b'x'; 3000]),
@@ -143,6 +149,7 @@ impl Byzantine {
                     }
                     Reply::Bytes(200, bytes)
                 }
+                _ if lies && self.is_endless => Reply::Bytes(200, vec![0; ENTRY_BYTES * 256]),
                 _ if lies && rng.bool() => Reply::Bytes(200, vec![0; 43 * 256]),
                 _ => not_found,
             },

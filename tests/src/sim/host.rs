@@ -131,6 +131,17 @@ impl Host {
         self.index_durable = Arc::new(self.index.copy());
     }
 
+    /// The index as it is.
+    pub(super) fn index_now(&self) -> Arc<MemoryIndex> {
+        Arc::new(self.index.copy())
+    }
+
+    /// Puts an index in the place of what is here.
+    pub(super) fn put_index(&mut self, index: Arc<MemoryIndex>) {
+        self.index = index;
+        self.persist_index();
+    }
+
     /// Keeps a copy of the whole folder, as of a running node.
     pub(super) fn back_up(&mut self) {
         let Some(node) = &self.node else { return };

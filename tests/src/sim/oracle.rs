@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hallmark_node::core::Signing;
+use hallmark_node::mirror::growth::WRITE_ENTRIES;
 use hallmark_node::sim::{Reply, Request, SimNode};
 use hallmark_node::store::tiles::parse_bundle;
 use hallmark_node::witness::Seen;
@@ -167,6 +168,10 @@ impl Oracle {
                 let lacking = copy.lacking;
                 return Err(format!("node {number} remembers {lacking} withheld bodies"));
             }
+            if WRITE_ENTRIES < copy.unwritten {
+                let (origin, count) = (copy.origin, copy.unwritten);
+                return Err(format!("node {number} heaps up {count} entries that {origin} served"));
+            }
             let whose = (0..HONEST).find(|one| STOCK.origins[*one] == copy.origin);
             if let Some(whose) = whose {
                 let root = self.trees[whose].roots.get(copy.head.size as usize);
@@ -309,8 +314,9 @@ impl Oracle {
                     continue;
                 };
                 let theirs = nodes[whose].published().map_or(Head::EMPTY, |one| one.head);
-                if copy.head != theirs || 0 < copy.wanted {
-                    let (have, of, lacks) = (copy.head.size, theirs.size, copy.wanted);
+                let lacks = node.wanted(&copy.origin);
+                if copy.head != theirs || 0 < lacks {
+                    let (have, of) = (copy.head.size, theirs.size);
                     return Some(format!(
                         "node {number} has {have} of {of} entries of log {whose}, {lacks} bodies missing"
                     ));

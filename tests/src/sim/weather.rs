@@ -23,9 +23,10 @@ enum Fault {
     BadLine,
     OldData,
     OldWhole,
+    MixedIndex,
 }
 
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 12] = [
     Fault::Crash,
     Fault::StopInside,
     Fault::SyncFails,
@@ -37,12 +38,15 @@ const FAULTS: [Fault; 11] = [
     Fault::BadLine,
     Fault::OldData,
     Fault::OldWhole,
+    Fault::MixedIndex,
 ];
 
 /// The faults of one world and what of them is at work.
 pub(super) struct Weather {
     pub(super) is_witnessed: bool,
     pub(super) is_flooded: bool,
+    /// The liar serves entries without end.
+    pub(super) is_endless: bool,
     faults: Vec<Fault>,
     /// Whose whole folder is put back.
     victim: usize,
@@ -69,6 +73,7 @@ impl Weather {
         Weather {
             is_witnessed,
             is_flooded: rng.u8(..4) == 0,
+            is_endless: rng.u8(..24) == 0,
             faults,
             victim: rng.usize(..HONEST),
             cut: Default::default(),
@@ -177,7 +182,24 @@ impl World {
                 // Always the same node: what the others know of it matters.
                 self.restore_whole(self.weather.victim)
             }
+            Fault::MixedIndex => {
+                let other = (host + 1 + self.rng.usize(..HONEST - 1)) % HONEST;
+                self.mix_index(host, other);
+                Ok(())
+            }
         }
+    }
+
+    /// A node starts again under the index of another.
+    fn mix_index(&mut self, host: usize, other: usize) {
+        if self.hosts[host].node.is_none() || self.hosts[host].old.is_some() {
+            return;
+        }
+        let index = self.hosts[other].index_now();
+        let (end, wait) = self.an_end();
+        self.hosts[host].end(end, &mut self.rng);
+        self.hosts[host].put_index(index);
+        self.plan(wait, What::Start(host));
     }
 
     /// Some nodes no longer reach others, or all reach all again.

@@ -18,6 +18,8 @@ use super::weather::Weather;
 const TICK_MS: u64 = 50;
 /// When a request counts as unanswered.
 const TIMEOUT_MS: u64 = 700;
+/// Most defect proofs that a node may keep of one log: 16 of each of the five sorts.
+const DEFECTS_MAX: usize = 16 * 5;
 /// Virtual time after healing by which all must have settled.
 pub(super) const SETTLED_MS: u64 = 60_000;
 
@@ -88,9 +90,9 @@ impl World {
         let network = if weather.is_witnessed { &STOCK.witnessed } else { &STOCK.unwitnessed };
         let hosts = (0..HONEST).map(|member| Host::new(member, network));
         let mut world = World {
+            liar: Byzantine::new(weather.is_endless),
             weather,
             hosts: hosts.collect::<Result<_, _>>()?,
-            liar: Byzantine::new(),
             oracle: Oracle::new(network.clone()),
             rng,
             at_ms: 0,
@@ -454,9 +456,13 @@ impl World {
                 && COMMON < shown.size
                 && shown.size <= copy.head.size
                 && !self.liar.has_both(copy.head, shown)
-                && copy.defects == 0
+                && node.defects(&copy.origin) == 0
             {
                 return Err(format!("node {number} saw two histories and kept no proof of it"));
+            }
+            let kept = node.defects(&STOCK.origins[HONEST]);
+            if DEFECTS_MAX < kept {
+                return Err(format!("node {number} keeps {kept} proofs against one log"));
             }
         }
         Ok(())

@@ -35,7 +35,7 @@ fn an_index_that_knows_bodies_stored_after_these_packs_is_built_again() {
 }
 
 #[test]
-fn an_index_of_a_node_that_follows_this_log_is_built_again() {
+fn an_index_that_knows_how_far_the_packs_go_and_no_record_of_them_is_built_again() {
     let (disk, _) = logged();
     let sequencer = open(&disk, &Arc::default(), Policy::none()).unwrap();
     let (head, packs, log) = (sequencer.head, sequencer.consumed, sequencer.shared.log);
