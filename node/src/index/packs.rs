@@ -6,7 +6,7 @@
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::pack::PackPosition;
 
-use super::{Batch, Catalogue, IndexError, LogKey, decode_place, key, numbers, unreadable};
+use super::{Batch, Catalogue, IndexError, LogKey, decode_held, key, numbers, unreadable};
 use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::pack::{PackPlace, PackReader};
@@ -41,7 +41,7 @@ impl Catalogue {
         };
         let decode = |value: &[u8]| {
             let (id, place) = value.split_at_checked(ID_BYTES)?;
-            Some((ContentId::from_bytes(id.try_into().ok()?), decode_place(place)?))
+            Some((ContentId::from_bytes(id.try_into().ok()?), decode_held(place)?.0))
         };
         decode(&value).map(Some).ok_or_else(|| unreadable(&key))
     }

@@ -16,7 +16,6 @@ use crate::index::goods::Naming;
 use crate::labels::{self, Logged};
 use crate::mutants::mutant;
 use crate::store::StoreError;
-use crate::store::pack::PackPlace;
 
 /// Most bodies whose places are in memory alone until they are in the tree: 64 bytes each, 4 MiB.
 /// Where more wait, as without a quorum, the index tells the places of the others twice.
@@ -97,8 +96,6 @@ struct Group<'a> {
     labels: Vec<(ContentId, OrgId, Label)>,
     changes: Batch,
     pending: Vec<Pending>,
-    /// The last record that was appended.
-    last: Option<(ContentId, PackPlace)>,
 }
 
 impl Sequencer {
@@ -132,8 +129,8 @@ impl Sequencer {
         let room = WAITING_MAX.saturating_sub(self.pending.len());
         let waiting = group.pending.iter().take(room).map(|one| (one.id, one.place));
         self.shared.add_waiting(waiting);
-        if let Some((id, place)) = &group.last {
-            group.changes.put_last_record(self.shared.log, id, *place);
+        if let Some(last) = group.pending.last() {
+            group.changes.put_last_record(self.shared.log, &last.id, last.place);
         }
         self.shared.catalogue.write(group.changes)?;
         self.pending.extend(group.pending);
@@ -224,7 +221,6 @@ impl Sequencer {
         if WAITING_MAX <= self.pending.len() + group.pending.len() {
             group.changes.put_body(self.shared.log, &id, place);
         }
-        group.last = Some((id, place));
         group.ids.insert(id);
         group.pending.push(Pending {
             id,
