@@ -134,33 +134,8 @@ impl World {
                 }
                 Ok(())
             }
-            Fault::StopInside => {
-                let step = self.rng.usize(..24);
-                self.hosts[host].disk.stop_at(step);
-                self.weather.may_stop[host] = true;
-                self.plan(1500, What::Repair(host));
-                Ok(())
-            }
-            Fault::SyncFails => {
-                self.hosts[host].disk.fail_next_sync();
-                self.weather.may_stop[host] = true;
-                self.plan(1500, What::Repair(host));
-                Ok(())
-            }
-            Fault::DiskFull => {
-                let room = self.rng.usize(..3000);
-                let disk = &self.hosts[host].disk;
-                disk.set_capacity(Some(disk.used() + room));
-                let wait = self.rng.u64(300..2500);
-                self.plan(wait, What::Repair(host));
-                Ok(())
-            }
-            Fault::ReadOnlyDisk => {
-                self.hosts[host].disk.set_read_only(true);
-                self.hosts[host].is_read_only = true;
-                self.weather.may_stop[host] = true;
-                let wait = self.rng.u64(300..1500);
-                self.plan(wait, What::Repair(host));
+            Fault::StopInside | Fault::SyncFails | Fault::DiskFull | Fault::ReadOnlyDisk => {
+                self.fail_disk(host, fault);
                 Ok(())
             }
             Fault::BitFlips => self.flip(host),
@@ -188,6 +163,35 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// The disk of a node fails in one of its ways, until it is repaired.
+    fn fail_disk(&mut self, host: usize, fault: Fault) {
+        let disk = &self.hosts[host].disk;
+        let wait = match fault {
+            Fault::DiskFull => {
+                let room = self.rng.usize(..3000);
+                disk.set_capacity(Some(disk.used() + room));
+                self.rng.u64(300..2500)
+            }
+            Fault::ReadOnlyDisk => {
+                disk.set_read_only(true);
+                self.hosts[host].is_read_only = true;
+                self.rng.u64(300..1500)
+            }
+            Fault::SyncFails => {
+                disk.fail_next_sync();
+                1500
+            }
+            _ => {
+                disk.stop_at(self.rng.usize(..24));
+                1500
+            }
+        };
+        if fault != Fault::DiskFull {
+            self.weather.may_stop[host] = true;
+        }
+        self.plan(wait, What::Repair(host));
     }
 
     /// A node starts again under the index of another.
