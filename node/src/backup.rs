@@ -116,6 +116,7 @@ pub(crate) fn copy(from: &Data, to: &Data, told: &mut Told<'_>) -> Result<Copied
     all.small(&from.deferred(), &to.deferred())?;
     let addresses = |data: &Data| data.path().join("addresses.json");
     all.small(&addresses(from), &addresses(to))?;
+    all.small(&from.restored(), &to.restored())?;
     let mut found = all.found;
     found.checkpoint = checkpoint;
     let peers = from.peers();

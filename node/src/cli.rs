@@ -147,7 +147,8 @@ stored the attestation of their range.")]
 
 It only reads, also beside a running node. --repair first puts right what it can, the node running
 or not: a tile is computed from what lies below it, a bundle or body is fetched from peers that hold
-a copy; what was damaged is kept in DATA/damaged. Given again, it goes on where it was interrupted.
+a copy; what was damaged is kept in DATA/damaged. Interrupted and given again, it reads all files again
+but checks no signature twice; which ones held is kept in DIR/run/check until a check ends.
 Ends with 4 where bytes are not what was written or contradict each other, with 5 where something is
 missing that the folder itself says it holds. Each defect names its file and what to do.")]
     Check(CheckArgs),

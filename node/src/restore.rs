@@ -23,6 +23,7 @@ use hallmark_schemas::intent::Intent;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
+use hallmark_schemas::restored;
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
@@ -331,6 +332,7 @@ impl Recovery {
         }
         let packs = bodies::recover(&self.disk, &self.data, &self.tiles, reached, source, told)?;
         self.publish(reached)?;
+        self.note_lost(before..reached.size)?;
         self.intend(reached, packs.consumed)?;
         self.slots.put_back(head)?;
         Ok(Restored {
@@ -454,6 +456,28 @@ impl Recovery {
             }
         }
         Ok(())
+    }
+
+    /// Writes down that the history may lack checkpoints of these sizes, which nobody can give back:
+    /// a witness keeps the newest one, a mirror those that it saw.
+    fn note_lost(&self, sizes: std::ops::Range<u64>) -> Result<(), RestoreError> {
+        if sizes.is_empty() {
+            return Ok(());
+        }
+        let path = self.data.restored();
+        let bytes = self.disk.read(&path).on("read", &path)?;
+        let mut ranges = bytes.and_then(|bytes| restored::parse(&bytes)).unwrap_or_default();
+        // The whole of what is known to be lost fits one line, should there be too many.
+        if restored::LINES_MAX <= ranges.len() {
+            let first = ranges.iter().map(|range| range.start).min().unwrap_or(sizes.start);
+            ranges.clear();
+            ranges.push(first..sizes.start);
+        }
+        if !ranges.contains(&sizes) {
+            ranges.push(sizes);
+        }
+        let text = restored::encode(&ranges);
+        Ok(self.disk.replace(&path, text.as_bytes()).on("write", &path)?)
     }
 
     /// An intent that is done: where the packs are consumed up to, and the newest instant.

@@ -170,6 +170,11 @@ impl Data {
         self.0.join("checkpoints")
     }
 
+    /// Which checkpoints were lost for good when the log was made whole again.
+    pub fn restored(&self) -> PathBuf {
+        self.0.join("restored")
+    }
+
     /// Room that is kept for the day the disk is full.
     pub fn reserve(&self) -> PathBuf {
         self.0.join("reserve")

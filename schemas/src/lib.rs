@@ -35,6 +35,7 @@ pub mod policy;
 pub mod proof;
 pub mod quantity;
 pub mod receipt;
+pub mod restored;
 pub mod role;
 pub mod serial;
 pub mod table;

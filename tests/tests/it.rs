@@ -15,6 +15,7 @@ mod it {
     mod label;
     mod network;
     mod offline;
+    mod operator;
     mod order;
     mod passport;
     mod passport_page;

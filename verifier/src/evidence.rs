@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -86,6 +87,8 @@ pub struct LogEvidence {
     pub whole: bool,
     /// What the node itself last wrote of its own log, beside DATA.
     pub own: Option<OwnHead>,
+    /// Sizes of trees whose checkpoints nobody gave back when this log was made whole again.
+    pub restored: Vec<Range<u64>>,
 }
 
 /// A signed note, not yet believed.

@@ -6,6 +6,7 @@
 
 pub mod evidence;
 pub mod table;
+pub mod watch;
 
 pub mod load;
 

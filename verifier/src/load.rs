@@ -30,6 +30,7 @@ use sha2::{Digest as _, Sha256};
 use crate::evidence::{Evidence, Source};
 use crate::lake::{self, LakeError};
 use crate::table::TableSet;
+use crate::watch::{Unwatched, Watch};
 use csv::CsvError;
 use dir::Folder;
 use loose::Loose;
@@ -181,9 +182,18 @@ fn fitting(tables: &[&str]) -> String {
 
 /// Reads all inputs, in the order given.
 pub fn load(inputs: &[PathBuf], tables: &[TableFile]) -> Result<Evidence, LoadError> {
+    load_watched(inputs, tables, &Unwatched)
+}
+
+/// The same while somebody looks on.
+pub fn load_watched(
+    inputs: &[PathBuf],
+    tables: &[TableFile],
+    watch: &dyn Watch,
+) -> Result<Evidence, LoadError> {
     let (mut evidence, mut loose) = (Evidence::default(), Loose::default());
     for path in inputs {
-        let what = load_input(path, &mut evidence, &mut loose)?;
+        let what = load_input(path, &mut evidence, &mut loose, watch)?;
         let name = path.display().to_string();
         evidence.sources.push(Source { name, what: what.to_owned(), ..Source::default() });
     }
@@ -199,6 +209,7 @@ fn load_input(
     path: &Path,
     evidence: &mut Evidence,
     loose: &mut Loose,
+    watch: &dyn Watch,
 ) -> Result<&'static str, LoadError> {
     if path == Path::new("-") {
         bundle::read_stdin(evidence)?;
@@ -224,7 +235,7 @@ fn load_input(
     match dir::recognise(path) {
         Some(Folder::Dir(dir, data)) => {
             dir::read_network(&dir, evidence)?;
-            dir::read_data(Some(&dir), &data, evidence)?;
+            dir::read_data(Some(&dir), &data, evidence, watch)?;
             Ok("node")
         }
         Some(Folder::Data(data)) => {
@@ -237,7 +248,7 @@ fn load_input(
                 dir::read_network(dir, evidence)?;
             }
             let dir = parent.filter(|dir| dir.head_slots().iter().any(|slot| slot.exists()));
-            dir::read_data(dir.as_ref(), &data, evidence)?;
+            dir::read_data(dir.as_ref(), &data, evidence, watch)?;
             Ok("node")
         }
         Some(Folder::Lake(folder)) => {

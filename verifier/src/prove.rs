@@ -25,10 +25,17 @@ use hallmark_schemas::time::Timestamp;
 
 use crate::evidence::{Defect, DefectKind, Evidence, Proven, ProvenLog};
 use crate::table::{self, TableSet};
+use crate::watch::{Unwatched, Watch};
+use bodies::Known;
 use log::LogState;
 
 /// Proves what can be proved of the evidence, and says what cannot.
-pub fn prove(mut evidence: Evidence) -> Proven {
+pub fn prove(evidence: Evidence) -> Proven {
+    prove_watched(evidence, &Unwatched)
+}
+
+/// The same while somebody looks on.
+pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     let mut defects = std::mem::take(&mut evidence.defects);
     let remarks = foreign::check(&evidence, &mut defects);
     let root = network::trust_root(&evidence, &mut defects);
@@ -37,12 +44,15 @@ pub fn prove(mut evidence: Evidence) -> Proven {
         let key = root.as_ref().and_then(|root| root.network().log_key(&origin));
         logs.push(LogState::check(origin, log, key, &mut defects));
     }
-    let parsed = bodies::parse(&logs, &evidence, &mut defects);
+    let parsed = bodies::parse(&logs, &evidence, watch, &mut defects);
     let Some(root) = root else {
         return without_root(evidence, logs, (defects, remarks));
     };
     let policies = network::Policies::new(&root, &logs, &parsed);
-    let stood = bodies::verify(&root, &policies, &evidence.bodies, &mut logs, parsed, &mut defects);
+    let stood = {
+        let known = Known { root: &root, policies: &policies, bodies: &evidence.bodies, watch };
+        bodies::verify(known, &mut logs, parsed, &mut defects)
+    };
     let attestations = cross::once_each(stood.attestations);
     cross::forks(&attestations, &mut defects);
     cross::chains(&attestations, &mut defects);

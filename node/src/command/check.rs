@@ -3,21 +3,18 @@
 //! Invariants: the same loading and proving as `hallmark-verify check`, so that the two never
 //! differ; it only reads, also beside a running node, unless it is told to repair.
 
+mod position;
 mod repair;
 
-use std::time::Duration;
-
 use hallmark_schemas::exit::Exit;
-use hallmark_verifier::load::load;
-use hallmark_verifier::prove::prove;
-use indicatif::ProgressBar;
+use hallmark_schemas::layout::Dir;
+use hallmark_verifier::load::load_watched;
+use hallmark_verifier::prove::prove_watched;
 
 use crate::cli::{CheckArgs, Output};
 use crate::config::Config;
 use crate::failure::Failure;
-
-/// How often the bar moves.
-const BEAT: Duration = Duration::from_millis(200);
+use position::Position;
 
 /// Tiles against checkpoints, bodies against their ids, signatures against keys.
 pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
@@ -25,19 +22,19 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
     if args.repair {
         repair::run(args, &config, output)?;
     }
-    let bar = ProgressBar::new_spinner().with_message("reading");
-    bar.enable_steady_tick(BEAT);
+    let (position, told) = Position::open(&Dir::new(&args.dir), &config.data_dir(&args.dir));
+    told.iter().for_each(|told| output.say(told));
     // DIR says where DATA is; the network file and the head lie in DIR itself.
-    let evidence = load(std::slice::from_ref(&args.dir), &[]).map_err(|error| {
+    let loaded = load_watched(std::slice::from_ref(&args.dir), &[], &position);
+    let evidence = loaded.map_err(|error| {
         let failure = Failure::new(error.exit(), &error).help(error.help());
         match std::error::Error::source(&error) {
             Some(cause) => failure.because(cause),
             None => failure,
         }
     })?;
-    bar.set_message(format!("proving {} logs", evidence.logs.len()));
-    let proven = prove(evidence);
-    bar.finish_and_clear();
+    let proven = prove_watched(evidence, &position);
+    position.end();
     for defect in &proven.defects {
         let kind = defect.kind.as_str();
         let log = defect.log.as_deref().unwrap_or("-");

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use hallmark_schemas::entry::Entry;
@@ -13,10 +14,12 @@ use hallmark_schemas::frame;
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::note::{Checkpoint, SignedNote};
 use hallmark_schemas::pack;
+use hallmark_schemas::restored;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
 use super::{LoadError, defect, head};
 use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
+use crate::watch::{Counter, Stage, Watch};
 
 /// Longest file that is read whole: a pack segment; nodes start a new one far below.
 const FILE_BYTES_MAX: u64 = 1 << 31;
@@ -68,14 +71,19 @@ pub fn read_network(dir: &Dir, evidence: &mut Evidence) -> Result<(), LoadError>
 }
 
 /// Reads the own log of DATA, with the head that DIR holds of it, and those of its peers.
-pub fn read_data(dir: Option<&Dir>, data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
-    read_log(data, Some(dir), evidence)?;
+pub fn read_data(
+    dir: Option<&Dir>,
+    data: &Data,
+    evidence: &mut Evidence,
+    watch: &dyn Watch,
+) -> Result<(), LoadError> {
+    read_log(data, Some(dir), evidence, watch)?;
     let peers = data.peers();
     if peers.is_dir() {
         for path in sorted_paths(&peers)? {
             if path.is_dir() {
                 let peer = Data::new(path);
-                read_log(&peer, None, evidence)?;
+                read_log(&peer, None, evidence, watch)?;
                 defect::read_kept(&peer, evidence)?;
             }
         }
@@ -88,15 +96,17 @@ fn read_log(
     data: &Data,
     own: Option<Option<&Dir>>,
     evidence: &mut Evidence,
+    watch: &dyn Watch,
 ) -> Result<(), LoadError> {
-    read_tree(data, own, evidence)?;
-    read_packs(data, evidence)
+    read_tree(data, own, evidence, watch)?;
+    read_packs(data, evidence, watch)
 }
 
 fn read_tree(
     data: &Data,
     own: Option<Option<&Dir>>,
     evidence: &mut Evidence,
+    watch: &dyn Watch,
 ) -> Result<(), LoadError> {
     let notes = read_notes(data, evidence)?;
     let own_head = own.flatten().map(|dir| head::read(dir, data, evidence)).transpose()?;
@@ -120,7 +130,10 @@ fn read_tree(
     log.folder = Some(data.log());
     log.own = own_head;
     log.checkpoints.extend(notes.into_iter().map(|(note, _)| note));
-    read_tiles(data, newest.max(head_size), &mut log, evidence)?;
+    read_tiles(data, newest.max(head_size), &mut log, evidence, watch)?;
+    if own.is_some() {
+        log.restored = read_restored(data, evidence)?;
+    }
     evidence.logs.insert(origin, log);
     Ok(())
 }
@@ -184,10 +197,14 @@ fn read_tiles(
     size: u64,
     log: &mut LogEvidence,
     evidence: &mut Evidence,
+    watch: &dyn Watch,
 ) -> Result<(), LoadError> {
     // What a size says is not believed: the files bound it.
     let size = size.min(entries_max(&data.log().join("tile").join("entries")));
-    for path in tile::tiles_of_growth(0, size) {
+    let paths = tile::tiles_of_growth(0, size);
+    let counter = Counter::new(watch, Stage::Tiles, paths.len());
+    for path in paths {
+        counter.one();
         let Some((file, width)) = read_tile(data, path)? else {
             // The proof finds what is missing: only it knows which size is signed.
             continue;
@@ -275,18 +292,37 @@ fn part(parts: &Path, width: u16) -> Option<u16> {
     wider.or_else(|| widths.into_iter().filter(|found| 0 < *found).max())
 }
 
-fn read_packs(data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
+fn read_packs(data: &Data, evidence: &mut Evidence, watch: &dyn Watch) -> Result<(), LoadError> {
     let folder = data.packs();
     if !folder.is_dir() {
         return Ok(());
     }
-    for path in sorted_paths(&folder)? {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if Data::pack_number(name).is_some() {
-            read_pack(&path, evidence)?;
-        }
+    let mut paths = sorted_paths(&folder)?;
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    paths.retain(|path| name(path).is_some_and(|name| Data::pack_number(&name).is_some()));
+    let length = |path: &PathBuf| fs::metadata(path).map_or(0, |about| about.len());
+    let (of, mut done) = (paths.iter().map(length).sum(), 0);
+    for path in &paths {
+        read_pack(path, evidence)?;
+        done += length(path);
+        watch.tell(Stage::Packs, done.min(of), of);
     }
     Ok(())
+}
+
+/// The sizes of trees whose checkpoints were lost, as whoever made the log whole again wrote down.
+fn read_restored(data: &Data, evidence: &mut Evidence) -> Result<Vec<Range<u64>>, LoadError> {
+    let path = data.restored();
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let bytes = read_file(&path)?;
+    let ranges = restored::parse(&bytes);
+    if ranges.is_none() {
+        let detail = "it does not say which checkpoints were lost".to_owned();
+        evidence.defects.push(flaw(DefectKind::Damaged, &path, detail));
+    }
+    Ok(ranges.unwrap_or_default())
 }
 
 fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {

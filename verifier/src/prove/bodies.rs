@@ -15,6 +15,7 @@ use hallmark_schemas::time::EntryTime;
 use super::log::LogState;
 use super::network::Policies;
 use crate::evidence::{Bodies, Defect, DefectKind, Evidence, Held, ProvenAttestation, chain};
+use crate::watch::{Counter, Stage, Watch};
 
 /// One entry whose body came along.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(super) struct Stood {
 pub(super) fn parse(
     logs: &[LogState],
     evidence: &Evidence,
+    watch: &dyn Watch,
     defects: &mut Vec<Defect>,
 ) -> Vec<Parsed> {
     let places = logs
@@ -48,7 +50,10 @@ pub(super) fn parse(
         .flat_map(|(number, log)| log.places().map(move |(index, entry)| (number, index, entry)))
         // Of a million entries only few may have a body here.
         .filter(|(_, _, entry)| evidence.bodies.knows(&entry.id));
-    let read = super::on_all_cores(places.collect(), |(log, index, entry)| {
+    let places: Vec<_> = places.collect();
+    let counter = Counter::new(watch, Stage::Bodies, places.len());
+    let read = super::on_all_cores(places, |(log, index, entry)| {
+        counter.one();
         (log, index, entry, read_one(evidence, &entry))
     });
     let mut parsed = Vec::new();
@@ -91,14 +96,12 @@ fn read_one(evidence: &Evidence, entry: &Entry) -> Result<Option<Box<Envelope>>,
 
 /// Learns keys until nothing new comes, then checks every other signature.
 pub(super) fn verify(
-    root: &NetworkFile,
-    policies: &Policies,
-    bodies: &Bodies,
+    known: Known<'_>,
     logs: &mut [LogState],
     parsed: Vec<Parsed>,
     defects: &mut Vec<Defect>,
 ) -> Stood {
-    let mut history = KeyHistory::new(root);
+    let mut history = KeyHistory::new(known.root);
     let held = parsed.iter().filter(|one| one.envelope.is_some());
     let held = held.map(|one| (one.log, one.entry)).collect();
     let (mut identity, mut others) = (Vec::new(), Vec::new());
@@ -111,7 +114,6 @@ pub(super) fn verify(
             }
         }
     }
-    let known = Known { root, policies, bodies };
     let mut verified = learn(known, logs, identity, &mut history, defects);
     let logs = &*logs;
     for log in logs.iter().filter(|log| log.key.is_none()) {
@@ -120,10 +122,18 @@ pub(super) fn verify(
         log.leave_undated(defects);
     }
     others.retain(|((log, entry), envelope)| logs[*log].proves(*entry, envelope.id()));
+    let watch = known.watch;
+    let counter = Counter::new(watch, Stage::Signatures, others.len());
     let checked = super::on_all_cores(others, |(place, envelope)| {
         let time = time_of(logs, place);
         let id = envelope.id();
-        (place, id, envelope.verify(&history, time))
+        let held_before = watch.has_held(&id);
+        let verified = envelope.verify_unless(&history, time, held_before);
+        if verified.is_ok() && !held_before {
+            watch.holds(&id);
+        }
+        counter.one();
+        (place, id, verified)
     });
     let mut keys_unknown = BTreeMap::new();
     for ((log, entry), id, result) in checked {
@@ -150,12 +160,13 @@ pub(super) fn verify(
     Stood { attestations, held, keys_unknown }
 }
 
-/// What dating a log rests on.
+/// What proving bodies and dating their logs rests on.
 #[derive(Clone, Copy)]
-struct Known<'a> {
-    root: &'a NetworkFile,
-    policies: &'a Policies,
-    bodies: &'a Bodies,
+pub(super) struct Known<'a> {
+    pub(super) root: &'a NetworkFile,
+    pub(super) policies: &'a Policies,
+    pub(super) bodies: &'a Bodies,
+    pub(super) watch: &'a dyn Watch,
 }
 
 type Place = (usize, u64);

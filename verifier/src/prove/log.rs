@@ -18,6 +18,8 @@ use hallmark_schemas::receipt::Recorded;
 use hallmark_schemas::tile::{TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
+mod history;
+
 use super::network::Policies;
 use super::own;
 use super::tree::{self, Tree};
@@ -29,10 +31,6 @@ use crate::evidence::{
 const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
                          entries give its hashes, so nothing that was recorded is lost";
 
-/// Checkpoints are not there.
-const LOST_HISTORY: &str = "put the file `checkpoints` back from a copy of DATA; until then entries \
-                            are dated by later checkpoints alone";
-
 /// A log whose tree was checked. Its signatures are checked once its key is known.
 #[derive(Debug)]
 pub(super) struct LogState {
@@ -41,6 +39,10 @@ pub(super) struct LogState {
     pub(super) whole: bool,
     /// It lies in the folder of a node.
     pub(super) kept: bool,
+    /// Sizes of trees whose checkpoints are known to be lost.
+    restored: Vec<Range<u64>>,
+    /// How many of them would date an entry.
+    checkpoints_lost: usize,
     /// The entries that are at hand, by their index.
     pub(super) entries: Vec<(u64, Entry)>,
     /// Ranges below the newest checkpoint that are not at hand.
@@ -94,6 +96,8 @@ impl LogState {
             origin,
             whole: log.whole,
             kept: log.folder.is_some(),
+            restored: log.restored,
+            checkpoints_lost: 0,
             entries: Vec::new(),
             holes: Vec::new(),
             notes: Vec::new(),
@@ -365,28 +369,6 @@ impl LogState {
         }
     }
 
-    /// A node publishes each batch before it makes the next, and a batch has one time: entries of
-    /// two times under no checkpoint of their own show that the history has lost one.
-    fn check_history(&self, defects: &mut Vec<Defect>) {
-        let sizes: BTreeSet<u64> = self.notes.iter().map(|note| note.checkpoint.size).collect();
-        let newest = self.size();
-        let two_batches = |pair: &&[(u64, Entry)]| {
-            let [(before, one), (index, other)] = pair else { return false };
-            before + 1 == *index && one.admitted_at != other.admitted_at && !sizes.contains(index)
-        };
-        let lost = self.entries.windows(2).filter(two_batches).map(|pair| pair[1].0);
-        let lost: Vec<u64> = lost.filter(|size| *size < newest).collect();
-        let (Some(first), count) = (lost.first(), lost.len()) else {
-            return;
-        };
-        let detail = format!(
-            "the history of checkpoints lacks {count}, the first of size {first}: entry times rest \
-             on them"
-        );
-        let defect = self.defect(DefectKind::Withheld, detail);
-        defects.push(Defect { remedy: Some(LOST_HISTORY), ..defect });
-    }
-
     /// Checks the checkpoints' signatures with the log's key, and what witnesses vouch for.
     pub(super) fn date(
         &mut self,
@@ -564,10 +546,11 @@ impl LogState {
             }
             return vec![format!("{}: nothing in this log is proved", self.origin)];
         };
-        match newest.witnessed {
-            true => Vec::new(),
-            false => vec![format!("{}: no witness vouches for its times", self.origin)],
+        let mut notes: Vec<String> = self.lost_history().into_iter().collect();
+        if !newest.witnessed {
+            notes.push(format!("{}: no witness vouches for its times", self.origin));
         }
+        notes
     }
 }
 
