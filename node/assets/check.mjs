@@ -163,7 +163,7 @@ const signedBytes = (guarded, payload) =>
 export const KINDS = new Map(`genesis O;network O registrar;organisation O registrar;key O;node;
 facility;device O;event;label;readings D;emissions;finding;response;
 accreditation accreditor regulator;masterdata;certificate certifier regulator customs;
-recall producer distributor retailer regulator;confirmation;complaint;footprint`
+recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O`
   .split(/;\s*/).map(line => {
   const [kind, ...rules] = line.split(' ');
   const signer = rules[0] === 'O' || rules[0] === 'D' ? rules.shift() : '';
@@ -503,7 +503,9 @@ const PROOF_BYTES_MAX = (1 << 20) + 16 * 1024;
 function coseReceipt(bytes) {
   need(bytes.length <= PROOF_BYTES_MAX, 'shape');
   const { guarded, open, payload, signature } = sign1(bytes);
-  const [alg, kid, vds, head] = fields(decode(guarded), [1, 4, 395, 'hallmark-entry']);
+  const [alg, kid, claims, vds, head] = fields(decode(guarded), [1, 4, 15, 395, 'hallmark-entry']);
+  const [iss, sub] = fields(claims, [1, 2]);
+  need(typeof iss === 'string' && /^sha256:[0-9a-f]{64}$/.test(sub), 'shape');
   const [proofs, published] = fields(open, [396, 'hallmark-checkpoint']);
   const [all] = fields(proofs, [-1]);
   need(payload === null && alg === -19 && vds === 1 && isBytes(kid, 32), 'shape');
@@ -512,7 +514,9 @@ function coseReceipt(bytes) {
   need(Array.isArray(proof) && proof.length === 3 && Array.isArray(proof[2]), 'shape');
   const [size, index, path] = proof;
   need(path.length > 0, 'shape');
-  return { head, size, index, path, note: note(published), kid: hex(kid), guarded, signature };
+  return {
+    head, size, index, path, note: note(published), kid: hex(kid), iss, sub, guarded, signature,
+  };
 }
 
 /** A proof of C2SP `tlog-proof`: the log's signature is that of its checkpoint. */
@@ -545,6 +549,7 @@ async function follow(proof, item, log, witnesses, step) {
       need(proof.kid === log.kid, 'log');
       const signed = signedBytes(proof.guarded, root);
       need(await verifyStrict(log.key, signed, proof.signature), 'receipt');
+      need(proof.iss === log.name && proof.sub === 'sha256:' + item.id, 'receipt');
     }
     need(proof.size === stated.size && same(root, stated.root), 'inclusion');
   }) && await step('checkpoint', async () => {

@@ -207,7 +207,7 @@ fn body(service: &Service, id: &ContentId) -> Result<Option<(Vec<u8>, Envelope)>
     Ok(Envelope::parse(&stored).ok().map(|envelope| (stored, envelope)))
 }
 
-/// Kinds on which keys, roles, places and instruments rest.
+/// Kinds on which keys, roles, places and instruments rest, and what says why a body is missing.
 fn is_identity(kind: KindName) -> bool {
     matches!(
         kind,
@@ -218,5 +218,6 @@ fn is_identity(kind: KindName) -> bool {
             | KindName::Node
             | KindName::Facility
             | KindName::Device
+            | KindName::Erasure
     )
 }

@@ -15,6 +15,9 @@ use hallmark_schemas::exit::Exit;
 
 use crate::command;
 use crate::failure::Failure;
+use keep::{BackupArgs, CheckArgs, EraseArgs, RestoreArgs};
+
+pub mod keep;
 
 /// The peer of an organisation: admits, logs, mirrors and serves attestations.
 #[derive(Debug, Parser)]
@@ -176,6 +179,16 @@ nobody who was asked: bodies are listed; where entries are, the log stays read-o
 --successor begins the next one, with a new origin and log key, whose genesis names the last head
 known. Give its join.cbor to the registrar: `admit` seals the old log, which stays readable.")]
     Restore(RestoreArgs),
+    /// Erases the body of one attestation of the own log; its entry stays provable.
+    #[command(after_help = "Example:
+  hallmark-node erase plant sha256:… --reason 'a trade secret, by the owner of the recipe'
+
+The erasure is signed with the organisation key and logged for all to see. Once it is recorded, the
+running node writes over the body, drops what index, evidence tables and findings quote of it, and
+answers 410; members that hold a copy do the same when they read the log. Entry, time, digest and
+receipt stay. Backups are not reached: make new ones and destroy those from before. What keys are
+proved from is never erased.")]
+    Erase(EraseArgs),
     /// Rebuilds the index and the evidence tables from the files.
     #[command(after_help = "Example:\n  hallmark-node reindex plant")]
     Reindex(DirArgs),
@@ -186,51 +199,6 @@ known. Give its join.cbor to the registrar: `admit` seals the old log, which sta
 pub struct DirArgs {
     /// The node's folder.
     pub dir: PathBuf,
-}
-
-/// `check`.
-#[derive(Args, Debug)]
-pub struct CheckArgs {
-    /// The node's folder.
-    pub dir: PathBuf,
-    /// Puts right what is lost or damaged, as far as this node or its peers hold it.
-    #[arg(long)]
-    pub repair: bool,
-    /// A node to ask first; by default all that are known.
-    #[arg(long = "peer", value_name = "URL", requires = "repair")]
-    pub peers: Vec<String>,
-}
-
-/// `backup`.
-#[derive(Args, Debug)]
-pub struct BackupArgs {
-    /// The node's folder.
-    pub dir: PathBuf,
-    /// A new or empty folder, or one that holds an older backup of this log.
-    pub target: PathBuf,
-}
-
-/// `restore`.
-#[derive(Args, Debug)]
-#[command(group(ArgGroup::new("way").required(true).multiple(true)
-    .args(["backup", "from_peers", "successor"])))]
-pub struct RestoreArgs {
-    /// The node's folder.
-    pub dir: PathBuf,
-    /// What `backup` made: copied into DATA, which must be empty.
-    pub backup: Option<PathBuf>,
-    /// Asks witnesses and peers for what is not here.
-    #[arg(long)]
-    pub from_peers: bool,
-    /// Begins the log that follows this one, which is lost for good.
-    #[arg(long, conflicts_with_all = ["backup", "from_peers"])]
-    pub successor: bool,
-    /// A node to ask first; by default all that are known.
-    #[arg(long = "peer", value_name = "URL")]
-    pub peers: Vec<String>,
-    /// File that holds the passphrase of the organisation key, for --successor.
-    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
-    pub passphrase_file: Option<PathBuf>,
 }
 
 /// `init`.

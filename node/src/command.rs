@@ -19,6 +19,7 @@ pub mod admit;
 pub mod backup;
 pub mod check;
 pub mod enrol;
+pub mod erase;
 pub mod export;
 pub mod get;
 pub mod init;
@@ -66,6 +67,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, output),
         Command::Backup(args) => backup::run(&args, output),
         Command::Restore(args) => restore::run(&args, output),
+        Command::Erase(args) => erase::run(&args, output),
         Command::Reindex(args) => reindex::run(&args, output),
     }
 }

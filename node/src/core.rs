@@ -3,6 +3,8 @@
 //! Invariants: only the writer thread changes the own log; every read is checked against its hash
 //! before it is handed out; handles outlive the writer and then answer that it has stopped.
 
+mod damage;
+pub(crate) mod erased;
 pub(crate) mod former;
 pub(crate) mod log;
 pub(crate) mod shared;
@@ -12,8 +14,7 @@ pub(crate) mod testing;
 mod tests;
 pub(crate) mod times;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub use shared::{Published, Signing};
 use crate::admission::keys::Keys;
 use crate::admission::{Admission, AdmitError, Admitted};
 use crate::deferred::Deferred;
+use crate::erasure::{self, Derived};
 use crate::index::fjall::FjallIndex;
 use crate::index::goods::{About, GoodsPlace};
 use crate::index::labels::By;
@@ -246,6 +248,7 @@ pub(crate) struct Parts {
     pub(crate) reserve: Reserve,
     pub(crate) deferred: Arc<Deferred>,
     pub(crate) mirror: Mirror,
+    pub(crate) derived: Arc<Derived>,
 }
 
 impl Parts {
@@ -259,6 +262,7 @@ impl Parts {
         log_signer: Arc<dyn Signer>,
         (former, network): (Vec<Policy>, &NetworkFile),
     ) -> Result<Parts, OpenError> {
+        erasure::finish(&*disk, data)?;
         // What was renamed and not made durable before the start must not be gone on from.
         for folder in [data.path(), &data.log(), &data.packs()] {
             disk.settle_dir(folder).on("sync", folder)?;
@@ -277,10 +281,12 @@ impl Parts {
         ));
         shared.set_former(former.clone());
         shared.set_own_witness(witness_key(network, origin));
+        let derived = Arc::new(Derived::new(disk.clone(), data.clone()));
         let sequencer =
             Sequencer::open(disk.clone(), dir.head_slots(), data, shared.clone(), signer.clone());
         let opened = match sequencer {
             Ok(sequencer) => {
+                let sequencer = sequencer.forgetting(derived.clone());
                 sequencer.discard_foreign_index()?;
                 Opened::Whole(Box::new(sequencer))
             }
@@ -295,8 +301,9 @@ impl Parts {
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
         let reserve = Reserve::new(disk.clone(), &data.reserve());
         let network = Arc::new(network.clone());
-        let mirror = Mirror::new(disk, data.clone(), catalogue, keys, network).after(former);
-        Ok(Parts { shared, signer, opened, reserve, deferred, mirror })
+        let mirror = Mirror::new(disk, data.clone(), catalogue, keys, network);
+        let mirror = mirror.after(former).forgetting(derived.clone());
+        Ok(Parts { shared, signer, opened, reserve, deferred, mirror, derived })
     }
 }
 
@@ -304,6 +311,7 @@ struct Inner {
     catalogue: Catalogue,
     log: LogHandle,
     mirror: Mirror,
+    derived: Arc<Derived>,
     keys: Arc<Keys>,
     deferred: Arc<Deferred>,
     admission: Admission,
@@ -323,7 +331,7 @@ impl Node {
         catalogue.discard_other_layout()?;
         let networks = (former::read(&dir, &network), &network);
         let parts = Parts::open(disk, catalogue, (&dir, &data), &origin, log_signer, networks)?;
-        let Parts { shared, signer, opened, reserve, deferred, mirror } = parts;
+        let Parts { shared, signer, opened, reserve, deferred, mirror, derived } = parts;
         let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
         let policy = &network.network().policy;
         let (sender, receiver) = mpsc::channel();
@@ -337,7 +345,8 @@ impl Node {
             .map_err(|source| OpenError::Thread { source })?;
         let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());
-        let inner = Inner { catalogue, log, mirror, keys: keys.clone(), deferred, admission };
+        let keys_held = keys.clone();
+        let inner = Inner { catalogue, log, mirror, derived, keys: keys_held, deferred, admission };
         Ok((Node { inner: Arc::new(inner) }, WriterThread { thread, retry, keys, sender }))
     }
 
@@ -530,24 +539,6 @@ impl Node {
         self.inner.mirror.adopt_network(network);
         self.log().set_own_witness(witness_key(network, self.log().origin()));
         self.log().set_policy(policy);
-    }
-
-    /// Tiles and entry bundles, of the own and all followed logs, that were found lost or damaged
-    /// when they were read.
-    pub fn damaged_tiles(&self) -> Vec<PathBuf> {
-        let mut paths = self.log().damaged_tiles();
-        paths.extend(self.mirror().logs().iter().flat_map(|log| log.damaged_tiles()));
-        paths
-    }
-
-    /// These, and the segments of packs with a record that was found lost or damaged.
-    pub fn damaged_files(&self) -> Vec<PathBuf> {
-        let mut paths = self.damaged_tiles();
-        paths.extend(self.log().damaged_packs());
-        let of_peers = self.mirror().logs().into_iter().flat_map(|log| log.damaged_records());
-        let of_peers: BTreeSet<PathBuf> = of_peers.map(|(path, _)| path).collect();
-        paths.extend(of_peers);
-        paths
     }
 
     /// Numbers, for people and machines.

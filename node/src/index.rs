@@ -19,9 +19,11 @@
 //! | `c` log | `covers`: size, root, pack position |
 //! | `p` log | the last record of that log's packs which is here: see [`packs`] |
 //! | `g` goods … | attestations about goods: see [`goods`] |
+//! | `y` `z` log id… | erasures to carry out, and all: see [`erased`] |
 //! | `v` | whose index it is, of which release's keys and kinds; another is built again |
 
 pub mod beside;
+pub mod erased;
 pub mod fjall;
 pub mod goods;
 pub mod labels;
@@ -172,6 +174,8 @@ pub trait Index: Send + Sync {
     fn clear(&self) -> Result<(), IndexError>;
     /// Returns once everything written is durable; for a clean stop.
     fn persist(&self) -> Result<(), IndexError>;
+    /// The same, and once nothing is left in files of what was removed.
+    fn purge(&self) -> Result<(), IndexError>;
 }
 
 /// A log's short name in keys.

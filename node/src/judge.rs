@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use crate::api::problem::with_causes;
 use crate::files::write_durably;
 use crate::service::Service;
+use crate::store::StoreError;
 
 /// How long judging waits for bodies that are on their way from peers.
 const BODIES_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -106,21 +107,72 @@ async fn is_fetching(service: &Arc<Service>) -> bool {
 
 /// Tabulates what is new, judges everything, keeps and shows the findings.
 fn once(service: &Service) -> Result<usize, String> {
-    let judged = judge(service)?;
+    let derived = service.node.derived();
+    let before = derived.count();
+    let judged = judge(service, before)?;
     let count = judged.findings.len();
-    judged
-        .write(&service.data.path().join("findings.json"))
-        .map_err(|e| format!("cannot write findings.json: {e}"))?;
+    let kept = derived.unless_erased(before, || {
+        let written = judged.write(&service.data.path().join("findings.json"));
+        service.set_findings(judged);
+        written
+    });
+    kept.ok_or(ERASED)?.map_err(|e| format!("cannot write findings.json: {e}"))?;
     metrics::gauge!("hallmark_findings").set(count as f64);
-    service.set_findings(judged);
     Ok(count)
 }
 
-fn judge(service: &Service) -> Result<Judged, String> {
+/// What was judged quotes a body that is gone: nothing of it is kept.
+const ERASED: &str = "a body was erased meanwhile: judged again";
+
+/// Drops findings that rest on a body as soon as it is erased, until `stop`; the others stay until
+/// all is judged again.
+pub async fn forget(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+    let mut erased = service.node.derived().subscribe();
+    loop {
+        tokio::select! {
+            () = crate::peers::stopped(&mut stop) => return,
+            changed = erased.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+        let its = Arc::clone(&service);
+        let dropped = tokio::task::spawn_blocking(move || drop_erased(&its)).await;
+        if !matches!(dropped, Ok(Ok(()))) {
+            warn!("findings are judged again before they are served");
+            service.set_findings(Judged::default());
+        }
+        service.evidence_changed.notify_one();
+    }
+}
+
+fn drop_erased(service: &Service) -> Result<(), StoreError> {
+    let judged = service.findings();
+    let mut findings = Vec::new();
+    for finding in &judged.findings {
+        let mut rests = false;
+        for id in finding["evidence"].as_array().into_iter().flatten() {
+            let id = id.as_str().and_then(|id| id.parse().ok());
+            rests |= match id {
+                Some(id) => service.node.erased_by(&id)?.is_some(),
+                None => false,
+            };
+        }
+        if !rests {
+            findings.push(finding.clone());
+        }
+    }
+    service.set_findings(Judged { findings, ..(*judged).clone() });
+    Ok(())
+}
+
+fn judge(service: &Service, before: u64) -> Result<Judged, String> {
     // DIR says where DATA is; the network file and the head lie in DIR itself.
     let evidence = load(std::slice::from_ref(&service.dir), &[]).map_err(|e| with_causes(&e))?;
     let proven = prove(evidence);
-    keep(&service.data.lake(), &proven)?;
+    let kept = service.node.derived().unless_erased(before, || keep(&service.data.lake(), &proven));
+    kept.ok_or(ERASED)??;
     let tables = tabulate(&proven).map_err(|e| with_causes(&e))?;
     let memory_max = usize::try_from(service.config.judge.memory_max).unwrap_or(usize::MAX);
     let as_of = proven.as_of;

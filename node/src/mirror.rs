@@ -5,6 +5,7 @@
 //! forks. A body is kept only if the log has its id. What is missing is known: the want-list.
 
 pub mod defects;
+mod erasing;
 mod error;
 pub mod growth;
 mod indexing;
@@ -33,6 +34,7 @@ use hallmark_schemas::time::EntryTime;
 use crate::admission::keys::{Keys, changes_keys};
 use crate::core::former::Dating;
 use crate::core::times::Times;
+use crate::erasure::{self, Derived, Eraser};
 use crate::index::{Batch, Catalogue, Covers, LogKey};
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
@@ -54,6 +56,8 @@ pub struct Mirror {
     network: RwLock<Arc<NetworkFile>>,
     /// The witness policies of earlier versions, oldest first.
     former: Vec<Policy>,
+    /// What goes when a body is erased.
+    derived: Arc<Derived>,
     logs: RwLock<BTreeMap<String, Arc<MirroredLog>>>,
 }
 
@@ -66,12 +70,18 @@ impl Mirror {
         network: Arc<NetworkFile>,
     ) -> Mirror {
         let (network, former, logs) = (RwLock::new(network), Vec::new(), RwLock::default());
-        Mirror { disk, data, catalogue, keys, network, former, logs }
+        let derived = Arc::new(Derived::new(disk.clone(), data.clone()));
+        Mirror { disk, data, catalogue, keys, network, former, derived, logs }
     }
 
     /// The same, with the policies of earlier versions, oldest first.
     pub(crate) fn after(self, former: Vec<Policy>) -> Mirror {
         Mirror { former, ..self }
+    }
+
+    /// The same, where these tables and findings are made from bodies.
+    pub(crate) fn forgetting(self, derived: Arc<Derived>) -> Mirror {
+        Mirror { derived, ..self }
     }
 
     /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
@@ -85,7 +95,9 @@ impl Mirror {
         let data = self.data.peer(&origin);
         let (disk, catalogue) = (self.disk.clone(), self.catalogue.clone());
         let networks = (self.former.as_slice(), network);
-        let log = MirroredLog::open(disk, data, log_key, catalogue, self.keys.clone(), networks)?;
+        let eraser = Eraser::new(disk.clone(), &data, self.derived.clone());
+        let files = (disk, data, eraser);
+        let log = MirroredLog::open(files, log_key, catalogue, self.keys.clone(), networks)?;
         let log = Arc::new(log);
         logs.insert(origin, log.clone());
         Ok(log)
@@ -128,6 +140,7 @@ pub struct MirroredLog {
     checkpoints: Checkpoints,
     catalogue: Catalogue,
     keys: Arc<Keys>,
+    eraser: Eraser,
     state: Mutex<State>,
 }
 
@@ -149,13 +162,13 @@ struct State {
 
 impl MirroredLog {
     fn open(
-        disk: Arc<dyn Disk>,
-        data: Data,
+        (disk, data, eraser): (Arc<dyn Disk>, Data, Eraser),
         log_key: VerifierKey,
         catalogue: Catalogue,
         keys: Arc<Keys>,
         (former, network): (&[Policy], Arc<NetworkFile>),
     ) -> Result<MirroredLog, MirrorError> {
+        erasure::finish(&*disk, &data)?;
         disk.settle_dir(&data.log()).on("sync", &data.log())?;
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
@@ -207,9 +220,11 @@ impl MirroredLog {
             checkpoints,
             catalogue,
             keys,
+            eraser,
             state,
         };
         mirrored.catch_up()?;
+        mirrored.carry_out_erasures()?;
         mirrored.read_defects()?;
         Ok(mirrored)
     }
@@ -308,6 +323,10 @@ impl MirroredLog {
             if new.contains_key(&entry) || self.catalogue.body(self.log, &id)?.is_some() {
                 continue;
             }
+            if self.catalogue.erased(self.log, &id)?.is_some_and(|erased| erased.done) {
+                changes.remove_wanted(self.log, entry);
+                continue;
+            }
             let place = state.packs.append(&id, body)?;
             changes.put_body(self.log, &id, place);
             changes.remove_wanted(self.log, entry);
@@ -338,6 +357,9 @@ impl MirroredLog {
         for (entry, body) in &new {
             self.learn(*entry, body)?;
             self.look_at_key(*entry, body)?;
+        }
+        if !new.is_empty() {
+            self.carry_out_erasures()?;
         }
         Ok(new.len())
     }

@@ -279,7 +279,7 @@ async fn fetch_body(
     match answer.status {
         200 if ContentId::of(&answer.body) == *id => Ok(Some(answer.body)),
         200 => Err(format!("{url} answers with another body")),
-        401 | 403 | 404 => Ok(None),
+        401 | 403 | 404 | 410 => Ok(None),
         status => Err(format!("{url} answers {status}")),
     }
 }

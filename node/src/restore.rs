@@ -330,7 +330,14 @@ impl Recovery {
         if let Some(lost) = mended.lost.first() {
             return Err(StoreError::damaged(lost, "nobody gives it back").into());
         }
-        let packs = bodies::recover(&self.disk, &self.data, &self.tiles, reached, source, told)?;
+        let packs = bodies::recover(
+            &self.disk,
+            &self.data,
+            &self.tiles,
+            (self.key.name(), reached),
+            source,
+            told,
+        )?;
         self.publish(reached)?;
         self.note_lost(before..reached.size)?;
         self.intend(reached, packs.consumed)?;

@@ -8,6 +8,7 @@
 //! most one sequenced tree is unpublished; nothing is signed before the fork guard is satisfied;
 //! any error here ends the sequencer, and a restart goes on from what is durable.
 
+mod erase;
 mod group;
 mod pace;
 pub(crate) mod publish;
@@ -172,6 +173,7 @@ pub(crate) struct Sequencer {
     renewal: Option<SignedNote>,
     /// Whether the fork guard lets this log sign.
     guarded: bool,
+    erasing: erase::Erasing,
 }
 
 impl Sequencer {

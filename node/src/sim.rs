@@ -211,7 +211,7 @@ impl SimNode {
         let (origin, key) = (setup.origin.clone(), setup.log_signer.clone());
         let networks = (Vec::new(), &setup.network);
         let parts = Parts::open(disk.clone(), catalogue, (&dir, &data), &origin, key, networks);
-        let Parts { shared, signer, opened, mut reserve, deferred, mirror } =
+        let Parts { shared, signer, opened, mut reserve, deferred, mirror, .. } =
             parts.map_err(|e| chain(&e))?;
         reserve.set_bytes(setup.reserve_bytes);
         deferred.set_limits(setup.limits.0, setup.limits.1);

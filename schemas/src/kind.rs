@@ -23,6 +23,7 @@ pub mod complaint;
 pub mod confirmation;
 pub mod device;
 pub mod emissions;
+pub mod erasure;
 pub mod event;
 pub mod facility;
 pub mod finding;
@@ -277,6 +278,7 @@ kinds! {
     Complaint, complaint, "complaint", "A consumer's report of a problem.";
     Footprint, footprint, "footprint", "The carbon footprint of a class of goods.";
     Label, label, "label", "A range of codes made, activated or scrapped.";
+    Erasure, erasure, "erasure", "The operator of a log erased a body of it.";
 }
 
 impl Body {
@@ -287,12 +289,13 @@ impl Body {
 
     /// What counts as the content when two attestations of one identity are compared: the fields
     /// without `salt`; for an event what its hash, eventID and error declaration say; for a
-    /// consumer's word all but the day on which the node received it.
+    /// consumer's word all but the day on which the node received it; for an erasure what it erases.
     pub fn normalised(&self) -> Vec<u8> {
         match self {
             Body::Event(event) => event.normalised(),
             Body::Confirmation(confirmation) => confirmation.normalised(),
             Body::Complaint(complaint) => complaint.normalised(),
+            Body::Erasure(erasure) => erasure.normalised(),
             _ => self.fields(),
         }
     }

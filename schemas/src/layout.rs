@@ -170,6 +170,11 @@ impl Data {
         self.0.join("checkpoints")
     }
 
+    /// The record that is being erased.
+    pub fn erasing(&self) -> PathBuf {
+        self.0.join("erasing")
+    }
+
     /// Which checkpoints were lost for good when the log was made whole again.
     pub fn restored(&self) -> PathBuf {
         self.0.join("restored")

@@ -2,8 +2,8 @@
 //!
 //! Invariants: a receipt is deterministic; it is valid only together with the log's own signature
 //! over the root and with the witness quorum on the checkpoint of that root, which it carries. The
-//! profile beyond RFC 9942: the protected header repeats the entry's first 9 bytes under
-//! `hallmark-entry`; the unprotected header carries the cosigned checkpoint as
+//! profile beyond RFC 9942: the protected header names the log and the statement as CWT claims, as
+//! RFC 9943 asks, and repeats the entry's first 9 bytes under `hallmark-entry`; the unprotected header carries the cosigned checkpoint as
 //! `hallmark-checkpoint`.
 
 use minicbor::{Decoder, Encoder};
@@ -25,6 +25,10 @@ pub const VDS_RFC9162: i64 = 1;
 /// Label of inclusion proofs in header 396.
 pub const VDP_INCLUSION: i64 = -1;
 
+/// Claims of header 15.
+const CLAIM_ISS: i64 = 1;
+const CLAIM_SUB: i64 = 2;
+
 const LABEL_ENTRY: &str = "hallmark-entry";
 const LABEL_CHECKPOINT: &str = "hallmark-checkpoint";
 
@@ -44,14 +48,24 @@ pub struct ReceiptParts<'a> {
 /// A parsed receipt; nothing in it is proved yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receipt {
-    signer: KeyId,
-    entry_head: [u8; ENTRY_HEAD_BYTES],
+    guarded: Guarded,
     size: u64,
     index: u64,
     path: Vec<Hash>,
     checkpoint: SignedNote,
     protected: Vec<u8>,
     signature: [u8; SIGNATURE_BYTES],
+}
+
+/// What the protected header says, beside algorithm and data structure.
+#[derive(Clone, Debug, PartialEq)]
+struct Guarded {
+    signer: KeyId,
+    /// The log's origin.
+    issuer: String,
+    /// The statement that is recorded.
+    subject: ContentId,
+    entry_head: [u8; ENTRY_HEAD_BYTES],
 }
 
 /// What a receipt has proved.
@@ -81,7 +95,13 @@ impl Receipt {
         }
         merkle::verify_inclusion(&entry.leaf_hash(), index, state.size, path, &state.root)
             .map_err(|fault| malformed(fault.to_string()))?;
-        let protected = encode_protected(&log.public().id(), &entry.head());
+        let guarded = Guarded {
+            signer: log.public().id(),
+            issuer: state.origin,
+            subject: entry.id,
+            entry_head: entry.head(),
+        };
+        let protected = guarded.encode();
         let unprotected = encode_unprotected(state.size, index, path, &checkpoint.to_bytes());
         let signature = log.sign(&cose::sig_structure(&protected, &state.root))?;
         let message = Sign1 {
@@ -104,8 +124,7 @@ impl Receipt {
         let signature = signature.map_err(|_| CoseError::SignatureLength { length })?;
         cbor::scan(message.protected)?;
         cbor::scan(message.unprotected)?;
-        let (signer, entry_head) =
-            parse_protected(message.protected).ok_or(ReceiptError::Protected)?;
+        let guarded = Guarded::parse(message.protected).ok_or(ReceiptError::Protected)?;
         let (proof, note) =
             parse_unprotected(message.unprotected).ok_or(ReceiptError::Unprotected)?;
         cbor::scan(proof)?;
@@ -117,12 +136,12 @@ impl Receipt {
             return Err(ReceiptError::NotDeterministic);
         }
         let protected = message.protected.to_vec();
-        Ok(Receipt { signer, entry_head, size, index, path, checkpoint, protected, signature })
+        Ok(Receipt { guarded, size, index, path, checkpoint, protected, signature })
     }
 
     /// The log key that it says it is signed with.
     pub fn signer(&self) -> KeyId {
-        self.signer
+        self.guarded.signer
     }
 
     /// The leaf that it is about.
@@ -142,7 +161,7 @@ impl Receipt {
 
     /// What stands before the content id in the entry.
     pub(crate) fn entry_head(&self) -> [u8; ENTRY_HEAD_BYTES] {
-        self.entry_head
+        self.guarded.entry_head
     }
 
     /// The checkpoint that it carries.
@@ -152,7 +171,7 @@ impl Receipt {
 
     /// The entry that it is about, given the attestation's id.
     pub fn entry(&self, id: ContentId) -> Result<Entry, ReceiptError> {
-        Ok(Entry::from_head(self.entry_head, id)?)
+        Ok(Entry::from_head(self.guarded.entry_head, id)?)
     }
 
     /// Checks proof and signature against a log key alone; the root that they lead to. Whether the
@@ -162,10 +181,14 @@ impl Receipt {
         let root =
             merkle::root_from_inclusion(&entry.leaf_hash(), self.index, self.size, &self.path)?;
         let signed = cose::sig_structure(&self.protected, &root);
-        if self.signer != log.key().id() {
-            return Err(ReceiptError::OtherLog { kid: self.signer });
+        let Guarded { signer, issuer, subject, .. } = &self.guarded;
+        if *signer != log.key().id() {
+            return Err(ReceiptError::OtherLog { kid: *signer });
         }
         log.key().verify_strict(&signed, &self.signature).map_err(CoseError::from)?;
+        if issuer != log.name() || *subject != id {
+            return Err(ReceiptError::OtherClaims);
+        }
         Ok(root)
     }
 
@@ -187,39 +210,47 @@ impl Receipt {
     }
 }
 
-fn encode_protected(kid: &KeyId, head: &[u8; ENTRY_HEAD_BYTES]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(80);
-    let mut encoder = Encoder::new(&mut out);
-    let encoded = encoder.map(4).and_then(|e| {
-        e.i64(cose::LABEL_ALG)?.i64(cose::ALG_ED25519)?;
-        e.i64(cose::LABEL_KID)?.bytes(kid.bytes())?;
-        e.i64(cose::LABEL_VDS)?.i64(VDS_RFC9162)?;
-        e.str(LABEL_ENTRY)?.bytes(head)
-    });
-    encoded.expect("writing to memory does not fail");
-    out
-}
+impl Guarded {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let mut encoder = Encoder::new(&mut out);
+        let encoded = encoder.map(5).and_then(|e| {
+            e.i64(cose::LABEL_ALG)?.i64(cose::ALG_ED25519)?;
+            e.i64(cose::LABEL_KID)?.bytes(self.signer.bytes())?;
+            e.i64(cose::LABEL_CLAIMS)?.map(2)?;
+            e.i64(CLAIM_ISS)?.str(&self.issuer)?;
+            e.i64(CLAIM_SUB)?.str(&self.subject.to_string())?;
+            e.i64(cose::LABEL_VDS)?.i64(VDS_RFC9162)?;
+            e.str(LABEL_ENTRY)?.bytes(&self.entry_head)
+        });
+        encoded.expect("writing to memory does not fail");
+        out
+    }
 
-fn parse_protected(protected: &[u8]) -> Option<(KeyId, [u8; ENTRY_HEAD_BYTES])> {
-    let mut d = Decoder::new(protected);
-    let fixed = d.map().ok()? == Some(4)
-        && d.i64().ok()? == cose::LABEL_ALG
-        && d.i64().ok()? == cose::ALG_ED25519
-        && d.i64().ok()? == cose::LABEL_KID;
-    let kid = if fixed {
-        d.bytes().ok()?.try_into().ok()?
-    } else {
-        return None;
-    };
-    let fixed = d.i64().ok()? == cose::LABEL_VDS
-        && d.i64().ok()? == VDS_RFC9162
-        && d.str().ok()? == LABEL_ENTRY;
-    let head = if fixed {
-        d.bytes().ok()?.try_into().ok()?
-    } else {
-        return None;
-    };
-    (d.position() == protected.len()).then_some((KeyId::from_bytes(kid), head))
+    /// `None` for anything but the one encoding of these members.
+    fn parse(protected: &[u8]) -> Option<Guarded> {
+        let mut d = Decoder::new(protected);
+        let is = |d: &mut Decoder<'_>, label| Some(d.i64().ok()? == label);
+        if d.map().ok()? != Some(5) || !is(&mut d, cose::LABEL_ALG)? {
+            return None;
+        }
+        if !is(&mut d, cose::ALG_ED25519)? || !is(&mut d, cose::LABEL_KID)? {
+            return None;
+        }
+        let signer = KeyId::from_bytes(d.bytes().ok()?.try_into().ok()?);
+        if !is(&mut d, cose::LABEL_CLAIMS)? || d.map().ok()? != Some(2) {
+            return None;
+        }
+        let issuer = is(&mut d, CLAIM_ISS)?.then(|| d.str().ok())??.to_owned();
+        let subject = is(&mut d, CLAIM_SUB)?.then(|| d.str().ok())??.parse().ok()?;
+        if !is(&mut d, cose::LABEL_VDS)? || !is(&mut d, VDS_RFC9162)? {
+            return None;
+        }
+        let entry_head =
+            (d.str().ok()? == LABEL_ENTRY).then(|| d.bytes().ok())??.try_into().ok()?;
+        let guarded = Guarded { signer, issuer, subject, entry_head };
+        (guarded.encode() == protected).then_some(guarded)
+    }
 }
 
 fn encode_unprotected(size: u64, index: u64, path: &[Hash], note: &[u8]) -> Vec<u8> {
@@ -315,6 +346,9 @@ pub enum ReceiptError {
         /// The key it names.
         kid: KeyId,
     },
+    /// Signed for another log or statement than the one at hand.
+    #[error("the receipt names another log or statement")]
+    OtherClaims,
     /// The log's signature or the quorum is missing on the checkpoint.
     #[error("the checkpoint in the receipt does not count")]
     Cosign(#[from] CosignError),

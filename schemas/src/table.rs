@@ -340,6 +340,7 @@ static ALL: &[&Table] = &[
     &measurement::DOCUMENTS,
     &crate::kind::emissions::EMISSION_LINES,
     &trust::ENGAGEMENTS,
+    &crate::kind::erasure::ERASURES,
     &crate::kind::event::rows::EVENT_ITEMS,
     &crate::kind::event::rows::EVENT_LINKS,
     &crate::kind::event::rows::EVENT_PARTIES,

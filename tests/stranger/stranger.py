@@ -336,6 +336,7 @@ def check_receipt(data, ident, key_set, log, policy):
     protected, header, unprotected, payload, signature = cose_sign1(data, "receipt")
     need(header.get(1) == -19 and header.get(395) == 1 and payload is None, "receipt: header")
     need(header.get(4) in key_set, "receipt: key")
+    need(header.get(15) == {1: log["name"], 2: f"sha256:{ident}"}, "receipt: claims")
     proofs = unprotected.get(396, {}).get(-1, [])
     need(len(proofs) == 1, "receipt: proofs")
     size, index, path = cbor(proofs[0], "receipt")

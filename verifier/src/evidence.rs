@@ -59,6 +59,8 @@ pub struct Evidence {
     pub proofs: Vec<FoundProof>,
     /// Pack segments that end inside a record: what a crash leaves, or a cut.
     pub torn: Vec<String>,
+    /// Records that an `erasure` in a pack names, be it in a tree already or not.
+    pub erasing: BTreeSet<ContentId>,
 }
 
 /// A defect proof, not yet believed.

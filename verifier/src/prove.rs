@@ -8,6 +8,7 @@
 mod bodies;
 mod coverage;
 mod cross;
+mod erased;
 mod foreign;
 mod log;
 mod network;
@@ -27,6 +28,7 @@ use crate::evidence::{Defect, DefectKind, Evidence, Proven, ProvenLog};
 use crate::table::{self, TableSet};
 use crate::watch::{Unwatched, Watch};
 use bodies::Known;
+use erased::Erased;
 use log::LogState;
 
 /// Proves what can be proved of the evidence, and says what cannot.
@@ -53,10 +55,12 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
         let known = Known { root: &root, policies: &policies, bodies: &evidence.bodies, watch };
         bodies::verify(known, &mut logs, parsed, &mut defects)
     };
+    let erased = Erased::of(&stood.attestations, &evidence);
     let attestations = cross::once_each(stood.attestations);
     cross::forks(&attestations, &mut defects);
     cross::chains(&attestations, &mut defects);
-    cross::citations(&attestations, &logs, &evidence, &mut defects);
+    cross::citations(&attestations, &logs, (&evidence, &erased), &mut defects);
+    erased.unexplained(&logs, &evidence, &mut defects);
     cross::unlogged(&evidence, &logs, &attestations, &mut defects);
     proofs::check(&root, &policies, &evidence.proofs, &mut defects);
     let unchecked = unchecked::of(Some(root.network()), &logs, &evidence, &stood.keys_unknown);
@@ -65,7 +69,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     defects.dedup();
     let mut notes = network::notes(&root);
     notes.extend(sealed::notes(root.network(), &logs));
-    notes.extend(cross::erased(&logs, &evidence));
+    notes.extend(erased.notes(&logs, &evidence));
     notes.extend(logs.iter().flat_map(LogState::notes));
     notes.extend(cross::notes(&attestations));
     notes.extend(remarks);

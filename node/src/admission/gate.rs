@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
+use hallmark_schemas::attestation::{ContentId, Envelope, Refusal, Verified};
 use hallmark_schemas::history::KeyFault;
 use hallmark_schemas::key::KeyId;
-use hallmark_schemas::kind::KindName;
+use hallmark_schemas::kind::erasure::Erasure;
+use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::keys::Keys;
@@ -136,10 +137,37 @@ impl Gate {
                 return Proved::Unknown(Box::new(envelope));
             }
             match envelope.verify(keys, at) {
-                Ok(verified) => Proved::Candidate(Candidate::new(verified)),
+                Ok(verified) => match self.refuses_erasure(&verified) {
+                    Some(refusal) => Proved::Refused(refusal),
+                    None => Proved::Candidate(Candidate::new(verified)),
+                },
                 Err(refusal) => Proved::Refused(refusal),
             }
         })
+    }
+
+    /// Why an erasure is none that this log carries out: its own, of a record in its tree that
+    /// nothing else is proved from.
+    fn refuses_erasure(&self, verified: &Verified) -> Option<Refusal> {
+        let Body::Erasure(body) = verified.body() else {
+            return None;
+        };
+        let id = body.erased;
+        let refused = |why| Some(Refusal::NotErased { id, why });
+        if !Erasure::is_of(verified.claims(), &self.shared.origin) {
+            return refused("only the organisation that keeps this log erases in it");
+        }
+        let entry = self.shared.catalogue.entry(self.shared.log, &id).ok().flatten();
+        if entry.is_none_or(|entry| self.shared.published_size() <= entry) {
+            return refused("this log has no such record");
+        }
+        let body = self.shared.own_body(&id).ok().flatten();
+        match body.and_then(|body| Envelope::parse(&body).ok()) {
+            Some(envelope) if !Erasure::may_erase(envelope.kind()) => {
+                refused("keys, addresses and erasures are proved from it")
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn defer(&self, envelopes: &[&Envelope]) -> Result<Vec<Answer>, AdmitError> {

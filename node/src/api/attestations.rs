@@ -65,9 +65,14 @@ pub(super) async fn show(
     let (service, asking) = (app.clone(), caller.clone());
     let stored = blocking(move || {
         let stored = service.node.body(&id)?;
-        Ok::<_, StoreError>((stored, is_from_its_log(&service, &asking, &id)?))
+        let erased = if stored.is_none() { service.node.erased_by(&id)? } else { None };
+        Ok::<_, StoreError>((stored, erased, is_from_its_log(&service, &asking, &id)?))
     });
-    let (stored, is_its) = stored.await??;
+    let (stored, erased, is_its) = stored.await??;
+    if let Some(by) = erased {
+        // No secret: entry and erasure are public.
+        return Err(ApiError::Erased { by });
+    }
     let readable = stored.and_then(|stored| {
         let envelope = Envelope::parse(&stored).ok()?;
         let claims = envelope.claims();

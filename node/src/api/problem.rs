@@ -40,6 +40,8 @@ pub enum ApiError {
     NoRecord { detail: &'static str },
     /// The goods are not in a state in which they can be confirmed.
     Unconfirmed { detail: &'static str },
+    /// The body was erased; the entry stays.
+    Erased { by: ContentId },
     /// The path has other methods.
     MethodNotAllowed { method: String },
     /// The `Accept` header names nothing that this route has.
@@ -97,6 +99,7 @@ impl ApiError {
             ApiError::Unconfirmed { .. } => {
                 (S::CONFLICT, "unconfirmed", "goods that cannot be confirmed")
             }
+            ApiError::Erased { .. } => (S::GONE, "erased", "body erased"),
             ApiError::MethodNotAllowed { .. } => {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
             }
@@ -147,6 +150,10 @@ impl ApiError {
             ApiError::NoRecord { detail } | ApiError::Unconfirmed { detail } => {
                 (*detail).to_owned()
             }
+            ApiError::Erased { by } => format!(
+                "the organisation that keeps the log has erased this body, as {by} says; that it \
+                 was recorded, when, and its digest can still be proved"
+            ),
             ApiError::MethodNotAllowed { method } => format!("this path does not take {method}"),
             ApiError::NotAcceptable { offered } => format!("this route offers {offered}"),
             ApiError::TooSlow => "send it again, faster or in smaller parts".to_owned(),
@@ -205,6 +212,7 @@ pub(crate) fn examples() -> Vec<ApiError> {
         ApiError::NotFound,
         ApiError::NoRecord { detail: "" },
         ApiError::Unconfirmed { detail: "" },
+        ApiError::Erased { by: ContentId::from_bytes([0; 32]) },
         ApiError::NotAcceptable { offered: "" },
         ApiError::TooSlow,
         ApiError::Contradicted { detail: detail(), earlier: None },

@@ -11,7 +11,8 @@ use hallmark_schemas::layout::Dir;
 use hallmark_verifier::load::load_watched;
 use hallmark_verifier::prove::prove_watched;
 
-use crate::cli::{CheckArgs, Output};
+use crate::cli::Output;
+use crate::cli::keep::CheckArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use position::Position;

@@ -33,6 +33,11 @@ pub(super) fn attestation(args: &GetArgs, output: Output) -> Result<Exit, Failur
             output.item(pretty, &view);
         }
         404 => return Err(unknown(&id)),
+        410 => {
+            return Err(Failure::new(Exit::Incomplete, format!("the body of {id} was erased"))
+                .note(answer.text())
+                .help("its place stays provable: hallmark-node receipt DIR ID"));
+        }
         status => {
             return Err(Failure::fault(format!("the node answers {status}: {}", answer.text())));
         }
@@ -77,7 +82,7 @@ pub(super) fn receipt(args: &GetArgs, output: Output) -> Result<Exit, Failure> {
     }
 }
 
-fn parse(text: &str) -> Result<ContentId, Failure> {
+pub(super) fn parse(text: &str) -> Result<ContentId, Failure> {
     let full = if text.starts_with("sha256:") { text.to_owned() } else { format!("sha256:{text}") };
     full.parse().map_err(|e| {
         Failure::usage("wrong id")
@@ -86,7 +91,7 @@ fn parse(text: &str) -> Result<ContentId, Failure> {
     })
 }
 
-fn unknown(id: &ContentId) -> Failure {
+pub(super) fn unknown(id: &ContentId) -> Failure {
     Failure::input(format!("nothing here has the id {id}"))
         .help("another node may hold it; `hallmark-node status` tells what is mirrored")
 }

@@ -91,9 +91,32 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
         return Failure::busy(held.to_string())
             .help("one process works in a folder; stop the other first");
     }
+    if is_unwritable(&error) {
+        return Failure::busy("nothing can be written here, so no node can run")
+            .because(&error)
+            .help(
+                "mount the disk writable, or give this user the right to write, and start again; \
+                 `hallmark-node check` and `backup` read what is there, and any web server can \
+                 serve DATA/log as it is",
+            );
+    }
     Failure::fault("cannot open the log")
         .because(&error)
         .help("nothing was changed; `hallmark-node check` tells what is damaged")
+}
+
+/// Whether the operating system lets nobody, or not this user, write.
+fn is_unwritable(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        let io = one.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(io, Some(PermissionDenied | ReadOnlyFilesystem)) {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
 }
 
 pub(crate) fn open(
@@ -211,6 +234,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
         tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(crate::defect::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
+        tokio::spawn(judge::forget(Arc::clone(&service), stopped.clone())),
         tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
         tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),
     ];

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use hallmark_schemas::attestation::{Claims, Draft, Envelope, Verified, sign};
+use hallmark_schemas::attestation::{Claims, ContentId, Draft, Envelope, Verified, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::id::{DeviceId, OrgId, Subject};
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::device::{Device, DeviceClass};
+use hallmark_schemas::kind::erasure::Erasure;
 use hallmark_schemas::kind::event::Event;
 use hallmark_schemas::kind::facility::Facility;
 use hallmark_schemas::kind::organisation::LogKeys;
@@ -119,6 +120,17 @@ pub(crate) fn facility(number: u8, name: &str, salt: u8) -> Envelope {
         reason: None,
     };
     attest(Subject::parse(&sub).unwrap(), Body::Facility(body), salt, &key(1))
+}
+
+/// The erasure of a record of the log of [`origin`], by its organisation.
+pub(crate) fn erasure(erased: ContentId) -> Envelope {
+    erasure_by(erased, &key(1))
+}
+
+/// The same under another key, which may not say so.
+pub(crate) fn erasure_by(erased: ContentId, signer: &SecretKey) -> Envelope {
+    let body = Erasure { erased, reason: "a trade secret".to_owned() };
+    attest(Subject::Org(org()), Body::Erasure(body), 0, signer)
 }
 
 /// The attestation that makes the meter known.

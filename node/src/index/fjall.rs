@@ -108,4 +108,10 @@ impl Index for FjallIndex {
         self.keyspace.rotate_memtable_and_wait().map_err(IndexError::fjall)?;
         self.database.persist(PersistMode::SyncAll).map_err(IndexError::fjall)
     }
+
+    fn purge(&self) -> Result<(), IndexError> {
+        self.persist()?;
+        // What was removed stands in older files until they are merged.
+        self.keyspace.major_compact().map_err(IndexError::fjall)
+    }
 }

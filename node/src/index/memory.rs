@@ -55,4 +55,8 @@ impl Index for MemoryIndex {
     fn persist(&self) -> Result<(), IndexError> {
         Ok(())
     }
+
+    fn purge(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
 }

@@ -36,6 +36,7 @@ impl MirroredLog {
         let Ok(envelope) = Envelope::parse(body) else {
             return Ok(());
         };
+        self.note_erasure(&envelope, changes);
         if changes_keys(envelope.kind()) {
             changes.put_identity_entry(self.log, index, &envelope.id());
         }
@@ -169,7 +170,10 @@ impl MirroredLog {
                     Held::Erased => {}
                     Held::Nowhere => {
                         changes.remove_body(self.log, &entry.id);
-                        changes.put_wanted(self.log, index, &entry.id);
+                        let erased = self.catalogue.erased(self.log, &entry.id)?;
+                        if erased.is_none_or(|erased| !erased.done) {
+                            changes.put_wanted(self.log, index, &entry.id);
+                        }
                     }
                 }
                 if INDEX_BATCH as usize <= changes.len() {

@@ -4,11 +4,14 @@
 //! segment that are no record are set aside with the whole segment, never thrown away; a record
 //! that no entry names was told *stored* and stays, to be logged by the next batches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::erasure::Erasure;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::pack::{self, PackPosition, Piece};
 
@@ -87,7 +90,7 @@ pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
     data: &Data,
     tiles: &Tiles,
-    tree: Head,
+    (origin, tree): (&str, Head),
     source: &mut dyn Source,
     told: &mut Told<'_>,
 ) -> Result<Recovered, RestoreError> {
@@ -120,7 +123,31 @@ pub(crate) fn recover(
             told(Phase::Bodies, index + 1, tree.size);
         }
     }
-    Ok(Recovered { fetched, missing, unlogged, consumed: first.unwrap_or(packs.end()) })
+    let consumed = first.unwrap_or(packs.end());
+    if !missing.is_empty() {
+        let erased = erased(disk, data, origin)?;
+        missing.retain(|(_, entry)| !erased.contains(&entry.id));
+    }
+    Ok(Recovered { fetched, missing, unlogged, consumed })
+}
+
+/// The records that erasures among the bodies name: nobody has those any more.
+fn erased(
+    disk: &Arc<dyn Disk>,
+    data: &Data,
+    origin: &str,
+) -> Result<BTreeSet<ContentId>, RestoreError> {
+    let mut erased = BTreeSet::new();
+    PackReader::new(disk.clone(), &data.packs()).scan(PackPosition::default(), |scanned| {
+        if let Some(Ok(envelope)) = scanned.body.map(Envelope::parse)
+            && let Body::Erasure(body) = envelope.body()
+            && Erasure::is_of(envelope.claims(), origin)
+        {
+            erased.insert(body.erased);
+        }
+        Ok::<_, RestoreError>(())
+    })?;
+    Ok(erased)
 }
 
 /// Asks one after another for what is wanted; how many came, and what nobody gave.

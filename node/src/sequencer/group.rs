@@ -12,6 +12,7 @@ use hallmark_schemas::kind::{Body, KindName};
 use super::{BATCH_ENTRIES_MAX, Pending, SequenceError, Sequencer};
 use crate::admission::keys::changes_keys;
 use crate::index::Batch;
+use crate::index::erased::Erased;
 use crate::index::goods::Naming;
 use crate::labels::{self, Logged};
 use crate::mutants::mutant;
@@ -64,6 +65,20 @@ impl Candidate {
         let envelope = Envelope::parse(&self.stored).expect("parsed before");
         match envelope.body() {
             Body::Label(label) => Some((envelope.claims().iss.clone(), label.clone())),
+            _ => None,
+        }
+    }
+
+    /// What it erases, if it is an `erasure`: admission has seen that this log carries it out.
+    fn erases(&self) -> Option<Erased> {
+        if self.kind != KindName::Erasure {
+            return None;
+        }
+        let envelope = Envelope::parse(&self.stored).expect("parsed before");
+        match envelope.body() {
+            Body::Erasure(body) => {
+                Some(Erased { target: body.erased, erasure: self.id, done: false })
+            }
             _ => None,
         }
     }
@@ -168,6 +183,10 @@ impl Sequencer {
             if let Some((issuer, label)) = label {
                 group.changes.put_label(&id, &issuer, &label);
                 group.labels.push((id, issuer, label));
+            }
+            if let Some(erased) = new.erases() {
+                group.changes.put_erased(self.shared.log, &erased);
+                self.erasing.due = true;
             }
             group.identities.insert(new.identity, new);
             return Ok(Outcome::Stored { id, known: false });

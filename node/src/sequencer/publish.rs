@@ -191,7 +191,7 @@ impl Sequencer {
         let cosigned_at = self.shared.cosigned_at(&note);
         let published = Published { head, note: Arc::new(note), at: self.admitted_at, cosigned_at };
         self.shared.published.send_replace(Some(published));
-        Ok(())
+        self.carry_out_erasures()
     }
 }
 

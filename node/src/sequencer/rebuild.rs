@@ -8,12 +8,14 @@ use std::ops::Range;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::erasure::Erasure;
 use hallmark_schemas::pack::PackPosition;
 
 use super::{NamesWaiting, Pending, SequenceError};
 use crate::admission::keys::changes_keys;
 use crate::core::shared::Shared;
 use crate::index::Batch;
+use crate::index::erased::Erased;
 use crate::index::goods::Naming;
 use crate::store::StoreError;
 use crate::store::pack::{PackPlace, ScannedBody};
@@ -122,6 +124,12 @@ impl<'a> Rebuild<'a> {
             && let Body::Label(label) = envelope.body()
         {
             self.changes.put_label(&id, &envelope.claims().iss, label);
+        }
+        if let Body::Erasure(body) = envelope.body()
+            && Erasure::is_of(envelope.claims(), &self.shared.origin)
+        {
+            let erased = Erased { target: body.erased, erasure: id, done: false };
+            self.changes.put_erased(log, &erased);
         }
         let (changes_keys, naming) = (changes_keys(envelope.kind()), Naming::of(&envelope));
         if changes_keys || !naming.is_empty() {

@@ -16,6 +16,7 @@ use hallmark_schemas::pack::PackPosition;
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
+use super::erase::Erasing;
 use super::rebuild::{Rebuild, index_entries};
 use super::{NamesWaiting, SequenceError, Sequencer, apply, publish};
 use crate::core::former::Dating;
@@ -162,6 +163,7 @@ impl Sequencer {
         if end < consumed {
             return Err(Unfit::PacksBehind { end, consumed });
         }
+        let erasing = Erasing::new(disk.clone(), data);
         let (packs, damage) = Packs::open(disk, &data.packs(), consumed, consumed)?;
         shared.found_damage(damage);
         let frontier = shared.tiles.frontier(head.size)?;
@@ -183,6 +185,7 @@ impl Sequencer {
             unpublished: None,
             renewal: None,
             guarded: false,
+            erasing,
         })
     }
 
@@ -233,6 +236,8 @@ impl Sequencer {
         if let Err(error) = publish::learn(&shared, 0, shared.published_size()) {
             self.keys_unread(&error);
         }
+        self.erasing.due = true;
+        self.carry_out_erasures()?;
         shared.set_index_ready();
         Ok(())
     }

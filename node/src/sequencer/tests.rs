@@ -4,6 +4,7 @@
 //! every tree that was ever signed is a prefix of the tree, and the log goes on.
 
 mod enumerated;
+mod erasing;
 mod faults;
 mod goods;
 mod index;

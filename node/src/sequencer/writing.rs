@@ -253,6 +253,7 @@ impl<T> Writer<T> {
                 // What waited for room goes first.
                 self.with_room(now, |log| {
                     log.publish_if_met()?;
+                    log.carry_out_erasures()?;
                     log.renew_if_met()
                 })?;
                 tracing::info!("there is room on the disk again");

@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::crash;
+
 /// A file that only grows.
 pub trait AppendFile: Send {
     /// Adds the bytes at the end. Not durable before [`AppendFile::sync`].
@@ -35,6 +37,8 @@ pub trait Disk: Send + Sync {
     /// Writes the bytes from `offset` to the end over themselves and makes them durable: what a
     /// sync that failed before this process started has lost is written then.
     fn rewrite(&self, path: &Path, offset: u64) -> io::Result<()>;
+    /// Writes over bytes inside a file and makes them durable. A stop leaves some of either.
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes the bytes of a file durable.
     fn sync(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
@@ -74,15 +78,22 @@ pub trait Disk: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct OsDisk;
 
-struct OsAppend(File);
+struct OsAppend {
+    file: File,
+    path: PathBuf,
+}
 
 impl AppendFile for OsAppend {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        self.file.write_all(bytes)?;
+        crash::done("append", &self.path);
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        final_sync(self.0.sync_data())
+        final_sync(self.file.sync_data())?;
+        crash::done("sync", &self.path);
+        Ok(())
     }
 }
 
@@ -150,11 +161,13 @@ impl Disk for OsDisk {
             final_sync(file.sync_all())?;
             self.sync_dir(parent(path)?)?;
         }
-        Ok(Box::new(OsAppend(file)))
+        Ok(Box::new(OsAppend { file, path: path.to_path_buf() }))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::write(path, bytes)
+        fs::write(path, bytes)?;
+        crash::done("write", path);
+        Ok(())
     }
 
     fn rewrite(&self, path: &Path, offset: u64) -> io::Result<()> {
@@ -167,8 +180,17 @@ impl Disk for OsDisk {
         final_sync(file.sync_all())
     }
 
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)?;
+        final_sync(file.sync_all())
+    }
+
     fn sync(&self, path: &Path) -> io::Result<()> {
-        final_sync(File::open(path)?.sync_all())
+        final_sync(File::open(path)?.sync_all())?;
+        crash::done("sync", path);
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -176,7 +198,9 @@ impl Disk for OsDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        fs::rename(from, to)?;
+        crash::done("rename", to);
+        Ok(())
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {

@@ -67,6 +67,8 @@ struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
+    /// Folders that were removed, until the folder above them is synced.
+    removed: Vec<PathBuf>,
     steps: usize,
     stop_at: Option<usize>,
     fail_at: Option<usize>,
@@ -357,6 +359,13 @@ impl State {
 
     fn sync_names(&mut self, dir: &Path) {
         self.durable_names.retain(|path, _| path.parent() != Some(dir));
+        let (gone, rest) = std::mem::take(&mut self.removed)
+            .into_iter()
+            .partition(|one| one.parent() == Some(dir));
+        self.removed = rest;
+        let gone: Vec<PathBuf> = gone;
+        let is_gone = |path: &PathBuf| gone.iter().any(|folder| path.starts_with(folder));
+        self.durable_names.retain(|path, _| !is_gone(path));
         let here = self.names.iter().filter(|(path, _)| path.parent() == Some(dir));
         let here: Vec<_> = here.map(|(path, inode)| (path.clone(), *inode)).collect();
         self.durable_names.extend(here);
@@ -452,6 +461,17 @@ impl Disk for SimDisk {
         })
     }
 
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.step("overwrite", path, |state| {
+            let inode = state.inode(path)?;
+            let from = offset as usize;
+            let range = state.inodes[inode].now.get_mut(from..from + bytes.len());
+            range.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(bytes);
+            Ok(())
+        })?;
+        self.sync(path)
+    }
+
     fn sync(&self, path: &Path) -> io::Result<()> {
         self.step("sync", path, |state| {
             let inode = state.inode(path)?;
@@ -494,6 +514,7 @@ impl Disk for SimDisk {
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         self.step("remove", dir, |state| {
             state.names.retain(|path, _| !path.starts_with(dir));
+            state.removed.push(dir.to_path_buf());
             Ok(())
         })
     }

@@ -149,6 +149,14 @@ pub enum Refusal {
     /// Something is said to have become of codes that were never made.
     #[error("some of these codes were never made in this order")]
     CodesNotMade,
+    /// An erasure that this log does not carry out.
+    #[error("{id} is not erased: {why}")]
+    NotErased {
+        /// What was to be erased.
+        id: ContentId,
+        /// Why not.
+        why: &'static str,
+    },
 }
 
 impl Refusal {
@@ -165,6 +173,7 @@ impl Refusal {
             Refusal::Contradicted { .. } => "contradicted",
             Refusal::CodesScrapped { .. } => "codes-scrapped",
             Refusal::CodesNotMade => "codes-not-made",
+            Refusal::NotErased { .. } => "not-erased",
         }
     }
 

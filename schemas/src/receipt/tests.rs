@@ -85,8 +85,13 @@ fn the_bytes_are_those_of_the_profile() {
     assert_eq!(message.payload, None);
     let kid = setting.key.public().id();
     let head = setting.entries[1].head();
-    let mut protected = vec![0xa4, 0x01, 0x32, 0x04, 0x58, 32];
+    let mut protected = vec![0xa5, 0x01, 0x32, 0x04, 0x58, 32];
     protected.extend(kid.bytes());
+    let origin = setting.log.vkey().name();
+    protected.extend([0x0f, 0xa2, 0x01, 0x60 + origin.len() as u8]);
+    protected.extend(origin.as_bytes());
+    protected.extend([0x02, 0x78, 71]);
+    protected.extend(setting.entries[1].id.to_string().as_bytes());
     protected.extend([0x19, 0x01, 0x8b, 0x01, 0x6e]);
     protected.extend(b"hallmark-entry");
     protected.push(0x49);

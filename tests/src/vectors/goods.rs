@@ -145,7 +145,16 @@ fn words_on_goods() -> Vec<Sample> {
     ]
 }
 
+/// A body of the producer's log that its owner erased.
+fn erased() -> Vec<Sample> {
+    vec![sample(
+        ("erasure", KindName::Erasure),
+        (PRODUCER, PRODUCER, PRODUCER_KEY),
+        json!({"erased": ContentId::of(b"the recipe"), "reason": "a trade secret"}),
+    )]
+}
+
 /// All samples, in the order of the kinds.
 pub(super) fn samples() -> Vec<Sample> {
-    [oversight(), descriptions(), words_on_goods()].into_iter().flatten().collect()
+    [oversight(), descriptions(), words_on_goods(), erased()].into_iter().flatten().collect()
 }

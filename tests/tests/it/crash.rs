@@ -8,7 +8,7 @@ use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::Receipt;
 
-use super::world::{Node, SOON, World, http, run, wait};
+use super::world::{Node, SOON, World, http, program, run, wait};
 
 /// One node killed ten times under load, from a printed seed.
 #[test]
@@ -74,6 +74,95 @@ fn load_until_killed(node: &mut Node, token: &str, round: u32, pause: Duration) 
         stop.store(true, Ordering::Relaxed);
         senders.into_iter().flat_map(|sender| sender.join().expect("no panic")).collect()
     })
+}
+
+/// What a batch does to files, in its order: the process ends after each.
+const STEPS: [&str; 12] = [
+    "append:pack",
+    "sync:pack",
+    "write:intent",
+    "rename:intent",
+    "write:tile",
+    "sync:tile",
+    "write:head",
+    "rename:head",
+    "write:checkpoint",
+    "rename:checkpoint",
+    "append:history",
+    "sync:history",
+];
+
+/// The node ends by itself at a step of its second or third batch, and is started again.
+#[test]
+fn a_node_that_dies_at_any_step_of_a_batch_keeps_what_it_acknowledged_once_at_its_index() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let token = node.token("capture");
+    node.stop();
+    let file = std::fs::read(node.dir.join("network.hallmark")).expect("init wrote it");
+    let network = NetworkFile::parse(&file).expect("a network file");
+    let log_key = network.network().members[0].log_key.clone();
+    let mut indexes: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut died, mut new) = (0, Vec::new());
+    for (round, step) in STEPS.iter().flat_map(|step| [(2, step), (3, step)]) {
+        let crash = format!("{step}:{round}");
+        new.extend(load_until_it_dies(&node, &token, &crash, &mut died));
+        node.start();
+        node.ready();
+        for id in new.drain(..) {
+            let receipt = wait("the receipt of an acknowledged attestation", SOON, || {
+                let answer = node.get(&format!("/entries/{id}"));
+                (answer.status == 200).then_some(answer.body)
+            });
+            let receipt = Receipt::parse(&receipt).expect("a receipt");
+            let content_id = id.parse().expect("a content id");
+            let proved = receipt.verify(content_id, &log_key, &Policy::none());
+            indexes.insert(id, proved.expect("a proof").index);
+        }
+        node.stop();
+    }
+    assert_eq!(died, 2 * STEPS.len(), "a step was never reached");
+    assert!(STEPS.len() < indexes.len(), "too little was acknowledged: {}", indexes.len());
+    let places: BTreeSet<u64> = indexes.values().copied().collect();
+    assert_eq!(places.len(), indexes.len(), "two attestations at one index");
+    // Where each was told, it is now, and nothing in the folder is damaged or missing.
+    node.start();
+    node.ready();
+    for (id, index) in &indexes {
+        let receipt = Receipt::parse(&node.get(&format!("/entries/{id}")).body).expect("a receipt");
+        assert_eq!(receipt.index(), *index, "{id} moved");
+    }
+    node.run("check", &[]).ok();
+}
+
+/// Sends one after another to a node that ends at this point; the ids that it acknowledged.
+fn load_until_it_dies(node: &Node, token: &str, crash: &str, died: &mut usize) -> Vec<String> {
+    let addresses = node.dir.join("run/addresses.json");
+    let _ = std::fs::remove_file(&addresses);
+    let mut process = std::process::Command::new(program("hallmark-node"))
+        .args(["run", node.dir_text()])
+        .env("HALLMARK_CRASH", crash)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut ids = Vec::new();
+    let point = crash.replace(':', "-");
+    let mut number = 0;
+    let ended = wait("the process to end at its step", SOON, || {
+        let url = std::fs::read(&addresses).ok().and_then(|text| {
+            let told: serde_json::Value = serde_json::from_slice(&text).ok()?;
+            Some(told["http"].as_str()?.trim_end_matches('/').to_owned())
+        });
+        if let Some(url) = url {
+            number += 1;
+            ids.extend(post(&url, token, &facility(&node.org, &format!("{point}-{number}"))));
+        }
+        process.try_wait().expect("a child")
+    });
+    *died += usize::from(ended.code().is_none());
+    ids
 }
 
 fn facility(org: &str, local: &str) -> String {

@@ -1,12 +1,17 @@
 //! The operator's side of a log: checks that go on, erasure, disks that fill up or cannot be written.
 
+use std::path::{Path, PathBuf};
+
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::frame;
 use hallmark_schemas::hex;
 use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::pack;
 
-use super::recovery::{flip, json, record};
-use super::world::{Node, World};
+use super::recovery::{
+    copy_folder, facility, flip, json, mirrored, published, record, settled, three,
+};
+use super::world::{Node, SOON, World, http, path_text, run, wait};
 
 /// The position that an interrupted check of this node would have left.
 fn interrupted(node: &Node, root: Option<[u8; 32]>, held: &[&str]) {
@@ -54,4 +59,233 @@ fn a_check_that_was_interrupted_goes_on_while_the_node_runs_and_still_finds_ever
     node.run("check", &[]).fails(4);
     flip(&pack, at + 200);
     node.run("check", &[]).ok();
+}
+
+/// Every file under a folder that holds these bytes.
+fn holding(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = path.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(held) = std::fs::read(&path)
+                && held.windows(bytes.len()).any(|window| window == bytes)
+            {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn is_gone(node: &Node, id: &str) -> bool {
+    node.get(&format!("/v1/attestations/{id}")).status == 410
+}
+
+#[test]
+fn an_erased_body_is_gone_here_and_at_every_peer_and_nothing_calls_it_damaged() {
+    const SECRET: &str = "works-of-the-secret-recipe";
+    let world = World::new();
+    let [registrar, mut plant, auditor] = three(&world);
+    let kept = record(&world, &plant, "works-1");
+    let id = record(&world, &plant, SECRET);
+    let theirs = record(&world, &auditor, "works-2");
+    settled(&plant, [&registrar, &auditor]);
+    mirrored(&plant, &auditor, published(&auditor));
+    for node in [&registrar, &plant, &auditor] {
+        assert!(!holding(&node.dir.join("data"), SECRET.as_bytes()).is_empty());
+    }
+    plant.run("erase", &[&id]).fails(2);
+    let reason = ["--reason", "a trade secret"];
+    let erase = |id: &str, plant: &Node| plant.run("erase", &[&[id], &reason[..]].concat());
+    erase(&format!("sha256:{}", "0".repeat(64)), &plant).fails(3);
+    let foreign = erase(&theirs, &plant).fails(1);
+    assert!(foreign.stderr.contains("this log has no such record"), "{}", foreign.stderr);
+
+    let erased = plant.run("erase", &[&id, "--reason", "a trade secret", "--format", "json"]).ok();
+    let lines = json(&erased);
+    assert_eq!((lines[0]["erased"].as_str(), lines.len()), (Some(&*id), 2));
+    assert_eq!(lines[1]["verdict"], "erased");
+    let again = erase(&id, &plant).ok();
+    assert!(again.stdout.contains("was erased before"), "{}", again.stdout);
+    let note = "1 body was erased; its entry still proves when it was there";
+    for node in [&plant, &registrar, &auditor] {
+        wait("the body to go", SOON, || is_gone(node, &id).then_some(()));
+        let answer = node.get(&format!("/v1/attestations/{id}")).json();
+        let by = lines[0]["erasure"].as_str().expect("its erasure");
+        assert!(answer["detail"].as_str().expect("a sentence").contains(by), "{answer}");
+        let files = holding(&node.dir.join("data"), SECRET.as_bytes());
+        assert_eq!(files, Vec::<PathBuf>::new());
+        let checked = node.run("check", &["--repair"]).ok();
+        assert!(checked.stdout.contains(note), "{}", checked.stdout);
+        node.run("get", &[&id]).fails(5);
+        node.run("get", &[&kept]).ok();
+    }
+    plant.run("receipt", &[&id]).ok();
+    let bundle = world.path("all.hallmark");
+    plant.run("export", &["-o", path_text(&bundle)]).ok();
+    let checked = run("hallmark-verify", &["check", path_text(&bundle)]).ok();
+    assert!(checked.stdout.contains(note), "{}", checked.stdout);
+
+    // Neither a kill, nor an index that is built again, nor the copies of others bring it back.
+    plant.kill();
+    plant.start();
+    plant.ready();
+    assert!(is_gone(&plant, &id));
+    plant.run("reindex", &[]).ok();
+    assert!(is_gone(&plant, &id));
+    settled(&plant, [&registrar, &auditor]);
+    plant.stop();
+    std::fs::remove_dir_all(plant.dir.join("data")).expect("removed");
+    plant.run("restore", &["--from-peers"]).ok();
+    plant.start();
+    plant.ready();
+    assert!(is_gone(&plant, &id));
+    let checked = plant.run("check", &[]).ok();
+    assert!(checked.stdout.contains(note), "{}", checked.stdout);
+}
+
+#[test]
+fn a_tombstone_that_no_erasure_explains_is_a_withheld_body() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let id = record(&world, &node, "works-1");
+    node.stop();
+    let pack = node.dir.join("data/packs/00000000.pack");
+    let mut bytes = std::fs::read(&pack).expect("a pack");
+    let id: ContentId = id.parse().expect("an id");
+    let mut records = pack::scan(&bytes).filter_map(|piece| match piece {
+        pack::Piece::Record(record) => Some((record.at, record.id, record.body.len())),
+        _ => None,
+    });
+    let (at, _, length) = records.find(|(_, of, _)| *of == id).expect("its record");
+    let stone = pack::tombstone(&id, length);
+    bytes[at..at + stone.len()].copy_from_slice(&stone);
+    std::fs::write(&pack, &bytes).expect("writable");
+    for checked in [node.run("check", &[]), run("hallmark-verify", &["check", node.dir_text()])] {
+        let told = "was erased, and no erasure in the log says so";
+        assert!(checked.fails(5).stdout.contains(told));
+    }
+}
+
+/// A file system in the place of a folder, with what was in it; `None`, with one line printed,
+/// where none can be had.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn over(folder: &Path, args: &[&str]) -> Option<Mounted> {
+        let mut mount = std::process::Command::new("mount");
+        if mount.args(args).arg(folder).output().is_ok_and(|done| done.status.success()) {
+            return Some(Mounted(folder.to_owned()));
+        }
+        println!("skipped: no file system can be mounted here");
+        None
+    }
+
+    fn again(&self, options: &str) {
+        let mut mount = std::process::Command::new("mount");
+        let done = mount.args(["-o", options]).arg(&self.0).status();
+        assert!(done.expect("it was mounted").success());
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        drop(std::process::Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+/// Takes all room but for less than a page.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).expect("a new file");
+    for size in [1 << 20, 1 << 12, 1] {
+        let block = vec![1_u8; size];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+    }
+}
+
+#[test]
+fn a_full_disk_is_answered_with_507_while_all_is_read_and_heals_by_itself() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let first = record(&world, &node, "works-1");
+    node.stop();
+    let (data, aside) = (node.dir.join("data"), world.path("aside"));
+    copy_folder(&data, &aside);
+    let Some(_disk) = Mounted::over(&data, &["-t", "tmpfs", "-o", "size=48m", "tmpfs"]) else {
+        return;
+    };
+    copy_folder(&aside.join("."), &data);
+    node.start();
+    node.ready();
+    let pid = std::fs::read_to_string(node.dir.join("run/lock")).expect("the lock");
+    let token = node.token("capture");
+    let post = |number: u32| {
+        let body = facility(&node.org, &format!("full-{number}"));
+        let token = format!("Bearer {token}");
+        let headers = [("Authorization", &*token), ("Content-Type", "application/json")];
+        http::send("POST", &node.url, "/v1/attestations", &headers, body.as_bytes())
+    };
+    assert_eq!(post(0).status, 201);
+    fill(&data.join("filler"));
+    let (mut taken, mut number) = (Vec::new(), 0);
+    let full = loop {
+        number += 1;
+        assert!(number < 200, "there is still room");
+        let answer = post(number);
+        if answer.status != 201 {
+            break answer;
+        }
+        taken.push(answer.json()["id"].as_str().expect("an id").to_owned());
+    };
+    assert_eq!(full.status, 507, "{}", full.json());
+    assert!(full.header("retry-after").is_some());
+    assert_eq!(full.json()["type"], "urn:hallmark:problem:full");
+    assert_eq!(post(number + 1).status, 507, "and so is the next one");
+    for path in [&*format!("/v1/attestations/{first}"), "/log/checkpoint", "/healthz"] {
+        assert_eq!(node.get(path).status, 200, "{path}");
+    }
+    assert_eq!(node.get(&format!("/entries/{first}")).status, 200, "proofs go on");
+    std::fs::remove_file(data.join("filler")).expect("removed");
+    let after = wait("room to be noticed", SOON, || {
+        let answer = post(number + 2);
+        (answer.status == 201).then(|| answer.json()["id"].as_str().expect("an id").to_owned())
+    });
+    taken.push(after);
+    for id in &taken {
+        wait("what was taken to be recorded", SOON, || {
+            (node.get(&format!("/entries/{id}")).status == 200).then_some(())
+        });
+    }
+    let same = std::fs::read_to_string(node.dir.join("run/lock")).expect("the lock");
+    assert_eq!(same, pid, "it was never started again");
+    node.run("check", &[]).ok();
+    node.stop();
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_is_told_at_the_start_and_still_checked() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    record(&world, &node, "works-1");
+    node.stop();
+    let dir = node.dir.clone();
+    let Some(disk) = Mounted::over(&dir, &["--bind", node.dir_text()]) else { return };
+    disk.again("remount,bind,ro");
+    let started = node.run("run", &["--http", "127.0.0.1:0"]).fails(6);
+    for part in ["error: ", "cause: ", "help: "] {
+        assert!(started.stderr.contains(part), "{}", started.stderr);
+    }
+    assert!(started.stderr.contains("Read-only file system"), "{}", started.stderr);
+    let checked = node.run("check", &[]).ok();
+    assert!(checked.stderr.contains("its position cannot be kept"), "{}", checked.stderr);
+    node.run("backup", &[path_text(&world.path("backup"))]).ok();
+    disk.again("remount,bind,rw");
+    node.start();
+    node.ready();
+    node.stop();
 }

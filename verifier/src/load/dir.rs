@@ -9,8 +9,10 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::frame;
+use hallmark_schemas::kind::Body;
 use hallmark_schemas::layout::{Data, Dir};
 use hallmark_schemas::note::{Checkpoint, SignedNote};
 use hallmark_schemas::pack;
@@ -333,6 +335,7 @@ fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
         match piece {
             pack::Piece::Record(record) if record.erased => evidence.bodies.add_erased(record.id),
             pack::Piece::Record(record) => {
+                evidence.erasing.extend(erased_by(record.body));
                 let offset = (record.at + pack::HEAD_BYTES) as u64;
                 evidence.bodies.add_in_file(record.id, file, offset, record.body.len());
             }
@@ -346,6 +349,21 @@ fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+/// The content type of an `erasure`.
+const ERASURE: &[u8] = b"application/vnd.hallmark.erasure+cbor";
+/// So far into a body its content type ends.
+const ERASURE_WITHIN_BYTES: usize = 96;
+
+/// What a body erases, if it is an `erasure`: few are, so few are parsed.
+fn erased_by(body: &[u8]) -> Option<ContentId> {
+    let head = &body[..body.len().min(ERASURE_WITHIN_BYTES)];
+    head.windows(ERASURE.len()).find(|window| *window == ERASURE)?;
+    match Envelope::parse(body).ok()?.body() {
+        Body::Erasure(erasure) => Some(erasure.erased),
+        _ => None,
+    }
 }
 
 /// A defect of a file, not yet of anything it says.

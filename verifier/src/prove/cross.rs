@@ -8,6 +8,7 @@ use hallmark_schemas::identity::NaturalIdentity;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::readings::Readings;
 
+use super::erased::Erased;
 use super::log::LogState;
 use crate::evidence::{Defect, DefectKind, Evidence, ProvenAttestation};
 
@@ -103,12 +104,13 @@ pub(super) fn chains(attestations: &[ProvenAttestation], defects: &mut Vec<Defec
 pub(super) fn citations(
     attestations: &[ProvenAttestation],
     logs: &[LogState],
-    evidence: &Evidence,
+    (evidence, erased): (&Evidence, &Erased<'_>),
     defects: &mut Vec<Defect>,
 ) {
     let known: BTreeSet<&ContentId> = evidence.bodies.ids().collect();
     for log in logs.iter().filter(|log| log.whole) {
-        for (index, entry) in log.entries.iter().filter(|(_, entry)| !known.contains(&entry.id)) {
+        let is_lost = |id: &ContentId| !known.contains(id) && !erased.has(&log.origin, id);
+        for (index, entry) in log.entries.iter().filter(|(_, entry)| is_lost(&entry.id)) {
             let (kind, detail) = match evidence.torn.is_empty() {
                 true => (DefectKind::Withheld, format!("the body of entry {index} is missing")),
                 false => (
@@ -123,7 +125,8 @@ pub(super) fn citations(
         }
     }
     for log in logs {
-        let lone = log.single().filter(|(_, entry)| !known.contains(&entry.id));
+        let is_lost = |id: &ContentId| !known.contains(id) && !erased.has(&log.origin, id);
+        let lone = log.single().filter(|(_, entry)| is_lost(&entry.id));
         for (index, entry) in lone {
             let detail = format!("entry {index} is proved here, and its body is missing");
             defects.push(log.defect_at(index, DefectKind::Withheld, entry.id, detail));
@@ -131,7 +134,7 @@ pub(super) fn citations(
     }
     for proven in attestations {
         for cited in proven.attestation.body().cites() {
-            if !known.contains(cited) {
+            if !known.contains(cited) && !erased.has_anywhere(cited) {
                 let detail = format!("rests on {cited}, which is not at hand");
                 let mut withheld = defect(proven, DefectKind::Withheld, detail);
                 withheld.cites.push(*cited);
@@ -170,21 +173,6 @@ pub(super) fn unlogged(
             proof: None,
         });
     }
-}
-
-/// How many bodies of each log were erased, which is no loss.
-pub(super) fn erased(logs: &[LogState], evidence: &Evidence) -> Vec<String> {
-    let count = |log: &LogState| {
-        log.places().filter(|(_, entry)| evidence.bodies.is_erased(&entry.id)).count()
-    };
-    let counts = logs.iter().map(|log| (&log.origin, count(log)));
-    let note = |(origin, count): (&String, usize)| {
-        format!(
-            "{origin}: {count} bodies were erased; their entries still prove when each was there, \
-             and its digest"
-        )
-    };
-    counts.filter(|(_, count)| 0 < *count).map(note).collect()
 }
 
 /// Remarks for the reader.

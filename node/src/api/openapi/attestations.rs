@@ -82,7 +82,7 @@ fn bodies() -> Vec<Operation> {
             .token(Token::Needed("capture")),
         id_in_path(Operation::get("/v1/attestations/{id}"))
             .says("readAttestation", TAG, "An attestation, to whom its audience admits")
-            .about("404 also where the caller may not know of it.")
+            .about("404 also where the caller may not know of it; 410 where the body was erased.")
             .header(
                 "Accept",
                 json!({ "type": "string", "default": "application/json" }),
@@ -96,7 +96,7 @@ fn bodies() -> Vec<Operation> {
                     (COSE, binary("The COSE_Sign1 that is stored.")),
                 ],
             )
-            .fails(&[404, 406])
+            .fails(&[404, 406, 410])
             .token(Token::Optional("read"))
             .shared(),
     ]
