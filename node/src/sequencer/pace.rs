@@ -22,6 +22,9 @@ const SAVED_MAX: u32 = 60;
 /// How far the next batch starts after this one, for each attestation in this one: above 5,000 a
 /// second batches grow, so that the syncs do not hold up admission.
 const PER_ENTRY: Duration = Duration::from_micros(200);
+/// A batch is followed by a rest of so many times what it took: what is submitted meanwhile waits
+/// for the one writer, also where a sync takes long.
+const REST: u32 = 6;
 /// They grow until they are this part of `wait_max` apart: while a larger one is written, admission
 /// would run out of what it may have under way.
 const SPACES_IN_WAIT_MAX: u32 = 4;
@@ -69,6 +72,12 @@ impl Pace {
         self.spaced_at = now + space.min(self.wait_max / SPACES_IN_WAIT_MAX);
         self.since = None;
         self.look(now, left);
+    }
+
+    /// The batch that went at `began` has taken so long.
+    pub(crate) fn took(&mut self, began: Duration, took: Duration) {
+        let space = took.saturating_mul(1 + REST).min(self.wait_max / SPACES_IN_WAIT_MAX);
+        self.spaced_at = self.spaced_at.max(began + space);
     }
 
     /// A batch found no room on the disk: it is tried again as late as it may.
@@ -186,6 +195,21 @@ mod tests {
         let late: Vec<_> = went.iter().filter(|(at, _)| Duration::from_secs(10) < *at).collect();
         assert!(late.len() <= 41, "{} batches in ten seconds", late.len());
         assert!(late.iter().all(|(_, entries)| 6_000 < *entries));
+    }
+
+    #[test]
+    fn a_batch_that_took_long_is_followed_by_a_rest() {
+        let mut pace = Pace::new(WAIT);
+        let due_after = |pace: &mut Pace, took| {
+            pace.look(ms(5_000), 1);
+            pace.went(ms(5_000), 1, 0);
+            pace.took(ms(5_000), took);
+            pace.look(ms(5_000) + took, 1);
+            pace.due_at(1).unwrap()
+        };
+        assert_eq!(due_after(&mut pace, ms(1)), ms(5_011), "a short one is over by then");
+        assert_eq!(due_after(&mut pace, ms(20)), ms(5_140));
+        assert_eq!(due_after(&mut pace, ms(90)), ms(5_250), "never longer than a large one waits");
     }
 
     #[test]

@@ -128,6 +128,7 @@ fn serve(
             let is_stop = matches!(message, Message::Stop);
             let gathers = matches!(message, Message::Store { .. });
             answer(writer.step(now(), message)?);
+            writer.rest(now().monotonic);
             if is_stop {
                 return Ok(());
             }
@@ -138,6 +139,7 @@ fn serve(
             }
         }
         answer(writer.step(now(), Message::Drained)?);
+        writer.rest(now().monotonic);
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct Writer<T> {
     sequencer: Sequencer,
     reserve: Reserve,
     pace: Pace,
+    /// When the batch began that [`Writer::rest`] has not been told the end of.
+    batch_began: Option<Duration>,
     /// Monotonic time at which a full disk is asked again; `None` while there is room.
     room_at: Option<Duration>,
     group: Vec<(Vec<Candidate>, T)>,
@@ -91,6 +93,7 @@ impl<T> Writer<T> {
             sequencer,
             reserve,
             pace: Pace::new(batch_wait_max),
+            batch_began: None,
             room_at: None,
             group: Vec::new(),
             group_size: 0,
@@ -151,6 +154,13 @@ impl<T> Writer<T> {
         Ok(effects)
     }
 
+    /// The step before this took until `ended`: after a long batch the next one waits.
+    pub(crate) fn rest(&mut self, ended: Duration) {
+        if let Some(began) = self.batch_began.take() {
+            self.pace.took(began, ended.saturating_sub(began));
+        }
+    }
+
     fn sequence_if_due(&mut self, now: Now) -> Result<(), SequenceError> {
         let waiting = self.sequencer.waiting();
         self.pace.look(now.monotonic, waiting);
@@ -162,7 +172,10 @@ impl<T> Writer<T> {
         let left = self.sequencer.waiting();
         match waiting - left {
             0 => self.pace.no_room(now.monotonic),
-            taken => self.pace.went(now.monotonic, taken, left),
+            taken => {
+                self.pace.went(now.monotonic, taken, left);
+                self.batch_began = Some(now.monotonic);
+            }
         }
         Ok(())
     }
