@@ -81,6 +81,9 @@ pub(crate) struct Books<'a> {
     pub(crate) is_own: bool,
 }
 
+/// Tells index and instant of a record in the tree, if it is there.
+type Placed<'a> = dyn Fn(&ContentId) -> Result<Option<(u64, Timestamp)>, StoreError> + 'a;
+
 /// Erases records of one log.
 pub(crate) struct Eraser {
     disk: Arc<dyn Disk>,
@@ -99,7 +102,7 @@ impl Eraser {
         &self,
         books: &Books<'_>,
         due: &[Erased],
-        entry: &dyn Fn(&ContentId) -> Result<Option<(u64, Timestamp)>, StoreError>,
+        entry: &Placed<'_>,
     ) -> Result<(), StoreError> {
         let Books { catalogue, log, packs, is_own } = *books;
         let mut changes = Batch::default();
