@@ -13,14 +13,13 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
+use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
 use super::stock::{DAWN, HONEST, STOCK};
 
 /// Entries that both histories share.
 pub(super) const COMMON: u64 = 2;
-/// Bytes of an entry.
-const ENTRY_BYTES: usize = 41;
 /// Entries at most: a seed stays small.
 const SIZE_MAX: u64 = 24;
 
@@ -40,6 +39,21 @@ impl Branch {
 
     fn head(&self) -> Head {
         Head { size: self.edge.size(), root: self.edge.root() }
+    }
+
+    /// A full bundle that begins with what it has and goes on with entries of nothing.
+    fn endless(&self, index: u64) -> Vec<u8> {
+        let width = self.edge.size() as u16;
+        let known = TilePath::Entries { index: 0, width };
+        let known = self.tiles.read(&known, self.head()).ok().flatten();
+        let mut bundle = known.filter(|_| index == 0).unwrap_or_default();
+        let entry = Entry { audience: 0, admitted_at: DAWN, id: ContentId::from_bytes([0; 32]) };
+        let mut entry = entry.to_bytes().to_vec();
+        entry.splice(0..0, (entry.len() as u16).to_be_bytes());
+        while bundle.len() < 256 * entry.len() {
+            bundle.extend_from_slice(&entry);
+        }
+        bundle
     }
 
     fn push(&mut self, id: ContentId) {
@@ -149,7 +163,7 @@ impl Byzantine {
                     }
                     Reply::Bytes(200, bytes)
                 }
-                _ if lies && self.is_endless => Reply::Bytes(200, vec![0; ENTRY_BYTES * 256]),
+                _ if lies && self.is_endless => Reply::Bytes(200, shown.endless(path.index())),
                 _ if lies && rng.bool() => Reply::Bytes(200, vec![0; 43 * 256]),
                 _ => not_found,
             },
