@@ -393,6 +393,7 @@ impl Service {
             settings: &self.config.passport,
             labels: &self.labels,
             judged,
+            addresses: &self.addresses,
         }
     }
 

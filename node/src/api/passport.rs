@@ -1,8 +1,8 @@
 //! The resolver: what this node's records say of a code, as page, JSON, JSON-LD or link set.
 //!
 //! Invariants: the canonical identifier of the request makes every link and the one redirect, to
-//! this node's own trace; nothing that a record says is ever a link target or a header; looking
-//! changes and counts nothing.
+//! this node's own trace; nothing that a record says is ever a header or, but for the address that
+//! a maker attests for its node, a link target; looking changes and counts nothing.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

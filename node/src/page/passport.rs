@@ -211,6 +211,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
                     }
                 }
             },
+            State::Unknown => (elsewhere(passport, language)),
             State::CopySuspected => (copy_facts(passport, &months, language)),
             State::ConsistentSeen => p {
                 (language.pick("Confirmed in ", "确认月份：")) (months)
@@ -220,6 +221,22 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
                 (oldest.map_or_else(|| html! { "?" }, instant))
             },
             _ => {}
+        }
+    }
+}
+
+/// Who can tell, as a link to follow by hand: nothing leads there by itself.
+fn elsewhere(passport: &Passport, language: Language) -> Markup {
+    html! {
+        @if let Some(elsewhere) = &passport.elsewhere {
+            p {
+                (language.pick("Maker: ", "厂家：")) (sections::party(&elsewhere.maker))
+                @if let Some(url) = &elsewhere.url {
+                    ". " a href=(url) rel="noreferrer nofollow" {
+                        (language.pick("This code at the maker's node", "在厂家的节点上查看此代码"))
+                    }
+                }
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::config;
 use crate::core::Node;
 use crate::judge::Judged;
 use crate::labels::Ledger;
+use crate::peers::address::AddressBook;
 use crate::store::StoreError;
 
 /// Most passports that are kept: about 10 kB each.
@@ -44,6 +45,8 @@ pub struct Source<'a> {
     pub labels: &'a Ledger,
     /// The newest judgement.
     pub judged: &'a Judged,
+    /// Where the nodes of others are.
+    pub addresses: &'a AddressBook,
 }
 
 /// What a passport is kept under: the goods, and what their print says beside.
@@ -106,7 +109,10 @@ impl Kept {
         let stale_ms = stale_ms.unwrap_or(i64::MAX);
         let is_stale = self.checked.is_none_or(|checked| stale_ms < now.ms_since(checked));
         let facts = Facts { is_stale, ..self.facts.clone() };
-        let passport = Passport { state: decide(&facts), ..self.passport.clone() };
+        let mut passport = Passport { state: decide(&facts), ..self.passport.clone() };
+        if passport.state != State::Unknown {
+            passport.elsewhere = None;
+        }
         if passport.state != State::Broken {
             return passport;
         }
@@ -144,7 +150,7 @@ fn stamp_of(source: &Source<'_>) -> String {
 }
 
 fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreError> {
-    let Source { node, org, settings, labels, judged } = *source;
+    let Source { node, org, settings, labels, judged, addresses } = *source;
     let mut gatherer = Gatherer::new(node, org);
     gatherer.own(code)?;
     let told = issuance(labels, org, &code.goods, &mut gatherer)?;
@@ -155,6 +161,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     }
     let evidence = gatherer.finish();
     let name = |org: &OrgId| party(node, org);
+    let url = |org: &OrgId| addresses.attested(org)?.into_iter().next();
     let given = Given {
         code,
         now,
@@ -162,6 +169,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
         reveal: &settings.reveal,
         confirmations_max: settings.confirmations_max,
         party: &name,
+        url: &url,
     };
     let (mut passport, mut facts) = fold(&evidence, &given);
     passport.findings = findings::view(node, &open, &evidence, &name)?;

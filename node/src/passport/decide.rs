@@ -27,7 +27,7 @@ pub struct Facts {
     /// Some record of this network speaks of the code or of its class.
     pub is_known: bool,
     /// Records of the code itself from its maker, or from anyone where no maker is known; damaged
-    /// ones too.
+    /// ones too where they may be such.
     pub records: usize,
     /// What label orders say.
     pub issuance: Issuance,

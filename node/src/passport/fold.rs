@@ -21,7 +21,8 @@ use super::decide::{Facts, Issuance};
 use super::gather::{Evidence, Level, Proven};
 use super::issuance::Told;
 use super::view::{
-    Confirmations, Footprint, Item, Link, Party, Passport, Proof, Recall, Record, Sort, Text,
+    Confirmations, Elsewhere, Footprint, Item, Link, Party, Passport, Proof, Recall, Record, Sort,
+    Text,
 };
 
 mod certificates;
@@ -44,6 +45,8 @@ pub struct Given<'a> {
     pub confirmations_max: usize,
     /// An organisation's name.
     pub party: &'a dyn Fn(&OrgId) -> Party,
+    /// The base URL that an organisation attests for its node.
+    pub url: &'a dyn Fn(&OrgId) -> Option<String>,
 }
 
 /// The passport, its findings still to be added, and the facts for its state.
@@ -63,7 +66,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         is_readable: true,
         is_known: records.iter().any(|one| one.level != Level::Beside)
             || !evidence.damaged.is_empty(),
-        records: evidence.damaged.len() + of_maker(&records, &makers, given),
+        records: untold(evidence, given) + of_maker(&records, &makers, given),
         issuance: given.labels.issuance,
         damaged: evidence.damaged.len(),
         recalls: recalls.len(),
@@ -87,6 +90,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         findings: Vec::new(),
         confirmations,
         is_scrapped: given.labels.issuance == Issuance::Scrapped,
+        elsewhere: given.labels.elsewhere.as_ref().map(|maker| elsewhere(maker, given)),
         proof: proof(evidence, given),
     };
     (passport, facts)
@@ -108,6 +112,7 @@ impl Passport {
             findings: Vec::new(),
             confirmations: Confirmations::default(),
             is_scrapped: false,
+            elsewhere: None,
             proof: Proof::default(),
         }
     }
@@ -170,6 +175,38 @@ fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) ->
         vouches && record.level == Level::Own
     };
     records.iter().filter(counts).count()
+}
+
+/// Damaged records of which one may be what makes the code known: then nobody can tell.
+fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
+    let is_lot = sort_of(&given.code.goods) == Sort::Lot;
+    let is_description = |record: &Proven| match record.verified.body() {
+        Body::Masterdata(body) => matches!(body.about, About::Item(_)),
+        _ => false,
+    };
+    let records = || evidence.records.iter().filter(|record| record.level != Level::Beside);
+    let is_told = |record: &Proven| match record.verified.body() {
+        Body::Confirmation(_) | Body::Complaint(_) | Body::Recall(_) => false,
+        _ => {
+            record.level == Level::Own
+                || evidence.telling.contains(&record.verified.id().to_string())
+        }
+    };
+    // Without any description nobody can tell whether those who speak of the code are its maker.
+    let asks_maker = records().any(is_told) && !records().any(is_description);
+    let tells = |record: &&Record| match record.kind.as_deref() {
+        Some("confirmation" | "complaint") => false,
+        Some("recall") if !is_lot => false,
+        Some("masterdata") if asks_maker => true,
+        _ => evidence.telling.contains(&record.id),
+    };
+    evidence.damaged.iter().filter(tells).count()
+}
+
+/// Where the maker's node tells of the code.
+fn elsewhere(maker: &OrgId, given: &Given<'_>) -> Elsewhere {
+    let url = (given.url)(maker).map(|url| format!("{url}{}", given.code.printed()));
+    Elsewhere { maker: (given.party)(maker), url }
 }
 
 pub(super) fn texts(words: &Words) -> Vec<Text> {

@@ -85,6 +85,9 @@ pub struct Evidence {
     pub records: Vec<Proven>,
     /// Records of this node that do not hold.
     pub damaged: Vec<Record>,
+    /// Ids of what may tell of the code itself, whole or damaged: label orders that the index has
+    /// under its number or lot, with their corrections, and damaged records of the code.
+    pub telling: BTreeSet<String>,
     /// The logs that records lie in.
     pub logs: BTreeMap<String, LogSeen>,
     /// Whether there is more than was read.
@@ -161,7 +164,7 @@ impl<'a> Gatherer<'a> {
                 let count = of_log.entry(place.log).or_default();
                 *count += 1;
                 if *count <= FIRST_ORDERS_MAX {
-                    self.order(place, &class, level)?;
+                    self.order(place, &class, level, false)?;
                 }
             }
         }
@@ -189,19 +192,21 @@ impl<'a> Gatherer<'a> {
 
     fn orders(&mut self, class: &GoodsId, by: By<'_>) -> Result<(), StoreError> {
         let places = self.node.label_orders(class, by, ORDERS_MAX)?;
-        places.into_iter().try_for_each(|place| self.order(place, class, Level::Class))
+        places.into_iter().try_for_each(|place| self.order(place, class, Level::Class, true))
     }
 
-    /// One label order, and what corrects it.
+    /// One label order, and what corrects it; whether it may tell of the code itself.
     fn order(
         &mut self,
         place: GoodsPlace,
         class: &GoodsId,
         level: Level,
+        tells: bool,
     ) -> Result<(), StoreError> {
         let mut open = vec![place];
         while let Some(place) = open.pop() {
-            if !self.seen.contains(&place.id) {
+            let is_news = tells && self.evidence.telling.insert(place.id.to_string());
+            if is_news || !self.seen.contains(&place.id) {
                 open.extend(self.node.label_corrections(&place.id, BESIDE_MAX)?);
                 self.take(place, level, |envelope| names(envelope, class))?;
             }
@@ -340,7 +345,7 @@ impl<'a> Gatherer<'a> {
         let (origin, entry) = match self.prove_place(&place)? {
             Placed::Absent => return Ok(()),
             Placed::Unproved { origin } => {
-                self.damaged(&place, origin, "inclusion", false);
+                self.damaged(&place, level, origin, "inclusion", false);
                 return Ok(());
             }
             Placed::At { origin, entry } => (origin, entry),
@@ -360,7 +365,7 @@ impl<'a> Gatherer<'a> {
         };
         self.seen.insert(place.id);
         if let Some(fault) = fault {
-            self.damaged(&place, origin, fault, is_public);
+            self.damaged(&place, level, origin, fault, is_public);
         }
         Ok(())
     }
@@ -368,11 +373,15 @@ impl<'a> Gatherer<'a> {
     fn damaged(
         &mut self,
         place: &GoodsPlace,
+        level: Level,
         origin: String,
         fault: &'static str,
         is_public: bool,
     ) {
         self.seen.insert(place.id);
+        if level == Level::Own {
+            self.evidence.telling.insert(place.id.to_string());
+        }
         self.evidence.damaged.push(Record {
             id: place.id.to_string(),
             kind: Some(place.kind.as_str().to_owned()),

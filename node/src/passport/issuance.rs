@@ -1,4 +1,7 @@
-//! What label orders say of a serial: the own organisation's, else those that others published.
+//! What label orders say of a serial: those of whoever answers for the goods, own and published.
+//!
+//! Invariants: a label order of anybody else makes no serial known, on no node, its own included;
+//! a serial under a secret key is told by the node that has the key and by no other.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +9,13 @@ use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::gs1::digital_link::{CANONICAL, unescape};
 use hallmark_schemas::id::OrgId;
-use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::label::{Label, Scheme, State};
+use hallmark_schemas::kind::{Body, KindName};
+use hallmark_schemas::serial::SERIAL_CHARS;
 
 use super::decide::Issuance;
 use super::gather::{Evidence, Gatherer};
+use super::view::Record;
 use crate::labels::{Issued, LabelsError, Ledger, Logged, Standing};
 use crate::store::StoreError;
 
@@ -32,12 +37,14 @@ pub struct Told {
     pub orders: Option<BTreeSet<ContentId>>,
     /// The lots that these name, as far as whoever answers for the goods has ordered them.
     pub lots: BTreeSet<String>,
+    /// The maker under whose secret key the serial may be: only its node can tell.
+    pub elsewhere: Option<OrgId>,
 }
 
 impl Told {
     /// Nothing can be told.
     fn nothing() -> Told {
-        Told { issuance: Issuance::Untold, orders: None, lots: BTreeSet::new() }
+        Told { issuance: Issuance::Untold, orders: None, lots: BTreeSet::new(), elsewhere: None }
     }
 }
 
@@ -65,44 +72,66 @@ pub(super) fn issuance(
         }
     };
     let evidence = gatherer.evidence();
-    let issuance = match standing.issued {
-        Issued::Unlabelled => of_sequences(evidence, &serial),
-        Issued::NeverIssued => Issuance::Never,
-        Issued::Scrapped => Issuance::Scrapped,
-        Issued::Made | Issued::NotActivated | Issued::Activated => Issuance::Issued,
-    };
-    let mut orders: BTreeSet<ContentId> = standing.grounds.into_iter().collect();
-    let mut lots: BTreeSet<String> = standing.lot.into_iter().collect();
     let makers = super::fold::makers(&evidence.records);
+    let own_says = standing.as_ref().and_then(|standing| match standing.issued {
+        Issued::Unlabelled => None,
+        Issued::NeverIssued => Some(Issuance::Never),
+        Issued::Scrapped => Some(Issuance::Scrapped),
+        Issued::Made | Issued::NotActivated | Issued::Activated => Some(Issuance::Issued),
+    });
+    let mut published = Published::default();
+    for (_, issuer, label) in in_force(evidence) {
+        if issuer != own && makers.contains(issuer) {
+            published.add(issuer, label, &serial);
+        }
+    }
+    let (issuance, elsewhere) = published.with(own_says);
+    let mut orders = BTreeSet::new();
+    let mut lots = BTreeSet::new();
+    if let Some(standing) = standing {
+        orders.extend(standing.grounds);
+        lots.extend(standing.lot);
+    }
     for record in &evidence.records {
         if let Body::Label(label) = record.verified.body()
             && label.scheme == Scheme::Sequence
             && label.sequence_number(&serial).is_some()
+            && makers.contains(&record.verified.claims().iss)
         {
             orders.insert(record.verified.id());
-            if makers.contains(&record.verified.claims().iss) {
-                lots.extend(label.lot.clone());
-            }
+            lots.extend(label.lot.clone());
         }
     }
-    Ok(Told { issuance, orders: Some(orders), lots })
+    Ok(Told { issuance, orders: Some(orders), lots, elsewhere })
 }
 
-/// What the own organisation's orders say.
+/// What the own organisation's orders say; none where it does not answer for the goods.
 fn standing(
     ledger: &Ledger,
     own: &OrgId,
     goods: &GoodsId,
     serial: &str,
     gatherer: &mut Gatherer<'_>,
-) -> Result<Standing, LabelsError> {
+) -> Result<Option<Standing>, LabelsError> {
+    let evidence = gatherer.evidence();
     let is_derived = |logged: &Logged| logged.label.scheme == Scheme::Derived;
-    if ranges(gatherer.evidence(), own).iter().any(is_derived)
-        && let Some(number) = ledger.number(serial)?
-    {
+    let is_label = |record: &Record| record.kind.as_deref() == Some(KindName::Label.as_str());
+    let number = if ranges(evidence, own).iter().any(is_derived) {
+        ledger.number(serial)?
+    } else if evidence.damaged.iter().any(is_label) {
+        // Of a damaged order the scheme is not known; without a key it is not derived.
+        ledger.number(serial).ok().flatten()
+    } else {
+        None
+    };
+    if let Some(number) = number {
         gatherer.orders_of(goods, Scheme::Derived, number)?;
     }
-    ledger.issued(&ranges(gatherer.evidence(), own), serial)
+    let evidence = gatherer.evidence();
+    if !super::fold::makers(&evidence.records).contains(own) {
+        return Ok(None);
+    }
+    ledger.issued(&ranges(evidence, own), serial).map(Some)
 }
 
 /// Label orders that were gathered and that no correction of their issuer replaces.
@@ -127,22 +156,89 @@ fn ranges(evidence: &Evidence, own: &OrgId) -> Vec<Logged> {
     own.map(|(id, _, label)| Logged { id, label: label.clone() }).collect()
 }
 
-/// What published sequences say: serials under a secret key only their maker can tell.
-fn of_sequences(evidence: &Evidence, serial: &str) -> Issuance {
-    let (mut made, mut issuance) = (0, Issuance::Never);
-    for (_, _, label) in in_force(evidence) {
-        let holds = label.sequence_number(serial).is_some();
+/// What the orders of makers other than the own organisation say.
+#[derive(Default)]
+struct Published {
+    /// One of them was made.
+    has_made: bool,
+    /// What they say, where one holds the serial.
+    says: Option<Issuance>,
+    /// Who has the key that the serial may be derived under.
+    keeper: Option<OrgId>,
+}
+
+impl Published {
+    fn add(&mut self, issuer: &OrgId, label: &Label, serial: &str) {
+        let is_sequence = label.scheme == Scheme::Sequence;
+        let holds = is_sequence && label.sequence_number(serial).is_some();
         match (label.scheme, label.state) {
-            (Scheme::Derived, _) => return Issuance::Untold,
-            (Scheme::Sequence, State::Scrapped) if holds => return Issuance::Scrapped,
-            (Scheme::Sequence, State::Made) => {
-                made += 1;
+            (Scheme::Derived, _) if serial.len() == SERIAL_CHARS => {
+                self.keeper.get_or_insert_with(|| issuer.clone());
+            }
+            (_, State::Made) => {
+                self.has_made = true;
                 if holds {
-                    issuance = Issuance::Issued;
+                    self.says.get_or_insert(Issuance::Issued);
                 }
             }
-            (Scheme::Sequence, _) => {}
+            (_, State::Scrapped) if holds => self.says = Some(Issuance::Scrapped),
+            _ => {}
         }
     }
-    if made == 0 { Issuance::Untold } else { issuance }
+
+    /// With what the own orders say: who knows the serial outweighs who does not.
+    fn with(self, own: Option<Issuance>) -> (Issuance, Option<OrgId>) {
+        let known = |says: &Issuance| matches!(says, Issuance::Issued | Issuance::Scrapped);
+        let said = [own, self.says].into_iter().flatten().filter(known);
+        match said.max_by_key(|says| *says == Issuance::Scrapped) {
+            Some(says) => (says, None),
+            None if self.keeper.is_some() => (Issuance::Untold, self.keeper),
+            None if own.is_some() || self.has_made => (Issuance::Never, None),
+            None => (Issuance::Untold, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_that_holds_the_serial_outweighs_orders_that_cannot_tell() {
+        let maker: OrgId = "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse().unwrap();
+        let label = |scheme, state| Label {
+            order: "A".to_owned(),
+            class: "https://id.gs1.org/01/09521234000129".parse().unwrap(),
+            lot: None,
+            scheme,
+            first: 1,
+            last: 9,
+            count: 9,
+            digits: (scheme == Scheme::Sequence).then_some(20),
+            state,
+            replaces: None,
+            reason: None,
+        };
+        let (five, ten) = ("00000000000000000005", "00000000000000000010");
+        let (derived, made) = (label(Scheme::Derived, State::Made), Scheme::Sequence);
+        let (made, scrapped) = (label(made, State::Made), label(made, State::Scrapped));
+        let (untold, issued) = (Issuance::Untold, Issuance::Issued);
+        let keeper = Some(maker.clone());
+        for (labels, serial, own, expected) in [
+            (vec![], five, None, (untold, None)),
+            (vec![], five, Some(Issuance::Never), (Issuance::Never, None)),
+            (vec![&made], five, None, (issued, None)),
+            (vec![&made], ten, None, (Issuance::Never, None)),
+            (vec![&derived, &made], five, None, (issued, None)),
+            (vec![&derived, &made, &scrapped], five, None, (Issuance::Scrapped, None)),
+            (vec![&derived, &made], ten, None, (untold, keeper.clone())),
+            (vec![&derived], ten, Some(Issuance::Never), (untold, keeper)),
+            (vec![&derived], ten, Some(issued), (issued, None)),
+            (vec![&derived], "5", None, (Issuance::Never, None)),
+        ] {
+            let mut published = Published::default();
+            labels.iter().for_each(|label| published.add(&maker, label, serial));
+            assert_eq!(published.with(own), expected, "{labels:?} {serial} {own:?}");
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub struct Passport {
     pub confirmations: Confirmations,
     /// Whether the maker made this code and then scrapped it.
     pub is_scrapped: bool,
+    /// Who can tell what this node cannot; only of an item that is unknown here.
+    pub elsewhere: Option<Elsewhere>,
     /// How to check it.
     pub proof: Proof,
 }
@@ -57,6 +59,11 @@ impl Passport {
                  seal.",
                 "此处读取的关于此代码的记录一致，另有更多记录未读取。印刷的代码可以被复制：\
                  请对照说明和封签查看实物。",
+            ),
+            State::Unknown if self.elsewhere.is_some() => language.pick(
+                "This node holds no record of this item. Only the maker's node can tell whether \
+                 the code was issued.",
+                "本节点没有此件产品的记录。此代码是否由厂家发放，只有厂家的节点能够确认。",
             ),
             State::CopySuspected => self.suspicion(language),
             state => state.sentence(language),
@@ -184,6 +191,15 @@ pub struct Party {
     pub id: String,
     /// Its name in law; empty where only its identifier is known.
     pub name: String,
+}
+
+/// The maker whose serials are under a key that only its own node has.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Elsewhere {
+    /// The maker.
+    pub maker: Party,
+    /// This code at the maker's node, where the maker attested an address.
+    pub url: Option<String>,
 }
 
 /// What it is.

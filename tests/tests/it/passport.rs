@@ -1,5 +1,7 @@
 //! The passport of a running node: each of its twelve states, reached for real.
 
+mod makers;
+
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -153,7 +155,11 @@ fn codes_give_the_states_that_their_records_give() {
 
 /// Turns one bit of the item's event in the packs of a running node; says where.
 pub(super) fn tamper(node: &Node, serial: &str) -> (PathBuf, u64) {
-    let needle = format!("/21/{serial}");
+    tamper_text(node, &format!("/21/{serial}"))
+}
+
+/// The same at the first place of a text.
+fn tamper_text(node: &Node, needle: &str) -> (PathBuf, u64) {
     for entry in std::fs::read_dir(node.dir.join("data").join("packs")).expect("packs").flatten() {
         let path = entry.path();
         let bytes = std::fs::read(&path).expect("readable");

@@ -55,6 +55,7 @@ fn members() -> Value {
             "count": count(), "innocent_max": count(), "months": list(string()),
         })),
         "is_scrapped": truth(),
+        "elsewhere": or_null(schema("PassportElsewhere")),
         "proof": schema("PassportProof"),
         "forms": object("Tokens for one confirmation and one complaint, where these are taken.",
             json!({ "confirmation": or_null(string()), "complaint": or_null(string()) })),
@@ -81,6 +82,10 @@ fn parts() -> Value {
             "lang": or_null(string()), "text": string(),
         })),
         "PassportParty": object("An organisation.", json!({ "id": string(), "name": string() })),
+        "PassportElsewhere": object(
+            "The maker whose own node alone can tell of the code, and the code's address there.",
+            json!({ "maker": party(), "url": or_null(string()) }),
+        ),
         "PassportItem": object("What it is, in the maker's words.", json!({
             "names": texts(), "maker": or_null(party()), "brand": texts(),
             "content": or_null(string()), "checks": texts(), "lot": or_null(string()),

@@ -5,8 +5,8 @@ use super::forms::{Given, given};
 use super::refusal::Refusal;
 use super::*;
 use crate::passport::view::{
-    Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Footprint, Item,
-    Link, LogView, OpenFinding, Party, Proof, Recall, Record, Step,
+    Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Elsewhere,
+    Footprint, Item, Link, LogView, OpenFinding, Party, Proof, Recall, Record, Step,
 };
 
 const PROBE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&";
@@ -135,6 +135,7 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         findings: vec![finding(text_of, true), finding(text_of, false)],
         confirmations: Confirmations { count: 3, innocent_max: 1, months: vec![own()] },
         is_scrapped: true,
+        elsewhere: Some(Elsewhere { maker: party(text_of), url: some() }),
         proof: Proof {
             records: vec![record(text_of, Some("digest")), record(text_of, None)],
             is_cut: true,
@@ -188,6 +189,7 @@ fn every_state_is_heading_title_icon_and_sentence_in_both_languages() {
         for language in [Language::En, Language::Zh] {
             let mut passport = full(state, "text", 3);
             passport.proof.is_cut = false;
+            passport.elsewhere = None;
             let html = html(&passport, language);
             assert!(html.contains(&format!("<h1>{}</h1>", state.word(language))), "{state:?}");
             assert!(html.contains(&format!("<title>{} ·", state.word(language))), "{state:?}");
