@@ -17,6 +17,7 @@ use hallmark_node::page::Language;
 use hallmark_node::page::passport::{Forms, Frame, page};
 use hallmark_node::passport::cache::{Passports, Source};
 use hallmark_node::passport::code::Code;
+use hallmark_node::peers::address::AddressBook;
 use hallmark_schemas::attestation::{Claims, Draft, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::id::{OrgId, Subject};
@@ -58,11 +59,7 @@ fn main() -> Outcome<()> {
         clock: Arc::new(now),
     })?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let items = (0..ITEMS).flat_map(|item| (0..STEPS.len()).map(move |step| (item, step)));
-    let mut known = vec![masterdata(&org, &key)?];
-    for (item, step) in items {
-        known.push(event(&org, &key, &format!("S{item}"), step)?);
-    }
+    let known = known(&org, &key)?;
     let last = hallmark_schemas::attestation::ContentId::of(&known[known.len() - 1]);
     runtime.block_on(async {
         for batch in known.chunks(CLIENT_BATCH) {
@@ -70,9 +67,7 @@ fn main() -> Outcome<()> {
         }
         node.recorded(&last).await
     })?;
-    let stream = (0..STREAM)
-        .map(|number| event(&org, &key, &format!("T{number}"), 0))
-        .collect::<Outcome<Vec<_>>>()?;
+    let stream = stream(&org, &key)?;
     let (stop, taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let ingest = {
         let (node, stop, taken) = (node.clone(), Arc::clone(&stop), Arc::clone(&taken));
@@ -89,8 +84,15 @@ fn main() -> Outcome<()> {
     println!("{ITEMS} items of {} events, {seconds} s each", STEPS.len());
     let labels = Ledger::new(&org, root.path());
     let (settings, judged) = (config::Passport::default(), Judged::default());
-    let source =
-        Source { node: &node, org: &org, settings: &settings, labels: &labels, judged: &judged };
+    let addresses = AddressBook::open(root.path().join("addresses.json"));
+    let source = Source {
+        node: &node,
+        org: &org,
+        settings: &settings,
+        labels: &labels,
+        judged: &judged,
+        addresses: &addresses,
+    };
     for (name, is_kept) in [("gathered anew", false), ("as served", true)] {
         let (began, before) = (Instant::now(), taken.load(Ordering::Relaxed));
         let mut times = ask(&source, is_kept, Duration::from_secs(seconds))?;
@@ -98,18 +100,33 @@ fn main() -> Outcome<()> {
         let ingested = taken.load(Ordering::Relaxed) - before;
         let ingested = ingested as f64 / began.elapsed().as_secs_f64();
         times.sort_unstable();
-        let at = |ppm: usize| times[(times.len() - 1) * ppm / 1_000_000].as_secs_f64() * 1e3;
+        let [p50, p99] = [500_000, 990_000]
+            .map(|ppm| times[(times.len() - 1) * ppm / 1_000_000].as_secs_f64() * 1e3);
         println!(
-            "{name:14} {rate:>8.0} a second, p50 {:.2} ms, p99 {:.2} ms, beside {ingested:.0} \
-             events a second",
-            at(500_000),
-            at(990_000),
+            "{name:14} {rate:>8.0} a second, p50 {p50:.2} ms, p99 {p99:.2} ms, beside \
+             {ingested:.0} events a second",
         );
     }
     stop.store(true, Ordering::Relaxed);
     runtime.block_on(ingest)?;
     writer.stop();
     Ok(())
+}
+
+/// A described class and every step of its items.
+fn known(org: &OrgId, key: &SecretKey) -> Outcome<Vec<Vec<u8>>> {
+    let mut known = vec![masterdata(org, key)?];
+    for item in 0..ITEMS {
+        for step in 0..STEPS.len() {
+            known.push(event(org, key, &format!("S{item}"), step)?);
+        }
+    }
+    Ok(known)
+}
+
+/// The events to take in meanwhile.
+fn stream(org: &OrgId, key: &SecretKey) -> Outcome<Vec<Vec<u8>>> {
+    (0..STREAM).map(|number| event(org, key, &format!("T{number}"), 0)).collect()
 }
 
 /// Asks for items one after another, in no order, and notes how long each took.
