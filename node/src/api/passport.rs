@@ -32,6 +32,7 @@ use accept::{Form, NoForm};
 mod accept;
 pub(super) mod forms;
 mod linkset;
+mod site;
 
 /// How long an answer may be used without asking again, and how long when this node is away.
 const CACHE: &str = "max-age=60, stale-if-error=86400, private";
@@ -155,15 +156,15 @@ fn represent(
     let &Wanted { form, language, headers } = wanted;
     let printed = code.map_or_else(|| "/goods".to_owned(), Code::printed);
     let path = code.map_or_else(|| "/goods".to_owned(), Code::path);
-    let tag = tag_of(passport.state, stamp, form, language, code.map(|code| &code.link));
+    let tag = tag_of(passport.state, stamp, wanted, code.map(|code| &code.link));
     // A condition counts only where the answer would be one of success (RFC 9110, 13.2.1).
     let is_success = passport.state.status() == StatusCode::OK.as_u16();
     let mut response = if is_success && knows(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let (kind, bytes) = match form {
-            Form::Page => ("text/html; charset=utf-8", html(app, passport, &printed, language)),
-            Form::JsonLd => ("application/ld+json", json_ld(app, passport).to_string()),
+            Form::Page => ("text/html; charset=utf-8", html(app, passport, &printed, wanted)),
+            Form::JsonLd => ("application/ld+json", json_ld(app, passport, headers).to_string()),
             Form::Linkset => match code {
                 Some(code) => {
                     let set = linkset::linkset(app.root(), code, passport);
@@ -171,7 +172,9 @@ fn represent(
                 }
                 None => ("application/linkset+json", json!({ "linkset": [] }).to_string()),
             },
-            Form::Json | Form::Trace => ("application/json", json_of(app, passport).to_string()),
+            Form::Json | Form::Trace => {
+                ("application/json", json_of(app, passport, headers).to_string())
+            }
         };
         body(headers, passport.state, kind, bytes.into_bytes())
     };
@@ -180,7 +183,7 @@ fn represent(
         head.insert(header::ETAG, tag);
     }
     head.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE));
-    let varies = "Accept, Accept-Language, Accept-Encoding";
+    let varies = "Accept, Accept-Language, Accept-Encoding, Origin";
     head.insert(header::VARY, HeaderValue::from_static(varies));
     let link = format!(
         "<{}{path}?linkType=linkset>; rel=\"linkset\"; type=\"application/linkset+json\"",
@@ -240,6 +243,8 @@ fn dressed(mut response: Response, language: Language) -> Response {
     }
     head.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     head.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+    // With `no-referrer` a browser would not name the origin of the form that is sent from here.
+    head.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
@@ -254,14 +259,18 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("base64 is visible ASCII")
 });
 
-fn html(app: &App, passport: &Passport, path: &str, language: Language) -> String {
-    let forms = forms_of(app, passport);
-    let frame = Frame { language, operator: &app.config.name, path, forms: &forms };
+fn html(app: &App, passport: &Passport, path: &str, wanted: &Wanted<'_>) -> String {
+    let forms = forms_of(app, passport, wanted.headers);
+    let frame =
+        Frame { language: wanted.language, operator: &app.config.name, path, forms: &forms };
     page(passport, &frame).into_string()
 }
 
-/// The forms that are taken about these goods, handed out now.
-fn forms_of(app: &App, passport: &Passport) -> Forms {
+/// The forms that are taken about these goods, handed out now; none to pages of other sites.
+fn forms_of(app: &App, passport: &Passport, headers: &HeaderMap) -> Forms {
+    if !site::hands_out(headers) {
+        return Forms::default();
+    }
     let goods = passport.goods.as_deref().and_then(|goods| GoodsId::parse(goods).ok());
     let Some(goods) = goods else { return Forms::default() };
     let hand_out =
@@ -275,9 +284,9 @@ fn forms_of(app: &App, passport: &Passport) -> Forms {
     }
 }
 
-fn json_of(app: &App, passport: &Passport) -> Value {
+fn json_of(app: &App, passport: &Passport, headers: &HeaderMap) -> Value {
     let mut value = serde_json::to_value(passport).unwrap_or_default();
-    value["forms"] = json!(forms_of(app, passport));
+    value["forms"] = json!(forms_of(app, passport, headers));
     for language in [Language::En, Language::Zh] {
         value["state_text"][language.tag()] = json!(passport.sentence(language));
     }
@@ -289,8 +298,8 @@ const CONTEXT: [(&str, &str); 2] =
     [("@vocab", "urn:hallmark:passport:"), ("gs1", linkset::VOCABULARY)];
 
 /// The JSON form as linked data: its own words under our vocabulary, the goods as its subject.
-fn json_ld(app: &App, passport: &Passport) -> Value {
-    let mut value = json_of(app, passport);
+fn json_ld(app: &App, passport: &Passport, headers: &HeaderMap) -> Value {
+    let mut value = json_of(app, passport, headers);
     value["@context"] = json!(BTreeMap::from(CONTEXT));
     if matches!(passport.sort, Some(Sort::Item | Sort::Lot | Sort::Class)) {
         value["@type"] = json!("gs1:Product");
@@ -302,15 +311,11 @@ fn json_ld(app: &App, passport: &Passport) -> Value {
 }
 
 /// Weak: an answer hands out new forms each time it is made.
-fn tag_of(
-    state: PassportState,
-    stamp: &str,
-    form: Form,
-    language: Language,
-    link: Option<&Link>,
-) -> String {
+fn tag_of(state: PassportState, stamp: &str, wanted: &Wanted<'_>, link: Option<&Link>) -> String {
+    let &Wanted { form, language, headers } = wanted;
+    let hands_out = site::hands_out(headers);
     let said = link.map(|link| serde_json::to_string(link).unwrap_or_default());
-    let text = format!("{stamp} {form:?} {} {said:?}", language.tag());
+    let text = format!("{stamp} {form:?} {} {said:?} {hands_out}", language.tag());
     let digest = hallmark_schemas::hex::encode(&Sha256::digest(text)[..12]);
     format!("W/\"{}-{digest}\"", state.as_str())
 }

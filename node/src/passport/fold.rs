@@ -339,6 +339,8 @@ fn footprints(records: &[&Proven], given: &Given<'_>) -> Vec<Footprint> {
             boundary: body.boundary.as_str().to_owned(),
             period: Some([day(body.period_start), last_day(body.period_end)]),
             verifier: verification.map(|one| (given.party)(&one.body)),
+            // No kind of attestation lets the body itself say so.
+            verifier_claimed_by: verification.map(|_| (given.party)(&claims.iss)),
             assurance: verification.map(|one| one.assurance.as_str().to_owned()),
             primary_ppm: body.primary_share_ppm.map(u64::from),
         };

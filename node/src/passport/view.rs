@@ -332,9 +332,11 @@ pub struct Footprint {
     pub boundary: String,
     /// First and last day.
     pub period: Option<[String; 2]>,
-    /// Who verified it; none if nobody did.
+    /// Who verified it, as its issuer says: that body has not signed this. None if it names nobody.
     pub verifier: Option<Party>,
-    /// At which level of assurance.
+    /// Who says that it was verified, and so how well; none if nobody does.
+    pub verifier_claimed_by: Option<Party>,
+    /// At which level of assurance, as the same says.
     pub assurance: Option<String>,
     /// Share of primary data, parts per million.
     pub primary_ppm: Option<u64>,

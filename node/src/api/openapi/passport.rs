@@ -57,7 +57,8 @@ fn members() -> Value {
         "is_scrapped": truth(),
         "elsewhere": or_null(schema("PassportElsewhere")),
         "proof": schema("PassportProof"),
-        "forms": object("Tokens for one confirmation and one complaint, where these are taken.",
+        "forms": object("Tokens for one confirmation and one complaint, where these are taken; none are handed out \
+            to a request with `Origin`.",
             json!({ "confirmation": or_null(string()), "complaint": or_null(string()) })),
     })
 }
@@ -105,10 +106,12 @@ fn parts() -> Value {
             "step": or_null(string()), "place": or_null(string()), "place_names": texts(), "region": or_null(string()),
             "month": or_null(string()), "by": party(), "id": or_null(schema("ContentId")),
         })),
-        "PassportFootprint": object("A product carbon footprint.", json!({
+        "PassportFootprint": object("A product carbon footprint. Who verified it and how well is \
+            its issuer's own claim, which the verifier has not signed.", json!({
             "id": schema("ContentId"), "by": party(), "kg_co2e": string(), "per": string(),
             "boundary": string(), "period": or_null(list(string())),
-            "verifier": or_null(party()), "assurance": or_null(string()),
+            "verifier": or_null(party()), "verifier_claimed_by": or_null(party()),
+            "assurance": or_null(string()),
             "primary_ppm": or_null(count()),
         })),
         "PassportFinding": findings(),

@@ -254,13 +254,15 @@ fn grouped(hex: &str) -> String {
     format!("{}-{}-{}", &upper[..4], &upper[4..8], &upper[8..])
 }
 
-/// Signs and stores a form's body, unless the same was stored with this form before.
+/// Signs and stores a form's body, unless the same was stored with this form before. What is signed
+/// tells the day and no time of it.
 async fn record(app: &App, goods: GoodsId, body: Body, token: Token) -> Result<ContentId, Refused> {
     let audience = app.config.audience_of(body.kind());
     let subject = Subject::Goods(goods);
     let now = (app.clock)();
+    let signed_at = Day::of(now).starts_at();
     let (org, aud) = (&app.config.org, audience.clone());
-    let claims = crate::sign::claims(org, subject.clone(), aud, Vec::new(), now);
+    let claims = crate::sign::claims(org, subject.clone(), aud, Vec::new(), signed_at);
     let identity = body.identity(&claims);
     // One after another, so that a form sent twice at once, or again after midnight, is one.
     let _turn = app.form_turn.lock().await;
@@ -281,7 +283,7 @@ async fn record(app: &App, goods: GoodsId, body: Body, token: Token) -> Result<C
         return Err(Refused::new(Why::Old, error));
     }
     let envelope = Statement::of(body, subject, audience)
-        .sign(&app.config, now, app.capture.as_ref())
+        .sign(&app.config, signed_at, app.capture.as_ref())
         .map_err(|e| ApiError::malformed(e.to_string()))?;
     match app.admit(envelope.stored().to_vec()).await.map_err(ApiError::from)? {
         Admitted::Stored { id, .. } | Admitted::Deferred { id } => Ok(id),

@@ -24,6 +24,9 @@ pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
     }
     let has_trace = has_public_event(passport);
     for (name, form, title) in LINK_TYPES {
+        if form == Form::Trace && !has_trace {
+            continue;
+        }
         let (href, kind) = match form {
             Form::Page => (fragment(&anchor, name), "text/html"),
             Form::Json => (format!("{anchor}?linkType=gs1:{name}"), "application/json"),
@@ -36,9 +39,11 @@ pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
             link["hreflang"] = json!(["en", "zh-Hans"]);
         }
         let mut links = vec![link];
-        if form == Form::Trace && has_trace {
+        if form == Form::Trace {
+            // First where whoever takes anything is led; the page is for whoever reads pages.
             let href = format!("{root}{}", trace_path(&code.goods));
-            links.push(json!({ "href": href, "title": title, "type": "application/json" }));
+            let trace = json!({ "href": href, "title": title, "type": "application/json" });
+            links.insert(0, trace);
         }
         context.insert(format!("{VOCABULARY}{name}"), json!(links));
     }

@@ -43,9 +43,11 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
         section id="confirm" {
             h2 { (language.pick("Did you buy this?", "您购买了此件产品吗？")) }
             p { (language.pick(
-                "Your confirmation helps to notice copied codes. Only the day, and the region if \
-                 you choose one, are kept; nothing about you. ",
-                "您的确认有助于发现被复制的代码。仅保存日期和您选择的地区，不保存任何个人信息。",
+                "Your confirmation helps to notice copied codes. The public record holds the day \
+                 and what you choose below; the log notes when it was entered. Nothing about you, \
+                 your address or your device is kept. ",
+                "您的确认有助于发现被复制的代码。公开记录只含日期和您在下方选择的内容；日志另记其登记时刻。\
+                 不保存您本人、网络地址或设备的任何信息。",
             ))
                 (language.pick("A code confirmed more than ", "同一代码确认超过 "))
                 (times(passport.confirmations.innocent_max, language))
@@ -209,11 +211,21 @@ pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
                 p { (language.pick("Number: ", "编号：")) strong { (number) } }
                 p { (sentence) }
             }
-            p { a class="act" href=(frame.path) { (language.pick("Back to the record", "返回记录页")) } }
+            (back(frame))
         }
     };
     let here = if frame.path.is_empty() { String::new() } else { asked("", "at", frame.path) };
     shell(title, &here, frame, &body)
+}
+
+/// The way back, in the language of the page.
+fn back(frame: &Frame<'_>) -> Markup {
+    let language = frame.language;
+    html! {
+        p { a class="act" href=(asked(frame.path, "lang", language.tag())) {
+            (language.pick("Back to the record", "返回记录页"))
+        } }
+    }
 }
 
 fn act_word(act: Act, language: Language) -> &'static str {

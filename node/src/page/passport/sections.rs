@@ -246,22 +246,30 @@ fn footprint(one: &Footprint, language: Language) -> Markup {
                     dt { (language.pick("Period", "时段")) } dd { (from) " – " (to) }
                 }
                 dt { (language.pick("Stated by", "发布方")) } dd { (party(&one.by)) }
-                dt { (language.pick("Verified by", "核查方")) }
-                dd {
-                    @match &one.verifier {
-                        Some(by) => (party(by)),
-                        None => (language.pick("nobody", "未经核查")),
-                    }
-                    @if let Some(level) = &one.assurance {
-                        " · " (words::footprint(level, language))
-                    }
-                }
+                dt { (language.pick("Verification", "核查")) }
+                dd { (verification(one, language)) }
                 @if let Some(ppm) = one.primary_ppm {
                     dt { (language.pick("From primary data", "初级数据占比")) }
                     dd { (ppm / 10_000) " %" }
                 }
             }
         }
+    }
+}
+
+/// What the issuer says of a verification: whoever it names has signed nothing here.
+fn verification(one: &Footprint, language: Language) -> Markup {
+    let (Some(body), Some(by)) = (&one.verifier, &one.verifier_claimed_by) else {
+        return html! { (language.pick("none is claimed", "未声明经过核查")) };
+    };
+    html! {
+        (language.pick("according to ", "据")) (party(by))
+        (language.pick(", verified by ", "称，由")) (party(body))
+        (language.pick("", "核查"))
+        @if let Some(level) = &one.assurance {
+            (language.pick(", ", "，")) (words::footprint(level, language))
+        }
+        (language.pick("; not signed by the verifier", "；核查方未签名"))
     }
 }
 

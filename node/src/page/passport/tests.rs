@@ -82,6 +82,7 @@ fn footprint(text_of: &str) -> Footprint {
         boundary: own(),
         period: Some([own(), own()]),
         verifier: Some(party(text_of)),
+        verifier_claimed_by: Some(party(text_of)),
         assurance: some(),
         primary_ppm: Some(620_000),
     }
@@ -301,7 +302,10 @@ fn a_print_that_the_records_contradict_is_told_in_the_band_and_goes_along_on_eve
         assert_eq!(html.matches(&hidden).count(), 2, "both forms: {html}");
     }
     let answer = given(Given::Complaint, "1", &frame(Language::En)).into_string();
-    assert!(answer.contains("href=\"/01/09506000134352/10/L1/21/S1?17=271231\""), "{answer}");
+    assert!(
+        answer.contains("href=\"/01/09506000134352/10/L1/21/S1?17=271231&amp;lang=en\""),
+        "{answer}"
+    );
     assert!(answer.contains("href=\"?at=%2F01%2F09506000134352%2F10%2FL1%2F21%2FS1"), "{answer}");
 }
 
@@ -457,5 +461,44 @@ fn nothing_on_the_page_says_genuine_or_safe() {
                 assert!(!html.contains(word), "{state:?}: {word}");
             }
         }
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_confirmation_is_told_before_it_is_sent() {
+    let passport = full(State::Consistent, "text", 1);
+    for (language, told) in [
+        (Language::En, ["holds the day and what you choose", "the log notes when it was entered"]),
+        (Language::Zh, ["公开记录只含日期和您在下方选择的内容", "日志另记其登记时刻"]),
+    ] {
+        let html = html(&passport, language);
+        assert!(told.iter().all(|told| html.contains(told)), "{html}");
+    }
+}
+
+#[test]
+fn that_a_footprint_was_verified_is_told_as_the_claim_of_its_issuer() {
+    let mut passport = full(State::Consistent, "text", 1);
+    let party = |name: &str| Party { id: name.to_owned(), name: name.to_owned() };
+    passport.footprints[0].by = party("Works");
+    passport.footprints[0].verifier = Some(party("Registry"));
+    passport.footprints[0].verifier_claimed_by = Some(party("Works"));
+    passport.footprints[0].assurance = Some("limited".to_owned());
+    for (language, claim, none) in [
+        (
+            Language::En,
+            "according to Works, verified by Registry, limited assurance; not signed by the verifier",
+            "none is claimed",
+        ),
+        (Language::Zh, "据Works称，由Registry核查，有限保证；核查方未签名", "未声明经过核查"),
+    ] {
+        let told = html(&passport, language);
+        assert!(told.contains(claim) && !told.contains(none), "{told}");
+        let mut unverified = passport.clone();
+        unverified.footprints[0].verifier = None;
+        unverified.footprints[0].verifier_claimed_by = None;
+        unverified.footprints[0].assurance = None;
+        let told = html(&unverified, language);
+        assert!(told.contains(none) && !told.contains("Registry"), "{told}");
     }
 }

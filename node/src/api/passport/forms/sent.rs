@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::super::problem::ApiError;
 use super::super::super::{App, read_body};
-use super::super::{accept, dressed, language};
+use super::super::{accept, dressed, language, site};
 use super::FORM_BYTES_MAX;
 use crate::page::Language;
 use crate::page::passport::forms::Given;
@@ -72,13 +72,16 @@ impl Sent {
         }
     }
 
-    /// Reads the form under its limits.
+    /// Reads the form under its limits; one that a page of another site sends is not read.
     pub(super) async fn read<T: DeserializeOwned>(
         &mut self,
         app: &App,
         origin: Origin,
         request: Request,
     ) -> Result<T, Refused> {
+        if site::is_foreign(request.headers(), request.uri(), app.root()) {
+            return Err(elsewhere());
+        }
         let turn = turn(app, origin);
         if !self.wants_page {
             turn?;
@@ -193,6 +196,12 @@ fn turn(app: &App, origin: Origin) -> Result<(), ApiError> {
     let per_minute = app.config.passport.forms_per_minute_max;
     let taken = app.form_limiter.take_by_hand(address, per_minute, Instant::now());
     taken.map_err(|after_s| ApiError::TooMany { after_s })
+}
+
+fn elsewhere() -> Refused {
+    let detail = "a page of another site sent this: forms are taken from this node's own pages, \
+                  and from programs";
+    Refused::new(Why::Elsewhere, ApiError::Forbidden { detail: detail.to_owned() })
 }
 
 fn wrong_type() -> ApiError {

@@ -265,7 +265,7 @@ async fn the_forms_of_a_passport_are_those_that_are_taken_and_lead_back_to_what_
     );
     let (_, response) = send(&world, "/confirmations", FORM, &body).await;
     let page = page_at(&world, &header_of(&response, "location")).await;
-    assert!(page.contains(&format!("href=\"{printed}\"")), "{page}");
+    assert!(page.contains(&format!("href=\"{printed}&amp;lang=en\"")), "{page}");
     // What leads elsewhere, or to other goods, is left out.
     for at in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2F01%2F09506000134352"] {
         let body = format!("{}&at={at}", confirmation(&world));
@@ -273,7 +273,8 @@ async fn the_forms_of_a_passport_are_those_that_are_taken_and_lead_back_to_what_
         let location = header_of(&response, "location");
         assert!(!location.contains("at="), "{location}");
         let page = page_at(&world, &format!("{location}&at={at}")).await;
-        assert!(page.contains(&format!("href=\"{PATH}\"")) && !page.contains("evil"), "{page}");
+        let back = format!("class=\"act\" href=\"{PATH}?lang=en\"");
+        assert!(page.contains(&back) && !page.contains("evil"), "{page}");
     }
     world.end();
 }
@@ -318,6 +319,80 @@ async fn goods_without_a_record_to_rely_on_are_not_confirmed_and_it_is_said_why(
     for state in PassportState::ALL {
         let takes = state.has_record() && state != PassportState::Broken;
         assert_eq!(confirmable(state).is_ok(), takes, "{state:?}");
+    }
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_form_becomes_tells_its_day_and_no_time_of_it() {
+    let world = World::with_forms(100).await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    let before = Day::of((world.app.clock)());
+    let form = handed_out(&world, KindName::Complaint, ITEM, 0);
+    let complaint = format!("goods={ITEM}&form={form}&category=damaged&lang=zh-Hans");
+    for (path, body) in [("/confirmations", confirmation(&world)), ("/complaints", complaint)] {
+        let (_, response) = send(&world, path, FORM, &body).await;
+        let location = header_of(&response, "location");
+        let id = location.split('/').nth(2).unwrap().split('?').next().unwrap();
+        let stored = world.app.node.log().body(&id.parse().unwrap()).unwrap().unwrap();
+        let claims = Envelope::parse(&stored).unwrap().claims().clone();
+        let days = [before, Day::of((world.app.clock)())].map(Day::starts_at);
+        assert!(days.contains(&claims.iat), "{path}: {}", claims.iat);
+        let page = page_at(&world, &location).await;
+        let language = if path == "/complaints" { "zh-Hans" } else { "en" };
+        assert!(page.contains(&format!("class=\"act\" href=\"{PATH}?lang={language}\"")), "{page}");
+    }
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_another_site_sends_no_form_and_is_handed_none() {
+    let world = World::with_forms(100).await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    let size = world.app.node.log().head().size;
+    let post = |path: &str| Request::post(path).header("content-type", FORM);
+    for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")] {
+        for path in ["/confirmations", "/complaints"] {
+            let body = confirmation(&world).into_bytes();
+            let request = post(path).header(name, value).header("host", "node.example");
+            let (status, response) = world.ask(FAR, request, body.clone()).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{name} {path}");
+            assert!(header_of(&response, "content-type").contains("problem"));
+            let request = post(path).header(name, value).header("accept", "text/html");
+            let (status, response) = world.ask(FAR, request, body).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{name} {path}");
+            let page = String::from_utf8(bytes(response).await).unwrap();
+            assert!(page.contains("Another website sent this form"), "{page}");
+            assert!(!page.contains("name=\"form\""), "it is handed out no form: {page}");
+        }
+    }
+    assert_eq!(world.app.node.log().head().size, size, "nothing was recorded");
+    let own = post("/confirmations").header("origin", "http://node.example");
+    let own = own.header("host", "node.example");
+    let (status, _) = world.ask(FAR, own, confirmation(&world).into_bytes()).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "the node's own page");
+
+    // What is shared with every page has no form in it, and is not taken for what has.
+    for accept in ["application/json", "application/ld+json", "text/html"] {
+        let (_, response) = get(&world, PATH, accept).await;
+        let (own, tag) = (header_of(&response, "vary"), header_of(&response, "etag"));
+        assert!(own.contains("Origin"), "{own}");
+        if accept == "text/html" {
+            assert_eq!(header_of(&response, "referrer-policy"), "same-origin");
+        }
+        let shared = Request::get(PATH).header("accept", accept).header("if-none-match", tag);
+        let shared = shared.header("origin", "https://shop.example");
+        let (status, response) = world.ask(FAR, shared, Vec::new()).await;
+        assert_eq!(status, StatusCode::OK, "{accept}");
+        assert_eq!(header_of(&response, "access-control-allow-origin"), "*");
+        let text = String::from_utf8(bytes(response).await).unwrap();
+        assert!(!text.contains("name=\"form\""), "{text}");
+        if accept != "text/html" {
+            let json: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(json["forms"], json!({ "confirmation": null, "complaint": null }));
+        }
     }
     world.end();
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::super::super::Language;
 use super::super::{Frame, shell};
-use super::{Given, by_hand, complaint_fields, confirmation_fields, hidden};
+use super::{Given, back, by_hand, complaint_fields, confirmation_fields, hidden};
 
 /// What was filled in, as it came: nothing here has been checked.
 #[derive(Debug, Default)]
@@ -76,6 +76,8 @@ pub enum Why {
     },
     /// This node takes nothing at the moment.
     NotNow,
+    /// A page of another site sent it.
+    Elsewhere,
     /// It is not the form that the page sends.
     Form,
 }
@@ -86,9 +88,9 @@ impl Why {
         matches!(self, Why::Person | Why::Unseen | Why::Blank | Why::TooLong)
     }
 
-    /// Whether another code is needed.
+    /// Whether a code is needed, another one or the same anew.
     fn is_of_code(self) -> bool {
-        matches!(self, Why::Code | Why::Unknown | Why::Unissued | Why::Many)
+        matches!(self, Why::Code | Why::Unknown | Why::Unissued | Why::Many | Why::Elsewhere)
     }
 
     fn sentence(self, language: Language) -> String {
@@ -149,6 +151,11 @@ impl Why {
                 "This node can record nothing at the moment. Send it again later.",
                 "本节点暂时无法登记。请稍后重新提交。",
             ),
+            Why::Elsewhere => (
+                "Another website sent this form in your name, so it was not taken. To say \
+                 something, open the record from the code.",
+                "此表单由其他网站以您的名义提交，未予受理。如需登记，请扫码打开记录页。",
+            ),
             Why::Form => (
                 "What was sent is not what this form sends. Check it and send it again.",
                 "提交的内容与表单不符。请检查后重新提交。",
@@ -164,14 +171,6 @@ fn too_many(after_s: u64, language: Language) -> String {
             format!("Too many forms came from where you are. Send it again in {after_s} seconds.")
         }
         Language::Zh => format!("您所在的网络提交过于频繁。请在 {after_s} 秒后重新提交。"),
-    }
-}
-
-fn back(frame: &Frame<'_>) -> Markup {
-    html! {
-        p { a class="act" href=(frame.path) {
-            (frame.language.pick("Back to the record", "返回记录页"))
-        } }
     }
 }
 
