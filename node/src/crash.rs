@@ -1,8 +1,9 @@
 //! Points at which a process of the tests ends by itself, as a kill at that step would end it.
 //!
 //! Invariant: without the feature `crash-points` none exists. A build of this package alone has it
-//! not; one of the whole workspace, as the tests make it, has. With it `HALLMARK_CRASH=<action>:<file>:<n>` ends the process once that action on such a file was
-//! done for the nth time: `append:pack:3` before the sync that would make it durable.
+//! not; one of the whole workspace, as the tests make it, has. With it
+//! `HALLMARK_CRASH=<action>:<file>:<n>` ends the process once that action on such a file was done
+//! for the nth time: `append:pack:3` before the sync that would make it durable.
 
 use std::path::Path;
 
