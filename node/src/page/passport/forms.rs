@@ -197,7 +197,7 @@ pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
             language.pick(
                 "The maker and the members of the network can read it. Keep the number: it names \
                  your report.",
-                "厂家和本网络成员可以查看。请保存此编号，凭编号可查您的报告。",
+                "厂家和本网络成员可以查看。请保存此编号，它是您这份报告的名称。",
             ),
         ),
     };
