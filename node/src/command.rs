@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::outbox::{self, Fate, Parcel};
 use crate::socket::Local;
+use crate::store::disk::read_only::is_mounted_read_only;
 
 pub mod admit;
 pub mod backup;
@@ -89,6 +90,12 @@ pub(crate) async fn running(dir: &Path) -> Result<Local, Failure> {
 }
 
 pub(crate) fn not_running(dir: &Path) -> Failure {
+    if is_mounted_read_only(dir) {
+        let what =
+            format!("{} is on a read-only disk: no command reaches a node there", dir.display());
+        return Failure::busy(what)
+            .help("GET /readyz of a node that serves it says how it is; mount the disk writable");
+    }
     Failure::busy(format!("no node runs on {}", dir.display()))
         .help(format!("start it: hallmark-node run {}", dir.display()))
 }

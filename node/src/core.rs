@@ -51,6 +51,7 @@ use crate::sequencer::Sequencer;
 use crate::sequencer::read_only::ReadOnlyLog;
 use crate::sequencer::writer::{self, Message, Opened};
 use crate::store::StoreError;
+use crate::store::disk::read_only::disk_of;
 use crate::store::disk::{Disk, DiskError, OnPath, OsDisk};
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::lock::{DirLock, LockError};
@@ -308,6 +309,7 @@ impl Parts {
 }
 
 struct Inner {
+    disk: Arc<dyn Disk>,
     catalogue: Catalogue,
     log: LogHandle,
     mirror: Mirror,
@@ -325,12 +327,14 @@ impl Node {
     pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError> {
         let OpenOptions { dir, data, origin, log_signer, network, batch_wait_max, clock } = options;
         let lock = DirLock::take(&dir.lock())?;
-        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-        let index = Arc::new(FjallIndex::open(&data.index())?);
-        let catalogue = Catalogue::of(&origin, index).holding(lock);
+        let (disk, scratch) = disk_of(&dir, &data)?;
+        let index = scratch.as_ref().map_or(data.index(), |scratch| scratch.path().to_owned());
+        let index = Arc::new(FjallIndex::open(&index)?);
+        let catalogue = Catalogue::of(&origin, index).holding(lock).in_scratch(scratch);
         catalogue.discard_other_layout()?;
         let networks = (former::read(&dir, &network), &network);
-        let parts = Parts::open(disk, catalogue, (&dir, &data), &origin, log_signer, networks)?;
+        let parts =
+            Parts::open(disk.clone(), catalogue, (&dir, &data), &origin, log_signer, networks)?;
         let Parts { shared, signer, opened, reserve, deferred, mirror, derived } = parts;
         let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
         let policy = &network.network().policy;
@@ -346,8 +350,14 @@ impl Node {
         let retry = spawn_retry(admission.clone())?;
         let log = LogHandle::new(shared, signer, sender.clone());
         let keys_held = keys.clone();
-        let inner = Inner { catalogue, log, mirror, derived, keys: keys_held, deferred, admission };
+        let inner =
+            Inner { disk, catalogue, log, mirror, derived, keys: keys_held, deferred, admission };
         Ok((Node { inner: Arc::new(inner) }, WriterThread { thread, retry, keys, sender }))
+    }
+
+    /// Whether this node was started on a disk that is mounted read-only: it serves what is there.
+    pub fn is_on_read_only_disk(&self) -> bool {
+        self.inner.disk.is_read_only()
     }
 
     /// The own log.

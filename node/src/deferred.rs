@@ -43,7 +43,7 @@ struct State {
     bytes: usize,
     /// Most bytes together, and most attestations of one key.
     limits: (usize, usize),
-    /// `None` after a failed write: nothing more is taken.
+    /// `None` after a failed write and on a read-only disk: nothing more is taken.
     file: Option<Box<dyn AppendFile>>,
 }
 
@@ -67,13 +67,18 @@ impl Deferred {
                 }
                 Piece::Damaged { at, end } => {
                     let aside = path.with_extension(format!("damaged-{at}"));
-                    disk.replace(&aside, &bytes[at..end]).on("write", &aside)?;
+                    if !disk.is_read_only() {
+                        disk.replace(&aside, &bytes[at..end]).on("write", &aside)?;
+                    }
                     tracing::warn!(path = %aside.display(), "set a damaged deferred record aside");
                 }
                 Piece::Torn { at } => {
                     disk.truncate(path, at as u64).on("truncate", path)?;
                 }
             }
+        }
+        if disk.is_read_only() {
+            return Ok(Deferred { disk, path: path.to_path_buf(), state: Mutex::new(state) });
         }
         if !bytes.is_empty() {
             // A sync may have failed before this start, and a second one would not tell.
@@ -100,7 +105,8 @@ impl Deferred {
         }
         if !records.is_empty() {
             let Some(mut file) = state.file.take() else {
-                return Err(StoreError::damaged(&self.path, "a write or sync failed before"));
+                let reason = "nothing can be written, or a write failed before";
+                return Err(StoreError::damaged(&self.path, reason));
             };
             let before = self.disk.length(&self.path).on("look at", &self.path)?;
             if let Err(error) = file.append(&records).on("append to", &self.path) {

@@ -47,6 +47,7 @@ use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::pack::PackPosition;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::mutants::mutant;
 use crate::store::lock::DirLock;
@@ -207,12 +208,14 @@ pub struct Catalogue {
     own: LogKey,
     /// Whoever can still use the index holds the lock of its folder.
     _lock: Option<Arc<DirLock>>,
+    /// An index that lies outside its folder goes with whoever uses it last.
+    _scratch: Option<Arc<TempDir>>,
 }
 
 impl Catalogue {
     /// Over an engine, of the node whose own log has this origin.
     pub fn of(origin: &str, index: Arc<dyn Index>) -> Catalogue {
-        Catalogue { index, own: LogKey::of(origin), _lock: None }
+        Catalogue { index, own: LogKey::of(origin), _lock: None, _scratch: None }
     }
 
     /// Over an engine, of nobody's.
@@ -224,6 +227,11 @@ impl Catalogue {
     /// Keeps a lock for as long as anyone holds the catalogue.
     pub fn holding(self, lock: DirLock) -> Catalogue {
         Catalogue { _lock: Some(Arc::new(lock)), ..self }
+    }
+
+    /// Removes the folder that the engine works in when nobody holds the catalogue any more.
+    pub(crate) fn in_scratch(self, scratch: Option<TempDir>) -> Catalogue {
+        Catalogue { _scratch: scratch.map(Arc::new), ..self }
     }
 
     /// Writes a batch.

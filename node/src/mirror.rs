@@ -172,7 +172,9 @@ impl MirroredLog {
         disk.settle_dir(&data.log()).on("sync", &data.log())?;
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
-        checkpoints.mend()?;
+        if !disk.is_read_only() {
+            checkpoints.mend()?;
+        }
         let (head, note) = match checkpoints.newest()? {
             None => (Head::EMPTY, None),
             Some(bytes) => {
@@ -224,7 +226,9 @@ impl MirroredLog {
             state,
         };
         mirrored.catch_up()?;
-        mirrored.carry_out_erasures()?;
+        if !mirrored.disk.is_read_only() {
+            mirrored.carry_out_erasures()?;
+        }
         mirrored.read_defects()?;
         Ok(mirrored)
     }

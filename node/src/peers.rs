@@ -82,6 +82,26 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Opens the copies that are here, to be served as they are; nothing is fetched.
+pub async fn serve_copies(service: Arc<Service>) {
+    let open = move || {
+        sealed::open(&service);
+        for member in &service.network().network().members {
+            let is_here = service.data.peer(&member.origin).path().is_dir();
+            if member.origin == service.config.origin || !is_here {
+                continue;
+            }
+            if let Err(error) = service.node.mirror().follow(member.log_key.clone()) {
+                warn!(origin = member.origin, error = with_causes(&error), "a copy is not served");
+            }
+        }
+        service.resolve_addresses();
+    };
+    if let Err(panic) = tokio::task::spawn_blocking(open).await {
+        warn!(%panic, "the copies could not be opened");
+    }
+}
+
 /// Resolves when the node stops.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // A sender that is gone means the same.

@@ -178,9 +178,7 @@ impl Gate {
             if error.is_full() {
                 return full();
             }
-            let cause = crate::sequencer::writer::chain(&error);
-            self.shared.stop(cause.clone());
-            AdmitError::Stopped { cause }
+            AdmitError::Stopped { cause: self.shared.give_up(&error) }
         })?;
         let answer = |(envelope, kept): (&&Envelope, Kept)| match kept {
             Kept::Kept => Ok(Admitted::Deferred { id: envelope.id() }),

@@ -1,5 +1,6 @@
 //! `run`: the node serves until SIGTERM or Ctrl-C, then drains.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -29,7 +30,7 @@ use crate::passport::cache::Passports;
 use crate::peers::address::AddressBook;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
-use crate::store::disk::OsDisk;
+use crate::store::disk::{OsDisk, is_caused_by};
 use crate::store::lock::LockError;
 use crate::witness::Witness;
 use crate::{mqtt, peers, socket, witness};
@@ -91,7 +92,8 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
         return Failure::busy(held.to_string())
             .help("one process works in a folder; stop the other first");
     }
-    if is_unwritable(&error) {
+    let unwritable = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    if is_caused_by(&error, &unwritable) {
         return Failure::busy("nothing can be written here, so no node can run")
             .because(&error)
             .help(
@@ -103,20 +105,6 @@ pub(crate) fn cannot_open(error: OpenError) -> Failure {
     Failure::fault("cannot open the log")
         .because(&error)
         .help("nothing was changed; `hallmark-node check` tells what is damaged")
-}
-
-/// Whether the operating system lets nobody, or not this user, write.
-fn is_unwritable(error: &(dyn std::error::Error + 'static)) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let mut cause = Some(error);
-    while let Some(one) = cause {
-        let io = one.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if matches!(io, Some(PermissionDenied | ReadOnlyFilesystem)) {
-            return true;
-        }
-        cause = one.source();
-    }
-    false
 }
 
 pub(crate) fn open(
@@ -219,35 +207,30 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let tls = tls(http, &service.dir, address)?;
     let url = public_url(&service, address, tls.is_some());
     let _ = service.url.set(url.clone());
-    let local = socket::listen(&service.dir)?;
-    let broker = start_broker(&service).await?;
-    let listener = held.keep(&service.dir)?;
+    let is_frozen = service.node.is_on_read_only_disk();
+    let (local, broker, listener) = if is_frozen {
+        (None, None, held.take())
+    } else {
+        let local = socket::listen(&service.dir)?;
+        let broker = start_broker(&service).await?;
+        (Some(local), broker, held.keep(&service.dir)?)
+    };
     let router = api::router(Arc::clone(&service));
     let shared = Arc::new(http.clone());
     let door =
         |door| tokio::spawn(serve(door, Arc::clone(&shared), router.clone(), stopped.clone()));
     // The witness endpoint answers before the own log signs anything.
-    let doors = [door(Door::Tcp(listener, tls)), door(Door::Socket(local))];
-    let mut tasks = vec![
-        tokio::spawn(witness::quorum::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(witness::renew::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(peers::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(crate::defect::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(judge::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(judge::forget(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(drain::run(Arc::clone(&service), stopped.clone())),
-        tokio::spawn(announce::run(Arc::clone(&service), url.clone(), stopped.clone())),
-    ];
-    if let Some(broker) = broker.clone() {
-        let (service, stopped) = (Arc::clone(&service), stopped.clone());
-        tasks.push(tokio::spawn(async move {
-            if let Err(failure) = mqtt::run(service, broker, stopped).await {
-                tracing::error!(failure = failure.lines(), "no MQTT");
-            }
-        }));
+    let doors = std::iter::once(Door::Tcp(listener, tls)).chain(local.map(Door::Socket));
+    let doors: Vec<_> = doors.map(door).collect();
+    let mut tasks = Vec::new();
+    if is_frozen {
+        warn!("nothing can be written: this node serves what is here, and takes and signs nothing");
+        tasks.push(tokio::spawn(peers::serve_copies(Arc::clone(&service))));
+    } else {
+        tasks = work(&service, &url, broker.clone(), &stopped);
+        announce::renew_first(&service, &url).await;
+        write_addresses(&service, &url, broker.as_deref())?;
     }
-    announce::renew_first(&service, &url).await;
-    write_addresses(&service, &url, broker.as_deref())?;
     info!(url, broker, origin = service.config.origin, "ready");
     output.say(format!("ready: {url}"));
     let fault = until_stopped(&service).await;
@@ -266,6 +249,35 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
             .help("free or repair the disk, then start again: everything acknowledged is durable")),
         None => Ok(Exit::Done),
     }
+}
+
+/// Everything that a node does beside answering.
+fn work(
+    service: &Arc<Service>,
+    url: &str,
+    broker: Option<String>,
+    stopped: &watch::Receiver<bool>,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let (node, stop) = (|| Arc::clone(service), || stopped.clone());
+    let mut tasks = vec![
+        tokio::spawn(witness::quorum::run(node(), stop())),
+        tokio::spawn(witness::renew::run(node(), stop())),
+        tokio::spawn(peers::run(node(), stop())),
+        tokio::spawn(crate::defect::run(node(), stop())),
+        tokio::spawn(judge::run(node(), stop())),
+        tokio::spawn(judge::forget(node(), stop())),
+        tokio::spawn(drain::run(node(), stop())),
+        tokio::spawn(announce::run(node(), url.to_owned(), stop())),
+    ];
+    if let Some(broker) = broker {
+        let (service, stopped) = (node(), stop());
+        tasks.push(tokio::spawn(async move {
+            if let Err(failure) = mqtt::run(service, broker, stopped).await {
+                tracing::error!(failure = failure.lines(), "no MQTT");
+            }
+        }));
+    }
+    tasks
 }
 
 fn public_url(service: &Service, address: SocketAddr, is_tls: bool) -> String {

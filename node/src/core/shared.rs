@@ -3,6 +3,7 @@
 //! Invariant: only the writer changes anything here; readers see sizes grow and never shrink.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -18,7 +19,10 @@ use tokio::sync::watch;
 use super::times::Times;
 use crate::admission::keys::Keys;
 use crate::index::{Catalogue, IndexError, LogKey};
+use crate::sequencer::writer::chain;
 use crate::store::StoreError;
+use crate::store::disk::is_caused_by;
+use crate::store::disk::read_only::UNWRITABLE_HELP;
 use crate::store::pack::{Damage, PackPlace, PackReader};
 use crate::store::tiles::Tiles;
 
@@ -216,6 +220,21 @@ impl Shared {
     pub(crate) fn stop(&self, cause: String) {
         self.set_signing(Signing::Stopped { cause: cause.clone() });
         self.stopped.send_replace(Some(cause));
+    }
+
+    /// Ends all taking and signing because a write failed, and says why. What is published is
+    /// served on where the disk has become read-only; else the process must be started again.
+    pub(crate) fn give_up(&self, error: &(dyn std::error::Error + 'static)) -> String {
+        let cause = chain(error);
+        if is_caused_by(error, &[ErrorKind::ReadOnlyFilesystem]) {
+            tracing::error!(%cause, "the log is served read-only from here on");
+            let cause = format!("the disk has become read-only: {cause}");
+            self.set_signing(Signing::ReadOnly { cause, help: UNWRITABLE_HELP });
+        } else {
+            tracing::error!(%cause, "the writer stops");
+            self.stop(cause.clone());
+        }
+        cause
     }
 
     pub(crate) fn read_times<T>(&self, read: impl FnOnce(&Times) -> T) -> T {

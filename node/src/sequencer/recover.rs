@@ -26,6 +26,7 @@ use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::Disk;
+use crate::store::disk::read_only::UNWRITABLE_HELP;
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::intent::IntentFile;
 use crate::store::pack::Packs;
@@ -35,6 +36,9 @@ use crate::store::tiles::{Edge, TILE_WIDTH, Tiles};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Unfit {
+    /// Nothing can be written.
+    #[error("the disk is read-only")]
+    Unwritable,
     /// The head is missing, damaged or of another log.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -85,6 +89,7 @@ impl Unfit {
     /// What to do about it.
     pub(crate) fn help(&self) -> &'static str {
         match self {
+            Unfit::Unwritable => UNWRITABLE_HELP,
             Unfit::Head(HeadError::Disk(_)) => {
                 "make the folder `head` readable and writable again, then start the node again"
             }
@@ -126,6 +131,9 @@ impl Sequencer {
         shared: Arc<Shared>,
         signer: NoteSigner,
     ) -> Result<Sequencer, Unfit> {
+        if disk.is_read_only() {
+            return Err(Unfit::Unwritable);
+        }
         let slots = HeadSlots::new(disk.clone(), slots, &shared.origin);
         let intents = IntentFile::new(disk.clone(), &data.intent());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());

@@ -15,7 +15,7 @@ use super::writing::{Answer, Closed, Effect, Event, GROUP_MAX, Now, Writer};
 use super::{SequenceError, Sequencer};
 use crate::admission::keys::Keys;
 use crate::core::Clock;
-use crate::core::shared::Shared;
+use crate::core::shared::{Shared, Signing};
 use crate::store::reserve::Reserve;
 
 /// Most attestations that wait for the writer: beyond it senders wait. 16 MiB of 1 kB bodies.
@@ -79,9 +79,24 @@ fn run(mut writer: Writer<Ticket>, shared: &Shared, receiver: &Receiver<Message>
             }
         }
         Err(error) => {
-            let cause = chain(&error);
-            tracing::error!(%cause, "the writer stops");
-            shared.stop(cause);
+            shared.give_up(&error);
+            drop(writer);
+            if matches!(shared.signing(), Signing::ReadOnly { .. }) {
+                refuse_all(receiver);
+            }
+        }
+    }
+}
+
+/// Answers that the log is read-only, until told to stop.
+fn refuse_all(receiver: &Receiver<Message>) {
+    while let Ok(message) = receiver.recv() {
+        match message {
+            Message::Stop => return,
+            Message::Store { ticket, .. } | Message::Reindex { ticket } => {
+                ticket.answer(Err(Closed::ReadOnly));
+            }
+            _ => {}
         }
     }
 }

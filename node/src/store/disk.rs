@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::crash;
 
+pub mod read_only;
+
 /// A file that only grows.
 pub trait AppendFile: Send {
     /// Adds the bytes at the end. Not durable before [`AppendFile::sync`].
@@ -20,6 +22,11 @@ pub trait AppendFile: Send {
 
 /// A file system. Implemented by [`OsDisk`] and, in tests, by a disk that loses power on demand.
 pub trait Disk: Send + Sync {
+    /// Whether nothing can be written: what a start finds is then served as it is.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// Makes a folder and those above it, durably. An existing one is success.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Names in a folder, sorted; none if there is no such folder.
@@ -260,11 +267,34 @@ impl DiskError {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
+    /// Whether the file system took nothing because it is read-only. A sync that says so may have
+    /// lost what was written before.
+    pub fn is_read_only(&self) -> bool {
+        self.source.kind() == io::ErrorKind::ReadOnlyFilesystem && self.action != "sync"
+    }
+
     /// Whether something was written that may or may not be there now: whoever wrote it must not go
     /// on from what it believes.
     pub fn is_final(&self) -> bool {
-        !self.is_full() && !matches!(self.action, "read" | "list" | "look at")
+        let is_untouched = self.is_full() || self.is_read_only();
+        !is_untouched && !matches!(self.action, "read" | "list" | "look at")
     }
+}
+
+/// Whether a call that the operating system refused for such a reason is behind this error.
+pub(crate) fn is_caused_by(
+    error: &(dyn std::error::Error + 'static),
+    kinds: &[io::ErrorKind],
+) -> bool {
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        let io = one.downcast_ref::<io::Error>().map(io::Error::kind);
+        if io.is_some_and(|kind| kinds.contains(&kind)) {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
 }
 
 /// Names the action and the file of a failed operation.

@@ -7,6 +7,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::disk::read_only::is_mounted_read_only;
+
 /// Held while this process works in the folder.
 #[derive(Debug)]
 pub struct DirLock {
@@ -37,32 +39,44 @@ pub enum LockError {
 
 impl DirLock {
     /// Takes the lock, or says who has it. Never waits.
+    ///
+    /// On a read-only file system the file that is there is locked, and says nothing new.
     pub fn take(path: &Path) -> Result<DirLock, LockError> {
         let failed = |source| LockError::Disk { path: path.to_path_buf(), source };
+        if path.parent().is_some_and(is_mounted_read_only) {
+            return Ok(DirLock { _file: lock(File::open(path).map_err(failed)?, path)? });
+        }
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
             .open(path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Best effort: the number is for a person, the lock is what counts.
-                let _ = file.take(20).read_to_string(&mut holder);
-                let holder = holder.trim().to_owned();
-                return Err(LockError::Held { path: path.to_path_buf(), holder });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
+        let mut file = lock(file, path)?;
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(DirLock { _file: file })
+    }
+}
+
+/// Locks the open file, or says what it says of its holder.
+fn lock(file: File, path: &Path) -> Result<File, LockError> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Best effort: the number is for a person, the lock is what counts.
+            let _ = file.take(20).read_to_string(&mut holder);
+            let holder = holder.trim().to_owned();
+            Err(LockError::Held { path: path.to_path_buf(), holder })
+        }
+        Err(TryLockError::Error(source)) => {
+            Err(LockError::Disk { path: path.to_path_buf(), source })
+        }
     }
 }
 

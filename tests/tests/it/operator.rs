@@ -11,7 +11,7 @@ use hallmark_schemas::pack;
 use super::recovery::{
     copy_folder, facility, flip, json, mirrored, published, record, settled, three,
 };
-use super::world::{Node, SOON, World, http, path_text, run, wait};
+use super::world::{Node, SOON, World, http, path_text, program, run, wait};
 
 /// The position that an interrupted check of this node would have left.
 fn interrupted(node: &Node, root: Option<[u8; 32]>, held: &[&str]) {
@@ -266,26 +266,131 @@ fn a_full_disk_is_answered_with_507_while_all_is_read_and_heals_by_itself() {
     node.stop();
 }
 
+/// What of a log anyone can read and prove, with the answers of now.
+fn proofs(url: &str, id: &str, token: &str) -> Vec<(u16, Vec<u8>)> {
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str())];
+    let note = http::send("GET", url, "/log/checkpoint", &[], b"").body;
+    let note = String::from_utf8(note).expect("a note");
+    let size = note.lines().nth(1).expect("a size");
+    let paths = [
+        "/log/checkpoint".to_owned(),
+        format!("/log/tile/0/000.p/{size}"),
+        format!("/log/tile/entries/000.p/{size}"),
+        format!("/entries/{id}"),
+        format!("/v1/attestations/{id}"),
+    ];
+    let get = |path: &String| http::send("GET", url, path, &headers, b"");
+    paths.iter().map(get).map(|answer| (answer.status, answer.body)).collect()
+}
+
+/// A process that goes with its test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn refused_as_read_only(node: &Node, url: &str, token: &str) {
+    let body = facility(&node.org, "late");
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let refused = http::send("POST", url, "/v1/attestations", &headers, body.as_bytes());
+    assert_eq!(refused.status, 503, "{}", refused.json());
+    assert_eq!(refused.json()["type"], "urn:hallmark:problem:read_only");
+    let detail = refused.json()["detail"].to_string();
+    assert!(detail.contains("read-only") && detail.contains("what to do: "), "{detail}");
+    let ready = http::send("GET", url, "/readyz", &[], b"");
+    assert_eq!(ready.status, 503);
+    let word = ready.json()["log"].to_string();
+    assert!(word.contains("read-only") && word.contains("mount it writable"), "{word}");
+}
+
 #[test]
-fn a_disk_that_cannot_be_written_is_told_at_the_start_and_still_checked() {
+fn a_node_on_a_disk_that_is_mounted_read_only_serves_every_proof_and_says_so() {
     let world = World::new();
     let mut node = world.founder("plant");
     node.ready();
-    record(&world, &node, "works-1");
+    let id = record(&world, &node, "works-1");
+    let (read, capture) = (node.token("read"), node.token("capture"));
+    let before = proofs(&node.url, &id, &read);
+    assert!(before.iter().all(|(status, _)| *status == 200), "{before:?}");
     node.stop();
     let dir = node.dir.clone();
     let Some(disk) = Mounted::over(&dir, &["--bind", node.dir_text()]) else { return };
     disk.again("remount,bind,ro");
-    let started = node.run("run", &["--http", "127.0.0.1:0"]).fails(6);
-    for part in ["error: ", "cause: ", "help: "] {
-        assert!(started.stderr.contains(part), "{}", started.stderr);
-    }
-    assert!(started.stderr.contains("Read-only file system"), "{}", started.stderr);
+    let url = node.url.clone();
+    let listen = url.trim_start_matches("http://");
+    let log = std::fs::File::create(world.path("serving.log")).expect("writable");
+    let mut command = std::process::Command::new(program("hallmark-node"));
+    command.args(["run", node.dir_text(), "--http", listen]).stderr(log);
+    let mut serving = Killed(command.spawn().expect("starts"));
+    let ready = wait("the index of a node that writes nothing", SOON, || {
+        let ready = http::send("GET", &url, "/readyz", &[], b"");
+        (ready.status == 503 && ready.json()["index"] == "ready").then_some(ready)
+    });
+    assert_eq!(ready.status, 503);
+    assert_eq!(proofs(&url, &id, &read), before);
+    refused_as_read_only(&node, &url, &capture);
+    node.run("run", &["--http", "127.0.0.1:0"]).fails(6);
+    let asked = node.run("status", &[]).fails(6);
+    assert!(asked.stderr.contains("/readyz"), "{}", asked.stderr);
     let checked = node.run("check", &[]).ok();
     assert!(checked.stderr.contains("its position cannot be kept"), "{}", checked.stderr);
     node.run("backup", &[path_text(&world.path("backup"))]).ok();
+    let pid = serving.0.id().to_string();
+    assert!(std::process::Command::new("kill").arg(pid).status().expect("runs").success());
+    assert_eq!(serving.0.wait().expect("it ends").code(), Some(0));
     disk.again("remount,bind,rw");
     node.start();
     node.ready();
+    record(&world, &node, "works-2");
+    node.stop();
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_under_a_running_node_costs_no_proof() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let id = record(&world, &node, "works-1");
+    let (read, capture) = (node.token("read"), node.token("capture"));
+    let before = proofs(&node.url, &id, &read);
+    let pid = std::fs::read_to_string(node.dir.join("run/lock")).expect("the lock");
+    // A kernel that finds a disk failing makes it read-only under open files; `mount` cannot.
+    let traced = world.path("traced");
+    let pack = node.dir.join("data/packs/00000000.pack");
+    assert!(pack.is_file());
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-p", pid.trim(), "-o", path_text(&traced), "-P", path_text(&pack)]);
+    strace.args(["-e", "trace=write", "-e", "inject=write:error=EROFS"]);
+    let Ok(strace) = strace.stderr(std::process::Stdio::null()).spawn() else {
+        println!("skipped: `strace`, which refuses the writes of a running process, is not here");
+        return;
+    };
+    let strace = Killed(strace);
+    let bearer = format!("Bearer {capture}");
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let mut number = 0;
+    wait("a write to be refused", SOON, || {
+        number += 1;
+        let body = facility(&node.org, &format!("refused-{number}"));
+        let answer = http::send("POST", &node.url, "/v1/attestations", &headers, body.as_bytes());
+        (answer.status != 201).then_some(())
+    });
+    refused_as_read_only(&node, &node.url, &capture);
+    let now = proofs(&node.url, &id, &read);
+    assert!(now.iter().all(|(status, _)| *status == 200), "{now:?}");
+    assert_eq!(now[4], before[4], "the statement");
+    drop(strace);
+    refused_as_read_only(&node, &node.url, &capture);
+    assert_eq!(node.stop(), 0);
+    node.start();
+    node.ready();
+    record(&world, &node, "works-2");
+    node.run("check", &[]).ok();
     node.stop();
 }

@@ -88,6 +88,11 @@ impl Held {
         self.address
     }
 
+    /// Listens without keeping anything, where nothing can be written.
+    pub(super) fn take(self) -> TcpListener {
+        self.listener
+    }
+
     /// Keeps the address for the next start, now that nothing refuses this one.
     pub(super) fn keep(self, dir: &Path) -> Result<TcpListener, Failure> {
         let name = self.service.as_str();
