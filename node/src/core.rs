@@ -46,10 +46,10 @@ use crate::index::labels::By;
 use crate::index::{Catalogue, IndexError, LogKey};
 use crate::mirror::{Mirror, MirrorError};
 use crate::peers::witness_key;
-use crate::sequencer::SequenceError;
-use crate::sequencer::Sequencer;
 use crate::sequencer::read_only::ReadOnlyLog;
+use crate::sequencer::recover::Unfit;
 use crate::sequencer::writer::{self, Message, Opened};
+use crate::sequencer::{SequenceError, Sequencer};
 use crate::store::StoreError;
 use crate::store::disk::read_only::disk_of;
 use crate::store::disk::{Disk, DiskError, OnPath, OsDisk};
@@ -283,8 +283,11 @@ impl Parts {
         shared.set_former(former.clone());
         shared.set_own_witness(witness_key(network, origin));
         let derived = Arc::new(Derived::new(disk.clone(), data.clone()));
-        let sequencer =
-            Sequencer::open(disk.clone(), dir.head_slots(), data, shared.clone(), signer.clone());
+        let sequencer = if disk.is_read_only() {
+            Err(Unfit::Unwritable)
+        } else {
+            Sequencer::open(disk.clone(), dir.head_slots(), data, shared.clone(), signer.clone())
+        };
         let opened = match sequencer {
             Ok(sequencer) => {
                 let sequencer = sequencer.forgetting(derived.clone());

@@ -172,9 +172,7 @@ impl MirroredLog {
         disk.settle_dir(&data.log()).on("sync", &data.log())?;
         let tiles = Tiles::new(disk.clone(), &data.log());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
-        if !disk.is_read_only() {
-            checkpoints.mend()?;
-        }
+        checkpoints.mend()?;
         let (head, note) = match checkpoints.newest()? {
             None => (Head::EMPTY, None),
             Some(bytes) => {

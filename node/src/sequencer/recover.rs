@@ -131,9 +131,6 @@ impl Sequencer {
         shared: Arc<Shared>,
         signer: NoteSigner,
     ) -> Result<Sequencer, Unfit> {
-        if disk.is_read_only() {
-            return Err(Unfit::Unwritable);
-        }
         let slots = HeadSlots::new(disk.clone(), slots, &shared.origin);
         let intents = IntentFile::new(disk.clone(), &data.intent());
         let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());

@@ -58,7 +58,8 @@ impl Checkpoints {
         };
         let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
         self.cut(&bytes)?;
-        if records(&bytes).last().is_none_or(|last| !is_same_text(last, &newest)) {
+        let is_behind = records(&bytes).last().is_none_or(|last| !is_same_text(last, &newest));
+        if is_behind && !self.disk.is_read_only() {
             self.remember(&newest)?;
         }
         Ok(())
