@@ -84,7 +84,7 @@ fn main() -> Outcome<()> {
     println!("{ITEMS} items of {} events, {seconds} s each", STEPS.len());
     let labels = Ledger::new(&org, root.path());
     let (settings, judged) = (config::Passport::default(), Judged::default());
-    let addresses = AddressBook::open(root.path().join("addresses.json"));
+    let addresses = AddressBook::open(root.path().join("addresses.json"), &[]);
     let source = Source {
         node: &node,
         org: &org,

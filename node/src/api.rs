@@ -92,6 +92,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/local/network", post(network::adopt))
         .route("/local/status", get(health::status))
+        .route("/local/peers", get(peers::list).post(peers::add))
         .route("/local/reindex", post(health::reindex))
         .route("/local/export", post(export::bundle))
         .route("/local/labels/{gtin}", get(labels::ranges))

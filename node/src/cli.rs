@@ -16,8 +16,10 @@ use hallmark_schemas::exit::Exit;
 use crate::command;
 use crate::failure::Failure;
 use keep::{BackupArgs, CheckArgs, EraseArgs, RestoreArgs};
+use peer::PeerArgs;
 
 pub mod keep;
+pub mod peer;
 
 /// The peer of an organisation: admits, logs, mirrors and serves attestations.
 #[derive(Debug, Parser)]
@@ -143,6 +145,16 @@ stored the attestation of their range.")]
     /// Says how the node and its log are.
     #[command(after_help = "Example:\n  hallmark-node status plant --format json")]
     Status(DirArgs),
+    /// Who the peers are, how each is reached, and why not.
+    #[command(after_help = "Examples:
+  hallmark-node peer plant list
+  hallmark-node peer plant why urn:hallmark:org:lei:529900T8BM49AURSDO55
+  hallmark-node peer plant add https://node.example
+  hallmark-node peer plant add /dns4/node.example/tcp/4101 --origin demo/lei-529900T8BM49AURSDO55/1
+
+Addresses come from `node` attestations, then from the network file, then from config.toml, where
+`add` writes. `why` takes an organisation, an origin or a peer id.")]
+    Peer(PeerArgs),
     /// Re-reads everything: head and tiles against the checkpoint, bodies against their ids.
     #[command(after_help = "Examples:
   hallmark-node check plant
@@ -289,6 +301,9 @@ pub struct RunArgs {
     /// Where HTTP listens; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", env = "HALLMARK_HTTP")]
     pub http: Option<SocketAddr>,
+    /// Where peers connect (libp2p, TCP); port 0 picks a free one.
+    #[arg(long, value_name = "IP:PORT", env = "HALLMARK_P2P")]
+    pub p2p: Option<SocketAddr>,
     /// The broker: `embedded`, `none` or mqtt://host:port.
     #[arg(long, value_name = "BROKER", env = "HALLMARK_MQTT")]
     pub mqtt: Option<String>,
@@ -477,6 +492,11 @@ impl Output {
     pub fn verdict(&self, word: &str, text: impl std::fmt::Display) {
         let json = serde_json::json!({ "verdict": word, "text": text.to_string() });
         self.item(format!("{word}: {text}"), &json);
+    }
+
+    /// Whether data goes out as JSON.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
     }
 
     /// Talk, to stderr.

@@ -26,6 +26,7 @@ pub mod get;
 pub mod init;
 pub mod label;
 pub mod network;
+pub mod peer;
 pub mod progress;
 pub mod reindex;
 pub mod restore;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Trace(args) => trace::run(&args, output),
         Command::Token(args) => token::run(&args, output),
         Command::Status(args) => status::run(&args, output),
+        Command::Peer(args) => peer::run(&args, output),
         Command::Check(args) => check::run(&args, output),
         Command::Backup(args) => backup::run(&args, output),
         Command::Restore(args) => restore::run(&args, output),

@@ -18,6 +18,9 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::passport::fold::journey::Reveal;
+use p2p::{FRESH_P2P, P2p};
+
+pub mod p2p;
 
 /// Everything in `config.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +50,9 @@ pub struct Config {
     /// Followed logs.
     #[serde(default)]
     pub peers: Peers,
+    /// Connections to peers over libp2p.
+    #[serde(default)]
+    pub p2p: P2p,
     /// The witness.
     #[serde(default)]
     pub witness: WitnessOptions,
@@ -200,14 +206,18 @@ pub struct WitnessedLog {
 }
 
 /// `[[peer]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// The origin of its log; without it the URL only serves to fetch the network file.
     #[serde(default)]
     pub origin: Option<String>,
     /// Where it answers, `http://…` or `https://…`.
-    pub url: String,
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Its multiaddress, `/ip4/…/tcp/…`; needs `origin`.
+    #[serde(default)]
+    pub multiaddr: Option<String>,
 }
 
 /// `[mqtt]`
@@ -364,6 +374,9 @@ impl Config {
             }
         }
         let numbers = [
+            ("p2p.connections_max", self.p2p.connections_max.into(), 2, 10_000),
+            ("p2p.relays", self.p2p.relays.len() as u64, 0, 8),
+            ("p2p.questions_per_second_max", self.p2p.questions_per_second_max.into(), 1, 100_000),
             ("http.connections_per_ip_max", self.http.connections_per_ip_max as u64, 1, 10_000),
             ("http.requests_per_second_max", self.http.requests_per_second_max.into(), 1, 100_000),
             ("http.body_rate_min", self.http.body_rate_min, 1, 1 << 30),
@@ -469,6 +482,7 @@ const FRESH_PEERS: &str = r#"[peers]
 
 # [[peer]]                     # an address that no record tells
 # url = "http://127.0.0.1:8080"
+# multiaddr = "/ip4/…/tcp/…"   # with origin = "…" of its log
 
 # [[witness.log]]              # a log of another network that this node cosigns too
 # vkey = "example.com/log+33d7b496+AeHT…""#;
@@ -504,6 +518,8 @@ listen = "127.0.0.1:0"         # port 0 picks a free one and keeps it in run/por
 # renew_every = "1h"           # age at which an idle log is cosigned anew; 1s to 7days
 
 {FRESH_PEERS}
+
+{FRESH_P2P}
 
 [mqtt]
 broker = "none"                # embedded, none or mqtt[s]://host:port

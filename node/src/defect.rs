@@ -7,14 +7,17 @@
 pub(crate) mod key_use;
 pub(crate) mod served;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use hallmark_schemas::defect::Claim;
+use hallmark_schemas::defect::{Claim, DefectProof};
 use hallmark_schemas::note::SignedNote;
 use tokio::sync::watch;
 use tracing::warn;
 
 use crate::api::problem::with_causes;
+use crate::net::gossip::Topic;
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -31,9 +34,45 @@ pub fn keep(service: &Service, claim: Claim) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Keeps a proof that a peer gossiped, which holds under the network file here.
+pub fn take_in(service: &Service, proof: DefectProof) -> Result<(), StoreError> {
+    let Ok(shown) = proof.verify() else { return Ok(()) };
+    if shown.origin == service.config.origin {
+        tracing::error!(defect = shown.sentence, "a peer proves a defect of the own log");
+        return Ok(());
+    }
+    if let Some(log) = service.node.mirror().log(&shown.origin)
+        && log.keep_defect(proof.claim().clone())?.is_some()
+    {
+        service.evidence_changed.notify_one();
+    }
+    Ok(())
+}
+
+/// Gossips every proof that is kept here once: also those of before the start, which whoever was
+/// away has missed.
+fn tell(service: &Service, told: &mut BTreeSet<PathBuf>) -> Result<(), StoreError> {
+    let Some(net) = service.net.get() else { return Ok(()) };
+    if net.roster().all_connected().is_empty() {
+        return Ok(());
+    }
+    for log in service.node.mirror().logs() {
+        for path in log.defects()? {
+            if told.contains(&path) {
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            net.publish(Topic::Defects, bytes);
+            told.insert(path);
+        }
+    }
+    Ok(())
+}
+
 /// Looks into what the copies of followed logs find suspect, until `stop`.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     let mut beat = tokio::time::interval(service.config.peers.poll_every);
+    let mut told = BTreeSet::new();
     loop {
         tokio::select! {
             () = crate::peers::stopped(&mut stop) => return,
@@ -41,7 +80,21 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
         }
         let looking = Arc::clone(&service);
         let handle = tokio::runtime::Handle::current();
-        let looked = tokio::task::spawn_blocking(move || look(&looking, &handle)).await;
+        let work = move || {
+            let looked = look(&looking, &handle);
+            let told_now = tell(&looking, &mut told);
+            (told, looked.and_then(|found| told_now.map(|()| found)))
+        };
+        let looked = match tokio::task::spawn_blocking(work).await {
+            Ok((back, looked)) => {
+                told = back;
+                Ok(looked)
+            }
+            Err(error) => {
+                told = BTreeSet::new();
+                Err(error)
+            }
+        };
         match looked {
             Ok(Ok(true)) => service.evidence_changed.notify_one(),
             Ok(Ok(false)) => {}

@@ -1,4 +1,5 @@
-//! Following the members' logs over plain HTTP: checkpoint, entries, bodies, network file.
+//! Following the members' logs: checkpoint, entries, bodies, network file. A gossiped checkpoint
+//! begins a round at once; without gossip each log is asked at every beat.
 //!
 //! Invariants: nothing of a peer is believed that its log's signature, the tree's hashes or the
 //! body's own id do not prove; a peer that is away or lies stops nothing but its own mirror; what
@@ -8,27 +9,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::note::VerifierKey;
-use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::note::{SignedNote, VerifierKey};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::api::problem::with_causes;
-use crate::client::Ask as Request;
 use crate::mirror::MirroredLog;
 use crate::service::Service;
 
-use follower::{Ask, Follower, Heard};
+use follower::{Ask, FollowError, Follower, Heard};
+use road::Road;
 
 pub mod address;
 pub mod follower;
+pub mod heard;
+pub mod road;
 mod sealed;
+pub mod view;
 
 /// Bodies asked for at once from one peer.
 const BODIES_AT_ONCE: usize = 16;
+/// How often a peer that gossips is asked whether there is more.
+const GOSSIPED_BEAT: Duration = Duration::from_secs(5);
 /// Longest wait before a silent peer is asked again.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -110,14 +114,24 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Takes over a newer network file from whoever has one.
 async fn follow_network(service: &Arc<Service>) {
-    for url in service.addresses.known_urls(&service.network(), &service.config) {
-        let Ok(answer) = service.client.get(&format!("{url}/network.hallmark")).await else {
+    let mut offered = Vec::new();
+    for member in &service.network().network().members {
+        if let Some(road) = Road::to(service, &member.origin).filter(Road::is_connected)
+            && let Ok(reply) = road.network().await
+        {
+            offered.push((member.origin.clone(), reply.status, reply.body));
+        }
+    }
+    for url in service.addresses.known_urls(&service.network(), &service.config.origin) {
+        if let Ok(answer) = service.client.get(&format!("{url}/network.hallmark")).await {
+            offered.push((url, answer.status, answer.body));
+        }
+    }
+    for (url, status, body) in offered {
+        let Ok(file) = NetworkFile::parse(&body) else {
             continue;
         };
-        let Ok(file) = NetworkFile::parse(&answer.body) else {
-            continue;
-        };
-        if answer.status != 200 || file.network().version <= service.network().network().version {
+        if status != 200 || file.network().version <= service.network().network().version {
             continue;
         }
         let (service, version) = (Arc::clone(service), file.network().version);
@@ -130,51 +144,96 @@ async fn follow_network(service: &Arc<Service>) {
     }
 }
 
-/// Polls one log for ever.
+/// Follows one log for ever.
 async fn follow(service: Arc<Service>, origin: String) {
-    let mut wait = service.config.peers.poll_every;
+    let every = service.config.peers.poll_every;
+    let mut wait = every;
     let mut follower = None;
     loop {
         match poll(&service, &origin, &mut follower).await {
-            Ok(()) => wait = service.config.peers.poll_every,
+            // Gossip tells of what is new; a beat only finds what gossip lost.
+            Ok(true) => wait = every.max(GOSSIPED_BEAT),
+            Ok(false) => wait = every,
             Err(reason) => {
                 debug!(origin, reason, "peer not followed");
                 service.health.peer(&origin, Some(&reason));
-                wait = (wait * 2).min(BACKOFF_MAX.max(service.config.peers.poll_every));
+                wait = (wait.max(every) * 2).min(BACKOFF_MAX.max(every));
             }
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = service.addresses.changed() => wait = service.config.peers.poll_every,
+            () = service.heard.wait(&origin) => {}
+            () = service.addresses.changed() => wait = every,
         }
     }
 }
 
-/// One round: checkpoint, entries, bodies, as the follower asks for them.
+/// Why a round ended early.
+enum Ended {
+    /// Whoever was asked does not answer, or has it not.
+    Unreached(String),
+    /// What it answered is refuted, or our own disk failed.
+    Refuted(String),
+}
+
+/// One round with its keeper or, where that is away, with another holder. True if whoever was asked
+/// is connected, so that it gossips.
 async fn poll(
     service: &Arc<Service>,
     origin: &str,
     follower: &mut Option<Follower>,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let network = service.network();
     let key = log_key(&network, origin).ok_or("it is no member any more")?;
     // The copy is opened and served, also while nobody knows where its original is.
-    let (node, its_key) = (service.node.clone(), key.clone());
-    let log = tokio::task::spawn_blocking(move || node.mirror().follow(its_key)).await;
+    let node = service.node.clone();
+    let log = tokio::task::spawn_blocking(move || node.mirror().follow(key)).await;
     let log = log.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
-    let urls = service.addresses.urls(&network, &service.config, origin);
-    let url = urls.first().ok_or("no address known")?;
-    let mut follows = follower.take().unwrap_or_else(|| Follower::new(log.clone()));
-    let token = service.replication_token(origin);
-    let mut next = Some(follows.begin());
-    let mut ended = Ok(());
-    while let Some(ask) = next {
-        let heard = match fetch(service, url, ask, token.as_deref()).await {
-            Ok(heard) => heard,
-            Err(reason) => {
+    let mut gossiped = service.heard.take(origin);
+    let roads = Road::holders(service, origin);
+    let mut follows = follower.take().unwrap_or_else(|| Follower::new(log));
+    let mut ended = Err("no address known".to_owned());
+    for (place, road) in roads.iter().enumerate() {
+        let holders = (road, &roads[place + 1..]);
+        let (back, result) = round(service, origin, holders, follows, gossiped.take()).await?;
+        follows = back;
+        match result {
+            Ok(()) => {
+                ended = Ok(road.is_connected());
+                service.health.peer(origin, None);
+                break;
+            }
+            Err(Ended::Refuted(reason)) => {
                 ended = Err(reason);
                 break;
             }
+            // What the keeper says of itself is the reason that is told.
+            Err(Ended::Unreached(reason)) if place == 0 => ended = Err(reason),
+            Err(Ended::Unreached(_)) => {}
+        }
+    }
+    *follower = Some(follows);
+    ended
+}
+
+/// Checkpoint, entries, bodies, as the follower asks for them.
+async fn round(
+    service: &Arc<Service>,
+    origin: &str,
+    (road, others): (&Road<'_>, &[Road<'_>]),
+    mut follows: Follower,
+    gossiped: Option<Vec<u8>>,
+) -> Result<(Follower, Result<(), Ended>), String> {
+    let log = Arc::clone(follows.log());
+    let mut given = gossiped.map(Heard::Checkpoint);
+    let mut next = Some(follows.begin());
+    while let Some(ask) = next {
+        let heard = match given.take() {
+            Some(heard) => heard,
+            None => match fetch(road, others, &log, ask).await {
+                Ok(heard) => heard,
+                Err(reason) => return Ok((follows, Err(Ended::Unreached(reason)))),
+            },
         };
         let work = move || {
             let progress = follows.heard(heard);
@@ -189,21 +248,21 @@ async fn poll(
                 if error.is_final() {
                     service.node.log().fail(with_causes(&error));
                 }
-                ended = Err(with_causes(&error));
-                break;
+                if matches!(error, FollowError::OtherBody { .. } | FollowError::Note(_)) {
+                    road.lied(&with_causes(&error)).await;
+                }
+                return Ok((follows, Err(Ended::Refuted(with_causes(&error)))));
             }
         };
         next = progress.ask;
         if progress.is_new {
+            let key = log.log_key().clone();
             cosign(service, &log, &key).await;
         }
         told(service, progress.grown, progress.kept);
     }
-    *follower = Some(follows);
-    if ended.is_ok() {
-        service.health.peer(origin, None);
-    }
-    ended
+    tracing::trace!(origin, "followed");
+    Ok((follows, Ok(())))
 }
 
 /// What a step of following a log brought.
@@ -220,50 +279,50 @@ fn told(service: &Arc<Service>, grown: bool, kept: Vec<Vec<u8>>) {
     kept.iter().filter_map(|body| Envelope::parse(body).ok()).for_each(|one| service.learn(one));
 }
 
-/// Asks the peer for what the follower wants.
+/// Asks a holder of the log for what the follower wants, and others for bodies that it has not.
 async fn fetch(
-    service: &Service,
-    url: &str,
+    road: &Road<'_>,
+    others: &[Road<'_>],
+    log: &MirroredLog,
     ask: Ask,
-    token: Option<&str>,
 ) -> Result<Heard, String> {
+    let origin = log.origin();
     match ask {
         Ask::Checkpoint => {
-            let answer = service.client.get(&format!("{url}/log/checkpoint")).await;
-            let answer = answer.map_err(|e| with_causes(&e))?;
-            if answer.status != 200 {
-                return Err(format!("{url}/log/checkpoint answers {}", answer.status));
+            let reply = road.checkpoint(origin).await?;
+            if reply.status != 200 {
+                return Err(format!("{} answers {} to {origin}", road.name(), reply.status));
             }
-            Ok(Heard::Checkpoint(answer.body))
+            // A copy may be behind ours: then it is asked for bodies alone.
+            let ours = log.checkpoint().filter(|_| road.name() != origin);
+            let size = |note: &SignedNote| note.checkpoint().map_or(0, |stated| stated.size);
+            let theirs = SignedNote::parse(&reply.body).map_or(0, |note| size(&note));
+            match ours {
+                Some(ours) if theirs <= size(&ours) => {
+                    Ok(Heard::Checkpoint(ours.to_string().into_bytes()))
+                }
+                _ => Ok(Heard::Checkpoint(reply.body)),
+            }
         }
-        Ask::Bundle(path) => Ok(Heard::Bundle(fetch_tile(service, url, path).await?)),
+        Ask::Bundle(path) => Ok(Heard::Bundle(road.tile(origin, path).await?)),
         Ask::Bodies(ids) => {
-            let answers = futures_util::stream::iter(
-                ids.into_iter()
-                    .map(|id| async move { (id, fetch_body(service, url, &id, token).await) }),
-            );
-            let answers: Vec<_> = answers.buffered(BODIES_AT_ONCE).collect().await;
-            let bodies = answers.into_iter().map(|(id, answer)| Ok((id, answer?)));
-            Ok(Heard::Bodies(bodies.collect::<Result<_, String>>()?))
+            let mut bodies = road.bodies(ids).await?;
+            for other in others.iter().filter(|other| other.is_connected()) {
+                let lacking = |(_, body): &&mut (ContentId, Option<Vec<u8>>)| body.is_none();
+                let missing: Vec<_> = bodies.iter_mut().filter(lacking).collect();
+                if missing.is_empty() {
+                    break;
+                }
+                let ids = missing.iter().map(|(id, _)| *id).collect();
+                let Ok(found) = other.bodies(ids).await else { continue };
+                for (place, (id, body)) in missing.into_iter().zip(found) {
+                    // What another gives wrongly is not held against the keeper.
+                    place.1 = body.filter(|body| ContentId::of(body) == id);
+                }
+            }
+            Ok(Heard::Bodies(bodies))
         }
     }
-}
-
-/// A partial tile may be gone once the full one exists: then that one, which holds more.
-async fn fetch_tile(service: &Service, url: &str, path: TilePath) -> Result<Vec<u8>, String> {
-    let mut status = 0;
-    for path in [path, path.full()] {
-        let answer = service.client.get(&format!("{url}/log/{path}")).await;
-        let answer = answer.map_err(|e| with_causes(&e))?;
-        if answer.status == 200 {
-            return Ok(answer.body);
-        }
-        status = answer.status;
-        if path.is_full() {
-            break;
-        }
-    }
-    Err(format!("{url}/log/{path} answers {status}"))
 }
 
 /// What is mirrored is consistent by construction: cosign it, so that the guard finds us.
@@ -279,27 +338,4 @@ async fn cosign(service: &Arc<Service>, log: &Arc<MirroredLog>, key: &VerifierKe
         }
     };
     let _ = tokio::task::spawn_blocking(work).await;
-}
-
-/// Some(body), or None where the peer does not give it to us.
-async fn fetch_body(
-    service: &Service,
-    url: &str,
-    id: &ContentId,
-    token: Option<&str>,
-) -> Result<Option<Vec<u8>>, String> {
-    let url = format!("{url}/v1/attestations/{id}");
-    let ask = Request { accept: Some("application/cose"), token, ..Request::default() };
-    let mut answer = service.client.ask(&url, ask).await.map_err(|e| with_causes(&e))?;
-    if answer.status == 401 {
-        // The peer does not know us yet: what is public it gives to anyone.
-        let ask = Request { token: None, ..ask };
-        answer = service.client.ask(&url, ask).await.map_err(|e| with_causes(&e))?;
-    }
-    match answer.status {
-        200 if ContentId::of(&answer.body) == *id => Ok(Some(answer.body)),
-        200 => Err(format!("{url} answers with another body")),
-        401 | 403 | 404 | 410 => Ok(None),
-        status => Err(format!("{url} answers {status}")),
-    }
 }

@@ -34,8 +34,10 @@ use crate::core::{Clock, Node, Signing, former};
 use crate::files::write_durably;
 use crate::judge::Judged;
 use crate::labels::Ledger;
+use crate::net::Net;
 use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
+use crate::peers::heard::HeardNotes;
 use crate::store::StoreError;
 use crate::witness::{Fault, Witness};
 
@@ -81,8 +83,12 @@ pub struct Service {
     pub addresses: AddressBook,
     /// Cosigns others' logs, and our own where the policy says so.
     pub witness: Witness,
-    /// Asks other nodes.
+    /// Asks other nodes by HTTP.
     pub client: Client,
+    /// Asks other nodes over libp2p; set once it listens.
+    pub net: OnceLock<Net>,
+    /// Checkpoints that peers gossiped.
+    pub heard: HeardNotes,
     /// The time of day.
     pub clock: Clock,
     /// Signs network files; only a registrar's node has it, unless it is kept offline.
@@ -256,7 +262,7 @@ impl Service {
             let is_proved = is_device
                 || self.node.keys().read(|keys| envelope.clone().verify(keys, now)).is_ok();
             if is_proved {
-                self.addresses.learn(iss, node.from_at, &node.urls);
+                self.addresses.learn(iss, node);
             }
             !is_proved
         });
@@ -334,9 +340,8 @@ impl Service {
         let network = self.network();
         let mut members = network.network().members.iter();
         let member = members.find(|member| member.witness_key == *key);
-        let known = member.and_then(|member| {
-            self.addresses.urls(&network, &self.config, &member.origin).into_iter().next()
-        });
+        let known = member
+            .and_then(|member| self.addresses.urls(&network, &member.origin).into_iter().next());
         let named = network.network().policy.witnesses().iter().find(|witness| witness.key == *key);
         known.or_else(|| {
             let url = named?.url.as_deref()?;
@@ -446,6 +451,8 @@ impl Service {
         view["judged_as_of"] = serde_json::to_value(findings.as_of).unwrap_or_default();
         let readiness = self.readiness();
         view["ready"] = readiness.is_ready().into();
+        let connected = self.net.get().map(|net| net.roster().all_connected().len());
+        view["peers_connected"] = connected.into();
         view["readiness"] = serde_json::to_value(&readiness).unwrap_or_default();
         Ok(view)
     }
@@ -532,7 +539,7 @@ impl Health {
         broker.map_or("none", |up| if up { "ready" } else { "away" }).to_owned()
     }
 
-    fn peer_words(&self) -> BTreeMap<String, String> {
+    pub(crate) fn peer_words(&self) -> BTreeMap<String, String> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -17,6 +17,7 @@ mod it {
     mod offline;
     mod operator;
     mod order;
+    mod p2p;
     mod passport;
     mod passport_page;
     mod read_only;

@@ -5,20 +5,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::cose::Sign1;
-use hallmark_schemas::token::Scope;
 use sha2::{Digest, Sha256};
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::caller::Caller;
 use super::entries::parse_id;
 use super::problem::ApiError;
 use super::{App, BODY_BYTES_MAX, Ctx, IMMUTABLE, IMMUTABLE_PRIVATE, blocking, cached, read_body};
 use crate::admission::Admitted;
+use crate::entitled::{HIDING_TIME, body_for};
 use crate::sign::{Defaults, Statement};
 use crate::store::StoreError;
-
-/// A 404 leaves no earlier than this after its request, whether the body exists or not.
-pub(super) const HIDING_TIME: Duration = Duration::from_millis(10);
 
 /// `POST /v1/attestations`: {kind, sub, aud?, payload}; signed by the node's capture device.
 pub(super) async fn sign(
@@ -63,42 +60,21 @@ pub(super) async fn show(
     let started = Instant::now();
     let id = parse_id(&id)?;
     let (service, asking) = (app.clone(), caller.clone());
-    let stored = blocking(move || {
-        let stored = service.node.body(&id)?;
-        let erased = if stored.is_none() { service.node.erased_by(&id)? } else { None };
-        Ok::<_, StoreError>((stored, erased, is_from_its_log(&service, &asking, &id)?))
+    let given = blocking(move || {
+        let given = body_for(&service, &asking, &id)?;
+        let erased = if given.is_none() { service.node.erased_by(&id)? } else { None };
+        Ok::<_, StoreError>((given, erased))
     });
-    let (stored, erased, is_its) = stored.await??;
+    let (readable, erased) = given.await??;
     if let Some(by) = erased {
         // No secret: entry and erasure are public.
         return Err(ApiError::Erased { by });
     }
-    let readable = stored.and_then(|stored| {
-        let envelope = Envelope::parse(&stored).ok()?;
-        let claims = envelope.claims();
-        (is_its || caller.may_read(&claims.aud, &claims.iss)).then_some(envelope)
-    });
     let Some(envelope) = readable else {
         sleep_until(started + HIDING_TIME).await;
         return Err(ApiError::NotFound);
     };
     represent(&app, &headers, id, envelope).await
-}
-
-/// Whether the caller's own log gave us this body: it gets it back after a loss, whatever the
-/// audience. An entry that names the body does not say so: a log may name what it never had.
-fn is_from_its_log(app: &App, caller: &Caller, id: &ContentId) -> Result<bool, StoreError> {
-    let Caller::Member { org, scope: Scope::Read | Scope::Admin } = caller else {
-        return Ok(false);
-    };
-    let network = app.network();
-    let members = network.network().members.iter().filter(|member| member.org == *org);
-    for log in members.filter_map(|member| app.node.mirror().log(&member.origin)) {
-        if log.body(id)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// The signed payload, as it was signed.

@@ -4,6 +4,7 @@
 //! turned away is told when to come back.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -27,9 +28,15 @@ pub const URI_BYTES_MAX: usize = 8 << 10;
 /// A burst is so many seconds' worth.
 const BURST_S: f64 = 10.0;
 
-/// Requests left for each address. Every request takes one; time brings them back.
-#[derive(Debug, Default)]
-pub struct Limiter(Mutex<HashMap<IpAddr, Bucket>>);
+/// Requests left for each address or peer. Every request takes one; time brings them back.
+#[derive(Debug)]
+pub struct Limiter<K = IpAddr>(Mutex<HashMap<K, Bucket>>);
+
+impl<K> Default for Limiter<K> {
+    fn default() -> Limiter<K> {
+        Limiter(Mutex::default())
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -49,8 +56,11 @@ impl Limiter {
         let burst = f64::from(per_minute);
         self.take_of(address, burst / 60.0, burst, now)
     }
+}
 
-    fn take_of(&self, address: IpAddr, rate: f64, burst: f64, now: Instant) -> Result<(), u64> {
+impl<K: Copy + Eq + Hash> Limiter<K> {
+    /// Takes one of `rate` a second, of which `burst` may be saved up.
+    pub fn take_of(&self, address: K, rate: f64, burst: f64, now: Instant) -> Result<(), u64> {
         let refill_s = (burst / rate).max(BURST_S);
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ADDRESSES_MAX <= buckets.len() && !buckets.contains_key(&address) {

@@ -1,13 +1,19 @@
 //! `/peers/{hex}`: our copies of others' logs, by the SHA-256 of their origin.
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 
 use super::log::{note, parse_tile, tile_of};
 use super::problem::ApiError;
-use super::{Ctx, blocking};
+use super::{Ctx, blocking, owner_only, read_body};
+use crate::config::Peer;
+use crate::peers::view::view;
+use crate::serve::Origin;
 use crate::witness::guard::newest_held;
+
+/// Most bytes of a named address.
+const PEER_BYTES_MAX: usize = 4096;
 
 /// `GET /peers/{hex}/checkpoint`: the newest that this node, as witness or mirror, has seen.
 pub(super) async fn checkpoint(
@@ -29,4 +35,25 @@ pub(super) async fn tile(
     let log = app.node.mirror().by_digest(&hex).ok_or(ApiError::NotFound)?;
     let bytes = blocking(move || log.tile(&path)).await??.ok_or(ApiError::NotFound)?;
     Ok(tile_of(&headers, path, bytes))
+}
+
+/// `GET /local/peers`: everything that `hallmark-node peer` prints.
+pub(super) async fn list(State(app): Ctx, origin: Origin) -> Result<Response, ApiError> {
+    owner_only(origin)?;
+    let view = blocking(move || view(&app)).await??;
+    Ok(axum::Json(view).into_response())
+}
+
+/// `POST /local/peers`: an address that the owner names.
+pub(super) async fn add(
+    State(app): Ctx,
+    origin: Origin,
+    request: Request,
+) -> Result<Response, ApiError> {
+    owner_only(origin)?;
+    let bytes = read_body(&app, request.into_body(), PEER_BYTES_MAX).await?;
+    let peer: Peer =
+        serde_json::from_slice(&bytes).map_err(|e| ApiError::malformed(e.to_string()))?;
+    app.addresses.name(peer);
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -9,11 +9,11 @@ use hallmark_schemas::attestation::Claims;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
-use super::attestations::HIDING_TIME;
 use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::Asked;
 use super::{Ctx, blocking};
+use crate::entitled::HIDING_TIME;
 use crate::passport::code::Code;
 use crate::trace::Reader;
 

@@ -120,7 +120,7 @@ fn from_peers(
     let dir = Dir::new(&args.dir);
     let network = read_network(&dir.network())?;
     let peer_key = keys::open(&dir.keys(), Purpose::Peer, None)?;
-    let book = AddressBook::open(data.path().join("addresses.json"));
+    let book = AddressBook::open(data.path().join("addresses.json"), &config.peer);
     let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
     let recovery = asked(&dir, config, (slots, data, key), &network, &mut peers, output)?;
     recovery.target().map_err(|error| told_failure(&error, &args.dir))?;

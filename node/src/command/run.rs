@@ -10,8 +10,9 @@ use hallmark_schemas::exit::Exit;
 use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::note::NoteSigner;
+use hallmark_schemas::note::{NoteSigner, VerifierKeyError};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
@@ -28,12 +29,13 @@ use crate::keys::{self, Purpose};
 use crate::labels::Ledger;
 use crate::passport::cache::Passports;
 use crate::peers::address::AddressBook;
+use crate::peers::heard::HeardNotes;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
 use crate::store::disk::{OsDisk, is_caused_by};
 use crate::store::lock::LockError;
 use crate::witness::Witness;
-use crate::{mqtt, peers, socket, witness};
+use crate::{mqtt, net, peers, socket, witness};
 
 mod announce;
 pub(crate) mod drain;
@@ -50,6 +52,9 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure> {
     let mut config = Config::load(&args.dir)?;
     if let Some(http) = args.http {
         config.http.listen = http;
+    }
+    if let Some(p2p) = args.p2p {
+        config.p2p.listen = p2p;
     }
     if let Some(mqtt) = &args.mqtt {
         config.mqtt.broker.clone_from(mqtt);
@@ -119,23 +124,11 @@ pub(crate) fn open(
     let open = |purpose| keys::open(&keys, purpose, None).map(Arc::new);
     let (log_key, witness_key) = (open(Purpose::Log)?, open(Purpose::Witness)?);
     let (capture, peer) = (open(Purpose::Capture)?, open(Purpose::Peer)?);
-    let named = |e: hallmark_schemas::note::VerifierKeyError| {
-        Failure::usage("the configured origin is no name for a log")
-            .because(&e)
-            .help("put back the `origin` that `init` wrote into config.toml")
-    };
-    let log_vkey = NoteSigner::log(&config.origin, log_key.clone()).map_err(named)?.vkey().clone();
-    let name = witness_name(&config.network, &config.org);
-    let signer = NoteSigner::witness(&name, witness_key).map_err(named)?;
+    let log_vkey =
+        NoteSigner::log(&config.origin, log_key.clone()).map_err(no_name)?.vkey().clone();
     let network = RwLock::new(Arc::new(options.network.clone()));
     let (node, writer) = Node::open(options).map_err(cannot_open)?;
-    let witness = Witness::open(Arc::new(OsDisk), &dir.join("head").join("witness"), signer)
-        .map_err(|e| Failure::fault("cannot read what this witness has cosigned").because(&e))?;
-    let strangers = config.witness.log.iter().map(|log| {
-        let origin = log.origin.clone().unwrap_or_else(|| log.vkey.name().to_owned());
-        (origin, log.vkey.clone())
-    });
-    let witness = witness.knowing(strangers);
+    let witness = own_witness(dir, &config, witness_key)?;
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     // In tests several nodes share a process: the first recorder counts for all.
@@ -143,7 +136,7 @@ pub(crate) fn open(
     let data = config.data_dir(dir);
     let client = Client::new().map_err(|e| Failure::fault("cannot make HTTP calls").because(&e))?;
     let service = Arc::new(Service {
-        addresses: AddressBook::open(data.path().join("addresses.json")),
+        addresses: AddressBook::open(data.path().join("addresses.json"), &config.peer),
         findings: RwLock::new(Arc::new(Judged::read(&data.path().join("findings.json")))),
         dir: dir.to_owned(),
         data,
@@ -162,6 +155,8 @@ pub(crate) fn open(
         form_turn: tokio::sync::Mutex::default(),
         passports: Passports::default(),
         url: OnceLock::new(),
+        net: OnceLock::new(),
+        heard: HeardNotes::default(),
         health: Health::default(),
         founded: std::sync::atomic::AtomicBool::new(false),
         network_changed: Notify::new(),
@@ -175,6 +170,25 @@ pub(crate) fn open(
         config,
     });
     Ok(Started { service, writer })
+}
+
+/// The witness that this node is, with the logs of other networks that it knows.
+fn own_witness(dir: &Path, config: &Config, key: Arc<SecretKey>) -> Result<Witness, Failure> {
+    let name = witness_name(&config.network, &config.org);
+    let signer = NoteSigner::witness(&name, key).map_err(no_name)?;
+    let witness = Witness::open(Arc::new(OsDisk), &dir.join("head").join("witness"), signer)
+        .map_err(|e| Failure::fault("cannot read what this witness has cosigned").because(&e))?;
+    let strangers = config.witness.log.iter().map(|log| {
+        let origin = log.origin.clone().unwrap_or_else(|| log.vkey.name().to_owned());
+        (origin, log.vkey.clone())
+    });
+    Ok(witness.knowing(strangers))
+}
+
+fn no_name(error: VerifierKeyError) -> Failure {
+    Failure::usage("the configured origin is no name for a log")
+        .because(&error)
+        .help("put back the `origin` that `init` wrote into config.toml")
 }
 
 /// The key that a registrar's node renews the network file with; no other node keeps it in memory.
@@ -201,6 +215,9 @@ fn organisation_key(
 /// Everything between the open log and the drained node.
 async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> {
     let (stop, stopped) = watch::channel(false);
+    // Caught from here on: whoever stops a node that only begins stops it in good order too.
+    let terminated = signal(SignalKind::terminate())
+        .map_err(|e| Failure::fault("SIGTERM cannot be caught").because(&e))?;
     let http = &service.config.http;
     let held = ports::listen(&service.dir, ports::Service::Http, http.listen).await?;
     let address = held.address();
@@ -219,21 +236,26 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let shared = Arc::new(http.clone());
     let door =
         |door| tokio::spawn(serve(door, Arc::clone(&shared), router.clone(), stopped.clone()));
+    let (peers, multiaddrs) = connect(&service).await?;
     // The witness endpoint answers before the own log signs anything.
     let doors = std::iter::once(Door::Tcp(listener, tls)).chain(local.map(Door::Socket));
     let doors: Vec<_> = doors.map(door).collect();
     let mut tasks = Vec::new();
+    if let Some(peers) = peers {
+        tasks.push(tokio::spawn(peers.run(Arc::clone(&service), stopped.clone())));
+    }
     if is_frozen {
         warn!("nothing can be written: this node serves what is here, and takes and signs nothing");
         tasks.push(tokio::spawn(peers::serve_copies(Arc::clone(&service))));
     } else {
-        tasks = work(&service, &url, broker.clone(), &stopped);
-        announce::renew_first(&service, &url).await;
-        write_addresses(&service, &url, broker.as_deref())?;
+        let own = announce::Own { url: url.clone(), multiaddrs };
+        tasks.extend(work(&service, &own, broker.clone(), &stopped));
+        announce::renew_first(&service, &own).await;
+        write_addresses(&service, &own, broker.as_deref())?;
     }
     info!(url, broker, origin = service.config.origin, "ready");
     output.say(format!("ready: {url}"));
-    let fault = until_stopped(&service).await;
+    let fault = until_stopped(&service, terminated).await;
     // From here on no new request; what is in work is answered.
     let _ = stop.send(true);
     for task in doors.into_iter().chain(tasks) {
@@ -254,7 +276,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
 /// Everything that a node does beside answering.
 fn work(
     service: &Arc<Service>,
-    url: &str,
+    own: &announce::Own,
     broker: Option<String>,
     stopped: &watch::Receiver<bool>,
 ) -> Vec<tokio::task::JoinHandle<()>> {
@@ -267,7 +289,7 @@ fn work(
         tokio::spawn(judge::run(node(), stop())),
         tokio::spawn(judge::forget(node(), stop())),
         tokio::spawn(drain::run(node(), stop())),
-        tokio::spawn(announce::run(node(), url.to_owned(), stop())),
+        tokio::spawn(announce::run(node(), own.clone(), stop())),
     ];
     if let Some(broker) = broker {
         let (service, stopped) = (node(), stop());
@@ -308,31 +330,46 @@ async fn start_broker(service: &Service) -> Result<Option<String>, Failure> {
     }
 }
 
-fn write_addresses(service: &Service, url: &str, mqtt: Option<&str>) -> Result<(), Failure> {
+/// The stack that speaks to peers, listening, and the addresses under which they find it.
+async fn connect(service: &Service) -> Result<(Option<net::Peers>, Vec<String>), Failure> {
+    let config = &service.config.p2p;
+    if !config.enabled {
+        return Ok((None, Vec::new()));
+    }
+    let held = ports::listen(&service.dir, ports::Service::P2p, config.listen).await?;
+    let address = held.address();
+    // libp2p binds the port itself, so it is let go for that moment.
+    let is_frozen = service.node.is_on_read_only_disk();
+    drop(if is_frozen { held.take() } else { held.keep(&service.dir)? });
+    let mut peers =
+        net::Peers::new(service).map_err(|e| Failure::fault("cannot start libp2p").because(&e))?;
+    let listening = peers.listen(address).await.map_err(|cause| {
+        Failure::busy(format!("cannot listen for peers on {address}"))
+            .note(cause)
+            .help("choose another address with --p2p, or port 0 for a free one")
+    })?;
+    let _ = service.net.set(peers.net());
+    Ok((Some(peers), listening))
+}
+
+fn write_addresses(
+    service: &Service,
+    own: &announce::Own,
+    mqtt: Option<&str>,
+) -> Result<(), Failure> {
     let mqtt = service.config.mqtt.public_url.as_deref().or(mqtt);
     let addresses = serde_json::json!({
-        "http": url, "p2p": [], "mqtt": mqtt, "pid": std::process::id(),
+        "http": own.url, "p2p": own.multiaddrs, "mqtt": mqtt, "pid": std::process::id(),
     });
     write_durably(&Dir::new(&service.dir).addresses(), addresses.to_string().as_bytes())
         .map_err(|e| Failure::fault("cannot write run/addresses.json").because(&e))
 }
 
 /// SIGTERM, Ctrl-C, or the cause for which the writer stopped.
-async fn until_stopped(service: &Service) -> Option<String> {
-    use tokio::signal::unix::{SignalKind, signal};
-
+async fn until_stopped(service: &Service, mut terminated: Signal) -> Option<String> {
     let mut writer = service.node.log().subscribe_stopped();
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(error) => {
-                warn!(%error, "SIGTERM cannot be caught");
-                std::future::pending().await
-            }
-        }
-    };
     tokio::select! {
-        () = terminate => None,
+        _ = terminated.recv() => None,
         _ = tokio::signal::ctrl_c() => None,
         cause = writer.wait_for(Option::is_some) => match cause {
             Ok(cause) => cause.clone(),

@@ -32,7 +32,7 @@ pub(super) fn prove(
     log: &Arc<MirroredLog>,
     note: &SignedNote,
 ) -> Result<Option<PathBuf>, StoreError> {
-    let urls = service.addresses.urls(&service.network(), &service.config, log.origin());
+    let urls = service.addresses.urls(&service.network(), log.origin());
     let (Some(url), Ok(theirs)) = (urls.first(), note.checkpoint_of(log.log_key())) else {
         return Ok(None);
     };

@@ -161,7 +161,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     }
     let evidence = gatherer.finish();
     let name = |org: &OrgId| party(node, org);
-    let url = |org: &OrgId| addresses.attested(org)?.into_iter().next();
+    let url = |org: &OrgId| addresses.attested(org)?.0.into_iter().next();
     let given = Given {
         code,
         now,

@@ -4,17 +4,21 @@
 //! Invariants: only a verified `node` attestation changes an address; of two the later `from_at`
 //! holds; the file DATA/addresses.json is derived and may be deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::node::Node;
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::config::Config;
+use crate::config::Peer;
+
+/// Most addresses that are named by hand.
+const NAMED_MAX: usize = 4096;
 
 /// Attested addresses by organisation.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct AddressBook {
     path: PathBuf,
     /// Whoever verifies a `node` attestation adds to it.
     attested: Mutex<BTreeMap<OrgId, Attested>>,
+    /// What the configuration names, and what was added since. `name` pushes.
+    named: Mutex<Vec<Peer>>,
     changed: Notify,
 }
 
@@ -29,23 +35,26 @@ pub struct AddressBook {
 struct Attested {
     from_at: Timestamp,
     urls: Vec<String>,
+    #[serde(default)]
+    multiaddrs: Vec<String>,
 }
 
 impl AddressBook {
     /// Reads what was known before the restart.
-    pub fn open(path: PathBuf) -> AddressBook {
+    pub fn open(path: PathBuf, named: &[Peer]) -> AddressBook {
         let text = std::fs::read(&path).unwrap_or_default();
         let attested = Mutex::new(serde_json::from_slice(&text).unwrap_or_default());
-        AddressBook { path, attested, changed: Notify::new() }
+        AddressBook { path, attested, named: Mutex::new(named.to_vec()), changed: Notify::new() }
     }
 
     /// Notes what a `node` attestation says. Newer wins; the same again changes nothing.
-    pub fn learn(&self, org: &OrgId, from_at: Timestamp, urls: &[String]) {
+    pub fn learn(&self, org: &OrgId, said: &Node) {
         let mut attested = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
-        if attested.get(org).is_some_and(|known| from_at <= known.from_at) {
+        if attested.get(org).is_some_and(|known| said.from_at <= known.from_at) {
             return;
         }
-        attested.insert(org.clone(), Attested { from_at, urls: urls.to_vec() });
+        let (urls, multiaddrs) = (said.urls.clone(), said.multiaddrs.clone());
+        attested.insert(org.clone(), Attested { from_at: said.from_at, urls, multiaddrs });
         let text = serde_json::to_vec(&*attested).expect("a map of texts is JSON");
         let fresh = self.path.with_extension("new");
         let written =
@@ -57,10 +66,49 @@ impl AddressBook {
         self.changed.notify_waiters();
     }
 
-    /// What an organisation attested itself.
-    pub fn attested(&self, org: &OrgId) -> Option<Vec<String>> {
+    /// The URLs and multiaddresses that an organisation attested itself.
+    pub fn attested(&self, org: &OrgId) -> Option<(Vec<String>, Vec<String>)> {
         let attested = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
-        attested.get(org).map(|known| known.urls.clone())
+        attested.get(org).map(|known| (known.urls.clone(), known.multiaddrs.clone()))
+    }
+
+    /// Multiaddresses of the node that keeps this log, best first.
+    pub fn multiaddrs(&self, network: &NetworkFile, origin: &str) -> Vec<String> {
+        let mut addresses = Vec::new();
+        if let Some(member) = network.network().member_of_origin(origin) {
+            addresses.extend(self.attested(&member.org).unwrap_or_default().1);
+            addresses.extend(member.multiaddrs.iter().cloned());
+        }
+        let of_origin = |peer: &Peer| peer.origin.as_deref() == Some(origin);
+        addresses.extend(self.named().into_iter().filter(of_origin).filter_map(|p| p.multiaddr));
+        unique(addresses)
+    }
+
+    /// Adds what the configuration names from now on.
+    pub fn name(&self, peer: Peer) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if NAMED_MAX <= named.len() || named.contains(&peer) {
+            return;
+        }
+        named.push(peer);
+        drop(named);
+        self.changed.notify_waiters();
+    }
+
+    /// The nodes of which only the URL is known.
+    pub fn bare_urls(&self) -> Vec<String> {
+        let named = self.named();
+        let bare = named.iter().filter(|peer| peer.origin.is_none());
+        bare.filter_map(named_url).collect()
+    }
+
+    fn named(&self) -> Vec<Peer> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Wakes whoever waits for a peer to be reached: it was, by a connection.
+    pub fn tell(&self) {
+        self.changed.notify_waiters();
     }
 
     /// Resolves at the next change.
@@ -69,30 +117,40 @@ impl AddressBook {
     }
 
     /// Base URLs of the node that keeps this log, best first.
-    pub fn urls(&self, network: &NetworkFile, config: &Config, origin: &str) -> Vec<String> {
+    pub fn urls(&self, network: &NetworkFile, origin: &str) -> Vec<String> {
         let mut urls = Vec::new();
         if let Some(member) = network.network().member_of_origin(origin) {
-            urls.extend(self.attested(&member.org).unwrap_or_default());
+            urls.extend(self.attested(&member.org).unwrap_or_default().0);
             urls.extend(member.urls.iter().cloned());
         }
-        let named = config.peer.iter().filter(|peer| peer.origin.as_deref() == Some(origin));
-        urls.extend(named.map(|peer| peer.url.trim_end_matches('/').to_owned()));
-        let mut seen = std::collections::BTreeSet::new();
-        urls.retain(|url| seen.insert(url.clone()));
-        urls
+        let named = self.named();
+        let of_origin = named.iter().filter(|peer| peer.origin.as_deref() == Some(origin));
+        urls.extend(of_origin.filter_map(named_url));
+        unique(urls)
     }
 
     /// One URL of every node that is known but this one.
-    pub fn known_urls(&self, network: &NetworkFile, config: &Config) -> Vec<String> {
+    pub fn known_urls(&self, network: &NetworkFile, own: &str) -> Vec<String> {
         let members = network.network().members.iter();
-        let others = members.filter(|member| member.origin != config.origin);
+        let others = members.filter(|member| member.origin != own);
         let mut urls: Vec<String> =
-            others.flat_map(|member| self.urls(network, config, &member.origin)).collect();
-        urls.extend(config.peer.iter().map(|peer| peer.url.trim_end_matches('/').to_owned()));
+            others.flat_map(|member| self.urls(network, &member.origin)).collect();
+        urls.extend(self.named().iter().filter_map(named_url));
         urls.sort_unstable();
         urls.dedup();
         urls
     }
+}
+
+fn named_url(peer: &Peer) -> Option<String> {
+    Some(peer.url.as_ref()?.trim_end_matches('/').to_owned())
+}
+
+/// The first of each.
+fn unique(mut addresses: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    addresses.retain(|address| seen.insert(address.clone()));
+    addresses
 }
 
 #[cfg(test)]
@@ -104,11 +162,18 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("addresses.json");
         let org: OrgId = "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse().expect("a good LEI");
-        let book = AddressBook::open(path.clone());
+        let book = AddressBook::open(path.clone(), &[]);
         let at = Timestamp::from_unix_ms;
-        book.learn(&org, at(2000), &["http://127.0.0.1:2".to_owned()]);
-        book.learn(&org, at(1000), &["http://127.0.0.1:1".to_owned()]);
-        assert_eq!(book.attested(&org), Some(vec!["http://127.0.0.1:2".to_owned()]));
-        assert_eq!(AddressBook::open(path).attested(&org), book.attested(&org));
+        let said = |ms, port: u16| Node {
+            from_at: at(ms),
+            urls: vec![format!("http://127.0.0.1:{port}")],
+            multiaddrs: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+        };
+        book.learn(&org, &said(2000, 2));
+        book.learn(&org, &said(1000, 1));
+        let (urls, multiaddrs) = book.attested(&org).expect("it is known");
+        assert_eq!(urls, ["http://127.0.0.1:2"]);
+        assert_eq!(multiaddrs, ["/ip4/127.0.0.1/tcp/2"]);
+        assert_eq!(AddressBook::open(path, &[]).attested(&org), book.attested(&org));
     }
 }

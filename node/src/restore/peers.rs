@@ -72,7 +72,7 @@ impl<'a> Peers<'a> {
         };
         given.iter().for_each(|url| add(url, None));
         for member in network.network().members.iter().filter(|one| one.origin != config.origin) {
-            for url in book.urls(network, config, &member.origin) {
+            for url in book.urls(network, &member.origin) {
                 add(&url, Some(&member.origin));
             }
             for witness in network.network().policy.witnesses() {
@@ -80,7 +80,11 @@ impl<'a> Peers<'a> {
                 url.into_iter().for_each(|url| add(url, Some(&member.origin)));
             }
         }
-        config.peer.iter().for_each(|peer| add(&peer.url, peer.origin.as_deref()));
+        for peer in &config.peer {
+            if let Some(url) = &peer.url {
+                add(url, peer.origin.as_deref());
+            }
+        }
         let log = config.origin.clone();
         Ok(Peers { runtime, client, peers, log, org: &config.org, key })
     }

@@ -19,6 +19,7 @@ use super::guard::{Guard, Verdict};
 use super::stranger;
 use crate::api::problem::with_causes;
 use crate::core::Signing;
+use crate::peers::road::Road;
 use crate::service::Service;
 
 /// First and longest wait before a witness is asked again.
@@ -106,6 +107,15 @@ async fn hear(
     }
 }
 
+/// The roads to the member whose witness key this is; `None` for a witness that is no member, or
+/// one that nobody knows where to find.
+fn witness_road<'a>(service: &'a Service, key: &VerifierKey) -> Option<Road<'a>> {
+    let network = service.network();
+    let mut members = network.network().members.iter();
+    let member = members.find(|member| member.witness_key == *key)?;
+    Road::to(service, &member.origin)
+}
+
 /// The newest checkpoint of our log that this witness holds. Err: it did not answer.
 async fn newest(service: &Service, key: &VerifierKey) -> Result<Option<SignedNote>, String> {
     let hex = peer_name(&service.config.origin);
@@ -113,13 +123,22 @@ async fn newest(service: &Service, key: &VerifierKey) -> Result<Option<SignedNot
         let seen = service.witness.seen(&hex);
         return Ok(seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok()));
     }
-    let url = service.witness_url(key).ok_or("no address known")?;
-    let url = format!("{url}/peers/{hex}/checkpoint");
-    let answer = service.client.get(&url).await.map_err(|e| with_causes(&e))?;
-    match answer.status {
+    let (status, body) = match witness_road(service, key) {
+        Some(road) => {
+            let reply = road.checkpoint(&service.config.origin).await?;
+            (reply.status, reply.body)
+        }
+        None => {
+            let url = service.witness_url(key).ok_or("no address known")?;
+            let url = format!("{url}/peers/{hex}/checkpoint");
+            let answer = service.client.get(&url).await.map_err(|e| with_causes(&e))?;
+            (answer.status, answer.body)
+        }
+    };
+    match status {
         404 => Ok(None),
-        200 => SignedNote::parse(&answer.body).map(Some).map_err(|e| with_causes(&e)),
-        status => Err(format!("{url} answers {status}")),
+        200 => SignedNote::parse(&body).map(Some).map_err(|e| with_causes(&e)),
+        status => Err(format!("the witness answers {status}")),
     }
 }
 
@@ -187,11 +206,15 @@ async fn ask(
         let cosigned = asking.answered(200, lines.as_bytes()).map_err(|e| with_causes(&e))?;
         return cosigned.ok_or_else(|| "the own witness gave no signature".to_owned());
     }
-    let url = match service.stranger_url(key) {
-        Some(url) => url,
-        None => format!("{}/log", service.witness_url(key).ok_or("no address known")?),
+    let road = witness_road(service, key);
+    let url = match (&road, service.stranger_url(key)) {
+        (Some(_), _) => key.name().to_owned(),
+        (None, Some(url)) => format!("{url}/add-checkpoint"),
+        (None, None) => {
+            let url = service.witness_url(key).ok_or("no address known")?;
+            format!("{url}/log/add-checkpoint")
+        }
     };
-    let url = format!("{url}/add-checkpoint");
     loop {
         let log = service.node.log().clone();
         let work = move || {
@@ -201,9 +224,18 @@ async fn ask(
         let (back, body) = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
         asking = back;
         let body = body.map_err(|e| with_causes(&e))?;
-        let answer = service.client.post(&url, POST_TYPE, &body).await;
-        let answer = answer.map_err(|e| with_causes(&e))?;
-        let cosigned = asking.answered(answer.status, &answer.body);
+        let (status, body) = match &road {
+            Some(road) => {
+                let reply = road.cosign(&body).await?;
+                (reply.status, reply.body)
+            }
+            None => {
+                let answer = service.client.post(&url, POST_TYPE, &body).await;
+                let answer = answer.map_err(|e| with_causes(&e))?;
+                (answer.status, answer.body)
+            }
+        };
+        let cosigned = asking.answered(status, &body);
         if let Some(cosigned) = cosigned.map_err(|e| format!("{url}: {}", with_causes(&e)))? {
             service.set_witnessed_size(key, asking.size());
             return Ok(cosigned);

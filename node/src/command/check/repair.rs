@@ -35,7 +35,7 @@ pub(super) fn run(args: &CheckArgs, config: &Config, output: Output) -> Result<(
     let data = config.data_dir(&args.dir);
     let network = read_network(&dir.network())?;
     let peer_key = keys::open(&dir.keys(), Purpose::Peer, None)?;
-    let book = AddressBook::open(data.path().join("addresses.json"));
+    let book = AddressBook::open(data.path().join("addresses.json"), &config.peer);
     let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
     let mut logs = vec![(data.clone(), log_key(&dir, config)?)];
     logs.extend(followed(&network, config, &data));

@@ -64,7 +64,7 @@ pub(super) fn run(
         Failure::usage(format!("{} is no log of this network", config.origin))
             .help("a log that was never admitted has nothing to follow: `init` makes a new one")
     })?;
-    let book = AddressBook::open(data.path().join("addresses.json"));
+    let book = AddressBook::open(data.path().join("addresses.json"), &config.peer);
     let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
     // A run that was interrupted has made the next key already: the old one is in the network file.
     let known = if key == &member.log_key { key.clone() } else { member.log_key.clone() };

@@ -12,14 +12,15 @@ use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::node::Node as Addresses;
 use hallmark_schemas::layout::Dir;
+use hallmark_schemas::network::Member;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admission::{AdmitError, Admitted};
-use crate::client::Ask;
 use crate::command::init::{capture_file, network_version};
 use crate::command::network::{next_version, take_turn};
 use crate::core::Signing;
+use crate::peers::road::Road;
 use crate::service::Service;
 use crate::sign::Statement;
 
@@ -29,21 +30,30 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a registrar's start waits for its own renewed network file.
 const RENEW_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Announces `url` once the organisation is admitted and the genesis is stored.
-pub(super) async fn run(service: Arc<Service>, url: String, mut stop: watch::Receiver<bool>) {
+/// Where this node answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Own {
+    /// HTTP.
+    pub(super) url: String,
+    /// libp2p.
+    pub(super) multiaddrs: Vec<String>,
+}
+
+/// Announces it once the organisation is admitted and the genesis is stored.
+pub(super) async fn run(service: Arc<Service>, own: Own, mut stop: watch::Receiver<bool>) {
     tokio::select! {
         () = crate::peers::stopped(&mut stop) => {}
-        () = announce(&service, &url) => {}
+        () = announce(&service, &own) => {}
     }
 }
 
 /// Before the node says that it is ready: whoever is given the network file then finds it by it.
-pub(super) async fn renew_first(service: &Arc<Service>, url: &str) {
+pub(super) async fn renew_first(service: &Arc<Service>, own: &Own) {
     let renewed = async {
         while !service.founded.load(Ordering::Acquire) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        renew_network(service, url).await;
+        renew_network(service, own).await;
     };
     // A registrar that cannot (a key kept offline, a log that waits) is ready all the same.
     let can = service.organisation.is_some() && !is_read_only(service);
@@ -52,7 +62,7 @@ pub(super) async fn renew_first(service: &Arc<Service>, url: &str) {
     }
 }
 
-async fn announce(service: &Arc<Service>, url: &str) {
+async fn announce(service: &Arc<Service>, own: &Own) {
     while !service.may_announce() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -60,11 +70,11 @@ async fn announce(service: &Arc<Service>, url: &str) {
         info!("the log is read-only: the addresses of this node are not attested");
         return;
     }
-    let urls = vec![url.to_owned()];
+    let said = (vec![own.url.clone()], own.multiaddrs.clone());
     let mut stored = None;
     while stored.is_none() {
         let known = service.addresses.attested(&service.config.org);
-        stored = match attest(service, &urls, known.as_ref() != Some(&urls)).await {
+        stored = match attest(service, own, known.as_ref() != Some(&said)).await {
             Ok(stored) => Some(stored),
             Err(reason) => {
                 warn!(reason, "cannot attest the addresses of this node");
@@ -86,14 +96,15 @@ fn is_read_only(service: &Service) -> bool {
 /// The stored bytes of a fresh attestation; None where the known one still holds.
 async fn attest(
     service: &Arc<Service>,
-    urls: &[String],
+    own: &Own,
     changed: bool,
 ) -> Result<Option<Vec<u8>>, String> {
     if !changed {
         return Ok(None);
     }
     let now = (service.clock)();
-    let body = Addresses { from_at: now, urls: urls.to_vec(), multiaddrs: Vec::new() };
+    let (urls, multiaddrs) = (vec![own.url.clone()], own.multiaddrs.clone());
+    let body = Addresses { from_at: now, urls, multiaddrs };
     let sub = Subject::Org(service.config.org.clone());
     let statement = Statement::of(Body::Node(body), sub, Audience::Public);
     let envelope = statement
@@ -101,24 +112,23 @@ async fn attest(
         .map_err(|e| e.to_string())?;
     // Deferred is as good: kept here until the capture device is known, by peers as long.
     admit_patiently(service, &envelope).await?;
-    info!(?urls, "attested the addresses of this node");
+    info!(url = own.url, multiaddrs = ?own.multiaddrs, "attested the addresses of this node");
     Ok(Some(envelope.stored().to_vec()))
 }
 
-/// Posts it to every known peer, until each has it.
+/// Hands it to every known peer, until each has it.
 async fn tell(service: &Arc<Service>, stored: &[u8]) {
     let device = std::fs::read(capture_file(&Dir::new(&service.dir))).unwrap_or_default();
     let mut told = BTreeSet::new();
     let mut wait = RETRY_WAIT;
     loop {
-        let network = service.network();
-        let known = service.addresses.known_urls(&network, &service.config);
-        for url in known {
-            if told.contains(&url) {
+        for road in roads(service) {
+            let name = road.name();
+            if told.contains(&name) {
                 continue;
             }
-            if post(service, &url, &device).await && post(service, &url, stored).await {
-                told.insert(url);
+            if road.submit(&device).await && road.submit(stored).await {
+                told.insert(name);
             }
         }
         tokio::time::sleep(wait).await;
@@ -126,16 +136,15 @@ async fn tell(service: &Arc<Service>, stored: &[u8]) {
     }
 }
 
-/// True if the peer keeps it.
-async fn post(service: &Service, url: &str, stored: &[u8]) -> bool {
-    let url = format!("{url}/entries");
-    let ask = Ask {
-        body: Some(("application/cose", stored)),
-        prefer: Some("respond-async"),
-        ..Ask::default()
-    };
-    let answer = service.client.ask(&url, ask).await;
-    answer.is_ok_and(|answer| matches!(answer.status, 201 | 303))
+/// To each other member, and to the nodes that the configuration names by their URL alone.
+fn roads(service: &Service) -> Vec<Road<'_>> {
+    let network = service.network();
+    let members = network.network().members.iter().map(|member| &member.origin);
+    let others = members.filter(|origin| **origin != service.config.origin);
+    let mut roads: Vec<_> = others.filter_map(|origin| Road::to(service, origin)).collect();
+    let bare = service.addresses.bare_urls();
+    roads.extend(bare.iter().map(|url| Road::by_url(service, url)));
+    roads
 }
 
 /// Admission, again while the node is only busy.
@@ -151,8 +160,9 @@ async fn admit_patiently(service: &Service, envelope: &Envelope) -> Result<Admit
 }
 
 /// A registrar's own URL stands in the network file, so that newcomers find it.
-async fn renew_network(service: &Arc<Service>, url: &str) {
-    match renewed(service, url).await {
+async fn renew_network(service: &Arc<Service>, own: &Own) {
+    let url = &own.url;
+    match renewed(service, own).await {
         Ok(false) => {}
         Ok(true) => info!(url, "the network file names the new address"),
         Err(reason) => warn!(reason, "the network file keeps the old address of this node"),
@@ -160,7 +170,7 @@ async fn renew_network(service: &Arc<Service>, url: &str) {
 }
 
 /// True if a version with the new address is logged and in force.
-async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
+async fn renewed(service: &Arc<Service>, addresses: &Own) -> Result<bool, String> {
     let Some(key) = service.organisation.clone() else {
         return Ok(false);
     };
@@ -177,10 +187,14 @@ async fn renewed(service: &Arc<Service>, url: &str) -> Result<bool, String> {
     let own = &service.config.org;
     let mut network = file.network().clone();
     let member = network.members.iter_mut().find(|member| member.org == *own);
-    let Some(member) = member.filter(|member| member.urls != [url]) else {
+    let is_other = |member: &&mut Member| {
+        member.urls != [addresses.url.as_str()] || member.multiaddrs != addresses.multiaddrs
+    };
+    let Some(member) = member.filter(is_other) else {
         return Ok(false);
     };
-    member.urls = vec![url.to_owned()];
+    member.urls = vec![addresses.url.clone()];
+    member.multiaddrs.clone_from(&addresses.multiaddrs);
     let lines = |failure: crate::failure::Failure| failure.lines();
     let next = next_version(network, key.as_ref()).map_err(lines)?;
     let version = network_version(own, &next, (service.clock)(), key.as_ref()).map_err(lines)?;

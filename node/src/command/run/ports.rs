@@ -31,6 +31,8 @@ pub(super) enum Service {
     Http,
     /// The embedded broker.
     Mqtt,
+    /// Connections of peers.
+    P2p,
 }
 
 impl Service {
@@ -39,6 +41,7 @@ impl Service {
         match self {
             Service::Http => "http",
             Service::Mqtt => "mqtt",
+            Service::P2p => "p2p",
         }
     }
 
@@ -48,6 +51,9 @@ impl Service {
                 ("this node", "choose another address with --http, or port 0 for a free one")
             }
             Service::Mqtt => ("the embedded broker", "choose another `mqtt.listen`, or port 0"),
+            Service::P2p => {
+                ("the peers' side of this node", "choose another address with --p2p, or port 0")
+            }
         };
         Failure::busy(format!("{who} cannot listen on {asked}")).because(cause).help(help)
     }
@@ -55,7 +61,7 @@ impl Service {
     /// Whoever knew the old address has to hear of the new one.
     fn warn_moved(self, old: SocketAddr, new: SocketAddr, cause: &str) {
         match self {
-            Service::Http => warn!(
+            Service::Http | Service::P2p => warn!(
                 %old, %new, %cause,
                 "this node moved to another port, and attests its new address to its network; \
                  where the old one is configured by hand, change it"

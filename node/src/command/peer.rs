@@ -1,0 +1,171 @@
+//! `peer`: who the peers are, how each is reached, why not, and an address that no record tells.
+
+use std::path::Path;
+
+use hallmark_schemas::exit::Exit;
+use hallmark_schemas::layout::Dir;
+use serde_json::Value;
+
+use super::{running, wait_for};
+use crate::cli::Output;
+use crate::cli::peer::{PeerAction, PeerArgs};
+use crate::client::Ask;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::files::write_durably;
+
+/// Asks the running node, or writes the address down for it.
+pub(super) fn run(args: &PeerArgs, output: Output) -> Result<Exit, Failure> {
+    match &args.action {
+        PeerAction::List => list(&view(&args.dir)?, output),
+        PeerAction::Why { peer } => why(&view(&args.dir)?, peer, output),
+        PeerAction::Add { address, origin } => add(&args.dir, address, origin.as_deref(), output),
+    }
+}
+
+fn view(dir: &Path) -> Result<Value, Failure> {
+    let answer = wait_for(async { running(dir).await?.get("/local/peers").await })?;
+    serde_json::from_slice(&answer.body)
+        .map_err(|e| Failure::fault("the node's answer is no JSON").because(&e))
+}
+
+fn text<'a>(peer: &'a Value, key: &str) -> &'a str {
+    peer[key].as_str().unwrap_or("-")
+}
+
+fn list(view: &Value, output: Output) -> Result<Exit, Failure> {
+    let peers = view["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut connected = 0;
+    for peer in peers {
+        connected += usize::from(peer["standing"] == "connected");
+        let who = peer["org"].as_str().unwrap_or_else(|| text(peer, "peer"));
+        let line = format!("{:<10} {who}  {}", text(peer, "standing"), told(peer));
+        output.item(line.trim_end(), peer);
+    }
+    output.verdict("peers", format!("{connected} of {} connected", peers.len()));
+    Ok(Exit::Done)
+}
+
+/// What of a peer fits on its line: where it is, or why it is not.
+fn told(peer: &Value) -> &str {
+    match peer["standing"].as_str() {
+        Some("connected") => text(peer, "address"),
+        Some("http") => peer["urls"][0].as_str().unwrap_or("no address known"),
+        _ => peer["last_refusal"].as_str().unwrap_or(""),
+    }
+}
+
+fn why(view: &Value, wanted: &str, output: Output) -> Result<Exit, Failure> {
+    let is_it = |peer: &&Value| {
+        ["peer", "org", "origin"].iter().any(|key| peer[key].as_str() == Some(wanted))
+    };
+    let peer = view["peers"].as_array().into_iter().flatten().find(is_it).ok_or_else(|| {
+        Failure::usage(format!("{wanted} is no member of {}", view["network"]))
+            .note(format!("version {} of the network file is in force", view["network_version"]))
+            .help(
+                "name an organisation, an origin or a peer id as `peer list` prints them; a \
+                   newcomer is a peer once its registrar has admitted it",
+            )
+    })?;
+    if output.is_json() {
+        output.item("", peer);
+    } else {
+        lines(peer).into_iter().for_each(|line| output.item(line, &Value::Null));
+    }
+    let standing = text(peer, "standing");
+    let reason = match standing {
+        "connected" => format!("over {} since {}", text(peer, "address"), text(peer, "since")),
+        "kept out" => format!("until {} for what it did", text(peer, "kept_out_until")),
+        "no member" => "its key is the peer key of no member of the network file".to_owned(),
+        "http" => "`p2p.enabled` is false: it is asked over HTTP alone".to_owned(),
+        _ if has_none(&peer["multiaddrs"]) => {
+            "no multiaddress of it is known; `peer add` names one".to_owned()
+        }
+        _ => format!("asked over HTTP meanwhile; last: {}", text(peer, "last_refusal")),
+    };
+    output.verdict(standing, reason);
+    Ok(Exit::Done)
+}
+
+fn has_none(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
+}
+
+/// One fact a line.
+fn lines(peer: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |name: &str, value: String| lines.push(format!("{name:<18} {value}"));
+    for key in ["org", "origin", "peer", "standing", "since", "address", "kept_out_until"] {
+        if let Some(value) = peer[key].as_str() {
+            line(key, value.to_owned());
+        }
+    }
+    for key in ["multiaddrs", "urls"] {
+        let known = peer[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        known.for_each(|value| line(key, value.to_owned()));
+    }
+    for (fault, count) in peer["faults"].as_object().into_iter().flatten() {
+        line("faults", format!("{fault} {count}"));
+    }
+    if let Some(reason) = peer["last_refusal"].as_str() {
+        line("last refusal", format!("{} {reason}", text(peer, "last_refusal_at")));
+    }
+    let copy = &peer["copy"];
+    if let Some(size) = copy["size"].as_u64() {
+        line(
+            "copy of its log",
+            format!("{size} entries, {} bodies missing", copy["bodies_wanted"]),
+        );
+    }
+    if let Some(reason) = copy["why_not_followed"].as_str() {
+        line("not followed", reason.to_owned());
+    }
+    for defect in copy["defects"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        line("defect", defect.to_owned());
+    }
+    lines
+}
+
+/// Writes a `[[peer]]` into config.toml, and tells the running node.
+fn add(dir: &Path, address: &str, origin: Option<&str>, output: Output) -> Result<Exit, Failure> {
+    let key = if address.starts_with('/') { "multiaddr" } else { "url" };
+    if key == "multiaddr" && origin.is_none() {
+        return Err(Failure::usage("whose multiaddress this is, is not said")
+            .help("give --origin with the origin of its log, as `network DIR show` prints it"));
+    }
+    let path = Dir::new(dir).config();
+    let config = Config::load(dir)?;
+    let mut table = toml::Table::new();
+    table.insert(key.to_owned(), address.into());
+    if let Some(origin) = origin {
+        table.insert("origin".to_owned(), origin.into());
+    }
+    let is_known = config.peer.iter().any(|peer| {
+        let known = if key == "url" { &peer.url } else { &peer.multiaddr };
+        known.as_deref() == Some(address) && peer.origin.as_deref() == origin
+    });
+    let json = serde_json::to_value(&table).expect("a table of texts is JSON");
+    if !is_known {
+        let failed = |e: &std::io::Error| {
+            Failure::busy(format!("cannot write {}", path.display())).because(e)
+        };
+        let mut text = std::fs::read_to_string(&path).map_err(|e| failed(&e))?;
+        text.push_str(&format!("\n[[peer]]\n{table}"));
+        // Refused before it is written, as the next start would refuse it.
+        Config::parse(&text, &path)?;
+        write_durably(&path, text.as_bytes()).map_err(|e| failed(&e))?;
+    }
+    let told = wait_for(async {
+        let Some(local) = crate::socket::Local::connect(dir).await? else { return Ok(false) };
+        let body = json.to_string();
+        let ask = Ask { body: Some(("application/json", body.as_bytes())), ..Ask::default() };
+        let answer = local.ask("/local/peers", ask).await?;
+        match answer.status {
+            204 => Ok(true),
+            _ => Err(Failure::usage(answer.text())),
+        }
+    })?;
+    let when = if told { "the running node uses it" } else { "the next run uses it" };
+    output.verdict("added", format!("{address}: {when}"));
+    Ok(Exit::Done)
+}

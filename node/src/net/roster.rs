@@ -1,0 +1,358 @@
+//! Which peers there are, how they are connected, and what they did wrong.
+//!
+//! Invariants: only a peer key of the network file makes a peer; whoever errs too often is kept out,
+//! each time for longer, also after a restart; what is remembered is bounded by the members and
+//! [`STRANGERS_MAX`]. No clock is read here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::network::Network;
+use hallmark_schemas::time::Timestamp;
+use libp2p::{Multiaddr, PeerId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::peer_id;
+
+/// Points at which a peer is kept out.
+const POINTS_MAX: u32 = 100;
+/// A point is forgiven in so many milliseconds.
+const FORGIVEN_MS: u64 = 1000;
+/// First time that a peer is kept out; each further time is twice as long.
+const KEPT_OUT_MS: i64 = 60_000;
+/// Longest time: a day.
+const KEPT_OUT_MS_MAX: i64 = 24 * 3600 * 1000;
+/// Most peers that are no members of which a refusal is remembered.
+const STRANGERS_MAX: usize = 64;
+
+/// What a peer does wrong.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// More questions, gossip or bytes than it may send.
+    Flooded,
+    /// A question, an answer or a message that is none.
+    Malformed,
+    /// Gossip that is not signed by whom it names.
+    Forged,
+    /// An answer that its own signatures or hashes refute.
+    Lied,
+}
+
+impl Fault {
+    /// What one such act weighs: a node that is merely busy stays far below [`POINTS_MAX`].
+    const fn points(self) -> u32 {
+        match self {
+            Fault::Flooded => 1,
+            Fault::Malformed | Fault::Forged | Fault::Lied => 20,
+        }
+    }
+
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Fault::Flooded => "flooded",
+            Fault::Malformed => "malformed",
+            Fault::Forged => "forged",
+            Fault::Lied => "lied",
+        }
+    }
+}
+
+/// A member as a peer.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Whose node.
+    pub org: OrgId,
+    /// The origin of its log.
+    pub origin: String,
+}
+
+/// What is remembered of a peer.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct Record {
+    /// How often it did what.
+    faults: BTreeMap<Fault, u64>,
+    points: u32,
+    /// When the points were counted last.
+    counted_at: Option<Timestamp>,
+    /// How often it was kept out.
+    times_kept_out: u32,
+    kept_out_until: Option<Timestamp>,
+    /// The last refusal, of either side, and when.
+    refusal: Option<(Timestamp, String)>,
+    #[serde(skip)]
+    connected: Option<(Timestamp, String)>,
+}
+
+#[derive(Default)]
+struct State {
+    peers: BTreeMap<PeerId, Peer>,
+    records: BTreeMap<PeerId, Record>,
+}
+
+/// All peers. The loop of `net.rs` writes, anyone reads.
+pub struct Roster {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+impl Roster {
+    /// Reads what was remembered before the restart; a damaged file costs the memory only.
+    pub fn open(path: PathBuf) -> Roster {
+        let text = std::fs::read(&path).unwrap_or_default();
+        let read: BTreeMap<String, Record> = serde_json::from_slice(&text).unwrap_or_default();
+        let read = read.into_iter().filter_map(|(id, record)| Some((id.parse().ok()?, record)));
+        let state = State { peers: BTreeMap::new(), records: read.collect() };
+        Roster { path, state: Mutex::new(state) }
+    }
+
+    /// The members of this network file, but the own one, are the peers from now on.
+    pub fn adopt(&self, network: &Network, own: &str) {
+        let others = network.members.iter().filter(|member| member.origin != own);
+        let peers = others.filter_map(|member| {
+            let peer = Peer { org: member.org.clone(), origin: member.origin.clone() };
+            Some((peer_id(&member.peer_key)?, peer))
+        });
+        self.lock().peers = peers.collect();
+    }
+
+    /// Whose node this is; `None` for a stranger.
+    pub fn peer(&self, id: &PeerId) -> Option<Peer> {
+        self.lock().peers.get(id).cloned()
+    }
+
+    /// How many peers there are.
+    pub fn count(&self) -> usize {
+        self.lock().peers.len()
+    }
+
+    /// The peers that may connect now.
+    pub fn admitted(&self, now: Timestamp) -> Vec<PeerId> {
+        let state = self.lock();
+        let is_out = |id: &PeerId| state.records.get(id).is_some_and(|r| r.is_kept_out(now));
+        state.peers.keys().filter(|id| !is_out(id)).copied().collect()
+    }
+
+    /// The peer that keeps the log of this origin, if it is connected.
+    pub fn connected(&self, origin: &str) -> Option<PeerId> {
+        let state = self.lock();
+        let is_here = |id: &PeerId| state.records.get(id).is_some_and(|r| r.connected.is_some());
+        let mut of_origin = state.peers.iter().filter(|(_, peer)| peer.origin == origin);
+        of_origin.find(|(id, _)| is_here(id)).map(|(id, _)| *id)
+    }
+
+    /// The origins of those who are connected.
+    pub fn origins_connected(&self) -> Vec<String> {
+        let connected = self.all_connected();
+        connected.iter().filter_map(|id| Some(self.peer(id)?.origin)).collect()
+    }
+
+    /// Everyone who is connected.
+    pub fn all_connected(&self) -> Vec<PeerId> {
+        let state = self.lock();
+        let is_here = |id: &PeerId| state.records.get(id).is_some_and(|r| r.connected.is_some());
+        state.peers.keys().filter(|id| is_here(id)).copied().collect()
+    }
+
+    /// A connection was opened, over this address.
+    pub fn opened(&self, id: PeerId, address: &Multiaddr, now: Timestamp) {
+        let mut state = self.lock();
+        let record = state.records.entry(id).or_default();
+        record.connected = Some((now, address.to_string()));
+    }
+
+    /// Its last connection was closed.
+    pub fn closed(&self, id: PeerId) {
+        if let Some(record) = self.lock().records.get_mut(&id) {
+            record.connected = None;
+        }
+    }
+
+    /// It was refused, or refused us.
+    pub fn refused(&self, id: PeerId, reason: String, now: Timestamp) {
+        let mut state = self.lock();
+        let strangers = state.records.len() - state.known();
+        let is_new = !state.records.contains_key(&id) && !state.peers.contains_key(&id);
+        if is_new && STRANGERS_MAX <= strangers {
+            state.forget_oldest_stranger();
+        }
+        state.records.entry(id).or_default().refusal = Some((now, reason));
+    }
+
+    /// Counts what a peer did wrong; true if it is to be kept out from now on.
+    pub fn fault(&self, id: PeerId, fault: Fault, what: &str, now: Timestamp) -> bool {
+        metrics::counter!("hallmark_peer_faults_total", "fault" => fault.as_str()).increment(1);
+        let mut state = self.lock();
+        let record = state.records.entry(id).or_default();
+        *record.faults.entry(fault).or_default() += 1;
+        record.refusal = Some((now, format!("{}: {what}", fault.as_str())));
+        if !record.adds_up(fault.points(), now) {
+            return false;
+        }
+        tracing::warn!(%id, fault = fault.as_str(), what, "a peer is kept out");
+        self.keep(&state);
+        true
+    }
+
+    /// What there is to say of each peer.
+    pub fn view(&self, now: Timestamp) -> Value {
+        let state = self.lock();
+        let strangers = state.records.keys().filter(|id| !state.peers.contains_key(id));
+        let ids = state.peers.keys().chain(strangers);
+        ids.map(|id| state.view(id, now)).collect()
+    }
+
+    fn keep(&self, state: &State) {
+        let faulty = state.records.iter().filter(|(_, record)| !record.faults.is_empty());
+        let records: BTreeMap<String, &Record> =
+            faulty.map(|(id, record)| (id.to_string(), record)).collect();
+        let text = serde_json::to_vec(&records).expect("a map of records is JSON");
+        let fresh = self.path.with_extension("new");
+        let kept = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &self.path));
+        if let Err(error) = kept {
+            tracing::warn!(%error, "cannot keep what is known of peers");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    fn is_kept_out(&self, now: Timestamp) -> bool {
+        self.kept_out_until.is_some_and(|until| now < until)
+    }
+
+    /// Adds points; true if they are too many now, which also begins the time outside.
+    fn adds_up(&mut self, points: u32, now: Timestamp) -> bool {
+        let since = self.counted_at.map_or(0, |at| now.unix_ms().saturating_sub(at.unix_ms()));
+        let forgiven = u32::try_from(since / FORGIVEN_MS).unwrap_or(u32::MAX);
+        if 0 < forgiven || self.counted_at.is_none() {
+            self.counted_at = Some(now);
+        }
+        self.points = self.points.saturating_sub(forgiven).saturating_add(points);
+        if self.points < POINTS_MAX || self.is_kept_out(now) {
+            return false;
+        }
+        let doubled = KEPT_OUT_MS.saturating_mul(1 << self.times_kept_out.min(16));
+        self.kept_out_until = now.checked_add_ms(doubled.min(KEPT_OUT_MS_MAX));
+        self.times_kept_out += 1;
+        self.points = 0;
+        true
+    }
+}
+
+impl State {
+    fn known(&self) -> usize {
+        self.records.keys().filter(|id| self.peers.contains_key(id)).count()
+    }
+
+    fn forget_oldest_stranger(&mut self) {
+        let strangers = self.records.iter().filter(|(id, _)| !self.peers.contains_key(id));
+        let at = |record: &Record| record.refusal.as_ref().map(|(at, _)| at.unix_ms());
+        let oldest = strangers.min_by_key(|(_, record)| at(record)).map(|(id, _)| *id);
+        if let Some(oldest) = oldest {
+            self.records.remove(&oldest);
+        }
+    }
+
+    fn view(&self, id: &PeerId, now: Timestamp) -> Value {
+        let (peer, record) = (self.peers.get(id), self.records.get(id));
+        let connected = record.and_then(|record| record.connected.as_ref());
+        let refusal = record.and_then(|record| record.refusal.as_ref());
+        let until = record.and_then(|record| record.kept_out_until).filter(|until| now < *until);
+        let standing = match (peer, until, connected) {
+            (None, ..) => "no member",
+            (_, Some(_), _) => "kept out",
+            (_, None, Some(_)) => "connected",
+            (_, None, None) => "away",
+        };
+        json!({
+            "peer": id.to_string(),
+            "org": peer.map(|peer| peer.org.to_string()),
+            "origin": peer.map(|peer| peer.origin.clone()),
+            "standing": standing,
+            "since": connected.map(|(since, _)| since),
+            "address": connected.map(|(_, address)| address),
+            "kept_out_until": until,
+            "faults": record.map(|record| &record.faults),
+            "last_refusal": refusal.map(|(_, reason)| reason),
+            "last_refusal_at": refusal.map(|(at, _)| at),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_unix_ms(1_700_000_000_000 + second * 1000)
+    }
+
+    fn roster(dir: &tempfile::TempDir) -> Roster {
+        Roster::open(dir.path().join("peers.json"))
+    }
+
+    fn put(roster: &Roster, id: PeerId) {
+        let org = "urn:hallmark:org:lei:529900T8BM49AURSDO55".parse().unwrap();
+        let peer = Peer { org, origin: "net/lei-529900T8BM49AURSDO55/1".to_owned() };
+        roster.lock().peers.insert(id, peer);
+    }
+
+    #[test]
+    fn whoever_errs_too_often_is_kept_out_each_time_for_longer_and_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roster, id) = (roster(&dir), PeerId::random());
+        put(&roster, id);
+        for _ in 0..4 {
+            assert!(!roster.fault(id, Fault::Forged, "gossip", at(0)));
+        }
+        assert_eq!(roster.admitted(at(0)), [id]);
+        assert!(roster.fault(id, Fault::Forged, "gossip", at(0)));
+        assert!(roster.admitted(at(59)).is_empty());
+        let again = Roster::open(dir.path().join("peers.json"));
+        put(&again, id);
+        assert!(again.admitted(at(59)).is_empty(), "remembered");
+        assert_eq!(again.admitted(at(60)), [id]);
+        for _ in 0..5 {
+            again.fault(id, Fault::Lied, "a tile", at(60));
+        }
+        assert!(again.admitted(at(60 + 119)).is_empty(), "twice as long");
+        assert_eq!(again.admitted(at(60 + 120)), [id]);
+    }
+
+    #[test]
+    fn what_is_rare_is_forgiven() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roster, id) = (roster(&dir), PeerId::random());
+        put(&roster, id);
+        for second in 0..1000 {
+            assert!(!roster.fault(id, Fault::Flooded, "questions", at(second)));
+        }
+        for times in 0..100 {
+            assert!(!roster.fault(id, Fault::Malformed, "a question", at(2000 + 21 * times)));
+        }
+    }
+
+    #[test]
+    fn strangers_are_remembered_up_to_a_limit_and_say_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roster, id) = (roster(&dir), PeerId::random());
+        put(&roster, id);
+        for second in 0..3 * STRANGERS_MAX as u64 {
+            roster.refused(PeerId::random(), "no member".to_owned(), at(second));
+        }
+        roster.refused(id, "does not answer".to_owned(), at(0));
+        let view = roster.view(at(0));
+        assert_eq!(view.as_array().unwrap().len(), STRANGERS_MAX + 1);
+        assert_eq!(view[0]["standing"], "away");
+        assert_eq!(view[0]["last_refusal"], "does not answer");
+        assert_eq!(view[1]["standing"], "no member");
+    }
+}

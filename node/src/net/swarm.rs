@@ -1,0 +1,193 @@
+//! The libp2p stack: transports, protocols and their limits.
+//!
+//! Invariants: a connection is made only with an admitted peer key; whatever a peer can make this
+//! node hold (connections, streams, buffers, subscriptions, messages) has a number here.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use hallmark_schemas::defect::DEFECT_BYTES_MAX;
+use hallmark_schemas::key::SecretKey;
+use libp2p::allow_block_list::{self, AllowedPeers};
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::gossipsub::{
+    self, IdentityTransform, MessageAuthenticity, MessageId, ValidationMode,
+    WhitelistSubscriptionFilter,
+};
+use libp2p::identity::{self, Keypair};
+use libp2p::request_response::{self, ProtocolSupport};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{Swarm, SwarmBuilder, dcutr, identify, mdns, noise, ping, relay, tcp, yamux};
+use sha2::{Digest, Sha256};
+
+use super::gossip::{NOTE_BYTES_MAX, Topic};
+use super::wire::{self, Codec};
+use crate::config::p2p::P2p;
+
+/// Connections that one peer may have: one each way, and one over a relay that is being replaced.
+const CONNECTIONS_PER_PEER_MAX: u32 = 3;
+/// Connections whose handshake is under way.
+const PENDING_MAX: u32 = 64;
+/// Questions that one connection may have open, each way.
+pub(super) const STREAMS_MAX: usize = 32;
+/// Streams of one connection, with those of ping, identify, gossip and relayed connections.
+const MUXED_STREAMS_MAX: usize = 128;
+/// Longest wait for an answer.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+/// A connection without a stream is kept so long.
+const IDLE_WAIT_MAX: Duration = Duration::from_secs(120);
+/// How often gossip is repaired.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Gossip held for one slow peer, messages; the oldest go.
+const GOSSIP_QUEUE: usize = 256;
+/// How long a message is known, so that it is passed on once.
+const GOSSIP_KNOWN: Duration = Duration::from_secs(120);
+/// What a relay carries for one pair of peers: a day, and bytes for a backfill.
+const CIRCUIT_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+const CIRCUIT_BYTES_MAX: u64 = 4 << 30;
+
+/// What identify says that this is.
+const IDENTIFY: &str = "/hallmark/1";
+
+/// All protocols of a node.
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    pub(super) admitted: allow_block_list::Behaviour<AllowedPeers>,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    pub(super) gossip: gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>,
+    pub(super) ask: request_response::Behaviour<Codec>,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+    relay: Toggle<relay::Behaviour>,
+    relayed: relay::client::Behaviour,
+    dcutr: dcutr::Behaviour,
+}
+
+/// Why the stack cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The peer key is none.
+    #[error("the peer key cannot be used")]
+    Key(#[from] identity::DecodingError),
+    /// A part refuses its settings, or a transport does not start.
+    #[error("libp2p cannot be started")]
+    Part(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The peer key as libp2p takes it.
+fn keypair(secret: &SecretKey) -> Result<Keypair, StackError> {
+    let mut seed = *secret.seed();
+    Ok(Keypair::ed25519_from_bytes(&mut seed)?)
+}
+
+/// Builds it all; nothing listens yet.
+pub(super) fn build(
+    secret: &SecretKey,
+    network: &str,
+    config: &P2p,
+) -> Result<Swarm<Behaviour>, StackError> {
+    let part = |error: Box<dyn std::error::Error + Send + Sync>| StackError::Part(error);
+    let muxer = || {
+        let mut muxer = yamux::Config::default();
+        muxer.set_max_num_streams(MUXED_STREAMS_MAX);
+        muxer
+    };
+    let builder = SwarmBuilder::with_existing_identity(keypair(secret)?)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
+        .map_err(|e| part(Box::new(e)))?;
+    #[cfg(feature = "quic")]
+    let builder = builder.with_quic();
+    let builder = builder
+        .with_dns()
+        .map_err(|e| part(Box::new(e)))?
+        .with_relay_client(noise::Config::new, muxer)
+        .map_err(|e| part(Box::new(e)))?;
+    let swarm = builder
+        .with_behaviour(|key, relayed| behaviour(key, relayed, network, config))
+        .map_err(|e| part(Box::new(e)))?
+        .with_swarm_config(|swarm| {
+            swarm
+                .with_idle_connection_timeout(IDLE_WAIT_MAX)
+                .with_max_negotiating_inbound_streams(STREAMS_MAX)
+        })
+        .build();
+    Ok(swarm)
+}
+
+type Refused = Box<dyn std::error::Error + Send + Sync>;
+
+fn behaviour(
+    key: &Keypair,
+    relayed: relay::client::Behaviour,
+    network: &str,
+    config: &P2p,
+) -> Result<Behaviour, Refused> {
+    let id = key.public().to_peer_id();
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING_MAX))
+        .with_max_pending_outgoing(Some(PENDING_MAX))
+        .with_max_established(Some(config.connections_max))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
+    let asking = request_response::Config::default()
+        .with_request_timeout(ANSWER_WAIT_MAX)
+        .with_max_concurrent_streams(STREAMS_MAX);
+    let identify = identify::Config::new(IDENTIFY.to_owned(), key.public())
+        .with_agent_version(concat!("hallmark-node/", env!("CARGO_PKG_VERSION")).to_owned());
+    let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), id));
+    let relay = config.relay.then(|| relay::Behaviour::new(id, relay_config()));
+    Ok(Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        admitted: allow_block_list::Behaviour::default(),
+        identify: identify::Behaviour::new(identify),
+        ping: ping::Behaviour::default(),
+        gossip: gossip(network)?,
+        ask: request_response::Behaviour::new([(wire::PROTOCOL, ProtocolSupport::Full)], asking),
+        mdns: mdns.transpose()?.into(),
+        relay: relay.into(),
+        relayed,
+        dcutr: dcutr::Behaviour::new(id),
+    })
+}
+
+/// A relay carries connections of members to members, each encrypted end to end.
+fn relay_config() -> relay::Config {
+    let per_minute = |count| (NonZeroU32::new(count).expect("not 0"), Duration::from_secs(60));
+    let (limit, interval) = per_minute(60);
+    let mut config = relay::Config::default()
+        .reservation_rate_per_peer(limit, interval)
+        .circuit_src_per_peer(limit, interval);
+    config.max_circuit_duration = CIRCUIT_TIME_MAX;
+    config.max_circuit_bytes = CIRCUIT_BYTES_MAX;
+    config
+}
+
+/// Messages carry their own signatures, so gossip adds none; its id is that of all its bytes, so
+/// that one with bad signature lines does not hide a good one.
+fn gossip(
+    network: &str,
+) -> Result<gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>, Refused> {
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(|message| MessageId::from(Sha256::digest(&message.data).to_vec()))
+        .max_transmit_size(NOTE_BYTES_MAX)
+        .max_transmit_size_for_topic(DEFECT_BYTES_MAX, Topic::Defects.of(network).hash())
+        .heartbeat_interval(HEARTBEAT)
+        .connection_handler_queue_len(GOSSIP_QUEUE)
+        .duplicate_cache_time(GOSSIP_KNOWN)
+        .build()?;
+    let topics: HashSet<_> = Topic::ALL.iter().map(|topic| topic.of(network).hash()).collect();
+    let mut gossip = gossipsub::Behaviour::new_with_subscription_filter(
+        MessageAuthenticity::Anonymous,
+        config,
+        WhitelistSubscriptionFilter(topics),
+    )?;
+    for topic in Topic::ALL {
+        gossip.subscribe(&topic.of(network))?;
+    }
+    Ok(gossip)
+}

@@ -1,0 +1,51 @@
+//! What `hallmark-node peer` tells: of each peer who it is, how it is reached, and why not.
+
+use hallmark_schemas::layout::peer_name;
+use serde_json::{Value, json};
+
+use crate::service::Service;
+use crate::store::StoreError;
+
+/// Most missing bodies that are counted.
+const WANTED_MAX: usize = 10_000;
+
+/// Every peer, connected or not, and strangers that were refused. Reads the index: it blocks.
+pub fn view(service: &Service) -> Result<Value, StoreError> {
+    let now = (service.clock)();
+    let network = service.network();
+    let own = service.net.get().map(|net| net.own().to_string());
+    let mut peers = match service.net.get() {
+        Some(net) => net.roster().view(now),
+        None => unconnected(service),
+    };
+    let followed = service.health.peer_words();
+    for peer in peers.as_array_mut().into_iter().flatten() {
+        let Some(origin) = peer["origin"].as_str().map(str::to_owned) else { continue };
+        peer["urls"] = service.addresses.urls(&network, &origin).into();
+        peer["multiaddrs"] = service.addresses.multiaddrs(&network, &origin).into();
+        peer["copy"] =
+            json!({ "name": peer_name(&origin), "why_not_followed": followed.get(&origin) });
+        if let Some(log) = service.node.mirror().log(&origin) {
+            peer["copy"]["size"] = log.head().size.into();
+            peer["copy"]["bodies_wanted"] = log.wanted_count(WANTED_MAX)?.into();
+            peer["copy"]["defects"] = log.shown_defects().into();
+        }
+    }
+    Ok(json!({
+        "peer": own,
+        "network": network.network().name,
+        "network_version": network.network().version,
+        "peers": peers,
+    }))
+}
+
+/// The members of a node that speaks HTTP alone.
+fn unconnected(service: &Service) -> Value {
+    let network = service.network();
+    let members = network.network().members.iter();
+    let others = members.filter(|member| member.origin != service.config.origin);
+    let views = others.map(|member| {
+        json!({ "org": member.org.to_string(), "origin": member.origin, "standing": "http" })
+    });
+    views.collect()
+}
