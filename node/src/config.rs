@@ -99,7 +99,8 @@ pub struct Http {
     pub idle_wait_max: Duration,
     /// Slowest body, bytes a second after the first second. Default 1,024; at least 1.
     pub body_rate_min: u64,
-    /// Most connections from one address. Default 256; from 1 to 10,000.
+    /// Most connections from one address. Default 256; from 1 to 10,000. One too many is answered
+    /// with 429 and closed; under TLS, or where many are, it is just closed.
     pub connections_per_ip_max: usize,
     /// Requests a second from one address; the burst is ten times this. Default 500; from 1 to
     /// 100,000.

@@ -17,12 +17,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::api::limit;
+use crate::api::problem::ApiError;
 use crate::config::Http;
 use crate::failure::Failure;
 use line::{Line, Turn};
@@ -40,6 +41,11 @@ const HEAD_BUFFER_MAX: usize = 128 << 10;
 const _: () = assert!(limit::HEADER_BYTES_MAX + limit::URI_BYTES_MAX < HEAD_BUFFER_MAX);
 /// Most header fields that are parsed, for the same reason.
 const HEAD_FIELDS_MAX: usize = 4 * limit::HEADER_FIELDS_MAX;
+
+/// Most connections over `connections_per_ip_max` that are told so at one time; others just end.
+const FAREWELLS_MAX: usize = 32;
+/// When a client that has too many connections may try again.
+const TURNED_AWAY_AFTER_S: u64 = 1;
 
 /// Whom a request came from, put into its extensions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,8 +103,7 @@ fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {
 
 /// Accepts until `stop` turns true, then drains.
 pub async fn serve(door: Door, http: Arc<Http>, router: Router, mut stop: watch::Receiver<bool>) {
-    let doorman = Doorman { http, router, stop: stop.clone(), guests: Guests::default() };
-    let doorman = Arc::new(doorman);
+    let doorman = Arc::new(Doorman::new(http, router, stop.clone()));
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
@@ -121,6 +126,15 @@ async fn accept(door: &Door, doorman: &Arc<Doorman>, tasks: &mut tokio::task::Jo
             Ok((stream, address)) => {
                 let Some(guest) = doorman.guests.enter(address.ip(), &doorman.http) else {
                     debug!(%address, "too many connections from one address");
+                    // A handshake would cost more than what is refused: with TLS it just ends.
+                    if tls.is_none()
+                        && let Ok(turn) = Arc::clone(&doorman.farewells).try_acquire_owned()
+                    {
+                        tasks.spawn(async move {
+                            turn_away(stream).await;
+                            drop(turn);
+                        });
+                    }
                     return;
                 };
                 let _ = stream.set_nodelay(true);
@@ -163,9 +177,22 @@ struct Doorman {
     router: Router,
     stop: watch::Receiver<bool>,
     guests: Guests,
+    /// One permit for each connection that is told why it is not served.
+    farewells: Arc<Semaphore>,
+}
+
+/// Tells a connection too many that it is one.
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
+    let line = Line::new(stream, Arc::new(Turn::default()));
+    line.refuse(&ApiError::TooMany { after_s: TURNED_AWAY_AFTER_S }).await;
 }
 
 impl Doorman {
+    fn new(http: Arc<Http>, router: Router, stop: watch::Receiver<bool>) -> Doorman {
+        let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
+        Doorman { http, router, stop, guests: Guests::default(), farewells }
+    }
+
     async fn attend<S>(&self, stream: S, origin: Origin)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -176,11 +203,16 @@ impl Doorman {
         let wait = self.http.request_wait_max;
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let (router, turn) = (router.clone(), Arc::clone(&told));
+            let is_named = names_its_host(&request);
             let mut request = request.map(Body::new);
             let origin = behind_proxy(origin, &request, &proxies);
             request.extensions_mut().insert(origin);
             async move {
                 turn.begin();
+                if !is_named {
+                    let refused = crate::api::refused(&ApiError::malformed(HOSTLESS));
+                    return Ok(refused.map(|body| turn.end(body)));
+                }
                 let answer = tokio::time::timeout(wait, router.oneshot(request)).await;
                 let answer = answer.unwrap_or_else(|_| Ok(crate::api::too_slow()));
                 answer.map(|answer| answer.map(|body| turn.end(body))) as Result<_, Infallible>
@@ -227,6 +259,23 @@ impl Doorman {
             line.refuse(&refusal).await;
         }
     }
+}
+
+/// What is said of a request of HTTP/1.1 that does not say whom it asks.
+const HOSTLESS: &str = "a request of HTTP/1.1 has one `Host`, with a name or address";
+
+/// Whether `Host` stands in it once and is one (RFC 9112, section 3.2); older versions need none.
+fn names_its_host<B>(request: &hyper::Request<B>) -> bool {
+    if request.version() != hyper::Version::HTTP_11 {
+        return true;
+    }
+    let mut hosts = request.headers().get_all(hyper::header::HOST).iter();
+    let (host, more) = (hosts.next().map(hyper::header::HeaderValue::as_bytes), hosts.next());
+    let is_host = |host: &[u8]| {
+        let is_name = hyper::http::uri::Authority::try_from(host).is_ok() && !host.contains(&b'@');
+        host.is_empty() || is_name
+    };
+    more.is_none() && host.is_some_and(is_host)
 }
 
 /// Behind a stated proxy the client is the last address that the proxy names.
@@ -306,7 +355,7 @@ mod tests {
         let wait = Duration::from_millis(if is_whole { 60_000 } else { 20 });
         let http = Http { header_wait_max: wait, idle_wait_max: wait, ..Http::default() };
         let (_sender, stop) = watch::channel(false);
-        let doorman = Doorman { http: Arc::new(http), router, stop, guests: Guests::default() };
+        let doorman = Doorman::new(Arc::new(http), router, stop);
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let attended = tokio::spawn(async move { doorman.attend(stream, Origin::Socket).await });
         client.write_all(sent).await.unwrap();
@@ -367,8 +416,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_of_http_1_1_says_once_whom_it_asks() {
+        for (sent, is_served) in [
+            ("GET / HTTP/1.1\r\nhost: example.com\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nhost: [::1]:8080\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nhost:\r\n\r\n", true),
+            ("GET / HTTP/1.0\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\n\r\n", false),
+            ("GET http://example.com/ HTTP/1.1\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nhost: a b\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nhost: user@a\r\n\r\n", false),
+        ] {
+            let answered = answer(sent.as_bytes(), true).await;
+            let (status, end) = if is_served { ("200 OK", "fine") } else { ("400 Bad", "}") };
+            let is_so = answered.contains(status) && answered.ends_with(end);
+            assert!(is_so && answered.contains("Host") != is_served, "{sent:?}: {answered}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_too_many_is_told_when_to_come_again() {
+        use tokio::io::AsyncReadExt;
+
+        let (mut client, stream) = tokio::io::duplex(1 << 16);
+        let turned_away = tokio::spawn(turn_away(stream));
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.unwrap();
+        drop(client);
+        turned_away.await.unwrap();
+        let answer = String::from_utf8(read).unwrap();
+        assert_is_problem(&answer, 429, "too many");
+        assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
     async fn a_client_that_has_closed_its_side_is_answered() {
-        let served = answer(b"GET / HTTP/1.1\r\n\r\n", true).await;
+        let served = answer(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", true).await;
         assert!(served.starts_with("HTTP/1.1 200 OK\r\n") && served.ends_with("fine"), "{served}");
     }
 
@@ -377,13 +461,13 @@ mod tests {
         assert_is_problem(&answer(b"GET / HTTP/1.1\r\nhost:", false).await, 408, "slow");
         assert_eq!(answer(b"", false).await, "");
         assert_eq!(answer(b"", true).await, "");
-        let served = answer(b"GET / HTTP/1.1\r\n\r\n", false).await;
+        let served = answer(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", false).await;
         assert!(served.ends_with("\r\n\r\nfine"), "nothing follows: {served}");
     }
 
     #[tokio::test]
     async fn what_the_routes_answered_before_stays_whatever_it_looks_like() {
-        let sent = b"GET /planted HTTP/1.1\r\n\r\nGET /< HTTP/1.1\r\n\r\n";
+        let sent = b"GET /planted HTTP/1.1\r\nhost: x\r\n\r\nGET /< HTTP/1.1\r\n\r\n";
         let both = answer(sent, true).await;
         let (first, second) = both.split_once(PLANTED).expect("the planted body, whole");
         assert!(first.starts_with("HTTP/1.1 200 OK\r\n"), "{first}");
