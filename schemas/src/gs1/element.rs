@@ -6,12 +6,14 @@
 use crate::gs1::Reading;
 use crate::gs1::ai::{Ai, Charset, Component, predefined_length};
 use crate::gs1::lint::{self, CSET82, fault};
-use crate::id::check::Fault;
+use crate::id::check::{Fault, mod10};
 
 /// The separator as barcodes transmit it: U+001D.
 pub const GROUP_SEPARATOR: char = '\u{1d}';
 /// The separator as GS1's texts write it.
 pub const FNC1: char = '^';
+/// Identifiers of which the value is a GTIN.
+const GTINS: [&str; 3] = ["01", "02", "03"];
 /// Longest value of an identifier that the table does not know.
 const UNKNOWN_MAX: usize = 90;
 
@@ -28,7 +30,12 @@ impl Element {
     /// An element whose value passes every check of the table.
     pub fn new(code: &str, value: &str, reading: &Reading) -> Result<Element, Fault> {
         match Ai::find(code) {
-            Some(ai) => check_value(ai, value, reading)?,
+            Some(ai) => {
+                check_value(ai, value, reading).map_err(|fault| match gtin14(code, value) {
+                    Some(gtin) => Fault { reason: short_gtin(code, &gtin), ..fault },
+                    None => fault,
+                })?
+            }
             None if reading.unknown_ais => check_unknown(code, value)?,
             None => return Err(fault(0, format!("unknown application identifier {code:?}"))),
         }
@@ -71,7 +78,10 @@ fn parse_data(data: &str, is_separator: fn(char) -> bool) -> Result<Vec<Element>
         let end = rest.find(is_separator).unwrap_or(rest.len());
         let length = match predefined_length(code) {
             Some(length) if end < length => {
-                let reason = format!("({code}) needs {length} characters, {end} found");
+                let reason = gtin14(code, &rest[..end]).map_or_else(
+                    || format!("({code}) needs {length} characters, {end} found"),
+                    |gtin| short_gtin(code, &gtin),
+                );
                 return Err(fault(offset + end, reason));
             }
             Some(length) if rest.is_char_boundary(length) => length,
@@ -161,6 +171,16 @@ fn check_value(ai: &Ai, value: &str, reading: &Reading) -> Result<(), Fault> {
     check_components(ai.title, value, &ai.components, reading)
 }
 
+fn short_gtin(code: &str, gtin: &str) -> String {
+    format!("({code}) takes a GTIN of 14 digits: {gtin}")
+}
+
+/// The 14 digits of a GTIN that was given in its short form, where an identifier takes one.
+fn gtin14(code: &str, value: &str) -> Option<String> {
+    let is_short = mod10(value, &[8, 12, 13]).is_ok();
+    (GTINS.contains(&code) && is_short).then(|| format!("{value:0>14}"))
+}
+
 fn check_components(
     title: &str,
     value: &str,
@@ -226,6 +246,25 @@ fn check_charset(value: &str, range: std::ops::Range<usize>, set: Charset) -> Re
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_short_gtin_is_told_with_its_fourteen_digits() {
+        for (text, gtin) in [
+            ("(01)9506000134352", "09506000134352"),
+            ("(01)9506000134352(21)S1", "09506000134352"),
+            ("(02)40170725(37)1", "00000040170725"),
+        ] {
+            let fault = parse_bracketed(text, &Reading::STRICT).unwrap_err();
+            let expected = format!("({}) takes a GTIN of 14 digits: {gtin}", &text[1..3]);
+            assert_eq!(fault.reason, expected, "{text}");
+        }
+        let fault = parse("^019506000134352").unwrap_err();
+        assert_eq!(fault.reason, "(01) takes a GTIN of 14 digits: 09506000134352");
+        for text in ["(01)9506000134353", "(01)950600013435", "(00)9506000134352"] {
+            let fault = parse_bracketed(text, &Reading::STRICT).unwrap_err();
+            assert!(!fault.reason.contains("takes a GTIN"), "{text}: {fault:?}");
+        }
+    }
 
     #[test]
     fn an_error_gives_the_place_in_the_text() {

@@ -51,6 +51,22 @@ pub fn read(text: &str) -> Result<Content, GoodsError> {
     }
 }
 
+/// The same with 14 digits, where what makes the text unreadable is the short form of the GTIN
+/// behind `(01)` or `/01/`.
+pub fn with_whole_gtin(text: &str) -> Option<String> {
+    let tidy = tidy(text);
+    for before in ["(01)", "/01/"] {
+        let Some((front, rest)) = tidy.split_once(before) else { continue };
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (gtin, rest) = rest.split_at(end);
+        if matches!(end, 8 | 12 | 13) {
+            let whole = format!("{front}{before}{gtin:0>14}{rest}");
+            return read(&whole).is_ok().then_some(whole);
+        }
+    }
+    None
+}
+
 impl GoodsId {
     /// The goods in a text that a person typed: see [`read`].
     pub fn by_hand(text: &str) -> Result<GoodsId, GoodsError> {
@@ -171,6 +187,23 @@ mod tests {
                 assert_eq!(read.map(|goods| goods.to_string()), Ok(handle.into()));
             }
             assert_eq!(scan::decode(url).unwrap().content.canonical().unwrap().as_str(), handle);
+        }
+    }
+
+    #[test]
+    fn a_short_gtin_is_made_whole_and_nothing_else_is() {
+        for (text, whole) in [
+            ("(01) 9506000134352 (21) S1", "(01)09506000134352(21)S1"),
+            ("（01）9506000134352", "(01)09506000134352"),
+            ("/01/9506000134352/21/S1", "/01/09506000134352/21/S1"),
+            ("https://a.example/01/40170725", "https://a.example/01/00000040170725"),
+        ] {
+            assert_eq!(with_whole_gtin(text).as_deref(), Some(whole), "{text}");
+        }
+        for text in
+            ["(01)9506000134353", "(01)09506000134352", "9506000134352", "", "(01)", "é(01)"]
+        {
+            assert_eq!(with_whole_gtin(text), None, "{text}");
         }
     }
 
