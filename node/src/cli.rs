@@ -371,9 +371,12 @@ pub struct LabelArgs {
     /// Address of the resolver that codes lead to. Default: `http.public_url` of config.toml.
     #[arg(long, value_name = "URL")]
     pub host: Option<String>,
-    /// Where the labels go; `-` is stdout.
+    /// Where the labels go; `-` is stdout. New labels are not written over a file that is there.
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
+    /// Writes new labels over a file that is there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What becomes of codes.

@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::files::now;
 use crate::keys::{self, Purpose, random};
 use crate::labels::item::{Item, Template};
-use crate::labels::sheet::{Form, Sheet, SheetError};
+use crate::labels::sheet::{Form, Over, Sheet, SheetError};
 use crate::labels::symbol::{Press, Symbology};
 use crate::labels::{self, Logged};
 use crate::outbox::{self, Fate};
@@ -67,6 +67,8 @@ struct Print {
     path: PathBuf,
     symbology: Symbology,
     template: Template,
+    /// Whether it may be written over a file that is there.
+    is_forced: bool,
 }
 
 /// Attests and prints.
@@ -84,11 +86,15 @@ pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
     let ranges = wait_for(ranges(&args.dir, &plan.gtin))?;
     let label = label(&plan, &ranges)?;
     let known = known(&plan, &ranges, &label);
+    if known.is_none() && plan.state == State::Made {
+        new_numbers(&plan)?;
+    }
+    let over = if known.is_some() { Over::Files } else { Over::Never };
     let key = match label.scheme {
         Scheme::Derived => Some(keys::label_or_new(&Dir::new(&args.dir).keys())?),
         Scheme::Sequence => None,
     };
-    let sheet = plan.print.as_ref().map(|print| open(print, &label)).transpose()?;
+    let sheet = plan.print.as_ref().map(|print| open(print, &label, over)).transpose()?;
     let id = match known {
         Some(known) if known.label != label => known.id,
         _ => attest(&args.dir, &config, label.clone())?,
@@ -123,9 +129,9 @@ fn plan(args: &LabelArgs, config: &Config, format: Format) -> Result<Plan, Failu
             let what = format!("which codes were {}?", state.as_str());
             return Err(Failure::usage(what).help(help));
         }
-        if args.output.is_some() || args.host.is_some() || format.is_label() {
+        if args.output.is_some() || args.host.is_some() || args.force || format.is_label() {
             let what = format!("--state {} prints nothing", state.as_str());
-            return Err(Failure::usage(what).help("leave -o, --host and the format away"));
+            return Err(Failure::usage(what).help("leave -o, --force, --host and the format away"));
         }
     }
     let print = (state == State::Made).then(|| print(args, config, format, &gtin)).transpose()?;
@@ -206,7 +212,7 @@ fn print(args: &LabelArgs, config: &Config, format: Format, gtin: &str) -> Resul
     };
     let template =
         Template::new(gtin, args.lot.as_deref(), address).map_err(|reason| uncarried(&reason))?;
-    Ok(Print { form, path, symbology, template })
+    Ok(Print { form, path, symbology, template, is_forced: args.force })
 }
 
 fn uncarried(reason: &str) -> Failure {
@@ -266,6 +272,18 @@ async fn ranges(dir: &Path, gtin: &str) -> Result<Vec<Logged>, Failure> {
 fn known<'a>(plan: &Plan, ranges: &'a [Logged], label: &Label) -> Option<&'a Logged> {
     let again = || labels::made_before(ranges, label).filter(|_| plan.state == State::Made);
     ranges.iter().find(|logged| logged.label == *label).or_else(again)
+}
+
+/// New codes get their numbers here: whoever gives some means codes that were made before.
+fn new_numbers(plan: &Plan) -> Result<(), Failure> {
+    let Range::Numbers(first, last) = plan.range else {
+        return Ok(());
+    };
+    let what = format!("no labels {first}..{last} of order {} were made before", plan.order);
+    Err(Failure::usage(what).help(
+        "the CSV of the labels tells order, lot and numbers; --count N makes new labels, \
+         --serials A..B those of a sequence",
+    ))
 }
 
 /// The statement, with numbers that meet no other made before.
@@ -347,7 +365,7 @@ fn makeable(ranges: &[Logged], label: Label) -> Result<Label, Failure> {
 }
 
 /// Opens what is printed to; a symbol that cannot hold the label is found here.
-fn open(print: &Print, label: &Label) -> Result<Sheet, Failure> {
+fn open(print: &Print, label: &Label, over: Over) -> Result<Sheet, Failure> {
     let length = match label.scheme {
         Scheme::Derived => SERIAL_CHARS,
         Scheme::Sequence => label.sequence_serial(label.last).len(),
@@ -359,9 +377,14 @@ fn open(print: &Print, label: &Label) -> Result<Sheet, Failure> {
             .because(&e)
             .help("a shorter lot or address, or --symbol datamatrix")
     })?;
-    Sheet::create(print.form, &print.path, label.count, press, &label.order).map_err(|e| {
+    let over = if print.is_forced { Over::Files } else { over };
+    Sheet::create(print.form, (&print.path, over), label.count, press, &label.order).map_err(|e| {
         let help = match &e {
             SheetError::Exists { .. } => "several labels go into a new folder: choose another name",
+            SheetError::Taken { .. } => {
+                "choose another name, or --force to write over it; nothing was attested. Labels \
+                 that were made before may be printed over a file"
+            }
             SheetError::Several { .. } => "-o FOLDER, or --format pdf, zpl or csv",
             _ => "choose another place with -o; nothing was attested",
         };

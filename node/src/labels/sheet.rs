@@ -1,7 +1,7 @@
 //! Where labels go: one file, a folder of files, or stdout, label by label.
 //!
 //! Invariants: a file or folder appears whole under its name or not at all; nothing existing is
-//! mixed with; nothing comes out of stdout or a pipe before there is a label; memory holds one label,
+//! mixed with, and no file is written over unless that was said; nothing comes out of stdout or a pipe before there is a label; memory holds one label,
 //! or one page.
 
 use std::fs::File;
@@ -37,6 +37,12 @@ pub enum SheetError {
     #[error("{} exists", path.display())]
     Exists {
         /// The folder.
+        path: PathBuf,
+    },
+    /// There is a file of that name, and it is not to be written over.
+    #[error("{} exists", path.display())]
+    Taken {
+        /// The file.
         path: PathBuf,
     },
     /// Several images cannot be one stream.
@@ -217,6 +223,15 @@ enum Sink {
     Csv(Box<csv::Writer<Stream>>),
 }
 
+/// Whether a file that is there may be written over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Over {
+    /// It stays.
+    Never,
+    /// It holds the same labels, or whoever prints has said so.
+    Files,
+}
+
 /// Labels on their way to a file.
 pub struct Sheet {
     form: Form,
@@ -229,13 +244,17 @@ impl Sheet {
     /// Opens `path` (`-` is stdout) for `count` labels of an order.
     pub fn create(
         form: Form,
-        path: &Path,
+        (path, over): (&Path, Over),
         count: u64,
         press: Press,
         order: &str,
     ) -> Result<Sheet, SheetError> {
         let written = |source| SheetError::Write { path: path.to_owned(), source };
         let is_stdout = path == Path::new("-");
+        let is_file = !is_stdout && std::fs::metadata(path).is_ok_and(|found| found.is_file());
+        if is_file && over == Over::Never {
+            return Err(SheetError::Taken { path: path.to_owned() });
+        }
         let sink = match form {
             Form::Svg | Form::Png if 1 < count && is_stdout => {
                 return Err(SheetError::Several { count });

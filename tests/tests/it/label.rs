@@ -309,8 +309,15 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     assert!(ran.stderr.contains("10..10 of order A were scrapped by sha256:"), "{}", ran.stderr);
     assert!(ran.stderr.contains("help: what was scrapped stays"), "{}", ran.stderr);
     state(&node, "activated", "0009").ok();
+    // Other labels are not written over these, unless that is said.
+    let before = std::fs::read_to_string(&zpl).expect("there");
+    let ran = make(&node, "1..3", "C").fails(2);
+    assert!(ran.stderr.contains("labels.zpl exists\nhelp: choose another name"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&zpl).expect("there"), before);
     // Without zeros in front they are other serials.
-    make(&node, "1..3", "C").ok();
+    let line = [GTIN, "--serials", "1..3", "--order", "C", "--symbol", "datamatrix", "--force"];
+    node.run("label", &[&line[..], &["-o", path_text(&zpl)]].concat()).ok();
+    assert_ne!(std::fs::read_to_string(&zpl).expect("there"), before);
     let ran = make(&node, "2..3", "D").fails(2);
     assert!(ran.stderr.contains("meets 1..3 of order C"), "{}", ran.stderr);
 }
@@ -331,6 +338,10 @@ fn what_no_label_can_be_is_told_before_anything_is_attested() {
         (&[GTIN, "--count", "100001", "-o", out], "1..=100000"),
         (&[GTIN, "--count", "1", "--serials", "1..2", "-o", out], "cannot be used with"),
         (&[GTIN, "--numbers", "1..2", "-o", out], "--order"),
+        (
+            &[GTIN, "--numbers", "1..2", "--order", "A", "--host", HOST, "-o", out],
+            "no labels 1..2 of order A were made before",
+        ),
         (&[GTIN, "--serials", "2..1", "--host", HOST, "-o", out], "the last comes before"),
         (&[GTIN, "--serials", "1..200000", "--host", HOST, "-o", out], "more than 100000"),
         (&[GTIN, "--count", "1", "--host", HOST], "where do the labels go?"),
