@@ -22,19 +22,29 @@ const folder = new URL('golden/', import.meta.url).pathname;
 const fontsFile = join(folder, 'fonts.json');
 const update = process.env.UPDATE !== undefined;
 
-/** The families that the browser really draws a page with. */
+/** The families that the browser really draws our pages with: those of a sample of the letters and
+ *  elements that any of them has, so that every page has the same. */
 export async function fontsOf(page) {
+  await page.evaluate(() => {
+    const sample = document.createElement('p'), code = document.createElement('code');
+    sample.id = 'fonts-sample';
+    code.textContent = 'code 0';
+    sample.append('Text 文字', code);
+    document.body.append(sample);
+  });
   const session = await page.context().newCDPSession(page);
   await session.send('DOM.enable');
   await session.send('CSS.enable');
   const { root } = await session.send('DOM.getDocument', { depth: 0 });
-  const { nodeIds } = await session.send('DOM.querySelectorAll', { nodeId: root.nodeId, selector: 'body, body *' });
+  const selector = '#fonts-sample, #fonts-sample code';
+  const { nodeIds } = await session.send('DOM.querySelectorAll', { nodeId: root.nodeId, selector });
   const names = new Set();
   for (const nodeId of nodeIds) {
     const { fonts } = await session.send('CSS.getPlatformFontsForNode', { nodeId });
     fonts.forEach(font => names.add(font.familyName));
   }
   await session.detach();
+  await page.evaluate(() => document.getElementById('fonts-sample').remove());
   return [...names].sort();
 }
 
