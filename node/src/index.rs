@@ -158,7 +158,7 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 type Held = (PackPlace, Option<u64>);
 
 /// Raised when keys or values change their meaning.
-const LAYOUT_VERSION: u8 = 6;
+const LAYOUT_VERSION: u8 = 7;
 
 /// Bytes of an id or identity in a key.
 const ID_KEY_BYTES: usize = 16;

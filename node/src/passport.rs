@@ -13,6 +13,7 @@ pub mod fold;
 pub mod form;
 pub mod gather;
 pub mod issuance;
+mod sentence;
 pub mod view;
 
 use crate::page::Language;
@@ -34,10 +35,10 @@ pub enum State {
     Withdrawn,
     /// A certificate is past its date.
     Expired,
-    /// The code was seen where it cannot be, was confirmed too often, or its print contradicts the
-    /// records.
+    /// The code was seen where it cannot be, was confirmed too often, is on no goods as far as is
+    /// recorded, or its print contradicts the records.
     CopySuspected,
-    /// A finding is open.
+    /// A finding is open, or descriptions name different makers.
     Disputed,
     /// What is held here is older than the policy allows.
     Stale,
@@ -221,9 +222,9 @@ impl State {
                 "记录一致，但此前已有购买者确认过此件产品。如果您买到的是新品，请告诉我们。",
             ),
             State::Consistent => (
-                "The maker's records for this code are complete and consistent. A printed code \
-                 can be copied: compare what you hold with the description and the seal.",
-                "厂家关于此代码的记录完整且一致。印刷的代码可以被复制：请对照说明和封签查看实物。",
+                "The records for this code are complete and consistent. A printed code can be \
+                 copied: compare what you hold with the description and the seal.",
+                "关于此代码的记录完整且一致。印刷的代码可以被复制：请对照说明和封签查看实物。",
             ),
         };
         language.pick(en, zh)

@@ -24,7 +24,7 @@ use crate::page::passport::forms::Given;
 use crate::page::passport::refusal::{self, Refusal};
 use crate::page::passport::{Forms, Frame, page};
 use crate::passport::State as PassportState;
-use crate::passport::code::{Code, sort_of};
+use crate::passport::code::{Code, misread, sort_of};
 use crate::passport::form::FormKey;
 use crate::passport::view::{Link, Passport, Sort};
 use accept::{Form, NoForm};
@@ -58,7 +58,7 @@ pub(super) async fn link(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let code = Code::from_link(uri.path(), uri.query().unwrap_or(""));
-    answer(&app, code, &uri, &headers).await
+    answer(&app, code.ok_or_else(|| uri.path().to_owned()), &uri, &headers).await
 }
 
 /// `GET /goods/{scheme}/{value}`: goods of another scheme.
@@ -68,7 +68,8 @@ pub(super) async fn goods(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    answer(&app, Code::from_scheme(&scheme, &value), &uri, &headers).await
+    let code = Code::from_scheme(&scheme, &value);
+    answer(&app, code.ok_or_else(|| uri.path().to_owned()), &uri, &headers).await
 }
 
 /// `GET /goods?code=…`: a code that a person typed.
@@ -77,8 +78,8 @@ pub(super) async fn by_hand(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let code = asked(&uri).code.and_then(|text| Code::by_hand(&text));
-    answer(&app, code, &uri, &headers).await
+    let text = asked(&uri).code.unwrap_or_default();
+    answer(&app, Code::by_hand(&text).ok_or(text), &uri, &headers).await
 }
 
 /// `GET /.well-known/gs1resolver`
@@ -99,9 +100,10 @@ fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
     named.unwrap_or_else(|| Language::of(accepted.unwrap_or("")))
 }
 
+/// Answers for a code, or for a text that is none.
 async fn answer(
     app: &App,
-    code: Option<Code>,
+    code: Result<Code, String>,
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -111,9 +113,13 @@ async fn answer(
         NoForm::LinkType => ApiError::NotFound,
     })?;
     let language = language(asked.lang.as_deref(), headers);
-    let Some(code) = code else {
-        let passport = Passport::unreadable();
-        return Ok(represent(app, None, (&passport, ""), &Wanted { form, language, headers }));
+    let code = match code {
+        Ok(code) => code,
+        Err(text) => {
+            let (misread, meant) = misread(&text);
+            let passport = Passport::unreadable(misread, meant.map(|goods| goods.to_string()));
+            return Ok(represent(app, None, (&passport, ""), &Wanted { form, language, headers }));
+        }
     };
     let (passport, stamp) = passport_of(app, &code).await?;
     if form == Form::Trace {

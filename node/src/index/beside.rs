@@ -1,11 +1,15 @@
 //! Statements that are found by something else than goods: what a passport shows beside them.
 //!
-//! An accreditation is found by the body that it is about, a description by its party or place, a
-//! facility by its places, an answer by its finding. Same prefix and form as in [`super::goods`],
-//! with 2 where statements about goods have 0. Label orders are in [`super::labels`]. Invariant:
+//! An accreditation is found by the body that it is about, an organisation by its identifier, a
+//! description by its party or place, a facility by its places, an answer by its finding, a recall
+//! of lots by their class. Same prefix and form as in [`super::goods`], with 2 where statements
+//! about goods have 0. Label orders are in [`super::labels`]. Invariant:
 //! events and readings are never among them, so the lists stay short.
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::event::vocabulary::place;
@@ -19,7 +23,7 @@ pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
     let sub = &envelope.claims().sub;
     let own = || vec![GoodsKey::of_text(&sub.to_string())];
     match envelope.body() {
-        Body::Accreditation(_) => own(),
+        Body::Accreditation(_) | Body::Organisation(_) => own(),
         Body::Masterdata(_) if !matches!(sub, Subject::Goods(_)) => own(),
         // A place that is goods by its form, such as a GLN, is asked for in the same way.
         Body::Masterdata(body) if is_place(body) => own(),
@@ -30,6 +34,12 @@ pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
             keys.dedup();
             keys
         }
+        Body::Recall(_) => {
+            let goods = envelope.body().goods(envelope.claims());
+            let lots = goods.iter().filter(|goods| goods.lot().is_some());
+            let classes: BTreeSet<GoodsId> = lots.filter_map(GoodsId::class).collect();
+            classes.iter().map(|class| GoodsKey::of_text(&recalled_lots(class))).collect()
+        }
         Body::Response(response) => vec![finding_key(&response.finding)],
         Body::Label(label) => super::labels::keys(label),
         _ => Vec::new(),
@@ -39,6 +49,11 @@ pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
 fn is_place(body: &hallmark_schemas::kind::masterdata::Masterdata) -> bool {
     use hallmark_schemas::kind::masterdata::About as Described;
     matches!(body.about, Described::Location(_) | Described::Party(_))
+}
+
+/// What recalls of lots of a class are found by, among [`Catalogue::beside`].
+pub fn recalled_lots(class: &GoodsId) -> String {
+    format!("recalled lots {class}")
 }
 
 fn finding_key(finding: &Digest) -> GoodsKey {

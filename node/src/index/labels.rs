@@ -7,7 +7,7 @@
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::goods::GoodsId;
-use hallmark_schemas::kind::label::{Label, Scheme};
+use hallmark_schemas::kind::label::{Label, Scheme, State};
 
 use super::goods::{About, GoodsKey, GoodsPlace};
 use super::{Catalogue, IndexError};
@@ -26,6 +26,10 @@ pub enum By<'a> {
     Number(Scheme, u64),
     /// Those that name a lot.
     Lot(&'a str),
+    /// Those that say that labels are on goods.
+    Activated,
+    /// Those of them that are of one order.
+    Activation(&'a str),
 }
 
 /// What a label order is found by.
@@ -37,6 +41,9 @@ pub(super) fn keys(label: &Label) -> Vec<GoodsKey> {
     texts.push(scheme_text(class, *scheme));
     texts.extend(label.lot.as_ref().map(|lot| lot_text(class, lot)));
     texts.extend(label.replaces.as_ref().map(replaces_text));
+    if label.state == State::Activated {
+        texts.extend([activated_text(class), activation_text(class, &label.order)]);
+    }
     texts.iter().map(|text| GoodsKey::of_text(text)).collect()
 }
 
@@ -50,6 +57,14 @@ fn block_text(class: &GoodsId, scheme: Scheme, level: u32, block: u64) -> String
 
 fn lot_text(class: &GoodsId, lot: &str) -> String {
     format!("label {class} lot {lot}")
+}
+
+fn activated_text(class: &GoodsId) -> String {
+    format!("label {class} activated")
+}
+
+fn activation_text(class: &GoodsId, order: &str) -> String {
+    format!("label {class} activated order {order}")
 }
 
 fn replaces_text(id: &ContentId) -> String {
@@ -81,6 +96,8 @@ impl Catalogue {
         match by {
             By::Scheme(scheme) => at(scheme_text(class, scheme)),
             By::Lot(lot) => at(lot_text(class, lot)),
+            By::Activated => at(activated_text(class)),
+            By::Activation(order) => at(activation_text(class, order)),
             By::Number(scheme, number) => {
                 let mut found = Vec::new();
                 for level in 0..=LEVEL_MAX {
@@ -108,7 +125,6 @@ mod tests {
     use std::sync::Arc;
 
     use hallmark_schemas::kind::KindName;
-    use hallmark_schemas::kind::label::State;
     use proptest::prelude::*;
 
     use super::*;
@@ -196,6 +212,17 @@ mod tests {
         assert_eq!(found(By::Scheme(Scheme::Derived)), [500]);
         assert_eq!(found(By::Lot("L7")).len(), 502);
         assert!(found(By::Lot("L8")).is_empty());
+        for (number, order) in [(502, "A"), (503, "B")] {
+            let label = Label {
+                order: order.to_owned(),
+                state: State::Activated,
+                ..label(Scheme::Sequence, 0, 9)
+            };
+            put(number, &label);
+        }
+        assert_eq!(found(By::Activated), [502, 503]);
+        assert_eq!(found(By::Activation("B")), [503]);
+        assert!(found(By::Activation("C")).is_empty());
         let corrections = catalogue.label_corrections(&id(42), 9).unwrap();
         assert_eq!(corrections.iter().map(|place| place.entry).collect::<Vec<_>>(), [501]);
     }

@@ -10,9 +10,11 @@ use serde::Serialize;
 use super::Language;
 use crate::passport::State;
 use crate::passport::code::asked;
-use crate::passport::view::{Certificate, Passport, Sort, Standing, Text};
+use crate::passport::view::{Certificate, Passport, Recall, Sort, Standing, Text};
+use sections::party;
 
 pub mod forms;
+mod notices;
 pub mod refusal;
 mod sections;
 mod words;
@@ -74,7 +76,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             }
         }
     };
-    let heading = format!("{} · {title}", state.word(language));
+    let heading = format!("{} · {title}", passport.word(language));
     shell(heading.trim_end_matches([' ', '·']), frame.path, frame, &body)
 }
 
@@ -133,7 +135,7 @@ fn band(passport: &Passport, language: Language) -> Markup {
             svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true" {
                 path d=(state.icon()) {}
             }
-            h1 { (state.word(language)) }
+            h1 { (passport.word(language)) }
             p { (passport.sentence(language)) }
             @if let Some(expiry) = passport.item.expiry.as_ref().filter(|_| is_over(passport)) {
                 p { strong {
@@ -142,6 +144,7 @@ fn band(passport: &Passport, language: Language) -> Markup {
                 } }
             }
             (open_facts(passport, language))
+            (notices::all(passport, language))
         }
     }
 }
@@ -184,18 +187,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
     let faulty = passport.certificates.iter().filter(is_faulty);
     let oldest = passport.proof.logs.iter().filter_map(|log| log.checkpoint_at.as_deref()).min();
     html! {
-        @for recall in &passport.recalls {
-            dl {
-                dt { (language.pick("Recalled since", "召回日期")) } dd { (recall.since) }
-                dt { (language.pick("Reason", "原因")) } dd { (texts(&recall.reason, language)) }
-                dt { (language.pick("What to do", "处理办法")) }
-                dd { (texts(&recall.action, language)) }
-                @if let Some(contact) = &recall.contact {
-                    dt { (language.pick("Contact", "联系方式")) } dd { (contact) }
-                }
-                dt { (language.pick("Recalled by", "召回方")) } dd { (sections::party(&recall.by)) }
-            }
-        }
+        @for recall in &passport.recalls { (recall_terms(recall, language)) }
         @match passport.state {
             State::Broken => ul {
                 @for record in passport.proof.records.iter().filter(|one| one.fault.is_some()) {
@@ -205,7 +197,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
             State::Withdrawn | State::Expired => ul {
                 @for one in faulty {
                     li {
-                        (one.standard) " " (one.number) ": "
+                        (one.standard) " " (one.number) (language.pick(": ", "："))
                         (sections::standing(one.standing, language)) " "
                         (one.withdrawn.as_ref().or(one.valid_to.as_ref()).map_or("", String::as_str))
                     }
@@ -225,15 +217,32 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
     }
 }
 
+fn recall_terms(recall: &Recall, language: Language) -> Markup {
+    html! {
+        dl {
+            dt { (language.pick("Recalled since", "召回日期")) } dd { (recall.since) }
+            dt { (language.pick("Reason", "原因")) } dd { (texts(&recall.reason, language)) }
+            dt { (language.pick("What to do", "处理办法")) }
+            dd { (texts(&recall.action, language)) }
+            @if let Some(contact) = &recall.contact {
+                dt { (language.pick("Contact", "联系方式")) } dd { (contact) }
+            }
+            dt { (language.pick("Recalled by", "召回方")) } dd { (party(&recall.by)) }
+        }
+    }
+}
+
 /// Who can tell, as a link to follow by hand: nothing leads there by itself.
 fn elsewhere(passport: &Passport, language: Language) -> Markup {
     html! {
         @if let Some(elsewhere) = &passport.elsewhere {
             p {
-                (language.pick("Maker: ", "厂家：")) (sections::party(&elsewhere.maker))
+                (language.pick("Codes issued by: ", "代码发放方："))
+                (party(&elsewhere.issuer))
                 @if let Some(url) = &elsewhere.url {
-                    ". " a href=(url) rel="noreferrer nofollow" {
-                        (language.pick("This code at the maker's node", "在厂家的节点上查看此代码"))
+                    (language.pick(". ", "。"))
+                    a href=(url) rel="noreferrer nofollow" {
+                        (language.pick("This code at their node", "在其节点上查看此代码"))
                     }
                 }
             }
@@ -268,8 +277,8 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
             }
             @if passport.is_scrapped {
                 li { (language.pick(
-                    "The maker scrapped this code: it should be on no goods.",
-                    "厂家已将此代码作废，它不应出现在任何产品上。",
+                    "Whoever issued this code scrapped it: it should be on no goods.",
+                    "此代码已由发放方作废，不应出现在任何产品上。",
                 )) }
             }
         }

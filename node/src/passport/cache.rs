@@ -150,14 +150,29 @@ fn stamp_of(source: &Source<'_>) -> String {
 }
 
 fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreError> {
+    let mut made = gathered(source, code, now)?;
+    if decide(&made.facts) == State::Unknown {
+        for other in code.in_other_letters() {
+            let known = decide(&gathered(source, &Code::bare(&other), now)?.facts).has_record();
+            if known {
+                made.passport.did_you_mean = Some(other.to_string());
+                break;
+            }
+        }
+    }
+    Ok(made)
+}
+
+fn gathered(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreError> {
     let Source { node, org, settings, labels, judged, addresses } = *source;
     let mut gatherer = Gatherer::new(node, org);
     gatherer.own(code)?;
     let told = issuance(labels, org, &code.goods, &mut gatherer)?;
     gatherer.rest(code, &told.lots)?;
     let open = findings::open(judged, code.goods.as_str(), now);
-    for finding in &open {
-        gatherer.answers(&finding.digest)?;
+    let stated = findings::stated(gatherer.evidence(), &open, now);
+    for digest in open.iter().map(|one| &one.digest).chain(stated.iter().map(|(id, _)| id)) {
+        gatherer.answers(digest)?;
     }
     let evidence = gatherer.finish();
     let name = |org: &OrgId| party(node, org);
@@ -173,6 +188,7 @@ fn make(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, StoreE
     };
     let (mut passport, mut facts) = fold(&evidence, &given);
     passport.findings = findings::view(node, &open, &evidence, &name)?;
+    passport.stated_findings = findings::view_stated(&stated, &evidence, &name);
     facts.copy_findings = passport.findings.iter().filter(|one| one.is_copy).count();
     let is_question = |one: &&super::view::OpenFinding| !one.is_copy && one.severity != "note";
     facts.other_findings = passport.findings.iter().filter(is_question).count();

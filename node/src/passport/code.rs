@@ -12,8 +12,9 @@ use hallmark_schemas::gs1::digital_link::{CANONICAL, DigitalLink, escape, unesca
 use hallmark_schemas::gs1::element::Element;
 use hallmark_schemas::gs1::hand;
 use hallmark_schemas::gs1::scan::Content;
+use hallmark_schemas::id::OrgId;
 
-use super::view::{Attribute, Link, Sort};
+use super::view::{Attribute, Link, Misread, Sort};
 
 /// The keys of Digital Links: the first segment of their paths.
 pub const KEYS: [&str; 16] = [
@@ -102,6 +103,23 @@ impl Code {
         Code { goods: goods.clone(), lot: None, link: Link::default() }
     }
 
+    /// The same serial or lot in capital letters, and in small ones: GS1 tells them apart, people
+    /// do not.
+    pub fn in_other_letters(&self) -> Vec<GoodsId> {
+        let Some((front, last)) = self.goods.as_str().rsplit_once('/') else {
+            return Vec::new();
+        };
+        if !matches!(sort_of(&self.goods), Sort::Item | Sort::Lot) {
+            return Vec::new();
+        }
+        let own = unescape(last, false);
+        let others = [own.to_ascii_uppercase(), own.to_ascii_lowercase()];
+        let others = others.iter().filter(|other| **other != own);
+        let goods =
+            |other: &String| GoodsId::parse(&format!("{front}/{}", escape(other, false))).ok();
+        others.filter_map(goods).collect()
+    }
+
     /// The path of this code on this node, with the coarser qualifiers that its print names: a
     /// recall of that lot must not get lost on the way from one page to the next.
     pub fn path(&self) -> String {
@@ -156,6 +174,19 @@ impl Code {
     }
 }
 
+/// Why a path or typed text is no code, and the code that it may be meant for.
+pub fn misread(text: &str) -> (Misread, Option<GoodsId>) {
+    if text.trim().is_empty() {
+        return (Misread::Nothing, None);
+    }
+    let whole = Some(text).filter(|text| text.len() <= LINK_BYTES_MAX);
+    let whole = whole.and_then(hand::with_whole_gtin).and_then(|whole| Code::by_hand(&whole));
+    match whole {
+        Some(code) => (Misread::ShortGtin, Some(code.goods)),
+        None => (Misread::Garbled, None),
+    }
+}
+
 /// A path or address with one more parameter in its query.
 pub fn asked(address: &str, name: &str, value: &str) -> String {
     let joint = if address.contains('?') { '&' } else { '?' };
@@ -181,6 +212,12 @@ pub fn path_of(goods: &GoodsId) -> String {
 /// The path of the bundle of public records about goods.
 pub fn bundle_path(goods: &GoodsId) -> String {
     format!("/v1/bundle{}", path_of(goods))
+}
+
+/// The organisation whose own identifier in this network is the party number (417) of the code.
+pub fn org_of(goods: &GoodsId) -> Option<OrgId> {
+    let gln = goods.as_str().strip_prefix(CANONICAL)?.strip_prefix("/417/")?;
+    format!("urn:hallmark:org:gln:{gln}").parse().ok()
 }
 
 /// What the canonical identifier names.
@@ -313,6 +350,45 @@ mod tests {
             let error = Code::asked(path, &path[1..]).unwrap_err();
             assert!(error.reason.contains(reason), "{path}: {error}");
         }
+    }
+
+    #[test]
+    fn letters_are_changed_in_the_serial_alone() {
+        let other = |path: &str| -> Vec<String> {
+            let all = read(path, "").in_other_letters().into_iter();
+            all.map(|goods| goods.as_str().trim_start_matches(CANONICAL).to_owned()).collect()
+        };
+        let with = |tail: &str| format!("{GTIN}{tail}");
+        assert_eq!(other(&with("/10/L7/21/a%2Fb")), [with("/21/A%2FB")]);
+        assert_eq!(other(&with("/21/aB")), [with("/21/AB"), with("/21/ab")]);
+        assert_eq!(other(&with("/10/l7")), [with("/10/L7")]);
+        assert!(other(&with("/21/123")).is_empty() && other(GTIN).is_empty());
+        assert!(other("/00/006141411234567890").is_empty());
+    }
+
+    #[test]
+    fn why_nothing_was_read_is_told_with_the_code_that_is_meant() {
+        let meant = Some("https://id.gs1.org/01/09506000134352/21/S1".parse().unwrap());
+        for (text, expected) in [
+            ("", (Misread::Nothing, None)),
+            (" \n", (Misread::Nothing, None)),
+            ("hello", (Misread::Garbled, None)),
+            ("(01)9506000134353", (Misread::Garbled, None)),
+            ("(01)9506000134352(21)S1", (Misread::ShortGtin, meant.clone())),
+            ("/01/9506000134352/21/S1", (Misread::ShortGtin, meant)),
+        ] {
+            assert_eq!(misread(text), expected, "{text}");
+        }
+        assert_eq!(misread(&"(01)9506000134352".repeat(200)).1, None, "bounded");
+    }
+
+    #[test]
+    fn a_party_number_names_the_organisation_that_has_it_in_this_network() {
+        let org = |text: &str| org_of(&text.parse().unwrap()).map(|org| org.to_string());
+        let own = org("https://id.gs1.org/417/9506000134352");
+        assert_eq!(own.as_deref(), Some("urn:hallmark:org:gln:9506000134352"));
+        assert_eq!(org("https://id.gs1.org/414/9506000134352"), None);
+        assert_eq!(org("https://id.gs1.org/01/09506000134352"), None);
     }
 
     #[test]

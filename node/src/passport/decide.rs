@@ -49,6 +49,11 @@ pub struct Facts {
     pub confirmations_max: usize,
     /// Parts of the print that the records contradict.
     pub contradictions: usize,
+    /// Its label was made, others of the kind were put on goods, this one was not, and the code was
+    /// seen or bought all the same.
+    pub is_inactive_seen: bool,
+    /// Organisations that are each said to make the goods, where descriptions differ.
+    pub maker_claims: usize,
     /// What is held is older than the policy allows.
     pub is_stale: bool,
 }
@@ -75,8 +80,9 @@ fn holds(state: State, facts: &Facts) -> bool {
                 || facts.issuance == Issuance::Scrapped
                 || facts.confirmations_max < facts.confirmations
                 || 0 < facts.contradictions
+                || facts.is_inactive_seen
         }
-        State::Disputed => 0 < facts.other_findings,
+        State::Disputed => 0 < facts.other_findings || 1 < facts.maker_claims,
         State::Stale => facts.is_stale,
         State::ConsistentSeen => 0 < facts.confirmations,
         State::Consistent => true,
@@ -165,6 +171,22 @@ mod tests {
         assert_eq!(decide(&facts), State::CopySuspected);
         assert_eq!(decide(&Facts { recalls: 1, ..facts.clone() }), State::Recalled);
         assert_eq!(decide(&Facts { damaged: 1, ..facts }), State::Broken);
+    }
+
+    #[test]
+    fn a_label_that_nobody_put_on_goods_may_be_misused_once_its_code_is_seen() {
+        let facts = Facts { is_inactive_seen: true, ..well() };
+        assert_eq!(decide(&facts), State::CopySuspected);
+        assert_eq!(decide(&Facts { certificates_expired: 1, ..facts }), State::Expired);
+    }
+
+    #[test]
+    fn several_makers_are_a_question_that_is_open() {
+        for (maker_claims, expected) in
+            [(0, State::Consistent), (1, State::Consistent), (2, State::Disputed)]
+        {
+            assert_eq!(decide(&Facts { maker_claims, ..well() }), expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Open findings about a code, from the newest judgement.
+//! Open findings about a code: from the newest judgement, and as others have signed them.
 //!
-//! Invariants: a finding is shown with the answers to it; its sentence is shown only where all
+//! Invariants: what others signed is their word and decides nothing; a finding is shown with the answers to it; its sentence is shown only where all
 //! that it rests on is public, because it tells places and times of it; an expired one is gone.
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use hallmark_schemas::time::Timestamp;
 use serde_json::Value;
 
 use super::fold::{day, month, texts};
-use super::gather::Evidence;
-use super::view::{Answer, OpenFinding, Party};
+use super::gather::{Evidence, Level, Proven};
+use super::view::{Answer, OpenFinding, Party, StatedFinding};
 use crate::core::Node;
 use crate::judge::Judged;
 use crate::store::StoreError;
@@ -87,6 +87,62 @@ pub(super) fn view(
     Ok(views)
 }
 
+/// Public findings of others about the code, its lot or class that have not expired and that the
+/// own judgement does not have: the last version of each, in the order of their logs.
+pub(super) fn stated(
+    evidence: &Evidence,
+    open: &[Open<'_>],
+    now: Timestamp,
+) -> Vec<(Digest, Proven)> {
+    let replaced = replaced(evidence);
+    let mut found = Vec::new();
+    for record in evidence.records.iter().filter(|one| one.is_public && one.level != Level::Beside)
+    {
+        let Body::Finding(finding) = record.verified.body() else { continue };
+        let is_over = finding.expires_at.is_some_and(|at| at <= now);
+        let is_replaced = replaced.contains(&(record.verified.id(), &record.verified.claims().iss));
+        let is_own = open.iter().any(|one| one.digest == finding.id());
+        if !is_over && !is_replaced && !is_own {
+            found.push((finding.id(), record.clone()));
+        }
+    }
+    found.sort_by_key(|(_, record)| (record.time.hi, record.verified.id()));
+    found.truncate(FINDINGS_MAX);
+    found
+}
+
+/// What is shown of those.
+pub(super) fn view_stated(
+    stated: &[(Digest, Proven)],
+    evidence: &Evidence,
+    party: &dyn Fn(&OrgId) -> Party,
+) -> Vec<StatedFinding> {
+    let mut views = Vec::new();
+    for (digest, record) in stated {
+        let Body::Finding(finding) = record.verified.body() else { continue };
+        views.push(StatedFinding {
+            id: record.verified.id().to_string(),
+            finding: digest.to_string(),
+            by: party(&record.verified.claims().iss),
+            subject: finding.subject.clone(),
+            code: finding.code.clone(),
+            severity: finding.severity.as_str(),
+            message_en: finding.message_en.clone(),
+            message_zh: finding.message_zh.clone(),
+            day: day(finding.as_of),
+            answers: answers(digest, evidence, party),
+        });
+    }
+    views
+}
+
+/// What a later version of the same issuer replaces.
+fn replaced(evidence: &Evidence) -> BTreeSet<(ContentId, &OrgId)> {
+    let of = |one: &'_ Proven| one.verified.body().replaces();
+    let records = evidence.records.iter();
+    records.filter_map(|one| Some((of(one)?, &one.verified.claims().iss))).collect()
+}
+
 /// Whether anyone may read everything that the finding cites.
 fn rests_on_public(node: &Node, finding: &Value) -> Result<bool, StoreError> {
     let evidence = finding["evidence"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -105,11 +161,7 @@ fn rests_on_public(node: &Node, finding: &Value) -> Result<bool, StoreError> {
 
 /// The last version of each answer, oldest first; of one that is not public only that it is there.
 fn answers(finding: &Digest, evidence: &Evidence, party: &dyn Fn(&OrgId) -> Party) -> Vec<Answer> {
-    let replaced: BTreeSet<(ContentId, &OrgId)> = evidence
-        .records
-        .iter()
-        .filter_map(|one| Some((one.verified.body().replaces()?, &one.verified.claims().iss)))
-        .collect();
+    let replaced = replaced(evidence);
     let mut found = Vec::new();
     for record in &evidence.records {
         let claims = record.verified.claims();

@@ -11,7 +11,7 @@ use hallmark_schemas::day::Day;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::event;
-use hallmark_schemas::kind::masterdata::{About, Masterdata};
+use hallmark_schemas::kind::masterdata::About;
 use hallmark_schemas::kind::words::Words;
 use hallmark_schemas::time::Timestamp;
 
@@ -19,15 +19,19 @@ use super::State;
 use super::code::{Code, sort_of};
 use super::decide::{Facts, Issuance};
 use super::gather::{Evidence, Level, Proven};
-use super::issuance::Told;
+use super::issuance::{Activation, Told};
 use super::view::{
-    Confirmations, Elsewhere, Footprint, Item, Link, Party, Passport, Proof, Recall, Record, Sort,
-    Text,
+    Confirmations, Elsewhere, Footprint, Inactive, Item, Link, Misread, Party, Passport, Proof,
+    Record, Sort, Text,
 };
 
 mod certificates;
+mod description;
 pub mod journey;
 mod print;
+mod recalls;
+
+pub(super) use description::makers;
 
 use journey::Reveal;
 
@@ -53,11 +57,14 @@ pub struct Given<'a> {
 pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
     let records = last_versions(&evidence.records);
     let makers = makers(&evidence.records);
-    let recalls = recalls(&records, given);
+    let recalls = recalls::of(&records, given);
     let certificates = certificates::of(&records, given);
     let confirmations = confirmations(&records, given);
-    let item = item(&records, &makers, given);
+    let item = description::item(&records, &makers, given);
     let contradictions = print::contradictions(&records, &makers, &item, given);
+    let passed = print::passed(&item, given);
+    let vouching = of_maker(&records, &makers, given);
+    let inactive = (vouching == 0).then(|| inactive(&records, given)).flatten();
     let faulty = |standing| {
         let of = certificates.iter().filter(|one| one.standing == standing && !one.is_superseded);
         of.count()
@@ -66,7 +73,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         is_readable: true,
         is_known: records.iter().any(|one| one.level != Level::Beside)
             || !evidence.damaged.is_empty(),
-        records: untold(evidence, given) + of_maker(&records, &makers, given),
+        records: untold(evidence, given) + vouching,
         issuance: given.labels.issuance,
         damaged: evidence.damaged.len(),
         recalls: recalls.len(),
@@ -75,43 +82,57 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         confirmations: confirmations.count,
         confirmations_max: given.confirmations_max,
         contradictions: contradictions.len(),
+        is_inactive_seen: inactive.is_some_and(|inactive| {
+            inactive.others_are_active && (inactive.is_seen || 0 < confirmations.count)
+        }),
+        maker_claims: item.maker_claims.len(),
         ..Facts::default()
     };
     let passport = Passport {
         state: State::Consistent,
         goods: Some(given.code.goods.to_string()),
         sort: Some(sort_of(&given.code.goods)),
-        link: Link { contradictions, ..given.code.link.clone() },
+        misread: None,
+        did_you_mean: None,
+        link: Link { contradictions, passed, ..given.code.link.clone() },
         item,
         recalls,
+        lot_recalls: recalls::of_lots(&records, given),
         certificates,
         journey: journey::of(&records, given),
         footprints: footprints(&records, given),
         findings: Vec::new(),
+        stated_findings: Vec::new(),
         confirmations,
         is_scrapped: given.labels.issuance == Issuance::Scrapped,
-        elsewhere: given.labels.elsewhere.as_ref().map(|maker| elsewhere(maker, given)),
+        inactive,
+        elsewhere: given.labels.elsewhere.as_ref().map(|issuer| elsewhere(issuer, given)),
         proof: proof(evidence, given),
     };
     (passport, facts)
 }
 
 impl Passport {
-    /// Of a path that is no code.
-    pub fn unreadable() -> Passport {
+    /// Of a path that is no code, perhaps meant for one.
+    pub fn unreadable(misread: Misread, did_you_mean: Option<String>) -> Passport {
         Passport {
             state: State::Unreadable,
             goods: None,
             sort: None,
+            misread: Some(misread),
+            did_you_mean,
             link: Link::default(),
             item: Item::default(),
             recalls: Vec::new(),
+            lot_recalls: Vec::new(),
             certificates: Vec::new(),
             journey: Vec::new(),
             footprints: Vec::new(),
             findings: Vec::new(),
+            stated_findings: Vec::new(),
             confirmations: Confirmations::default(),
             is_scrapped: false,
+            inactive: None,
             elsewhere: None,
             proof: Proof::default(),
         }
@@ -131,23 +152,6 @@ fn last_versions(records: &[Proven]) -> Vec<&Proven> {
     records
 }
 
-/// Who answers for the goods: whoever was first to describe them or to order their labels, and
-/// whom that description names. Later words of others make nobody their maker.
-pub(super) fn makers(records: &[Proven]) -> BTreeSet<OrgId> {
-    let mut found: Vec<(_, BTreeSet<OrgId>)> = Vec::new();
-    for record in records.iter().filter(|record| record.level != Level::Beside) {
-        let maker = match record.verified.body() {
-            Body::Masterdata(Masterdata { about: About::Item(item), .. }) => item.maker.clone(),
-            Body::Label(_) => None,
-            _ => continue,
-        };
-        let issuer = record.verified.claims().iss.clone();
-        let order = (record.time.hi, record.time.lo, record.verified.id());
-        found.push((order, maker.into_iter().chain([issuer]).collect()));
-    }
-    found.into_iter().min_by_key(|(order, _)| *order).map(|(_, makers)| makers).unwrap_or_default()
-}
-
 /// Records of the code itself by its maker. Where no maker is known, a GTIN needs a record of the
 /// item's birth: whoever merely saw it does not vouch for it. Other goods have no maker to ask.
 fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -> usize {
@@ -161,7 +165,8 @@ fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) ->
             Body::Label(label) if is_lot && record.level == Level::Class => {
                 return is_makers && label.lot == given.code.lot;
             }
-            Body::Confirmation(_) | Body::Complaint(_) => false,
+            // What someone found or experienced says that the code was seen, not that it was issued.
+            Body::Confirmation(_) | Body::Complaint(_) | Body::Finding(_) => false,
             Body::Event(event) => {
                 let fields = event.fields();
                 let is_birth = |item: &event::fields::Item| {
@@ -186,7 +191,7 @@ fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
     };
     let records = || evidence.records.iter().filter(|record| record.level != Level::Beside);
     let is_told = |record: &Proven| match record.verified.body() {
-        Body::Confirmation(_) | Body::Complaint(_) | Body::Recall(_) => false,
+        Body::Confirmation(_) | Body::Complaint(_) | Body::Recall(_) | Body::Finding(_) => false,
         _ => {
             record.level == Level::Own
                 || evidence.telling.contains(&record.verified.id().to_string())
@@ -195,7 +200,7 @@ fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
     // Without any description nobody can tell whether those who speak of the code are its maker.
     let asks_maker = records().any(is_told) && !records().any(is_description);
     let tells = |record: &&Record| match record.kind.as_deref() {
-        Some("confirmation" | "complaint") => false,
+        Some("confirmation" | "complaint" | "finding") => false,
         Some("recall") if !is_lot => false,
         Some("masterdata") if asks_maker => true,
         _ => evidence.telling.contains(&record.id),
@@ -203,10 +208,28 @@ fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
     evidence.damaged.iter().filter(tells).count()
 }
 
-/// Where the maker's node tells of the code.
-fn elsewhere(maker: &OrgId, given: &Given<'_>) -> Elsewhere {
-    let url = (given.url)(maker).map(|url| format!("{url}{}", given.code.printed()));
-    Elsewhere { maker: (given.party)(maker), url }
+/// What is missing of a label of which nobody who answers for the goods says anything else.
+fn inactive(records: &[&Proven], given: &Given<'_>) -> Option<Inactive> {
+    let others_are_active = match given.labels.activation {
+        Activation::Said => return None,
+        Activation::Withheld => true,
+        Activation::Unsaid => false,
+    };
+    let declared = journey::declared_errors(records);
+    let is_sight = |record: &&&Proven| match record.verified.body() {
+        Body::Event(event) => {
+            let iss = &record.verified.claims().iss;
+            record.level == Level::Own && !declared.contains(&(iss, event.fields().identity()))
+        }
+        _ => false,
+    };
+    Some(Inactive { others_are_active, is_seen: records.iter().any(|record| is_sight(&record)) })
+}
+
+/// Where the node tells of the code that has the key of its serial.
+fn elsewhere(issuer: &OrgId, given: &Given<'_>) -> Elsewhere {
+    let url = (given.url)(issuer).map(|url| format!("{url}{}", given.code.printed()));
+    Elsewhere { issuer: (given.party)(issuer), url }
 }
 
 pub(super) fn texts(words: &Words) -> Vec<Text> {
@@ -229,100 +252,6 @@ pub(super) fn last_day(end: Timestamp) -> String {
 /// The month of UTC, as `2026-11`.
 pub(super) fn month(at: Timestamp) -> String {
     at.to_string()[..7].to_owned()
-}
-
-/// What it is: of descriptions the one of the nearest level, and there the newest, that holds.
-fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -> Item {
-    let mut item = Item::default();
-    let is_makers = |issuer: &OrgId| makers.is_empty() || makers.contains(issuer);
-    let described = |record: &&&Proven| match record.verified.body() {
-        Body::Masterdata(body) => {
-            let issuer = &record.verified.claims().iss;
-            record.is_public && body.from_at <= given.now && is_makers(issuer)
-        }
-        _ => false,
-    };
-    let mut all: Vec<&Proven> = records.iter().filter(described).copied().collect();
-    all.sort_by_key(|record| {
-        let from = match record.verified.body() {
-            Body::Masterdata(body) => body.from_at,
-            _ => Timestamp::EPOCH,
-        };
-        (std::cmp::Reverse(record.level), from, record.verified.id())
-    });
-    // The last one wins, field by field: the item's own words over the lot's over the class's.
-    for record in all.iter().filter(|record| record.level != Level::Beside) {
-        let Body::Masterdata(body) = record.verified.body() else { continue };
-        match &body.about {
-            About::Item(about) => {
-                item.names = texts(&body.name);
-                item.maker = Some((given.party)(
-                    about.maker.as_ref().unwrap_or(&record.verified.claims().iss),
-                ));
-                item.brand = about.brand.as_ref().map(texts).unwrap_or_default();
-                item.content.clone_from(&about.content);
-                item.checks = about.look_for.as_ref().map(texts).unwrap_or_default();
-            }
-            About::Lot(lot) => {
-                item.lot = Some(lot.lot.clone());
-                item.produced = lot.produced_on.map(|day| day.to_string());
-                item.expiry = lot.expiry.map(|day| day.to_string());
-                item.markets = lot.markets.iter().map(|one| one.as_str().to_owned()).collect();
-            }
-            About::Party(_) | About::Location(_) => item.names = texts(&body.name),
-        }
-    }
-    for record in records.iter().filter(|record| record.is_public && record.level == Level::Own) {
-        if let Body::Event(event) = record.verified.body()
-            && let Some(lot) = super::gather::lot_of(&record.verified, &given.code.goods)
-        {
-            item.lot.get_or_insert_with(|| lot.to_owned());
-            if let Some(expiry) = &event.fields().expiry {
-                item.expiry.get_or_insert_with(|| expiry.clone());
-            }
-        }
-    }
-    // An order says it of every label that it is of.
-    for record in records.iter().filter(|record| record.is_public) {
-        if let Body::Label(label) = record.verified.body()
-            && let Some(lot) = label.lot.as_ref().filter(|lot| given.labels.lots.contains(*lot))
-            && given.labels.orders.as_ref().is_some_and(|of| of.contains(&record.verified.id()))
-        {
-            item.lot.get_or_insert_with(|| lot.clone());
-        }
-    }
-    let today = day(given.now);
-    let is_day = |expiry: &&String| expiry.parse::<Day>().is_ok();
-    item.is_past_expiry = item.expiry.as_ref().filter(is_day).is_some_and(|day| *day < today);
-    item
-}
-
-fn recalls(records: &[&Proven], given: &Given<'_>) -> Vec<Recall> {
-    let mut found = Vec::new();
-    for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
-        let Body::Recall(recall) = record.verified.body() else { continue };
-        let is_lifted = recall.lifted_at.is_some_and(|at| at <= given.now);
-        if given.now < recall.since || is_lifted {
-            continue;
-        }
-        let claims = record.verified.claims();
-        let contact: Vec<&str> = [&recall.contact.phone, &recall.contact.url]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        found.push(Recall {
-            id: record.verified.id().to_string(),
-            by: (given.party)(&claims.iss),
-            goods: claims.sub.to_string(),
-            since: day(recall.since),
-            reason: texts(&recall.why),
-            action: texts(&recall.what_to_do),
-            contact: (!contact.is_empty()).then(|| contact.join(" · ")),
-        });
-    }
-    found.sort_by(|a, b| (&b.since, &b.id).cmp(&(&a.since, &a.id)));
-    found
 }
 
 fn footprints(records: &[&Proven], given: &Given<'_>) -> Vec<Footprint> {

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Verified};
-use hallmark_schemas::audience::Audience;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::gs1::digital_link::unescape;
@@ -16,17 +15,18 @@ use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::label::Scheme;
 use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::kind::{Body, KindName};
-use hallmark_schemas::merkle::{Hash, verify_inclusion};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::code::{Code, sort_of};
 use super::view::{LogView, Party, Record, Sort};
 use crate::core::Node;
-use crate::index::LogKey;
 use crate::index::goods::{About, GoodsPlace};
 use crate::index::labels::By;
+use crate::index::{LogKey, beside};
 use crate::store::StoreError;
 use hallmark_schemas::head::Head;
+
+mod proving;
 
 /// Most bodies that one passport reads.
 pub const RECORDS_MAX: usize = 256;
@@ -39,8 +39,14 @@ const CONFIRMATIONS_MAX: usize = 32;
 const STATEMENTS_SCAN_MAX: usize = 20_000;
 /// Most statements about one place or body, and answers to one finding.
 const BESIDE_MAX: usize = 32;
-/// Most label orders that hold one serial, or name one lot, that are read: more say no more.
+/// Most label orders of one log that hold one serial, or name one lot, that are read.
 const ORDERS_MAX: usize = 32;
+/// Most of them over all logs that are looked at.
+const ORDERS_SCAN_MAX: usize = 1024;
+/// Most findings of others about one thing that are read.
+const FINDINGS_MAX: usize = 16;
+/// Most recalls of lots of a class that are read where no record tells the lot.
+const LOT_RECALLS_MAX: usize = 32;
 /// Most first label orders of one log and scheme that are read.
 const FIRST_ORDERS_MAX: usize = 2;
 /// Most first label orders over all logs that are looked at.
@@ -90,6 +96,8 @@ pub struct Evidence {
     pub telling: BTreeSet<String>,
     /// The logs that records lie in.
     pub logs: BTreeMap<String, LogSeen>,
+    /// Whether a record or label order tells the lot; what the print says of it does not count.
+    pub is_lot_told: bool,
     /// Whether there is more than was read.
     pub is_cut: bool,
 }
@@ -159,14 +167,7 @@ impl<'a> Gatherer<'a> {
         let level = if class.is_some() { Level::Class } else { Level::Own };
         let class = class.unwrap_or_else(|| code.goods.clone());
         for scheme in [Scheme::Sequence, Scheme::Derived] {
-            let mut of_log: BTreeMap<LogKey, usize> = BTreeMap::new();
-            for place in self.node.label_orders(&class, By::Scheme(scheme), FIRST_SCAN_MAX)? {
-                let count = of_log.entry(place.log).or_default();
-                *count += 1;
-                if *count <= FIRST_ORDERS_MAX {
-                    self.order(place, &class, level, false)?;
-                }
-            }
+            self.first_of_each_log(&class, By::Scheme(scheme), level)?;
         }
         match sort_of(&code.goods) {
             Sort::Lot => {
@@ -175,6 +176,23 @@ impl<'a> Gatherer<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn first_of_each_log(
+        &mut self,
+        class: &GoodsId,
+        by: By<'_>,
+        level: Level,
+    ) -> Result<(), StoreError> {
+        let mut of_log: BTreeMap<LogKey, usize> = BTreeMap::new();
+        for place in self.node.label_orders(class, by, FIRST_SCAN_MAX)? {
+            let count = of_log.entry(place.log).or_default();
+            *count += 1;
+            if *count <= FIRST_ORDERS_MAX {
+                self.order(place, class, level, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// The label orders that hold a number.
@@ -190,9 +208,28 @@ impl<'a> Gatherer<'a> {
         }
     }
 
+    /// Of each log only so many: a flood of orders in one hides none of another's, and is told.
     fn orders(&mut self, class: &GoodsId, by: By<'_>) -> Result<(), StoreError> {
-        let places = self.node.label_orders(class, by, ORDERS_MAX)?;
-        places.into_iter().try_for_each(|place| self.order(place, class, Level::Class, true))
+        let mut of_log: BTreeMap<LogKey, usize> = BTreeMap::new();
+        let places = self.node.label_orders(class, by, ORDERS_SCAN_MAX + 1)?;
+        self.evidence.is_cut |= ORDERS_SCAN_MAX < places.len();
+        for place in places.into_iter().take(ORDERS_SCAN_MAX) {
+            let count = of_log.entry(place.log).or_default();
+            *count += 1;
+            match *count <= ORDERS_MAX {
+                true => self.order(place, class, Level::Class, true)?,
+                false => self.evidence.is_cut = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// The first orders that say that labels of the class are on goods: of this order, and of any.
+    pub fn activations(&mut self, class: &GoodsId, order: &str) -> Result<(), StoreError> {
+        for by in [By::Activation(order), By::Activated] {
+            self.first_of_each_log(class, by, Level::Class)?;
+        }
+        Ok(())
     }
 
     /// One label order, and what corrects it; whether it may tell of the code itself.
@@ -207,20 +244,37 @@ impl<'a> Gatherer<'a> {
         while let Some(place) = open.pop() {
             let is_news = tells && self.evidence.telling.insert(place.id.to_string());
             if is_news || !self.seen.contains(&place.id) {
-                open.extend(self.node.label_corrections(&place.id, BESIDE_MAX)?);
+                let corrections = self.node.label_corrections(&place.id, BESIDE_MAX + 1)?;
+                open.extend(self.all_but(corrections, BESIDE_MAX));
                 self.take(place, level, |envelope| names(envelope, class))?;
             }
         }
         Ok(())
     }
 
+    /// So many of what was found; that there are more is told.
+    fn all_but(&mut self, mut places: Vec<GoodsPlace>, max: usize) -> Vec<GoodsPlace> {
+        self.evidence.is_cut |= max < places.len();
+        places.truncate(max);
+        places
+    }
+
     /// Everything about its lots, of which label orders tell some, and what all this rests on.
     pub fn rest(&mut self, code: &Code, ordered: &BTreeSet<String>) -> Result<(), StoreError> {
-        for lot in self.lots(code, ordered) {
+        let mut lots = self.lots(code, ordered);
+        self.evidence.is_lot_told = !lots.is_empty();
+        if lots.is_empty() {
+            lots.extend(code.lot.as_deref().and_then(|lot| code.goods.in_lot(lot)));
+        }
+        lots.remove(&code.goods);
+        for lot in lots {
             self.statements(&lot, Level::Lot)?;
         }
+        self.lot_recalls(code)?;
+        self.party(code)?;
         self.beside()?;
-        if self.evidence.records.is_empty() && self.evidence.damaged.is_empty() {
+        let is_about = |record: &Proven| record.level != Level::Beside;
+        if !self.evidence.records.iter().any(is_about) && self.evidence.damaged.is_empty() {
             // Whether the network knows the class by its events alone.
             if let Some(class) = class_over(code) {
                 self.events(&class, Level::Class)?;
@@ -239,8 +293,38 @@ impl<'a> Gatherer<'a> {
         self.evidence
     }
 
-    /// The lots that records and label orders name; without any, the one that the print names.
-    fn lots(&self, code: &Code, ordered: &BTreeSet<String>) -> Vec<GoodsId> {
+    /// Recalls of other lots of the class: of one of these the goods may be, if nothing tells theirs.
+    fn lot_recalls(&mut self, code: &Code) -> Result<(), StoreError> {
+        let may_be = match sort_of(&code.goods) {
+            Sort::Item => !self.evidence.is_lot_told,
+            sort => sort == Sort::Class,
+        };
+        let Some(class) = code.goods.class().filter(|_| may_be) else {
+            return Ok(());
+        };
+        let found = self.node.beside(&beside::recalled_lots(&class), LOT_RECALLS_MAX + 1)?;
+        for place in self.all_but(found, LOT_RECALLS_MAX) {
+            self.take(place, Level::Beside, |_| true)?;
+        }
+        Ok(())
+    }
+
+    /// What the registrar says of the organisation whose own party number the code is.
+    fn party(&mut self, code: &Code) -> Result<(), StoreError> {
+        let Some(org) = super::code::org_of(&code.goods) else {
+            return Ok(());
+        };
+        let found = self.node.beside(&org.to_string(), BESIDE_MAX + 1)?;
+        for place in self.all_but(found, BESIDE_MAX) {
+            let is_own = matches!(place.kind, KindName::Organisation | KindName::Masterdata);
+            let level = if is_own { Level::Own } else { Level::Beside };
+            self.take(place, level, |_| true)?;
+        }
+        Ok(())
+    }
+
+    /// The lots that records and label orders name.
+    fn lots(&self, code: &Code, ordered: &BTreeSet<String>) -> BTreeSet<GoodsId> {
         let mut lots: BTreeSet<GoodsId> =
             ordered.iter().filter_map(|lot| code.goods.in_lot(lot)).collect();
         for record in self.evidence.records.iter().filter(|record| record.level == Level::Own) {
@@ -248,11 +332,7 @@ impl<'a> Gatherer<'a> {
                 lots.extend(code.goods.in_lot(lot));
             }
         }
-        if lots.is_empty() {
-            lots.extend(code.lot.as_deref().and_then(|lot| code.goods.in_lot(lot)));
-        }
-        lots.remove(&code.goods);
-        lots.into_iter().collect()
+        lots
     }
 
     /// Places of events, and the accreditation of those who vouch.
@@ -272,7 +352,8 @@ impl<'a> Gatherer<'a> {
             }
         }
         for subject in places.into_iter().chain(bodies) {
-            for place in self.node.beside(&subject, BESIDE_MAX)? {
+            let found = self.node.beside(&subject, BESIDE_MAX + 1)?;
+            for place in self.all_but(found, BESIDE_MAX) {
                 self.take(place, Level::Beside, |_| true)?;
             }
         }
@@ -281,13 +362,16 @@ impl<'a> Gatherer<'a> {
 
     /// Answers to a finding.
     pub fn answers(&mut self, finding: &Digest) -> Result<(), StoreError> {
-        let places = self.node.answers(finding, BESIDE_MAX)?;
-        places.into_iter().try_for_each(|place| self.take(place, Level::Beside, |_| true))
+        let places = self.node.answers(finding, BESIDE_MAX + 1)?;
+        for place in self.all_but(places, BESIDE_MAX) {
+            self.take(place, Level::Beside, |_| true)?;
+        }
+        Ok(())
     }
 
     fn statements(&mut self, goods: &GoodsId, level: Level) -> Result<(), StoreError> {
         let mut after: Option<GoodsPlace> = None;
-        let (mut scanned, mut confirmations) = (0, 0);
+        let (mut scanned, mut confirmations, mut findings) = (0, 0, 0);
         loop {
             let about = About::Statements;
             let places = self.node.goods(goods, about, after.as_ref(), SCAN_CHUNK)?;
@@ -300,6 +384,11 @@ impl<'a> Gatherer<'a> {
                     KindName::Confirmation if level != Level::Own => continue,
                     KindName::Confirmation if CONFIRMATIONS_MAX <= confirmations => continue,
                     KindName::Confirmation => confirmations += 1,
+                    KindName::Finding if FINDINGS_MAX <= findings => {
+                        self.evidence.is_cut = true;
+                        continue;
+                    }
+                    KindName::Finding => findings += 1,
                     _ => {}
                 }
                 self.take(place, level, |envelope| names(envelope, goods))?;
@@ -321,190 +410,6 @@ impl<'a> Gatherer<'a> {
             self.take(place, level, |envelope| names(envelope, goods))?;
         }
         Ok(())
-    }
-
-    fn is_own(&self, place: &GoodsPlace) -> bool {
-        self.origins.get(&place.log).is_some_and(|origin| origin == self.node.log().origin())
-    }
-
-    /// Reads and proves one record.
-    fn take(
-        &mut self,
-        place: GoodsPlace,
-        level: Level,
-        is_about: impl Fn(&Envelope) -> bool,
-    ) -> Result<(), StoreError> {
-        if self.seen.contains(&place.id) {
-            return Ok(());
-        }
-        if RECORDS_MAX <= self.evidence.records.len() + self.evidence.damaged.len() {
-            self.evidence.is_cut = true;
-            return Ok(());
-        }
-        let is_own = self.is_own(&place);
-        let (origin, entry) = match self.prove_place(&place)? {
-            Placed::Absent => return Ok(()),
-            Placed::Unproved { origin } => {
-                self.damaged(&place, level, origin, "inclusion", false);
-                return Ok(());
-            }
-            Placed::At { origin, entry } => (origin, entry),
-        };
-        let is_public = entry.audience == 0;
-        if !is_public && !is_own {
-            return Ok(());
-        }
-        let fault = match self.read(&origin, &place.id) {
-            Err(_) => Some("digest"),
-            Ok(None) => return Ok(()),
-            Ok(Some(stored)) => match Envelope::parse(&stored) {
-                Err(_) => Some("form"),
-                Ok(envelope) if !is_about(&envelope) => return Ok(()),
-                Ok(envelope) => self.prove(envelope, &origin, &place, level, is_own)?,
-            },
-        };
-        self.seen.insert(place.id);
-        if let Some(fault) = fault {
-            self.damaged(&place, level, origin, fault, is_public);
-        }
-        Ok(())
-    }
-
-    fn damaged(
-        &mut self,
-        place: &GoodsPlace,
-        level: Level,
-        origin: String,
-        fault: &'static str,
-        is_public: bool,
-    ) {
-        self.seen.insert(place.id);
-        if level == Level::Own {
-            self.evidence.telling.insert(place.id.to_string());
-        }
-        self.evidence.damaged.push(Record {
-            id: place.id.to_string(),
-            kind: Some(place.kind.as_str().to_owned()),
-            log: origin,
-            entry: place.entry,
-            fault: Some(fault),
-            is_public,
-            is_silent: false,
-        });
-    }
-
-    /// What does not hold of a body that has its id; none where all does, or where it concerns
-    /// nobody: what another's log admitted without a good signature says nothing about the goods.
-    fn prove(
-        &mut self,
-        envelope: Envelope,
-        origin: &str,
-        place: &GoodsPlace,
-        level: Level,
-        is_own_log: bool,
-    ) -> Result<Option<&'static str>, StoreError> {
-        let Some(time) = self.node.entry_time(origin, place.entry)? else {
-            return Ok(None);
-        };
-        let is_public = envelope.claims().aud == Audience::Public;
-        if !is_public && envelope.claims().iss != *self.own {
-            return Ok(None);
-        }
-        match self.node.keys().read(|keys| envelope.verify(keys, time)) {
-            Ok(verified) => {
-                let origin = origin.to_owned();
-                let entry = place.entry;
-                let record = Proven { level, origin, entry, time, verified, is_public };
-                self.evidence.records.push(record);
-                Ok(None)
-            }
-            Err(_) => Ok(is_own_log.then_some("signature")),
-        }
-    }
-
-    fn read(&self, origin: &str, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
-        if origin == self.node.log().origin() {
-            return self.node.log().body(id);
-        }
-        self.node.mirror().log(origin).map_or(Ok(None), |log| log.body(id))
-    }
-
-    /// The entry, if it is under the published checkpoint and its inclusion proof holds.
-    fn prove_place(&mut self, place: &GoodsPlace) -> Result<Placed, StoreError> {
-        let Some(origin) = self.origins.get(&place.log).cloned() else {
-            return Ok(Placed::Absent);
-        };
-        let Some(seen) = self.log(&origin)? else {
-            return Ok(Placed::Absent);
-        };
-        let Head { size, root } = seen.head;
-        if size <= place.entry {
-            return Ok(Placed::Absent);
-        }
-        let is_own = origin == self.node.log().origin();
-        match self.entry(&origin, place.entry, size) {
-            Ok(Some((entry, _))) if entry.id != place.id => Ok(Placed::Absent),
-            Ok(Some((entry, path)))
-                if verify_inclusion(&entry.leaf_hash(), place.entry, size, &path, &root)
-                    .is_ok() =>
-            {
-                Ok(Placed::At { origin, entry })
-            }
-            // A damaged copy of another's log is fetched again, and says nothing about goods.
-            _ if !is_own => Ok(Placed::Absent),
-            _ => Ok(Placed::Unproved { origin }),
-        }
-    }
-
-    fn entry(
-        &self,
-        origin: &str,
-        index: u64,
-        size: u64,
-    ) -> Result<Option<(Entry, Vec<Hash>)>, StoreError> {
-        let range = index..index + 1;
-        let (entries, path) = if origin == self.node.log().origin() {
-            let log = self.node.log();
-            (log.entries(range)?, log.inclusion_proof(index, size)?)
-        } else {
-            let Some(log) = self.node.mirror().log(origin) else {
-                return Ok(None);
-            };
-            (log.entries(range)?, log.inclusion_proof(index, size)?)
-        };
-        Ok(entries.first().map(|entry| (*entry, path)))
-    }
-
-    /// The published tree of a log, read once for a passport.
-    fn log(&mut self, origin: &str) -> Result<Option<LogSeen>, StoreError> {
-        if let Some(seen) = self.evidence.logs.get(origin) {
-            return Ok(Some(seen.clone()));
-        }
-        let seen = if origin == self.node.log().origin() {
-            self.node.log().published().map(|published| LogSeen {
-                head: published.head,
-                at: published.cosigned_at.max(Some(published.at)),
-                checkpoint: "/log/checkpoint".to_owned(),
-            })
-        } else {
-            match self.node.mirror().log(origin) {
-                Some(log) if 0 < log.head().size => {
-                    let head = log.head();
-                    let last = log.entries(head.size - 1..head.size)?;
-                    let name = hallmark_schemas::layout::peer_name(origin);
-                    Some(LogSeen {
-                        head,
-                        at: log.cosigned_at().max(last.first().map(|entry| entry.admitted_at)),
-                        checkpoint: format!("/peers/{name}/checkpoint"),
-                    })
-                }
-                _ => None,
-            }
-        };
-        if let Some(seen) = &seen {
-            self.evidence.logs.insert(origin.to_owned(), seen.clone());
-        }
-        Ok(seen)
     }
 }
 

@@ -14,7 +14,7 @@ use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::serial::SERIAL_CHARS;
 
 use super::decide::Issuance;
-use super::gather::{Evidence, Gatherer};
+use super::gather::{Evidence, Gatherer, Proven};
 use super::view::Record;
 use crate::labels::{Issued, LabelsError, Ledger, Logged, Standing};
 use crate::store::StoreError;
@@ -37,14 +37,34 @@ pub struct Told {
     pub orders: Option<BTreeSet<ContentId>>,
     /// The lots that these name, as far as whoever answers for the goods has ordered them.
     pub lots: BTreeSet<String>,
-    /// The maker under whose secret key the serial may be: only its node can tell.
+    /// Under whose secret key the serial may be: only that node can tell.
     pub elsewhere: Option<OrgId>,
+    /// Whether its label was put on goods.
+    pub activation: Activation,
+}
+
+/// What label orders say of whether the label of a code is on goods.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Activation {
+    /// It is, or there is no label that it could be said of.
+    Said,
+    /// Its label was made, and not put on goods, though others of the order were, or those of
+    /// earlier orders before this one was made: whoever makes them says so of every one.
+    Withheld,
+    /// Its label was made; of no label of the kind it was said by then, so perhaps it never is.
+    Unsaid,
 }
 
 impl Told {
     /// Nothing can be told.
     fn nothing() -> Told {
-        Told { issuance: Issuance::Untold, orders: None, lots: BTreeSet::new(), elsewhere: None }
+        Told {
+            issuance: Issuance::Untold,
+            orders: None,
+            lots: BTreeSet::new(),
+            elsewhere: None,
+            activation: Activation::Said,
+        }
     }
 }
 
@@ -80,7 +100,8 @@ pub(super) fn issuance(
         Issued::Made | Issued::NotActivated | Issued::Activated => Some(Issuance::Issued),
     });
     let mut published = Published::default();
-    for (_, issuer, label) in in_force(evidence) {
+    for (record, label) in in_force(evidence) {
+        let issuer = &record.verified.claims().iss;
         if issuer != own && makers.contains(issuer) {
             published.add(issuer, label, &serial);
         }
@@ -102,7 +123,43 @@ pub(super) fn issuance(
             lots.extend(label.lot.clone());
         }
     }
-    Ok(Told { issuance, orders: Some(orders), lots, elsewhere })
+    let activation = match issuance {
+        Issuance::Issued => activation(&orders, gatherer)?,
+        _ => Activation::Said,
+    };
+    Ok(Told { issuance, orders: Some(orders), lots, elsewhere, activation })
+}
+
+/// Whether a label of these orders was put on goods. Where not all was read nobody is suspected.
+fn activation(
+    orders: &BTreeSet<ContentId>,
+    gatherer: &mut Gatherer<'_>,
+) -> Result<Activation, StoreError> {
+    let of_code = |state| {
+        let evidence = gatherer.evidence();
+        in_force(evidence)
+            .find(|(record, label)| orders.contains(&record.verified.id()) && label.state == state)
+    };
+    let Some((made, label)) = of_code(State::Made) else {
+        return Ok(Activation::Said);
+    };
+    if of_code(State::Activated).is_some() || gatherer.evidence().is_cut {
+        return Ok(Activation::Said);
+    }
+    let (issuer, made_at) = (made.verified.claims().iss.clone(), made.time);
+    let (class, order) = (label.class.clone(), label.order.clone());
+    gatherer.activations(&class, &order)?;
+    let shows_practice = |(record, label): (&Proven, &Label)| {
+        let is_earlier = record.time.hi <= made_at.lo;
+        label.state == State::Activated
+            && record.verified.claims().iss == issuer
+            && label.class == class
+            && (label.order == order || is_earlier)
+    };
+    Ok(match in_force(gatherer.evidence()).any(shows_practice) {
+        true => Activation::Withheld,
+        false => Activation::Unsaid,
+    })
 }
 
 /// What the own organisation's orders say; none where it does not answer for the goods.
@@ -135,7 +192,7 @@ fn standing(
 }
 
 /// Label orders that were gathered and that no correction of their issuer replaces.
-fn in_force(evidence: &Evidence) -> impl Iterator<Item = (ContentId, &OrgId, &Label)> {
+fn in_force(evidence: &Evidence) -> impl Iterator<Item = (&Proven, &Label)> {
     let replaced: BTreeSet<(ContentId, &OrgId)> = evidence
         .records
         .iter()
@@ -144,7 +201,7 @@ fn in_force(evidence: &Evidence) -> impl Iterator<Item = (ContentId, &OrgId, &La
     evidence.records.iter().filter_map(move |record| {
         let (id, issuer) = (record.verified.id(), &record.verified.claims().iss);
         match record.verified.body() {
-            Body::Label(label) if !replaced.contains(&(id, issuer)) => Some((id, issuer, label)),
+            Body::Label(label) if !replaced.contains(&(id, issuer)) => Some((record, label)),
             _ => None,
         }
     })
@@ -152,8 +209,8 @@ fn in_force(evidence: &Evidence) -> impl Iterator<Item = (ContentId, &OrgId, &La
 
 /// Those of one organisation.
 fn ranges(evidence: &Evidence, own: &OrgId) -> Vec<Logged> {
-    let own = in_force(evidence).filter(|(_, issuer, _)| *issuer == own);
-    own.map(|(id, _, label)| Logged { id, label: label.clone() }).collect()
+    let own = in_force(evidence).filter(|(record, _)| record.verified.claims().iss == *own);
+    own.map(|(record, label)| Logged { id: record.verified.id(), label: label.clone() }).collect()
 }
 
 /// What the orders of makers other than the own organisation say.

@@ -5,8 +5,7 @@
 
 use serde::Serialize;
 
-use super::{State, findings};
-use crate::page::Language;
+use super::State;
 
 /// A passport.
 #[derive(Clone, Debug, Serialize)]
@@ -18,12 +17,18 @@ pub struct Passport {
     pub goods: Option<String>,
     /// What the identifier names.
     pub sort: Option<Sort>,
+    /// Why no code was read; none where one was.
+    pub misread: Option<Misread>,
+    /// The code that may be meant instead.
+    pub did_you_mean: Option<String>,
     /// What the code itself says beside the identifier: printed, not signed.
     pub link: Link,
     /// What it is, in the maker's words.
     pub item: Item,
     /// Recalls in force.
     pub recalls: Vec<Recall>,
+    /// Recalls of lots of the same product, where no record tells the lot of these goods.
+    pub lot_recalls: Vec<LotRecall>,
     /// Certificates, those with a fault first.
     pub certificates: Vec<Certificate>,
     /// Places and months, oldest first.
@@ -32,83 +37,18 @@ pub struct Passport {
     pub footprints: Vec<Footprint>,
     /// Open findings with the answers to them.
     pub findings: Vec<OpenFinding>,
+    /// Findings that others have signed: their word, which changes no state.
+    pub stated_findings: Vec<StatedFinding>,
     /// Buyers' confirmations.
     pub confirmations: Confirmations,
-    /// Whether the maker made this code and then scrapped it.
+    /// Whether whoever issued this code scrapped it.
     pub is_scrapped: bool,
+    /// What is missing of a label that was made and, as far as is recorded, not put on goods.
+    pub inactive: Option<Inactive>,
     /// Who can tell what this node cannot; only of an item that is unknown here.
     pub elsewhere: Option<Elsewhere>,
     /// How to check it.
     pub proof: Proof,
-}
-
-impl Passport {
-    /// The plain sentence of the band: that of the state, unless it would say more than the
-    /// records do. Records without a description of the goods, or that were not all read, may be
-    /// consistent; complete they are not.
-    pub fn sentence(&self, language: Language) -> &'static str {
-        match self.state {
-            State::Consistent if self.item.names.is_empty() => language.pick(
-                "The records for this code are consistent, but its maker has published no \
-                 description of it. A printed code can be copied: do not go by the code alone.",
-                "关于此代码的记录一致，但厂家未发布产品说明。印刷的代码可以被复制：请勿仅凭代码判断。",
-            ),
-            State::Consistent if self.proof.is_cut => language.pick(
-                "The records for this code that were read here are consistent; there are more. A \
-                 printed code can be copied: compare what you hold with the description and the \
-                 seal.",
-                "此处读取的关于此代码的记录一致，另有更多记录未读取。印刷的代码可以被复制：\
-                 请对照说明和封签查看实物。",
-            ),
-            State::Unknown if self.elsewhere.is_some() => language.pick(
-                "This node holds no record of this item. Only the maker's node can tell whether \
-                 the code was issued.",
-                "本节点没有此件产品的记录。此代码是否由厂家发放，只有厂家的节点能够确认。",
-            ),
-            State::CopySuspected => self.suspicion(language),
-            state => state.sentence(language),
-        }
-    }
-
-    /// Why the code may be a copy: the first cause that holds.
-    fn suspicion(&self, language: Language) -> &'static str {
-        let mut of_copies = self.findings.iter().filter(|finding| finding.is_copy).peekable();
-        if of_copies.peek().is_some() {
-            return if of_copies.any(|finding| finding.code == findings::TWO_PLACES) {
-                State::CopySuspected.sentence(language)
-            } else {
-                language.pick(
-                    "The records of this code cannot all be of one item. It may be a copy.",
-                    "关于此代码的记录不可能都属于同一件产品，可能是复制品上的代码。",
-                )
-            };
-        }
-        if self.is_scrapped {
-            return language.pick(
-                "The maker scrapped this code, so it should be on no goods. It may be a copy.",
-                "厂家已将此代码作废，它不应出现在任何产品上，可能是复制品上的代码。",
-            );
-        }
-        if !self.link.contradictions.is_empty() {
-            return language.pick(
-                "What is printed with this code is not what was recorded for it. It may be a \
-                 copy, or the print was changed.",
-                "此代码的印刷内容与登记内容不符，可能是复制品上的代码，或印刷内容被改动过。",
-            );
-        }
-        language.pick(
-            "This code was confirmed more often than one item is bought. It may be a copy.",
-            "此代码被确认的次数多于一件产品的购买次数，可能是复制品上的代码。",
-        )
-    }
-
-    /// How the band looks: that of the state, unless a date that has passed must be seen.
-    pub fn tone(&self) -> &'static str {
-        match self.state.tone() {
-            "calm" if self.item.is_past_expiry => "warn",
-            tone => tone,
-        }
-    }
 }
 
 fn by_name<S: serde::Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
@@ -140,6 +80,27 @@ impl Sort {
     }
 }
 
+/// Why no code was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Misread {
+    /// None was given.
+    Nothing,
+    /// Its GTIN lacks the zeros in front that make it 14 digits.
+    ShortGtin,
+    /// A character is wrong or missing, or it is something else.
+    Garbled,
+}
+
+/// A label that was made, of which nobody says that it was put on goods.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Inactive {
+    /// Whether that is said of others of its order, or was of earlier ones.
+    pub others_are_active: bool,
+    /// Whether an event of somebody else names the code.
+    pub is_seen: bool,
+}
+
 /// What the code says beside the identifier.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Link {
@@ -149,6 +110,19 @@ pub struct Link {
     pub has_unreadable: bool,
     /// What of it the records contradict.
     pub contradictions: Vec<Contradiction>,
+    /// Printed dates that have passed, where no record tells them.
+    pub passed: Vec<PassedDate>,
+}
+
+/// A printed date that has passed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct PassedDate {
+    /// The application identifier.
+    pub ai: String,
+    /// GS1's short title of it.
+    pub title: &'static str,
+    /// The day.
+    pub day: String,
 }
 
 /// A part of the print that is not what the records say.
@@ -193,13 +167,35 @@ pub struct Party {
     pub name: String,
 }
 
-/// The maker whose serials are under a key that only its own node has.
+/// Who issues serials under a key that only its own node has.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Elsewhere {
-    /// The maker.
-    pub maker: Party,
-    /// This code at the maker's node, where the maker attested an address.
+    /// The organisation.
+    pub issuer: Party,
+    /// This code at its node, where it attested an address.
     pub url: Option<String>,
+}
+
+/// Who makes the goods, as one description or label order has it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct MakerClaim {
+    /// The attestation.
+    pub id: String,
+    /// Who says so.
+    pub by: Party,
+    /// Whom it names; itself where it names nobody.
+    pub maker: Party,
+}
+
+/// A picture, as its description names it: neither fetched nor shown.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Picture {
+    /// What it shows.
+    pub alt: Vec<Text>,
+    /// Where it was published: text, nowhere a link.
+    pub url: String,
+    /// SHA-256 of its bytes.
+    pub digest: String,
 }
 
 /// What it is.
@@ -207,8 +203,14 @@ pub struct Elsewhere {
 pub struct Item {
     /// Names, one for each language.
     pub names: Vec<Text>,
-    /// Who answers for the description.
+    /// Who describes it. Nothing in the network tells whose number the goods have.
+    pub described_by: Option<Party>,
+    /// Whom that description names as the maker, if it names anyone.
     pub maker: Option<Party>,
+    /// Who is said to make it, where that differs: all of them; else nobody.
+    pub maker_claims: Vec<MakerClaim>,
+    /// How it looks.
+    pub pictures: Vec<Picture>,
     /// The brand, in its languages.
     pub brand: Vec<Text>,
     /// What it is sold as, such as `500 mL`.
@@ -244,6 +246,15 @@ pub struct Recall {
     pub action: Vec<Text>,
     /// Whom to ask.
     pub contact: Option<String>,
+}
+
+/// A recall of lots of the product; whether these goods are of one, the pack must tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct LotRecall {
+    /// The lots.
+    pub lots: Vec<String>,
+    /// The recall.
+    pub recall: Recall,
 }
 
 /// How a certificate stands.
@@ -363,6 +374,31 @@ pub struct OpenFinding {
     pub months: Vec<String>,
     /// How many attestations it rests on.
     pub evidence_count: u64,
+    /// What its subject and others answered.
+    pub answers: Vec<Answer>,
+}
+
+/// A finding that somebody has signed and published.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatedFinding {
+    /// The attestation.
+    pub id: String,
+    /// The finding, as answers to it name it.
+    pub finding: String,
+    /// Who states it.
+    pub by: Party,
+    /// What it is about.
+    pub subject: String,
+    /// The rule.
+    pub code: String,
+    /// `note`, `warning` or `error`, as they have it.
+    pub severity: &'static str,
+    /// Their sentence in English.
+    pub message_en: String,
+    /// Their sentence in Chinese.
+    pub message_zh: String,
+    /// The day up to which they looked.
+    pub day: String,
     /// What its subject and others answered.
     pub answers: Vec<Answer>,
 }

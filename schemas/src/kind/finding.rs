@@ -7,6 +7,7 @@ use super::check::{self, FieldError};
 use super::value::Digest;
 use super::{Kind, KindName};
 use crate::attestation::{Claims, ContentId};
+use crate::goods::GoodsId;
 use crate::identity::NaturalIdentity;
 use crate::table::{Bucket, Cell, Column, RowContext, Rows, Table};
 use crate::time::Timestamp;
@@ -210,6 +211,12 @@ impl Kind for Finding {
 
     fn replaces(&self) -> Option<ContentId> {
         self.replaces
+    }
+
+    /// What its `subject` names, beside the subject of the claims.
+    fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
+        let named: Vec<GoodsId> = GoodsId::parse(&self.subject).into_iter().collect();
+        check::with_covers(&claims.sub, &named)
     }
 
     fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {

@@ -16,6 +16,7 @@ const OWN: &str = "https://id.gs1.org/01/09520123450007";
 const RECALLED: &str = "https://id.gs1.org/01/09520123450014";
 const WITHDRAWN: &str = "https://id.gs1.org/01/09520123450021";
 const EXPIRED: &str = "https://id.gs1.org/01/09520123450038";
+const NOTICED: &str = "https://id.gs1.org/01/09520123450045";
 
 /// HTML and style, compressed: ten segments of the first congestion window.
 const PAGE_BYTES_MAX: usize = 14 * 1024;
@@ -78,6 +79,8 @@ fn described(class: &str) -> [Value; 2] {
     } });
     let about = json!({ "kind": "masterdata", "sub": class, "payload": {
         "from_at": "2026-01-01T00:00:00Z", "name": words("Flask", "保温杯"), "about": item,
+        "pictures": [{ "url": "https://pictures.example/flask.png?a='x'", "digest": "ab".repeat(32),
+            "alt": words("Picture", "保温杯正面照片") }],
     } });
     let footprint = json!({ "kind": "footprint", "sub": class, "aud": "public", "payload": {
         "footprint": class, "declared_unit": "piece", "quantity": 1, "amount_g": 1840,
@@ -121,6 +124,7 @@ fn faulty(world: &World, node: &Node) {
     }
     let pulled = certificate(WITHDRAWN, "Pulled", "2099-01-01T00:00:00Z");
     statements.push(certificate(EXPIRED, "Old", "2021-01-01T00:00:00Z"));
+    statements.extend(noticed());
     statements.push(json!({ "kind": "recall", "sub": RECALLED, "payload": {
         "recall": "R-1", "why": words("Why", "瓶盖可能漏水"), "what_to_do": words("Do", "请停止使用"),
         "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } }));
@@ -131,6 +135,27 @@ fn faulty(world: &World, node: &Node) {
     after["payload"]["replaces"] = json!(first[0]);
     after["payload"]["reason"] = json!(format!("The audit failed {PROBE}"));
     record(world, node, &[after]);
+}
+
+/// Of what a calm state must not hide: a recall of another lot, a label on no goods, a date.
+fn noticed() -> Vec<Value> {
+    let label = |last: u64, state: &str| {
+        json!({ "kind": "label", "sub": NOTICED, "payload": {
+            "order": "PO-9", "class": NOTICED, "scheme": "sequence", "first": 1, "last": last,
+            "count": last, "state": state } })
+    };
+    let recall = json!({ "kind": "recall", "sub": format!("{NOTICED}/10/L9"), "payload": {
+        "recall": "R-9", "why": words("Why", "瓶盖可能漏水"), "what_to_do": words("Do", "请停止使用"),
+        "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } });
+    let finding = json!({ "kind": "finding", "sub": NOTICED, "aud": "public", "payload": {
+        "code": "TRC-900", "subject": NOTICED, "anchor": "2026-01-01T00:00:00Z",
+        "severity": "warning", "class": "lead", "message_en": format!("Stated {PROBE}"),
+        "message_zh": format!("两批产品的重量不同，Stated {PROBE}"), "evidence": [],
+        "evidence_count": 0, "answer": "Publish the record.", "as_of": "2026-02-01T00:00:00Z",
+        "pack_digest": "00".repeat(32) } });
+    let mut all = described(NOTICED).to_vec();
+    all.extend([label(20, "made"), label(10, "activated"), recall, finding]);
+    all
 }
 
 /// Items of the first class, one for each state that an item alone can have.
@@ -190,7 +215,11 @@ fn broken() -> Value {
 }
 
 fn path_of(class: &str, serial: &str) -> String {
-    format!("{}/21/{serial}", class.trim_start_matches("https://id.gs1.org"))
+    format!("{}/21/{serial}", class_path(class))
+}
+
+fn class_path(class: &str) -> &str {
+    class.trim_start_matches("https://id.gs1.org")
 }
 
 fn shown() -> Vec<Shown> {
@@ -223,6 +252,14 @@ fn shown() -> Vec<Shown> {
         Shown::new("disputed", path("early"), 200, ["有未决疑问", "Question open"])
             .described()
             .with(&["Answer"]),
+        Shown::new(
+            "noticed",
+            format!("{}/21/15?17=200131", class_path(NOTICED)),
+            200,
+            ["记录一致", "Records consistent"],
+        )
+        .with(&["Why", "Do", "Flask", "Picture", "Stated"]),
+        Shown::new("asked", "/goods".to_owned(), 400, ["请输入代码", "Which code?"]),
         Shown::new("seen", path("seen"), 200, ["此前已有人确认", "Confirmed before"]).described(),
         Shown::new("consistent", path("fine"), 200, ["记录一致", "Records consistent"])
             .described()
@@ -230,7 +267,7 @@ fn shown() -> Vec<Shown> {
     ];
     all[1].probes = vec![PRINTED.to_owned()];
     all[3].more = broken();
-    all[10].more = consistent();
+    all[12].more = consistent();
     all
 }
 
@@ -265,6 +302,8 @@ fn every_state_holds_in_a_browser() {
         let state = match one.name {
             "copied" => "copy_suspected",
             "seen" => "consistent_seen",
+            "noticed" => "consistent",
+            "asked" => "unreadable",
             name => name,
         };
         expect(&node, &one.path, one.status, state);
@@ -275,7 +314,9 @@ fn every_state_holds_in_a_browser() {
         .sum();
     for one in shown().iter().filter(|one| one.status == 200) {
         for language in ["zh-Hans", "en"] {
-            let page = travels(&node, &format!("{}?lang={language}", one.path), "text/html");
+            let joint = if one.path.contains('?') { '&' } else { '?' };
+            let path = format!("{}{joint}lang={language}", one.path);
+            let page = travels(&node, &path, "text/html");
             assert!(page <= PAGE_BYTES_MAX, "{}: {page} bytes", one.name);
             assert!(page + scripts <= ALL_BYTES_MAX, "{}: {page} and {scripts}", one.name);
         }

@@ -30,6 +30,14 @@ fn members() -> Value {
             "ai": string(), "title": string(), "printed": string(), "recorded": list(string()),
         }),
     );
+    let passed = object(
+        "A printed date that has passed, where no record tells it.",
+        json!({ "ai": string(), "title": string(), "day": string() }),
+    );
+    let inactive = object(
+        "A label that was made and, as far as is recorded, not put on goods.",
+        json!({ "others_are_active": truth(), "is_seen": truth() }),
+    );
     json!({
         "state": schema("PassportState"),
         "state_text": object(
@@ -38,23 +46,31 @@ fn members() -> Value {
         ),
         "goods": or_null(string()),
         "sort": or_null(words(&sorts)),
+        "misread": or_null(words(&["nothing", "short_gtin", "garbled"])),
+        "did_you_mean": or_null(string()),
         "link": object(
             "What the code says beside the identifier: printed, not signed.",
             json!({
                 "attributes": list(attribute), "has_unreadable": truth(),
-                "contradictions": list(contradiction),
+                "contradictions": list(contradiction), "passed": list(passed),
             }),
         ),
         "item": schema("PassportItem"),
         "recalls": list(schema("PassportRecall")),
+        "lot_recalls": list(object(
+            "A recall of lots of the product, where no record tells the lot of the goods.",
+            json!({ "lots": list(string()), "recall": schema("PassportRecall") }),
+        )),
         "certificates": list(schema("PassportCertificate")),
         "journey": list(schema("PassportStep")),
         "footprints": list(schema("PassportFootprint")),
         "findings": list(schema("PassportFinding")),
+        "stated_findings": list(schema("PassportStatedFinding")),
         "confirmations": object("Buyers' confirmations.", json!({
             "count": count(), "innocent_max": count(), "months": list(string()),
         })),
         "is_scrapped": truth(),
+        "inactive": or_null(inactive),
         "elsewhere": or_null(schema("PassportElsewhere")),
         "proof": schema("PassportProof"),
         "forms": object("Tokens for one confirmation and one complaint, where these are taken; none are handed out \
@@ -84,11 +100,20 @@ fn parts() -> Value {
         })),
         "PassportParty": object("An organisation.", json!({ "id": string(), "name": string() })),
         "PassportElsewhere": object(
-            "The maker whose own node alone can tell of the code, and the code's address there.",
-            json!({ "maker": party(), "url": or_null(string()) }),
+            "Who issues such codes, whose own node alone can tell of this one, and its address there.",
+            json!({ "issuer": party(), "url": or_null(string()) }),
         ),
-        "PassportItem": object("What it is, in the maker's words.", json!({
-            "names": texts(), "maker": or_null(party()), "brand": texts(),
+        "PassportMakerClaim": object("Whom one description or label order has make the goods.", json!({
+            "id": schema("ContentId"), "by": party(), "maker": party(),
+        })),
+        "PassportPicture": object("A picture by name, published address and SHA-256.", json!({
+            "alt": texts(), "url": string(), "digest": schema("Digest"),
+        })),
+        "PassportItem": object("What it is, in the words of who describes it; `maker` is whom they name. \
+            `maker_claims` has all who are named where organisations differ.", json!({
+            "names": texts(), "described_by": or_null(party()), "maker": or_null(party()),
+            "maker_claims": list(schema("PassportMakerClaim")),
+            "pictures": list(schema("PassportPicture")), "brand": texts(),
             "content": or_null(string()), "checks": texts(), "lot": or_null(string()),
             "produced": day(), "expiry": day(), "is_past_expiry": truth(),
             "markets": list(string()),
@@ -115,24 +140,40 @@ fn parts() -> Value {
             "primary_ppm": or_null(count()),
         })),
         "PassportFinding": findings(),
+        "PassportStatedFinding": stated_finding(),
         "PassportProof": proof(),
     })
 }
 
-fn findings() -> Value {
-    let answer = object(
+fn answer() -> Value {
+    object(
         "An answer to the finding.",
         json!({
             "id": schema("ContentId"), "by": schema("PassportParty"), "day": string(),
             "text": texts(),
         }),
-    );
+    )
+}
+
+fn stated_finding() -> Value {
+    object(
+        "A finding that another has signed: their word, which changes no state.",
+        json!({
+            "id": schema("ContentId"), "finding": schema("Digest"), "by": schema("PassportParty"),
+            "subject": string(), "code": string(),
+            "severity": words(&["note", "warning", "error"]), "message_en": string(),
+            "message_zh": string(), "day": string(), "answers": list(answer()),
+        }),
+    )
+}
+
+fn findings() -> Value {
     object(
         "An open finding.",
         json!({
             "id": schema("Digest"), "code": string(), "severity": string(), "is_copy": truth(),
             "title": string(), "message_en": or_null(string()), "message_zh": or_null(string()),
-            "months": list(string()), "evidence_count": count(), "answers": list(answer),
+            "months": list(string()), "evidence_count": count(), "answers": list(answer()),
         }),
     )
 }

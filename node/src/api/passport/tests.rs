@@ -7,6 +7,8 @@ use super::*;
 use crate::passport::State;
 use crate::sign::{Defaults, Statement};
 
+mod notices;
+
 pub(super) const CLASS: &str = "https://id.gs1.org/01/09520123456788";
 pub(super) const PATH: &str = "/01/09520123456788/21/S1";
 pub(super) const ITEM: &str = "https://id.gs1.org/01/09520123456788/21/S1";

@@ -195,9 +195,8 @@ pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
         Given::Complaint => (
             language.pick("Your report is recorded", "您的报告已登记"),
             language.pick(
-                "The maker and the members of the network can read it. Keep the number: it names \
-                 your report.",
-                "厂家和本网络成员可以查看。请保存此编号，它是您这份报告的名称。",
+                "The members of the network can read it. Keep the number: it names your report.",
+                "本网络成员可以查看。请保存此编号，凭它可以指明您的报告。",
             ),
         ),
     };

@@ -7,7 +7,8 @@ use super::super::Language;
 use super::words;
 use super::{instant, sort_word, texts};
 use crate::passport::view::{
-    Accreditation, Certificate, Footprint, OpenFinding, Party, Passport, Record, Standing, Step,
+    Accreditation, Answer, Certificate, Footprint, Item, OpenFinding, Party, Passport, Record,
+    Standing, StatedFinding, Step,
 };
 
 /// Longest list of records that the page prints; the JSON form has them all.
@@ -34,7 +35,7 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
             h2 { (language.pick("What it is", "产品")) }
             @if item.names.is_empty() {
                 p class="none" { (language.pick(
-                    "The maker has not published a description.", "厂家未发布产品说明。",
+                    "No description of it is published.", "没有已发布的说明。",
                 )) }
             } @else {
                 p { strong { (texts(&item.names, language)) } }
@@ -46,9 +47,7 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                 @if let Some(content) = &item.content {
                     dt { (language.pick("Content", "规格")) } dd { (content) }
                 }
-                @if let Some(maker) = &item.maker {
-                    dt { (language.pick("Maker", "厂家")) } dd { (party(maker)) }
-                }
+                (told_by(item, language))
                 @if let Some(lot) = &item.lot {
                     dt { (language.pick("Lot", "批号")) } dd { (lot) }
                 }
@@ -68,7 +67,7 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                     dt { (language.pick("Sold in", "销售地区")) }
                     dd {
                         @for (place, code) in item.markets.iter().enumerate() {
-                            @if 0 < place { ", " } (words::region(code, language))
+                            @if 0 < place { (language.pick(", ", "、")) } (words::region(code, language))
                         }
                     }
                 }
@@ -80,7 +79,46 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                     }
                 }
             }
+            (pictures(item, language))
             (attributes(passport, language))
+        }
+    }
+}
+
+/// Who describes it, and whom they name as its maker.
+fn told_by(item: &Item, language: Language) -> Markup {
+    html! {
+        @if let Some(by) = &item.described_by {
+            dt { (language.pick("Described by", "说明方")) } dd { (party(by)) }
+        }
+        @if let Some(maker) = &item.maker {
+            dt { (language.pick("Maker, as they say", "说明方所称厂家")) } dd { (party(maker)) }
+        }
+    }
+}
+
+/// Pictures by name, place and digest. Nothing here leads to where they lie: whoever has one
+/// compares its digest.
+fn pictures(item: &Item, language: Language) -> Markup {
+    html! {
+        @if !item.pictures.is_empty() {
+            details {
+                summary {
+                    (language.pick("Pictures named: ", "所列图片：")) (item.pictures.len())
+                }
+                p class="none" { (language.pick(
+                    "This node holds no pictures. Where one was published and its SHA-256:",
+                    "本节点不保存图片。以下为图片的发布地址及其 SHA-256：",
+                )) }
+                ul {
+                    @for one in &item.pictures {
+                        li {
+                            (texts(&one.alt, language)) br;
+                            code { (one.url) } br; code { (one.digest) }
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -150,7 +188,7 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
         article {
             h3 { (one.standard) " · " (one.number) }
             dl {
-                dt { (language.pick("Stands", "状态")) }
+                dt { (language.pick("Status", "状态")) }
                 dd {
                     strong { (standing(one.standing, language)) }
                     @if let Some(day) = &one.withdrawn { " (" (day) ")" }
@@ -287,18 +325,50 @@ pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
                 article {
                     h3 { code { (one.code) } " · " (severity(&one.severity, language)) }
                     p { (message(passport, one, language)) }
-                    @if one.answers.is_empty() {
-                        p class="none" { (language.pick("No answer yet.", "尚无答复。")) }
-                    }
-                    @for answer in &one.answers {
-                        p {
-                            strong { (party(&answer.by)) " · " (answer.day) ": " }
-                            @if answer.text.is_empty() {
-                                (language.pick("the answer is not public", "答复未公开"))
-                            } @else { (texts(&answer.text, language)) }
-                        }
-                    }
+                    (answers(&one.answers, language))
                 }
+            }
+            @for one in &passport.stated_findings { (stated(passport, one, language)) }
+        }
+    }
+}
+
+/// What somebody else found, as their word.
+fn stated(passport: &Passport, one: &StatedFinding, language: Language) -> Markup {
+    let text = language.pick(one.message_en.as_str(), one.message_zh.as_str());
+    html! {
+        article {
+            h3 { (party(&one.by)) (language.pick(" states:", " 称：")) }
+            p { (told(text, passport.goods.as_deref(), language)) }
+            p class="none" {
+                code { (one.code) } " · " (severity(one.severity, language)) " · " (one.day)
+                @if passport.goods.as_deref() != Some(one.subject.as_str()) {
+                    " · " (language.pick("about ", "针对 ")) code { (one.subject) }
+                }
+                br;
+                (language.pick(
+                    "Their word; the check of this node has no such finding.",
+                    "此为其单方陈述，本节点的核查没有此结论。",
+                ))
+            }
+            (answers(&one.answers, language))
+        }
+    }
+}
+
+fn answers(answers: &[Answer], language: Language) -> Markup {
+    html! {
+        @if answers.is_empty() {
+            p class="none" { (language.pick("No answer yet.", "尚无答复。")) }
+        }
+        @for answer in answers {
+            p {
+                strong {
+                    (party(&answer.by)) " · " (answer.day) (language.pick(": ", "："))
+                }
+                @if answer.text.is_empty() {
+                    (language.pick("the answer is not public", "答复未公开"))
+                } @else { (texts(&answer.text, language)) }
             }
         }
     }

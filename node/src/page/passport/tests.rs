@@ -6,8 +6,11 @@ use super::refusal::Refusal;
 use super::*;
 use crate::passport::view::{
     Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Elsewhere,
-    Footprint, Item, Link, LogView, OpenFinding, Party, Proof, Recall, Record, Step,
+    Footprint, Inactive, Item, Link, LogView, LotRecall, MakerClaim, OpenFinding, Party,
+    PassedDate, Picture, Proof, Recall, Record, StatedFinding, Step,
 };
+
+mod notices;
 
 const PROBE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&";
 
@@ -96,6 +99,8 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         state,
         goods: some(),
         sort: Some(Sort::Item),
+        misread: None,
+        did_you_mean: Some("https://id.gs1.org/01/09506000134352/21/S1".to_owned()),
         link: Link {
             attributes: vec![Attribute { ai: own(), title: "USE BY", value: own() }],
             has_unreadable: true,
@@ -105,10 +110,14 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
                 printed: own(),
                 recorded: vec![own(), own()],
             }],
+            passed: vec![PassedDate { ai: own(), title: "USE BY", day: own() }],
         },
         item: Item {
             names: text(text_of),
+            described_by: Some(party(text_of)),
             maker: Some(party(text_of)),
+            maker_claims: ["", "other"].map(|other| claim(text_of, other)).to_vec(),
+            pictures: vec![Picture { alt: text(text_of), url: own(), digest: own() }],
             brand: text(text_of),
             content: some(),
             checks: text(text_of),
@@ -118,15 +127,8 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
             is_past_expiry: true,
             markets: vec![own()],
         },
-        recalls: vec![Recall {
-            id: own(),
-            by: party(text_of),
-            goods: own(),
-            since: own(),
-            reason: text(text_of),
-            action: text(text_of),
-            contact: some(),
-        }],
+        recalls: vec![recall(text_of)],
+        lot_recalls: vec![LotRecall { lots: vec![own(), own()], recall: recall(text_of) }],
         certificates: vec![
             certificate(text_of, Standing::Withdrawn),
             certificate(text_of, Standing::InForce),
@@ -134,9 +136,11 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         journey: (0..steps).map(|number| step(text_of, number)).collect(),
         footprints: vec![footprint(text_of)],
         findings: vec![finding(text_of, true), finding(text_of, false)],
+        stated_findings: vec![stated(text_of)],
         confirmations: Confirmations { count: 3, innocent_max: 1, months: vec![own()] },
         is_scrapped: true,
-        elsewhere: Some(Elsewhere { maker: party(text_of), url: some() }),
+        inactive: Some(Inactive { others_are_active: true, is_seen: true }),
+        elsewhere: Some(Elsewhere { issuer: party(text_of), url: some() }),
         proof: Proof {
             records: vec![record(text_of, Some("digest")), record(text_of, None)],
             is_cut: true,
@@ -150,6 +154,50 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
             judged_as_of: some(),
             bundle: Some("/v1/bundle/01/09506000134352/21/S1".to_owned()),
         },
+    }
+}
+
+/// The same without anything that must be seen beside the state.
+fn plain(state: State, text_of: &str, steps: usize) -> Passport {
+    let mut passport = full(state, text_of, steps);
+    passport.proof.is_cut = false;
+    passport.link.passed.clear();
+    passport.item.maker_claims.clear();
+    passport.lot_recalls.clear();
+    Passport { elsewhere: None, inactive: None, did_you_mean: None, ..passport }
+}
+
+fn recall(text_of: &str) -> Recall {
+    let own = || text_of.to_owned();
+    Recall {
+        id: own(),
+        by: party(text_of),
+        goods: own(),
+        since: own(),
+        reason: text(text_of),
+        action: text(text_of),
+        contact: Some(own()),
+    }
+}
+
+fn claim(text_of: &str, other: &str) -> MakerClaim {
+    let id = text_of.to_owned();
+    MakerClaim { id, by: party(text_of), maker: party(&format!("{text_of}{other}")) }
+}
+
+fn stated(text_of: &str) -> StatedFinding {
+    let own = || text_of.to_owned();
+    StatedFinding {
+        id: own(),
+        finding: own(),
+        by: party(text_of),
+        subject: format!("about {text_of}"),
+        code: own(),
+        severity: "warning",
+        message_en: own(),
+        message_zh: own(),
+        day: own(),
+        answers: vec![Answer { id: own(), by: party(text_of), day: own(), text: text(text_of) }],
     }
 }
 
@@ -188,9 +236,7 @@ fn html(passport: &Passport, language: Language) -> String {
 fn every_state_is_heading_title_icon_and_sentence_in_both_languages() {
     for state in State::ALL {
         for language in [Language::En, Language::Zh] {
-            let mut passport = full(state, "text", 3);
-            passport.proof.is_cut = false;
-            passport.elsewhere = None;
+            let passport = plain(state, "text", 3);
             let html = html(&passport, language);
             assert!(html.contains(&format!("<h1>{}</h1>", state.word(language))), "{state:?}");
             assert!(html.contains(&format!("<title>{} ·", state.word(language))), "{state:?}");
@@ -272,7 +318,10 @@ fn the_sentence_of_a_possible_copy_names_the_cause_that_there_is() {
     assert!(causes[3].contains("printed"));
     passport.link.contradictions.clear();
     causes.push(passport.sentence(Language::En));
-    assert!(causes[4].contains("confirmed"));
+    assert!(causes[4].contains("label") && causes[4].contains("not put on goods"));
+    passport.inactive = None;
+    causes.push(passport.sentence(Language::En));
+    assert!(causes[5].contains("confirmed"));
     assert!(causes[1..].iter().all(|cause| !cause.contains("seen where")), "{causes:?}");
     assert!(causes.iter().all(|cause| cause.contains("may be a copy")), "{causes:?}");
 }
@@ -377,7 +426,7 @@ fn a_day_that_has_passed_is_told_in_the_band() {
         (Language::En, "2026-01-31: this day has passed."),
         (Language::Zh, "2026-01-31：该日期已过。"),
     ] {
-        let mut passport = full(State::Consistent, "text", 1);
+        let mut passport = plain(State::Consistent, "text", 1);
         passport.item.expiry = Some("2026-01-31".to_owned());
         for (is_past, tone) in [(true, "band warn"), (false, "band calm")] {
             passport.item.is_past_expiry = is_past;
@@ -396,8 +445,7 @@ fn a_day_that_has_passed_is_told_in_the_band() {
 #[test]
 fn records_are_called_complete_only_where_they_describe_the_goods_and_all_were_read() {
     for (language, complete) in [(Language::En, "complete"), (Language::Zh, "完整")] {
-        let mut passport = full(State::Consistent, "text", 1);
-        passport.proof.is_cut = false;
+        let mut passport = plain(State::Consistent, "text", 1);
         assert!(html(&passport, language).contains(complete));
         passport.proof.is_cut = true;
         assert!(!html(&passport, language).contains(complete));

@@ -65,6 +65,9 @@ pub(super) fn kind(kind: &str, language: Language) -> &str {
         "complaint" => ("report", "问题报告"),
         "accreditation" => ("accreditation", "认可"),
         "response" => ("answer", "答复"),
+        "finding" => ("finding of others", "他方核查结论"),
+        "organisation" => ("member of the network", "网络成员"),
+        "facility" => ("place", "场所"),
         other => (other, other),
     };
     language.pick(en, zh)
@@ -98,10 +101,10 @@ pub(super) fn copied(code: &str, language: Language) -> Option<&'static str> {
 
 /// Boundaries, units and levels of assurance of a footprint.
 const FOOTPRINT: [(&str, &str, &str); 15] = [
-    ("cradle_to_gate", "from the raw material to the maker's gate", "从原料到出厂"),
+    ("cradle_to_gate", "from the raw material to the factory gate", "从原料到出厂"),
     ("cradle_to_grave", "from the raw material to the end of life", "从原料到报废"),
     ("cubic meter", "cubic metre", "立方米"),
-    ("gate_to_gate", "the maker's own stage alone", "仅厂内阶段"),
+    ("gate_to_gate", "the stage within the factory alone", "仅厂内阶段"),
     ("hour", "hour", "小时"),
     ("kilogram", "kilogram", "千克"),
     ("kilowatt hour", "kilowatt hour", "千瓦时"),
@@ -223,7 +226,8 @@ pub(super) fn printed<'a>(ai: &str, title: &'a str, language: Language) -> &'a s
     match ai {
         "10" => language.pick("lot", "批号"),
         "11" => language.pick("made on", "生产日期"),
-        "17" => language.pick("use until", "有效期至"),
+        "15" => language.pick("best before", "最佳食用日期"),
+        "17" | "7003" => language.pick("use until", "有效期至"),
         _ => title,
     }
 }

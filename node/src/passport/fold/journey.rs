@@ -79,7 +79,7 @@ fn step(
 }
 
 /// Events that their own issuer declared to be in error: the events and the declarations.
-fn declared_errors<'a>(records: &[&'a Proven]) -> BTreeSet<(&'a OrgId, &'a str)> {
+pub(super) fn declared_errors<'a>(records: &[&'a Proven]) -> BTreeSet<(&'a OrgId, &'a str)> {
     let mut declared = BTreeSet::new();
     for record in records {
         if let Body::Event(event) = record.verified.body()

@@ -10,12 +10,15 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::masterdata::About;
 
 use super::super::gather::{self, Level, Proven};
-use super::super::view::{Contradiction, Item};
+use super::super::view::{Contradiction, Item, PassedDate};
 use super::{Given, day};
 
 const LOT: &str = "10";
 const PRODUCED: &str = "11";
+const BEST_BEFORE: &str = "15";
 const EXPIRY: &str = "17";
+/// The same to the minute.
+const EXPIRY_TIME: &str = "7003";
 
 /// Every part of the print that the records contradict.
 pub(super) fn contradictions(
@@ -42,6 +45,27 @@ pub(super) fn contradictions(
             let recorded = recorded.into_iter().map(str::to_owned).collect();
             let (ai, title) = (said.ai.clone(), said.title);
             found.push(Contradiction { ai, title, printed, recorded });
+        }
+    }
+    found
+}
+
+/// Printed dates that have passed and that no record tells: it would be told from there, or the
+/// print contradict it.
+pub(super) fn passed(item: &Item, given: &Given<'_>) -> Vec<PassedDate> {
+    let today = day(given.now);
+    let mut found = Vec::new();
+    for said in &given.code.link.attributes {
+        let is_untold = match said.ai.as_str() {
+            EXPIRY | EXPIRY_TIME => item.expiry.is_none(),
+            BEST_BEFORE => true,
+            _ => false,
+        };
+        let printed = said.value.get(..6).filter(|_| is_untold);
+        if let Some(day) = printed.and_then(|digits| date(digits, &today))
+            && day < today
+        {
+            found.push(PassedDate { ai: said.ai.clone(), title: said.title, day });
         }
     }
     found

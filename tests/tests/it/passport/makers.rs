@@ -56,18 +56,55 @@ fn only_the_makers_label_orders_make_a_serial_known_and_other_nodes_say_who_can_
     let told = once(&two, &derived, "the maker's order", |json| !json["elsewhere"].is_null());
     assert_eq!(told["state"], "unknown");
     let elsewhere = &told["elsewhere"];
-    assert_eq!(elsewhere["maker"], json!({ "id": maker.org, "name": "works" }));
+    assert_eq!(elsewhere["issuer"], json!({ "id": maker.org, "name": "works" }));
     let url = format!("{}{derived}", maker.url.trim_end_matches('/'));
     assert_eq!(elsewhere["url"], url.as_str());
     for (language, words) in [
-        ("en", "Only the maker's node can tell whether the code was issued."),
-        ("zh-Hans", "只有厂家的节点能够确认。"),
+        ("en", "Only the node of the organisation that issues these codes can tell"),
+        ("zh-Hans", "只有发放方的节点能够确认。"),
     ] {
         let sentence = told["state_text"][language].as_str().expect("a sentence");
         assert!(sentence.contains(words) && !sentence.contains("invented"), "{sentence}");
         let page = page_at(&two, &format!("{derived}?lang={language}"));
         assert!(page.contains(&format!("href=\"{url}\" rel=\"noreferrer nofollow\"")), "{page}");
     }
+    others_describe(&world, &maker, &two);
+}
+
+/// Another organisation describes the same goods: with the same maker first, then as its own.
+fn others_describe(world: &World, maker: &Node, two: &Node) {
+    let described = |name: &str, about: &Value| {
+        let mut described = masterdata(CLASS, name, &json!({ "item": about }));
+        described["payload"]["from_at"] = json!("2026-02-01T00:00:00Z");
+        described
+    };
+    let first = record(world, two, &[described("Agreed", &json!({ "maker": maker.org }))]);
+    let has_both = |json: &Value| {
+        let records = json["proof"]["records"].as_array().expect("a list").iter();
+        records.filter(|record| record["kind"] == "masterdata").count() == 2
+    };
+    let told = once(maker, &path("505"), "the second description", has_both);
+    assert_eq!((&told["state"], &told["item"]["maker_claims"]), (&json!("consistent"), &json!([])));
+    assert_eq!(told["item"]["described_by"]["name"], "works");
+    assert_eq!(told["item"]["names"][1]["text"], "Flask", "the first one is listened to");
+
+    let mut own = described("Own", &json!({}));
+    own["payload"]["replaces"] = json!(first[0]);
+    own["payload"]["reason"] = json!("we make it");
+    record(world, two, &[own]);
+    for node in [maker, two] {
+        let told = expect(node, &path("505"), 200, "disputed");
+        let claims = told["item"]["maker_claims"].as_array().expect("a list").iter();
+        let names: Vec<_> = claims.map(|one| one["maker"]["name"].clone()).collect();
+        assert_eq!(names, ["works", "two"], "{told}");
+        let page = page_at(node, &path("505"));
+        assert!(page.contains("two names itself") && page.contains("works names itself"), "{page}");
+    }
+    // Its own party number names an organisation to whoever asks.
+    let party = format!("/417/{}", maker.org.rsplit(':').next().expect("a number"));
+    let told = expect(two, &party, 200, "consistent");
+    assert_eq!(told["item"]["names"][0]["text"], "works");
+    expect(two, "/417/9506000134352", 404, "foreign");
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! What must be seen right beneath the sentence of the state, whatever that is.
+//!
+//! Invariants: a notice states what is recorded or printed and says which of the two; it changes
+//! no state; every link leads to this node.
+
+use maud::{Markup, html};
+
+use super::super::Language;
+use super::{party, recall_terms, words};
+use crate::passport::State;
+use crate::passport::code::{asked, path_of};
+use crate::passport::view::{Inactive, Passport};
+use hallmark_schemas::goods::GoodsId;
+
+/// All of them.
+pub(super) fn all(passport: &Passport, language: Language) -> Markup {
+    let state = passport.state;
+    let has_said = matches!(state, State::Consistent | State::ConsistentSeen | State::Unknown);
+    html! {
+        (meant(passport, language))
+        (lots(passport, language))
+        @if state != State::Broken {
+            @for one in &passport.link.passed {
+                p { strong {
+                    (language.pick("According to the code, ", "按代码所示，"))
+                    (words::printed(&one.ai, one.title, language)) " " (one.day)
+                    (language.pick(": this day has passed.", "：该日期已过。"))
+                } }
+            }
+            @if let Some(one) = &passport.inactive { (inactive(*one, state, language)) }
+            (makers(passport, language))
+        }
+        @if passport.proof.is_cut && !has_said {
+            p { (language.pick(
+                "Not all records of this code were read here.", "此代码的记录未全部读取。",
+            )) }
+        }
+    }
+}
+
+/// The code that is meant, perhaps, as a link to look it up.
+fn meant(passport: &Passport, language: Language) -> Markup {
+    let goods = passport.did_you_mean.as_deref().and_then(|goods| GoodsId::parse(goods).ok());
+    html! {
+        @if let Some(goods) = goods {
+            p {
+                @if passport.state == State::Unknown {
+                    (language.pick(
+                        "Capital and small letters are different codes. ",
+                        "大写与小写字母是不同的代码。",
+                    ))
+                }
+                (language.pick("Did you mean ", "您要查的是否为 "))
+                a href=(asked(&path_of(&goods), "lang", language.tag())) { (goods) }
+                (language.pick("?", "？"))
+            }
+        }
+    }
+}
+
+/// Recalls of lots that these goods may be of.
+fn lots(passport: &Passport, language: Language) -> Markup {
+    html! {
+        @for one in &passport.lot_recalls {
+            p { strong {
+                (language.pick("Some lots are recalled. If the pack shows lot ", "部分批次已被召回。如果包装上的批号为 "))
+                (one.lots.join(language.pick(" or ", " 或 ")))
+                (language.pick(", this is about it:", "，请注意："))
+            } }
+            (recall_terms(&one.recall, language))
+        }
+    }
+}
+
+fn inactive(inactive: Inactive, state: State, language: Language) -> Markup {
+    // The sentence of a calm answer says as much, and that of a suspicion more.
+    let has_said = matches!(state, State::CopySuspected)
+        || (state == State::Consistent && !inactive.others_are_active && !inactive.is_seen);
+    html! {
+        @if !has_said {
+            p {
+                @if inactive.others_are_active {
+                    (language.pick(
+                        "Other labels of this kind are recorded as put on goods; this one is not.",
+                        "同类的其他标签已有用于产品的记录，此标签没有。",
+                    ))
+                } @else if inactive.is_seen {
+                    (language.pick(
+                        "Only others have recorded events of this code, not the organisation that \
+                         made the label.",
+                        "此代码的流转仅由其他机构记录，制作标签的机构没有记录。",
+                    ))
+                } @else {
+                    (language.pick(
+                        "Of the label with this code it is recorded that it was made, no more.",
+                        "关于带有此代码的标签，仅有已制作的记录。",
+                    ))
+                }
+            }
+        }
+    }
+}
+
+/// All who are said to make the goods, where that is not one.
+fn makers(passport: &Passport, language: Language) -> Markup {
+    let claims = &passport.item.maker_claims;
+    html! {
+        @if !claims.is_empty() {
+            p { strong { (language.pick(
+                "Different makers are named, and nothing in this network tells whose product \
+                 number it is:",
+                "各方所称的厂家不同，本网络中没有记录表明此商品代码属于谁：",
+            )) } }
+            ul {
+                @for one in claims {
+                    li {
+                        (party(&one.by))
+                        @if one.by == one.maker {
+                            (language.pick(" names itself", " 称自己是厂家"))
+                        } @else {
+                            (language.pick(" names ", " 称厂家是 ")) (party(&one.maker))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What must be seen beneath the state, and words of others.
+
+use super::*;
+
+#[test]
+fn what_must_be_seen_is_in_the_band_in_both_languages() {
+    let mut passport = plain(State::Consistent, "text", 1);
+    let day = "2020-01-31".to_owned();
+    passport.link.passed = vec![PassedDate { ai: "17".to_owned(), title: "USE BY", day }];
+    let lots = vec!["L1".to_owned(), "L2".to_owned()];
+    passport.lot_recalls = vec![LotRecall { lots, recall: recall("it leaks") }];
+    passport.inactive = Some(Inactive { others_are_active: true, is_seen: false });
+    for (language, told) in [
+        (
+            Language::En,
+            [
+                "According to the code, use until 2020-01-31: this day has passed.",
+                "If the pack shows lot L1 or L2, this is about it:",
+                "Other labels of this kind are recorded as put on goods; this one is not.",
+            ],
+        ),
+        (
+            Language::Zh,
+            [
+                "按代码所示，有效期至 2020-01-31：该日期已过。",
+                "如果包装上的批号为 L1 或 L2，请注意：",
+                "同类的其他标签已有用于产品的记录，此标签没有。",
+            ],
+        ),
+    ] {
+        let html = html(&passport, language);
+        let (band, _) = html.split_once("</section>").unwrap();
+        assert!(band.contains("band warn") && band.contains("it leaks"), "{band}");
+        for told in told {
+            assert!(band.contains(told), "{told}: {band}");
+        }
+    }
+}
+
+#[test]
+fn makers_that_differ_are_all_named_and_none_is_called_the_maker() {
+    let mut passport = plain(State::Disputed, "text", 1);
+    let named = |by: &str, maker: &str| {
+        let party = |name: &str| Party { id: format!("urn:{name}"), name: name.to_owned() };
+        MakerClaim { id: String::new(), by: party(by), maker: party(maker) }
+    };
+    passport.item.maker_claims = vec![named("Works", "Works"), named("Shop", "Other")];
+    for (language, told) in [
+        (
+            Language::En,
+            ["The records disagree about who makes", "Works names itself", "Shop names Other"],
+        ),
+        (Language::Zh, ["由谁生产，各方记录不一致", "Works 称自己是厂家", "Shop 称厂家是 Other"]),
+    ] {
+        let html = html(&passport, language);
+        let (band, _) = html.split_once("</section>").unwrap();
+        for told in told {
+            assert!(band.contains(told), "{told}: {band}");
+        }
+    }
+}
+
+#[test]
+fn pictures_are_named_and_lead_nowhere() {
+    let mut passport = plain(State::Consistent, "text", 1);
+    passport.item.pictures[0].url = "https://pictures.example/flask.svg?a=\"b".to_owned();
+    for language in [Language::En, Language::Zh] {
+        let html = html(&passport, language);
+        assert!(html.contains("https://pictures.example/flask.svg?a=&quot;b"), "{html}");
+        assert!(!html.contains("href=\"https://pictures") && !html.contains("src=\"https"));
+        assert!(!html.contains("<img"), "{html}");
+    }
+}
+
+#[test]
+fn what_another_found_is_told_as_their_word() {
+    let mut passport = plain(State::Consistent, "text", 1);
+    passport.stated_findings[0].message_en = "It has two lots".to_owned();
+    for (language, told) in [
+        (Language::En, ["text states:", "It has two lots", "Their word; the check of this node"]),
+        (Language::Zh, ["text 称：", "此为其单方陈述", "本节点的核查没有此结论"]),
+    ] {
+        let html = html(&passport, language);
+        for told in told {
+            assert!(html.contains(told), "{told}: {html}");
+        }
+    }
+}

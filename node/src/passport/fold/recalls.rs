@@ -1,0 +1,59 @@
+//! Recalls of the goods, and of lots that they may be of.
+
+use std::collections::BTreeSet;
+
+use hallmark_schemas::kind::Body;
+
+use super::super::gather::{Level, Proven};
+use super::super::view::{LotRecall, Recall};
+use super::{Given, day, texts};
+
+/// Those that are in force, of the goods themselves, their lot or their class; the newest first.
+pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Recall> {
+    let about = records.iter().filter(|one| one.level != Level::Beside);
+    let mut found: Vec<Recall> = about.filter_map(|one| in_force(one, given)).collect();
+    found.sort_by(|a, b| (&b.since, &b.id).cmp(&(&a.since, &a.id)));
+    found
+}
+
+/// Those of lots of the class: these are gathered where no record tells the lot of the goods.
+pub(super) fn of_lots(records: &[&Proven], given: &Given<'_>) -> Vec<LotRecall> {
+    let Some(class) = given.code.goods.class() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for record in records.iter().filter(|one| one.level == Level::Beside) {
+        let Some(recall) = in_force(record, given) else { continue };
+        let goods = record.verified.body().goods(record.verified.claims());
+        let of_class = goods.iter().filter(|one| one.class().as_ref() == Some(&class));
+        let lots: BTreeSet<String> = of_class.filter_map(|one| one.lot()).collect();
+        if !lots.is_empty() {
+            found.push(LotRecall { lots: lots.into_iter().collect(), recall });
+        }
+    }
+    found.sort_by(|a, b| (&b.recall.since, &b.recall.id).cmp(&(&a.recall.since, &a.recall.id)));
+    found
+}
+
+fn in_force(record: &Proven, given: &Given<'_>) -> Option<Recall> {
+    let Body::Recall(recall) = record.verified.body() else { return None };
+    let is_lifted = recall.lifted_at.is_some_and(|at| at <= given.now);
+    if !record.is_public || given.now < recall.since || is_lifted {
+        return None;
+    }
+    let claims = record.verified.claims();
+    let contact: Vec<&str> = [&recall.contact.phone, &recall.contact.url]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    Some(Recall {
+        id: record.verified.id().to_string(),
+        by: (given.party)(&claims.iss),
+        goods: claims.sub.to_string(),
+        since: day(recall.since),
+        reason: texts(&recall.why),
+        action: texts(&recall.what_to_do),
+        contact: (!contact.is_empty()).then(|| contact.join(" · ")),
+    })
+}

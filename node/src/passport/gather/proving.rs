@@ -1,0 +1,202 @@
+//! Proving what the index names: the entry under the published checkpoint, the bytes, the
+//! signature.
+//!
+//! Invariants: nothing becomes a record before all three hold; what does not hold of the own log is
+//! told, what does not hold of another's is passed over.
+
+use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::audience::Audience;
+use hallmark_schemas::entry::Entry;
+use hallmark_schemas::head::Head;
+use hallmark_schemas::merkle::{Hash, verify_inclusion};
+
+use super::{Gatherer, Level, LogSeen, Placed, Proven, RECORDS_MAX};
+use crate::index::goods::GoodsPlace;
+use crate::passport::view::Record;
+use crate::store::StoreError;
+
+impl Gatherer<'_> {
+    fn is_own(&self, place: &GoodsPlace) -> bool {
+        self.origins.get(&place.log).is_some_and(|origin| origin == self.node.log().origin())
+    }
+
+    /// Reads and proves one record.
+    pub(super) fn take(
+        &mut self,
+        place: GoodsPlace,
+        level: Level,
+        is_about: impl Fn(&Envelope) -> bool,
+    ) -> Result<(), StoreError> {
+        if self.seen.contains(&place.id) {
+            return Ok(());
+        }
+        if RECORDS_MAX <= self.evidence.records.len() + self.evidence.damaged.len() {
+            self.evidence.is_cut = true;
+            return Ok(());
+        }
+        let is_own = self.is_own(&place);
+        let (origin, entry) = match self.prove_place(&place)? {
+            Placed::Absent => return Ok(()),
+            Placed::Unproved { origin } => {
+                self.damaged(&place, level, origin, "inclusion", false);
+                return Ok(());
+            }
+            Placed::At { origin, entry } => (origin, entry),
+        };
+        let is_public = entry.audience == 0;
+        if !is_public && !is_own {
+            return Ok(());
+        }
+        let fault = match self.read(&origin, &place.id) {
+            Err(_) => Some("digest"),
+            Ok(None) => return Ok(()),
+            Ok(Some(stored)) => match Envelope::parse(&stored) {
+                Err(_) => Some("form"),
+                Ok(envelope) if !is_about(&envelope) => return Ok(()),
+                Ok(envelope) => self.prove(envelope, &origin, &place, level, is_own)?,
+            },
+        };
+        self.seen.insert(place.id);
+        if let Some(fault) = fault {
+            self.damaged(&place, level, origin, fault, is_public);
+        }
+        Ok(())
+    }
+
+    fn damaged(
+        &mut self,
+        place: &GoodsPlace,
+        level: Level,
+        origin: String,
+        fault: &'static str,
+        is_public: bool,
+    ) {
+        self.seen.insert(place.id);
+        if level == Level::Own {
+            self.evidence.telling.insert(place.id.to_string());
+        }
+        self.evidence.damaged.push(Record {
+            id: place.id.to_string(),
+            kind: Some(place.kind.as_str().to_owned()),
+            log: origin,
+            entry: place.entry,
+            fault: Some(fault),
+            is_public,
+            is_silent: false,
+        });
+    }
+
+    /// What does not hold of a body that has its id; none where all does, or where it concerns
+    /// nobody: what another's log admitted without a good signature says nothing about the goods.
+    fn prove(
+        &mut self,
+        envelope: Envelope,
+        origin: &str,
+        place: &GoodsPlace,
+        level: Level,
+        is_own_log: bool,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let Some(time) = self.node.entry_time(origin, place.entry)? else {
+            return Ok(None);
+        };
+        let is_public = envelope.claims().aud == Audience::Public;
+        if !is_public && envelope.claims().iss != *self.own {
+            return Ok(None);
+        }
+        match self.node.keys().read(|keys| envelope.verify(keys, time)) {
+            Ok(verified) => {
+                let origin = origin.to_owned();
+                let entry = place.entry;
+                let record = Proven { level, origin, entry, time, verified, is_public };
+                self.evidence.records.push(record);
+                Ok(None)
+            }
+            Err(_) => Ok(is_own_log.then_some("signature")),
+        }
+    }
+
+    fn read(&self, origin: &str, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {
+        if origin == self.node.log().origin() {
+            return self.node.log().body(id);
+        }
+        self.node.mirror().log(origin).map_or(Ok(None), |log| log.body(id))
+    }
+
+    /// The entry, if it is under the published checkpoint and its inclusion proof holds.
+    fn prove_place(&mut self, place: &GoodsPlace) -> Result<Placed, StoreError> {
+        let Some(origin) = self.origins.get(&place.log).cloned() else {
+            return Ok(Placed::Absent);
+        };
+        let Some(seen) = self.log(&origin)? else {
+            return Ok(Placed::Absent);
+        };
+        let Head { size, root } = seen.head;
+        if size <= place.entry {
+            return Ok(Placed::Absent);
+        }
+        let is_own = origin == self.node.log().origin();
+        match self.entry(&origin, place.entry, size) {
+            Ok(Some((entry, _))) if entry.id != place.id => Ok(Placed::Absent),
+            Ok(Some((entry, path)))
+                if verify_inclusion(&entry.leaf_hash(), place.entry, size, &path, &root)
+                    .is_ok() =>
+            {
+                Ok(Placed::At { origin, entry })
+            }
+            // A damaged copy of another's log is fetched again, and says nothing about goods.
+            _ if !is_own => Ok(Placed::Absent),
+            _ => Ok(Placed::Unproved { origin }),
+        }
+    }
+
+    fn entry(
+        &self,
+        origin: &str,
+        index: u64,
+        size: u64,
+    ) -> Result<Option<(Entry, Vec<Hash>)>, StoreError> {
+        let range = index..index + 1;
+        let (entries, path) = if origin == self.node.log().origin() {
+            let log = self.node.log();
+            (log.entries(range)?, log.inclusion_proof(index, size)?)
+        } else {
+            let Some(log) = self.node.mirror().log(origin) else {
+                return Ok(None);
+            };
+            (log.entries(range)?, log.inclusion_proof(index, size)?)
+        };
+        Ok(entries.first().map(|entry| (*entry, path)))
+    }
+
+    /// The published tree of a log, read once for a passport.
+    fn log(&mut self, origin: &str) -> Result<Option<LogSeen>, StoreError> {
+        if let Some(seen) = self.evidence.logs.get(origin) {
+            return Ok(Some(seen.clone()));
+        }
+        let seen = if origin == self.node.log().origin() {
+            self.node.log().published().map(|published| LogSeen {
+                head: published.head,
+                at: published.cosigned_at.max(Some(published.at)),
+                checkpoint: "/log/checkpoint".to_owned(),
+            })
+        } else {
+            match self.node.mirror().log(origin) {
+                Some(log) if 0 < log.head().size => {
+                    let head = log.head();
+                    let last = log.entries(head.size - 1..head.size)?;
+                    let name = hallmark_schemas::layout::peer_name(origin);
+                    Some(LogSeen {
+                        head,
+                        at: log.cosigned_at().max(last.first().map(|entry| entry.admitted_at)),
+                        checkpoint: format!("/peers/{name}/checkpoint"),
+                    })
+                }
+                _ => None,
+            }
+        };
+        if let Some(seen) = &seen {
+            self.evidence.logs.insert(origin.to_owned(), seen.clone());
+        }
+        Ok(seen)
+    }
+}

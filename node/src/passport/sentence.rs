@@ -1,0 +1,259 @@
+//! Word, sentence and look of a passport, where those of its state would say more than is known.
+//!
+//! Invariants: no sentence calls an organisation the maker, because nothing in the network tells
+//! whose number goods have; none says complete where something was left out or is missing; a calm
+//! look is for answers of which nothing must be seen.
+
+use super::view::{Misread, Passport, Sort};
+use super::{State, findings};
+use crate::page::Language;
+
+impl Passport {
+    /// One or two words for the heading and the title.
+    pub fn word(&self, language: Language) -> &'static str {
+        match (self.state, self.sort, self.misread) {
+            (State::Unreadable, _, Some(Misread::Nothing)) => {
+                language.pick("Which code?", "请输入代码")
+            }
+            (State::Unknown, Some(sort), _) => {
+                let (en, zh) = match sort {
+                    Sort::Item => return self.state.word(language),
+                    Sort::Lot => ("No record of this lot", "没有此批次的记录"),
+                    Sort::Class => ("No record of this product", "没有此类产品的记录"),
+                    Sort::Unit => ("No record of this shipping unit", "没有此物流单元的记录"),
+                    Sort::Place => ("No record of this place or party", "没有此地点或机构的记录"),
+                    Sort::Other => ("No record of these goods", "没有此物品的记录"),
+                };
+                language.pick(en, zh)
+            }
+            (state, ..) => state.word(language),
+        }
+    }
+
+    /// The plain sentence of the band: that of the state, unless it would say more than the
+    /// records do. Records without a description of the goods, or that were not all read, may be
+    /// consistent; complete they are not.
+    pub fn sentence(&self, language: Language) -> &'static str {
+        match self.state {
+            State::Unreadable => self.unread(language),
+            State::Unknown => self.unknown(language),
+            State::Consistent => self.consistent(language),
+            State::ConsistentSeen if self.proof.is_cut => language.pick(
+                "A buyer has already confirmed this item. The records that were read here are \
+                 consistent; there are more.",
+                "此前已有购买者确认过此件产品。此处读取的记录一致，另有更多记录未读取。",
+            ),
+            State::CopySuspected => self.suspicion(language),
+            State::Disputed if self.item.maker_claims.len() > 1 => language.pick(
+                "The records disagree about who makes these goods. All who are named are below.",
+                "关于该产品由谁生产，各方记录不一致，说法均列于下。",
+            ),
+            state => state.sentence(language),
+        }
+    }
+
+    fn unread(&self, language: Language) -> &'static str {
+        match self.misread {
+            Some(Misread::Nothing) => language.pick(
+                "No code was given. Type the one that is on the goods: the address beside it, or \
+                 the numbers with their brackets.",
+                "尚未提供代码。请输入产品上的代码：代码旁的网址，或带括号的数字。",
+            ),
+            Some(Misread::ShortGtin) => language.pick(
+                "A product number behind (01) has 14 digits; this one has fewer. With zeros in \
+                 front it can be looked up below.",
+                "(01) 后的商品代码应为 14 位，此处位数不足。可在下方用前面补零的代码查询。",
+            ),
+            _ => State::Unreadable.sentence(language),
+        }
+    }
+
+    fn unknown(&self, language: Language) -> &'static str {
+        if self.elsewhere.is_some() {
+            return language.pick(
+                "This node holds no record of this item. Only the node of the organisation that \
+                 issues these codes can tell whether this one was issued.",
+                "本节点没有此件产品的记录。此代码是否已发放，只有发放方的节点能够确认。",
+            );
+        }
+        if self.proof.is_cut {
+            return language.pick(
+                "Among the records that were read here none is of this code; there are more that \
+                 were not read.",
+                "此处读取的记录中没有此代码的记录，另有更多记录未读取。",
+            );
+        }
+        let (en, zh) = match self.sort {
+            None | Some(Sort::Item) => return State::Unknown.sentence(language),
+            Some(Sort::Lot) => (
+                "No record of this lot. The code may be wrong or invented.",
+                "没有此批次的记录。代码可能有误，也可能是编造的。",
+            ),
+            Some(_) => (
+                "There is no record of what this code names, only of what belongs to it.",
+                "没有此代码所指对象的记录，只有与其相关的记录。",
+            ),
+        };
+        language.pick(en, zh)
+    }
+
+    fn consistent(&self, language: Language) -> &'static str {
+        if self.proof.is_cut {
+            return language.pick(
+                "The records for this code that were read here are consistent; there are more. A \
+                 printed code can be copied: compare what you hold with the description and the \
+                 seal.",
+                "此处读取的关于此代码的记录一致，另有更多记录未读取。印刷的代码可以被复制：\
+                 请对照说明和封签查看实物。",
+            );
+        }
+        if self.inactive.is_some() {
+            return language.pick(
+                "A label with this code was made, and that is all that is recorded of it. A \
+                 printed code can be copied: do not go by the code alone.",
+                "带有此代码的标签已制作，除此之外没有其他记录。印刷的代码可以被复制：请勿仅凭代码判断。",
+            );
+        }
+        if self.item.names.is_empty() {
+            return language.pick(
+                "The records for this code are consistent, but there is no description of it. A \
+                 printed code can be copied: do not go by the code alone.",
+                "关于此代码的记录一致，但没有产品说明。印刷的代码可以被复制：请勿仅凭代码判断。",
+            );
+        }
+        State::Consistent.sentence(language)
+    }
+
+    /// Why the code may be a copy: the first cause that holds.
+    fn suspicion(&self, language: Language) -> &'static str {
+        let mut of_copies = self.findings.iter().filter(|finding| finding.is_copy).peekable();
+        if of_copies.peek().is_some() {
+            return if of_copies.any(|finding| finding.code == findings::TWO_PLACES) {
+                State::CopySuspected.sentence(language)
+            } else {
+                language.pick(
+                    "The records of this code cannot all be of one item. It may be a copy.",
+                    "关于此代码的记录不可能都属于同一件产品，可能是复制品上的代码。",
+                )
+            };
+        }
+        if self.is_scrapped {
+            return language.pick(
+                "Whoever issued this code scrapped it, so it should be on no goods. It may be a \
+                 copy.",
+                "此代码已由发放方作废，不应出现在任何产品上，可能是复制品上的代码。",
+            );
+        }
+        if !self.link.contradictions.is_empty() {
+            return language.pick(
+                "What is printed with this code is not what was recorded for it. It may be a \
+                 copy, or the print was changed.",
+                "此代码的印刷内容与登记内容不符，可能是复制品上的代码，或印刷内容被改动过。",
+            );
+        }
+        if self.inactive.is_some_and(|inactive| inactive.others_are_active) {
+            return language.pick(
+                "A label with this code was made and, as far as is recorded, not put on goods; yet \
+                 the code has been seen. It may be a copy, or the label was taken.",
+                "带有此代码的标签已制作，但没有已用于产品的记录，而此代码已经出现，\
+                 可能是复制品上的代码，或标签被盗用。",
+            );
+        }
+        language.pick(
+            "This code was confirmed more often than one item is bought. It may be a copy.",
+            "此代码被确认的次数多于一件产品的购买次数，可能是复制品上的代码。",
+        )
+    }
+
+    /// How the band looks: that of the state, unless something beneath it must be seen.
+    pub fn tone(&self) -> &'static str {
+        let must_be_seen = self.item.is_past_expiry
+            || !self.link.passed.is_empty()
+            || !self.lot_recalls.is_empty()
+            || self.inactive.is_some_and(|one| one.others_are_active || one.is_seen);
+        match self.state.tone() {
+            "calm" if must_be_seen => "warn",
+            "calm" if self.proof.is_cut => "mute",
+            tone => tone,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::{Inactive, PassedDate};
+    use super::*;
+
+    fn of(state: State) -> Passport {
+        Passport { state, sort: Some(Sort::Item), ..Passport::unreadable(Misread::Garbled, None) }
+    }
+
+    #[test]
+    fn a_calm_look_is_for_answers_of_which_nothing_must_be_seen() {
+        let inactive = |others_are_active, is_seen| Some(Inactive { others_are_active, is_seen });
+        for (inactive, expected) in [
+            (None, "calm"),
+            (inactive(false, false), "calm"),
+            (inactive(false, true), "warn"),
+            (inactive(true, false), "warn"),
+        ] {
+            let passport = Passport { inactive, ..of(State::Consistent) };
+            assert_eq!(passport.tone(), expected, "{inactive:?}");
+        }
+        let mut passport = of(State::ConsistentSeen);
+        passport.proof.is_cut = true;
+        assert_eq!(passport.tone(), "mute", "what was not read may change it");
+        let (ai, day) = ("17".to_owned(), "2020-01-31".to_owned());
+        passport.link.passed = vec![PassedDate { ai, title: "USE BY", day }];
+        assert_eq!(passport.tone(), "warn");
+        passport.state = State::Recalled;
+        assert_eq!(passport.tone(), "bad", "a stronger look stays");
+    }
+
+    #[test]
+    fn what_was_not_all_read_is_called_neither_complete_nor_absent() {
+        for state in [State::Consistent, State::ConsistentSeen, State::Unknown] {
+            let mut passport = of(state);
+            passport.proof.is_cut = true;
+            for (language, word) in
+                [(Language::En, "there are more"), (Language::Zh, "更多记录未读取")]
+            {
+                let sentence = passport.sentence(language);
+                assert!(sentence.contains(word), "{state:?}: {sentence}");
+                assert!(!sentence.contains("invented") && !sentence.contains("编造"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_record_is_called_by_what_it_is() {
+        for (sort, en, zh) in [
+            (Sort::Item, "item", "此件产品"),
+            (Sort::Lot, "lot", "此批次"),
+            (Sort::Class, "product", "此类产品"),
+            (Sort::Unit, "shipping unit", "物流单元"),
+            (Sort::Place, "place or party", "地点或机构"),
+            (Sort::Other, "goods", "此物品"),
+        ] {
+            let passport = Passport { sort: Some(sort), ..of(State::Unknown) };
+            assert!(passport.word(Language::En).ends_with(en), "{sort:?}");
+            assert!(passport.word(Language::Zh).contains(zh), "{sort:?}");
+            let is_of_items = passport.sentence(Language::En).contains("item");
+            assert_eq!(is_of_items, sort == Sort::Item, "{sort:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_called_the_maker() {
+        let inactive = Some(Inactive { others_are_active: true, is_seen: true });
+        for state in State::ALL {
+            for is_scrapped in [false, true] {
+                let passport = Passport { is_scrapped, inactive, ..of(state) };
+                for language in [Language::En, Language::Zh] {
+                    let said = passport.sentence(language);
+                    assert!(!said.contains("maker") && !said.contains("厂家"), "{said}");
+                }
+            }
+        }
+    }
+}
