@@ -378,6 +378,7 @@ impl Config {
             ("p2p.connections_max", self.p2p.connections_max.into(), 2, 10_000),
             ("p2p.relays", self.p2p.relays.len() as u64, 0, 8),
             ("p2p.questions_per_second_max", self.p2p.questions_per_second_max.into(), 1, 100_000),
+            ("p2p.bytes_per_second_max", self.p2p.bytes_per_second_max, 1 << 16, 1 << 32),
             ("http.connections_per_ip_max", self.http.connections_per_ip_max as u64, 1, 10_000),
             ("http.requests_per_second_max", self.http.requests_per_second_max.into(), 1, 100_000),
             ("http.body_rate_min", self.http.body_rate_min, 1, 1 << 30),

@@ -36,13 +36,22 @@ fn text<'a>(peer: &'a Value, key: &str) -> &'a str {
 fn list(view: &Value, output: Output) -> Result<Exit, Failure> {
     let peers = view["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut connected = 0;
+    if view["own"].is_object() {
+        output.item(format!("own        {}", text(&view["own"], "peer")), &view["own"]);
+    }
     for peer in peers {
         connected += usize::from(peer["standing"] == "connected");
         let who = peer["org"].as_str().unwrap_or_else(|| text(peer, "peer"));
         let line = format!("{:<10} {who}  {}", text(peer, "standing"), told(peer));
         output.item(line.trim_end(), peer);
     }
-    output.verdict("peers", format!("{connected} of {} connected", peers.len()));
+    let unnamed = &view["unnamed"];
+    let mut verdict = format!("{connected} of {} connected", peers.len());
+    if let Some(count) = unnamed["refused"].as_u64().filter(|count| 0 < *count) {
+        let last = text(unnamed, "last_refusal");
+        verdict.push_str(&format!("; {count} that proved no name were refused, last {last}"));
+    }
+    output.verdict("peers", verdict);
     Ok(Exit::Done)
 }
 

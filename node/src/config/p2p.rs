@@ -28,6 +28,9 @@ pub struct P2p {
     /// Questions and messages a second from one peer; the burst is ten times this. Default 200;
     /// from 1 to 100,000.
     pub questions_per_second_max: u32,
+    /// Most bytes a second to and from one peer, in answers, questions and messages; the burst is
+    /// ten times this, then answers wait. Default 33,554,432; from 65,536 to 4,294,967,296.
+    pub bytes_per_second_max: u64,
 }
 
 impl Default for P2p {
@@ -41,6 +44,7 @@ impl Default for P2p {
             relays: Vec::new(),
             connections_max: 256,
             questions_per_second_max: 200,
+            bytes_per_second_max: 32 << 20,
         }
     }
 }
@@ -54,4 +58,5 @@ listen = "127.0.0.1:0"         # port 0 as above
 # relay = false                # relay members that cannot be reached
 # relays = []                  # relays through which this node is reached, /…/p2p/<peer id>
 # connections_max = 256
-# questions_per_second_max = 200"#;
+# questions_per_second_max = 200
+# bytes_per_second_max = 33554432"#;

@@ -40,6 +40,8 @@ pub enum Fault {
     Forged,
     /// An answer that its own signatures or hashes refute.
     Lied,
+    /// A subscription to a topic that no node of this network has.
+    Strayed,
 }
 
 impl Fault {
@@ -48,6 +50,7 @@ impl Fault {
         match self {
             Fault::Flooded => 1,
             Fault::Malformed | Fault::Forged | Fault::Lied => 20,
+            Fault::Strayed => POINTS_MAX,
         }
     }
 
@@ -58,6 +61,7 @@ impl Fault {
             Fault::Malformed => "malformed",
             Fault::Forged => "forged",
             Fault::Lied => "lied",
+            Fault::Strayed => "strayed",
         }
     }
 }
@@ -88,16 +92,26 @@ struct Record {
     connected: Option<(Timestamp, String)>,
 }
 
+/// Those who proved no name.
+#[derive(Default)]
+struct Unnamed {
+    count: u64,
+    last: Option<(Timestamp, String)>,
+}
+
 #[derive(Default)]
 struct State {
     peers: BTreeMap<PeerId, Peer>,
     records: BTreeMap<PeerId, Record>,
+    unnamed: Unnamed,
 }
 
 /// All peers. The loop of `net.rs` writes, anyone reads.
 pub struct Roster {
     path: PathBuf,
     state: Mutex<State>,
+    /// Held by whoever writes the file.
+    saving: Mutex<()>,
 }
 
 impl Roster {
@@ -106,8 +120,8 @@ impl Roster {
         let text = std::fs::read(&path).unwrap_or_default();
         let read: BTreeMap<String, Record> = serde_json::from_slice(&text).unwrap_or_default();
         let read = read.into_iter().filter_map(|(id, record)| Some((id.parse().ok()?, record)));
-        let state = State { peers: BTreeMap::new(), records: read.collect() };
-        Roster { path, state: Mutex::new(state) }
+        let state = State { records: read.collect(), ..State::default() };
+        Roster { path, state: Mutex::new(state), saving: Mutex::default() }
     }
 
     /// The members of this network file, but the own one, are the peers from now on.
@@ -194,8 +208,26 @@ impl Roster {
             return false;
         }
         tracing::warn!(%id, fault = fault.as_str(), what, "a peer is kept out");
-        self.keep(&state);
         true
+    }
+
+    /// Somebody who proved no name was refused.
+    pub fn refused_unnamed(&self, from: &Multiaddr, reason: String, now: Timestamp) {
+        metrics::counter!("hallmark_peer_unnamed_refused_total").increment(1);
+        let mut state = self.lock();
+        state.unnamed.count += 1;
+        state.unnamed.last = Some((now, format!("{from}: {reason}")));
+    }
+
+    /// What there is to say of those who proved no name.
+    pub fn unnamed(&self) -> Value {
+        let state = self.lock();
+        let last = state.unnamed.last.as_ref();
+        json!({
+            "refused": state.unnamed.count,
+            "last_refusal": last.map(|(_, reason)| reason),
+            "last_refusal_at": last.map(|(at, _)| at),
+        })
     }
 
     /// What there is to say of each peer.
@@ -206,11 +238,16 @@ impl Roster {
         ids.map(|id| state.view(id, now)).collect()
     }
 
-    fn keep(&self, state: &State) {
-        let faulty = state.records.iter().filter(|(_, record)| !record.faults.is_empty());
-        let records: BTreeMap<String, &Record> =
-            faulty.map(|(id, record)| (id.to_string(), record)).collect();
-        let text = serde_json::to_vec(&records).expect("a map of records is JSON");
+    /// Writes down what peers did wrong. Blocks.
+    pub fn save(&self) {
+        let text = {
+            let state = self.lock();
+            let faulty = state.records.iter().filter(|(_, record)| !record.faults.is_empty());
+            let records: BTreeMap<String, &Record> =
+                faulty.map(|(id, record)| (id.to_string(), record)).collect();
+            serde_json::to_vec(&records).expect("a map of records is JSON")
+        };
+        let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = self.path.with_extension("new");
         let kept = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &self.path));
         if let Err(error) = kept {
@@ -316,6 +353,7 @@ mod tests {
         assert_eq!(roster.admitted(at(0)), [id]);
         assert!(roster.fault(id, Fault::Forged, "gossip", at(0)));
         assert!(roster.admitted(at(59)).is_empty());
+        roster.save();
         let again = Roster::open(dir.path().join("peers.json"));
         put(&again, id);
         assert!(again.admitted(at(59)).is_empty(), "remembered");
@@ -325,6 +363,19 @@ mod tests {
         }
         assert!(again.admitted(at(60 + 119)).is_empty(), "twice as long");
         assert_eq!(again.admitted(at(60 + 120)), [id]);
+    }
+
+    #[test]
+    fn a_topic_that_is_none_is_enough_and_who_proved_no_name_is_only_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roster, id) = (roster(&dir), PeerId::random());
+        put(&roster, id);
+        assert!(roster.fault(id, Fault::Strayed, "a topic", at(0)));
+        let from: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+        roster.refused_unnamed(&from, "no handshake".to_owned(), at(1));
+        roster.refused_unnamed(&from, "no handshake".to_owned(), at(2));
+        assert_eq!(roster.unnamed()["refused"], 2);
+        assert_eq!(roster.view(at(1)).as_array().unwrap().len(), 1);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Invariants: a connection is made only with an admitted peer key; whatever a peer can make this
 //! node hold (connections, streams, buffers, subscriptions, messages) has a number here.
 
-use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -12,8 +11,8 @@ use hallmark_schemas::key::SecretKey;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::gossipsub::{
-    self, IdentityTransform, MessageAuthenticity, MessageId, ValidationMode,
-    WhitelistSubscriptionFilter,
+    self, AllowAllSubscriptionFilter, IdentityTransform, MaxCountSubscriptionFilter,
+    MessageAuthenticity, MessageId, ValidationMode,
 };
 use libp2p::identity::{self, Keypair};
 use libp2p::request_response::{self, ProtocolSupport};
@@ -31,13 +30,15 @@ const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// Connections whose handshake is under way.
 const PENDING_MAX: u32 = 64;
 /// Questions that one connection may have open, each way.
-pub(super) const STREAMS_MAX: usize = 32;
+const STREAMS_MAX: usize = 32;
 /// Streams of one connection, with those of ping, identify, gossip and relayed connections.
 const MUXED_STREAMS_MAX: usize = 128;
 /// Longest wait for an answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A connection without a stream is kept so long.
 const IDLE_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Topics that one peer may name: ours, and a few until it is cut off.
+const SUBSCRIPTIONS_MAX: usize = 8;
 /// How often gossip is repaired.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Gossip held for one slow peer, messages; the oldest go.
@@ -51,6 +52,10 @@ const CIRCUIT_BYTES_MAX: u64 = 4 << 30;
 /// What identify says that this is.
 const IDENTIFY: &str = "/hallmark/1";
 
+/// A topic that is none is let in, so that whoever subscribes to it is seen and cut off.
+pub(super) type Gossip =
+    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
+
 /// All protocols of a node.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
@@ -58,7 +63,7 @@ pub(super) struct Behaviour {
     pub(super) admitted: allow_block_list::Behaviour<AllowedPeers>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    pub(super) gossip: gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>,
+    pub(super) gossip: Gossip,
     pub(super) ask: request_response::Behaviour<Codec>,
     mdns: Toggle<mdns::tokio::Behaviour>,
     relay: Toggle<relay::Behaviour>,
@@ -167,9 +172,7 @@ fn relay_config() -> relay::Config {
 
 /// Messages carry their own signatures, so gossip adds none; its id is that of all its bytes, so
 /// that one with bad signature lines does not hide a good one.
-fn gossip(
-    network: &str,
-) -> Result<gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>, Refused> {
+fn gossip(network: &str) -> Result<Gossip, Refused> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
@@ -180,12 +183,13 @@ fn gossip(
         .connection_handler_queue_len(GOSSIP_QUEUE)
         .duplicate_cache_time(GOSSIP_KNOWN)
         .build()?;
-    let topics: HashSet<_> = Topic::ALL.iter().map(|topic| topic.of(network).hash()).collect();
-    let mut gossip = gossipsub::Behaviour::new_with_subscription_filter(
-        MessageAuthenticity::Anonymous,
-        config,
-        WhitelistSubscriptionFilter(topics),
-    )?;
+    let filter = MaxCountSubscriptionFilter {
+        filter: AllowAllSubscriptionFilter::default(),
+        max_subscribed_topics: SUBSCRIPTIONS_MAX,
+        max_subscriptions_per_request: SUBSCRIPTIONS_MAX,
+    };
+    let mut gossip =
+        Gossip::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)?;
     for topic in Topic::ALL {
         gossip.subscribe(&topic.of(network))?;
     }

@@ -8,6 +8,7 @@
 //! length; a question that is not exactly one of [`Question`] ends its stream.
 
 use std::io;
+use std::sync::Arc;
 
 use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use hallmark_schemas::attestation::ContentId;
@@ -16,6 +17,7 @@ use hallmark_schemas::hex;
 use hallmark_schemas::tile::TilePath;
 use libp2p::{StreamProtocol, request_response};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::api::{CHECKPOINT_REQUEST_BYTES_MAX, SUBMISSION_BYTES_MAX};
 
@@ -28,6 +30,10 @@ const QUESTION_BYTES_MAX: usize = SUBMISSION_BYTES_MAX + 64;
 /// Most bytes of an answer: a full load of bodies with one more of 1 MiB, and their lengths.
 pub const ANSWER_BYTES_MAX: usize = BODIES_BYTES + (1 << 20) + 4 * BODIES_MAX + 2;
 const _: () = assert!(CHECKPOINT_REQUEST_BYTES_MAX < QUESTION_BYTES_MAX);
+/// A question or an answer up to this size is read at once.
+const SMALL_BYTES: usize = 64 << 10;
+/// Of larger ones, so many are read at a time from all peers: 32 * 2 MiB.
+pub(super) const LARGE_MAX: usize = 32;
 /// Length of a body that is not given.
 const NOT_GIVEN: u32 = 0;
 
@@ -82,6 +88,17 @@ impl Question {
             Question::Cosign { .. } => "cosign",
             Question::Network => "network",
             Question::Submit { .. } => "submit",
+        }
+    }
+
+    /// About how many bytes it took.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Question::Bodies { ids } => ids.len() * 36,
+            Question::Cosign { request: bytes } | Question::Submit { attestation: bytes } => {
+                bytes.len()
+            }
+            Question::Checkpoint { .. } | Question::Tile { .. } | Question::Network => 128,
         }
     }
 
@@ -164,17 +181,36 @@ pub fn parse_bodies(mut framed: &[u8], asked: usize) -> Option<Vec<Option<Vec<u8
 }
 
 /// Reads and writes [`Question`] and [`Reply`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Codec;
+#[derive(Clone, Debug)]
+pub struct Codec {
+    /// Room for large ones that are being read, of all peers.
+    large: Arc<Semaphore>,
+}
 
-/// Everything up to the end of the stream, at most `max` bytes.
-async fn whole<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    io.take(max as u64 + 1).read_to_end(&mut bytes).await?;
-    if max < bytes.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
+impl Default for Codec {
+    fn default() -> Codec {
+        Codec { large: Arc::new(Semaphore::new(LARGE_MAX)) }
     }
-    Ok(bytes)
+}
+
+impl Codec {
+    /// Everything up to the end of the stream, at most `max` bytes. A large message waits for room,
+    /// at most as long as its stream lives.
+    async fn whole<T>(&self, io: &mut T, max: usize) -> io::Result<Vec<u8>>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let mut bytes = Vec::new();
+        io.take(SMALL_BYTES.min(max + 1) as u64).read_to_end(&mut bytes).await?;
+        if bytes.len() == SMALL_BYTES {
+            let _room = self.large.acquire().await.map_err(io::Error::other)?;
+            io.take((max + 1).saturating_sub(SMALL_BYTES) as u64).read_to_end(&mut bytes).await?;
+        }
+        if max < bytes.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
+        }
+        Ok(bytes)
+    }
 }
 
 impl request_response::Codec for Codec {
@@ -187,7 +223,7 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        match whole(io, QUESTION_BYTES_MAX).await {
+        match self.whole(io, QUESTION_BYTES_MAX).await {
             Ok(bytes) => Ok(Question::parse(&bytes)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Err(error.to_string())),
             Err(error) => Err(error),
@@ -198,7 +234,7 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let bytes = whole(io, ANSWER_BYTES_MAX).await?;
+        let bytes = self.whole(io, ANSWER_BYTES_MAX).await?;
         let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "the answer was cut off");
         let (status, body) = bytes.split_first_chunk::<2>().ok_or_else(cut)?;
         Ok(Reply { status: u16::from_be_bytes(*status), body: body.to_vec() })

@@ -13,7 +13,17 @@ const WANTED_MAX: usize = 10_000;
 pub fn view(service: &Service) -> Result<Value, StoreError> {
     let now = (service.clock)();
     let network = service.network();
-    let own = service.net.get().map(|net| net.own().to_string());
+    let own = service.net.get().map(|net| {
+        let known = service.addresses.attested(&service.config.org).unwrap_or_default();
+        json!({
+            "peer": net.own().to_string(),
+            "org": service.config.org.to_string(),
+            "origin": service.config.origin,
+            "standing": "own",
+            "multiaddrs": known.1,
+            "urls": known.0,
+        })
+    });
     let mut peers = match service.net.get() {
         Some(net) => net.roster().view(now),
         None => unconnected(service),
@@ -32,10 +42,11 @@ pub fn view(service: &Service) -> Result<Value, StoreError> {
         }
     }
     Ok(json!({
-        "peer": own,
+        "own": own,
         "network": network.network().name,
         "network_version": network.network().version,
         "peers": peers,
+        "unnamed": service.net.get().map(|net| net.roster().unnamed()),
     }))
 }
 

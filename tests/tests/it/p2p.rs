@@ -19,6 +19,10 @@ fn hidden(world: &World, name: &str, number: u64, registrar: &Node) -> Node {
     node.configure(NOWHERE.0, NOWHERE.1);
     registrar.run("admit", &[path_text(&node.dir.join("join.cbor"))]).ok();
     node.start();
+    wait("its genesis", SOON, || {
+        let status = node.run("status", &["--format", "json"]).stdout;
+        status.contains("\"ready\":true").then_some(())
+    });
     node
 }
 
@@ -113,4 +117,69 @@ fn an_address_that_no_record_tells_is_added_by_hand() {
     registrar.run("peer", &["add", "http://127.0.0.1:9/"]).ok();
     let config = std::fs::read_to_string(registrar.dir.join("config.toml")).expect("a file");
     assert_eq!(config.matches("http://127.0.0.1:9/").count(), 1, "{config}");
+}
+
+/// The peer id of a node, and where it listens for peers.
+fn place(node: &Node) -> String {
+    let listed = node.run("peer", &["list"]).ok().stdout;
+    let own = listed.lines().find_map(|line| line.strip_prefix("own ")).expect("the own line");
+    let path = node.dir.join("run/addresses.json");
+    let text = std::fs::read_to_string(path).expect("its addresses");
+    let addresses: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    format!("{}/p2p/{}", addresses["p2p"][0].as_str().expect("a multiaddress"), own.trim())
+}
+
+#[test]
+fn nodes_that_only_dial_out_are_reached_through_a_relay() {
+    let world = World::new();
+    let mut registrar = world.founder("registrar");
+    assert_eq!(registrar.stop(), 0, "{}", registrar.log());
+    registrar.configure("# relay = false ", "relay = true ");
+    registrar.start();
+    registrar.ready();
+    let relay = place(&registrar);
+    // Whoever listens on no address that others know is reached at no address, as behind NAT.
+    let behind_nat = |name: &str, number| {
+        let mut node = world.newcomer(name, number, "producer", &registrar);
+        node.configure(NOWHERE.0, NOWHERE.1);
+        node.configure(
+            "listen = \"127.0.0.1:0\"         # port 0 as above",
+            "listen = \"0.0.0.0:0\"",
+        );
+        node.configure("# relays = [] ", &format!("relays = [\"{relay}\"] "));
+        registrar.run("admit", &[path_text(&node.dir.join("join.cbor"))]).ok();
+        node.start();
+        node
+    };
+    let plant = behind_nat("plant", 2);
+    let auditor = behind_nat("auditor", 3);
+    connected(&plant, &auditor);
+    connected(&auditor, &plant);
+    let why = auditor.run("peer", &["why", &plant.org]).ok().stdout;
+    assert!(why.contains(&format!("{relay}/p2p-circuit")), "{why}");
+    let is_relayed = |node: &Node| node.log().contains("/p2p-circuit");
+    assert!(is_relayed(&plant) || is_relayed(&auditor), "{}\n{}", plant.log(), auditor.log());
+    let file = world.file("facility.json", facility(&plant.org, "works-1"));
+    let ids = plant.record(&file, &[]);
+    let mirrored = || (auditor.run("get", &[&ids[0]]).code == 0).then_some(());
+    wait("a body that came through the relay", SOON, mirrored);
+}
+
+#[test]
+fn a_body_whose_holder_went_away_comes_from_another_member() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = hidden(&world, "plant", 2, &registrar);
+    let file = world.file("facility.json", facility(&plant.org, "works-1"));
+    let ids = plant.record(&file, &[]);
+    let mirrored = |node: &Node| (node.run("get", &[&ids[0]]).code == 0).then_some(());
+    wait("the first copy", SOON, || mirrored(&registrar));
+    assert_eq!(plant.stop(), 0, "{}", plant.log());
+    // It never met the plant: log and bodies come from the registrar, proved by the plant's key.
+    let auditor = hidden(&world, "auditor", 3, &registrar);
+    wait("the second copy", SOON, || mirrored(&auditor));
+    assert_eq!(standing(&auditor, &plant).as_deref(), Some("away"));
+    let why = auditor.run("peer", &["why", &plant.org]).ok().stdout;
+    assert!(why.contains("0 bodies missing"), "{why}");
 }

@@ -1,0 +1,244 @@
+//! How much one peer may ask, send and be sent.
+//!
+//! Invariants: what is held for a peer is bounded by the numbers here; a peer that asks faster than
+//! it may is refused and counted, one that is sent more than it may waits for its answers. No clock
+//! is read here.
+//!
+//! Memory, at worst and for each peer: [`ANSWERED_MAX`] answers of 2 MiB that it does not read, as
+//! many small questions, and what its streams buffer. Large questions (submissions) are read
+//! [`super::wire::LARGE_MAX`] at a time from all peers, and [`WORK_MAX`] things are worked on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use libp2p::PeerId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::api::limit::Limiter;
+
+/// Questions of one peer that are being answered.
+pub(super) const ANSWERED_MAX: usize = 16;
+/// Answers and messages that are worked on at once, of all peers: 64 * 2 MiB.
+pub(super) const WORK_MAX: usize = 64;
+/// Of those, for one peer: so that a few that flood leave room for the rest.
+const WORK_PEER_MAX: usize = 8;
+/// A burst is so many seconds' worth.
+const BURST_S: f64 = 10.0;
+/// Messages a second that one peer may pass on for each log that there is.
+const MESSAGES_PER_SECOND: f64 = 20.0;
+/// Longest that bytes may have to wait for their turn; more are refused.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// What of a peer is in work.
+struct InWork {
+    answered: Arc<Semaphore>,
+    worked_on: Arc<Semaphore>,
+    bytes: Arc<Pace>,
+}
+
+impl InWork {
+    fn new(bytes: Arc<Pace>) -> InWork {
+        InWork {
+            answered: Arc::new(Semaphore::new(ANSWERED_MAX)),
+            worked_on: Arc::new(Semaphore::new(WORK_PEER_MAX)),
+            bytes,
+        }
+    }
+}
+
+/// Held while something of a peer is worked on.
+pub(super) struct Turn {
+    _all: OwnedSemaphorePermit,
+    _peer: OwnedSemaphorePermit,
+}
+
+/// Why something of a peer is not worked on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Denied {
+    /// It asks or sends more than it may.
+    Flooded,
+    /// This node has enough to do.
+    Busy,
+}
+
+/// What every peer may.
+pub(super) struct Allowance {
+    questions_per_second: f64,
+    bytes_per_second: f64,
+    questions: Limiter<PeerId>,
+    messages: Limiter<PeerId>,
+    peers: HashMap<PeerId, InWork>,
+    work: Arc<Semaphore>,
+}
+
+impl Allowance {
+    pub(super) fn new(questions_per_second: u32, bytes_per_second: u64) -> Allowance {
+        Allowance {
+            questions_per_second: questions_per_second.into(),
+            bytes_per_second: bytes_per_second as f64,
+            questions: Limiter::default(),
+            messages: Limiter::default(),
+            peers: HashMap::new(),
+            work: Arc::new(Semaphore::new(WORK_MAX)),
+        }
+    }
+
+    /// Takes in a question of so many bytes; the first permit is held until its answer is sent, the turn until it
+    /// is made.
+    pub(super) fn question(
+        &mut self,
+        peer: PeerId,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<(OwnedSemaphorePermit, Turn), Denied> {
+        let rate = self.questions_per_second;
+        let taken = self.questions.take_of(peer, rate, rate * BURST_S, now);
+        taken.map_err(|_| Denied::Flooded)?;
+        let in_work = self.of(peer);
+        if !in_work.bytes.take(bytes, now) {
+            return Err(Denied::Flooded);
+        }
+        let answered =
+            Arc::clone(&in_work.answered).try_acquire_owned().map_err(|_| Denied::Flooded)?;
+        Ok((answered, self.turn(peer)?))
+    }
+
+    /// Takes in a message of so many bytes, one of those about `logs` logs.
+    pub(super) fn message(
+        &mut self,
+        peer: PeerId,
+        bytes: usize,
+        logs: usize,
+        now: Instant,
+    ) -> Result<Turn, Denied> {
+        // Each log makes some checkpoints a second, and any peer may pass on those of all.
+        let rate = MESSAGES_PER_SECOND * logs as f64;
+        let taken = self.messages.take_of(peer, rate, rate * BURST_S, now);
+        taken.map_err(|_| Denied::Flooded)?;
+        if !self.of(peer).bytes.take(bytes, now) {
+            return Err(Denied::Flooded);
+        }
+        self.turn(peer)
+    }
+
+    /// What the answers to a peer are counted against.
+    pub(super) fn pace(&mut self, peer: PeerId) -> Arc<Pace> {
+        Arc::clone(&self.of(peer).bytes)
+    }
+
+    /// Forgets a peer that has gone; its rates stay.
+    pub(super) fn gone(&mut self, peer: &PeerId) {
+        if let Some(in_work) = self.peers.get_mut(peer) {
+            // What is in work holds the old permits until it is done.
+            *in_work = InWork::new(Arc::clone(&in_work.bytes));
+        }
+    }
+
+    /// Keeps only what is of these.
+    pub(super) fn keep(&mut self, is_peer: impl Fn(&PeerId) -> bool) {
+        self.peers.retain(|id, _| is_peer(id));
+    }
+
+    fn of(&mut self, peer: PeerId) -> &mut InWork {
+        let per_second = self.bytes_per_second;
+        self.peers.entry(peer).or_insert_with(|| InWork::new(Pace::new(per_second)))
+    }
+
+    fn turn(&mut self, peer: PeerId) -> Result<Turn, Denied> {
+        let worked_on = Arc::clone(&self.of(peer).worked_on);
+        let peer = worked_on.try_acquire_owned().map_err(|_| Denied::Busy)?;
+        let all = Arc::clone(&self.work).try_acquire_owned().map_err(|_| Denied::Busy)?;
+        Ok(Turn { _all: all, _peer: peer })
+    }
+}
+
+/// Bytes over time.
+pub(super) struct Pace {
+    per_second: f64,
+    /// The instant at which those taken so far are paid off. Whoever takes moves it.
+    paid_at: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    fn new(per_second: f64) -> Arc<Pace> {
+        Arc::new(Pace { per_second, paid_at: Mutex::default() })
+    }
+
+    /// Takes bytes that came; false, and takes nothing, if that are far too many.
+    fn take(&self, bytes: usize, now: Instant) -> bool {
+        let (mut paid_at, after) = self.with(bytes, now);
+        let is_taken = after.saturating_duration_since(now) <= WAIT_MAX;
+        if is_taken {
+            *paid_at = Some(after);
+        }
+        is_taken
+    }
+
+    /// Takes bytes that are to go; how long they wait.
+    pub(super) fn later(&self, bytes: usize, now: Instant) -> Duration {
+        let (mut paid_at, after) = self.with(bytes, now);
+        *paid_at = Some(after.min(now + WAIT_MAX));
+        after.saturating_duration_since(now).min(WAIT_MAX)
+    }
+
+    fn with(&self, bytes: usize, now: Instant) -> (MutexGuard<'_, Option<Instant>>, Instant) {
+        let paid_at = self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let saved = now.checked_sub(Duration::from_secs_f64(BURST_S)).unwrap_or(now);
+        let from = paid_at.map_or(saved, |at| at.max(saved));
+        (paid_at, from + Duration::from_secs_f64(bytes as f64 / self.per_second))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_floods_leaves_room_for_the_others() {
+        let mut allowance = Allowance::new(1000, 1 << 20);
+        let (now, flooder, honest) = (Instant::now(), PeerId::random(), PeerId::random());
+        let mut held = Vec::new();
+        let denied = loop {
+            match allowance.question(flooder, 100, now) {
+                Ok(permits) => held.push(permits),
+                Err(denied) => break denied,
+            }
+        };
+        assert_eq!((held.len(), denied), (WORK_PEER_MAX, Denied::Busy));
+        assert!(allowance.question(honest, 100, now).is_ok());
+        // Answers that are made and that it does not read count on.
+        let mut unread: Vec<_> = held.into_iter().map(|(answered, _)| answered).collect();
+        unread.extend((0..ANSWERED_MAX - WORK_PEER_MAX).map(|_| {
+            let (answered, _) = allowance.question(flooder, 100, now).ok().unwrap();
+            answered
+        }));
+        assert_eq!(allowance.question(flooder, 100, now).err(), Some(Denied::Flooded));
+        drop(unread);
+        assert!(allowance.question(flooder, 100, now).is_ok());
+    }
+
+    #[test]
+    fn questions_and_messages_faster_than_allowed_are_a_flood() {
+        let mut allowance = Allowance::new(2, 1 << 30);
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let asked = (0..100).take_while(|_| allowance.question(peer, 100, now).is_ok()).count();
+        assert_eq!(asked, 20, "a burst of ten seconds");
+        assert!(allowance.question(peer, 100, now + Duration::from_secs(1)).is_ok());
+        let heard = (0..1000).take_while(|_| allowance.message(peer, 1, 2, now).is_ok()).count();
+        assert_eq!(heard, 400);
+    }
+
+    #[test]
+    fn bytes_beyond_a_burst_wait_and_far_beyond_that_are_refused() {
+        let seconds = Duration::from_secs;
+        let (pace, now) = (Pace::new(1000.0), Instant::now() + seconds(60));
+        assert_eq!(pace.later(10_000, now), Duration::ZERO);
+        assert_eq!(pace.later(5_000, now), seconds(5));
+        assert!(!pace.take(20_000, now), "far too many");
+        assert_eq!(pace.later(1_000, now), seconds(6), "that took nothing");
+        assert!(pace.take(1_000, now));
+        assert_eq!(pace.later(90_000, now), WAIT_MAX);
+        assert_eq!(pace.later(10_000, now + seconds(60)), Duration::ZERO);
+    }
+}

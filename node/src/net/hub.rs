@@ -1,0 +1,408 @@
+//! The loop that owns the connections.
+//!
+//! Invariants: it never waits for a disk or for a peer; whatever comes in is counted against its
+//! peer's allowance before anything is done about it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use libp2p::core::ConnectedPoint;
+use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::{
+    self, Message, OutboundFailure, OutboundRequestId, ResponseChannel,
+};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, mdns};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, info};
+
+use super::allowance::{Allowance, Denied};
+use super::dials::Dials;
+use super::gossip::{self, Topic, Verdict};
+use super::roster::{Fault, Roster};
+use super::swarm::{Behaviour, BehaviourEvent};
+use super::wire::{Question, Reply};
+use super::{AskError, Command, answer};
+use crate::api::problem::with_causes;
+use crate::config::p2p::P2p;
+use crate::service::Service;
+
+/// How often it is looked whom to dial.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long a stopping node still works on answers.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long it waits for its connections to close.
+const CLOSE_MAX: Duration = Duration::from_millis(500);
+
+/// What a task has to hand back to the swarm.
+enum Done {
+    Answered { channel: ResponseChannel<Reply>, reply: Reply },
+    Heard { from: PeerId, id: MessageId, verdict: Verdict },
+    Saved,
+}
+
+/// All connections and what is under way on them.
+pub(super) struct Hub {
+    service: Arc<Service>,
+    network: String,
+    roster: Arc<Roster>,
+    swarm: Swarm<Behaviour>,
+    asked: HashMap<OutboundRequestId, oneshot::Sender<Result<Reply, AskError>>>,
+    work: JoinSet<Done>,
+    allowance: Allowance,
+    dials: Dials,
+}
+
+impl Hub {
+    pub(super) fn new(
+        service: Arc<Service>,
+        roster: Arc<Roster>,
+        swarm: Swarm<Behaviour>,
+        config: P2p,
+    ) -> Hub {
+        Hub {
+            network: service.network().network().name.clone(),
+            service,
+            roster,
+            swarm,
+            asked: HashMap::new(),
+            work: JoinSet::new(),
+            allowance: Allowance::new(config.questions_per_second_max, config.bytes_per_second_max),
+            dials: Dials::new(&config.relays),
+        }
+    }
+
+    /// Runs until `stop`, then lets what is being answered end.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut beat = tokio::time::interval(BEAT);
+        let mut published = self.service.node.log().subscribe_published();
+        loop {
+            tokio::select! {
+                () = crate::peers::stopped(&mut stop) => break,
+                event = self.swarm.select_next_some() => self.on_event(event),
+                Some(command) = commands.recv() => self.on_command(command),
+                Some(done) = self.work.join_next() => self.on_done(done),
+                Ok(()) = published.changed() => {
+                    let newest = published.borrow_and_update().clone();
+                    if let Some(newest) = newest {
+                        self.publish(Topic::Checkpoints, newest.note.to_string().into_bytes());
+                    }
+                }
+                _ = beat.tick() => self.on_beat(),
+            }
+        }
+        drop(commands);
+        self.end().await;
+    }
+
+    /// Answers what was asked, then closes every connection.
+    async fn end(mut self) {
+        let answered = async {
+            while let Some(done) = self.work.join_next().await {
+                self.on_done(done);
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN_MAX, answered).await;
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        let closed = async {
+            // An answer that was handed to its connection goes out before that closes.
+            for peer in peers {
+                let _ = self.swarm.disconnect_peer_id(peer);
+            }
+            while self.swarm.network_info().num_peers() != 0 {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_MAX, closed).await;
+        let roster = Arc::clone(&self.roster);
+        let _ = tokio::task::spawn_blocking(move || roster.save()).await;
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Ask { peer, question, reply } => {
+                if self.swarm.is_connected(&peer) {
+                    let id = self.swarm.behaviour_mut().ask.send_request(&peer, Ok(question));
+                    self.asked.insert(id, reply);
+                } else {
+                    let _ = reply.send(Err(AskError::Unanswered(OutboundFailure::DialFailure)));
+                }
+            }
+            Command::Publish { topic, bytes } => self.publish(topic, bytes),
+            Command::Accuse { peer, fault, what } => self.accuse(peer, fault, &what),
+        }
+    }
+
+    fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
+        let topic = topic.of(&self.network);
+        match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+            Ok(_) | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {}
+            Err(error) => debug!(%error, "a message is not gossiped"),
+        }
+    }
+
+    /// Takes over who is a member now, and dials who is away.
+    fn on_beat(&mut self) {
+        let (now, instant) = ((self.service.clock)(), Instant::now());
+        self.roster.adopt(self.service.network().network(), &self.service.config.origin);
+        let admitted = self.roster.admitted(now);
+        let list = &mut self.swarm.behaviour_mut().admitted;
+        let gone: Vec<PeerId> =
+            list.allowed_peers().iter().filter(|id| !admitted.contains(id)).copied().collect();
+        for id in gone {
+            list.disallow_peer(id);
+        }
+        for id in &admitted {
+            list.allow_peer(*id);
+        }
+        self.allowance.keep(|id| admitted.contains(id));
+        for id in admitted {
+            if !self.swarm.is_connected(&id) && self.dials.is_due(id, instant) {
+                self.dial(id);
+            }
+        }
+        let swarm = &mut self.swarm;
+        self.dials.relays_due(instant, |relay| {
+            let asked = swarm.listen_on(relay.clone().with(Protocol::P2pCircuit));
+            asked.inspect_err(|error| debug!(%relay, %error, "no place at a relay")).ok()
+        });
+    }
+
+    fn dial(&mut self, id: PeerId) {
+        let Some(peer) = self.roster.peer(&id) else { return };
+        let network = self.service.network();
+        let known = self.service.addresses.multiaddrs(&network, &peer.origin);
+        let own = self.swarm.listeners().cloned().collect::<Vec<_>>();
+        let addresses: Vec<Multiaddr> = known
+            .iter()
+            .filter_map(|address| address.parse().ok())
+            .filter(|address| !own.contains(address))
+            .collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let dial = DialOpts::peer_id(id)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .build();
+        if let Err(error) = self.swarm.dial(dial) {
+            debug!(%id, %error, "a peer is not dialled");
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let now = (self.service.clock)();
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                let address = endpoint.get_remote_address();
+                let dialled = matches!(endpoint, ConnectedPoint::Dialer { .. });
+                info!(%peer_id, %address, dialled, "connected");
+                self.roster.opened(peer_id, address, now);
+                self.dials.reached(&peer_id);
+                self.service.addresses.tell();
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                let cause = cause.map(|cause| with_causes(&cause));
+                info!(%peer_id, cause, "disconnected");
+                self.roster.closed(peer_id);
+                self.allowance.gone(&peer_id);
+            }
+            SwarmEvent::IncomingConnectionError { peer_id, send_back_addr, error, .. } => {
+                self.on_refused(peer_id, &send_back_addr, &error);
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(id), error, .. }
+                if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
+            {
+                self.roster.refused(id, format!("not reached: {error}"), now);
+            }
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                debug!(%address, "listens");
+                self.dials.listens(listener_id);
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                if let Some(relay) = self.dials.closed(listener_id) {
+                    info!(%relay, ?reason, "a place at a relay was lost");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whoever speaks no handshake proves no name: then only that it came is counted.
+    fn on_refused(&self, id: Option<PeerId>, from: &Multiaddr, error: &ListenError) {
+        let now = (self.service.clock)();
+        let reason = match (error, id) {
+            (ListenError::Denied { .. }, Some(id)) => self.why_denied(&id),
+            (ListenError::Denied { .. }, None) => "too many connections".to_owned(),
+            (error, _) => with_causes(error),
+        };
+        debug!(?id, %from, reason, "a connection was refused");
+        match id {
+            Some(id) => self.roster.refused(id, reason, now),
+            None => self.roster.refused_unnamed(from, reason, now),
+        }
+    }
+
+    fn why_denied(&self, id: &PeerId) -> String {
+        match self.roster.peer(id) {
+            None => "its key is the peer key of no member of the network file".to_owned(),
+            Some(_) if !self.roster.admitted((self.service.clock)()).contains(id) => {
+                "it is kept out for what it did".to_owned()
+            }
+            Some(_) => "too many connections".to_owned(),
+        }
+    }
+
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Ask(event) => self.on_ask(event),
+            BehaviourEvent::Gossip(gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            }) => self.on_gossip(propagation_source, message_id, message),
+            BehaviourEvent::Gossip(gossipsub::Event::Subscribed { peer_id, topic })
+                if Topic::named(&self.network, &topic).is_none() =>
+            {
+                self.accuse(peer_id, Fault::Strayed, "a subscription to a topic that is none");
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, .. }) => {
+                debug!(%peer_id, "gossip to a slow peer was dropped");
+            }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                for (id, address) in found {
+                    if self.roster.peer(&id).is_some() && !self.swarm.is_connected(&id) {
+                        let dial = DialOpts::peer_id(id).addresses(vec![address]).build();
+                        let _ = self.swarm.dial(dial);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_ask(&mut self, event: request_response::Event<Result<Question, String>, Reply>) {
+        match event {
+            request_response::Event::Message { peer, message, .. } => match message {
+                Message::Request { request, channel, .. } => {
+                    self.on_question(peer, request, channel);
+                }
+                Message::Response { request_id, response } => {
+                    if let Some(reply) = self.asked.remove(&request_id) {
+                        let _ = reply.send(Ok(response));
+                    }
+                }
+            },
+            request_response::Event::OutboundFailure { request_id, error, .. } => {
+                if let Some(reply) = self.asked.remove(&request_id) {
+                    let _ = reply.send(Err(AskError::Unanswered(error)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_question(
+        &mut self,
+        peer: PeerId,
+        question: Result<Question, String>,
+        channel: ResponseChannel<Reply>,
+    ) {
+        let question = match question {
+            Ok(question) => question,
+            Err(what) => {
+                self.accuse(peer, Fault::Malformed, &format!("a question {what}"));
+                return self.reply(channel, Reply::refused(400, what));
+            }
+        };
+        let Some(who) = self.roster.peer(&peer) else {
+            return self.reply(channel, Reply::refused(403, "no member"));
+        };
+        let now = Instant::now();
+        let (answered, turn) = match self.allowance.question(peer, question.bytes(), now) {
+            Ok(taken) => taken,
+            Err(Denied::Flooded) => {
+                self.accuse(peer, Fault::Flooded, "more questions than it may ask");
+                return self.reply(channel, Reply::refused(429, "too many questions"));
+            }
+            Err(Denied::Busy) => return self.reply(channel, Reply::refused(503, "busy")),
+        };
+        metrics::counter!("hallmark_peer_questions_total", "question" => question.word())
+            .increment(1);
+        let (service, pace) = (Arc::clone(&self.service), self.allowance.pace(peer));
+        self.work.spawn(async move {
+            let reply = answer::answer(&service, &who, question).await;
+            drop(turn);
+            tokio::time::sleep(pace.later(reply.body.len(), Instant::now())).await;
+            drop(answered);
+            Done::Answered { channel, reply }
+        });
+    }
+
+    fn on_gossip(&mut self, from: PeerId, id: MessageId, message: gossipsub::Message) {
+        let logs = self.roster.count() + 1;
+        let taken = self.allowance.message(from, message.data.len(), logs, Instant::now());
+        let topic = Topic::named(&self.network, &message.topic);
+        let (topic, turn) = match (topic, taken) {
+            (Some(topic), Ok(turn)) => (topic, turn),
+            (_, denied) => {
+                if denied.is_err_and(|denied| denied == Denied::Flooded) {
+                    self.accuse(from, Fault::Flooded, "more gossip than it may send");
+                }
+                return self.pass(from, &id, MessageAcceptance::Ignore);
+            }
+        };
+        let service = Arc::clone(&self.service);
+        self.work.spawn_blocking(move || {
+            let verdict = gossip::hear(&service, topic, &message.data);
+            drop(turn);
+            Done::Heard { from, id, verdict }
+        });
+    }
+
+    fn on_done(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        match done {
+            Ok(Done::Answered { channel, reply }) => self.reply(channel, reply),
+            Ok(Done::Heard { from, id, verdict }) => {
+                if let Some((fault, what)) = verdict.fault {
+                    self.accuse(from, fault, &what);
+                }
+                self.pass(from, &id, verdict.acceptance);
+            }
+            Ok(Done::Saved) => {}
+            Err(error) => debug!(%error, "a peer is not answered"),
+        }
+    }
+
+    /// A peer that has gone needs no answer.
+    fn reply(&mut self, channel: ResponseChannel<Reply>, reply: Reply) {
+        let _ = self.swarm.behaviour_mut().ask.send_response(channel, reply);
+    }
+
+    fn pass(&mut self, from: PeerId, id: &MessageId, acceptance: MessageAcceptance) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.report_message_validation_result(id, &from, acceptance);
+    }
+
+    fn accuse(&mut self, peer: PeerId, fault: Fault, what: &str) {
+        if self.roster.fault(peer, fault, what, (self.service.clock)()) {
+            // Closes its connections, and refuses new ones until it is admitted again.
+            self.swarm.behaviour_mut().admitted.disallow_peer(peer);
+            let roster = Arc::clone(&self.roster);
+            self.work.spawn_blocking(move || {
+                roster.save();
+                Done::Saved
+            });
+        }
+    }
+}
