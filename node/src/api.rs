@@ -61,6 +61,7 @@ pub fn router(app: App) -> Router {
         .route("/log/tile/{*path}", read(log::tile))
         .route("/peers/{hex}/checkpoint", read(peers::checkpoint))
         .route("/peers/{hex}/tile/{*path}", read(peers::tile))
+        .route("/witness/{hex}/checkpoint", read(peers::witnessed))
         .route("/entries/{id}", read(entries::show))
         .route("/v1/attestations/{id}", read(attestations::show))
         .route("/v1/trace/{*goods}", read(trace::show))

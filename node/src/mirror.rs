@@ -252,6 +252,12 @@ impl MirroredLog {
         self.lock().note.clone()
     }
 
+    /// The same if every tile under it is here: not while the copy is fetched again.
+    pub fn whole_checkpoint(&self) -> Option<Arc<SignedNote>> {
+        let state = self.lock();
+        state.note.clone().filter(|_| state.edge.size() == state.head.size)
+    }
+
     /// Begins to take over a newer checkpoint; `None` if it is the one that is here.
     ///
     /// A note that contradicts the copy is kept beside ours as a defect proof.

@@ -41,11 +41,13 @@ use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::DiskError;
+use crate::store::elsewhere::Elsewhere;
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::intent::IntentFile;
 use crate::store::pack::{PackPlace, Packs};
 use crate::store::tiles::Edge;
 use publish::{CheckpointError, Unpublished};
+use writing::Refusal;
 
 /// Most entries of one batch: an intent of 32,768 * 33 bytes is 1 MiB, one frame.
 pub(crate) const BATCH_ENTRIES_MAX: usize = 32_768;
@@ -56,11 +58,6 @@ const _: () = assert!(BATCH_ENTRIES_MAX * 33 + 1024 < hallmark_schemas::frame::C
 const NAMES_WAITING_MAX: usize = 4 << 20;
 /// Changes written to the index at once; a batch that names much takes several writes.
 const INDEX_CHANGES_MAX: usize = 2 * BATCH_ENTRIES_MAX;
-/// What to do when a witness knows more of this log than is here.
-const GUARD_HELP: &str = "stop the node, give `hallmark-node restore DIR --from-peers` and start it \
-                          again: what the witnesses hold was signed by this log and is never \
-                          signed again";
-
 /// What to do when the key history is not whole.
 const KEYS_HELP: &str = "`hallmark-node check` names the damaged file: put it back from a copy of \
                          DATA and start again";
@@ -154,6 +151,7 @@ pub(crate) struct Sequencer {
     slots: HeadSlots,
     intents: IntentFile,
     checkpoints: Checkpoints,
+    elsewhere: Elsewhere,
     signer: NoteSigner,
     head: Head,
     frontier: Frontier,
@@ -288,9 +286,17 @@ impl Sequencer {
         self.sign()
     }
 
-    /// A witness holds what this log does not: nothing is taken or signed from now on.
-    pub(crate) fn guard_refused(&mut self, cause: String) {
-        self.refuse(cause, GUARD_HELP);
+    /// A witness holds what this log does not: nothing is taken or signed from now on. The checkpoint
+    /// that says so is kept, so that a check says so too.
+    pub(crate) fn guard_refused(&mut self, refusal: Refusal) -> Result<(), SequenceError> {
+        self.refuse(refusal.cause, refusal.help);
+        match refusal.note.map_or(Ok(()), |note| self.elsewhere.keep(&note)) {
+            Err(error) if error.is_full() => {
+                tracing::warn!(%error, "the checkpoint that was signed elsewhere is not kept");
+                Ok(())
+            }
+            kept => Ok(kept?),
+        }
     }
 
     /// A revocation may be among what cannot be read, so no key of this log counts for new bodies.

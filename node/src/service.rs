@@ -39,7 +39,8 @@ use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
 use crate::peers::heard::HeardNotes;
 use crate::store::StoreError;
-use crate::witness::{Fault, Witness};
+use crate::witness::words::Words;
+use crate::witness::{Fault, Witness, elsewhere};
 
 /// Purpose of a token by which one node reads another's bodies.
 const REPLICATION: &str = "replication";
@@ -127,6 +128,8 @@ pub struct Service {
     pub(crate) findings: RwLock<Arc<Judged>>,
     /// Sizes of our log that witnesses have cosigned, by verifier key: a guess that a 409 corrects.
     pub(crate) witnessed: Mutex<BTreeMap<String, u64>>,
+    /// What each witness last answered about our log.
+    pub words: Words,
     /// Submissions that wait for their key, of this process: bounded, the oldest id goes first.
     pub(crate) deferred: Mutex<BTreeSet<ContentId>>,
     /// Devices whose enrolment was seen, perhaps before it was recorded: only for addresses.
@@ -420,10 +423,14 @@ impl Service {
                 word = format!("read-only: {cause}; what to do: {help}");
             }
             Signing::WaitingForGuard => {
-                quorum = "too few witnesses have told what they hold of this log".to_owned();
+                let silent = self.words.silent(&self.network().network().policy);
+                quorum =
+                    format!("too few witnesses have told what they hold of this log: {silent}");
             }
             Signing::WaitingForQuorum => {
-                quorum = "a checkpoint waits for its witnesses".to_owned();
+                let size = log.head().size;
+                let lacking = self.words.lacking(&self.network().network().policy, size);
+                quorum = format!("a checkpoint waits for its witnesses: {lacking}");
             }
         }
         if word == "ready" && !self.founded.load(Ordering::Acquire) {
@@ -446,6 +453,9 @@ impl Service {
         view["org"] = self.config.org.to_string().into();
         view["network"] = network.network().name.clone().into();
         view["network_version"] = network.network().version.into();
+        let policy = &network.network().policy;
+        view["witnesses"] = serde_json::to_value(self.words.of(policy)).unwrap_or_default();
+        view["defect_proofs"] = elsewhere::kept(&self.data).into();
         view["members"] = network.network().members.len().into();
         view["findings"] = findings.findings.len().into();
         view["judged_as_of"] = serde_json::to_value(findings.as_of).unwrap_or_default();

@@ -488,9 +488,9 @@ impl SimNode {
                 self.write(now, writing::Event::GuardSatisfied, effects);
                 self.guard = None;
             }
-            Verdict::Refused { size, view } => {
-                let cause = self.log.refusal(size, view);
-                self.write(now, writing::Event::GuardRefused { cause }, effects);
+            Verdict::Refused(refused) => {
+                let refusal = self.log.refusal(&refused, false);
+                self.write(now, writing::Event::GuardRefused(refusal), effects);
                 self.guard = None;
             }
             Verdict::Waiting if is_waiting => {}

@@ -5,6 +5,7 @@
 
 pub mod checkpoints;
 pub mod disk;
+pub mod elsewhere;
 pub mod head;
 pub mod intent;
 pub mod lock;

@@ -28,10 +28,12 @@ use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskError, OnPath};
 
 pub mod asking;
+pub(crate) mod elsewhere;
 pub mod guard;
 pub mod quorum;
 pub mod renew;
 mod stranger;
+pub mod words;
 
 /// Most hashes of a consistency proof (tlog-witness).
 const PROOF_MAX: usize = 63;

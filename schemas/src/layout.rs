@@ -128,7 +128,7 @@ impl Data {
         self.log().join(path)
     }
 
-    /// Defect proofs about a followed log.
+    /// Defect proofs about this log.
     pub fn defects(&self) -> PathBuf {
         self.0.join("defects")
     }
@@ -178,6 +178,16 @@ impl Data {
     /// Which checkpoints were lost for good when the log was made whole again.
     pub fn restored(&self) -> PathBuf {
         self.0.join("restored")
+    }
+
+    /// A checkpoint of the own log that was signed elsewhere and is not of the tree here.
+    pub fn elsewhere(&self) -> PathBuf {
+        self.0.join("elsewhere")
+    }
+
+    /// Trees of the own log that were signed, never published, and given up for another.
+    pub fn given_up(&self) -> PathBuf {
+        self.0.join("given-up")
     }
 
     /// Room that is kept for the day the disk is full.

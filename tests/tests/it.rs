@@ -27,5 +27,6 @@ mod it {
     mod stranger;
     mod tidy;
     mod trace;
+    mod twin;
     mod world;
 }

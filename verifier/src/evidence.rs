@@ -91,6 +91,8 @@ pub struct LogEvidence {
     pub own: Option<OwnHead>,
     /// Sizes of trees whose checkpoints nobody gave back when this log was made whole again.
     pub restored: Vec<Range<u64>>,
+    /// A checkpoint of it that was signed elsewhere and is not of the tree here, as its node found.
+    pub elsewhere: Option<FoundNote>,
 }
 
 /// A signed note, not yet believed.

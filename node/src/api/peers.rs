@@ -1,4 +1,5 @@
-//! `/peers/{hex}`: our copies of others' logs, by the SHA-256 of their origin.
+//! `/peers/{hex}` and `/witness/{hex}`: our copies of others' logs, and what our witness has seen of
+//! them, by the SHA-256 of their origin.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,19 +11,29 @@ use super::{Ctx, blocking, owner_only, read_body};
 use crate::config::Peer;
 use crate::peers::view::view;
 use crate::serve::Origin;
-use crate::witness::guard::newest_held;
 
 /// Most bytes of a named address.
 const PEER_BYTES_MAX: usize = 4096;
 
-/// `GET /peers/{hex}/checkpoint`: the newest that this node, as witness or mirror, has seen.
+/// `GET /witness/{hex}/checkpoint`: the newest that this node's witness has cosigned (tlog-witness,
+/// monitoring).
+pub(super) async fn witnessed(
+    State(app): Ctx,
+    Path(hex): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.witness.seen(&hex).map(|seen| note(&headers, seen.note)).ok_or(ApiError::NotFound)
+}
+
+/// `GET /peers/{hex}/checkpoint`: the newest of which every tile is here.
 pub(super) async fn checkpoint(
     State(app): Ctx,
     Path(hex): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let newest = blocking(move || newest_held(&app.witness, app.node.mirror(), &hex)).await?;
-    newest.map(|newest| note(&headers, newest)).ok_or(ApiError::NotFound)
+    let work = move || app.node.mirror().by_digest(&hex)?.whole_checkpoint();
+    let newest = blocking(work).await?.ok_or(ApiError::NotFound)?;
+    Ok(note(&headers, newest.to_string()))
 }
 
 /// `GET /peers/{hex}/tile/…`

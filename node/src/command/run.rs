@@ -35,6 +35,7 @@ use crate::service::{Health, Service};
 use crate::store::disk::{OsDisk, is_caused_by};
 use crate::store::lock::LockError;
 use crate::witness::Witness;
+use crate::witness::words::Words;
 use crate::{mqtt, net, peers, socket, witness};
 
 mod announce;
@@ -163,6 +164,7 @@ pub(crate) fn open(
         evidence_changed: Notify::new(),
         network,
         witnessed: Mutex::default(),
+        words: Words::default(),
         deferred: Mutex::default(),
         devices: Mutex::default(),
         told: Mutex::default(),

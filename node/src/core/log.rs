@@ -22,14 +22,32 @@ use tokio::sync::watch;
 use super::Recorded;
 use super::shared::{Published, Shared, Signing};
 use crate::sequencer::writer::{Message, Ticket};
-use crate::sequencer::writing::Answer;
+use crate::sequencer::writing::{Answer, Refusal};
 use crate::store::StoreError;
 use crate::store::tiles::TILE_WIDTH;
+use crate::witness::guard::Refused;
+
+/// What to do when a witness knows more of this log than is here.
+const GUARD_HELP: &str = "stop the node, give `hallmark-node restore DIR --from-peers` and start it \
+                          again: what the witnesses hold was signed by this log and is never \
+                          signed again";
+/// What to do when somebody else signs this log.
+const COPY_HELP: &str = "another process signs this log, on a copy of this folder: stop this node or \
+                         that one for good; to go on with this one, give `hallmark-node restore DIR \
+                         --from-peers` once the other is stopped, and start it again";
+/// What to do when two trees were signed.
+const FORK_HELP: &str = "this log was signed on two copies of this folder at once: stop both nodes, \
+                         then give `hallmark-node restore DIR --from-peers`, which says which of the \
+                         two trees the witnesses cosigned and goes on with that one";
+
+fn ahead(size: u64, ours: u64) -> String {
+    format!("a witness holds {size} entries of this log, here are only {ours}")
+}
 
 /// How a witness's newest checkpoint of this log compares with what is here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum GuardView {
-    /// It is of this tree, and not beyond it.
+    /// It is of this tree and not beyond it, or of one that was given up for this one.
     Within,
     /// It has more entries than are here: an old copy was restored, or writes were lost.
     Ahead,
@@ -252,6 +270,9 @@ impl LogHandle {
     /// Compares a checkpoint of this log that a witness holds with what is here.
     pub fn compare(&self, theirs: &Checkpoint) -> Result<GuardView, StoreError> {
         let head = self.head();
+        if self.shared.has_given_up(Head { size: theirs.size, root: theirs.root }) {
+            return Ok(GuardView::Within);
+        }
         if head.size < theirs.size {
             return Ok(GuardView::Ahead);
         }
@@ -270,20 +291,23 @@ impl LogHandle {
         self.shared.stop(cause);
     }
 
-    /// Makes the log read-only: a witness that saw `size` entries has more than is here, or other.
-    pub fn guard_refused(&self, size: u64, view: GuardView) {
-        self.tell(Message::GuardRefused { cause: self.refusal(size, view) });
+    /// Makes the log read-only: what a witness saw is more than is here, or other. While the node
+    /// runs that means that another process signs this log.
+    pub(crate) fn guard_refused(&self, refused: &Refused, is_running: bool) {
+        self.tell(Message::GuardRefused(self.refusal(refused, is_running)));
     }
 
-    /// Why what a witness saw forbids this log to sign.
-    pub(crate) fn refusal(&self, size: u64, view: GuardView) -> String {
-        let ours = self.head().size;
-        match view {
-            GuardView::Forked => {
-                format!("a witness holds another tree of this log at size {size}")
+    /// Why what a witness saw forbids this log to sign, and what to do.
+    pub(crate) fn refusal(&self, refused: &Refused, is_running: bool) -> Refusal {
+        let (ours, size) = (self.head().size, refused.size);
+        let (cause, help) = match (refused.view, is_running) {
+            (GuardView::Forked, _) => {
+                (format!("a witness holds another tree of this log at size {size}"), FORK_HELP)
             }
-            _ => format!("a witness holds {size} entries of this log, here are only {ours}"),
-        }
+            (_, false) => (ahead(size, ours), GUARD_HELP),
+            (_, true) => (ahead(size, ours), COPY_HELP),
+        };
+        Refusal { cause, help, note: refused.note.clone() }
     }
 
     pub(super) fn set_own_witness(&self, key: Option<VerifierKey>) {

@@ -76,6 +76,8 @@ pub(crate) struct Shared {
     policy: RwLock<Policy>,
     /// Those of earlier versions, oldest first. Set once, before the history is read.
     former: OnceLock<Vec<Policy>>,
+    /// Trees that this log signed and gave up. Set once, before anything is compared.
+    given_up: OnceLock<Vec<Head>>,
     /// The key of this node's own witness, as the network file names it.
     own_witness: RwLock<Option<VerifierKey>>,
     pub(crate) published: watch::Sender<Option<Published>>,
@@ -117,6 +119,7 @@ impl Shared {
             times: RwLock::new(Times::default()),
             policy: RwLock::new(policy),
             former: OnceLock::new(),
+            given_up: OnceLock::new(),
             own_witness: RwLock::new(None),
             published: watch::Sender::new(None),
             unsigned: watch::Sender::new(None),
@@ -251,6 +254,15 @@ impl Shared {
 
     pub(crate) fn former(&self) -> &[Policy] {
         self.former.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn set_given_up(&self, heads: Vec<Head>) {
+        let _ = self.given_up.set(heads);
+    }
+
+    /// Whether this tree was signed and given up for the one that is here.
+    pub(crate) fn has_given_up(&self, head: Head) -> bool {
+        self.given_up.get().is_some_and(|heads| heads.contains(&head))
     }
 
     pub(crate) fn set_policy(&self, policy: Policy) {

@@ -54,6 +54,11 @@ pub(crate) fn org_key() -> SecretKey {
     key(1)
 }
 
+/// The word of a fork guard that found more.
+pub(crate) fn refusal(cause: &str) -> crate::sequencer::writing::Refusal {
+    crate::sequencer::writing::Refusal { cause: cause.to_owned(), help: "", note: None }
+}
+
 /// One of one witnesses.
 pub(crate) fn witnessed() -> Policy {
     let key = witness().vkey().clone();

@@ -114,6 +114,21 @@ impl<'a> Road<'a> {
         self.over_http(&format!("{}/checkpoint", self.path_of(log)), Request::default()).await
     }
 
+    /// The newest checkpoints of a log that this node holds, as witness and as mirror: what the fork
+    /// guard of that log asks. Older nodes tell both at the second address.
+    pub async fn held(&self, log: &str) -> Result<Vec<Reply>, String> {
+        let hex = peer_name(log);
+        if let Some(reply) = self.over_net(Question::Checkpoint { log: hex.clone() }).await {
+            return Ok(vec![reply]);
+        }
+        let mut replies = Vec::new();
+        for part in ["witness", "peers"] {
+            let path = format!("/{part}/{hex}/checkpoint");
+            replies.push(self.over_http(&path, Request::default()).await?);
+        }
+        Ok(replies)
+    }
+
     /// Where it serves a log over HTTP.
     fn path_of(&self, log: &str) -> String {
         if log == self.origin { "/log".to_owned() } else { format!("/peers/{}", peer_name(log)) }

@@ -9,7 +9,7 @@ use super::*;
 use crate::admission::keys::Keys;
 use crate::core::shared::Shared;
 use crate::core::testing::{
-    NOW, facility, log_signer, network, origin, verified, witness, witnessed,
+    NOW, facility, log_signer, network, origin, refusal, verified, witness, witnessed,
 };
 use crate::index::Catalogue;
 use crate::index::memory::MemoryIndex;
@@ -212,7 +212,7 @@ fn refused_by_witness(world: &World, mut sequencer: Sequencer, seed: u64) {
     let head = sequencer.shared.head();
     let seen = world.seen.as_ref().map_or(0, |note| note.checkpoint().unwrap().size);
     if head.size < seen {
-        sequencer.guard_refused("a witness has more".to_owned());
+        sequencer.guard_refused(refusal("a witness has more")).unwrap();
         sequencer.guard_satisfied().unwrap();
         sequencer.sequence(NOW).unwrap();
         assert_eq!(sequencer.shared.head(), head, "seed {seed}");

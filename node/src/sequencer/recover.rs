@@ -27,6 +27,7 @@ use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::Disk;
 use crate::store::disk::read_only::UNWRITABLE_HELP;
+use crate::store::elsewhere::Elsewhere;
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::intent::IntentFile;
 use crate::store::pack::Packs;
@@ -168,7 +169,7 @@ impl Sequencer {
         if end < consumed {
             return Err(Unfit::PacksBehind { end, consumed });
         }
-        let erasing = Erasing::new(disk.clone(), data);
+        let (elsewhere, erasing) = beside(&disk, data, &shared)?;
         let (packs, damage) = Packs::open(disk, &data.packs(), consumed, consumed)?;
         shared.found_damage(damage);
         let frontier = shared.tiles.frontier(head.size)?;
@@ -178,6 +179,7 @@ impl Sequencer {
             slots,
             intents,
             checkpoints,
+            elsewhere,
             signer,
             head,
             frontier,
@@ -251,6 +253,17 @@ impl Sequencer {
         let within = older.size <= self.head.size;
         Ok(within && self.shared.tiles.root_within(older.size, self.head.size)? == older.root)
     }
+}
+
+/// What else this log wrote down: which of its trees it gave up, and what it is erasing.
+fn beside(
+    disk: &Arc<dyn Disk>,
+    data: &Data,
+    shared: &Shared,
+) -> Result<(Elsewhere, Erasing), StoreError> {
+    let elsewhere = Elsewhere::new(disk.clone(), data);
+    shared.set_given_up(elsewhere.given_up()?);
+    Ok((elsewhere, Erasing::new(disk.clone(), data)))
 }
 
 /// The last intent; none if there never was one, or if it is damaged.

@@ -27,7 +27,8 @@ use super::{Candidate, Outcome, SequenceError, Sequencer};
 use crate::admission::keys::Keys;
 use crate::core::shared::{Shared, Signing};
 use crate::core::testing::{
-    NOW, device, facility, log_signer, network, origin, readings, verified, witness, witnessed,
+    NOW, device, facility, log_signer, network, origin, readings, refusal, verified, witness,
+    witnessed,
 };
 use crate::index::memory::MemoryIndex;
 use crate::index::{Catalogue, Index};
@@ -515,7 +516,7 @@ fn a_log_signs_nothing_before_the_guard_and_nothing_after_its_refusal() {
     sequencer.guard_satisfied().unwrap();
     sequencer.sequence(NOW).unwrap();
     assert_eq!(sequencer.shared.signing(), Signing::WaitingForQuorum);
-    sequencer.guard_refused("a witness is ahead".to_owned());
+    sequencer.guard_refused(refusal("a witness is ahead")).unwrap();
     assert!(sequencer.read_only());
     assert!(sequencer.shared.unsigned.borrow().is_none());
     sequencer.guard_satisfied().unwrap();

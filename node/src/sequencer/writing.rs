@@ -43,13 +43,24 @@ pub(crate) enum Event<T> {
     /// The fork guard lets the log sign.
     GuardSatisfied,
     /// The fork guard found more than the log has.
-    GuardRefused { cause: String },
+    GuardRefused(Refusal),
     /// Throw the index away and build it again: answered without outcomes.
     Reindex { ticket: T },
     /// Time passed.
     Tick,
     /// Finish what is durable and end.
     Stop,
+}
+
+/// Why the fork guard lets the log sign nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// What was found.
+    pub(crate) cause: String,
+    /// What to do.
+    pub(crate) help: &'static str,
+    /// The checkpoint that says so; `None` if there is only a witness's word.
+    pub(crate) note: Option<SignedNote>,
 }
 
 /// Why nothing of a submission was taken.
@@ -141,7 +152,7 @@ impl<T> Writer<T> {
                 Event::PolicyChanged => self.with_room(now, Sequencer::policy_changed)?,
                 Event::Renew => self.with_room(now, Sequencer::renew)?,
                 Event::GuardSatisfied => self.with_room(now, Sequencer::guard_satisfied)?,
-                Event::GuardRefused { cause } => self.sequencer.guard_refused(cause),
+                Event::GuardRefused(refusal) => self.sequencer.guard_refused(refusal)?,
                 Event::Reindex { ticket } => {
                     self.sequencer.reindex()?;
                     effects.push(Effect { ticket, answer: Ok(Vec::new()) });

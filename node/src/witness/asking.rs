@@ -1,7 +1,8 @@
 //! One checkpoint before one foreign witness: what to send, and what to make of its answer.
 //!
 //! Invariants: a witness that has seen more than this checkpoint is told nothing further; a
-//! signature that is not the witness's own, or wrong, is no answer; a 409 is believed a few times.
+//! signature that is not the witness's own, or wrong, is no answer; a 409 is believed a few times;
+//! what it says without a signature of this log accuses nobody: see `elsewhere.rs`.
 
 use std::sync::Arc;
 
@@ -49,6 +50,14 @@ pub enum AskFault {
         /// What it was asked for.
         new: u64,
     },
+    /// 422: the tree that it has seen is not the beginning of this one.
+    #[error("it answers 422, it has seen {old} entries of another tree: {text}")]
+    OtherTree {
+        /// What it has seen.
+        old: u64,
+        /// What it says.
+        text: String,
+    },
     /// 404 in tlog-witness, 403 in witnesses older than it.
     #[error("it does not know this log or its key")]
     Unknown,
@@ -63,6 +72,17 @@ pub enum AskFault {
     /// It goes on telling other sizes.
     #[error("it keeps answering 409")]
     Restless,
+}
+
+impl AskFault {
+    /// How many entries the witness says it has seen of a tree that is not the one here, or beyond
+    /// it: then this log was signed elsewhere, if the witness tells the truth.
+    pub fn elsewhere(&self) -> Option<u64> {
+        match self {
+            AskFault::Ahead { old, .. } | AskFault::OtherTree { old, .. } => Some(*old),
+            _ => None,
+        }
+    }
 }
 
 impl Asking {
@@ -108,6 +128,9 @@ impl Asking {
             403 | 404 => Err(AskFault::Unknown),
             _ => {
                 let text = text.chars().take(200).collect();
+                if status == 422 {
+                    return Err(AskFault::OtherTree { old: self.old, text });
+                }
                 Err(AskFault::Status { status, text })
             }
         }

@@ -23,12 +23,18 @@ pub enum Verdict {
     /// Signing may begin.
     Satisfied,
     /// A witness holds more of this log than is here, or other: it must never sign again here.
-    Refused {
-        /// How many entries the witness has seen.
-        size: u64,
-        /// How that differs.
-        view: GuardView,
-    },
+    Refused(Refused),
+}
+
+/// What a witness holds of this log that is not here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// How many entries it has seen.
+    pub size: u64,
+    /// How that differs.
+    pub view: GuardView,
+    /// The checkpoint that says so, signed by this log; `None` if there is only the witness's word.
+    pub note: Option<SignedNote>,
 }
 
 /// Why a witness's answer says nothing.
@@ -47,7 +53,7 @@ pub struct Guard {
     policy: Policy,
     own: VerifierKey,
     heard: BTreeSet<String>,
-    refused: Option<(u64, GuardView)>,
+    refused: Option<Refused>,
 }
 
 impl Guard {
@@ -68,7 +74,7 @@ impl Guard {
         if let Some(note) = newest {
             let theirs = note.checkpoint_of(log_key)?;
             let view = compare(&theirs)?;
-            self.stands(witness, theirs.size, view);
+            self.stands(witness, theirs.size, view, Some(note));
         } else {
             self.heard.insert(witness.to_owned());
         }
@@ -77,18 +83,18 @@ impl Guard {
 
     /// Takes how many entries of this log a witness has seen, and how that compares with what is
     /// here.
-    pub fn stands(&mut self, witness: &str, size: u64, view: GuardView) {
+    pub fn stands(&mut self, witness: &str, size: u64, view: GuardView, note: Option<&SignedNote>) {
         if view == GuardView::Within || mutant("sign-without-guard") {
             self.heard.insert(witness.to_owned());
         } else {
-            self.refused = Some((size, view));
+            self.refused = Some(Refused { size, view, note: note.cloned() });
         }
     }
 
     /// What follows.
     pub fn verdict(&self) -> Verdict {
-        if let Some((size, view)) = self.refused {
-            return Verdict::Refused { size, view };
+        if let Some(refused) = &self.refused {
+            return Verdict::Refused(refused.clone());
         }
         let is_alone = self.policy.witnesses().iter().all(|witness| witness.key == self.own);
         let counts_own = is_alone || mutant("guard-counts-own-witness");

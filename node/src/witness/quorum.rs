@@ -2,7 +2,8 @@
 //!
 //! Invariants: the log signs nothing until so many witnesses have told their newest checkpoint of
 //! it that every possible quorum is represented, and none is ahead; a cosignature is counted by the
-//! writer, here it is only fetched.
+//! writer, here it is only fetched; a witness that refuses because it has seen other of this log is
+//! looked into, and if that was signed, nothing more is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,12 @@ use tracing::{debug, info, warn};
 
 use super::Fault;
 use super::asking::Asking;
-use super::guard::{Guard, Verdict};
+use super::elsewhere::{self, Behind};
+use super::guard::{Guard, Refused, Verdict};
 use super::stranger;
+use super::words::Word;
 use crate::api::problem::with_causes;
-use crate::core::Signing;
+use crate::core::{GuardView, Signing};
 use crate::peers::road::Road;
 use crate::service::Service;
 
@@ -53,15 +56,20 @@ async fn guard(service: &Arc<Service>) {
         let mut guard = Guard::new(policy.clone(), service.witness.vkey().clone());
         for witness in policy.witnesses() {
             if let Some(url) = service.stranger_url(&witness.key) {
-                match stranger::standing(service, &url).await {
-                    Ok(standing) => guard.stands(&witness.name, standing.size, standing.view),
-                    Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
+                let standing = stranger::standing(service, &url).await;
+                let held = standing.as_ref().map(|standing| Some(standing.size));
+                heard(service, &witness.name, held.map_err(String::as_str));
+                if let Ok(standing) = standing {
+                    guard.stands(&witness.name, standing.size, standing.view, None);
                 }
                 continue;
             }
-            match newest(service, &witness.key).await {
-                Ok(newest) => guard = hear(service, guard, witness.name.clone(), newest).await,
-                Err(reason) => debug!(witness = witness.name, reason, "witness not asked"),
+            let held = held(service, &witness.key).await;
+            let size = |note: &SignedNote| note.checkpoint().map_or(0, |held| held.size);
+            let newest = held.as_ref().map(|held| held.iter().map(size).max());
+            heard(service, &witness.name, newest.map_err(String::as_str));
+            if let Ok(held) = held {
+                guard = hear(service, guard, witness.name.clone(), held).await;
             }
         }
         match guard.verdict() {
@@ -69,12 +77,8 @@ async fn guard(service: &Arc<Service>) {
                 info!(answered = guard.count(), "the witnesses hold nothing newer, signing begins");
                 return service.node.log().guard_satisfied();
             }
-            Verdict::Refused { size, view } => {
-                tracing::error!(
-                    size,
-                    "a witness holds more of this log than is here, or other: read-only"
-                );
-                service.node.log().guard_refused(size, view);
+            Verdict::Refused(refused) => {
+                elsewhere::stop(service, refused, false);
                 return std::future::pending().await;
             }
             Verdict::Waiting => {}
@@ -84,20 +88,37 @@ async fn guard(service: &Arc<Service>) {
     }
 }
 
+/// Notes what a witness told before the log may sign: the size of its newest checkpoint of it.
+fn heard(service: &Service, name: &str, newest: Result<Option<u64>, &str>) {
+    let (status, answer) = match newest {
+        Ok(Some(size)) => (Some(200), format!("it holds a checkpoint of {size} entries")),
+        Ok(None) => (Some(404), "it holds no checkpoint of this log".to_owned()),
+        Err(reason) => {
+            debug!(witness = name, reason, "witness not asked");
+            (None, reason.to_owned())
+        }
+    };
+    let (name, at, size) = (name.to_owned(), (service.clock)(), newest.ok().flatten());
+    service.words.tell(Word { name, at, status, size, answer, elsewhere: false });
+}
+
 /// Holds what a witness told against what is here, off the async threads.
 async fn hear(
     service: &Arc<Service>,
     mut guard: Guard,
     name: String,
-    newest: Option<SignedNote>,
+    held: Vec<SignedNote>,
 ) -> Guard {
-    let own = crate::peers::log_key(&service.network(), &service.config.origin)
-        .unwrap_or_else(|| service.log_vkey.clone());
-    let log = service.node.log().clone();
+    let (log, own) = (service.node.log().clone(), elsewhere::own_key(service));
     let work = move || {
-        let heard = guard.heard(&name, newest.as_ref(), &own, |theirs| log.compare(theirs));
-        if let Err(error) = heard {
-            warn!(witness = name, error = %with_causes(&error), "a witness's word proves nothing");
+        let notes = held.iter().map(Some);
+        let none = held.is_empty().then_some(None);
+        for note in notes.chain(none) {
+            let heard = guard.heard(&name, note, &own, |theirs| log.compare(theirs));
+            if let Err(error) = heard {
+                let error = with_causes(&error);
+                warn!(witness = name, error, "a witness's word proves nothing");
+            }
         }
         guard
     };
@@ -109,36 +130,23 @@ async fn hear(
 
 /// The roads to the member whose witness key this is; `None` for a witness that is no member, or
 /// one that nobody knows where to find.
-fn witness_road<'a>(service: &'a Service, key: &VerifierKey) -> Option<Road<'a>> {
+pub(super) fn witness_road<'a>(service: &'a Service, key: &VerifierKey) -> Option<Road<'a>> {
     let network = service.network();
     let mut members = network.network().members.iter();
     let member = members.find(|member| member.witness_key == *key)?;
     Road::to(service, &member.origin)
 }
 
-/// The newest checkpoint of our log that this witness holds. Err: it did not answer.
-async fn newest(service: &Service, key: &VerifierKey) -> Result<Option<SignedNote>, String> {
-    let hex = peer_name(&service.config.origin);
+/// The newest checkpoints of our log that this witness holds. Err: it did not answer.
+async fn held(service: &Service, key: &VerifierKey) -> Result<Vec<SignedNote>, String> {
     if key == service.witness.vkey() {
-        let seen = service.witness.seen(&hex);
-        return Ok(seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok()));
+        let seen = service.witness.seen(&peer_name(&service.config.origin));
+        let seen = seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+        return Ok(seen.into_iter().collect());
     }
-    let (status, body) = match witness_road(service, key) {
-        Some(road) => {
-            let reply = road.checkpoint(&service.config.origin).await?;
-            (reply.status, reply.body)
-        }
-        None => {
-            let url = service.witness_url(key).ok_or("no address known")?;
-            let url = format!("{url}/peers/{hex}/checkpoint");
-            let answer = service.client.get(&url).await.map_err(|e| with_causes(&e))?;
-            (answer.status, answer.body)
-        }
-    };
-    match status {
-        404 => Ok(None),
-        200 => SignedNote::parse(&body).map(Some).map_err(|e| with_causes(&e)),
-        status => Err(format!("the witness answers {status}")),
+    match witness_road(service, key) {
+        Some(road) => elsewhere::held_at(service, &road).await,
+        None => Err("no address known".to_owned()),
     }
 }
 
@@ -181,8 +189,11 @@ async fn ask_all(service: &Arc<Service>, note: Arc<SignedNote>) {
             let mut wait = RETRY_WAIT;
             loop {
                 match ask(&service, &key, &note).await {
-                    Ok(cosigned) => return service.node.log().cosigned(cosigned),
-                    Err(reason) => debug!(witness = name, reason, "no cosignature yet"),
+                    Ok(cosigned) => {
+                        said(&service, &name, &note, None);
+                        return service.node.log().cosigned(cosigned);
+                    }
+                    Err(refusal) => refused(&service, &key, &name, &note, refusal).await,
                 }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(RETRY_WAIT_MAX);
@@ -192,26 +203,82 @@ async fn ask_all(service: &Arc<Service>, note: Arc<SignedNote>) {
     while tasks.join_next().await.is_some() {}
 }
 
+/// Why a witness did not cosign.
+struct Refusal {
+    status: Option<u16>,
+    reason: String,
+    /// Entries that it says it has seen of another tree than ours, or beyond it.
+    elsewhere: Option<u64>,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Refusal {
+        Refusal { status: None, reason, elsewhere: None }
+    }
+}
+
+/// Notes what a witness said about a checkpoint; `None`: it has cosigned it.
+fn said(service: &Service, name: &str, note: &SignedNote, refusal: Option<(Refusal, bool)>) {
+    let (name, at) = (name.to_owned(), (service.clock)());
+    let new = note.checkpoint().ok().map(|checkpoint| checkpoint.size);
+    service.words.tell(match refusal {
+        Some((Refusal { status, reason, elsewhere: size }, elsewhere)) => {
+            Word { name, at, status, size, answer: reason, elsewhere }
+        }
+        None => {
+            let answer = format!("cosigned {} entries", new.unwrap_or(0));
+            Word { name, at, status: Some(200), size: new, answer, elsewhere: false }
+        }
+    });
+}
+
+/// Looks into a refusal: this log stops if it was signed elsewhere.
+async fn refused(
+    service: &Arc<Service>,
+    key: &VerifierKey,
+    name: &str,
+    note: &SignedNote,
+    refusal: Refusal,
+) {
+    let (reason, size) = (&refusal.reason, refusal.elsewhere);
+    debug!(witness = name, reason, "no cosignature yet");
+    let behind = match size {
+        Some(_) => elsewhere::look(service, key).await,
+        None => Behind::Nothing,
+    };
+    let is_unshown = matches!(behind, Behind::Unshown);
+    said(service, name, note, Some((refusal, is_unshown)));
+    if let Behind::Signed(refused) = behind {
+        return elsewhere::stop(service, refused, true);
+    }
+    let policy = service.network().network().policy.clone();
+    if let Some(size) = service.words.blocked_at(&policy) {
+        let is_ahead = service.node.log().head().size < size;
+        let view = if is_ahead { GuardView::Ahead } else { GuardView::Forked };
+        elsewhere::stop(service, Refused { size, view, note: None }, true);
+    }
+}
+
 /// One witness, one checkpoint: the note with its cosignature.
 async fn ask(
     service: &Arc<Service>,
     key: &VerifierKey,
     note: &Arc<SignedNote>,
-) -> Result<SignedNote, String> {
+) -> Result<SignedNote, Refusal> {
     let old = service.witnessed_size(key);
     let mut asking =
         Asking::new(key.clone(), Arc::clone(note), old).map_err(|e| with_causes(&e))?;
     if key == service.witness.vkey() {
         let lines = own_word(service, note).await?;
         let cosigned = asking.answered(200, lines.as_bytes()).map_err(|e| with_causes(&e))?;
-        return cosigned.ok_or_else(|| "the own witness gave no signature".to_owned());
+        return Ok(cosigned.ok_or_else(|| "the own witness gave no signature".to_owned())?);
     }
     let road = witness_road(service, key);
     let url = match (&road, service.stranger_url(key)) {
         (Some(_), _) => key.name().to_owned(),
         (None, Some(url)) => format!("{url}/add-checkpoint"),
         (None, None) => {
-            let url = service.witness_url(key).ok_or("no address known")?;
+            let url = service.witness_url(key).ok_or("no address known".to_owned())?;
             format!("{url}/log/add-checkpoint")
         }
     };
@@ -235,8 +302,12 @@ async fn ask(
                 (answer.status, answer.body)
             }
         };
-        let cosigned = asking.answered(status, &body);
-        if let Some(cosigned) = cosigned.map_err(|e| format!("{url}: {}", with_causes(&e)))? {
+        let cosigned = asking.answered(status, &body).map_err(|fault| Refusal {
+            status: Some(status),
+            reason: format!("{url}: {}", with_causes(&fault)),
+            elsewhere: fault.elsewhere(),
+        })?;
+        if let Some(cosigned) = cosigned {
             service.set_witnessed_size(key, asking.size());
             return Ok(cosigned);
         }
@@ -244,17 +315,27 @@ async fn ask(
 }
 
 /// This node's own witness, where the policy names it.
-async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, String> {
-    let (service, note) = (Arc::clone(service), note.clone());
+async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, Refusal> {
+    let (asked, note) = (Arc::clone(service), note.clone());
     let work = move || {
-        let now = (service.clock)();
-        let prove = |old, new| service.node.log().consistency_proof(old, new).ok();
-        service.heeded(service.witness.cosign_held(&service.log_vkey, &note, now, prove))
+        let now = (asked.clock)();
+        let prove = |old, new| asked.node.log().consistency_proof(old, new).ok();
+        asked.heeded(asked.witness.cosign_held(&asked.log_vkey, &note, now, prove))
     };
     let word = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
-    word.map_err(|e| with_causes(&e))?.ok_or_else(|| {
-        Fault::Malformed { reason: "the own witness has seen a newer tree".to_owned() }.to_string()
-    })
+    let seen = || service.witness.seen(&peer_name(&service.config.origin)).map(|seen| seen.size);
+    match word {
+        Ok(Some(lines)) => Ok(lines),
+        Ok(None) => Err(Refusal {
+            status: None,
+            reason: "the own witness has seen a newer tree".to_owned(),
+            elsewhere: seen(),
+        }),
+        Err(fault) => {
+            let elsewhere = matches!(fault, Fault::Unproved { .. }).then(seen).flatten();
+            Err(Refusal { status: None, reason: with_causes(&fault), elsewhere })
+        }
+    }
 }
 
 /// That the own tree of `new` entries begins with that of `old`; nothing where nothing is to prove.

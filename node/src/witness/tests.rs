@@ -197,7 +197,7 @@ fn a_request_that_cannot_be_read_is_malformed() {
 
 #[test]
 fn the_own_witness_lets_a_log_sign_only_where_there_is_no_other() {
-    use super::guard::{Guard, Verdict};
+    use super::guard::{Guard, Refused, Verdict};
     use crate::core::GuardView;
     let named = |name: &str, seed: u8| hallmark_schemas::policy::Witness {
         name: name.to_owned(),
@@ -225,7 +225,10 @@ fn the_own_witness_lets_a_log_sign_only_where_there_is_no_other() {
     guard.heard("c", Some(&note), other.vkey(), view).unwrap_err();
     assert_eq!(guard.verdict(), Verdict::Satisfied);
     guard.heard("c", Some(&note), log.vkey(), view).unwrap();
-    assert!(matches!(guard.verdict(), Verdict::Refused { view: GuardView::Ahead, .. }));
+    assert!(matches!(
+        guard.verdict(),
+        Verdict::Refused(Refused { view: GuardView::Ahead, note: Some(_), .. })
+    ));
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn read_file(path: &Path, evidence: &mut Evidence) -> Result<(), Load
     Ok(())
 }
 
-/// Reads the proofs that a node keeps about a followed log.
+/// Reads the proofs that a node keeps about its own or a followed log.
 pub(super) fn read_kept(data: &Data, evidence: &mut Evidence) -> Result<(), LoadError> {
     let folder = data.defects();
     if !folder.is_dir() {

@@ -80,6 +80,7 @@ pub fn read_data(
     watch: &dyn Watch,
 ) -> Result<(), LoadError> {
     read_log(data, Some(dir), evidence, watch)?;
+    defect::read_kept(data, evidence)?;
     let peers = data.peers();
     if peers.is_dir() {
         for path in sorted_paths(&peers)? {
@@ -135,6 +136,11 @@ fn read_tree(
     read_tiles(data, newest.max(head_size), &mut log, evidence, watch)?;
     if own.is_some() {
         log.restored = read_restored(data, evidence)?;
+        let path = data.elsewhere();
+        if path.is_file() {
+            let (bytes, found_in) = (read_file(&path)?, path.display().to_string());
+            log.elsewhere = Some(FoundNote { bytes, found_in });
+        }
     }
     evidence.logs.insert(origin, log);
     Ok(())

@@ -18,6 +18,7 @@ use hallmark_schemas::receipt::Recorded;
 use hallmark_schemas::tile::{TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
+mod elsewhere;
 mod history;
 
 use super::network::Policies;
@@ -41,6 +42,8 @@ pub(super) struct LogState {
     pub(super) kept: bool,
     /// Sizes of trees whose checkpoints are known to be lost.
     restored: Vec<Range<u64>>,
+    /// What its node found to be signed elsewhere, with the file.
+    elsewhere: Option<Note>,
     /// How many of them would date an entry.
     checkpoints_lost: usize,
     /// The entries that are at hand, by their index.
@@ -97,6 +100,7 @@ impl LogState {
             whole: log.whole,
             kept: log.folder.is_some(),
             restored: log.restored,
+            elsewhere: None,
             checkpoints_lost: 0,
             entries: Vec::new(),
             holes: Vec::new(),
@@ -108,6 +112,7 @@ impl LogState {
             included: BTreeMap::new(),
         };
         state.read_notes(&log.checkpoints, defects);
+        state.elsewhere = log.elsewhere.and_then(|found| state.read_elsewhere(found, defects));
         if let Some(key) = key {
             state.drop_unsigned(key, defects);
         }
@@ -286,7 +291,7 @@ impl LogState {
             );
             defects.push(self.defect(DefectKind::BadProof, detail));
         }
-        let sizes = signed.into_iter().map(|(size, _)| size);
+        let sizes = signed.into_iter().map(|(size, _)| size).chain(self.elsewhere_size());
         self.roots = tree.roots(sizes.chain(own.into_iter().flat_map(own::sizes)));
         if let Some(own) = own {
             own::check(self, own, tree.leaves.len() as u64, defects);
@@ -379,6 +384,7 @@ impl LogState {
     ) {
         self.drop_unsigned(key, defects);
         self.check_roots(defects);
+        self.check_elsewhere(key, defects);
         let (mut dated, mut vouched) = (Vec::new(), false);
         let newest = self.size();
         for Note { note, checkpoint, .. } in &self.notes {

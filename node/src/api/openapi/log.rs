@@ -28,7 +28,19 @@ pub(super) fn operations() -> Vec<Operation> {
             .fails(&[404, 503])
             .shared(),
         Operation::get("/peers/{hex}/checkpoint")
-            .says("readPeerCheckpoint", TAG, "The newest checkpoint seen of another log")
+            .says(
+                "readPeerCheckpoint",
+                TAG,
+                "The newest checkpoint of this node's copy of another log",
+            )
+            .about("Every tile under it is served here.")
+            .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
+            .cached("The note.", &[(NOTE, text("A signed note."))])
+            .fails(&[404])
+            .shared(),
+        Operation::get("/witness/{hex}/checkpoint")
+            .says("readWitnessed", TAG, "The newest checkpoint that this node's witness cosigned")
+            .about("C2SP tlog-witness, monitoring: it may be ahead of this node's copy of the log.")
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
             .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])

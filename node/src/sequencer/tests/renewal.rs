@@ -114,7 +114,7 @@ fn nothing_is_renewed_without_witnesses_before_the_guard_or_after_its_refusal() 
     assert!(unguarded.shared.unsigned.borrow().is_none());
     unguarded.guard_satisfied().unwrap();
     unguarded.renew().unwrap();
-    unguarded.guard_refused("a witness is ahead".to_owned());
+    unguarded.guard_refused(refusal("a witness is ahead")).unwrap();
     assert!(unguarded.shared.unsigned.borrow().is_none());
 }
 

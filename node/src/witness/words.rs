@@ -1,0 +1,134 @@
+//! What each witness last answered about the own log, for people, and for the case that no quorum is
+//! left.
+//!
+//! Invariant: nothing here is proved; each word says who said it, when, and with which status.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use hallmark_schemas::policy::Policy;
+use hallmark_schemas::time::Timestamp;
+use serde::Serialize;
+
+/// One witness's last answer.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Word {
+    /// Its name in the policy; `own` where the policy names nobody.
+    pub name: String,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// The HTTP status; `None` if it did not answer, or is the own witness.
+    pub status: Option<u16>,
+    /// Entries of this log that it says it has seen, as far as it said.
+    pub size: Option<u64>,
+    /// What it said, or why it said nothing.
+    pub answer: String,
+    /// It says that this log was signed elsewhere, and nobody shows the checkpoint.
+    #[serde(skip)]
+    pub elsewhere: bool,
+}
+
+/// The last word of each.
+#[derive(Debug, Default)]
+pub struct Words {
+    last: Mutex<BTreeMap<String, Word>>,
+    /// One of them has ended all signing.
+    stopped: AtomicBool,
+}
+
+impl Words {
+    /// Takes the place of what it said before.
+    pub fn tell(&self, word: Word) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(word.name.clone(), word);
+    }
+
+    /// True for the first who ends all signing: it is done once.
+    pub fn stops(&self) -> bool {
+        !self.stopped.swap(true, Ordering::AcqRel)
+    }
+
+    /// The words of those whom this policy names; the own witness's where it names none.
+    pub fn of(&self, policy: &Policy) -> Vec<Word> {
+        let words = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = policy.witnesses().iter().map(|witness| witness.name.as_str());
+        let own = policy.is_none().then_some("own");
+        named.chain(own).filter_map(|name| words.get(name).cloned()).collect()
+    }
+
+    /// The largest size of those who say that this log was signed elsewhere, if no quorum is left
+    /// without one of them.
+    pub fn blocked_at(&self, policy: &Policy) -> Option<u64> {
+        let words = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let says = |name: &str| words.get(name).filter(|word| word.elsewhere);
+        let witnesses = policy.witnesses().iter().map(|witness| witness.name.as_str());
+        let size = witnesses.filter_map(says).filter_map(|word| word.size).max()?;
+        policy.guard_met(|witness| says(&witness.name).is_some()).then_some(size)
+    }
+
+    /// Those who have not told what they hold, and why: for one line.
+    pub fn silent(&self, policy: &Policy) -> String {
+        let words = self.of(policy).into_iter().filter(|word| word.status.is_none());
+        words.map(line).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Those who have not cosigned what waits, and what they said: for one line.
+    pub fn lacking(&self, policy: &Policy, size: u64) -> String {
+        let words = self.of(policy).into_iter();
+        let words = words.filter(|word| word.status != Some(200) || word.size != Some(size));
+        words.map(line).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn line(word: Word) -> String {
+    format!("{}: {}", word.name, word.answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hallmark_schemas::key::SecretKey;
+    use hallmark_schemas::note::NoteSigner;
+    use hallmark_schemas::policy::Witness;
+
+    use super::*;
+
+    fn word(name: &str, elsewhere: bool) -> Word {
+        Word {
+            name: name.to_owned(),
+            at: Timestamp::EPOCH,
+            status: Some(409),
+            size: Some(9),
+            answer: "it has seen 9 entries".to_owned(),
+            elsewhere,
+        }
+    }
+
+    #[test]
+    fn a_word_blocks_only_where_no_quorum_is_left_without_one_that_says_so() {
+        let named = |name: &str, seed: u8| Witness {
+            name: name.to_owned(),
+            key: NoteSigner::witness(name, Arc::new(SecretKey::from_seed([seed; 32])))
+                .unwrap()
+                .vkey()
+                .clone(),
+            url: None,
+        };
+        let all = vec![named("a", 1), named("b", 2), named("c", 3)];
+        let policy = Policy::threshold(2, all).unwrap();
+        let words = Words::default();
+        assert_eq!(words.blocked_at(&policy), None);
+        words.tell(word("a", true));
+        words.tell(word("stranger", true));
+        words.tell(word("b", false));
+        assert_eq!(words.blocked_at(&policy), None, "b and c are left");
+        assert_eq!(words.of(&policy).len(), 2, "who is not named says nothing");
+        words.tell(word("b", true));
+        assert_eq!(words.blocked_at(&policy), Some(9));
+        words.tell(Word { status: Some(200), elsewhere: false, ..word("b", false) });
+        assert_eq!(words.blocked_at(&policy), None, "it has cosigned since");
+        assert_eq!(words.lacking(&policy, 9), "a: it has seen 9 entries");
+        assert_eq!(words.blocked_at(&Policy::none()), None);
+    }
+}
