@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use hallmark_node::admission::Admitted;
 use hallmark_node::core::{Node, OpenOptions, create};
+use hallmark_node::index::engine::Engine;
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::layout::Dir;
 use support::{Meters, Outcome, Run, cpu_seconds, cpu_us_since, now, signed, verify_only};
@@ -81,6 +82,7 @@ async fn ingest(meters: &Meters, bodies: &[Vec<u8>]) -> Outcome<Run> {
         origin,
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: meters.network()?,
+        engine: Engine::default(),
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),
     };

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use hallmark_node::config;
 use hallmark_node::core::{Node, OpenOptions, create};
+use hallmark_node::index::engine::Engine;
 use hallmark_node::judge::Judged;
 use hallmark_node::labels::Ledger;
 use hallmark_node::page::Language;
@@ -55,6 +56,7 @@ fn main() -> Outcome<()> {
         origin,
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: network(&org, &key)?,
+        engine: Engine::default(),
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),
     })?;

@@ -17,6 +17,7 @@ use hallmark_schemas::note::VerifierKey;
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::index::engine::Engine;
 use crate::passport::fold::journey::Reveal;
 use p2p::{FRESH_P2P, P2p};
 
@@ -47,6 +48,9 @@ pub struct Config {
     /// The log.
     #[serde(default)]
     pub log: Log,
+    /// The index.
+    #[serde(default)]
+    pub index: Index,
     /// Followed logs.
     #[serde(default)]
     pub peers: Peers,
@@ -139,6 +143,15 @@ impl Default for Http {
             findings_open: Openness::Loopback,
         }
     }
+}
+
+/// `[index]`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Index {
+    /// `fjall` (default), or `sled` in builds with that feature. Another one begins an index of its
+    /// own, which takes as long as `reindex`.
+    pub engine: Engine,
 }
 
 /// `[log]`
@@ -478,8 +491,11 @@ const FRESH_PASSPORT: &str = r#"[passport]
 # confirmations_max = 1        # more of one code are told as a possible copy
 # forms_per_minute_max = 6     # confirmations and complaints from one address"#;
 
-/// The part of [`fresh`] about others' logs.
-const FRESH_PEERS: &str = r#"[peers]
+/// The part of [`fresh`] about index and others' logs.
+const FRESH_PEERS: &str = r#"[index]
+# engine = "fjall"             # or "sled", in builds with that feature
+
+[peers]
 # poll_every = "1s"
 
 # [[peer]]                     # an address that no record tells

@@ -8,6 +8,7 @@ pub(crate) mod erased;
 pub(crate) mod former;
 pub(crate) mod log;
 pub(crate) mod shared;
+mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -40,7 +41,7 @@ use crate::admission::keys::Keys;
 use crate::admission::{Admission, AdmitError, Admitted};
 use crate::deferred::Deferred;
 use crate::erasure::{self, Derived};
-use crate::index::fjall::FjallIndex;
+use crate::index::engine::Engine;
 use crate::index::goods::{About, GoodsPlace};
 use crate::index::labels::By;
 use crate::index::{Catalogue, IndexError, LogKey};
@@ -60,6 +61,7 @@ use crate::store::reserve::Reserve;
 use crate::store::tiles::Tiles;
 
 pub use crate::sequencer::writer::WriterThread;
+pub use status::{PeerStatus, Status};
 
 /// Source of the time of day; tests give their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -70,6 +72,8 @@ pub struct OpenOptions {
     pub dir: Dir,
     /// DATA.
     pub data: Data,
+    /// What keeps the index.
+    pub engine: Engine,
     /// The own log's name.
     pub origin: String,
     /// The own log's key.
@@ -177,64 +181,6 @@ pub struct Recorded {
     pub receipt: Vec<u8>,
 }
 
-/// Numbers for `status`, `/metrics` and `/readyz`.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Status {
-    /// The own log.
-    pub origin: String,
-    /// Entries of the sequenced tree.
-    pub head_size: u64,
-    /// Root of it, in hexadecimal.
-    pub head_root: String,
-    /// Entries under the published checkpoint.
-    pub published_size: u64,
-    /// The instant of its batch.
-    pub published_at: Option<Timestamp>,
-    /// When its witnesses last vouched that the log has nothing newer; where the policy names none,
-    /// when the own one did.
-    pub cosigned_at: Option<Timestamp>,
-    /// Durable bodies that are not in the tree yet.
-    pub stored_unlogged: u64,
-    /// Whether the log can sign.
-    pub signing: Signing,
-    /// Whether admission can tell duplicates.
-    pub index_ready: bool,
-    /// Entries and bodies in the index, while it is built: at most twice the entries.
-    pub indexed: u64,
-    /// Attestations of unknown keys.
-    pub deferred: u64,
-    /// Bytes of them.
-    pub deferred_bytes: u64,
-    /// Records of the packs, of all logs here, that are damaged: found at the start, or when they
-    /// were read.
-    pub damaged_records: u64,
-    /// Tiles and entry bundles, of all logs here, that were found lost or damaged when they were
-    /// read.
-    pub damaged_tiles: u64,
-    /// Bytes of unfinished records that a crash left.
-    pub torn_bytes: u64,
-    /// Followed logs.
-    pub peers: Vec<PeerStatus>,
-}
-
-/// Numbers of one followed log.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct PeerStatus {
-    /// The log.
-    pub origin: String,
-    /// Entries that are here.
-    pub size: u64,
-    /// Bodies that are missing, counted to 10,000.
-    pub wanted: u64,
-    /// Defect proofs about it.
-    pub defects: u64,
-    /// What each of them shows.
-    pub defect_proofs: Vec<String>,
-}
-
-/// Most missing bodies that `status` counts.
-const WANTED_COUNT_MAX: usize = 10_000;
-
 /// Everything the node holds. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
@@ -328,12 +274,12 @@ impl Node {
     /// Where the files of the own log contradict each other the node opens read-only and serves
     /// what they prove; its status says why. Followed logs open with [`Mirror::follow`].
     pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError> {
-        let OpenOptions { dir, data, origin, log_signer, network, batch_wait_max, clock } = options;
+        let OpenOptions { dir, data, engine, origin, log_signer, network, .. } = options;
+        let (batch_wait_max, clock) = (options.batch_wait_max, options.clock);
         let lock = DirLock::take(&dir.lock())?;
         let (disk, scratch) = disk_of(&dir, &data)?;
         let index = scratch.as_ref().map_or(data.index(), |scratch| scratch.path().to_owned());
-        let index = Arc::new(FjallIndex::open(&index)?);
-        let catalogue = Catalogue::of(&origin, index).holding(lock).in_scratch(scratch);
+        let catalogue = Catalogue::open(&origin, engine, &index)?.holding(lock).in_scratch(scratch);
         catalogue.discard_other_layout()?;
         let networks = (former::read(&dir, &network), &network);
         let parts =
@@ -552,44 +498,6 @@ impl Node {
         self.inner.mirror.adopt_network(network);
         self.log().set_own_witness(witness_key(network, self.log().origin()));
         self.log().set_policy(policy);
-    }
-
-    /// Numbers, for people and machines.
-    pub fn status(&self) -> Result<Status, StoreError> {
-        let log = self.log();
-        let (deferred, deferred_bytes) = self.inner.deferred.count();
-        let (mut damaged_records, torn_bytes) = log.damage();
-        let mut peers = Vec::new();
-        for peer in self.mirror().logs() {
-            damaged_records += peer.damaged_records().len() as u64;
-            let shown = peer.shown_defects();
-            peers.push(PeerStatus {
-                origin: peer.origin().to_owned(),
-                size: peer.head().size,
-                wanted: peer.wanted_count(WANTED_COUNT_MAX)? as u64,
-                defects: shown.len() as u64,
-                defect_proofs: shown,
-            });
-        }
-        let (head, published) = (log.head(), log.published());
-        Ok(Status {
-            origin: log.origin().to_owned(),
-            head_size: head.size,
-            head_root: hallmark_schemas::hex::encode(&head.root),
-            published_size: published.as_ref().map_or(0, |published| published.head.size),
-            published_at: published.as_ref().map(|published| published.at),
-            cosigned_at: published.and_then(|published| published.cosigned_at),
-            stored_unlogged: log.unlogged(),
-            signing: log.signing(),
-            index_ready: log.index_ready(),
-            indexed: log.indexed(),
-            deferred,
-            deferred_bytes,
-            damaged_records,
-            damaged_tiles: self.damaged_tiles().len() as u64,
-            torn_bytes,
-            peers,
-        })
     }
 }
 

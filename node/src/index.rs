@@ -22,20 +22,25 @@
 //! | `y` `z` log id… | erasures to carry out, and all: see [`erased`] |
 //! | `v` | whose index it is, of which release's keys and kinds; another is built again |
 
+mod batch;
 pub mod beside;
+pub mod engine;
 pub mod erased;
+mod files;
 pub mod fjall;
 pub mod goods;
 pub mod labels;
 #[cfg(any(test, feature = "sim"))]
 pub mod memory;
 mod packs;
+#[cfg(feature = "sled")]
+pub mod sled;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::ContentId;
@@ -48,6 +53,11 @@ use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::pack::PackPosition;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use engine::Engine;
+use files::Files;
+
+pub use batch::Batch;
 
 use crate::mutants::mutant;
 use crate::store::lock::DirLock;
@@ -63,10 +73,17 @@ pub enum IndexError {
         /// What it said.
         source: Box<::fjall::Error>,
     },
-    /// An unreadable index could not be put aside.
-    #[error("failed to put the unreadable index {} aside", path.display())]
-    SetAside {
-        /// Its folder.
+    /// The second engine failed.
+    #[cfg(feature = "sled")]
+    #[error("the index failed")]
+    Sled {
+        /// What it said.
+        source: Box<::sled::Error>,
+    },
+    /// A folder of the index cannot be made, renamed or removed.
+    #[error("failed to use the folder {} of the index", path.display())]
+    Folder {
+        /// The folder.
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
@@ -83,71 +100,23 @@ impl IndexError {
     fn fjall(error: ::fjall::Error) -> IndexError {
         IndexError::Fjall { source: Box::new(error) }
     }
-}
 
-/// Changes that are made together: all bytes in one buffer, as a batch has many small ones.
-#[derive(Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    changes: Vec<Change>,
-}
-
-/// Where a change lies in the buffer: key, then value.
-#[derive(Clone, Copy)]
-struct Change {
-    at: usize,
-    key: u32,
-    /// `None` removes the key.
-    value: Option<u32>,
-}
-
-impl Batch {
-    fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.change(key.as_ref(), Some(value.as_ref()));
+    #[cfg(feature = "sled")]
+    fn sled(error: ::sled::Error) -> IndexError {
+        IndexError::Sled { source: Box::new(error) }
     }
 
-    fn remove(&mut self, key: impl AsRef<[u8]>) {
-        self.change(key.as_ref(), None);
-    }
-
-    fn change(&mut self, key: &[u8], value: Option<&[u8]>) {
-        let length = |bytes: &[u8]| bytes.len() as u32; // far below the limit of an engine
-        let (at, value_length) = (self.bytes.len(), value.map(length));
-        self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(value.unwrap_or_default());
-        self.changes.push(Change { at, key: length(key), value: value_length });
-    }
-
-    fn key_of(&self, change: &Change) -> &[u8] {
-        &self.bytes[change.at..][..change.key as usize]
-    }
-
-    /// Keys with their new values, sorted: neighbours are then neighbours in memory. Of one key the
-    /// change that was made last comes last.
-    fn into_sorted(mut self) -> Self {
-        let mut changes = std::mem::take(&mut self.changes);
-        changes.sort_by(|a, b| self.key_of(a).cmp(self.key_of(b)));
-        Batch { changes, ..self }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.changes.iter().map(|change| {
-            let value = change.value.map(|length| {
-                let at = change.at + change.key as usize;
-                &self.bytes[at..at + length as usize]
-            });
-            (self.key_of(change), value)
-        })
-    }
-
-    /// Number of changes.
-    pub fn len(&self) -> usize {
-        self.changes.len()
-    }
-
-    /// Whether there is nothing to change.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+    /// Whether another process has the files.
+    fn is_locked(&self) -> bool {
+        match self {
+            IndexError::Fjall { source } => matches!(**source, ::fjall::Error::Locked),
+            #[cfg(feature = "sled")]
+            IndexError::Sled { source } => {
+                let kind = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+                matches!(&**source, ::sled::Error::Io(error) if kind(error))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -175,8 +144,6 @@ pub trait Index: Send + Sync {
     fn clear(&self) -> Result<(), IndexError>;
     /// Returns once everything written is durable; for a clean stop.
     fn persist(&self) -> Result<(), IndexError>;
-    /// The same, and once nothing is left in files of what was removed.
-    fn purge(&self) -> Result<(), IndexError>;
 }
 
 /// A log's short name in keys.
@@ -203,7 +170,7 @@ pub struct Covers {
 /// The typed face of the index.
 #[derive(Clone)]
 pub struct Catalogue {
-    index: Arc<dyn Index>,
+    index: Arc<Files>,
     /// The own log of the node whose index it is.
     own: LogKey,
     /// Whoever can still use the index holds the lock of its folder.
@@ -213,9 +180,20 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Over an engine, of the node whose own log has this origin.
+    /// Over an index without files, of the node whose own log has this origin.
     pub fn of(origin: &str, index: Arc<dyn Index>) -> Catalogue {
-        Catalogue { index, own: LogKey::of(origin), _lock: None, _scratch: None }
+        Catalogue::over(origin, Files::of(index))
+    }
+
+    /// Over the files of an engine in `dir` (DATA/index), made if missing. One that does not open
+    /// is put aside, and a new one begun.
+    pub fn open(origin: &str, engine: Engine, dir: &Path) -> Result<Catalogue, IndexError> {
+        Ok(Catalogue::over(origin, Files::open(engine, dir)?))
+    }
+
+    fn over(origin: &str, files: Files) -> Catalogue {
+        let (index, own) = (Arc::new(files), LogKey::of(origin));
+        Catalogue { index, own, _lock: None, _scratch: None }
     }
 
     /// Over an engine, of nobody's.

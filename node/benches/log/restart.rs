@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hallmark_node::core::{Node, OpenOptions, WriterThread, create, discard_index};
+use hallmark_node::index::engine::Engine;
 use hallmark_schemas::key::{SecretKey, Signer};
 use hallmark_schemas::layout::Dir;
 
@@ -57,6 +58,7 @@ fn open(dir: &Dir, meters: &Meters) -> Outcome<(Node, WriterThread, Duration)> {
         origin: ORIGIN.to_owned(),
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: meters.network()?,
+        engine: Engine::default(),
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),
     })?;

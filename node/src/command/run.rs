@@ -84,6 +84,7 @@ pub(crate) fn open_options(dir: &Path, config: &Config) -> Result<OpenOptions, F
     Ok(OpenOptions {
         dir: Dir::new(dir),
         data: config.data_dir(dir),
+        engine: config.index.engine,
         origin: config.origin.clone(),
         log_signer: Arc::new(keys::open(&keys, Purpose::Log, None)?),
         network: read_network(&Dir::new(dir).network())?,

@@ -181,6 +181,7 @@ mod tests {
     use crate::core::testing::{
         NOW, device_with, facility, joined, log_signer, origin, readings, witnessed,
     };
+    use crate::index::engine::Engine;
     use crate::mirror::tests::Source;
     use hallmark_schemas::layout::Dir;
 
@@ -198,6 +199,7 @@ mod tests {
             origin: own,
             log_signer: log_signer(),
             network: network.clone(),
+            engine: Engine::default(),
             batch_wait_max: Duration::from_millis(5),
             clock: Arc::new(|| NOW),
         };

@@ -1,6 +1,6 @@
 //! The index on fjall: one keyspace, keys told apart by their first byte.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
@@ -22,34 +22,8 @@ pub struct FjallIndex {
 }
 
 impl FjallIndex {
-    /// Opens the index in `dir` (DATA/index), made if missing.
-    ///
-    /// One that does not open is damaged or from a newer release: it is put aside as
-    /// `index.unreadable` and a new one is begun, because an index can always be built again.
+    /// Opens the index in `dir`, made if missing.
     pub fn open(dir: &Path) -> Result<FjallIndex, IndexError> {
-        match FjallIndex::open_existing(dir) {
-            Ok(index) => Ok(index),
-            Err(IndexError::Fjall { source }) if matches!(*source, fjall::Error::Locked) => {
-                Err(IndexError::Fjall { source })
-            }
-            Err(error) if dir.exists() => {
-                tracing::warn!(%error, "the index does not open and is built again");
-                let aside = aside(dir);
-                let failed = |source| IndexError::SetAside { path: dir.to_path_buf(), source };
-                match std::fs::remove_dir_all(&aside) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(failed(error));
-                    }
-                    _ => {}
-                }
-                std::fs::rename(dir, &aside).map_err(failed)?;
-                FjallIndex::open_existing(dir)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn open_existing(dir: &Path) -> Result<FjallIndex, IndexError> {
         let database = Database::builder(dir)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES_MAX)
@@ -60,12 +34,6 @@ impl FjallIndex {
         let keyspace = database.keyspace("index", options).map_err(IndexError::fjall)?;
         Ok(FjallIndex { database, keyspace })
     }
-}
-
-fn aside(dir: &Path) -> PathBuf {
-    let mut name = dir.as_os_str().to_os_string();
-    name.push(".unreadable");
-    PathBuf::from(name)
 }
 
 impl Index for FjallIndex {
@@ -107,11 +75,5 @@ impl Index for FjallIndex {
         // Rotated memtables leave little journal to read at the next start.
         self.keyspace.rotate_memtable_and_wait().map_err(IndexError::fjall)?;
         self.database.persist(PersistMode::SyncAll).map_err(IndexError::fjall)
-    }
-
-    fn purge(&self) -> Result<(), IndexError> {
-        self.persist()?;
-        // What was removed stands in older files until they are merged.
-        self.keyspace.major_compact().map_err(IndexError::fjall)
     }
 }

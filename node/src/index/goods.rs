@@ -210,7 +210,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::core::testing::{GOODS, NOW, event, facility, readings};
-    use crate::index::{Index, fjall, memory};
+    use crate::index::engine::Engine;
+    use crate::index::{Index, memory};
 
     pub(crate) fn goods(text: &str) -> GoodsId {
         GoodsId::parse(text).unwrap()
@@ -255,10 +256,12 @@ pub(crate) mod tests {
         places
     }
 
-    fn engines() -> (tempfile::TempDir, [Arc<dyn Index>; 2]) {
+    fn engines() -> (tempfile::TempDir, Vec<Arc<dyn Index>>) {
         let dir = tempfile::tempdir().unwrap();
-        let fjall = fjall::FjallIndex::open(&dir.path().join("index")).unwrap();
-        (dir, [Arc::new(memory::MemoryIndex::default()), Arc::new(fjall)])
+        let open = |engine: &Engine| engine.open(&dir.path().join(engine.as_str())).unwrap();
+        let mut engines: Vec<_> = Engine::ALL.iter().map(open).collect();
+        engines.push(Arc::new(memory::MemoryIndex::default()));
+        (dir, engines)
     }
 
     #[test]

@@ -55,8 +55,4 @@ impl Index for MemoryIndex {
     fn persist(&self) -> Result<(), IndexError> {
         Ok(())
     }
-
-    fn purge(&self) -> Result<(), IndexError> {
-        Ok(())
-    }
 }
