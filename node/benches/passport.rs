@@ -39,6 +39,8 @@ const STEPS: [&str; 4] = ["commissioning", "packing", "shipping", "receiving"];
 const STREAM: usize = 200_000;
 /// Events that one client has under way.
 const CLIENT_BATCH: usize = 512;
+/// The log's name.
+const ORIGIN: &str = "bench/gln-9506000134352/1";
 const CLASS: &str = "/01/09520123456788";
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -48,12 +50,11 @@ fn main() -> Outcome<()> {
     let (org, key) = ("urn:hallmark:org:gln:9506000134352".parse()?, SecretKey::from_seed([1; 32]));
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let dir = Dir::new(root.path());
-    let origin = "bench/gln-9506000134352/1".to_owned();
-    create(&dir, &dir.data(), &origin)?;
+    create(&dir, &dir.data(), ORIGIN)?;
     let (node, writer) = Node::open(OpenOptions {
         data: dir.data(),
         dir,
-        origin,
+        origin: ORIGIN.to_owned(),
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: network(&org, &key)?,
         engine: Engine::default(),
