@@ -484,11 +484,11 @@ impl Node {
     }
 
     /// The time interval of an entry of the own or a followed log.
-    pub fn entry_time(&self, origin: &str, index: u64) -> Result<Option<EntryTime>, StoreError> {
+    pub fn time_of(&self, origin: &str, index: u64, entry: &Entry) -> Option<EntryTime> {
         if origin == self.log().origin() {
-            return self.log().entry_time(index);
+            return self.log().time_of(index, entry);
         }
-        self.mirror().log(origin).map_or(Ok(None), |log| log.entry_time(index))
+        self.mirror().log(origin).and_then(|log| log.time_of(index, entry))
     }
 
     /// Takes a newer network file, which the caller has checked: keys and witness policy.

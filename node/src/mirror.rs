@@ -420,6 +420,13 @@ impl MirroredLog {
         self.tiles.inclusion(index, size, self.head())
     }
 
+    /// The entry at `index`, and whether it is in that earlier tree of this log.
+    pub fn entry_under(&self, index: u64, under: Head) -> Result<(Entry, bool), StoreError> {
+        let head = self.head();
+        let entry = self.tiles.entries(index..index + 1, head.size)?[0];
+        Ok((entry, self.tiles.includes(&entry.leaf_hash(), index, under, head)?))
+    }
+
     /// How far the bodies go that are here: it moves with each that comes.
     pub fn held(&self) -> PackPosition {
         self.lock().packs.end()
@@ -444,7 +451,12 @@ impl MirroredLog {
             return Ok(None);
         }
         let entry = self.entries(index..index + 1)?[0];
-        Ok(self.lock().times.of(index, &entry))
+        Ok(self.time_of(index, &entry))
+    }
+
+    /// The same of an entry that was read.
+    pub fn time_of(&self, index: u64, entry: &Entry) -> Option<EntryTime> {
+        self.lock().times.of(index, entry)
     }
 
     fn learn(&self, index: u64, body: &[u8]) -> Result<(), StoreError> {

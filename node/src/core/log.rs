@@ -227,13 +227,17 @@ impl LogHandle {
         self.shared.tiles.inclusion(index, size, self.head())
     }
 
-    /// The time interval of an entry; `None` while no published checkpoint has it.
-    pub fn entry_time(&self, index: u64) -> Result<Option<EntryTime>, StoreError> {
-        if self.head().size <= index {
-            return Ok(None);
-        }
+    /// The entry at `index`, and whether it is in that earlier tree of this log.
+    pub fn entry_under(&self, index: u64, under: Head) -> Result<(Entry, bool), StoreError> {
         let entry = self.shared.entry(index)?;
-        Ok(self.shared.read_times(|times| times.of(index, &entry)))
+        let leaf = entry.leaf_hash();
+        Ok((entry, self.shared.tiles.includes(&leaf, index, under, self.head())?))
+    }
+
+    /// The time interval of the entry at `index`, which was read; `None` while no published
+    /// checkpoint has it.
+    pub fn time_of(&self, index: u64, entry: &Entry) -> Option<EntryTime> {
+        self.shared.read_times(|times| times.of(index, entry))
     }
 
     /// Where an attestation is under the published checkpoint, with its receipt; `None` while it

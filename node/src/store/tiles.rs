@@ -297,6 +297,32 @@ impl Tiles {
         merkle::inclusion_proof(index, size, |level, index| self.hash(reader.hash(level, index)))
     }
 
+    /// Whether the entry at `index` with this leaf hash is in the tree `under`, of the tree `tree`.
+    ///
+    /// The path is read from the files as they are and proved by the root of `under`; only where it
+    /// gives another root is each tile proved, or computed from what lies below it.
+    pub fn includes(
+        &self,
+        leaf: &Hash,
+        index: u64,
+        under: Head,
+        tree: Head,
+    ) -> Result<bool, StoreError> {
+        if tree.size < under.size || under.size <= index {
+            return Err(StoreError::Beyond { size: under.size.min(tree.size), asked: index });
+        }
+        let leads_there = |path: &[Hash]| {
+            merkle::verify_inclusion(leaf, index, under.size, path, &under.root).is_ok()
+        };
+        let mut reader = self.reader(tree.size);
+        let read = |level, index| self.hash(reader.hash(level, index));
+        let plain = merkle::inclusion_proof(index, under.size, read);
+        if plain.is_ok_and(|path| leads_there(&path)) {
+            return Ok(true);
+        }
+        Ok(leads_there(&self.inclusion(index, under.size, tree)?))
+    }
+
     /// The entries of a range within the tree of `size`.
     pub fn entries(&self, range: Range<u64>, size: u64) -> Result<Vec<Entry>, StoreError> {
         if size < range.end {
@@ -309,10 +335,11 @@ impl Tiles {
             let last = range.end.min((index + 1) * TILE_WIDTH);
             let path = TilePath::Entries { index, width: width_of(index, size) };
             let bytes = self.need(&path)?;
-            let parsed = parse_bundle(&bytes)
-                .map_err(|reason| StoreError::damaged(&self.path(&path), reason))?;
             let local = (from % TILE_WIDTH) as usize..(last - index * TILE_WIDTH) as usize;
-            entries.extend_from_slice(&parsed[local]);
+            let wanted = &bytes[local.start * BUNDLE_ENTRY_BYTES..local.end * BUNDLE_ENTRY_BYTES];
+            let parsed = parse_bundle(wanted)
+                .map_err(|reason| StoreError::damaged(&self.path(&path), reason))?;
+            entries.extend(parsed);
             from = last;
         }
         Ok(entries)

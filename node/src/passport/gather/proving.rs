@@ -7,8 +7,6 @@
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::entry::Entry;
-use hallmark_schemas::head::Head;
-use hallmark_schemas::merkle::{Hash, verify_inclusion};
 
 use super::{Gatherer, Level, LogSeen, Placed, Proven, RECORDS_MAX};
 use crate::index::goods::GoodsPlace;
@@ -53,7 +51,7 @@ impl Gatherer<'_> {
             Ok(Some(stored)) => match Envelope::parse(&stored) {
                 Err(_) => Some("form"),
                 Ok(envelope) if !is_about(&envelope) => return Ok(()),
-                Ok(envelope) => self.prove(envelope, &origin, &place, level, is_own)?,
+                Ok(envelope) => self.prove(envelope, &origin, (&place, &entry), level, is_own),
             },
         };
         self.seen.insert(place.id);
@@ -92,16 +90,14 @@ impl Gatherer<'_> {
         &mut self,
         envelope: Envelope,
         origin: &str,
-        place: &GoodsPlace,
+        (place, entry): (&GoodsPlace, &Entry),
         level: Level,
         is_own_log: bool,
-    ) -> Result<Option<&'static str>, StoreError> {
-        let Some(time) = self.node.entry_time(origin, place.entry)? else {
-            return Ok(None);
-        };
+    ) -> Option<&'static str> {
+        let time = self.node.time_of(origin, place.entry, entry)?;
         let is_public = envelope.claims().aud == Audience::Public;
         if !is_public && envelope.claims().iss != *self.own {
-            return Ok(None);
+            return None;
         }
         match self.node.keys().read(|keys| envelope.verify(keys, time)) {
             Ok(verified) => {
@@ -109,9 +105,9 @@ impl Gatherer<'_> {
                 let entry = place.entry;
                 let record = Proven { level, origin, entry, time, verified, is_public };
                 self.evidence.records.push(record);
-                Ok(None)
+                None
             }
-            Err(_) => Ok(is_own_log.then_some("signature")),
+            Err(_) => is_own_log.then_some("signature"),
         }
     }
 
@@ -130,42 +126,23 @@ impl Gatherer<'_> {
         let Some(seen) = self.log(&origin)? else {
             return Ok(Placed::Absent);
         };
-        let Head { size, root } = seen.head;
-        if size <= place.entry {
+        if seen.head.size <= place.entry {
             return Ok(Placed::Absent);
         }
         let is_own = origin == self.node.log().origin();
-        match self.entry(&origin, place.entry, size) {
+        let found = if is_own {
+            self.node.log().entry_under(place.entry, seen.head).map(Some)
+        } else {
+            let log = self.node.mirror().log(&origin);
+            log.map(|log| log.entry_under(place.entry, seen.head)).transpose()
+        };
+        match found {
             Ok(Some((entry, _))) if entry.id != place.id => Ok(Placed::Absent),
-            Ok(Some((entry, path)))
-                if verify_inclusion(&entry.leaf_hash(), place.entry, size, &path, &root)
-                    .is_ok() =>
-            {
-                Ok(Placed::At { origin, entry })
-            }
+            Ok(Some((entry, true))) => Ok(Placed::At { origin, entry }),
             // A damaged copy of another's log is fetched again, and says nothing about goods.
             _ if !is_own => Ok(Placed::Absent),
             _ => Ok(Placed::Unproved { origin }),
         }
-    }
-
-    fn entry(
-        &self,
-        origin: &str,
-        index: u64,
-        size: u64,
-    ) -> Result<Option<(Entry, Vec<Hash>)>, StoreError> {
-        let range = index..index + 1;
-        let (entries, path) = if origin == self.node.log().origin() {
-            let log = self.node.log();
-            (log.entries(range)?, log.inclusion_proof(index, size)?)
-        } else {
-            let Some(log) = self.node.mirror().log(origin) else {
-                return Ok(None);
-            };
-            (log.entries(range)?, log.inclusion_proof(index, size)?)
-        };
-        Ok(entries.first().map(|entry| (*entry, path)))
     }
 
     /// The published tree of a log, read once for a passport.

@@ -64,6 +64,12 @@ proptest! {
         let proof = tiles.inclusion(leaf, size, head(size)).unwrap();
         let hash = entries(leaf..leaf + 1)[0].leaf_hash();
         merkle::verify_inclusion(&hash, leaf, size, &proof, &root(size)).unwrap();
+        for under in [older, size].into_iter().filter(|under| leaf < *under) {
+            prop_assert!(tiles.includes(&hash, leaf, head(under), head(size)).unwrap());
+            let other = Head { size: under, root: root(under + 1) };
+            prop_assert!(!tiles.includes(&hash, leaf, other, head(size)).unwrap());
+            prop_assert!(!tiles.includes(&[7; 32], leaf, head(under), head(size)).unwrap());
+        }
         let proof = tiles.consistency(older, size, head(size)).unwrap();
         merkle::verify_consistency(older, &root(older), size, &root(size), &proof).unwrap();
     }
@@ -159,6 +165,9 @@ fn lost_or_damaged_hashes_are_served_as_the_entries_give_them() {
             let proof = tiles.inclusion(300, 600, head(600)).unwrap();
             let leaf = entries(300..301)[0].leaf_hash();
             merkle::verify_inclusion(&leaf, 300, 600, &proof, &root(600)).unwrap();
+            assert!(tiles.includes(&leaf, 300, head(600), head(600)).unwrap());
+            assert!(!tiles.includes(&[7; 32], 300, head(600), head(600)).unwrap());
+            assert!(tiles.includes(&leaf, 300, head(601), head(600)).is_err(), "beyond the tree");
             // Put back, nothing is told any more.
             disk.corrupt(Path::new(path), |bytes| right.clone_into(bytes));
             assert_eq!(served(&tiles, path).unwrap(), right, "{path}");
