@@ -79,8 +79,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(share));
     let own = Router::new()
         .route("/", get(findings::page))
-        .route("/assets/check.mjs", get(assets::check))
-        .route("/assets/ed25519.mjs", get(assets::ed25519))
+        .route("/assets/{name}", get(assets::show))
         .route("/entries", post(entries::register))
         .route("/v1/attestations", post(attestations::sign))
         .route("/log/add-checkpoint", post(log::add_checkpoint))

@@ -84,6 +84,13 @@ pub enum Item {
         /// Its receipts, at most [`FOREIGN_RECEIPTS_MAX`].
         receipts: Vec<Vec<u8>>,
     },
+    /// What its holder has in place of a body that a log has an entry of.
+    Damaged {
+        /// The attestation as it was logged.
+        id: ContentId,
+        /// SHA-256 of the bytes that are held instead: not that id.
+        held: ContentId,
+    },
     /// A defect proof, about any log: see [`crate::defect`].
     Defect(Vec<u8>),
     /// The end of a bundle that has checkpoints or entries: without it, it is cut off.
@@ -111,14 +118,16 @@ pub enum ItemType {
     Proof = 5,
     /// [`Item::Foreign`].
     Foreign = 6,
-    /// [`Item::Defect`]; 7 is not used yet.
+    /// [`Item::Damaged`].
+    Damaged = 7,
+    /// [`Item::Defect`].
     Defect = 8,
     /// [`Item::End`].
     End = 15,
 }
 
 impl ItemType {
-    const ALL: [ItemType; 9] = [
+    const ALL: [ItemType; 10] = [
         ItemType::Checkpoint,
         ItemType::Entries,
         ItemType::Identity,
@@ -126,6 +135,7 @@ impl ItemType {
         ItemType::Receipt,
         ItemType::Proof,
         ItemType::Foreign,
+        ItemType::Damaged,
         ItemType::Defect,
         ItemType::End,
     ];
@@ -202,6 +212,7 @@ impl Item {
             Item::Receipt { .. } => ItemType::Receipt,
             Item::Proof { .. } => ItemType::Proof,
             Item::Foreign { .. } => ItemType::Foreign,
+            Item::Damaged { .. } => ItemType::Damaged,
             Item::Defect(_) => ItemType::Defect,
             Item::End { .. } => ItemType::End,
         }
@@ -223,6 +234,7 @@ impl Item {
                 [id.bytes().as_slice(), proof].concat()
             }
             Item::Foreign { statement, receipts } => encode_foreign(statement, receipts),
+            Item::Damaged { id, held } => [*id.bytes(), *held.bytes()].concat(),
         };
         let mut e = Encoder::new(Vec::with_capacity(content.len() + 8));
         let written =
@@ -246,6 +258,11 @@ impl Item {
             }
             ItemType::Entries => parse_entries(content)?,
             ItemType::Foreign => parse_foreign(content)?,
+            ItemType::Damaged => {
+                let (id, held) = content.split_first_chunk::<32>()?;
+                let [id, held] = [*id, held.try_into().ok()?].map(ContentId::from_bytes);
+                (id != held).then_some(Item::Damaged { id, held })?
+            }
             ItemType::Defect => Item::Defect(content.to_vec()),
             ItemType::End => Item::End { items: u64::from_be_bytes(content.try_into().ok()?) },
         })

@@ -5,10 +5,12 @@
 //   says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …},
 //   check?: {"zh-Hans": {text: verdict, steps: [text]}, en: …},
 //   taps?: [selector, or {fill: selector, text, was?}], lands?: path, then?: {"zh-Hans": {both, shown}, en: …},
-//   html?: text, policy?: text}.
+//   html?: text, policy?: text, once?: bool, lost?: [path], absent?: [path], lacks?: "ed25519"}.
 // `html` stands in for a page that the node does not have, under `policy`; LANGUAGE in it is the
 // view's. Without script, on a phone, `taps` are tapped in turn, fields that hold what they `was` are
-// filled in, and lead to a page below `lands` that says `then`.
+// filled in, and lead to a page below `lands` that says `then`. A page that is looked at `once` is so on
+// a phone, in each language; `lost` paths cannot be loaded,
+// `absent` ones answer with an error, and what the browser `lacks` it refuses.
 // stdout: one line a fault, then the count; exit 1 if there are any.
 // A fresh profile, one page at a time, nothing but the node's origin.
 
@@ -46,7 +48,16 @@ async function look(browser, page, view) {
   });
   context.setDefaultTimeout(WAIT_MS);
   const tab = await context.newPage();
-  watch(tab, origin, found);
+  watch(tab, origin, [...page.lost || [], ...page.absent || []], found);
+  for (const path of page.lost || []) await tab.route(origin + path, route => route.abort());
+  if (page.lacks === 'ed25519') await tab.addInitScript(() => {
+    const { importKey } = SubtleCrypto.prototype;
+    SubtleCrypto.prototype.importKey = function (format, key, algorithm, ...rest) {
+      const name = algorithm.name || algorithm;
+      if (name === 'Ed25519') throw new DOMException('Unrecognized name.', 'NotSupportedError');
+      return importKey.call(this, format, key, algorithm, ...rest);
+    };
+  });
   if (page.html) {
     const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': page.policy };
     const body = page.html.replace('LANGUAGE', language);
@@ -94,9 +105,13 @@ async function look(browser, page, view) {
 
 /** All views of a page: every size and scheme with script, one each without, and large text. Of a
  *  page that shares its design with others, `few` of them: each of these at least once. */
-function viewsOf({ few }) {
+function viewsOf({ few, once }) {
   const all = [];
   for (const language of LANGUAGES) {
+    if (once) {
+      all.push({ language, size: 'phone', scheme: 'light', script: true });
+      continue;
+    }
     if (few) {
       const view = (size, scheme, script, zoom) => all.push({ language, size, scheme, script, zoom });
       view('narrow', 'light', true, false);

@@ -1,25 +1,27 @@
 // node verdicts.mjs ENVIRONMENT < REQUEST: what the script says of bundles, one line of JSON.
 //
-// REQUEST is {bundles: [hex], mutations?: [[at, bit], ...]}; mutations change one bit of the first
-// bundle. For each bundle, then each mutation: [verdict, {step: status or reason}, milliseconds,
-// {step: status}].
+// REQUEST is {bundles: [hex], mutations?: [[at, bit], ...], shown?: [what a page shows, or null]};
+// mutations change one bit of the first bundle. For each bundle, then each mutation: [verdict,
+// {step: status or reason}, milliseconds, {step: status}, reason, items].
 
 import { readFileSync } from 'node:fs';
 import { script } from './environment.mjs';
 
-const { bundles, mutations = [] } = JSON.parse(readFileSync(0, 'utf8'));
+const { bundles, mutations = [], shown = [] } = JSON.parse(readFileSync(0, 'utf8'));
 const bytes = hex => new Uint8Array(Buffer.from(hex, 'hex'));
 const answers = [];
 
-async function judge(bundle) {
+async function judge(bundle, page) {
   const began = performance.now();
-  const { verdict, steps } = await script.check(bundle);
+  const { verdict, steps, reason, items } = await script.check(bundle, page || undefined);
   const took = performance.now() - began;
   const of = look => Object.fromEntries(steps.map(one => [one.name, look(one)]));
-  answers.push([verdict, of(one => one.reason || one.status), took, of(one => one.status)]);
+  const known = items.map(({ id, kind, issuer, places }) => ({ id, kind, issuer, places }));
+  answers.push([verdict, of(one => one.reason || one.status), took, of(one => one.status),
+    reason || null, known]);
 }
 
-for (const bundle of bundles) await judge(bytes(bundle));
+for (const [at, bundle] of bundles.entries()) await judge(bytes(bundle), shown[at]);
 for (const [at, bit] of mutations) {
   const changed = bytes(bundles[0]);
   changed[at] ^= 1 << bit;

@@ -26,6 +26,7 @@ use hallmark_schemas::proof::{Inclusion, LogProof};
 use hallmark_schemas::receipt::Receipt;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
+use crate::step::Step;
 use crate::table::TableSet;
 
 /// Everything the inputs hold. Nothing in it has been proved.
@@ -41,6 +42,8 @@ pub struct Evidence {
     pub bodies: Bodies,
     /// Bodies that came outside a pack, with what they claim to be: a bundle's, in its order.
     pub carried: BTreeSet<ContentId>,
+    /// Bodies that their holder says are damaged, with the SHA-256 of what it has instead.
+    pub damaged: BTreeMap<ContentId, ContentId>,
     /// Signed statements of other systems.
     pub foreign: Vec<ForeignStatement>,
     /// Receipts of other systems that came apart from their statements.
@@ -434,6 +437,8 @@ pub struct Defect {
     pub remedy: Option<&'static str>,
     /// The defect proof that shows it, by its SHA-256: then the input is not at fault.
     pub proof: Option<Digest>,
+    /// The step of the check that it belongs to.
+    pub step: Option<Step>,
 }
 
 impl Defect {

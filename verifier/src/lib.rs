@@ -11,6 +11,7 @@ pub mod watch;
 pub mod load;
 
 pub mod prove;
+pub mod step;
 
 pub mod tabulate;
 

@@ -16,7 +16,7 @@ mod own;
 mod proofs;
 mod sealed;
 mod tree;
-pub(crate) mod unchecked;
+mod unchecked;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -25,6 +25,7 @@ use hallmark_schemas::hex;
 use hallmark_schemas::time::Timestamp;
 
 use crate::evidence::{Defect, DefectKind, Evidence, Proven, ProvenLog};
+use crate::step::Step;
 use crate::table::{self, TableSet};
 use crate::watch::{Unwatched, Watch};
 use bodies::Known;
@@ -50,7 +51,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     let Some(root) = root else {
         return without_root(evidence, logs, (defects, remarks));
     };
-    let policies = network::Policies::new(&root, &logs, &parsed);
+    let policies = network::Policies::new(&root, &parsed);
     let stood = {
         let known = Known { root: &root, policies: &policies, bodies: &evidence.bodies, watch };
         bodies::verify(known, &mut logs, parsed, &mut defects)
@@ -108,6 +109,7 @@ fn without_root(
             at: None,
             remedy: None,
             proof: None,
+            step: Some(Step::Network),
         });
     }
     defects.sort();

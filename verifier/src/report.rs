@@ -17,11 +17,11 @@ use serde_json::Value;
 use crate::evidence::{Proven, ProvenLog, Source, Unchecked};
 use crate::finding::{Class, Finding, Severity};
 use crate::judge::{FailedRule, Judged, PackUsed, SilentRule};
-use crate::prove::unchecked::registrar_logs;
+use crate::step::{self, StepState};
 use crate::table::TableSet;
 
 /// Version of the JSON form.
-pub const REPORT_VERSION: u32 = 2;
+pub const REPORT_VERSION: u32 = 3;
 
 /// How text is dressed.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,8 @@ pub struct Report {
     pub sources: Vec<SourceView>,
     /// The network that trust started from.
     pub network: Option<NetworkView>,
+    /// How far the check came, step by step; empty where nothing signed was given.
+    pub steps: Vec<StepView>,
     /// The logs that were proved.
     pub logs: Vec<LogView>,
     /// Attestations whose place and signature were proved.
@@ -117,6 +119,32 @@ pub struct NetworkView {
     pub sha256: String,
     /// Who founded it.
     pub registrars: Vec<String>,
+}
+
+/// One step of the check.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepView {
+    /// Its name, as in `steps` of the passport's script.
+    pub name: &'static str,
+    /// `ok`, `failed`, `missing`, `skipped` or `unchecked`.
+    pub status: &'static str,
+    /// Why, where it does not hold.
+    pub reason: Option<String>,
+    /// What people read of both.
+    #[serde(skip)]
+    pub title: String,
+}
+
+impl From<&StepState> for StepView {
+    fn from(state: &StepState) -> StepView {
+        let (step, standing) = (state.step, state.standing);
+        StepView {
+            name: step.as_str(),
+            status: standing.as_str(),
+            reason: state.reason.clone(),
+            title: format!("{}: {}", step.title(), standing.title()),
+        }
+    }
 }
 
 /// One proven log.
@@ -217,9 +245,10 @@ impl Report {
             v: REPORT_VERSION,
             program: concat!("hallmark-verify ", env!("CARGO_PKG_VERSION")),
             as_of,
-            revocations_as_of: revocations_as_of(proven),
+            revocations_as_of: step::revocations_as_of(proven),
             sources: sources.into_iter().map(SourceView::from).collect(),
             network: network(proven),
+            steps: step::states(proven).iter().map(StepView::from).collect(),
             logs: proven.logs.iter().map(LogView::from).collect(),
             attestations_proven: proven.attestations.len() as u64,
             rows_judged,
@@ -287,14 +316,6 @@ const fn word(exit: Exit) -> &'static str {
         Exit::Incomplete => "incomplete",
         Exit::Usage | Exit::Busy | Exit::Fault => "fault",
     }
-}
-
-/// Until when the logs of all registrars are known; `None` if one is missing.
-fn revocations_as_of(proven: &Proven) -> Option<Timestamp> {
-    let network = proven.network.as_ref()?;
-    let of = |origin: &str| proven.logs.iter().find(|log| log.origin == origin).map(|log| log.at);
-    let times: Option<Vec<_>> = registrar_logs(network).map(of).collect();
-    times?.into_iter().min()
 }
 
 fn network(proven: &Proven) -> Option<NetworkView> {

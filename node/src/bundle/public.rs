@@ -3,8 +3,8 @@
 //! Invariants: only public bodies go in; each has the receipt of its log, or, where another node
 //! keeps that log, a proof from our copy of it; every attestation that a key or role rests on goes
 //! with it, so that all follows from the network file; of a body that is damaged here the proof goes
-//! alone, so that the check says what is missing instead of passing over it. It holds no ranges of
-//! entries: from what is not in it nothing can be concluded.
+//! with the digest of what is kept instead, never with those bytes, which may be anything. It holds no
+//! ranges of entries: from what is not in it nothing can be concluded.
 
 use std::collections::BTreeSet;
 
@@ -87,12 +87,14 @@ impl Chosen {
         Ok(())
     }
 
-    /// Of a body that no longer has its id, the proof that it was recorded: whoever checks the
-    /// bundle sees that a body that was signed and logged is missing.
+    /// Of a body that no longer has its id, the proof that it was recorded and the id that its bytes
+    /// have now: whoever checks the bundle is told which record is broken.
     fn take_damaged(&mut self, service: &Service, id: ContentId) -> Result<(), StoreError> {
         let is_public = service.node.places(&id)?.iter().any(|place| place.entry.audience == 0);
         if is_public && let Some(proof) = proof(service, id)? {
             self.items.push(proof);
+            let held = service.node.log().held_as(&id)?.filter(|held| *held != id);
+            self.items.extend(held.map(|held| Item::Damaged { id, held }));
         }
         Ok(())
     }

@@ -212,6 +212,12 @@ impl LogHandle {
         self.shared.own_body(id)
     }
 
+    /// Of a body of the own log that is damaged, the SHA-256 of the bytes that are there instead, as
+    /// an id; `None` if none are.
+    pub fn held_as(&self, id: &ContentId) -> Result<Option<ContentId>, StoreError> {
+        self.shared.held_as(id)
+    }
+
     /// The root of the first `size` entries.
     pub fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
         self.shared.tiles.root_within(size, self.head().size)

@@ -333,6 +333,14 @@ impl Shared {
         }
     }
 
+    /// What lies where a body of the own log should, by its SHA-256.
+    pub(crate) fn held_as(&self, id: &ContentId) -> Result<Option<ContentId>, StoreError> {
+        match self.place(id)? {
+            Some(place) => self.packs.held(place),
+            None => Ok(None),
+        }
+    }
+
     /// Where a body of the own log lies, in the tree or not.
     pub(crate) fn place(&self, id: &ContentId) -> Result<Option<PackPlace>, IndexError> {
         // In this order: what has left the first is in the second.

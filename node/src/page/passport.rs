@@ -219,7 +219,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
 
 fn recall_terms(recall: &Recall, language: Language) -> Markup {
     html! {
-        dl {
+        dl data-record=(recall.id) data-kind="recall" data-by=(recall.by.id) {
             dt { (language.pick("Recalled since", "召回日期")) } dd { (recall.since) }
             dt { (language.pick("Reason", "原因")) } dd { (texts(&recall.reason, language)) }
             dt { (language.pick("What to do", "处理办法")) }

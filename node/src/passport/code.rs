@@ -209,9 +209,10 @@ pub fn path_of(goods: &GoodsId) -> String {
     format!("{GOODS_PATH}{}", rest.replacen(':', "/", 1))
 }
 
-/// The path of the bundle of public records about goods.
-pub fn bundle_path(goods: &GoodsId) -> String {
-    format!("/v1/bundle{}", path_of(goods))
+/// The path of the bundle of public records about a code: those that its page shows, so with the lot
+/// that its print names.
+pub fn bundle_path(code: &Code) -> String {
+    format!("/v1/bundle{}", code.path())
 }
 
 /// The organisation whose own identifier in this network is the party number (417) of the code.
@@ -338,7 +339,7 @@ mod tests {
             assert_eq!(Code::asked(path, &path[1..]).unwrap().goods.as_str(), drug);
         }
         assert_eq!(
-            bundle_path(&drug.parse().unwrap()),
+            bundle_path(&Code::bare(&drug.parse().unwrap())),
             "/v1/bundle/goods/drug/81234567890123456789"
         );
         for (path, reason) in [

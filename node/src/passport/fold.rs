@@ -335,6 +335,8 @@ fn proof(evidence: &Evidence, given: &Given<'_>) -> Proof {
             kind: Some(one.verified.body().kind().as_str().to_owned()),
             log: one.origin.clone(),
             entry: one.entry,
+            issuer: Some((given.party)(&one.verified.claims().iss)),
+            recorded: Some([one.time.lo, one.time.hi].map(|at| at.to_string())),
             fault: None,
             is_public: one.is_public,
             is_silent: is_silent(one, given),

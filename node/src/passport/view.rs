@@ -455,6 +455,10 @@ pub struct Record {
     pub log: String,
     /// Its place there.
     pub entry: u64,
+    /// Who signed it; none where it cannot be read.
+    pub issuer: Option<Party>,
+    /// The earliest and the latest instant at which it came there; none where that is not proved.
+    pub recorded: Option<[String; 2]>,
     /// What does not hold; none where all does.
     pub fault: Option<&'static str>,
     /// Whether anyone may fetch its body.

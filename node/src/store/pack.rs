@@ -128,6 +128,20 @@ impl PackReader {
         }
     }
 
+    /// The SHA-256 of whatever lies where this body should, as an id; `None` if nothing does.
+    pub fn held(&self, place: PackPlace) -> Result<Option<ContentId>, StoreError> {
+        let path = segment_path(&self.dir, place.segment);
+        let begin = place.offset + pack::HEAD_BYTES as u64;
+        match self.disk.read_at(&path, begin, place.length as usize) {
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) =>
+            {
+                Ok(None)
+            }
+            read => Ok(Some(ContentId::of(&read.on("read", &path)?))),
+        }
+    }
+
     /// The end of the last segment, unfinished records included.
     pub fn end(&self) -> Result<PackPosition, StoreError> {
         let Some(segment) = segments(&*self.disk, &self.dir)?.last().copied() else {

@@ -18,8 +18,9 @@ fn bundle() -> Vec<u8> {
         Item::Body(b"body 2".to_vec()),
         Item::Receipt { id: ContentId::from_bytes([9; 32]), receipt: b"receipt".to_vec() },
         Item::Proof { id: ContentId::from_bytes([8; 32]), proof: b"proof".to_vec() },
+        Item::Damaged { id: ContentId::from_bytes([7; 32]), held: ContentId::from_bytes([6; 32]) },
         Item::Defect(b"defect".to_vec()),
-        Item::End { items: 8 },
+        Item::End { items: 9 },
     ];
     let mut bytes = header.encode();
     items.iter().for_each(|item| bytes.extend(item.encode()));
@@ -49,7 +50,7 @@ fn read(mut bytes: &[u8], step: usize) -> Result<Vec<Piece>, BundleError> {
 #[test]
 fn pieces_come_back_whatever_the_chunks() {
     let whole = read(&bundle(), usize::MAX).unwrap();
-    assert_eq!(whole.len(), 10);
+    assert_eq!(whole.len(), 11);
     assert!(
         matches!(&whole[2], Piece::Item(Item::Entries { first: 3, entries, .. }) if entries.len() == 6)
     );
@@ -71,6 +72,15 @@ fn a_cut_an_odd_order_and_another_file_are_told_apart() {
     let mut huge = bytes;
     huge.extend([0x82, 0x03, 0x5b, 0, 0, 0, 1, 0, 0, 0, 0]);
     assert!(matches!(read(&huge, 4096), Err(BundleError::TooLong { .. })));
+}
+
+#[test]
+fn a_body_is_not_damaged_whose_bytes_have_its_id() {
+    let id = ContentId::from_bytes([7; 32]);
+    let bytes = Header { as_of: Timestamp::EPOCH, network: Vec::new() }.encode();
+    let at = bytes.len() as u64;
+    let said = [bytes, Item::Damaged { id, held: id }.encode()].concat();
+    assert_eq!(read(&said, 64), Err(BundleError::Item { field: "content", at }));
 }
 
 proptest! {

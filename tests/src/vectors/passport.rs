@@ -9,6 +9,7 @@ use hallmark_schemas::audience::Audience;
 use hallmark_schemas::bundle::{Header, Item};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::key::SecretKey;
+use hallmark_schemas::kind::value::Blob;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::merkle::{Frontier, Hash, inclusion_proof};
 use hallmark_schemas::network::NetworkFile;
@@ -165,6 +166,30 @@ fn witnessed() -> NetworkFile {
     network_file_with(policy)
 }
 
+/// The policy that asks for the witness of this name and key.
+fn asks(name: &str, seed: u8) -> Policy {
+    let signer = NoteSigner::witness(name, Arc::new(key(seed))).expect("a key name");
+    let vkey = signer.vkey();
+    format!("witness w {vkey}\nquorum w\n").parse().expect("a policy")
+}
+
+/// A log that was cosigned under the first version of the network file, and the bundle's is the
+/// second, with another witness. The log has the versions of `logged`, as the last it holds.
+fn under_two_versions(logged: &[usize]) -> World {
+    let first = asks("example/witness", WITNESS_KEY);
+    let files = versions_with(first, asks("example/other", PRODUCER_THIRD));
+    let mut world = usual(files[1].clone());
+    for number in logged {
+        let file = Blob(files[*number].bytes().to_vec());
+        let body = Body::Network(hallmark_schemas::kind::network::Network {
+            version: *number as u64 + 1,
+            file,
+        });
+        world.push(signed(REGISTRAR, REGISTRAR, body, &key(REGISTRAR_KEY)));
+    }
+    world
+}
+
 /// An event of this organisation, signed by this key.
 fn event(iss: &str, signer: &SecretKey) -> Vec<u8> {
     let find = |sample: &Sample| sample.name == "event";
@@ -237,6 +262,7 @@ fn good() -> Vec<Case> {
         case("proofs instead of receipts", world.bundle(&proved.collect::<Vec<_>>())),
         case("after a key rotation", World::new(network_file(), rotated).whole()),
         case("one event", small()),
+        case("two versions of the network file", under_two_versions(&[0, 1]).whole()),
         case("a receipt and a proof of one body", world.bundle(&both.collect::<Vec<_>>())),
     ]
 }
@@ -326,6 +352,8 @@ fn wrong_log() -> Vec<(&'static str, Vec<u8>)> {
         ("a witness with another key", with(&|world| world.witness_key = PRODUCER_THIRD)),
         ("a witness that did not sign", usual(network_file_with(no_quorum)).whole()),
         ("an audience that was not signed", with(&other_audience)),
+        ("a version of the network file whose begin is unknown", under_two_versions(&[0]).whole()),
+        ("the older version of the network file is unknown", under_two_versions(&[1]).whole()),
     ]
 }
 
@@ -354,6 +382,7 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
     let whole = world.whole();
     vec![
         ("a body without its receipt", with(&|items| drop(items.pop()))),
+        ("a damaged body", damaged(&world)),
         ("the receipt of another body", with(&swap)),
         ("a body with one bit flipped", with(&flip)),
         ("items that go back", with(&|items| items.reverse())),
@@ -372,6 +401,15 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
             with(&|items| items.push(receipt.clone()))
         }),
     ]
+}
+
+/// A bundle whose maker finds that a body of its log is not what was logged.
+fn damaged(world: &World) -> Vec<u8> {
+    let id = world.entries[2].id;
+    let is_other = |item: &Item| !matches!(item, Item::Body(body) if ContentId::of(body) == id);
+    let mut items: Vec<_> = world.items().into_iter().filter(is_other).collect();
+    items.push(Item::Damaged { id, held: ContentId::from_bytes([5; 32]) });
+    world.bundle(&items)
 }
 
 /// All cases, the good first.

@@ -94,6 +94,14 @@ pub(super) fn network_file_with(policy: Policy) -> NetworkFile {
     NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a network file within its limits")
 }
 
+/// Two versions under one registrar, with these witness policies.
+pub(super) fn versions_with(first: Policy, second: Policy) -> [NetworkFile; 2] {
+    let registrar = || registrar(REGISTRAR_KEY, REGISTRAR_NEXT);
+    [network(1, registrar(), first), network(2, registrar(), second)].map(|network| {
+        NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a file within its limits")
+    })
+}
+
 /// The second version: the registrar has rotated to the key that it had committed to.
 fn second_file() -> NetworkFile {
     let network = network(2, registrar(REGISTRAR_NEXT, PRODUCER_THIRD), Policy::none());

@@ -114,45 +114,126 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self';
 const HOST: &str = "<!DOCTYPE html><html lang=\"LANGUAGE\"><head><meta charset=\"utf-8\">
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Check</title>
 <link rel=\"icon\" href=\"data:,\"><style>body{overflow-wrap:anywhere}</style></head>
-<body><main><h1>Check</h1><div data-check=\"PATH\"><p><a href=\"PATH\">hallmark-verify</a></p></div></main>
-<script type=\"module\" src=\"/assets/check.mjs\"></script></body></html>";
+<body><main><h1>Check</h1><div data-check=\"PATH\" data-goods=\"GOODS\" data-records=\"RECORDS\"
+data-busy=\"…\" data-lost=\"Lost\"><p><a href=\"PATH\">hallmark-verify</a></p><button type=\"button\"
+hidden>Check</button><p role=\"status\"></p><ol hidden></ol></div><p STATED>A record</p></main>
+<script type=\"module\" src=\"/assets/page.mjs\"></script></body></html>";
+
+/// What a page with the check must say in Chinese and English: the verdict, then the steps.
+type Said<'a> = [(&'a str, &'a [&'a str]); 2];
+
+/// A page that shows one record of the item, whose bundle is at a path of the node.
+fn checked(name: &str, bundle: &str, (org, id): (&str, &str), said: Said<'_>) -> Value {
+    let stated = format!("data-record=\"{id}\" data-kind=\"event\" data-by=\"{org}\"");
+    let html = HOST.replace("PATH", bundle).replace("GOODS", ITEM).replace("STATED", &stated);
+    let html = html.replace("RECORDS", id.trim_start_matches("sha256:"));
+    let [zh, en] = said.map(|(text, steps)| json!({ "text": text, "steps": steps }));
+    json!({
+        "name": name, "path": format!("/{name}"), "status": 200, "probes": [], "golden": false,
+        "html": html, "policy": POLICY, "once": true,
+        "says": {"zh-Hans": {"both": ["Check"]}, "en": {"both": ["Check"]}},
+        "check": {"zh-Hans": zh, "en": en},
+    })
+}
+
+const HOLDS: Said<'static> = [
+    (
+        "本页所示记录核对通过：已签名、已登记、未被改动。未核对：密钥此后是否停用。",
+        &[
+            "签名：通过 (3/3)",
+            "见证方：本网络没有见证方",
+            "密钥此后是否停用：未核对：此处没有登记机构的完整日志",
+            "本页所示记录：通过 (1/1)",
+        ],
+    ),
+    (
+        "The records on this page hold: signed, logged and unchanged. Not checked: whether a key was \
+         given up since.",
+        &[
+            "Signatures: holds (3/3)",
+            "Witnesses: this network has none",
+            "Keys given up since: not checked: the log of the registrar is not here as a whole",
+            "The records on this page: holds (1/1)",
+        ],
+    ),
+];
 
 #[test]
 fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
     let world = World::new();
     let node = world.founder("plant");
     node.ready();
-    let mut seen = sighting(&node.org, "9521234000013", 8);
-    seen["aud"] = "public".into();
-    node.record(&world.file("seen.json", seen.to_string()), &[]);
-    let page = |name: &str, bundle: &str, [zh, en]: [Value; 2]| {
-        json!({
-            "name": name, "path": format!("/{name}"), "status": 200, "probes": [], "golden": false,
-            "html": HOST.replace("PATH", bundle), "policy": POLICY,
-            "says": {"zh-Hans": {"both": ["Check"]}, "en": {"both": ["Check"]}},
-            "check": {"zh-Hans": zh, "en": en},
-        })
+    let record = |serial: &str| {
+        let mut seen = sighting(&node.org, "9521234000013", 8);
+        seen["aud"] = "public".into();
+        let epcis = seen["payload"]["epcis"].as_str().expect("text").replace("/21/F1", serial);
+        seen["payload"]["epcis"] = epcis.into();
+        node.record(&world.file("seen.json", seen.to_string()), &[]).remove(0)
     };
+    let (id, _other) = (record("/21/F1"), record("/21/F2"));
+    let own = "/v1/bundle/01/09521234000129/21/F1";
+    let page =
+        |name: &str, bundle: &str, said: Said<'_>| checked(name, bundle, (&node.org, &id), said);
+    let with = |mut page: Value, more: Value| {
+        let more = more.as_object().expect("an object").clone();
+        page.as_object_mut().expect("an object").extend(more);
+        page
+    };
+    let lost: Said<'_> = [
+        ("此处无法核对：脚本的一部分未能加载。", &[]),
+        ("Cannot check here: a part of the script could not be loaded.", &[]),
+    ];
+    let unloaded: Said<'_> = [("Lost", &[]), ("Lost", &[])];
+    let by_hand = "/assets/byhand.mjs";
     let pages = json!([
+        page("check-good", own, HOLDS),
+        with(page("check-by-hand", own, HOLDS), json!({ "lacks": "ed25519" })),
+        with(page("check-lost", own, lost), json!({ "lacks": "ed25519", "lost": [by_hand] })),
+        with(page("check-unloaded", own, unloaded), json!({ "lost": ["/assets/note.mjs"] })),
         page(
-            "check-good",
-            "/v1/bundle/01/09521234000129/21/F1",
+            "check-other",
+            "/v1/bundle/01/09521234000129/21/F2",
             [
-                json!({"text": "每条公开记录均已在此核对通过。",
-                    "steps": ["签名：通过 (3/3)", "见证方：本网络没有见证方"]}),
-                json!({"text": "Every public record was checked here and holds.",
-                    "steps": ["Signatures: holds (3/3)", "Witnesses: this network has none"]}),
+                (
+                    "记录未通过核对，请勿依赖。本页所示记录：证据包属于其他产品",
+                    &["签名：通过 (3/3)", "本页所示记录：未通过"],
+                ),
+                (
+                    "The records do not hold. Do not rely on them. The records on this page: the \
+                     bundle is of other goods than this page",
+                    &["Signatures: holds (3/3)", "The records on this page: failed"],
+                ),
             ],
         ),
         page(
             "check-bad",
             "/healthz",
             [
-                json!({"text": "记录未通过核对，请勿依赖。",
-                    "steps": ["记录格式：未通过：格式错误"]}),
-                json!({"text": "The records do not hold. Do not rely on them.",
-                    "steps": ["Records are well-formed: failed: it is malformed"]}),
+                ("此处无法核对：取得的内容不是完整的证据包。", &[]),
+                ("Cannot check here: what came is no whole bundle.", &[]),
             ],
+        ),
+        with(
+            page(
+                "check-none",
+                "/v1/bundle/01/09521234000129/21/F3",
+                [
+                    ("此处无法核对：节点未提供记录 (HTTP 404)。", &[]),
+                    ("Cannot check here: the node did not give the records (HTTP 404).", &[]),
+                ],
+            ),
+            json!({ "absent": ["/v1/bundle/01/09521234000129/21/F3"] }),
+        ),
+        with(
+            page(
+                "check-offline",
+                own,
+                [
+                    ("此处无法核对：无法取得记录。", &[]),
+                    ("Cannot check here: the records could not be fetched.", &[]),
+                ],
+            ),
+            json!({ "lost": [own] }),
         ),
     ]);
     look(&node, &pages);

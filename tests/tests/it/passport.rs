@@ -312,7 +312,7 @@ fn certificates_and_recalls_give_their_states_in_their_order() {
     expect(&node, &path("fine"), 200, "recalled");
     for language in ["en", "zh-Hans"] {
         let page = page_at(&node, &format!("{}?lang={language}", path("fine")));
-        let own = page.replace("<script type=\"module\" src=\"/assets/check.mjs\">", "");
+        let own = page.replace("<script type=\"module\" src=\"/assets/page.mjs\">", "");
         assert!(!own.contains("<script") && !own.contains("<img"), "{own}");
         assert!(own.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{own}");
     }

@@ -121,6 +121,10 @@ fn keep(piece: Piece, file: Option<usize>, end: u64, evidence: &mut Evidence) {
                 evidence.defects.push(flaw(DefectKind::BadProof, detail));
             }
         },
+        Item::Damaged { id, held } => {
+            evidence.carried.insert(id);
+            evidence.damaged.insert(id, held);
+        }
         Item::Foreign { statement, receipts } => {
             evidence.foreign.push(ForeignStatement { statement, receipts });
         }
@@ -179,5 +183,6 @@ pub(super) fn flaw(kind: DefectKind, detail: String) -> Defect {
         at: None,
         remedy: None,
         proof: None,
+        step: kind.step(),
     }
 }

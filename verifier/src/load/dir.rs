@@ -386,6 +386,7 @@ pub(super) fn flaw(kind: DefectKind, path: &Path, detail: String) -> Defect {
         at: None,
         remedy: None,
         proof: None,
+        step: kind.step(),
     }
 }
 

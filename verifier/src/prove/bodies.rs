@@ -3,18 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hallmark_schemas::attestation::{Envelope, Refusal, Verified};
+use hallmark_schemas::attestation::{ContentId, Envelope, Refusal, Verified};
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::VerifierKey;
-use hallmark_schemas::time::EntryTime;
+use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use super::log::LogState;
 use super::network::Policies;
 use crate::evidence::{Bodies, Defect, DefectKind, Evidence, Held, ProvenAttestation, chain};
+use crate::step::Step;
 use crate::watch::{Counter, Stage, Watch};
 
 /// One entry whose body came along.
@@ -24,6 +25,8 @@ pub(super) struct Parsed {
     pub(super) log: usize,
     /// Index of the entry in it.
     pub(super) entry: u64,
+    /// What the entry says of its time.
+    pub(super) admitted_at: Timestamp,
     /// The body; absent if it is erased or damaged.
     pub(super) envelope: Option<Box<Envelope>>,
 }
@@ -76,7 +79,7 @@ pub(super) fn parse(
                 defects.push(log.defect_at(index, DefectKind::BadAudience, entry.id, detail));
             }
         }
-        parsed.push(Parsed { log: number, entry: index, envelope });
+        parsed.push(Parsed { log: number, entry: index, admitted_at: entry.admitted_at, envelope });
     }
     parsed
 }
@@ -118,7 +121,8 @@ pub(super) fn verify(
     let logs = &*logs;
     for log in logs.iter().filter(|log| log.key.is_none()) {
         let detail = "nothing at hand says which key signs this log".to_owned();
-        defects.push(log.defect(DefectKind::Withheld, detail));
+        let step = DefectKind::BadProof.step();
+        defects.push(Defect { step, ..log.defect(DefectKind::Withheld, detail) });
         log.leave_undated(defects);
     }
     others.retain(|((log, entry), envelope)| logs[*log].proves(*entry, envelope.id()));
@@ -146,7 +150,7 @@ pub(super) fn verify(
                     *keys_unknown.entry(kid).or_default() += 1;
                 }
                 let detail = chain(&refusal);
-                defects.push(logs[log].defect_at(entry, kind_of(&refusal), id, detail));
+                defects.push(refused(&logs[log], entry, id, &refusal, detail));
             }
         }
     }
@@ -170,6 +174,16 @@ pub(super) struct Known<'a> {
 }
 
 type Place = (usize, u64);
+
+/// A body that does not count. One whose key nobody introduced lacks what would say whose it is.
+fn refused(log: &LogState, index: u64, id: ContentId, refusal: &Refusal, detail: String) -> Defect {
+    let defect = log.defect_at(index, kind_of(refusal), id, detail);
+    let step = match refusal {
+        Refusal::KeyUnknown { .. } => Some(Step::Key),
+        _ => defect.step,
+    };
+    Defect { step, ..defect }
+}
 
 const fn brings_keys(kind: KindName) -> bool {
     matches!(kind, KindName::Genesis | KindName::Organisation | KindName::Key | KindName::Device)
@@ -225,11 +239,13 @@ fn learn(
     }
     for ((log, index), envelope) in waiting {
         let id = envelope.id();
-        if logs[log].proves(index, id) {
-            let time = time_of(logs, (log, index));
+        let log = &logs[log];
+        if log.proves(index, id) {
+            let entry = log.entry(index).expect("only proven entries have a place");
+            let time = log.time(index, entry);
             if let Err(refusal) = envelope.verify(history, time) {
                 let detail = chain(&refusal);
-                defects.push(logs[log].defect_at(index, kind_of(&refusal), id, detail));
+                defects.push(refused(log, index, id, &refusal, detail));
             }
         }
     }

@@ -11,6 +11,7 @@ use hallmark_schemas::kind::readings::Readings;
 use super::erased::Erased;
 use super::log::LogState;
 use crate::evidence::{Defect, DefectKind, Evidence, ProvenAttestation};
+use crate::step::Step;
 
 /// A defect of one proven attestation.
 fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
@@ -25,6 +26,7 @@ fn defect(of: &ProvenAttestation, kind: DefectKind, detail: String) -> Defect {
         at: Some(of.time.hi),
         remedy: None,
         proof: None,
+        step: kind.step(),
     }
 }
 
@@ -128,8 +130,7 @@ pub(super) fn citations(
         let is_lost = |id: &ContentId| !known.contains(id) && !erased.has(&log.origin, id);
         let lone = log.single().filter(|(_, entry)| is_lost(&entry.id));
         for (index, entry) in lone {
-            let detail = format!("entry {index} is proved here, and its body is missing");
-            defects.push(log.defect_at(index, DefectKind::Withheld, entry.id, detail));
+            defects.push(lone_loss(log, index, entry.id, evidence));
         }
     }
     for proven in attestations {
@@ -138,10 +139,25 @@ pub(super) fn citations(
                 let detail = format!("rests on {cited}, which is not at hand");
                 let mut withheld = defect(proven, DefectKind::Withheld, detail);
                 withheld.cites.push(*cited);
+                withheld.step = Some(Step::Cited);
                 defects.push(withheld);
             }
         }
     }
+}
+
+/// A body that a proof of its entry speaks of and that is not here.
+fn lone_loss(log: &LogState, index: u64, id: ContentId, evidence: &Evidence) -> Defect {
+    let (kind, detail) = match evidence.damaged.get(&id) {
+        Some(held) => (
+            DefectKind::BadBody,
+            format!("entry {index} is proved here; what is kept as its body is that of {held}"),
+        ),
+        None => {
+            (DefectKind::Withheld, format!("entry {index} is proved here, and its body is missing"))
+        }
+    };
+    log.defect_at(index, kind, id, detail)
 }
 
 /// A bundle's bodies must stand in a log or have a receipt. One whose receipt cannot be checked, as
@@ -160,6 +176,11 @@ pub(super) fn unlogged(
     for id in attestations.iter().map(|proven| proven.attestation.id()).chain(entries).chain(said) {
         unlogged.remove(&id);
     }
+    // Of a body whose proof does not hold, that was said already.
+    let told = defects.iter().filter(|defect| defect.kind == DefectKind::BadProof);
+    for id in told.flat_map(|defect| &defect.cites) {
+        unlogged.remove(id);
+    }
     for id in &unlogged {
         defects.push(Defect {
             log: None,
@@ -171,6 +192,7 @@ pub(super) fn unlogged(
             at: None,
             remedy: None,
             proof: None,
+            step: DefectKind::Unlogged.step(),
         });
     }
 }

@@ -148,5 +148,5 @@ fn name_of(parsed: Option<&Foreign<'_>>, statement: &[u8]) -> String {
 fn defect(kind: DefectKind, subject: &str, detail: String) -> Defect {
     let subject = subject.to_owned();
     let (log, entry, at, remedy, proof, cites) = (None, None, None, None, None, Vec::new());
-    Defect { log, entry, kind, subject, cites, detail, at, remedy, proof }
+    Defect { log, entry, kind, subject, cites, detail, at, remedy, proof, step: kind.step() }
 }

@@ -13,20 +13,18 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{Checkpoint, SignedNote, VerifierKey};
 use hallmark_schemas::policy::QuorumTime;
-use hallmark_schemas::proof::Inclusion;
-use hallmark_schemas::receipt::Recorded;
 use hallmark_schemas::tile::{TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 mod elsewhere;
 mod history;
+mod single;
 
 use super::network::Policies;
 use super::own;
 use super::tree::{self, Tree};
-use crate::evidence::{
-    Bodies, Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead, chain,
-};
+use crate::evidence::{Bodies, Defect, DefectKind, FoundNote, LogEvidence, LogInclusion, OwnHead};
+use crate::step::Step;
 
 /// A hash tile is not there.
 const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
@@ -166,6 +164,7 @@ impl LogState {
             at: None,
             remedy: None,
             proof: None,
+            step: kind.step(),
         }
     }
 
@@ -210,7 +209,8 @@ impl LogState {
             Ok(_) => true,
             Err(error) => {
                 let detail = format!("{found_in}: checkpoint of size {}: {error}", checkpoint.size);
-                defects.push(self.defect(DefectKind::BadSignature, detail));
+                let step = Some(Step::Checkpoint);
+                defects.push(Defect { step, ..self.defect(DefectKind::BadSignature, detail) });
                 false
             }
         });
@@ -391,7 +391,8 @@ impl LogState {
             for policy in policies.all() {
                 if let Err(error) = policy.quorum_met(note) {
                     let detail = format!("checkpoint of size {}: {error}", checkpoint.size);
-                    defects.push(self.defect(DefectKind::BadSignature, detail));
+                    let step = Some(Step::Witnesses);
+                    defects.push(Defect { step, ..self.defect(DefectKind::BadSignature, detail) });
                 }
             }
             let below = self.entries.partition_point(|(index, _)| *index < checkpoint.size);
@@ -418,96 +419,6 @@ impl LogState {
         self.key = Some(key.clone());
         self.dated = Some(dated);
         self.include(key, policies, bodies, defects);
-    }
-
-    /// Checks the receipts and proofs: each gives entry and time of one place.
-    fn include(
-        &mut self,
-        key: &VerifierKey,
-        policies: &Policies,
-        bodies: &Bodies,
-        defects: &mut Vec<Defect>,
-    ) {
-        for inclusion in std::mem::take(&mut self.inclusions) {
-            let entry = inclusion.entry;
-            let fault = |detail| Defect {
-                subject: "receipt".to_owned(),
-                cites: vec![entry.id],
-                ..self.defect(DefectKind::BadProof, detail)
-            };
-            let read = inclusion.read(bodies);
-            let recorded = read.and_then(|read| self.recorded(&entry, &read, key, policies));
-            let recorded = match recorded {
-                Ok(recorded) => recorded,
-                Err(detail) => {
-                    defects.push(fault(detail));
-                    continue;
-                }
-            };
-            let time = match recorded.quorum {
-                QuorumTime::At(hi) => EntryTime::cosigned(entry.admitted_at.min(hi), hi),
-                QuorumTime::Unwitnessed => EntryTime::at(entry.admitted_at),
-            };
-            match self.entry(recorded.index) {
-                Some(known) if *known != entry => {
-                    let detail =
-                        format!("the receipt says entry {}, which is another", recorded.index);
-                    defects.push(fault(detail));
-                }
-                Some(_) => {}
-                None => {
-                    self.included.insert(recorded.index, (entry, time));
-                }
-            }
-        }
-    }
-
-    /// What the proof shows under a policy that was in force when its checkpoint was made; a time
-    /// that witnesses vouch for is worth more than the log's own. As in any checkpoint, a wrong
-    /// cosignature of a witness that some version knows refuses the proof.
-    fn recorded(
-        &self,
-        entry: &Entry,
-        inclusion: &Inclusion,
-        key: &VerifierKey,
-        policies: &Policies,
-    ) -> Result<Recorded, String> {
-        let note = inclusion.checkpoint();
-        for policy in policies.all() {
-            policy.quorum_met(note).map_err(|error| {
-                format!("the checkpoint in the proof of entry {}: {error}", inclusion.index())
-            })?;
-        }
-        // Without the newest entry of its tree, the checkpoint is at least as new as this one.
-        let size = note.checkpoint().map_err(|error| error.to_string())?.size;
-        let newest = size.checked_sub(1).and_then(|last| self.entry(last));
-        let newest = newest.map(|newest| newest.admitted_at);
-        let from = newest.unwrap_or(entry.admitted_at);
-        let mut found: Result<Recorded, String> = Err("no witness policy is known".to_owned());
-        for version in policies.in_force(from, newest) {
-            match inclusion.verify(entry.id, key, version.policy) {
-                Ok(recorded) if !version.takes(recorded.quorum) => {}
-                Ok(recorded) if recorded.quorum != QuorumTime::Unwitnessed => return Ok(recorded),
-                Ok(recorded) => found = Ok(recorded),
-                Err(error) => found = found.map_err(|_| chain(&error)),
-            }
-        }
-        if found.is_ok() && self.is_witnessed(size, from, policies) {
-            return Err(format!(
-                "the checkpoint of size {size} was published with its witnesses, the one in the \
-                 proof of entry {} lacks them",
-                inclusion.index()
-            ));
-        }
-        found
-    }
-
-    /// Whether every published checkpoint of this size at hand has a quorum of witnesses: soon
-    /// after a policy changed, an older one that asks for none does not excuse a proof over it.
-    fn is_witnessed(&self, size: u64, newest: Timestamp, policies: &Policies) -> bool {
-        let published = self.notes.iter().filter(|note| note.checkpoint.size == size);
-        let mut quorums = published.map(|note| policies.quorum(&note.note, newest)).peekable();
-        quorums.peek().is_some() && quorums.all(|quorum| matches!(quorum, Some(QuorumTime::At(_))))
     }
 
     /// The newest checkpoint that counts, once the log's key is known.

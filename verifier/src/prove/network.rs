@@ -11,8 +11,8 @@ use hallmark_schemas::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::bodies::Parsed;
-use super::log::LogState;
 use crate::evidence::{Defect, DefectKind, Evidence};
+use crate::step::Step;
 
 /// For so long after a new version was logged, a node may not have heard of its policy yet.
 const POLICY_CHANGE_MS_MAX: i64 = 10 * 60 * 1000;
@@ -59,6 +59,7 @@ fn flaw(detail: String) -> Defect {
         at: None,
         remedy: None,
         proof: None,
+        step: Some(Step::Network),
     }
 }
 
@@ -107,17 +108,18 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// The policy of the root, and of the versions before it that the logs hold.
-    pub(super) fn new(root: &NetworkFile, logs: &[LogState], parsed: &[Parsed]) -> Policies {
+    /// The policy of the root, and of the versions before it that the logs, or proofs of single
+    /// entries, bring.
+    pub(super) fn new(root: &NetworkFile, parsed: &[Parsed]) -> Policies {
         let mut logged: Vec<(NetworkFile, Timestamp)> = Vec::new();
         for one in parsed {
             let Some(Body::Network(body)) = one.envelope.as_ref().map(|envelope| envelope.body())
             else {
                 continue;
             };
-            let at = logs[one.log].entry(one.entry).map(|entry| entry.admitted_at);
-            if let (Ok(file), Some(at)) = (NetworkFile::parse(&body.file.0), at) {
-                logged.push((file, at));
+            // What a log claims here of the time counts only if its entry proves to be there.
+            if let Ok(file) = NetworkFile::parse(&body.file.0) {
+                logged.push((file, one.admitted_at));
             }
         }
         logged.sort_by_key(|(file, at)| (std::cmp::Reverse(file.network().version), *at));

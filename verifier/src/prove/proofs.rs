@@ -40,6 +40,7 @@ pub(super) fn check(
                 at: None,
                 remedy: Some(NO_PROOF),
                 proof: None,
+                step: DefectKind::BadProof.step(),
             },
         });
     }
@@ -62,5 +63,6 @@ fn defect(proof: &DefectProof, shown: Shown) -> Defect {
         at: shown.at,
         remedy: None,
         proof: Some(proof.digest()),
+        step: None,
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::network::Network;
-use hallmark_schemas::role::Role;
 
 use super::log::LogState;
 use crate::evidence::{Evidence, Unchecked, UncheckedWhat};
+use crate::step::registrar_logs;
 
 /// Ranges, bodies, keys and logs that are not at hand.
 pub(super) fn of(
@@ -41,15 +41,6 @@ pub(super) fn of(
         });
     }
     unchecked
-}
-
-/// The logs of those who can end keys.
-pub(crate) fn registrar_logs(network: &Network) -> impl Iterator<Item = &str> {
-    let registrars = network.members.iter().filter(|member| {
-        let named = network.registrars.iter().any(|registrar| registrar.org == member.org);
-        named || member.roles.contains(&Role::Registrar)
-    });
-    registrars.map(|member| member.origin.as_str())
 }
 
 fn is_proved(logs: &[LogState], origin: &str) -> bool {

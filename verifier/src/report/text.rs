@@ -20,6 +20,7 @@ pub fn write(report: &Report, style: Style) -> String {
     out.findings(report);
     out.defects(report);
     out.rules(report);
+    out.steps(report);
     out.proved(report);
     out.unchecked(report);
     out.inputs(report);
@@ -150,6 +151,19 @@ impl Out {
         self.list("failed", &report.rules_failed, usize::MAX, |rule| {
             format!("{}: {}", rule.code, rule.reason)
         });
+    }
+
+    /// The same words as on the page of a passport, so that two people can compare them.
+    fn steps(&mut self, report: &Report) {
+        if report.steps.is_empty() {
+            return;
+        }
+        self.line("");
+        self.line("Checked");
+        for step in &report.steps {
+            let why = step.reason.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            self.line(&format!("  {}{why}", step.title));
+        }
     }
 
     fn proved(&mut self, report: &Report) {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::operation::{Operation, Token};
 use super::schemas::{binary, schema, text};
+use crate::api::assets;
 use crate::api::findings::FINDINGS_MAX;
 
 pub(super) const TAG: &str = "node";
@@ -74,7 +75,9 @@ fn health() -> Vec<Operation> {
 }
 
 fn files() -> Vec<Operation> {
-    let script = || [("text/javascript", text("A module without dependencies."))];
+    let script = [("text/javascript", text("A module without dependencies."))];
+    let names: Vec<&str> = assets::SOURCES.iter().map(|(name, _)| *name).collect();
+    let names = json!({ "type": "string", "enum": names });
     vec![
         Operation::get("/network.hallmark")
             .says("readNetwork", TAG, "The network file that everything is proved from")
@@ -83,12 +86,12 @@ fn files() -> Vec<Operation> {
                 &[("application/vnd.hallmark.network+cbor", binary("A signed network file."))],
             )
             .shared(),
-        Operation::get("/assets/check.mjs")
-            .says("readCheckScript", TAG, "The script that checks a bundle in a browser")
-            .cached("The script.", &script()),
-        Operation::get("/assets/ed25519.mjs")
-            .says("readKeyScript", TAG, "Ed25519 for browsers whose WebCrypto has none")
-            .cached("The script.", &script()),
+        Operation::get("/assets/{name}")
+            .says("readScript", TAG, "A part of the script that checks a bundle in a browser")
+            .about("`page.mjs` is the part that a page asks for; it loads the others when needed.")
+            .path("name", names, "page.mjs", "The part.")
+            .cached("The script.", &script)
+            .fails(&[404]),
         Operation::get("/openapi.json")
             .says("describe", TAG, "This document")
             .cached("OpenAPI 3.1.", &[(JSON, json!({ "type": "object" }))])

@@ -183,8 +183,9 @@ fn proof() -> Value {
         "A record and what became of it.",
         json!({
             "id": schema("ContentId"), "kind": or_null(schema("Kind")), "log": string(),
-            "entry": count(), "fault": or_null(string()), "is_public": truth(),
-            "is_silent": truth(),
+            "entry": count(), "issuer": or_null(schema("PassportParty")),
+            "recorded": or_null(list(string())), "fault": or_null(string()),
+            "is_public": truth(), "is_silent": truth(),
         }),
     );
     let log = object(

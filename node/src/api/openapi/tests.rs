@@ -318,6 +318,7 @@ async fn what_the_routes_answer_when_all_is_well_is_described() {
         ("/metrics", "", 200),
         ("/network.hallmark", "", 200),
         ("/assets/check.mjs", "", 200),
+        ("/assets/none.mjs", "", 404),
         ("/goods?code=(01)09520123456788(21)7", "application/json", 200),
         ("/01/09520123456788/21/7?linkType=gs1:traceability", "", 307),
     ] {

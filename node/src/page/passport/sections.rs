@@ -185,7 +185,7 @@ pub(super) fn certificates(passport: &Passport, language: Language) -> Markup {
 fn certificate(one: &Certificate, language: Language) -> Markup {
     let dash = |day: &Option<String>| day.clone().unwrap_or_else(|| "…".to_owned());
     html! {
-        article {
+        article data-record=(one.id) data-kind="certificate" data-by=(one.issuer.id) {
             h3 { (one.standard) " · " (one.number) }
             dl {
                 dt { (language.pick("Status", "状态")) }
@@ -241,7 +241,15 @@ pub(super) fn journey(passport: &Passport, language: Language) -> Markup {
                     "No step is shown to the public.", "没有向公众显示的环节。",
                 )) }
             } @else {
-                ol class="way" { @for one in &passport.journey { li { (way_point(one, language)) } } }
+                ol class="way" {
+                    @for one in &passport.journey {
+                        @let kind = one.id.as_ref().map(|_| "event");
+                        @let by = kind.map(|_| &one.by.id);
+                        li data-record=[&one.id] data-kind=[kind] data-by=[by] {
+                            (way_point(one, language))
+                        }
+                    }
+                }
             }
         }
     }
@@ -276,7 +284,7 @@ pub(super) fn footprints(passport: &Passport, language: Language) -> Markup {
 
 fn footprint(one: &Footprint, language: Language) -> Markup {
     html! {
-        article {
+        article data-record=(one.id) data-kind="footprint" data-by=(one.by.id) {
             p { strong { (one.kg_co2e) " kg CO₂e" } " / " (words::footprint(&one.per, language)) }
             dl {
                 dt { (language.pick("Boundary", "核算边界")) } dd { (words::footprint(&one.boundary, language)) }
@@ -423,22 +431,7 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
         section id="check" {
             h2 { (language.pick("Check it yourself", "自行核对")) }
             @if let Some(bundle) = &proof.bundle {
-                div data-check=(bundle) {
-                    p {
-                        (language.pick(
-                            "The bundle holds the public records with the proofs of their logs. ",
-                            "证据包含公开记录及其日志证明，可离线运行 ",
-                        ))
-                        code { "hallmark-verify check" }
-                        (language.pick(
-                            " tests every signature in it, without network.", " 检验每个签名。",
-                        ))
-                    }
-                    p { a class="act" href=(bundle) download {
-                        (language.pick("Download the bundle", "下载证据包"))
-                    } }
-                }
-                script type="module" src="/assets/check.mjs" {}
+                (checker(passport, bundle, language))
             }
             dl {
                 @for log in &proof.logs {
@@ -460,8 +453,16 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                 summary { (language.pick("Records: ", "记录数：")) (proof.records.len()) }
                 ul {
                     @for record in listed().take(RECORDS_MAX) {
-                        li {
+                        @let shown = Some(record).filter(|record| record.is_public);
+                        li data-record=[shown.map(|one| &one.id)]
+                            data-kind=[shown.and_then(|one| one.kind.as_ref())]
+                            data-by=[shown.and_then(|one| one.issuer.as_ref()).map(|by| &by.id)]
+                            data-log=[shown.map(|one| &one.log)]
+                            data-entry=[shown.map(|one| one.entry)]
+                            data-time=[shown.and_then(|one| one.recorded.as_ref()).map(|r| r.join(" "))]
+                            data-fault=[shown.and_then(|one| one.fault)] {
                             (self::record(record, language)) " · "
+                            (signed(record, language))
                             @if record.is_public {
                                 a href={ "/v1/attestations/" (record.id) } { code { (record.id) } }
                             } @else { code { (record.id) } }
@@ -481,6 +482,55 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The button that has the browser check the bundle, and what it must find there: the goods and
+/// every public record of this page, as `shown.mjs` reads them. Without script the bundle is there
+/// to be downloaded.
+fn checker(passport: &Passport, bundle: &str, language: Language) -> Markup {
+    let public = passport.proof.records.iter().filter(|record| record.is_public);
+    let ids: Vec<&str> = public.map(|one| one.id.trim_start_matches("sha256:")).collect();
+    html! {
+        div data-check=(bundle) data-goods=[&passport.goods] data-records=(ids.join(" "))
+            data-busy=(language.pick("Checking …", "正在核对……"))
+            data-lost=(language.pick(
+                "Cannot check here: a part of the script could not be loaded. Download the bundle \
+                 and use hallmark-verify.",
+                "此处无法核对：脚本的一部分未能加载。请下载证据包并使用 hallmark-verify。",
+            )) {
+            p {
+                (language.pick(
+                    "The bundle holds the public records with the proofs of their logs. ",
+                    "证据包含公开记录及其日志证明，可离线运行 ",
+                ))
+                code { "hallmark-verify check" }
+                (language.pick(
+                    " tests every signature in it, without network.", " 检验每个签名。",
+                ))
+            }
+            p { a class="act" href=(bundle) download {
+                (language.pick("Download the bundle", "下载证据包"))
+            } }
+            button type="button" hidden {
+                (language.pick("Check in this browser", "在本浏览器中核对"))
+            }
+            p role="status" {}
+            ol hidden {}
+        }
+        script type="module" src="/assets/page.mjs" {}
+    }
+}
+
+/// Who signed a record, and by when it was in its log.
+fn signed(record: &Record, language: Language) -> Markup {
+    html! {
+        @if let Some(issuer) = &record.issuer {
+            (language.pick("signed by ", "签发方：")) (party(issuer)) " · "
+        }
+        @if let Some([_, latest]) = &record.recorded {
+            (language.pick("recorded by ", "登记不晚于 ")) (instant(latest)) " · "
         }
     }
 }

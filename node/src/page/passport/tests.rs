@@ -68,6 +68,8 @@ fn record(text_of: &str, fault: Option<&'static str>) -> Record {
         kind: some(),
         log: own(),
         entry: 7,
+        issuer: Some(party(text_of)),
+        recorded: Some([own(), own()]),
         fault,
         is_public: true,
         is_silent: false,
@@ -256,7 +258,7 @@ fn a_script_in_any_text_stays_text() {
     for state in State::ALL {
         for language in [Language::En, Language::Zh] {
             let html = html(&full(state, PROBE, 3), language);
-            let rest = html.replace("<script type=\"module\" src=\"/assets/check.mjs\">", "");
+            let rest = html.replace("<script type=\"module\" src=\"/assets/page.mjs\">", "");
             assert!(!rest.contains("<script") && !rest.contains("<img"), "{state:?}");
             assert!(!rest.contains(PROBE) && !rest.contains("x onerror=alert(1)>'&"), "{state:?}");
             assert!(rest.contains("&lt;script&gt;alert(1)"), "{state:?}");

@@ -78,6 +78,8 @@ impl Gatherer<'_> {
             kind: Some(place.kind.as_str().to_owned()),
             log: origin,
             entry: place.entry,
+            issuer: None,
+            recorded: None,
             fault: Some(fault),
             is_public,
             is_silent: false,

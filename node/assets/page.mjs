@@ -1,0 +1,26 @@
+// The script of a passport's page: a button that loads the check when it is pressed, not before.
+//
+// The element with `data-check` (the path of a bundle) holds, hidden until there is script, the
+// button, a status line and the list of steps, and says in `data-busy` and `data-lost` what people
+// read while it runs and where its other parts cannot be loaded. shown.mjs tells its other attributes.
+
+/** Asked for at once: each would else wait for the one that needs it. */
+const PARTS = ['run', 'check', 'shown', 'bundle', 'proof', 'keys', 'network', 'note', 'cose',
+  'ed25519', 'bytes'];
+
+for (const host of document.querySelectorAll('[data-check]')) {
+  const part = name => host.querySelector(name);
+  const button = part('button'), status = part('[role=status]');
+  button.hidden = false;
+  button.onclick = async () => {
+    button.disabled = true;
+    status.textContent = host.dataset.busy;
+    try {
+      const [{ run }] = await Promise.all(PARTS.map(name => import(`./${name}.mjs`)));
+      await run(host, status, part('ol'));
+    } catch (lost) {
+      status.textContent = host.dataset.lost;
+    }
+    button.disabled = false;
+  };
+}

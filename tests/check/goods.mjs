@@ -1,0 +1,6 @@
+// node goods.mjs ENVIRONMENT < [text, ...]: the canonical text of each, decoded, or null.
+
+import { readFileSync } from 'node:fs';
+import { script } from './environment.mjs';
+
+console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(script.canonical)));

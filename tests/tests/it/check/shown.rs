@@ -1,0 +1,153 @@
+//! What a page shows is held against the bundle: another item's good bundle does not pass for it.
+
+use hallmark_schemas::goods::GoodsId;
+
+use super::*;
+
+const ITEM: &str = "urn:epc:id:sgtin:6901234.000020.1001";
+
+fn canonical(text: &str) -> String {
+    GoodsId::parse(text).expect("goods").to_string()
+}
+
+/// What an honest page of the item shows of a bundle with one event, as the script reads it.
+fn page(event: &Value) -> Value {
+    let id = format!("sha256:{}", event["id"].as_str().expect("an id"));
+    let place = &event["places"][0];
+    let at = |end: usize| {
+        let ms = place["time"][end].as_u64().expect("an instant");
+        hallmark_schemas::time::Timestamp::from_unix_ms(ms).to_string()
+    };
+    json!({
+        "goods": canonical(ITEM), "ids": [event["id"]],
+        "stated": [{
+            "record": id, "kind": "event", "by": event["issuer"], "log": place["origin"],
+            "entry": place["index"].to_string(), "time": format!("{} {}", at(0), at(1)),
+        }],
+    })
+}
+
+/// The event among what the script found in a bundle.
+fn event_of(answer: &Value) -> Value {
+    let items = answer[5].as_array().expect("items").iter();
+    items.filter(|one| one["kind"] == "event").next_back().expect("an event").clone()
+}
+
+fn with_shown(bundles: &[Vec<u8>], shown: &[Value]) -> Vec<Value> {
+    let bundles: Vec<_> = bundles.iter().map(|bundle| hex::encode(bundle)).collect();
+    let request = json!({"bundles": bundles, "shown": shown});
+    let answers = node("verdicts.mjs", "webcrypto", &request).expect("node was there before");
+    answers.as_array().expect("a list").clone()
+}
+
+#[test]
+fn a_page_holds_only_with_the_bundle_of_its_own_records() {
+    let bundle = passport::small();
+    let Some(first) = verdicts("webcrypto", std::slice::from_ref(&bundle), &[]) else { return };
+    let event = event_of(&first[0]);
+    let honest = page(&event);
+    let with = |pointer: &str, value: Value| {
+        let mut changed = honest.clone();
+        *changed.pointer_mut(pointer).expect("a field") = value;
+        changed
+    };
+    let other = "ab".repeat(32);
+    let time = |at: &str| json!(format!("{at} {at}"));
+    let more = json!([event["id"], other]);
+    let mut faulty = honest.clone();
+    faulty["stated"][0]["fault"] = json!("digest");
+    let cases = [
+        (honest.clone(), "ok", "ok"),
+        (
+            with("/goods", json!(canonical("urn:epc:idpat:sgtin:6901234.000020.*"))),
+            "failed",
+            "page-goods",
+        ),
+        (
+            with("/goods", json!(canonical("urn:epc:id:sgtin:6901234.000020.1002"))),
+            "failed",
+            "page-goods",
+        ),
+        (
+            with("/goods", json!(canonical("urn:epc:id:sgtin:6901234.000021.1001"))),
+            "failed",
+            "page-goods",
+        ),
+        (json!({"goods": canonical(ITEM), "ids": [other], "stated": []}), "failed", "page-other"),
+        (with("/ids", more), "incomplete", "page-absent"),
+        (json!({"goods": canonical(ITEM), "ids": [], "stated": []}), "incomplete", "page-more"),
+        (with("/stated/0/kind", json!("recall")), "failed", "page-kind"),
+        (
+            with("/stated/0/by", json!("urn:hallmark:org:gln:6901234000009")),
+            "failed",
+            "page-issuer",
+        ),
+        (with("/stated/0/entry", json!("7")), "failed", "page-time"),
+        (with("/stated/0/log", json!("example/gln-6901234000009/1")), "failed", "page-time"),
+        (with("/stated/0/time", time("2027-01-01T00:00:00Z")), "failed", "page-time"),
+        (with("/stated/0/time", time("2025-01-01T00:00:00Z")), "failed", "page-time"),
+        (with("/stated/0/time", json!("never")), "failed", "page-time"),
+        (faulty, "failed", "page-fault"),
+    ];
+    let shown: Vec<_> = cases.iter().map(|(shown, ..)| shown.clone()).collect();
+    let answers = with_shown(&vec![bundle; shown.len()], &shown);
+    for ((shown, verdict, reason), answer) in cases.iter().zip(&answers) {
+        assert_eq!(answer[0], *verdict, "{shown}: {answer}");
+        assert_eq!(answer[1]["page"], *reason, "{shown}: {answer}");
+        assert_eq!(answer[3]["signature"], "ok", "what is wrong is the page: {answer}");
+    }
+}
+
+#[test]
+fn a_damaged_record_of_a_page_is_named() {
+    let cases = passport::cases();
+    let named = |name: &str| {
+        let case = cases.iter().find(|case| case.name == name);
+        case.expect("a case of this name").bytes.clone()
+    };
+    let bundles = [
+        named("one witness"),
+        named("a damaged body"),
+        named("a body that its log has an entry of is left out"),
+    ];
+    let Some(whole) = verdicts("webcrypto", &bundles[..1], &[]) else { return };
+    let event = event_of(&whole[0]);
+    let mut shown = page(&event);
+    shown["stated"][0]["fault"] = json!("digest");
+    let answers = with_shown(&bundles[1..], &[shown.clone(), shown]);
+    assert_eq!(answers[0][0], "failed", "{}", answers[0]);
+    for step in ["bytes", "page"] {
+        assert_eq!(answers[0][1][step], "digest", "{}", answers[0]);
+    }
+    assert_eq!(answers[1][0], "incomplete", "{}", answers[1]);
+    assert_eq!(answers[1][1]["bytes"], "withheld", "{}", answers[1]);
+}
+
+#[test]
+fn the_script_reads_goods_as_hallmark_does() {
+    let texts = [
+        ITEM,
+        "urn:epc:id:sgtin:9506000.013435.A%2FB",
+        "urn:epc:class:lgtin:6901234.000020.L7",
+        "urn:epc:idpat:sgtin:6901234.000020.*",
+        "urn:epc:id:sscc:0614141.1234567890",
+        "https://id.gs1.org/01/09506000134352",
+        "https://id.gs1.org/01/09506000134352/21/A",
+        "https://shop.example/p/01/09506000134352/22/V/10/L1/21/A?17=270101",
+        "http://shop.example/01/9506000134352/10/L%2F1",
+        "https://id.gs1.org/00/006141411234567890",
+        "https://id.gs1.org/414/9506000134352",
+        "https://id.gs1.org/8006/095060001343520102",
+        "https://node.example/goods/drug/81234567890123456789",
+        "urn:hallmark:goods:drug:81234567890123456789",
+        "urn:hallmark:org:gln:6901234567892",
+        "https://shop.example/",
+        "commissioning",
+        "{",
+    ];
+    let Some(answers) = node("goods.mjs", "webcrypto", &json!(texts)) else { return };
+    for (text, found) in texts.iter().zip(answers.as_array().expect("a list")) {
+        let wanted = GoodsId::parse(text).ok().map(|goods| goods.to_string().replace("%2F", "/"));
+        assert_eq!(*found, json!(wanted), "{text}");
+    }
+}
