@@ -326,10 +326,15 @@ fn is_silent(record: &Proven, given: &Given<'_>) -> bool {
 }
 
 fn proof(evidence: &Evidence, given: &Given<'_>) -> Proof {
+    // Recalls of lots that the goods may be of are told, so they can be checked.
+    let is_told = |one: &&Proven| {
+        let is_recall = matches!(one.verified.body(), Body::Recall(_));
+        one.is_public && (one.level != Level::Beside || is_recall)
+    };
     let mut records: Vec<Record> = evidence
         .records
         .iter()
-        .filter(|one| one.level != Level::Beside && one.is_public)
+        .filter(is_told)
         .map(|one| Record {
             id: one.verified.id().to_string(),
             kind: Some(one.verified.body().kind().as_str().to_owned()),

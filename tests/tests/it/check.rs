@@ -384,12 +384,18 @@ fn the_public_bundle_of_a_running_node_is_small_and_both_accept_it() {
     let checked = run("hallmark-verify", &["check", path_text(&path), "--report", "json"]);
     assert!([0, 1].contains(&checked.code), "{}{}", checked.stdout, checked.stderr);
     let report: Value = serde_json::from_str(&checked.stdout).expect("one JSON document");
+    let told = report["steps"].as_array().expect("steps").iter();
+    let told =
+        told.map(|one| (one["name"].as_str().expect("text").to_owned(), one["status"].clone()));
+    let told = Value::Object(told.collect());
+    assert_eq!(told["revocations"], "unchecked", "{report:#}");
     assert_eq!(report["defects"].as_array().map(Vec::len), Some(0), "{report:#}");
     for environment in ABLE {
         let Some(answers) = verdicts(environment, std::slice::from_ref(&bundle), &[]) else {
             return;
         };
         assert_eq!(answers[0][0], "ok", "{}", answers[0]);
+        assert_eq!(answers[0][3], told, "step by step as the program says");
     }
     assert_eq!(node.get("/v1/bundle/01/09521234000129/21/F2").status, 404);
     assert_eq!(node.get("/v1/bundle/01/09521234000128/21/F1").status, 400);

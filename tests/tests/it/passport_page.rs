@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::browser::look;
 use super::passport::{CHENGDU, XIAMEN, confirm, expect, form, grow_stale, record, tamper, works};
-use super::world::{Node, World, http};
+use super::world::{Node, World, http, path_text, run};
 
 /// Text that would run if it were not shown as text.
 const PROBE: &str = "<img src=x onerror=probed=1>\"'&";
@@ -286,16 +286,24 @@ fn travels(node: &Node, path: &str, accept: &str) -> usize {
     answer.body.len()
 }
 
-/// A damaged record goes out as its proof alone: who checks the bundle sees that it is not there.
-fn holds_proof_of_damage(node: &Node, path: &str) {
+/// A damaged record goes out as its proof, with what is there instead: who checks the bundle is told
+/// which record it is.
+fn holds_proof_of_damage(world: &World, node: &Node, path: &str) {
     let passport = expect(node, path, 200, "broken");
     let records = passport["proof"]["records"].as_array().expect("a list").iter();
     let mut damaged = records.filter(|record| record["fault"] == "digest");
     let id = damaged.next().and_then(|record| record["id"].as_str()).expect("an id");
-    let id = hex::decode(id.trim_start_matches("sha256:")).expect("hex");
+    let bytes = hex::decode(id.trim_start_matches("sha256:")).expect("hex");
     let bundle = node.get(&format!("/v1/bundle{path}"));
     assert_eq!(bundle.status, 200);
-    assert!(bundle.body.windows(id.len()).any(|window| window == id), "the receipt names it");
+    let names = |window: &[u8]| window == bytes;
+    assert!(bundle.body.windows(bytes.len()).any(names), "the receipt names it");
+    let file = world.file("damaged.hallmark", &bundle.body);
+    let checked = run("hallmark-verify", &["check", path_text(&file)]);
+    assert_eq!(checked.code, 4, "{}", checked.stdout);
+    assert!(checked.stdout.contains("Records whole: failed"), "{}", checked.stdout);
+    let told = "what is kept as its body is that of sha256:";
+    assert!(checked.stdout.contains(told) && checked.stdout.contains(id), "{}", checked.stdout);
 }
 
 #[test]
@@ -331,7 +339,7 @@ fn every_state_holds_in_a_browser() {
             assert!(page + scripts <= ALL_BYTES_MAX, "{}: {page} and {scripts}", one.name);
         }
     }
-    holds_proof_of_damage(&node, &path_of(OWN, "torn"));
+    holds_proof_of_damage(&world, &node, &path_of(OWN, "torn"));
     look(&node, &shown().iter().map(Shown::page).collect());
     assert_eq!(node.stop(), 0);
 }

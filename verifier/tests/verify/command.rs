@@ -34,6 +34,9 @@ fn a_clean_node_ends_with_a_verdict_and_the_same_bytes_twice() {
     let text = stdout(&once);
     assert!(text.lines().last().unwrap().starts_with("nothing found: "), "{text}");
     assert!(text.contains("revocations as of 2026-03-01T"), "{text}");
+    for step in ["Records whole: holds", "Signatures: holds", "Keys given up since: holds"] {
+        assert!(text.contains(&format!("\n  {step}\n")), "{text}");
+    }
     assert_eq!(once.stdout, verify(&["check", "plant"], folder.path()).stdout);
 
     let json = verify(&["check", "plant", "--report", "json"], folder.path());

@@ -168,7 +168,7 @@ fn reads() -> Vec<Operation> {
             .shared(),
         Operation::get("/v1/bundle/{*goods}")
             .says("readBundle", TAG, "The public records behind a passport, to check offline")
-            .about("Read by `hallmark-verify check`, and by `/assets/check.mjs` in a browser.")
+            .about("Read by `hallmark-verify check`, and by the page of the goods in a browser.")
             .path(
                 "goods",
                 goods,
