@@ -87,6 +87,7 @@ async fn ingest(meters: &Meters, bodies: &[Vec<u8>]) -> Outcome<Run> {
         clock: Arc::new(now),
     };
     let (node, writer) = Node::open(options)?;
+    node.log().guard_satisfied();
     while !node.log().index_ready() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

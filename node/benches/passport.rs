@@ -61,14 +61,14 @@ fn main() -> Outcome<()> {
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),
     })?;
+    node.log().guard_satisfied();
     let runtime = tokio::runtime::Runtime::new()?;
     let known = known(&org, &key)?;
-    let last = hallmark_schemas::attestation::ContentId::of(&known[known.len() - 1]);
     runtime.block_on(async {
         for batch in known.chunks(CLIENT_BATCH) {
             node.admit_many(batch.to_vec()).await;
         }
-        node.recorded(&last).await
+        node.recorded(&hallmark_schemas::attestation::ContentId::of(&known[known.len() - 1])).await
     })?;
     let stream = stream(&org, &key)?;
     let (stop, taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));

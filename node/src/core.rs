@@ -49,7 +49,7 @@ use crate::mirror::{Mirror, MirrorError};
 use crate::peers::witness_key;
 use crate::sequencer::read_only::ReadOnlyLog;
 use crate::sequencer::recover::Unfit;
-use crate::sequencer::writer::{self, Message, Opened};
+use crate::sequencer::writer::{self, Opened};
 use crate::sequencer::{SequenceError, Sequencer};
 use crate::store::StoreError;
 use crate::store::disk::read_only::disk_of;
@@ -269,7 +269,8 @@ struct Inner {
 }
 
 impl Node {
-    /// Takes the lock of DIR, recovers, and starts the writer thread.
+    /// Takes the lock of DIR, recovers, and starts the writer thread. Nothing is signed before
+    /// [`LogHandle::guard_satisfied`].
     ///
     /// Where the files of the own log contradict each other the node opens read-only and serves
     /// what they prove; its status says why. Followed logs open with [`Mirror::follow`].
@@ -286,12 +287,7 @@ impl Node {
             Parts::open(disk.clone(), catalogue, (&dir, &data), &origin, log_signer, networks)?;
         let Parts { shared, signer, opened, reserve, deferred, mirror, derived } = parts;
         let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
-        let policy = &network.network().policy;
         let (sender, receiver) = mpsc::channel();
-        if policy.is_none() {
-            // Nobody else could know more: a network without witnesses signs alone.
-            let _ = sender.send(Message::GuardSatisfied);
-        }
         let admission =
             Admission::new(shared.clone(), deferred.clone(), sender.clone(), clock.clone());
         let thread = writer::spawn(opened, reserve, receiver, clock, batch_wait_max)

@@ -3,10 +3,12 @@
 //! Invariants: nothing is signed here; what comes from others counts only under a checkpoint that
 //! this log's own key signed; the head is written last, and only after so many witnesses have
 //! told their newest checkpoint that every possible quorum is represented; a head that was signed
-//! is never given up for a smaller one unless every witness says that it never saw it. Interrupted,
-//! it leaves a log that signs nothing, and another run goes on from what is there.
+//! is never given up for a smaller one unless every witness says that it never saw it, and for
+//! another tree only if it was never published and that one was (`fork.rs`). Interrupted, it leaves
+//! a log that signs nothing, and another run goes on from what is there.
 
 pub(crate) mod bodies;
+mod fork;
 pub(crate) mod from_backup;
 pub(crate) mod peers;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::intent::Intent;
 use hallmark_schemas::layout::Data;
+use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{NoteError, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::restored;
@@ -31,6 +34,7 @@ use crate::repair;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, DiskError, OnPath};
+use crate::store::elsewhere::Elsewhere;
 use crate::store::head::{HeadError, HeadSlots};
 use crate::store::intent::IntentFile;
 use crate::store::tiles::{Edge, TILE_WIDTH, Tiles, parse_bundle};
@@ -77,10 +81,25 @@ pub(crate) enum RestoreError {
     /// A checkpoint is not this log's.
     #[error("a checkpoint is not this log's")]
     Note(#[from] NoteError),
-    /// Two checkpoints of one size with two roots, both signed by this log.
-    #[error("this log signed two trees of {size} entries")]
-    Forked {
-        /// The size.
+    /// Two trees, and receipts rest on both.
+    #[error(
+        "this log signed two trees and published both, {ours} entries here and {theirs} elsewhere{}",
+        from.map_or(String::new(), |from| format!(": entries from {from} on differ"))
+    )]
+    BothPublished {
+        /// The first entry that differs, if somebody gave it.
+        from: Option<u64>,
+        /// Entries that were published here.
+        ours: u64,
+        /// Entries that were published elsewhere.
+        theirs: u64,
+    },
+    /// Two trees, and nobody can say whether the other one was published.
+    #[error(
+        "this log signed another tree of {size} entries elsewhere, and a quorum may have cosigned it"
+    )]
+    MayBePublished {
+        /// Entries of the other tree.
         size: u64,
     },
     /// The head is of another tree than what was signed.
@@ -142,6 +161,10 @@ pub(crate) struct Restored {
     pub(crate) missing: Vec<(u64, Entry)>,
     /// Bodies that were told *stored* and are not in the log: the next batches log them.
     pub(crate) unlogged: u64,
+    /// The tree that was here, if it was given up for another, and the first entry that differs.
+    pub(crate) given_up: Option<(Head, u64)>,
+    /// The newest checkpoint of the tree that is here, with all signatures that were brought.
+    pub(crate) note: Option<SignedNote>,
 }
 
 impl Restored {
@@ -166,13 +189,27 @@ pub(crate) struct Recovery {
     floor: Head,
     /// Size of the newest checkpoint that is published here.
     published: u64,
-    /// Every checkpoint that is known, by size, with all signatures that were brought.
-    notes: BTreeMap<u64, SignedNote>,
-    /// Sizes of those that others brought.
-    brought: BTreeSet<u64>,
-    /// Names of the witnesses that told what they hold.
-    heard: BTreeSet<String>,
+    /// Every checkpoint that is known, with all signatures that were brought.
+    notes: BTreeMap<Tree, SignedNote>,
+    /// Those that this machine published itself.
+    own: BTreeSet<Tree>,
+    /// Those that others brought.
+    brought: BTreeSet<Tree>,
+    /// Witnesses that told what they hold, by name: their newest.
+    heard: BTreeMap<String, Option<Head>>,
+    /// The name of the witness whose key lies in this folder: a copy of the folder has it too.
+    own_witness: Option<String>,
+    /// What the other process that signs this log has published, if it said so.
+    other: Option<Head>,
+    elsewhere: Elsewhere,
+    /// Trees that an earlier run gave up: nobody's word brings them back.
+    given_before: Vec<Head>,
+    /// The tree that was here and is given up, and the first entry that differs.
+    given_up: Option<(Head, u64)>,
 }
+
+/// Size and root: of one size there may be two trees.
+type Tree = (u64, Hash);
 
 impl Recovery {
     /// Reads what is here. Nothing is changed.
@@ -183,8 +220,11 @@ impl Recovery {
         key: VerifierKey,
         policy: Policy,
     ) -> Result<Recovery, RestoreError> {
+        let elsewhere = Elsewhere::new(disk.clone(), &data);
+        let given_before = elsewhere.given_up()?;
         let known = match slots.load() {
-            Ok(head) => Some(head),
+            // A run that was interrupted may have given it up already.
+            Ok(head) => Some(head).filter(|head| !given_before.contains(head)),
             Err(HeadError::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
@@ -201,8 +241,14 @@ impl Recovery {
             floor: Head::EMPTY,
             published: 0,
             notes: BTreeMap::new(),
+            own: BTreeSet::new(),
             brought: BTreeSet::new(),
-            heard: BTreeSet::new(),
+            heard: BTreeMap::new(),
+            own_witness: None,
+            other: None,
+            elsewhere,
+            given_before,
+            given_up: None,
         };
         let newest = recovery.checkpoints.newest()?;
         for bytes in recovery.checkpoints.history()?.into_iter().chain(newest) {
@@ -214,38 +260,43 @@ impl Recovery {
                 recovery.offer(note)?;
             }
         }
-        recovery.brought.clear();
+        recovery.own = std::mem::take(&mut recovery.brought);
         recovery.floor = recovery.proved();
+        // What was heard before a restart of what was signed elsewhere.
+        if let Some(note) = recovery.elsewhere.newest()? {
+            // One that is not this log's says nothing.
+            let _ = recovery.offer(note);
+        }
         Ok(recovery)
     }
 
     /// The newest tree whose right edge is here and gives a root that was signed or swapped in.
     fn proved(&self) -> Head {
-        let signed = self.notes.values().rev().filter_map(|note| note.checkpoint().ok());
-        let signed = signed.map(|checkpoint| Head { size: checkpoint.size, root: checkpoint.root });
+        let signed = self.notes.keys().rev().map(head_of);
         let mut heads: Vec<Head> = self.known.into_iter().chain(signed).collect();
         heads.sort_by_key(|head| std::cmp::Reverse(head.size));
-        let whole = |head: &Head| {
-            let edge = self.tiles.edge(head.size);
-            edge.is_ok_and(|edge| edge.root() == head.root && edge.damaged_entry().is_none())
-        };
-        heads.into_iter().find(whole).unwrap_or(Head::EMPTY)
+        heads.into_iter().find(|head| self.is_whole(*head)).unwrap_or(Head::EMPTY)
+    }
+
+    /// Whether the right edge of this tree is here.
+    fn is_whole(&self, head: Head) -> bool {
+        let edge = self.tiles.edge(head.size);
+        edge.is_ok_and(|edge| edge.root() == head.root && edge.damaged_entry().is_none())
     }
 
     /// Takes a checkpoint of this log that somebody holds.
     pub(crate) fn offer(&mut self, note: SignedNote) -> Result<(), RestoreError> {
         let checkpoint = note.checkpoint_of(&self.key)?;
-        if checkpoint.size == 0 {
+        let head = Head { size: checkpoint.size, root: checkpoint.root };
+        if head.size == 0 || self.given_before.contains(&head) {
             return Ok(());
         }
-        let Some(known) = self.notes.get_mut(&checkpoint.size) else {
-            self.brought.insert(checkpoint.size);
-            self.notes.insert(checkpoint.size, note);
+        let tree = (checkpoint.size, checkpoint.root);
+        self.brought.insert(tree);
+        let Some(known) = self.notes.get_mut(&tree) else {
+            self.notes.insert(tree, note);
             return Ok(());
         };
-        if known.checkpoint().is_ok_and(|known| known.root != checkpoint.root) {
-            return Err(RestoreError::Forked { size: checkpoint.size });
-        }
         if known.text() == note.text() {
             for line in note.signatures() {
                 if !known.signatures().contains(line) {
@@ -257,8 +308,9 @@ impl Recovery {
     }
 
     /// Notes that the witness of this name has told its newest checkpoint, or that it has none.
-    pub(crate) fn heard(&mut self, name: &str) {
-        self.heard.insert(name.to_owned());
+    pub(crate) fn heard(&mut self, name: &str, newest: Option<Head>) {
+        let known = self.heard.entry(name.to_owned()).or_default();
+        *known = [*known, newest].into_iter().flatten().max_by_key(|head| head.size);
     }
 
     /// Whether the head is here as this machine wrote it: a witness's memory lies beside it.
@@ -271,16 +323,19 @@ impl Recovery {
     /// An error if somebody who was not heard might know of a newer one.
     pub(crate) fn target(&self) -> Result<Head, RestoreError> {
         let policy = &self.policy;
-        let is_heard = |name: &String| self.heard.contains(name);
-        let newest = self.notes.values().next_back().and_then(|note| note.checkpoint().ok());
-        let newest = newest.map(|newest| Head { size: newest.size, root: newest.root });
+        let is_heard = |name: &String| self.heard.contains_key(name);
+        let rivals = self.rivals()?;
+        let newest = self.notes.keys().rev().map(head_of).find(|head| !rivals.contains(head));
         let signed = newest.unwrap_or(Head::EMPTY);
         if policy.is_none() && self.known.is_none_or(|known| known.size < signed.size) {
             return Err(RestoreError::Alone);
         }
         if !policy.guard_met(|witness| is_heard(&witness.name)) {
-            let heard = self.heard.iter().cloned().collect();
+            let heard = self.heard.keys().cloned().collect();
             return Err(RestoreError::TooFewHeard { heard, needed: policy.guard_count() });
+        }
+        if let Some(published) = self.published_rival(&rivals)? {
+            return Ok(published);
         }
         match self.known {
             Some(known) if signed.size <= known.size && self.floor == known => Ok(known),
@@ -298,18 +353,19 @@ impl Recovery {
         }
     }
 
-    /// The last head that anyone knows of; whether all of its entries are here.
-    pub(crate) fn last_known(&self) -> (Head, bool) {
-        let signed = self.notes.values().next_back().and_then(|note| note.checkpoint().ok());
-        let signed = signed.map(|newest| Head { size: newest.size, root: newest.root });
+    /// The last head that anyone knows of; whether all of its entries are here and nothing else was
+    /// signed.
+    pub(crate) fn last_known(&self) -> Result<(Head, bool), RestoreError> {
+        let signed = self.notes.keys().next_back().map(head_of);
         let heads = self.known.into_iter().chain(signed).chain([self.floor]);
         let last = heads.max_by_key(|head| head.size).unwrap_or(Head::EMPTY);
-        (last, last == self.floor && self.known == Some(last))
+        let is_alone = self.rivals()?.is_empty();
+        Ok((last, is_alone && last == self.floor && self.known == Some(last)))
     }
 
     /// Makes the log whole, as far as the source goes.
     pub(crate) fn run(
-        self,
+        mut self,
         source: &mut dyn Source,
         told: &mut Told<'_>,
     ) -> Result<Restored, RestoreError> {
@@ -317,7 +373,8 @@ impl Recovery {
         let reached = self.reach(head, source, told)?;
         let before = self.floor.size.min(reached.size);
         self.check_signed(reached)?;
-        if let Some(known) = self.known.filter(|known| known.size <= reached.size)
+        let is_kept = |known: &Head| self.given_up.is_none_or(|(given_up, _)| given_up != *known);
+        if let Some(known) = self.known.filter(|known| known.size <= reached.size && is_kept(known))
             && self.tiles.root_within(known.size, reached.size)? != known.root
         {
             return Err(RestoreError::OtherTree { head: known.size, signed: reached.size });
@@ -342,6 +399,10 @@ impl Recovery {
         self.note_lost(before..reached.size)?;
         self.intend(reached, packs.consumed)?;
         self.slots.put_back(head)?;
+        if reached == head {
+            self.elsewhere.forget()?;
+        }
+        let note = self.notes.get(&(reached.size, reached.root)).cloned();
         Ok(Restored {
             head,
             reached,
@@ -350,23 +411,44 @@ impl Recovery {
             fetched: packs.fetched,
             missing: packs.missing,
             unlogged: packs.unlogged,
+            given_up: self.given_up,
+            note,
         })
     }
 
     /// Brings the entries of `head`, or of the largest smaller checkpoint that can be had.
     fn reach(
+        &mut self,
+        head: Head,
+        source: &mut dyn Source,
+        told: &mut Told<'_>,
+    ) -> Result<Head, RestoreError> {
+        if self.is_here(head)? {
+            return Ok(head);
+        }
+        let reached = self.reach_on(head, source, told)?;
+        if reached != self.floor {
+            return Ok(reached);
+        }
+        // What others have does not go on from here: does it differ before?
+        match self.differs_from(head, source)? {
+            Some(first) => {
+                self.give_up(first, head)?;
+                self.reach_on(head, source, told)
+            }
+            None => Ok(self.floor),
+        }
+    }
+
+    /// The same on top of what is here.
+    fn reach_on(
         &self,
         head: Head,
         source: &mut dyn Source,
         told: &mut Told<'_>,
     ) -> Result<Head, RestoreError> {
-        if head.size <= self.floor.size {
-            return Ok(head);
-        }
-        let smaller = self.notes.range(..head.size).rev();
-        let smaller = smaller.filter_map(|(_, note)| note.checkpoint().ok());
-        let smaller =
-            smaller.map(|checkpoint| Head { size: checkpoint.size, root: checkpoint.root });
+        let smaller = self.notes.range(..(head.size, Hash::default())).rev();
+        let smaller = smaller.map(|(tree, _)| head_of(tree));
         for target in std::iter::once(head).chain(smaller) {
             if target.size <= self.floor.size {
                 break;
@@ -438,17 +520,19 @@ impl Recovery {
         Ok((0..source.givers()).find_map(|giver| source.tile(giver, path).and_then(whole)))
     }
 
-    /// Every checkpoint that others hold is of this tree.
+    /// Every checkpoint that others hold is of this tree, or of one that was never published.
     fn check_signed(&self, reached: Head) -> Result<(), RestoreError> {
-        let newest = self.notes.keys().next_back().copied();
-        for size in self.brought.iter().copied().chain(newest) {
-            let note = self.notes.get(&size).filter(|_| size <= reached.size);
-            if let Some(note) = note
-                && self.tiles.root_within(size, reached.size)?
-                    != note.checkpoint_of(&self.key)?.root
+        let given_up = self.elsewhere.given_up()?;
+        let newest = self.notes.keys().next_back();
+        for tree in self.brought.iter().chain(newest).filter(|(size, _)| *size <= reached.size) {
+            let head = head_of(tree);
+            if self.tiles.root_within(head.size, reached.size)? == head.root
+                || given_up.contains(&head)
             {
-                return Err(RestoreError::Forked { size });
+                continue;
             }
+            self.may_give_up(head, reached)?;
+            self.elsewhere.give_up(head)?;
         }
         Ok(())
     }
@@ -456,9 +540,10 @@ impl Recovery {
     /// Puts the checkpoints that came into the history; the newest with its quorum is published.
     fn publish(&self, reached: Head) -> Result<(), RestoreError> {
         self.checkpoints.mend()?;
-        let newer = self.notes.iter().filter(|(size, _)| self.published < **size);
-        for (_, note) in newer.filter(|(size, _)| **size <= reached.size) {
-            if self.policy.quorum_met(note)?.is_some() {
+        let newer = self.notes.iter().filter(|((size, _), _)| self.published < *size);
+        for ((size, root), note) in newer.filter(|((size, _), _)| *size <= reached.size) {
+            let is_of_it = self.tiles.root_within(*size, reached.size)? == *root;
+            if is_of_it && self.policy.quorum_met(note)?.is_some() {
                 self.checkpoints.publish(&note.to_bytes())?;
             }
         }
@@ -501,4 +586,8 @@ impl Recovery {
             Intent { from: reached, to: reached, admitted_at, consumed, entries: Vec::new() };
         Ok(IntentFile::new(self.disk.clone(), &self.data.intent()).save(&intent)?)
     }
+}
+
+fn head_of((size, root): &Tree) -> Head {
+    Head { size: *size, root: *root }
 }

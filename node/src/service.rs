@@ -39,6 +39,7 @@ use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
 use crate::peers::heard::HeardNotes;
 use crate::store::StoreError;
+use crate::witness::twin::{Process, Published};
 use crate::witness::words::Words;
 use crate::witness::{Fault, Witness, elsewhere};
 
@@ -128,6 +129,12 @@ pub struct Service {
     pub(crate) findings: RwLock<Arc<Judged>>,
     /// Sizes of our log that witnesses have cosigned, by verifier key: a guess that a 409 corrects.
     pub(crate) witnessed: Mutex<BTreeMap<String, u64>>,
+    /// Which process this is.
+    pub process: Process,
+    /// Where this log is or was published.
+    pub published: Published,
+    /// Where another process of this log answered at the start.
+    pub twin_at_start: tokio::sync::OnceCell<Option<String>>,
     /// What each witness last answered about our log.
     pub words: Words,
     /// Submissions that wait for their key, of this process: bounded, the oldest id goes first.
@@ -442,7 +449,8 @@ impl Service {
         let name = |path: PathBuf| path.strip_prefix(data).unwrap_or(&path).display().to_string();
         let damaged = self.node.damaged_files();
         let damaged = damaged.into_iter().take(READINESS_DAMAGED_MAX).map(name).collect();
-        Readiness { store, index, log: word, quorum, broker, peers, damaged }
+        let process = self.process.clone();
+        Readiness { store, index, log: word, quorum, broker, peers, damaged, process }
     }
 
     /// Everything that `status` prints.
@@ -508,6 +516,8 @@ pub struct Readiness {
     /// served as computed from the entries, entries and bodies not at all. They do not make the
     /// node unready.
     pub damaged: Vec<String>,
+    /// Which process answers: another one of the same log is to sign nothing.
+    pub process: Process,
 }
 
 /// Most damaged files that `/readyz` names.

@@ -5,6 +5,7 @@
 //! the guard, the conversations with witnesses, the witness itself. Invariant: no clock, randomness,
 //! thread or socket; the same events at the same times do the same.
 
+mod guard;
 mod serve;
 mod view;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::key::Signer;
 use hallmark_schemas::kind::KindName;
-use hallmark_schemas::layout::{Dir, peer_name};
+use hallmark_schemas::layout::Dir;
 use hallmark_schemas::network::{Member, NetworkFile};
 use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::tile::TilePath;
@@ -23,7 +24,7 @@ use hallmark_schemas::tile::TilePath;
 use crate::admission::gate::{Gate, Proved};
 use crate::admission::{AdmitError, Admitted};
 use crate::core::shared::Shared;
-use crate::core::{LogHandle, Parts, Signing};
+use crate::core::{LogHandle, Parts};
 use crate::deferred::Deferred;
 use crate::index::{Catalogue, Index};
 use crate::mirror::Mirror;
@@ -33,7 +34,8 @@ use crate::sequencer::writing::{self, Now, Writer};
 use crate::store::disk::Disk;
 use crate::witness::Witness;
 use crate::witness::asking::Asking;
-use crate::witness::guard::{Guard, Verdict};
+use crate::witness::guard::Guard;
+use crate::witness::twin::Process;
 
 /// How often a peer is asked for its checkpoint.
 const POLL_EVERY: Duration = Duration::from_millis(400);
@@ -78,6 +80,8 @@ pub enum Request {
     Bodies(Vec<ContentId>),
     /// `POST /log/add-checkpoint`
     AddCheckpoint(Vec<u8>),
+    /// `GET /readyz`: which process answers.
+    Process,
 }
 
 /// What it answers.
@@ -98,6 +102,10 @@ pub enum Call {
     Guard(String),
     /// The publisher, of this witness.
     Ask(String),
+    /// The publisher that was refused, of the node of this witness.
+    Elsewhere(String),
+    /// The start, of whoever answers where the own log is published.
+    Twin,
 }
 
 /// What can happen to a node.
@@ -171,6 +179,10 @@ pub struct SimNode {
     mirror: Mirror,
     witness: Witness,
     followed: BTreeMap<String, Followed>,
+    /// This run.
+    process: Process,
+    /// Whether somebody was asked who answers where the own log is published, and nobody else does.
+    is_alone: bool,
     guard: Option<Guard>,
     guard_at: Duration,
     /// Conversations about the checkpoint that waits for its quorum, and when each begins again.
@@ -197,12 +209,14 @@ pub fn create(disk: &Arc<dyn Disk>, origin: &str) -> Result<(), String> {
 }
 
 impl SimNode {
-    /// Starts the node on what the disk holds. An error: it does not start.
+    /// Starts the node on what the disk holds, as the run of this number. An error: it does not
+    /// start.
     pub fn start(
         setup: Arc<Setup>,
         disk: Arc<dyn Disk>,
         index: Arc<dyn Index>,
         now: Now,
+        run: u64,
     ) -> Result<SimNode, String> {
         let chain = |error: &dyn std::error::Error| writer::chain(error);
         let (dir, data) = (dir(), dir().data());
@@ -227,6 +241,7 @@ impl SimNode {
             }
             Opened::ReadOnly(log) => log.catch_up().map_err(|e| chain(&e))?,
         }
+        let process = Process { log: signer.vkey().to_string(), run: format!("{run:032x}") };
         let (sender, _) = mpsc::channel();
         let mut followed = BTreeMap::new();
         for member in setup.network.network().members.iter().filter(|one| one.origin != origin) {
@@ -246,6 +261,8 @@ impl SimNode {
             mirror,
             witness,
             followed,
+            process,
+            is_alone: false,
             guard: None,
             guard_at: now.monotonic,
             asking: BTreeMap::new(),
@@ -403,20 +420,27 @@ impl SimNode {
             Call::Ask(name) => {
                 let Some((asking, again_at)) = self.asking.get_mut(&name) else { return };
                 let answered = match reply {
-                    Some(Reply::Bytes(status, body)) => asking.answered(status, &body).ok(),
+                    Some(Reply::Bytes(status, body)) => Some(asking.answered(status, &body)),
                     _ => None,
                 };
                 match answered {
-                    Some(Some(cosigned)) => {
+                    Some(Ok(Some(cosigned))) => {
                         self.witnessed.insert(name.clone(), asking.size());
                         self.asking.remove(&name);
                         self.write(now, writing::Event::Cosigned(cosigned), effects);
                     }
-                    Some(None) => *again_at = now.monotonic,
+                    Some(Ok(None)) => *again_at = now.monotonic,
                     // That conversation is over; the next one begins anew.
-                    None => self.converse(&name, now.monotonic + ASK_AGAIN),
+                    other => {
+                        if other.and_then(Result::err).is_some_and(|e| e.elsewhere().is_some()) {
+                            self.look_elsewhere(&name, effects);
+                        }
+                        self.converse(&name, now.monotonic + ASK_AGAIN);
+                    }
                 }
             }
+            Call::Elsewhere(_) => self.heard_elsewhere(now, reply, effects),
+            Call::Twin => self.heard_twin(now, reply, effects),
         }
     }
 
@@ -454,59 +478,6 @@ impl SimNode {
         }
         if let Some(ask) = progress.ask {
             self.follow(origin, ask, effects);
-        }
-    }
-
-    /// The fork guard: asks every witness, then decides; again until it is decided.
-    fn watch(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.writer.is_none() || self.log.signing() != Signing::WaitingForGuard {
-            return;
-        }
-        let policy = self.setup.network.network().policy.clone();
-        if policy.is_none() {
-            self.write(now, writing::Event::GuardSatisfied, effects);
-            return;
-        }
-        if self.guard.is_none() && self.guard_at <= now.monotonic {
-            let own = self.witness.vkey().clone();
-            self.guard = Some(Guard::new(policy.clone(), own.clone()));
-            for witness in policy.witnesses() {
-                if witness.key == own {
-                    let seen = self.witness.seen(&peer_name(&self.setup.origin));
-                    let seen = seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
-                    self.guard_hears(&witness.name, seen.as_ref());
-                } else if let Some(to) = self.member_of(&witness.name) {
-                    let request = Request::Newest(self.setup.origin.clone());
-                    self.call(to, request, Call::Guard(witness.name.clone()), effects);
-                }
-            }
-        }
-        let Some(guard) = &self.guard else { return };
-        let is_waiting = self.calls.keys().any(|call| matches!(call, Call::Guard(_)));
-        match guard.verdict() {
-            Verdict::Satisfied => {
-                self.write(now, writing::Event::GuardSatisfied, effects);
-                self.guard = None;
-            }
-            Verdict::Refused(refused) => {
-                let refusal = self.log.refusal(&refused, false);
-                self.write(now, writing::Event::GuardRefused(refusal), effects);
-                self.guard = None;
-            }
-            Verdict::Waiting if is_waiting => {}
-            Verdict::Waiting => {
-                self.guard = None;
-                self.guard_at = now.monotonic + ASK_AGAIN;
-            }
-        }
-    }
-
-    fn guard_hears(&mut self, witness: &str, newest: Option<&SignedNote>) {
-        let Some(guard) = &mut self.guard else { return };
-        let (log, key) = (self.log.clone(), self.log.log_key().clone());
-        let heard = guard.heard(witness, newest, &key, |theirs| log.compare(theirs));
-        if let Err(error) = heard {
-            tracing::warn!(witness, %error, "a witness's word proves nothing");
         }
     }
 

@@ -33,6 +33,7 @@ pub mod guard;
 pub mod quorum;
 pub mod renew;
 mod stranger;
+pub mod twin;
 pub mod words;
 
 /// Most hashes of a consistency proof (tlog-witness).

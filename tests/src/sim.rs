@@ -9,6 +9,7 @@ mod byzantine;
 mod host;
 mod oracle;
 mod stock;
+mod twin;
 mod weather;
 mod world;
 
@@ -59,7 +60,8 @@ pub fn run(seed: u64, steps: u64, keep_trace: bool) -> Result<Ran, Broken> {
         }
         world.heal();
         world.settle()?;
-        world.expose()
+        world.expose()?;
+        world.twin()
     };
     match go() {
         Ok(()) => Ok(Ran { hash: world.hash, virtual_ms: world.at_ms }),

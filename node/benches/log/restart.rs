@@ -62,6 +62,7 @@ fn open(dir: &Dir, meters: &Meters) -> Outcome<(Node, WriterThread, Duration)> {
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),
     })?;
+    node.log().guard_satisfied();
     while !node.log().index_ready() {
         std::thread::sleep(Duration::from_millis(1));
     }

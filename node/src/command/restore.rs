@@ -2,7 +2,7 @@
 
 pub(super) mod successor;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::exit::Exit;
@@ -19,12 +19,14 @@ use crate::cli::Output;
 use crate::cli::keep::RestoreArgs;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::files::write_durably;
 use crate::keys::{self, Purpose};
 use crate::peers::address::AddressBook;
 use crate::restore::from_backup::{FromBackupError, restore};
 use crate::restore::peers::Peers;
 use crate::restore::{Recovery, RestoreError, Restored};
 use crate::store::disk::OsDisk;
+use crate::store::elsewhere::Elsewhere;
 use crate::store::head::HeadSlots;
 use crate::store::lock::DirLock;
 
@@ -132,6 +134,9 @@ fn from_peers(
     let restored = recovery.run(&mut peers, &mut |phase, done, of| bars.tell(phase, done, of));
     bars.end();
     let restored = restored.map_err(|error| told_failure(&error, &args.dir))?;
+    own_witness_follows((&dir, data), config, &network, &restored)?;
+    // What came back may name the address of another copy: this one attests its own anew.
+    book.forget(&config.org);
     Ok(tell(&restored, &args.dir, output))
 }
 
@@ -147,9 +152,8 @@ fn asked(
     let policy = network.network().policy.clone();
     let opened = Recovery::open(Arc::new(OsDisk), slots, data.clone(), key, policy);
     let mut recovery = opened.map_err(|error| told_failure(&error, dir.path()))?;
-    own_witness(dir, config, network, &mut recovery)?;
-    let lines = peers.introduce(&mut recovery, network);
-    lines.map_err(|error| told_failure(&error, dir.path()))?.iter().for_each(|l| output.say(l));
+    own_witness(dir, config, network, &mut recovery, output);
+    peers.introduce(&mut recovery, network).iter().for_each(|line| output.say(line));
     Ok(recovery)
 }
 
@@ -159,25 +163,64 @@ fn own_witness(
     config: &Config,
     network: &NetworkFile,
     recovery: &mut Recovery,
-) -> Result<(), Failure> {
-    let path = dir.path().join("head").join("witness").join(peer_name(&config.origin));
-    let note = std::fs::read(&path).ok().and_then(|bytes| SignedNote::parse(&bytes).ok());
+    output: Output,
+) {
+    let note = std::fs::read(witness_memory(dir, config)).ok();
+    let note = note.and_then(|bytes| SignedNote::parse(&bytes).ok());
+    let newest = note.as_ref().and_then(|note| note.checkpoint().ok());
+    let newest = newest.map(|newest| Head { size: newest.size, root: newest.root });
     // A damaged memory proves nothing, and the others are asked.
-    if let Some(Err(error @ RestoreError::Forked { .. })) = note.map(|note| recovery.offer(note)) {
-        return Err(told_failure(&error, dir.path()));
-    }
-    let own = network.network().member_of_origin(&config.origin);
-    let own = own.filter(|_| recovery.knows_head()).map(|member| &member.witness_key);
+    note.map_or(Ok(()), |note| recovery.offer(note)).unwrap_or_else(|error| {
+        output.say(format!("the own witness's memory: {error}: passed over"));
+    });
+    let own = network.network().member_of_origin(&config.origin).map(|member| &member.witness_key);
     for witness in network.network().policy.witnesses() {
         if own == Some(&witness.key) {
-            recovery.heard(&witness.name);
+            recovery.own_witness(&witness.name);
+            if recovery.knows_head() {
+                recovery.heard(&witness.name, newest);
+            }
         }
     }
-    Ok(())
+}
+
+/// Where this node's own witness remembers what it cosigned last of the own log.
+fn witness_memory(dir: &Dir, config: &Config) -> PathBuf {
+    dir.path().join("head").join("witness").join(peer_name(&config.origin))
+}
+
+/// The own witness goes on from the tree that is here, if its key has cosigned that: the process on
+/// the other copy of this folder had the same key.
+fn own_witness_follows(
+    (dir, data): (&Dir, &Data),
+    config: &Config,
+    network: &NetworkFile,
+    restored: &Restored,
+) -> Result<(), Failure> {
+    let path = witness_memory(dir, config);
+    let known = std::fs::read(&path).ok().and_then(|bytes| SignedNote::parse(&bytes).ok());
+    let known = known.and_then(|note| note.checkpoint().ok());
+    let known = known.map(|known| Head { size: known.size, root: known.root });
+    let elsewhere = Elsewhere::new(Arc::new(OsDisk), data);
+    let given_up = elsewhere.given_up().map_err(|e| failure(&e))?;
+    let own = network.network().member_of_origin(&config.origin);
+    let is_given_up = known.is_some_and(|known| given_up.contains(&known));
+    let (Some(member), Some(note), true) = (own, &restored.note, is_given_up) else {
+        return Ok(());
+    };
+    if !matches!(note.signed_by(&member.witness_key), Ok(Some(_))) {
+        return Ok(());
+    }
+    let mut note = note.clone();
+    note.retain(|line| line.is_of(&member.witness_key) || line.is_of(&member.log_key));
+    write_durably(&path, &note.to_bytes()).map_err(|e| failure(&e))
 }
 
 fn tell(restored: &Restored, dir: &Path, output: Output) -> Exit {
-    let Restored { head, reached, before, mended, fetched, missing, unlogged } = restored;
+    let Restored { head, reached, before, mended, fetched, missing, unlogged, .. } = restored;
+    if let Some((given_up, from)) = restored.given_up {
+        tell_given_up(given_up, from, restored, output);
+    }
     for (index, entry) in missing {
         let audience = ["public", "members", "named"];
         let audience = audience.get(usize::from(entry.audience)).copied().unwrap_or("?");
@@ -222,7 +265,28 @@ fn tell(restored: &Restored, dir: &Path, output: Output) -> Exit {
     Exit::Incomplete
 }
 
-fn told_failure(error: &RestoreError, dir: &Path) -> Failure {
+/// Of a log that was signed on two copies of its folder.
+fn tell_given_up(given_up: Head, from: u64, restored: &Restored, output: Output) {
+    let size = given_up.size;
+    let json = serde_json::json!({
+        "given_up": {
+            "entries": size, "root": hallmark_schemas::hex::encode(&given_up.root), "from": from,
+            "queued": restored.unlogged,
+        },
+    });
+    output.item(
+        format!(
+            "given up: entries from {from} on differ, this log signed two trees; the witnesses \
+             cosigned the one of {} entries, that of {size} was never published",
+            restored.reached.size
+        ),
+        &json,
+    );
+    let queued = count(restored.unlogged as usize, "record is", "records are");
+    output.say(format!("{queued} queued again: what was only stored is logged by the next start"));
+}
+
+pub(super) fn told_failure(error: &RestoreError, dir: &Path) -> Failure {
     let again = format!("hallmark-node restore {} --from-peers", dir.display());
     match error {
         RestoreError::Store(_) | RestoreError::Head(_) => failure(error),
@@ -240,7 +304,16 @@ fn told_failure(error: &RestoreError, dir: &Path) -> Failure {
                  has ended: `hallmark-node restore DIR --successor` begins the next one",
             )
         }
-        RestoreError::Forked { .. } | RestoreError::OtherTree { .. } | RestoreError::Note(_) => {
+        RestoreError::BothPublished { .. } => Failure::new(Exit::Broken, error).help(
+            "keep both folders: receipts rest on both trees, which nothing mends; the log has ended: \
+             `hallmark-node restore DIR --successor` begins the next one",
+        ),
+        RestoreError::MayBePublished { .. } => Failure::new(Exit::Incomplete, error).help(format!(
+            "start the node on the other copy, which signs nothing once a witness refuses it, and \
+             give its address, so that it says what it has published: {again} --peer URL; or restore \
+             in that folder instead"
+        )),
+        RestoreError::OtherTree { .. } | RestoreError::Note(_) => {
             Failure::new(Exit::Broken, error)
                 .help("keep everything as it is: two histories were signed, which nothing mends")
         }

@@ -21,6 +21,7 @@ use crate::api;
 use crate::cli::{Output, RunArgs};
 use crate::client::Client;
 use crate::config::Config;
+use crate::core::log::TWIN_HELP;
 use crate::core::{Node, OpenError, OpenOptions, WriterThread};
 use crate::failure::Failure;
 use crate::files::{now, write_durably};
@@ -35,6 +36,7 @@ use crate::service::{Health, Service};
 use crate::store::disk::{OsDisk, is_caused_by};
 use crate::store::lock::LockError;
 use crate::witness::Witness;
+use crate::witness::twin::{self, Process, Published};
 use crate::witness::words::Words;
 use crate::{mqtt, net, peers, socket, witness};
 
@@ -150,7 +152,6 @@ pub(crate) fn open(
         capture,
         peer,
         log_key,
-        log_vkey,
         labels: Ledger::new(&config.org, &keys),
         limiter: api::limit::Limiter::default(),
         form_limiter: api::limit::Limiter::default(),
@@ -165,6 +166,10 @@ pub(crate) fn open(
         evidence_changed: Notify::new(),
         network,
         witnessed: Mutex::default(),
+        process: Process::begun(log_vkey.to_string()),
+        log_vkey,
+        published: Published::default(),
+        twin_at_start: tokio::sync::OnceCell::new(),
         words: Words::default(),
         deferred: Mutex::default(),
         devices: Mutex::default(),
@@ -247,18 +252,23 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     if let Some(peers) = peers {
         tasks.push(tokio::spawn(peers.run(Arc::clone(&service), stopped.clone())));
     }
+    let twin = if is_frozen { None } else { twin::at_start(&service).await };
     if is_frozen {
         warn!("nothing can be written: this node serves what is here, and takes and signs nothing");
         tasks.push(tokio::spawn(peers::serve_copies(Arc::clone(&service))));
-    } else {
+    } else if twin.is_none() {
         let own = announce::Own { url: url.clone(), multiaddrs };
         tasks.extend(work(&service, &own, broker.clone(), &stopped));
         announce::renew_first(&service, &own).await;
         write_addresses(&service, &own, broker.as_deref())?;
     }
-    info!(url, broker, origin = service.config.origin, "ready");
-    output.say(format!("ready: {url}"));
-    let fault = until_stopped(&service, terminated).await;
+    let fault = if twin.is_none() {
+        info!(url, broker, origin = service.config.origin, "ready");
+        output.say(format!("ready: {url}"));
+        until_stopped(&service, terminated).await
+    } else {
+        None
+    };
     // From here on no new request; what is in work is answered.
     let _ = stop.send(true);
     for task in doors.into_iter().chain(tasks) {
@@ -268,11 +278,21 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
             warn!(%error, "a task ended by a bug");
         }
     }
-    match fault {
-        Some(cause) => Err(Failure::fault("the log cannot be written any more")
+    ended(twin, fault)
+}
+
+/// What a run comes to: another process was met at the start, the writer stopped, or all is well.
+fn ended(twin: Option<String>, fault: Option<String>) -> Result<Exit, Failure> {
+    match (twin, fault) {
+        (Some(url), _) => {
+            Err(Failure::busy(format!("this node already runs at {url}, as another process"))
+                .note("two processes that sign one log would sign two histories")
+                .help(TWIN_HELP))
+        }
+        (None, Some(cause)) => Err(Failure::fault("the log cannot be written any more")
             .note(cause)
             .help("free or repair the disk, then start again: everything acknowledged is durable")),
-        None => Ok(Exit::Done),
+        (None, None) => Ok(Exit::Done),
     }
 }
 
@@ -287,6 +307,7 @@ fn work(
     let mut tasks = vec![
         tokio::spawn(witness::quorum::run(node(), stop())),
         tokio::spawn(witness::renew::run(node(), stop())),
+        tokio::spawn(twin::run(node(), stop())),
         tokio::spawn(peers::run(node(), stop())),
         tokio::spawn(crate::defect::run(node(), stop())),
         tokio::spawn(judge::run(node(), stop())),

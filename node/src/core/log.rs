@@ -35,6 +35,10 @@ const GUARD_HELP: &str = "stop the node, give `hallmark-node restore DIR --from-
 const COPY_HELP: &str = "another process signs this log, on a copy of this folder: stop this node or \
                          that one for good; to go on with this one, give `hallmark-node restore DIR \
                          --from-peers` once the other is stopped, and start it again";
+/// What to do when two processes sign one log.
+pub(crate) const TWIN_HELP: &str = "two copies of a folder never run at once: stop one of the two for \
+                                    good; if that one has signed more, give `hallmark-node restore \
+                                    DIR --from-peers` here before the next start";
 /// What to do when two trees were signed.
 const FORK_HELP: &str = "this log was signed on two copies of this folder at once: stop both nodes, \
                          then give `hallmark-node restore DIR --from-peers`, which says which of the \
@@ -305,6 +309,17 @@ impl LogHandle {
     /// runs that means that another process signs this log.
     pub(crate) fn guard_refused(&self, refused: &Refused, is_running: bool) {
         self.tell(Message::GuardRefused(self.refusal(refused, is_running)));
+    }
+
+    /// Makes the log read-only: another process that signs it answers at this address.
+    pub(crate) fn twin_found(&self, url: &str) {
+        self.tell(Message::GuardRefused(self.twin_refusal(url)));
+    }
+
+    /// Why another process forbids this log to sign.
+    pub(crate) fn twin_refusal(&self, url: &str) -> Refusal {
+        let cause = format!("{} is signed by another process too, at {url}", self.origin());
+        Refusal { cause, help: TWIN_HELP, note: None }
     }
 
     /// Why what a witness saw forbids this log to sign, and what to do.

@@ -47,7 +47,11 @@ impl Place {
     }
 
     async fn open(&self, policy: Policy) -> (Node, WriterThread) {
+        let is_alone = policy.is_none();
         let (node, writer) = Node::open(self.options(policy)).unwrap();
+        if is_alone {
+            node.log().guard_satisfied();
+        }
         while !node.log().index_ready() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -143,6 +147,7 @@ async fn reopened(place: &Place) -> (Node, WriterThread) {
             Err(OpenError::Lock(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
             other => {
                 let (node, writer) = other.unwrap();
+                node.log().guard_satisfied();
                 while !node.log().index_ready() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }

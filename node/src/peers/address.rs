@@ -55,15 +55,27 @@ impl AddressBook {
         }
         let (urls, multiaddrs) = (said.urls.clone(), said.multiaddrs.clone());
         attested.insert(org.clone(), Attested { from_at: said.from_at, urls, multiaddrs });
-        let text = serde_json::to_vec(&*attested).expect("a map of texts is JSON");
+        self.write(&attested);
+        drop(attested);
+        self.changed.notify_waiters();
+    }
+
+    /// Forgets what an organisation attested: so it attests its addresses anew.
+    pub(crate) fn forget(&self, org: &OrgId) {
+        let mut attested = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
+        if attested.remove(org).is_some() {
+            self.write(&attested);
+        }
+    }
+
+    fn write(&self, attested: &BTreeMap<OrgId, Attested>) {
+        let text = serde_json::to_vec(attested).expect("a map of texts is JSON");
         let fresh = self.path.with_extension("new");
         let written =
             std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &self.path));
         if let Err(error) = written {
             tracing::warn!(%error, "cannot keep the addresses of peers");
         }
-        drop(attested);
-        self.changed.notify_waiters();
     }
 
     /// The URLs and multiaddresses that an organisation attested itself.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::layout::peer_name;
@@ -16,7 +17,7 @@ use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::tile::TilePath;
 use tokio::runtime::Runtime;
 
-use super::{Recovery, RestoreError, Source};
+use super::{Recovery, Source};
 use crate::client::{Answer, Ask, Client};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -103,57 +104,81 @@ impl<'a> Peers<'a> {
         }
     }
 
-    /// Asks everyone for the newest checkpoint of our log; a line for each, for people.
+    /// Asks everyone for the newest checkpoints of our log; lines for people.
     pub(crate) fn introduce(
         &mut self,
         recovery: &mut Recovery,
         network: &NetworkFile,
-    ) -> Result<Vec<String>, RestoreError> {
-        let policy = &network.network().policy;
+    ) -> Vec<String> {
         let mut lines = Vec::new();
         for at in 0..self.peers.len() {
-            let (url, mut origin) = (self.peers[at].url.clone(), self.peers[at].origin.clone());
-            if origin.is_none() {
-                let own = self.get(&format!("{url}/log/checkpoint"), None);
-                let note = own.ok().and_then(|own| SignedNote::parse(&own.body).ok());
-                let said = note.as_ref().and_then(|note| note.checkpoint().ok());
-                let member = said.and_then(|said| network.network().member_of_origin(&said.origin));
-                let is_its =
-                    |key| note.as_ref().is_some_and(|note| note.checkpoint_of(key).is_ok());
-                origin = member.filter(|one| is_its(&one.log_key)).map(|one| one.origin.clone());
-                self.peers[at].origin.clone_from(&origin);
-            }
-            let member = origin.and_then(|origin| network.network().member_of_origin(&origin));
-            let answer = self.get(&format!("{}/checkpoint", self.log_url(at)), None);
-            let note = match answer {
-                Ok(answer) if answer.status == 200 => SignedNote::parse(&answer.body).ok(),
-                Ok(answer) if answer.status == 404 => None,
-                Ok(answer) => {
-                    lines.push(format!("{url} answers {}", answer.status));
-                    continue;
-                }
+            let origin = self.whose(at, network);
+            let is_own = origin.as_deref() == Some(self.log.as_str());
+            let url = &self.peers[at].url;
+            let held = match self.held(at) {
+                Ok(held) => held,
                 Err(reason) => {
                     lines.push(reason);
                     continue;
                 }
             };
-            // A cosignature in the note does not say so: it may be an old one that a mirror kept.
-            let key = member.map(|member| &member.witness_key);
-            for witness in policy.witnesses().iter().filter(|one| Some(&one.key) == key) {
-                recovery.heard(&witness.name);
+            let head = |note: &SignedNote| {
+                let checkpoint = note.checkpoint().ok()?;
+                Some(Head { size: checkpoint.size, root: checkpoint.root })
+            };
+            let newest = held.iter().filter_map(head).max_by_key(|head| head.size);
+            if is_own {
+                recovery.other(newest.unwrap_or(Head::EMPTY));
             }
-            let size = note.as_ref().and_then(|note| Some(note.checkpoint().ok()?.size));
-            lines.push(match size {
-                Some(size) => format!("{url} holds a checkpoint of {size} entries"),
+            // A cosignature in a note does not say so: it may be an old one that a mirror kept.
+            let member = origin.and_then(|origin| network.network().member_of_origin(&origin));
+            let key = member.filter(|_| !is_own).map(|member| &member.witness_key);
+            let witnesses = network.network().policy.witnesses().iter();
+            for witness in witnesses.filter(|one| Some(&one.key) == key) {
+                recovery.heard(&witness.name, newest);
+            }
+            lines.push(match newest {
+                Some(Head { size, .. }) => format!("{url} holds a checkpoint of {size} entries"),
                 None => format!("{url} holds no checkpoint of this log"),
             });
-            match note.map(|note| recovery.offer(note)) {
-                Some(Err(error @ RestoreError::Forked { .. })) => return Err(error),
-                Some(Err(error)) => lines.push(format!("{url}: {error}: passed over")),
-                _ => {}
+            for note in held {
+                if let Err(error) = recovery.offer(note) {
+                    lines.push(format!("{url}: {error}: passed over"));
+                }
             }
         }
-        Ok(lines)
+        lines
+    }
+
+    /// Whose node answers there, by the signature of its own log.
+    fn whose(&mut self, at: usize, network: &NetworkFile) -> Option<String> {
+        let Peer { url, origin: None } = &self.peers[at] else {
+            return self.peers[at].origin.clone();
+        };
+        let own = self.get(&format!("{url}/log/checkpoint"), None);
+        let note = own.ok().and_then(|own| SignedNote::parse(&own.body).ok());
+        let said = note.as_ref().and_then(|note| note.checkpoint().ok());
+        let member = said.and_then(|said| network.network().member_of_origin(&said.origin));
+        let is_its = |key| note.as_ref().is_some_and(|note| note.checkpoint_of(key).is_ok());
+        let origin = member.filter(|one| is_its(&one.log_key)).map(|one| one.origin.clone());
+        self.peers[at].origin.clone_from(&origin);
+        origin
+    }
+
+    /// The checkpoints of our log that one holds, as witness and as mirror; or has published.
+    fn held(&self, at: usize) -> Result<Vec<SignedNote>, String> {
+        let Peer { url, .. } = &self.peers[at];
+        let witnessed = format!("{url}/witness/{}/checkpoint", peer_name(&self.log));
+        let mut held = Vec::new();
+        for url in [witnessed, format!("{}/checkpoint", self.log_url(at))] {
+            let answer = self.get(&url, None)?;
+            match answer.status {
+                200 => held.extend(SignedNote::parse(&answer.body).ok()),
+                404 => {}
+                status => return Err(format!("{url} answers {status}")),
+            }
+        }
+        Ok(held)
     }
 
     fn get(&self, url: &str, token: Option<&str>) -> Result<Answer, String> {

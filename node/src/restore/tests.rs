@@ -19,6 +19,8 @@ use crate::sequencer::{Candidate, Sequencer};
 use crate::store::pack::PackReader;
 use crate::store::sim::{SimDisk, Survives};
 
+mod forked;
+
 /// A small generator of numbers from a seed.
 struct Random(u64);
 
@@ -226,7 +228,7 @@ fn recovery(disk: &SimDisk, world: &World) -> Result<Recovery, RestoreError> {
     for note in [world.seen.clone(), world.mirror.checkpoint().map(|note| (*note).clone())] {
         note.map_or(Ok(()), |note| recovery.offer(note))?;
     }
-    recovery.heard("w");
+    recovery.heard("w", newest(world.seen.as_ref()));
     Ok(recovery)
 }
 
@@ -432,7 +434,7 @@ fn a_witness_that_was_not_heard_may_know_more() {
     let mut recovery = Recovery::open(any, slots(&disk), data(), key(), witnessed()).unwrap();
     recovery.offer((*world.mirror.checkpoint().unwrap()).clone()).unwrap();
     assert!(matches!(recovery.target(), Err(RestoreError::TooFewHeard { .. })));
-    recovery.heard("w");
+    recovery.heard("w", newest(world.seen.as_ref()));
     assert!(recovery.target().is_ok());
 }
 
@@ -455,7 +457,7 @@ fn a_head_that_nobody_holds_is_given_up_only_if_every_witness_says_that_it_never
         let mut recovery =
             Recovery::open(any, slots(&disk), data(), key(), policy.clone()).unwrap();
         recovery.offer((*world.mirror.checkpoint().unwrap()).clone()).unwrap();
-        heard.iter().for_each(|name| recovery.heard(name));
+        heard.iter().for_each(|name| recovery.heard(name, Some(signed)));
         recovery.target()
     };
     assert!(matches!(told(&["a"]), Err(RestoreError::TooFewHeard { .. })));
@@ -468,19 +470,8 @@ fn a_head_that_nobody_holds_is_given_up_only_if_every_witness_says_that_it_never
     assert_eq!(told(&["a", "b", "c"]).unwrap(), signed);
 }
 
-#[test]
-fn a_second_tree_that_was_signed_stops_all() {
-    let (world, disk) = settled(4);
-    let mut recovery = recovery(&disk, &world).unwrap();
-    let size = world.seen.as_ref().unwrap().checkpoint().unwrap().size;
-    let signer = NoteSigner::log(&origin(), log_signer()).unwrap();
-    let other = Head { size, root: [7; 32] };
-    let note = crate::sequencer::publish::sign_checkpoint(&origin(), other, &signer).unwrap();
-    assert!(matches!(recovery.offer(note), Err(RestoreError::Forked { .. })));
-    let longer = Head { size: size + 1, root: [7; 32] };
-    let note = crate::sequencer::publish::sign_checkpoint(&origin(), longer, &signer).unwrap();
-    recovery.offer(note).unwrap();
-    let told = recovery.run(&mut world.mirror.clone(), &mut |_, _, _| {}).unwrap();
-    assert!(!told.goes_on(), "nobody holds it");
-    assert!(matches!(open(&disk), Err(Unfit::DataBehind { .. })));
+/// The tree of a note.
+fn newest(note: Option<&SignedNote>) -> Option<Head> {
+    let checkpoint = note?.checkpoint().unwrap();
+    Some(Head { size: checkpoint.size, root: checkpoint.root })
 }

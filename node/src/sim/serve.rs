@@ -30,6 +30,7 @@ impl SimNode {
             Request::Bodies(ids) => {
                 Reply::Bodies(ids.iter().map(|id| self.log.body(id).ok().flatten()).collect())
             }
+            Request::Process => Reply::Bytes(200, self.process.run.clone().into_bytes()),
             Request::AddCheckpoint(body) => {
                 let word = self.witness.add_checkpoint(&self.setup.network, body, now);
                 match self.heeded(word) {

@@ -22,6 +22,7 @@ use super::quorum::witness_road;
 use crate::api::problem::with_causes;
 use crate::core::{GuardView, LogHandle};
 use crate::files::write_durably;
+use crate::mutants::mutant;
 use crate::peers::road::Road;
 use crate::service::Service;
 
@@ -47,6 +48,9 @@ pub(super) enum Behind {
 pub(crate) fn judge(log: &LogHandle, key: &VerifierKey, note: &SignedNote) -> Option<Refused> {
     let theirs = note.checkpoint_of(key).ok()?;
     let view = log.compare(&theirs).ok().filter(|view| *view != GuardView::Within)?;
+    if mutant("fork-unnoticed") {
+        return None;
+    }
     Some(Refused { size: theirs.size, view, note: Some(note.clone()) })
 }
 

@@ -41,6 +41,10 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
                 // Nothing that a witness says lets a log sign whose files contradict each other.
                 return std::future::pending().await;
             }
+            if super::twin::at_start(&service).await.is_some() {
+                // Whoever started this process ends it.
+                return std::future::pending().await;
+            }
             guard(&service).await;
             collect(&service).await;
         } => {}

@@ -177,7 +177,7 @@ impl Byzantine {
                 };
                 Reply::Bodies(ids.iter().map(&mut answer).collect())
             }
-            Request::Newest(_) | Request::AddCheckpoint(_) => not_found,
+            Request::Newest(_) | Request::AddCheckpoint(_) | Request::Process => not_found,
         }
     }
 

@@ -102,7 +102,8 @@ impl Host {
         self.epoch += 1;
         let now = self.now(at_ms);
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let node = SimNode::start(self.setup.clone(), disk, self.index.clone(), now)?;
+        let run = self.run();
+        let node = SimNode::start(self.setup.clone(), disk, self.index.clone(), now, run)?;
         self.node = Some(node);
         Ok(())
     }
@@ -218,6 +219,18 @@ impl Host {
         }
         let index = if rng.bool() { Arc::default() } else { Arc::new(self.index.copy()) };
         let disk: Arc<dyn Disk> = Arc::new(disk);
-        SimNode::start(self.setup.clone(), disk, index, self.now(at_ms)).ok()
+        SimNode::start(self.setup.clone(), disk, index, self.now(at_ms), self.run()).ok()
+    }
+
+    /// The number of this run: no other node or start has it.
+    fn run(&self) -> u64 {
+        u64::from(self.epoch)
+    }
+
+    /// A second process on a copy of the files, while the first one runs.
+    pub(super) fn twin(&self, at_ms: u64, number: u64) -> Result<SimNode, String> {
+        let (disk, index) = (self.disk.copy(), Arc::new(self.index.copy()));
+        let (disk, now): (Arc<dyn Disk>, Now) = (Arc::new(disk), self.now(at_ms));
+        SimNode::start(self.setup.clone(), disk, index, now, u64::MAX - number)
     }
 }

@@ -3,7 +3,7 @@
 //! Each seed draws a few kinds of faults, so that each kind also meets a world without the others.
 
 use fastrand::Rng;
-use hallmark_node::sim::Event;
+use hallmark_node::sim::{Call, Effect, Event};
 
 use super::host::Old;
 use super::stock::HONEST;
@@ -283,7 +283,12 @@ impl World {
         self.oracle.look_serving(host, &node)?;
         for tick in 1..=6 {
             let now = self.hosts[host].now(at_ms + tick * 100);
-            node.step(now, Event::Tick);
+            for effect in node.step(now, Event::Tick) {
+                // Nobody else answers where its log is published; its other questions are lost.
+                if let Effect::Called { call: call @ Call::Twin, number, .. } = effect {
+                    node.step(now, Event::Replied { call, number, reply: None });
+                }
+            }
             self.oracle.look_serving(host, &node)?;
         }
         Ok(())

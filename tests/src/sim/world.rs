@@ -81,6 +81,9 @@ pub(super) struct World {
     pub(super) trace: Vec<String>,
     pub(super) keep_trace: bool,
     pub(super) is_healed: bool,
+    /// A second process has signed one of the logs: what was promised of one process is not looked
+    /// at any more.
+    pub(super) is_twinned: bool,
 }
 
 impl World {
@@ -105,6 +108,7 @@ impl World {
             trace: Vec::new(),
             keep_trace,
             is_healed: false,
+            is_twinned: false,
         };
         for host in 0..HONEST {
             let delay = world.rng.u64(..TICK_MS);
@@ -202,7 +206,7 @@ impl World {
     }
 
     /// One event at one node, with all that follows at once.
-    fn happen(&mut self, host: usize, event: Event) -> Result<(), String> {
+    pub(super) fn happen(&mut self, host: usize, event: Event) -> Result<(), String> {
         let now = self.hosts[host].now(self.at_ms);
         let is_tick = matches!(event, Event::Tick);
         let Some(node) = &mut self.hosts[host].node else { return Ok(()) };
@@ -249,7 +253,9 @@ impl World {
 
     /// What is seen of a node now.
     fn look(&mut self, host: usize) -> Result<(), String> {
-        let Some(node) = &self.hosts[host].node else { return Ok(()) };
+        let Some(node) = self.hosts[host].node.as_ref().filter(|_| !self.is_twinned) else {
+            return Ok(());
+        };
         if self.hosts[host].old.is_some() {
             return self.oracle.look_serving(host, node);
         }

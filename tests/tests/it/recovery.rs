@@ -255,8 +255,12 @@ fn a_copied_folder_signs_nothing_beside_or_after_the_original() {
     record(&world, &plant, "works-2");
     let newest = published(&plant);
     mirrored(&registrar, &plant, newest);
-    // Its head is a copy too: only the witnesses know that more was signed.
+    // Beside the running original it ends at once, whatever it would sign.
     let mut twin = world.adopted(&plant, &copy);
+    let ran = twin.run("run", &["--http", "127.0.0.1:0"]).fails(6);
+    assert!(ran.stderr.contains("already runs at"), "{}", ran.stderr);
+    plant.stop();
+    // Its head is a copy too: only the witnesses know that more was signed.
     twin.start();
     let word = wait("the reason", SOON, || {
         let word = twin.get("/readyz").json()["log"].as_str()?.to_owned();
@@ -265,7 +269,12 @@ fn a_copied_folder_signs_nothing_beside_or_after_the_original() {
     assert!(word.contains("a witness holds"), "{word}");
     assert!(word.contains("`hallmark-node restore DIR --from-peers`"), "{word}");
     assert!(published(&twin) < newest);
+    let checked = twin.run("check", &[]).fails(5);
+    assert!(checked.stdout.contains("elsewhere, fewer are here"), "{}", checked.stdout);
+    twin.stop();
     // The original is not disturbed.
+    plant.start();
+    plant.ready();
     record(&world, &plant, "works-3");
     let hex = peer_name(&format!("world/{}/1", slug(&plant)));
     let held = registrar.get(&format!("/peers/{hex}/checkpoint"));

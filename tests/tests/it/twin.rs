@@ -1,8 +1,13 @@
-//! One log signed by two processes, on two copies of a folder: the second notices and says so.
+//! One log signed by two processes, on two copies of a folder: the second notices, says so, and the
+//! log goes on where the witnesses were.
+
+use std::time::Instant;
 
 use serde_json::Value;
 
-use super::recovery::{copy_folder, facility, json, mirrored, published, record, three};
+use super::recovery::{
+    copy_folder, facility, json, mirrored, published, record, settled, status, three,
+};
 use super::world::{Node, SOON, World, path_text, run, wait};
 
 /// Holds a process, as a machine that is copied is held; it goes on when this is dropped.
@@ -37,8 +42,8 @@ fn store(world: &World, node: &Node, local: &str) -> String {
     id.expect("an id").to_owned()
 }
 
-/// A node and, beside it, one on a copy of its folder, which has signed more than the first knows.
-fn twins(world: &World) -> ([Node; 3], Node, u64) {
+/// A network whose plant rests, and a copy of its folder.
+fn copied(world: &World) -> ([Node; 3], Node) {
     let [registrar, mut plant, auditor] = three(world);
     // Over HTTP alone: a connection belongs to whichever of the two made it.
     plant.configure("# enabled = true", "enabled = false");
@@ -46,30 +51,71 @@ fn twins(world: &World) -> ([Node; 3], Node, u64) {
     plant.start();
     plant.ready();
     record(world, &plant, "works-1");
+    settled(&plant, [&registrar, &auditor]);
     plant.stop();
     let copy = world.path("copy");
     copy_folder(&plant.dir, &copy);
-    plant.start();
-    plant.ready();
-    let mut twin = world.adopted(&plant, &copy);
-    let newest = {
-        let _held = Held::hold(&plant);
-        twin.start();
-        twin.ready();
-        record(world, &twin, "twin-1");
-        published(&twin)
-    };
-    // Where it answers now is in its log: the others follow it there.
-    mirrored(&registrar, &twin, newest);
-    mirrored(&auditor, &twin, newest);
-    ([registrar, plant, auditor], twin, newest)
+    let twin = world.adopted(&plant, &copy);
+    ([registrar, plant, auditor], twin)
+}
+
+/// Lets the node of this folder forget where its own log is published.
+fn forget_own_address(node: &Node) {
+    let path = node.dir.join("data/addresses.json");
+    let mut known: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("kept")).expect("JSON");
+    known.as_object_mut().expect("a map").remove(&node.org).expect("its own address");
+    std::fs::write(&path, known.to_string()).expect("writable");
 }
 
 #[test]
-fn of_two_copies_that_run_at_once_the_second_to_sign_notices_and_signs_nothing_more() {
+fn a_copy_that_reaches_the_running_original_ends_at_the_start_and_one_that_was_cut_off_later() {
     let world = World::new();
-    let ([registrar, plant, auditor], twin, newest) = twins(&world);
-    store(&world, &plant, "works-2");
+    let ([_registrar, mut plant, _auditor], mut twin) = copied(&world);
+    plant.start();
+    plant.ready();
+    let began = Instant::now();
+    let ran = twin.run("run", &["--http", "127.0.0.1:0"]).fails(6);
+    assert!(began.elapsed() < SOON / 4, "{:?}", began.elapsed());
+    assert!(ran.stderr.contains(&format!("already runs at {}", plant.url)), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("help: two copies of a folder never run at once"),
+        "{}",
+        ran.stderr
+    );
+    // The original is itself at its address, also after a start.
+    plant.stop();
+    plant.start();
+    plant.ready();
+    // While it does not answer the copy goes on; once it does again, the copy signs nothing more.
+    let held = Held::hold(&plant);
+    twin.start();
+    drop(held);
+    let word = wait("the reason", SOON, || {
+        let word = twin.get("/readyz").json()["log"].as_str()?.to_owned();
+        word.starts_with("read-only: ").then_some(word)
+    });
+    assert!(word.contains("another process") || word.contains("a witness holds"), "{word}");
+    let process = |node: &Node| node.get("/readyz").json()["process"].clone();
+    assert_eq!(process(&plant)["log"], process(&twin)["log"]);
+    assert_ne!(process(&plant)["run"], process(&twin)["run"]);
+}
+
+#[test]
+fn of_two_copies_that_run_at_once_the_second_to_sign_notices_and_goes_on_where_the_first_is() {
+    let world = World::new();
+    let ([registrar, mut plant, auditor], mut twin) = copied(&world);
+    forget_own_address(&twin);
+    plant.start();
+    plant.ready();
+    twin.start();
+    twin.ready();
+    record(&world, &twin, "twin-1");
+    let newest = published(&twin);
+    // Where it answers now is in its log: the others follow it there.
+    mirrored(&registrar, &twin, newest);
+    mirrored(&auditor, &twin, newest);
+    let id = store(&world, &plant, "works-2");
     let word = wait("the reason", SOON, || {
         let word = plant.get("/readyz").json()["log"].as_str()?.to_owned();
         word.starts_with("read-only: ").then_some(word)
@@ -100,4 +146,36 @@ fn of_two_copies_that_run_at_once_the_second_to_sign_notices_and_signs_nothing_m
     let newest = published(&twin);
     mirrored(&registrar, &twin, newest);
     mirrored(&auditor, &twin, newest);
+    twin.stop();
+
+    goes_on(&world, &mut plant, [&registrar, &auditor], &id, newest);
+}
+
+/// Made whole, the node goes on from the `newest` that was published; what it had only stored is
+/// recorded.
+fn goes_on(world: &World, plant: &mut Node, peers: [&Node; 2], id: &str, newest: u64) {
+    // Started again it still knows; made whole, it goes on from what was published.
+    plant.stop();
+    let restored = plant.run("restore", &["--from-peers", "--format", "json"]).ok();
+    let lines = json(&restored);
+    let gave_up = lines.iter().find(|line| line["given_up"].is_object()).expect("what it gave up");
+    assert!(gave_up["given_up"]["from"].as_u64() < Some(newest), "{gave_up}");
+    assert_eq!(lines.last().expect("a verdict")["verdict"], "restored");
+    plant.start();
+    plant.ready();
+    wait("what was only stored is recorded", SOON, || {
+        (plant.run("receipt", &[id]).code == 0).then_some(())
+    });
+    record(world, plant, "works-3");
+    let after = published(plant);
+    assert!(newest + 2 <= after, "{newest} {after}");
+    peers.iter().for_each(|peer| mirrored(peer, plant, after));
+    assert_eq!(status(plant).expect("it runs")["signing"]["state"], "ready");
+    // What is left is the fact, which is a finding; no file is wrong.
+    let checked = plant.run("check", &["--format", "json"]).fails(1);
+    let defects: Vec<Value> =
+        json(&checked).into_iter().filter(|line| line["defect"].is_string()).collect();
+    assert_eq!(defects.len(), 1, "{defects:?}");
+    assert_eq!(defects[0]["defect"], "split");
+    peers[0].run("check", &[]).ok();
 }

@@ -99,6 +99,14 @@ fn problems() -> Value {
             "followed logs that cannot be followed now, and why" },
         "damaged": { "type": "array", "maxItems": 16, "items": string(), "description":
             "files of the logs and packs that were found lost or damaged when they were read" },
+        "process": object(
+            "Which process answers.",
+            json!({
+                "log": { "type": "string", "description": "verifier key of the log that it signs" },
+                "run": { "type": "string", "pattern": "^[0-9a-f]{32}$", "description":
+                    "random, of this run: another one of the same log must sign nothing" },
+            }),
+        ),
     });
     let mut not_ready = members.clone();
     if let (Some(all), Some(parts)) = (not_ready.as_object_mut(), parts.as_object()) {

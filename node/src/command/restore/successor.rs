@@ -24,7 +24,7 @@ use hallmark_schemas::note::{NoteSigner, VerifierKey};
 
 use super::super::backup::failure;
 use super::super::init::{capture_file, read_network};
-use super::{DERIVED, asked};
+use super::{DERIVED, asked, told_failure};
 use crate::cli::Output;
 use crate::cli::keep::RestoreArgs;
 use crate::config::Config;
@@ -69,7 +69,8 @@ pub(super) fn run(
     // A run that was interrupted has made the next key already: the old one is in the network file.
     let known = if key == &member.log_key { key.clone() } else { member.log_key.clone() };
     let recovery = asked(&dir, config, (slots, data, known), &network, &mut peers, output)?;
-    let (last, is_whole) = recovery.last_known();
+    let (last, is_whole) =
+        recovery.last_known().map_err(|error| told_failure(&error, &args.dir))?;
     if is_whole {
         return Err(Failure::usage("this log is whole: nothing is lost that anyone knows of")
             .help(format!("start it: hallmark-node run {}", args.dir.display())));

@@ -1,0 +1,111 @@
+//! What lets the log of a simulated node sign, and what ends that: whoever answers where it is
+//! published, the fork guard, and what a witness that refuses has seen.
+
+use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::note::SignedNote;
+
+use super::{ASK_AGAIN, Call, Effect, Reply, Request, SimNode};
+use crate::core::Signing;
+use crate::sequencer::writing::{self, Now};
+use crate::witness::elsewhere::judge;
+use crate::witness::guard::{Guard, Verdict};
+use crate::witness::twin::Process;
+
+impl SimNode {
+    /// The fork guard: asks every witness, then decides; again until it is decided.
+    pub(super) fn watch(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.writer.is_none() || self.log.signing() != Signing::WaitingForGuard {
+            return;
+        }
+        if !self.is_alone {
+            if !self.calls.contains_key(&Call::Twin) {
+                self.call(self.setup.origin.clone(), Request::Process, Call::Twin, effects);
+            }
+            return;
+        }
+        let policy = self.setup.network.network().policy.clone();
+        if policy.is_none() {
+            self.write(now, writing::Event::GuardSatisfied, effects);
+            return;
+        }
+        if self.guard.is_none() && self.guard_at <= now.monotonic {
+            let own = self.witness.vkey().clone();
+            self.guard = Some(Guard::new(policy.clone(), own.clone()));
+            for witness in policy.witnesses() {
+                if witness.key == own {
+                    let seen = self.witness.seen(&peer_name(&self.setup.origin));
+                    let seen = seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+                    self.guard_hears(&witness.name, seen.as_ref());
+                } else if let Some(to) = self.member_of(&witness.name) {
+                    let request = Request::Newest(self.setup.origin.clone());
+                    self.call(to, request, Call::Guard(witness.name.clone()), effects);
+                }
+            }
+        }
+        let Some(guard) = &self.guard else { return };
+        let is_waiting = self.calls.keys().any(|call| matches!(call, Call::Guard(_)));
+        match guard.verdict() {
+            Verdict::Satisfied => {
+                self.write(now, writing::Event::GuardSatisfied, effects);
+                self.guard = None;
+            }
+            Verdict::Refused(refused) => {
+                let refusal = self.log.refusal(&refused, false);
+                self.write(now, writing::Event::GuardRefused(refusal), effects);
+                self.guard = None;
+            }
+            Verdict::Waiting if is_waiting => {}
+            Verdict::Waiting => {
+                self.guard = None;
+                self.guard_at = now.monotonic + ASK_AGAIN;
+            }
+        }
+    }
+
+    pub(super) fn guard_hears(&mut self, witness: &str, newest: Option<&SignedNote>) {
+        let Some(guard) = &mut self.guard else { return };
+        let (log, key) = (self.log.clone(), self.log.log_key().clone());
+        let heard = guard.heard(witness, newest, &key, |theirs| log.compare(theirs));
+        if let Err(error) = heard {
+            tracing::warn!(witness, %error, "a witness's word proves nothing");
+        }
+    }
+
+    /// Whoever answers at the own address is this process, or another that signs the same log.
+    pub(super) fn heard_twin(&mut self, now: Now, reply: Option<Reply>, effects: &mut Vec<Effect>) {
+        self.is_alone = true;
+        if let Some(Reply::Bytes(200, run)) = reply {
+            let run = String::from_utf8_lossy(&run).into_owned();
+            let other = Process { log: self.process.log.clone(), run };
+            if self.process.is_beside(&other) {
+                let refusal = self.log.twin_refusal(&self.setup.origin);
+                self.write(now, writing::Event::GuardRefused(refusal), effects);
+            }
+        }
+        self.watch(now, effects);
+    }
+
+    /// Asks the node of a witness for what it holds of this log.
+    pub(super) fn look_elsewhere(&mut self, witness: &str, effects: &mut Vec<Effect>) {
+        let call = Call::Elsewhere(witness.to_owned());
+        if let Some(to) = self.member_of(witness)
+            && !self.calls.contains_key(&call)
+        {
+            self.call(to, Request::Newest(self.setup.origin.clone()), call, effects);
+        }
+    }
+
+    pub(super) fn heard_elsewhere(
+        &mut self,
+        now: Now,
+        reply: Option<Reply>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(Reply::Bytes(200, note)) = reply else { return };
+        let Ok(note) = SignedNote::parse(&note) else { return };
+        if let Some(refused) = judge(&self.log, self.log.log_key(), &note) {
+            let refusal = self.log.refusal(&refused, true);
+            self.write(now, writing::Event::GuardRefused(refusal), effects);
+        }
+    }
+}
