@@ -124,17 +124,18 @@ fn what_was_written_is_there_at_the_next_start() {
 
 #[test]
 fn an_unreadable_index_is_set_aside_and_a_new_one_begun() {
-    for (engine, file) in [
-        (Engine::Fjall, "fjall-1/version"),
-        #[cfg(feature = "sled")]
-        (Engine::Sled, "sled-1/conf"),
-    ] {
+    for engine in Engine::ALL {
+        let file = match engine {
+            Engine::Fjall => "fjall-1/version",
+            #[cfg(feature = "sled")]
+            Engine::Sled => "sled-1/conf",
+        };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index");
         let file = Path::new(file);
         std::fs::create_dir_all(path.join(file.parent().unwrap())).unwrap();
         std::fs::write(path.join(file), b"from the future").unwrap();
-        let catalogue = Catalogue::open("", engine, &path).unwrap();
+        let catalogue = Catalogue::open("", *engine, &path).unwrap();
         assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
         assert!(dir.path().join("index.unreadable").join(file).exists(), "{engine:?}");
     }
