@@ -76,7 +76,8 @@ impl Recovery {
         let may_have = |name: &String| match self.heard.get(name) {
             // The key in this folder was copied with it.
             _ if self.own_witness.as_ref() == Some(name) => Ok(true),
-            None | Some(None) => Ok(self.heard.get(name).is_none()),
+            None => Ok(true),
+            Some(None) => Ok(false),
             Some(Some(newest)) => {
                 let is_other = kept.size < newest.size
                     || self.tiles.root_within(newest.size, kept.size)? != newest.root;

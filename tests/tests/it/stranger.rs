@@ -90,7 +90,8 @@ fn a_witness_of_another_network_vouches_for_a_log_again_and_again() {
     });
     // What the witness has seen anyone can read there.
     let hex = peer_name(text(&member(&plant), "origin"));
-    let seen = watcher.get(&format!("/peers/{hex}/checkpoint"));
+    let seen = watcher.get(&format!("/witness/{hex}/checkpoint"));
+    assert_eq!(watcher.get(&format!("/peers/{hex}/checkpoint")).status, 404, "it holds no copy");
     assert_eq!(size_line(&seen), size);
     // Both start again: the guard asks the stranger, and signing goes on.
     assert_eq!(plant.stop(), 0);
