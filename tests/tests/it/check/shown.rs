@@ -29,8 +29,8 @@ fn page(event: &Value) -> Value {
 
 /// The event among what the script found in a bundle.
 fn event_of(answer: &Value) -> Value {
-    let items = answer[5].as_array().expect("items").iter();
-    items.filter(|one| one["kind"] == "event").next_back().expect("an event").clone()
+    let mut items = answer[5].as_array().expect("items").iter();
+    items.rfind(|one| one["kind"] == "event").expect("an event").clone()
 }
 
 fn with_shown(bundles: &[Vec<u8>], shown: &[Value]) -> Vec<Value> {
