@@ -158,6 +158,35 @@ const HOLDS: Said<'static> = [
     ),
 ];
 
+const PART_LOST: &str = "Cannot check here: a part of the script could not be loaded.";
+
+const OTHER: Said<'static> = [
+    (
+        "记录未通过核对，请勿依赖。本页所示记录：证据包属于其他产品",
+        &["签名：通过 (3/3)", "本页所示记录：未通过"],
+    ),
+    (
+        "The records do not hold. Do not rely on them. The records on this page: the bundle is of \
+         other goods than this page",
+        &["Signatures: holds (3/3)", "The records on this page: failed"],
+    ),
+];
+
+const NO_BUNDLE: Said<'static> = [
+    ("此处无法核对：取得的内容不是完整的证据包。", &[]),
+    ("Cannot check here: what came is no whole bundle.", &[]),
+];
+
+const NOT_GIVEN: Said<'static> = [
+    ("此处无法核对：节点未提供记录 (HTTP 404)。", &[]),
+    ("Cannot check here: the node did not give the records (HTTP 404).", &[]),
+];
+
+const OFFLINE: Said<'static> = [
+    ("此处无法核对：无法取得记录。", &[]),
+    ("Cannot check here: the records could not be fetched.", &[]),
+];
+
 #[test]
 fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
     let world = World::new();
@@ -179,62 +208,21 @@ fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
         page.as_object_mut().expect("an object").extend(more);
         page
     };
-    let lost: Said<'_> = [
-        ("此处无法核对：脚本的一部分未能加载。", &[]),
-        ("Cannot check here: a part of the script could not be loaded.", &[]),
-    ];
-    let unloaded: Said<'_> = [("Lost", &[]), ("Lost", &[])];
+    let lost = [("此处无法核对：脚本的一部分未能加载。", &[][..]), (PART_LOST, &[])];
     let by_hand = "/assets/byhand.mjs";
+    let absent = "/v1/bundle/01/09521234000129/21/F3";
     let pages = json!([
         page("check-good", own, HOLDS),
         with(page("check-by-hand", own, HOLDS), json!({ "lacks": "ed25519" })),
         with(page("check-lost", own, lost), json!({ "lacks": "ed25519", "lost": [by_hand] })),
-        with(page("check-unloaded", own, unloaded), json!({ "lost": ["/assets/note.mjs"] })),
-        page(
-            "check-other",
-            "/v1/bundle/01/09521234000129/21/F2",
-            [
-                (
-                    "记录未通过核对，请勿依赖。本页所示记录：证据包属于其他产品",
-                    &["签名：通过 (3/3)", "本页所示记录：未通过"],
-                ),
-                (
-                    "The records do not hold. Do not rely on them. The records on this page: the \
-                     bundle is of other goods than this page",
-                    &["Signatures: holds (3/3)", "The records on this page: failed"],
-                ),
-            ],
-        ),
-        page(
-            "check-bad",
-            "/healthz",
-            [
-                ("此处无法核对：取得的内容不是完整的证据包。", &[]),
-                ("Cannot check here: what came is no whole bundle.", &[]),
-            ],
-        ),
         with(
-            page(
-                "check-none",
-                "/v1/bundle/01/09521234000129/21/F3",
-                [
-                    ("此处无法核对：节点未提供记录 (HTTP 404)。", &[]),
-                    ("Cannot check here: the node did not give the records (HTTP 404).", &[]),
-                ],
-            ),
-            json!({ "absent": ["/v1/bundle/01/09521234000129/21/F3"] }),
+            page("check-unloaded", own, [("Lost", &[]), ("Lost", &[])]),
+            json!({ "lost": ["/assets/note.mjs"] }),
         ),
-        with(
-            page(
-                "check-offline",
-                own,
-                [
-                    ("此处无法核对：无法取得记录。", &[]),
-                    ("Cannot check here: the records could not be fetched.", &[]),
-                ],
-            ),
-            json!({ "lost": [own] }),
-        ),
+        page("check-other", "/v1/bundle/01/09521234000129/21/F2", OTHER),
+        page("check-bad", "/healthz", NO_BUNDLE),
+        with(page("check-none", absent, NOT_GIVEN), json!({ "absent": [absent] })),
+        with(page("check-offline", own, OFFLINE), json!({ "lost": [own] })),
     ]);
     look(&node, &pages);
 }
