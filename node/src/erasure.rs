@@ -156,9 +156,11 @@ impl Eraser {
         id: &ContentId,
     ) -> Result<(), StoreError> {
         let body = packs.look(place, id).ok().flatten();
-        for folder in [self.data.damaged(), self.data.packs()] {
+        for (folder, is_aside) in [(self.data.damaged(), true), (self.data.packs(), false)] {
             for name in self.disk.list(&folder).on("list", &folder)? {
-                if !name.contains(".pack") || Data::pack_number(&name).is_some() {
+                // Beside the packs in use lie pieces of them; what was set aside may be whole.
+                let is_in_use = !is_aside && Data::pack_number(&name).is_some();
+                if !name.contains(".pack") || is_in_use {
                     continue;
                 }
                 let path = folder.join(&name);

@@ -21,10 +21,11 @@ fn prepared(policy: &Policy) -> (SimDisk, Arc<MemoryIndex>, Sequencer, Vec<Candi
         disk.sync(Path::new(path)).unwrap();
         disk.sync_dir(Path::new(path).parent().unwrap()).unwrap();
     }
-    // Damaged bytes that were set aside hold it too.
+    // Damaged bytes that were set aside hold it too: a piece, and a pack as a repair found it.
     let pack = disk.bytes(&data().pack(0)).unwrap();
-    let aside = data().damaged().join("00000000.pack-0");
-    disk.replace(&aside, &pack[3..]).unwrap();
+    for aside in ["00000000.pack-0", "00000000.pack"] {
+        disk.replace(&data().damaged().join(aside), &pack[3..]).unwrap();
+    }
     let erasure = Candidate::new(verified(erasure(all[1].id())));
     (disk, index, sequencer, all, erasure)
 }
