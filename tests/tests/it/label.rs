@@ -139,10 +139,29 @@ fn every_form_of_every_symbol_is_read_again_as_the_code_of_the_table() {
         assert_eq!(text.matches("^FD(01)09521234000129").count(), 3, "readable text: {text}");
         if let Some(images) = drawn_by_a_printer(&zpl) {
             let found: BTreeSet<String> =
-                images.iter().flat_map(|image| read(symbol, image)).collect();
+                images.iter().flat_map(|image| read(symbol, &enlarged(image))).collect();
             assert_eq!(found, expected, "{symbol} zpl");
         }
     }
+}
+
+/// The image three times as large: bars of two dots are too thin for some readers of images.
+fn enlarged(png: &Path) -> PathBuf {
+    let bytes = std::fs::read(png).expect("drawn");
+    // The header of PNG holds width and height as big-endian numbers at byte 16.
+    let side = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let (width, height) = (side(16), side(20));
+    let name = png.file_name().and_then(|name| name.to_str()).expect("a plain name");
+    let svg = png.with_extension("svg");
+    let text = format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{}" height="{}" viewBox="0 0 {width} {height}"><image href="{name}" width="{width}" height="{height}" style="image-rendering:pixelated"/></svg>"#,
+        3 * width,
+        3 * height
+    );
+    std::fs::write(&svg, text).expect("writable");
+    let large = png.with_extension("large.png");
+    std::fs::write(&large, stdout("rsvg-convert", &[path_text(&svg)])).expect("writable");
+    large
 }
 
 /// The labels as a printer draws them; None without its renderer, which is said.
