@@ -82,7 +82,7 @@ impl Sequencer {
         let note = sign_checkpoint(&self.shared.origin, self.head, &self.signer)?;
         self.unpublished = Some(Unpublished { head: self.head, note });
         self.renewal = None;
-        self.publish_if_met()
+        self.publish_or_ask()
     }
 
     /// Takes cosignatures of the unpublished checkpoint; those of another one are passed over.
@@ -129,7 +129,7 @@ impl Sequencer {
 
     /// What is published under a policy that is no longer in force is cosigned by its new witnesses.
     pub(crate) fn policy_changed(&mut self) -> Result<(), SequenceError> {
-        self.publish_if_met()?;
+        self.publish_or_ask()?;
         let policy = self.shared.policy();
         let published = self.shared.published.borrow().clone();
         match published {
@@ -162,7 +162,19 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Publishes the signed checkpoint if the witness policy is met; else asks for cosignatures.
+    /// Publishes the signed checkpoint, or asks every witness for what its policy lacks.
+    ///
+    /// Once for each checkpoint and policy: whoever asks begins anew with all of them, so that one
+    /// asked again at each cosignature of a faster one would never come to answer.
+    fn publish_or_ask(&mut self) -> Result<(), SequenceError> {
+        self.publish_if_met()?;
+        if let Some(unpublished) = &self.unpublished {
+            self.shared.unsigned.send_replace(Some(Arc::new(unpublished.note.clone())));
+        }
+        Ok(())
+    }
+
+    /// Publishes the signed checkpoint if the witness policy is met.
     pub(crate) fn publish_if_met(&mut self) -> Result<(), SequenceError> {
         let policy = self.shared.policy();
         let Some(unpublished) = &self.unpublished else {
@@ -172,7 +184,6 @@ impl Sequencer {
         let unmet = mutant("recorded-before-quorum").then_some(QuorumTime::Unwitnessed);
         let Some(quorum) = quorum.or(unmet) else {
             self.shared.set_signing(Signing::WaitingForQuorum);
-            self.shared.unsigned.send_replace(Some(Arc::new(unpublished.note.clone())));
             return Ok(());
         };
         let before = self.shared.published_size();

@@ -524,7 +524,7 @@ fn a_log_signs_nothing_before_the_guard_and_nothing_after_its_refusal() {
 }
 
 #[test]
-fn a_wrong_cosignature_is_passed_over_and_the_right_one_publishes() {
+fn a_wrong_cosignature_is_passed_over_and_asks_nobody_anew_and_the_right_one_publishes() {
     let disk = new_disk();
     let mut sequencer = started(&disk, &Arc::default(), witnessed()).unwrap();
     sequencer.store(&Stock::new().candidates(0..2)).unwrap();
@@ -534,8 +534,11 @@ fn a_wrong_cosignature_is_passed_over_and_the_right_one_publishes() {
     let mut signature = witness().sign(note.text(), NOW).unwrap();
     signature.signature[20] ^= 1;
     wrong.add(signature);
+    let mut asked = sequencer.shared.unsigned.subscribe();
+    asked.mark_unchanged();
     sequencer.cosigned(&wrong).unwrap();
     assert!(sequencer.shared.published.borrow().is_none());
+    assert!(!asked.has_changed().unwrap(), "whoever is being asked is not asked anew");
     let mut right = wrong;
     right.add(witness().sign(note.text(), NOW).unwrap());
     sequencer.cosigned(&right).unwrap();
