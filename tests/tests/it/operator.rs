@@ -229,12 +229,7 @@ fn a_full_disk_is_answered_with_507_while_all_is_read_and_heals_by_itself() {
     node.ready();
     let pid = std::fs::read_to_string(node.dir.join("run/lock")).expect("the lock");
     let token = node.token("capture");
-    let post = |number: u32| {
-        let body = facility(&node.org, &format!("full-{number}"));
-        let token = format!("Bearer {token}");
-        let headers = [("Authorization", &*token), ("Content-Type", "application/json")];
-        http::send("POST", &node.url, "/v1/attestations", &headers, body.as_bytes())
-    };
+    let post = |number: u32| post(&node, &node.url, &token, &format!("full-{number}"));
     assert_eq!(post(0).status, 201);
     fill(&data.join("filler"));
     let (mut taken, mut number) = (Vec::new(), 0);
@@ -300,11 +295,16 @@ impl Drop for Killed {
     }
 }
 
-fn refused_as_read_only(node: &Node, url: &str, token: &str) {
-    let body = facility(&node.org, "late");
+/// Hands in a facility of this name.
+fn post(node: &Node, url: &str, token: &str, name: &str) -> http::Answer {
+    let body = facility(&node.org, name);
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    let refused = http::send("POST", url, "/v1/attestations", &headers, body.as_bytes());
+    http::send("POST", url, "/v1/attestations", &headers, body.as_bytes())
+}
+
+fn refused_as_read_only(node: &Node, url: &str, token: &str) {
+    let refused = post(node, url, token, "late");
     assert_eq!(refused.status, 503, "{}", refused.json());
     assert_eq!(refused.json()["type"], "urn:hallmark:problem:read_only");
     let detail = refused.json()["detail"].to_string();
@@ -378,13 +378,10 @@ fn a_disk_that_becomes_read_only_under_a_running_node_costs_no_proof() {
         return;
     };
     let strace = Killed(strace);
-    let bearer = format!("Bearer {capture}");
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let mut number = 0;
     wait("a write to be refused", SOON, || {
         number += 1;
-        let body = facility(&node.org, &format!("refused-{number}"));
-        let answer = http::send("POST", &node.url, "/v1/attestations", &headers, body.as_bytes());
+        let answer = post(&node, &node.url, &capture, &format!("refused-{number}"));
         (answer.status != 201).then_some(())
     });
     refused_as_read_only(&node, &node.url, &capture);
