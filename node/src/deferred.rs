@@ -14,7 +14,8 @@ use hallmark_schemas::key::KeyId;
 
 use crate::mutants::mutant;
 use crate::store::StoreError;
-use crate::store::disk::{AppendFile, Disk, OnPath};
+use crate::store::disk::{Disk, DiskError, OnPath};
+use crate::store::tail::Tail;
 
 /// Most bytes in quarantine: two months of quarter-hour readings of a hundred meters.
 pub const DEFERRED_BYTES_MAX: usize = 64 << 20;
@@ -43,8 +44,10 @@ struct State {
     bytes: usize,
     /// Most bytes together, and most attestations of one key.
     limits: (usize, usize),
-    /// `None` after a failed write and on a read-only disk: nothing more is taken.
-    file: Option<Box<dyn AppendFile>>,
+    /// The file that [`Deferred::keep`] appends to, once it was opened since it was written whole.
+    tail: Option<Tail>,
+    /// A write failed: nobody knows what is durable, and nothing more is taken.
+    failed: bool,
 }
 
 impl Deferred {
@@ -56,7 +59,8 @@ impl Deferred {
             per_key: BTreeMap::new(),
             bytes: 0,
             limits: (DEFERRED_BYTES_MAX, DEFERRED_PER_KEY_MAX),
-            file: None,
+            tail: None,
+            failed: false,
         };
         for piece in frame::scan(&bytes) {
             match piece {
@@ -73,18 +77,16 @@ impl Deferred {
                     tracing::warn!(path = %aside.display(), "set a damaged deferred record aside");
                 }
                 Piece::Torn { at } => {
-                    disk.truncate(path, at as u64).on("truncate", path)?;
+                    if !disk.is_read_only() {
+                        disk.truncate(path, at as u64).on("truncate", path)?;
+                    }
                 }
             }
         }
-        if disk.is_read_only() {
-            return Ok(Deferred { disk, path: path.to_path_buf(), state: Mutex::new(state) });
-        }
-        if !bytes.is_empty() {
+        if !bytes.is_empty() && !disk.is_read_only() {
             // A sync may have failed before this start, and a second one would not tell.
             disk.rewrite(path, 0).on("rewrite", path)?;
         }
-        state.file = Some(disk.open_append(path).on("open", path)?);
         Ok(Deferred { disk, path: path.to_path_buf(), state: Mutex::new(state) })
     }
 
@@ -103,26 +105,31 @@ impl Deferred {
             }
             answers.push(if room { Kept::Kept } else { Kept::Full });
         }
-        if !records.is_empty() {
-            let Some(mut file) = state.file.take() else {
-                let reason = "nothing can be written, or a write failed before";
-                return Err(StoreError::damaged(&self.path, reason));
-            };
-            let before = self.disk.length(&self.path).on("look at", &self.path)?;
-            if let Err(error) = file.append(&records).on("append to", &self.path) {
-                if error.is_full() {
-                    // A part of it may be there, which nobody was told of.
-                    let before = before.unwrap_or(0);
-                    self.disk.truncate(&self.path, before).on("truncate", &self.path)?;
-                    new.iter().for_each(|id| state.remove(id));
-                    state.file = Some(file);
-                }
-                return Err(error.into());
-            }
-            file.sync().on("sync", &self.path)?;
-            state.file = Some(file);
+        if let Err(error) = self.append(&mut state, &records) {
+            // What nobody was promised does not count as kept when it comes again.
+            new.iter().for_each(|id| state.remove(id));
+            return Err(error);
         }
         Ok(answers)
+    }
+
+    fn append(&self, state: &mut State, records: &[u8]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        if state.failed {
+            return Err(StoreError::damaged(&self.path, "a write failed before"));
+        }
+        let mut tail = match state.tail.take() {
+            Some(tail) => tail,
+            None => {
+                let length = self.disk.length(&self.path).on("look at", &self.path)?;
+                Tail::open(self.disk.clone(), &self.path, length.unwrap_or(0))?
+            }
+        };
+        let taken = tail.append(records);
+        state.tail = Some(tail);
+        taken
     }
 
     /// The attestations of keys that are known by now, oldest id first, at most `limit`.
@@ -143,16 +150,11 @@ impl Deferred {
         for (_, stored) in state.waiting.values() {
             frame::append(&mut records, stored);
         }
-        state.file = None;
-        if let Err(error) = self.disk.replace(&self.path, &records).on("write", &self.path) {
-            if error.is_full() {
-                // The file is as it was: what is removed there is only tried once more.
-                state.file = Some(self.disk.open_append(&self.path).on("open", &self.path)?);
-            }
-            return Err(error.into());
-        }
-        state.file = Some(self.disk.open_append(&self.path).on("open", &self.path)?);
-        Ok(())
+        // Where it cannot be written now, what is removed is there still and only tried once more.
+        let written = self.disk.replace(&self.path, &records).on("write", &self.path);
+        state.tail = None;
+        state.failed |= written.as_ref().is_err_and(DiskError::is_final);
+        Ok(written?)
     }
 
     /// Other limits, which a short run can reach.
@@ -248,6 +250,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_read_only_disk_refused_is_not_taken_for_kept_when_it_comes_again() {
+        let disk = SimDisk::default();
+        let deferred = open(&disk);
+        let (first, second) = (readings(1, 5), readings(2, 5));
+        deferred.keep(&[&first]).unwrap();
+        disk.set_read_only(true);
+        for _ in 0..2 {
+            let refused = deferred.keep(&[&second]).unwrap_err();
+            assert!(!refused.is_final(), "{refused}");
+            assert!(deferred.remove(&[readings(3, 5).id()]).is_err());
+        }
+        assert_eq!(deferred.count().0, 1);
+        // It goes on where it was as soon as the disk takes anything again.
+        disk.set_read_only(false);
+        assert_eq!(deferred.keep(&[&second]).unwrap(), [Kept::Kept]);
+        assert_eq!(waiting(&open(&disk)).len(), 2);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod pack;
 pub(crate) mod reserve;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod tail;
 pub mod tiles;
 
 use std::path::{Path, PathBuf};

@@ -303,8 +303,8 @@ impl Witness {
             self.disk.replace(&path, state.note.as_bytes()).on("write", &path)
         };
         stored.map_err(|source| {
-            // Where there was no room nothing was changed, and it may be tried again.
-            states.failed = !source.is_full();
+            // Where nothing could be written nothing was changed, and it may be tried again.
+            states.failed = source.is_final();
             Fault::Disk { source }
         })?;
         states.seen.insert(hex, state);

@@ -11,6 +11,7 @@ use crate::core::testing::{
 };
 use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
+use crate::peers::follower::{Ask, Follower, Heard};
 use crate::sequencer::publish::sign_checkpoint;
 use crate::store::sim::{SimDisk, Survives};
 use hallmark_schemas::defect::{Claim, DefectProof, Served};
@@ -349,9 +350,32 @@ fn a_damaged_copy_is_fetched_again_and_must_reach_its_checkpoint() {
     disk.corrupt(&tile, |bytes| bytes[3] ^= 1);
     let log = started(&disk);
     assert_eq!(log.head().size, 0);
+    // Also while the log stands still, whose checkpoint is the one that is here.
+    let mut follower = Follower::new(log.clone());
+    follower.begin();
+    let told = follower.heard(Heard::Checkpoint(source.note(4).to_bytes())).unwrap();
+    assert!(matches!(told.ask, Some(Ask::Bundle(_))));
     assert!(matches!(other.feed(&log, 5), Err(MirrorError::OtherRoot { size: 4 })));
     source.feed(&log, 5).unwrap();
     assert_eq!(log.head().size, 5);
+}
+
+#[test]
+fn a_copy_goes_on_after_its_disk_was_read_only_for_a_while() {
+    let source = Source::of(4, "plant");
+    let disk = SimDisk::default();
+    let log = started(&disk);
+    source.feed(&log, 3).unwrap();
+    disk.set_read_only(true);
+    for _ in 0..2 {
+        assert!(log.put_bodies(&source.bodies[..2]).is_err());
+        assert!(source.feed(&log, 4).is_err());
+    }
+    assert_eq!((log.head().size, log.wanted_count(9).unwrap()), (3, 3));
+    disk.set_read_only(false);
+    source.feed(&log, 4).unwrap();
+    assert_eq!(log.put_bodies(&source.bodies).unwrap(), 4);
+    assert_eq!((log.head().size, log.wanted_count(9).unwrap()), (4, 0));
 }
 
 #[test]

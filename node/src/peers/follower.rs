@@ -178,7 +178,8 @@ impl Follower {
 
     fn looked(&mut self, bytes: &[u8]) -> Result<Progress, FollowError> {
         let note = SignedNote::parse(bytes)?;
-        if let Some(held) = self.log.checkpoint().filter(|held| held.text() == note.text()) {
+        // A copy that is fetched again is not whole, though it has this checkpoint.
+        if let Some(held) = self.log.whole_checkpoint().filter(|one| one.text() == note.text()) {
             if *held != note {
                 self.log.renew(&note)?;
             }

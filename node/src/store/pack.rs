@@ -1,8 +1,7 @@
 //! Bodies in append-only segments, many of them durable by one sync.
 //!
 //! Invariants: an acknowledged body is in a synced record; a place once given never changes; what
-//! a crash left at the end is cut off, what a fault left in the middle is kept, counted and told;
-//! after a failed write or sync the writer of the packs refuses everything further.
+//! a crash left at the end is cut off, what a fault left in the middle is kept, counted and told.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,8 +12,8 @@ use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::pack::{self, PackPosition, Piece};
 
 use super::StoreError;
-use super::disk::{AppendFile, Disk, OnPath};
-use crate::mutants::mutant;
+use super::disk::{Disk, OnPath};
+use super::tail::Tail;
 
 /// A segment is closed at this size: read whole in a tenth of a second, copied in a few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
@@ -203,12 +202,9 @@ pub struct Packs {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     segment: u32,
-    file: Box<dyn AppendFile>,
-    /// Bytes of the segment that are durable.
-    durable: u64,
+    tail: Tail,
     /// Records that the next commit writes.
     buffer: Vec<u8>,
-    failed: bool,
 }
 
 impl Packs {
@@ -252,58 +248,30 @@ impl Packs {
             // The damaged segment stays as it is, for the repair from peers.
             (segment, durable) = (segment + 1, 0);
         }
-        let path = segment_path(dir, segment);
-        let mut file = disk.open_append(&path).on("open", &path)?;
-        // What a killed process wrote and never synced is whole here, and now made durable.
-        file.sync().on("sync", &path)?;
+        let tail = Tail::open(disk.clone(), &segment_path(dir, segment), durable)?;
         let dir = dir.to_path_buf();
-        let packs = Packs { disk, dir, segment, file, durable, buffer: Vec::new(), failed: false };
-        Ok((packs, damage))
+        Ok((Packs { disk, dir, segment, tail, buffer: Vec::new() }, damage))
     }
 
     /// Takes a body for the next commit and says where it will lie.
     pub fn append(&mut self, id: &ContentId, body: &[u8]) -> Result<PackPlace, StoreError> {
         let record = (pack::HEAD_BYTES + body.len()) as u64;
-        let offset = self.durable + self.buffer.len() as u64;
+        let offset = self.tail.durable() + self.buffer.len() as u64;
         if 0 < offset && SEGMENT_BYTES_MAX < offset + record {
             self.commit()?;
             self.roll()?;
         }
-        let offset = self.durable + self.buffer.len() as u64;
+        let offset = self.tail.durable() + self.buffer.len() as u64;
         pack::append(&mut self.buffer, id, body);
         Ok(PackPlace { segment: self.segment, offset, length: body.len() as u32 })
     }
 
-    /// Returns once every appended body is durable. After an error nothing more is taken, unless
-    /// there was no room: then nothing of what was appended since the last commit is here.
+    /// Returns once every appended body is durable. After an error nothing of what was appended
+    /// since the last commit is here, and nothing more is taken unless that [`Tail`] can.
     pub fn commit(&mut self) -> Result<(), StoreError> {
-        let path = segment_path(&self.dir, self.segment);
-        if self.failed {
-            return Err(StoreError::damaged(&path, "a write or sync failed before"));
-        }
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = self.file.append(&self.buffer).on("append to", &path) {
-            self.failed = true;
-            if error.is_full() {
-                // A part of it may be there, which nobody was told of.
-                self.disk.truncate(&path, self.durable).on("truncate", &path)?;
-                self.buffer.clear();
-                self.failed = false;
-            }
-            return Err(error.into());
-        }
-        let mut synced = self.sync();
-        if synced.is_err() && mutant("sync-tried-again") {
-            synced = self.sync();
-        }
-        let synced = synced.on("sync", &path);
-        self.failed = synced.is_err();
-        synced?;
-        self.durable += self.buffer.len() as u64;
+        let taken = self.tail.append(&self.buffer);
         self.buffer.clear();
-        Ok(())
+        taken
     }
 
     /// The segment that is written.
@@ -313,17 +281,13 @@ impl Packs {
 
     /// After the last durable record.
     pub fn end(&self) -> PackPosition {
-        PackPosition { segment: self.segment, offset: self.durable }
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        if mutant("ack-before-sync") { Ok(()) } else { self.file.sync() }
+        PackPosition { segment: self.segment, offset: self.tail.durable() }
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
         let path = segment_path(&self.dir, self.segment + 1);
-        self.file = self.disk.open_append(&path).on("open", &path)?;
-        (self.segment, self.durable) = (self.segment + 1, 0);
+        self.tail = Tail::open(self.disk.clone(), &path, 0)?;
+        self.segment += 1;
         Ok(())
     }
 }

@@ -232,7 +232,7 @@ fn the_own_witness_lets_a_log_sign_only_where_there_is_no_other() {
 }
 
 #[test]
-fn after_a_failed_write_nothing_is_cosigned_and_a_full_disk_is_only_told() {
+fn after_a_failed_write_nothing_is_cosigned_and_a_full_or_read_only_disk_is_only_told() {
     use crate::store::sim::SimDisk;
     let disk = SimDisk::default();
     let signer = NoteSigner::witness("demo/w", key(3)).unwrap();
@@ -245,6 +245,10 @@ fn after_a_failed_write_nothing_is_cosigned_and_a_full_disk_is_only_told() {
     let full = ask(2).unwrap_err();
     assert!(matches!(full, Fault::Disk { .. }) && !full.is_final());
     disk.set_capacity(None);
+    disk.set_read_only(true);
+    let read_only = ask(2).unwrap_err();
+    assert!(matches!(read_only, Fault::Disk { .. }) && !read_only.is_final());
+    disk.set_read_only(false);
     disk.fail_next_sync();
     assert!(ask(2).unwrap_err().is_final());
     assert!(matches!(ask(2), Err(Fault::Failed)), "nobody knows what a start would find");
