@@ -257,6 +257,11 @@ impl Admission {
         Handed { early, kinds, reply: Some(answer) }
     }
 
+    /// Whether anything waits for the writer right now.
+    pub(crate) fn is_taking_in(&self) -> bool {
+        self.queue.available_permits() < QUEUE_MAX
+    }
+
     /// Tries deferred attestations again whenever a key was learnt, until the node stops.
     pub(crate) fn retry_deferred(&self) {
         let mut seen = 0;

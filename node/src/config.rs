@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::index::engine::Engine;
 use crate::passport::fold::journey::Reveal;
 pub(crate) use fresh::fresh;
-use p2p::P2p;
+use p2p::{P2p, Peers};
 
 mod fresh;
 pub mod p2p;
@@ -183,21 +183,6 @@ impl Default for Log {
             receipt_wait_max: Duration::from_secs(2),
             renew_every: Duration::from_secs(3600),
         }
-    }
-}
-
-/// `[peers]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Peers {
-    /// How often each followed log is polled. Default `1s`; from `100ms` to `1h`.
-    #[serde(with = "humantime_serde")]
-    pub poll_every: Duration,
-}
-
-impl Default for Peers {
-    fn default() -> Peers {
-        Peers { poll_every: Duration::from_secs(1) }
     }
 }
 
@@ -393,6 +378,12 @@ impl Config {
             ("p2p.connections_max", self.p2p.connections_max.into(), 2, 10_000),
             ("p2p.relays", self.p2p.relays.len() as u64, 0, 8),
             ("p2p.questions_per_second_max", self.p2p.questions_per_second_max.into(), 1, 100_000),
+            (
+                "peers.catch_up_bytes_per_second_max",
+                self.peers.catch_up_bytes_per_second_max,
+                1 << 16,
+                1 << 32,
+            ),
             ("p2p.bytes_per_second_max", self.p2p.bytes_per_second_max, 1 << 16, 1 << 32),
             ("http.connections_per_ip_max", self.http.connections_per_ip_max as u64, 1, 10_000),
             ("http.requests_per_second_max", self.http.requests_per_second_max.into(), 1, 100_000),

@@ -9,6 +9,7 @@ pub(crate) mod former;
 pub(crate) mod log;
 pub(crate) mod shared;
 mod status;
+mod taking;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::history::KeyHistory;
@@ -38,7 +39,7 @@ use shared::Shared;
 pub use shared::{Published, Signing};
 
 use crate::admission::keys::Keys;
-use crate::admission::{Admission, AdmitError, Admitted};
+use crate::admission::{Admission, AdmitError};
 use crate::deferred::Deferred;
 use crate::erasure::{self, Derived};
 use crate::index::engine::Engine;
@@ -336,22 +337,6 @@ impl Node {
     /// The key history of everything that is held here.
     pub fn keys(&self) -> &Arc<Keys> {
         &self.inner.keys
-    }
-
-    /// Admits one attestation: its stored bytes, without receipts.
-    pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        let envelope = Envelope::parse(&stored).map_err(Refusal::from)?;
-        self.admit_parsed(envelope).await
-    }
-
-    /// Admits one that was parsed before.
-    pub async fn admit_parsed(&self, envelope: Envelope) -> Result<Admitted, AdmitError> {
-        self.inner.admission.admit_one(envelope).await
-    }
-
-    /// Admits many; one answer each, in order. Twice as fast as one by one.
-    pub async fn admit_many(&self, stored: Vec<Vec<u8>>) -> Vec<Result<Admitted, AdmitError>> {
-        self.inner.admission.admit_many(stored).await
     }
 
     /// Waits until an attestation that is stored here is under a published checkpoint.

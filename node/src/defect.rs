@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::api::problem::with_causes;
 use crate::net::gossip::Topic;
+use crate::net::roster::Fault;
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -45,6 +46,9 @@ pub fn take_in(service: &Service, proof: DefectProof) -> Result<(), StoreError> 
         && log.keep_defect(proof.claim().clone())?.is_some()
     {
         service.evidence_changed.notify_one();
+        if let (Claim::Split(_), Some(net)) = (proof.claim(), service.net.get()) {
+            net.accuse_keeper(&shown.origin, Fault::Equivocated, shown.sentence);
+        }
     }
     Ok(())
 }

@@ -118,9 +118,17 @@ impl Net {
         }
     }
 
-    /// Counts what the answer of a peer turned out to be.
-    pub async fn accuse(&self, peer: PeerId, fault: Fault, what: String) {
-        let _ = self.commands.send(Command::Accuse { peer, fault, what }).await;
+    /// Counts what a peer turned out to have done. What the loop cannot take now is not counted:
+    /// whoever lies does it again.
+    pub fn accuse(&self, peer: PeerId, fault: Fault, what: String) {
+        let _ = self.commands.try_send(Command::Accuse { peer, fault, what });
+    }
+
+    /// The same for whoever keeps the log of this origin.
+    pub fn accuse_keeper(&self, origin: &str, fault: Fault, what: String) {
+        if let Some(peer) = self.roster.keeper(origin) {
+            self.accuse(peer, fault, what);
+        }
     }
 }
 

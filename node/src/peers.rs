@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::network::NetworkFile;
@@ -16,13 +16,15 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::api::problem::with_causes;
-use crate::mirror::MirroredLog;
+use crate::mirror::{MirrorError, MirroredLog};
+use crate::net::roster::Fault;
 use crate::service::Service;
 
 use follower::{Ask, FollowError, Follower, Heard};
 use road::Road;
 
 pub mod address;
+pub mod catch_up;
 pub mod follower;
 pub mod heard;
 pub mod road;
@@ -189,13 +191,24 @@ async fn poll(
     let node = service.node.clone();
     let log = tokio::task::spawn_blocking(move || node.mirror().follow(key)).await;
     let log = log.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
-    let mut gossiped = service.heard.take(origin);
     let roads = Road::holders(service, origin);
     let mut follows = follower.take().unwrap_or_else(|| Follower::new(log));
+    // What is gossiped may be old, or of another history: it is looked at, and the keeper asked.
+    let mut is_current = false;
+    for note in service.heard.take(origin) {
+        let Some((road, others)) = roads.split_first() else { break };
+        let (back, result) = round(service, origin, (road, others), follows, Some(note)).await?;
+        (follows, is_current) = (back, result.is_ok());
+    }
+    if is_current {
+        *follower = Some(follows);
+        service.health.peer(origin, None);
+        return Ok(roads.first().is_some_and(Road::is_connected));
+    }
     let mut ended = Err("no address known".to_owned());
     for (place, road) in roads.iter().enumerate() {
         let holders = (road, &roads[place + 1..]);
-        let (back, result) = round(service, origin, holders, follows, gossiped.take()).await?;
+        let (back, result) = round(service, origin, holders, follows, None).await?;
         follows = back;
         match result {
             Ok(()) => {
@@ -228,6 +241,7 @@ async fn round(
     let mut given = gossiped.map(Heard::Checkpoint);
     let mut next = Some(follows.begin());
     while let Some(ask) = next {
+        let began = Instant::now();
         let heard = match given.take() {
             Some(heard) => heard,
             None => match fetch(road, others, &log, ask).await {
@@ -235,6 +249,7 @@ async fn round(
                 Err(reason) => return Ok((follows, Err(Ended::Unreached(reason)))),
             },
         };
+        let bytes = heard.bytes();
         let work = move || {
             let progress = follows.heard(heard);
             (follows, progress)
@@ -248,9 +263,7 @@ async fn round(
                 if error.is_final() {
                     service.node.log().fail(with_causes(&error));
                 }
-                if matches!(error, FollowError::OtherBody { .. } | FollowError::Note(_)) {
-                    road.lied(&with_causes(&error)).await;
-                }
+                hold_against(service, road, origin, &error);
                 return Ok((follows, Err(Ended::Refuted(with_causes(&error)))));
             }
         };
@@ -260,9 +273,29 @@ async fn round(
             cosign(service, &log, &key).await;
         }
         told(service, progress.grown, progress.kept);
+        service.catch_up.after(service.node.is_taking_in(), bytes, began.elapsed()).await;
     }
     tracing::trace!(origin, "followed");
     Ok((follows, Ok(())))
+}
+
+/// Counts what refutes whoever was asked, or the keeper of the log.
+fn hold_against(service: &Service, road: &Road<'_>, origin: &str, error: &FollowError) {
+    use MirrorError::{Bundle, Equivocation, OtherRoot, Rewritten};
+    match error {
+        FollowError::OtherBody { .. } | FollowError::Note(_) => road.lied(&with_causes(error)),
+        FollowError::Mirror(Bundle { .. }) => road.lied(&with_causes(error)),
+        // Another holder may have the history that was signed first.
+        FollowError::Mirror(OtherRoot { .. } | Rewritten { .. }) if road.name() == origin => {
+            road.lied(&with_causes(error));
+        }
+        FollowError::Mirror(Equivocation { .. }) => {
+            if let Some(net) = service.net.get() {
+                net.accuse_keeper(origin, Fault::Equivocated, with_causes(error));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What a step of following a log brought.

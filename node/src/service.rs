@@ -37,6 +37,7 @@ use crate::labels::Ledger;
 use crate::net::Net;
 use crate::passport::cache::{Passports, Source};
 use crate::peers::address::AddressBook;
+use crate::peers::catch_up::CatchUp;
 use crate::peers::heard::HeardNotes;
 use crate::store::StoreError;
 use crate::witness::twin::{Process, Published};
@@ -89,6 +90,8 @@ pub struct Service {
     pub client: Client,
     /// Asks other nodes over libp2p; set once it listens.
     pub net: OnceLock<Net>,
+    /// How fast others' logs are fetched.
+    pub catch_up: CatchUp,
     /// Checkpoints that peers gossiped.
     pub heard: HeardNotes,
     /// The time of day.

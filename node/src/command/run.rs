@@ -30,6 +30,7 @@ use crate::keys::{self, Purpose};
 use crate::labels::Ledger;
 use crate::passport::cache::Passports;
 use crate::peers::address::AddressBook;
+use crate::peers::catch_up::CatchUp;
 use crate::peers::heard::HeardNotes;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
@@ -160,6 +161,7 @@ pub(crate) fn open(
         url: OnceLock::new(),
         net: OnceLock::new(),
         heard: HeardNotes::default(),
+        catch_up: CatchUp::new(config.peers.catch_up_bytes_per_second_max),
         health: Health::default(),
         founded: std::sync::atomic::AtomicBool::new(false),
         network_changed: Notify::new(),

@@ -17,6 +17,7 @@ const FRESH_PEERS: &str = r#"[index]
 
 [peers]
 # poll_every = "1s"
+# catch_up_bytes_per_second_max = 67108864
 
 # [[peer]]                     # an address that no record tells
 # url = "http://127.0.0.1:8080"

@@ -1,10 +1,31 @@
-//! `[p2p]`: connections to peers over libp2p.
+//! `[peers]` and `[p2p]`: others' logs, and connections to peers over libp2p.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::net::Address;
+
+/// `[peers]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Peers {
+    /// How often each followed log is polled. Default `1s`; from `100ms` to `1h`.
+    #[serde(with = "humantime_serde")]
+    pub poll_every: Duration,
+    /// Most bytes a second that are fetched of all followed logs together; the burst is ten times
+    /// this. While this node takes attestations in, fetching also pauses as long as it works.
+    /// Default 67,108,864; from 65,536 to 4,294,967,296.
+    pub catch_up_bytes_per_second_max: u64,
+}
+
+impl Default for Peers {
+    fn default() -> Peers {
+        let catch_up_bytes_per_second_max = 64 << 20;
+        Peers { poll_every: Duration::from_secs(1), catch_up_bytes_per_second_max }
+    }
+}
 
 /// `[p2p]`
 #[derive(Clone, Debug, Deserialize)]

@@ -13,6 +13,7 @@ use super::testing::{
     NOW, device, facility, log_signer, network, origin, readings, witness, witnessed,
 };
 use super::*;
+use crate::admission::Admitted;
 
 struct Place {
     root: tempfile::TempDir,

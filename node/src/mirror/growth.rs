@@ -31,6 +31,8 @@ pub struct Growth {
     /// The newest time so far, with its entry, and the first entry that goes back behind it.
     newest: Option<(u64, Timestamp)>,
     went_back: Option<(u64, u64)>,
+    /// Some bundles are from an earlier run, of which nobody can be accused.
+    has_kept: bool,
 }
 
 impl Growth {
@@ -43,7 +45,32 @@ impl Growth {
     ) -> Growth {
         let newest = last.map(|last| (edge.size() - 1, last.admitted_at));
         let (entries, went_back) = (Vec::new(), None);
-        Growth { log, note, target, floor, edge, entries, newest, went_back }
+        let has_kept = false;
+        Growth { log, note, target, floor, edge, entries, newest, went_back, has_kept }
+    }
+
+    /// What it grows to.
+    pub fn note(&self) -> &SignedNote {
+        &self.note
+    }
+
+    /// Whether [`Growth::take_kept`] took anything.
+    pub fn has_kept(&self) -> bool {
+        self.has_kept
+    }
+
+    /// Takes the full bundles that an earlier run wrote before it ended, as if they were served: so
+    /// a long way is not gone twice. They are proved with all others, by the root.
+    pub fn take_kept(&mut self) -> Result<(), MirrorError> {
+        while let Some(path) = self.wants().filter(|path| path.is_full()) {
+            let Some(bundle) = self.log.tiles.kept_bundle(&path)? else { break };
+            self.has_kept = true;
+            if self.take(&bundle).is_err() {
+                // Torn: it is asked for.
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The entry bundle to feed next; `None` once all are here.
@@ -146,7 +173,9 @@ impl Growth {
     /// What is served otherwise than it was signed is looked into.
     fn look_at(&self, outcome: &Result<(), MirrorError>) {
         use MirrorError::{Bundle, OtherRoot, Rewritten};
-        if let Err(OtherRoot { .. } | Rewritten { .. } | Bundle { .. }) = outcome {
+        let is_refuted =
+            matches!(outcome, Err(OtherRoot { .. } | Rewritten { .. } | Bundle { .. }));
+        if is_refuted && !self.has_kept {
             self.log.suspect(&self.note);
         }
     }

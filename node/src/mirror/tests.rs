@@ -1,6 +1,7 @@
 //! A copy against the log it follows: whole at every stop, never shrunk, never forked.
 
 mod erasing;
+mod kept;
 
 use std::path::Path;
 

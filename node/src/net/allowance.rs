@@ -9,13 +9,14 @@
 //! [`super::wire::LARGE_MAX`] at a time from all peers, and [`WORK_MAX`] things are worked on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use libp2p::PeerId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::limit::Limiter;
+use crate::peers::catch_up::Pace;
 
 /// Questions of one peer that are being answered.
 pub(super) const ANSWERED_MAX: usize = 16;
@@ -27,8 +28,6 @@ const WORK_PEER_MAX: usize = 8;
 const BURST_S: f64 = 10.0;
 /// Messages a second that one peer may pass on for each log that there is.
 const MESSAGES_PER_SECOND: f64 = 20.0;
-/// Longest that bytes may have to wait for their turn; more are refused.
-const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// What of a peer is in work.
 struct InWork {
@@ -153,45 +152,10 @@ impl Allowance {
     }
 }
 
-/// Bytes over time.
-pub(super) struct Pace {
-    per_second: f64,
-    /// The instant at which those taken so far are paid off. Whoever takes moves it.
-    paid_at: Mutex<Option<Instant>>,
-}
-
-impl Pace {
-    fn new(per_second: f64) -> Arc<Pace> {
-        Arc::new(Pace { per_second, paid_at: Mutex::default() })
-    }
-
-    /// Takes bytes that came; false, and takes nothing, if that are far too many.
-    fn take(&self, bytes: usize, now: Instant) -> bool {
-        let (mut paid_at, after) = self.with(bytes, now);
-        let is_taken = after.saturating_duration_since(now) <= WAIT_MAX;
-        if is_taken {
-            *paid_at = Some(after);
-        }
-        is_taken
-    }
-
-    /// Takes bytes that are to go; how long they wait.
-    pub(super) fn later(&self, bytes: usize, now: Instant) -> Duration {
-        let (mut paid_at, after) = self.with(bytes, now);
-        *paid_at = Some(after.min(now + WAIT_MAX));
-        after.saturating_duration_since(now).min(WAIT_MAX)
-    }
-
-    fn with(&self, bytes: usize, now: Instant) -> (MutexGuard<'_, Option<Instant>>, Instant) {
-        let paid_at = self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let saved = now.checked_sub(Duration::from_secs_f64(BURST_S)).unwrap_or(now);
-        let from = paid_at.map_or(saved, |at| at.max(saved));
-        (paid_at, from + Duration::from_secs_f64(bytes as f64 / self.per_second))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -227,18 +191,5 @@ mod tests {
         assert!(allowance.question(peer, 100, now + Duration::from_secs(1)).is_ok());
         let heard = (0..1000).take_while(|_| allowance.message(peer, 1, 2, now).is_ok()).count();
         assert_eq!(heard, 400);
-    }
-
-    #[test]
-    fn bytes_beyond_a_burst_wait_and_far_beyond_that_are_refused() {
-        let seconds = Duration::from_secs;
-        let (pace, now) = (Pace::new(1000.0), Instant::now() + seconds(60));
-        assert_eq!(pace.later(10_000, now), Duration::ZERO);
-        assert_eq!(pace.later(5_000, now), seconds(5));
-        assert!(!pace.take(20_000, now), "far too many");
-        assert_eq!(pace.later(1_000, now), seconds(6), "that took nothing");
-        assert!(pace.take(1_000, now));
-        assert_eq!(pace.later(90_000, now), WAIT_MAX);
-        assert_eq!(pace.later(10_000, now + seconds(60)), Duration::ZERO);
     }
 }

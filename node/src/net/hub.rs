@@ -4,6 +4,7 @@
 //! peer's allowance before anything is done about it.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -303,7 +304,10 @@ impl Hub {
                     }
                 }
             },
-            request_response::Event::OutboundFailure { request_id, error, .. } => {
+            request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                if matches!(&error, OutboundFailure::Io(e) if e.kind() == ErrorKind::InvalidData) {
+                    self.accuse(peer, Fault::Lied, &format!("an answer: {}", with_causes(&error)));
+                }
                 if let Some(reply) = self.asked.remove(&request_id) {
                     let _ = reply.send(Err(AskError::Unanswered(error)));
                 }
@@ -320,9 +324,9 @@ impl Hub {
     ) {
         let question = match question {
             Ok(question) => question,
+            // Its stream ends here, also under whoever still writes.
             Err(what) => {
-                self.accuse(peer, Fault::Malformed, &format!("a question {what}"));
-                return self.reply(channel, Reply::refused(400, what));
+                return self.accuse(peer, Fault::Malformed, &format!("a question: {what}"));
             }
         };
         let Some(who) = self.roster.peer(&peer) else {

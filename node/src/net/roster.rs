@@ -42,6 +42,8 @@ pub enum Fault {
     Lied,
     /// A subscription to a topic that no node of this network has.
     Strayed,
+    /// Its log signed two histories.
+    Equivocated,
 }
 
 impl Fault {
@@ -49,8 +51,9 @@ impl Fault {
     const fn points(self) -> u32 {
         match self {
             Fault::Flooded => 1,
-            Fault::Malformed | Fault::Forged | Fault::Lied => 20,
-            Fault::Strayed => POINTS_MAX,
+            Fault::Malformed | Fault::Forged => 20,
+            Fault::Lied => 50,
+            Fault::Strayed | Fault::Equivocated => POINTS_MAX,
         }
     }
 
@@ -62,6 +65,7 @@ impl Fault {
             Fault::Forged => "forged",
             Fault::Lied => "lied",
             Fault::Strayed => "strayed",
+            Fault::Equivocated => "equivocated",
         }
     }
 }
@@ -137,6 +141,13 @@ impl Roster {
     /// Whose node this is; `None` for a stranger.
     pub fn peer(&self, id: &PeerId) -> Option<Peer> {
         self.lock().peers.get(id).cloned()
+    }
+
+    /// The peer that keeps the log of this origin, connected or not.
+    pub fn keeper(&self, origin: &str) -> Option<PeerId> {
+        let state = self.lock();
+        let mut of_origin = state.peers.iter().filter(|(_, peer)| peer.origin == origin);
+        of_origin.next().map(|(id, _)| *id)
     }
 
     /// How many peers there are.
@@ -358,7 +369,7 @@ mod tests {
         put(&again, id);
         assert!(again.admitted(at(59)).is_empty(), "remembered");
         assert_eq!(again.admitted(at(60)), [id]);
-        for _ in 0..5 {
+        for _ in 0..2 {
             again.fault(id, Fault::Lied, "a tile", at(60));
         }
         assert!(again.admitted(at(60 + 119)).is_empty(), "twice as long");

@@ -43,6 +43,16 @@ pub enum Heard {
     Bodies(Vec<(ContentId, Option<Vec<u8>>)>),
 }
 
+impl Heard {
+    /// About how many bytes came.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Heard::Checkpoint(bytes) | Heard::Bundle(bytes) => bytes.len(),
+            Heard::Bodies(bodies) => bodies.iter().flat_map(|(_, body)| body).map(Vec::len).sum(),
+        }
+    }
+}
+
 /// What an answer brought.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -109,13 +119,15 @@ pub struct Follower {
     log: Arc<MirroredLog>,
     lacking: Lacking,
     stage: Stage,
+    /// Whether bundles that an earlier run wrote may lie here: until the copy has grown once.
+    resumes: bool,
 }
 
 impl Follower {
     /// Begins at rest.
     pub fn new(log: Arc<MirroredLog>) -> Follower {
         let lacking = Lacking { beat: 0, refused: HashMap::new(), max: LACKING_MAX, asked: None };
-        Follower { log, lacking, stage: Stage::Resting }
+        Follower { log, lacking, stage: Stage::Resting, resumes: true }
     }
 
     /// The copy that it keeps.
@@ -191,13 +203,27 @@ impl Follower {
         }
     }
 
-    fn grow(&mut self, growth: Box<Growth>) -> Result<Progress, FollowError> {
+    fn grow(&mut self, mut growth: Box<Growth>) -> Result<Progress, FollowError> {
+        if self.resumes {
+            growth.take_kept()?;
+        }
         if let Some(path) = growth.wants() {
             self.stage = Stage::Growing(growth);
             return Ok(Progress { ask: Some(Ask::Bundle(path)), ..Progress::default() });
         }
-        growth.commit()?;
-        self.rest_is_bodies(true)
+        // What an earlier run left may be torn: then all is asked for again, and nobody accused.
+        let again = growth.has_kept().then(|| growth.note().clone());
+        self.resumes = false;
+        match (growth.commit(), again) {
+            (Err(MirrorError::OtherRoot { .. }), Some(note)) => match self.log.grow(note)? {
+                Some(growth) => self.grow(Box::new(growth)),
+                None => self.rest_is_bodies(false),
+            },
+            (committed, _) => {
+                committed?;
+                self.rest_is_bodies(true)
+            }
+        }
     }
 
     fn rest_is_bodies(&mut self, grown: bool) -> Result<Progress, FollowError> {

@@ -77,9 +77,9 @@ impl<'a> Road<'a> {
     }
 
     /// Counts a lie against the peer of the connection, if it came that way.
-    pub async fn lied(&self, what: &str) {
+    pub fn lied(&self, what: &str) {
         if let (Some(peer), Some(net)) = (self.peer, self.service.net.get()) {
-            net.accuse(peer, Fault::Lied, what.to_owned()).await;
+            net.accuse(peer, Fault::Lied, what.to_owned());
         }
     }
 
@@ -178,7 +178,7 @@ impl<'a> Road<'a> {
                 ));
             }
             let Some(bodies) = wire::parse_bodies(&reply.body, count) else {
-                self.lied("an answer that is no bodies").await;
+                self.lied("an answer that is no bodies");
                 return Err(format!("bodies of {}: the answer is none", self.origin));
             };
             answers.extend(rest.iter().copied().zip(bodies));

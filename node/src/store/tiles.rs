@@ -409,6 +409,14 @@ impl Tiles {
         Ok(bytes)
     }
 
+    /// A full bundle beyond the tree, as an earlier run may have left it: of the right length, and
+    /// otherwise whatever a crash made of it.
+    pub(crate) fn kept_bundle(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
+        let file = self.path(path);
+        let bytes = self.disk.read(&file).on("read", &file)?;
+        Ok(bytes.filter(|bytes| bytes.len() == bytes_of(path)))
+    }
+
     /// A file, if it is there and of its right length.
     fn file(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
         let file = self.path(path);

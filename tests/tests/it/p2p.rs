@@ -1,6 +1,9 @@
 //! Peers over libp2p: found by their records, asked without HTTP, told of at once, kept out if they
 //! are strangers.
 
+mod byzantine;
+mod liar;
+
 use super::world::{Node, SOON, World, path_text, run, wait};
 
 const FACILITY: &str = r#"{"kind":"facility","sub":"SUB","payload":{"v":1,"name":"Works 1","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","utc_offset":"+08:00","sector":"steel"}}"#;

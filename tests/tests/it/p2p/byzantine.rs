@@ -1,0 +1,240 @@
+//! Members that lie: each is counted, refused, cut off and remembered; the others go on.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hallmark_node::keys::{self, Purpose};
+use hallmark_node::net::wire::Question;
+use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
+use hallmark_schemas::time::Timestamp;
+
+use super::liar::{Answers, Liar};
+use super::{connected, facility, hidden, place, standing};
+use crate::it::world::{Node, SOON, World, path_text, wait};
+
+/// A member that never ran.
+fn member(world: &World, name: &str, number: u64, registrar: &Node) -> Node {
+    let node = world.newcomer(name, number, "producer", registrar);
+    registrar.run("admit", &[path_text(&node.dir.join("join.cbor"))]).ok();
+    node
+}
+
+fn why(node: &Node, other: &Node) -> String {
+    node.run("peer", &["why", &other.org]).ok().stdout
+}
+
+fn kept_out(node: &Node, other: &Node, fault: &str) {
+    wait("the peer to be kept out", SOON, || {
+        (standing(node, other).as_deref() == Some("kept")).then_some(())
+    });
+    let why = why(node, other);
+    assert!(why.contains(&format!("faults             {fault} ")), "{fault}: {why}");
+}
+
+fn nothing() -> Answers {
+    Box::new(|_| 404_u16.to_be_bytes().to_vec())
+}
+
+fn ok(body: &[u8]) -> Vec<u8> {
+    [&200_u16.to_be_bytes()[..], body].concat()
+}
+
+/// The origin of a member's log.
+fn origin(node: &Node) -> String {
+    format!("world/{}/1", node.org.trim_start_matches("urn:hallmark:org:").replace(':', "-"))
+}
+
+/// What the log of this member signs: so many entries under a root that no tree has.
+fn signed(member: &Node, size: u64, root: u8) -> Vec<u8> {
+    let origin = origin(member);
+    let key = keys::open(&member.dir.join("keys"), Purpose::Log, None).expect("its key");
+    let signer = NoteSigner::log(&origin, Arc::new(key)).expect("an origin");
+    let text = Checkpoint::new(&origin, size, [root; 32]).to_string();
+    let signature = signer.sign(&text, Timestamp::EPOCH).expect("signed");
+    let mut note = SignedNote::unsigned(text).expect("a text");
+    note.add(signature);
+    note.to_bytes()
+}
+
+/// What a liar does, and what it is counted as.
+type Acts = (&'static str, Node, Box<dyn Fn(&Liar)>);
+
+/// One member for each step of the protocol.
+fn acts(world: &World, registrar: &Node) -> Vec<Acts> {
+    let asks = |bytes: Vec<u8>| -> Box<dyn Fn(&Liar)> {
+        Box::new(move |liar| liar.ask_at_once(&bytes, 5))
+    };
+    let gossips = |topic: &'static str, bytes: &'static [u8]| -> Box<dyn Fn(&Liar)> {
+        Box::new(move |liar| {
+            (0..5).for_each(|number| liar.publish(topic, [bytes, &[number]].concat()));
+        })
+    };
+    let member = |name, number| member(world, name, number, registrar);
+    let forger = member("forger", 3);
+    let forged = String::from_utf8(signed(&forger, 7, 1)).expect("text");
+    let forged = forged.replace(&origin(&forger), &origin(registrar));
+    let forges: Box<dyn Fn(&Liar)> = Box::new(move |liar| {
+        for size in 7..12 {
+            let note = forged.replacen("\n7\n", &format!("\n{size}\n"), 1);
+            liar.publish("checkpoints", note.into_bytes());
+        }
+    });
+    let floods: Box<dyn Fn(&Liar)> = Box::new(|liar| {
+        // Until it is cut off.
+        let answers = (0..20_000).map_while(|_| liar.ask_well(&Question::Network));
+        let statuses: Vec<u16> = answers.map(|(status, _)| status).collect();
+        assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
+    });
+    vec![
+        ("malformed", member("a", 4), asks(b"garbage".to_vec())),
+        ("malformed", member("b", 5), asks(vec![0; 3 << 20])),
+        ("malformed", member("c", 6), gossips("checkpoints", b"no note")),
+        ("malformed", member("d", 7), gossips("defects", b"no proof")),
+        ("forged", forger, forges),
+        ("strayed", member("e", 8), Box::new(|liar| liar.subscribe("hallmark/1/world/else"))),
+        ("flooded", member("f", 9), floods),
+    ]
+}
+
+#[test]
+fn whoever_sends_garbage_at_any_step_is_counted_cut_off_and_remembered_and_the_rest_goes_on() {
+    let world = World::new();
+    let mut registrar = world.founder("registrar");
+    assert_eq!(registrar.stop(), 0, "{}", registrar.log());
+    registrar.configure("# questions_per_second_max = 200", "questions_per_second_max = 10");
+    registrar.start();
+    registrar.ready();
+    let auditor = hidden(&world, "auditor", 2, &registrar);
+    let to = place(&registrar);
+    let acts = acts(&world, &registrar);
+    for (fault, node, act) in &acts {
+        let liar = Liar::new(node, &to, nothing());
+        act(&liar);
+        kept_out(&registrar, node, fault);
+        wait("the liar to be cut off", SOON, || (!liar.is_connected()).then_some(()));
+    }
+    // Before any name is proved there is nobody to remember, so it is counted.
+    let port: Vec<&str> = to.split('/').collect();
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x13/multistream/1.0.0\n\x07/noise\ngarbage"]
+    {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port[4])).expect("it listens");
+        let _ = stream.write_all(garbage).and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+    }
+    wait("the count of those without a name", SOON, || {
+        let listed = registrar.run("peer", &["list"]).ok().stdout;
+        let (before, _) = listed.split_once(" that proved no name were refused")?;
+        // A liar that is cut off within its handshake counts too.
+        let count: u64 = before.rsplit(' ').next()?.parse().ok()?;
+        (2 <= count).then_some(())
+    });
+    // The honest ones notice nothing.
+    connected(&registrar, &auditor);
+    let file = world.file("facility.json", facility(&auditor.org, "works-1"));
+    let ids = auditor.record(&file, &[]);
+    let mirrored = || (registrar.run("get", &[&ids[0]]).code == 0).then_some(());
+    wait("the honest member's body", SOON, mirrored);
+    assert_eq!(registrar.stop(), 0, "{}", registrar.log());
+    registrar.start();
+    registrar.ready();
+    for (fault, node, _) in &acts {
+        let why = why(&registrar, node);
+        assert!(why.contains(&format!("faults             {fault} ")), "{fault}: {why}");
+    }
+}
+
+#[test]
+fn whoever_answers_with_lies_is_cut_off_and_whoever_withholds_is_shown() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let to = place(&registrar);
+    let tile = |member: &Node, bytes: Vec<u8>| -> Answers {
+        let note = signed(member, 5, 1);
+        Box::new(move |question| match question {
+            Question::Checkpoint { .. } => ok(&note),
+            Question::Tile { .. } => ok(&bytes),
+            _ => 404_u16.to_be_bytes().to_vec(),
+        })
+    };
+    let lies = [
+        ("other root", member(&world, "a", 2, &registrar), vec![0; 5 * 41]),
+        ("other size", member(&world, "b", 3, &registrar), vec![0; 4 * 41 + 7]),
+        ("longer than any answer", member(&world, "c", 4, &registrar), vec![0; 5 << 20]),
+    ];
+    let liars: Vec<Liar> = lies
+        .iter()
+        .map(|(_, node, bytes)| Liar::new(node, &to, tile(node, bytes.clone())))
+        .collect();
+    let silent = member(&world, "d", 5, &registrar);
+    let note = signed(&silent, 5, 1);
+    let answers: Answers = Box::new(move |question| match question {
+        Question::Checkpoint { .. } => ok(&note),
+        _ => 404_u16.to_be_bytes().to_vec(),
+    });
+    let withholding = Liar::new(&silent, &to, answers);
+    for (what, node, _) in &lies {
+        kept_out(&registrar, node, "lied");
+        let why = why(&registrar, node);
+        assert!(
+            why.contains("copy of its log    0 entries") || !why.contains("copy of"),
+            "{what}: {why}"
+        );
+    }
+    for liar in &liars {
+        wait("the liar to be cut off", SOON, || (!liar.is_connected()).then_some(()));
+    }
+    // That something is withheld cannot be proved: it is told, and costs nothing but itself.
+    let told = || why(&registrar, &silent).contains("not followed").then_some(());
+    wait("what is withheld to be told", SOON, told);
+    assert!(why(&registrar, &silent).contains("404"), "{}", why(&registrar, &silent));
+    assert!(withholding.is_connected());
+    let file = world.file("facility.json", facility(&registrar.org, "works-1"));
+    registrar.record(&file, &[]);
+}
+
+#[test]
+fn a_fork_that_is_gossiped_to_one_is_proved_to_all_and_a_replay_accuses_nobody() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = hidden(&world, "plant", 2, &registrar);
+    let auditor = hidden(&world, "auditor", 3, &registrar);
+    connected(&auditor, &registrar);
+    let recorded = |local: &str| {
+        let file = world.file("facility.json", facility(&plant.org, local));
+        let ids = plant.record(&file, &[]);
+        for node in [&registrar, &auditor] {
+            let mirrored = || (node.run("get", &[&ids[0]]).code == 0).then_some(());
+            wait("the copy", SOON, mirrored);
+        }
+    };
+    recorded("works-1");
+    let log = peer_name(&origin(&plant));
+    let newest = |node: &Node| node.get(&format!("/peers/{log}/checkpoint")).body;
+    let old = newest(&registrar);
+    recorded("works-2");
+    assert_eq!(plant.stop(), 0, "{}", plant.log());
+
+    let liar = Liar::new(&plant, &place(&registrar), nothing());
+    // What is old and true is old and true.
+    liar.publish("checkpoints", old);
+    liar.publish("checkpoints", newest(&registrar));
+    let text = String::from_utf8(newest(&registrar)).expect("a note");
+    let size: u64 = text.lines().nth(1).expect("a size").parse().expect("a number");
+    assert!(!why(&registrar, &plant).contains("faults"), "{}", why(&registrar, &plant));
+    let began = Instant::now();
+    liar.publish("checkpoints", signed(&plant, size, 1));
+    for node in [&registrar, &auditor] {
+        wait("the proof of two histories", SOON, || {
+            why(node, &plant).contains("signed two histories").then_some(())
+        });
+        eprintln!("the fork is proved to another member after {:?}", began.elapsed());
+    }
+    for node in [&registrar, &auditor] {
+        kept_out(node, &plant, "equivocated");
+    }
+    connected(&auditor, &registrar);
+}

@@ -1,0 +1,281 @@
+//! A peer that speaks libp2p with a member's key and says whatever a test wants.
+
+use std::time::Duration;
+
+use hallmark_node::keys::{self, Purpose};
+use hallmark_node::net::wire::{PROTOCOL, Question};
+use hallmark_schemas::cbor;
+use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::identity::Keypair;
+use libp2p::request_response::{self, Message, OutboundRequestId, ProtocolSupport};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::world::{Node, SOON, wait};
+
+/// What it answers to a question: the raw bytes of an answer.
+pub(super) type Answers = Box<dyn FnMut(&Question) -> Vec<u8> + Send>;
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    ask: request_response::Behaviour<Raw>,
+    gossip: gossipsub::Behaviour,
+}
+
+/// Bytes as they are.
+#[derive(Clone, Default)]
+struct Raw;
+
+async fn whole<T: AsyncRead + Unpin + Send>(io: &mut T) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io.read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+async fn all<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: Vec<u8>) -> std::io::Result<()> {
+    io.write_all(&bytes).await?;
+    io.close().await
+}
+
+impl request_response::Codec for Raw {
+    type Protocol = StreamProtocol;
+    type Request = Vec<u8>;
+    type Response = Vec<u8>;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> std::io::Result<Vec<u8>>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        whole(io).await
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> std::io::Result<Vec<u8>>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        whole(io).await
+    }
+
+    async fn write_request<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        bytes: Vec<u8>,
+    ) -> std::io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        all(io, bytes).await
+    }
+
+    async fn write_response<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        bytes: Vec<u8>,
+    ) -> std::io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        all(io, bytes).await
+    }
+}
+
+enum Act {
+    Ask(Vec<u8>, oneshot::Sender<Option<Vec<u8>>>),
+    Publish(String, Vec<u8>),
+    Subscribe(String),
+    IsConnected(oneshot::Sender<bool>),
+}
+
+/// One peer that lies, connected to one node.
+pub(super) struct Liar {
+    acts: mpsc::UnboundedSender<Act>,
+}
+
+impl Liar {
+    /// Takes the place of a member whose node does not run, and dials `to`: a multiaddress with a
+    /// peer id. What it is asked, `answers` answers.
+    pub(super) fn new(member: &Node, to: &str, answers: Answers) -> Liar {
+        let secret = keys::open(&member.dir.join("keys"), Purpose::Peer, None).expect("its key");
+        let key = Keypair::ed25519_from_bytes(*secret.seed()).expect("a key");
+        let to: Multiaddr = to.parse().expect("a multiaddress");
+        let (acts, acting) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(run(key, to, acting, answers));
+        });
+        let liar = Liar { acts };
+        wait("the liar to be let in", SOON, || liar.is_connected().then_some(()));
+        liar
+    }
+
+    fn act(&self, act: Act) {
+        self.acts.send(act).expect("its thread runs");
+    }
+
+    /// Asks with these bytes; `None` if there is no answer.
+    pub(super) fn ask(&self, question: Vec<u8>) -> Option<Vec<u8>> {
+        let (reply, answer) = oneshot::channel();
+        self.act(Act::Ask(question, reply));
+        answer.blocking_recv().ok().flatten()
+    }
+
+    /// Asks with these bytes so many times at once, and waits until nothing more is answered.
+    pub(super) fn ask_at_once(&self, question: &[u8], times: usize) {
+        let asked = (0..times).map(|_| {
+            let (reply, answer) = oneshot::channel();
+            self.act(Act::Ask(question.to_vec(), reply));
+            answer
+        });
+        let asked: Vec<_> = asked.collect();
+        asked.into_iter().for_each(|answer| drop(answer.blocking_recv()));
+    }
+
+    /// Asks what a node would ask; the status and the body.
+    pub(super) fn ask_well(&self, question: &Question) -> Option<(u16, Vec<u8>)> {
+        let bytes = cbor::to_vec(question).expect("a question");
+        let answer = self.ask(bytes)?;
+        let (status, body) = answer.split_first_chunk::<2>()?;
+        Some((u16::from_be_bytes(*status), body.to_vec()))
+    }
+
+    /// Gossips these bytes.
+    pub(super) fn publish(&self, topic: &str, bytes: Vec<u8>) {
+        self.act(Act::Publish(format!("hallmark/1/world/{topic}"), bytes));
+    }
+
+    /// Subscribes to a topic.
+    pub(super) fn subscribe(&self, topic: &str) {
+        self.act(Act::Subscribe(topic.to_owned()));
+    }
+
+    /// Whether the node still has it.
+    pub(super) fn is_connected(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.act(Act::IsConnected(reply));
+        answer.blocking_recv().unwrap_or(false)
+    }
+}
+
+fn build(key: Keypair) -> Swarm<Behaviour> {
+    let gossip = gossipsub::ConfigBuilder::default()
+        .validation_mode(ValidationMode::None)
+        .message_id_fn(|message| MessageId::from(message.data.clone()))
+        .max_transmit_size(4 << 20)
+        .build()
+        .expect("settings");
+    let behaviour = Behaviour {
+        ask: request_response::Behaviour::new(
+            [(PROTOCOL, ProtocolSupport::Full)],
+            request_response::Config::default(),
+        ),
+        gossip: gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, gossip).expect("gossip"),
+    };
+    SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .expect("a transport")
+        .with_behaviour(|_| behaviour)
+        .expect("a behaviour")
+        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(120)))
+        .build()
+}
+
+type Asked = Vec<(OutboundRequestId, oneshot::Sender<Option<Vec<u8>>>)>;
+
+/// One liar's loop.
+struct Turning {
+    swarm: Swarm<Behaviour>,
+    answers: Answers,
+    asked: Asked,
+    told: Vec<(String, Vec<u8>)>,
+    node: Option<PeerId>,
+}
+
+async fn run(
+    key: Keypair,
+    to: Multiaddr,
+    mut acting: mpsc::UnboundedReceiver<Act>,
+    answers: Answers,
+) {
+    let swarm = build(key);
+    let mut turning = Turning { swarm, answers, asked: Vec::new(), told: Vec::new(), node: None };
+    for topic in ["checkpoints", "defects"] {
+        turning.subscribe(&format!("hallmark/1/world/{topic}"));
+    }
+    let mut beat = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            act = acting.recv() => match act {
+                None => return,
+                Some(act) => turning.on_act(act),
+            },
+            _ = beat.tick() => {
+                if turning.swarm.network_info().num_peers() == 0 {
+                    let _ = turning.swarm.dial(to.clone());
+                }
+                // What finds nobody who listens yet is told again.
+                let gossip = &mut turning.swarm.behaviour_mut().gossip;
+                turning.told.retain(|(topic, bytes)| {
+                    gossip.publish(IdentTopic::new(topic), bytes.clone()).is_err()
+                });
+            }
+            event = turning.swarm.select_next_some() => match event {
+                SwarmEvent::ConnectionEstablished { peer_id, .. } => turning.node = Some(peer_id),
+                SwarmEvent::ConnectionClosed { num_established: 0, .. } => turning.node = None,
+                SwarmEvent::Behaviour(BehaviourEvent::Ask(event)) => turning.on_ask(event),
+                _ => {}
+            },
+        }
+    }
+}
+
+impl Turning {
+    fn subscribe(&mut self, topic: &str) {
+        let topic = IdentTopic::new(topic);
+        self.swarm.behaviour_mut().gossip.subscribe(&topic).expect("a topic");
+    }
+
+    fn on_act(&mut self, act: Act) {
+        match act {
+            Act::Ask(bytes, reply) => match self.node {
+                Some(node) => {
+                    let id = self.swarm.behaviour_mut().ask.send_request(&node, bytes);
+                    self.asked.push((id, reply));
+                }
+                None => drop(reply.send(None)),
+            },
+            Act::Publish(topic, bytes) => self.told.push((topic, bytes)),
+            Act::Subscribe(topic) => self.subscribe(&topic),
+            Act::IsConnected(reply) => drop(reply.send(self.node.is_some())),
+        }
+    }
+
+    fn on_ask(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        match event {
+            request_response::Event::Message { message, .. } => match message {
+                Message::Request { request, channel, .. } => {
+                    let question: Question = cbor::from_slice(&request).expect("ours");
+                    let answer = (self.answers)(&question);
+                    let _ = self.swarm.behaviour_mut().ask.send_response(channel, answer);
+                }
+                Message::Response { request_id, response } => {
+                    self.answered(request_id, Some(response));
+                }
+            },
+            request_response::Event::OutboundFailure { request_id, .. } => {
+                self.answered(request_id, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, id: OutboundRequestId, answer: Option<Vec<u8>>) {
+        if let Some(at) = self.asked.iter().position(|(asked, _)| *asked == id) {
+            let _ = self.asked.remove(at).1.send(answer);
+        }
+    }
+}
