@@ -25,7 +25,11 @@ pub fn view(service: &Service) -> Result<Value, StoreError> {
         })
     });
     let mut peers = match service.net.get() {
-        Some(net) => net.roster().view(now),
+        Some(net) => {
+            // Its own beat may be still to come.
+            net.roster().adopt(network.network(), &service.config.origin);
+            net.roster().view(now)
+        }
         None => unconnected(service),
     };
     let followed = service.health.peer_words();
