@@ -106,15 +106,18 @@ impl<R: Reader> Lookup<'_, R> {
         place: &GoodsPlace,
     ) -> Result<(), StoreError> {
         let GoodsPlace { at, entry, id, .. } = *place;
-        let logged = |said| Logged { id, log: log.clone(), entry, admitted_at: at, said };
-        let body = match self.node.body(&id) {
-            Err(StoreError::Damaged { .. }) => None,
-            other => other?,
+        let logged = |said, is_damaged| {
+            let log = log.clone();
+            Logged { id, log, entry, admitted_at: at, said, is_damaged }
+        };
+        let (body, is_damaged) = match self.node.body(&id) {
+            Err(StoreError::Damaged { .. }) => (None, true),
+            other => (other?, false),
         };
         let Some(envelope) = body.and_then(|body| Envelope::parse(&body).ok()) else {
             let places = self.node.places(&id)?;
             if places.iter().any(|place| self.reader.may_know_of(place.entry.audience)) {
-                self.tracer.add(goods, logged(None));
+                self.tracer.add(goods, logged(None, is_damaged));
             }
             return Ok(());
         };
@@ -124,7 +127,7 @@ impl<R: Reader> Lookup<'_, R> {
             && envelope.body().goods(claims).contains(goods)
         {
             let said = Some((claims.iss.clone(), event.fields().clone()));
-            self.tracer.add(goods, logged(said));
+            self.tracer.add(goods, logged(said, false));
         }
         Ok(())
     }
@@ -134,12 +137,16 @@ impl<R: Reader> Lookup<'_, R> {
 fn extents(node: &Node) -> Result<Vec<LogExtent>, StoreError> {
     let log = node.log();
     let entries = log.published().map_or(0, |published| published.head.size);
-    let mut extents =
-        vec![LogExtent { origin: log.origin().to_owned(), entries, bodies_missing: 0 }];
+    let extent = |origin: &str, entries, bodies_missing| LogExtent {
+        origin: origin.to_owned(),
+        entries,
+        bodies_missing,
+        bodies_damaged: 0,
+    };
+    let mut extents = vec![extent(log.origin(), entries, 0)];
     for log in node.mirror().logs() {
-        let (origin, entries) = (log.origin().to_owned(), log.head().size);
         let bodies_missing = log.wanted_count(MISSING_COUNT_MAX)? as u64;
-        extents.push(LogExtent { origin, entries, bodies_missing });
+        extents.push(extent(log.origin(), log.head().size, bodies_missing));
     }
     extents.sort_by(|a, b| a.origin.cmp(&b.origin));
     Ok(extents)

@@ -48,15 +48,17 @@ pub struct Logged {
     pub entry: u64,
     /// When the log admitted it.
     pub admitted_at: Timestamp,
-    /// What it says and who says it; `None` if the body is not held.
+    /// What it says and who says it; `None` if the body is not held, or not what was logged.
     pub said: Option<(OrgId, Fields)>,
+    /// Whether something else is held in place of its body.
+    pub is_damaged: bool,
 }
 
 /// Collects what there is to know of goods, lookup by lookup.
 pub struct Tracer {
     start: GoodsId,
     events: Events,
-    /// Bodies that are not held, by the goods they were found under.
+    /// Events of which the body is not held or is damaged, by the goods they were found under.
     missing: BTreeMap<GoodsId, BTreeMap<ContentId, Logged>>,
     asked: BTreeSet<GoodsId>,
     /// Events that there was no room for.
@@ -116,6 +118,11 @@ impl Tracer {
             trace.add_missing(goods, missing.values());
         }
         trace.logs = logs;
+        for log in &mut trace.logs {
+            let of_log =
+                trace.steps.iter().filter(|step| step.is_damaged && step.log == log.origin);
+            log.bodies_damaged = of_log.count() as u64;
+        }
         trace.cut.events_left_out = self.dropped.len();
         trace.cut.events_unread = self.unread;
         for stay in &mut trace.stays {
@@ -156,9 +163,12 @@ pub struct Step {
     pub entry: u64,
     /// When the log admitted it.
     pub admitted_at: Timestamp,
-    /// What it says; absent if the body is not held here.
+    /// What it says; absent if the body is not held here, or damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Told>,
+    /// True if what is held here as its body is not what was logged.
+    #[serde(rename = "damaged", skip_serializing_if = "std::ops::Not::not")]
+    pub is_damaged: bool,
 }
 
 /// What an event says, as far as a trace shows it.
@@ -269,8 +279,10 @@ pub struct LogExtent {
     pub origin: String,
     /// Its entries that are held.
     pub entries: u64,
-    /// How many of their bodies are not.
+    /// How many of their bodies are not held.
     pub bodies_missing: u64,
+    /// How many bodies of steps of this trace are damaged here; others were not read.
+    pub bodies_damaged: u64,
 }
 
 impl Trace {
@@ -293,14 +305,18 @@ impl Trace {
     pub fn verdict(&self) -> String {
         let logs: BTreeSet<&String> = self.steps.iter().map(|step| &step.log).collect();
         let mut verdict = format!(
-            "{} steps of {} goods over {} logs",
-            self.steps.len(),
+            "{} of {} goods over {}",
+            counted(self.steps.len() as u64, ["step", "steps"]),
             self.goods_count(),
-            logs.len()
+            counted(logs.len() as u64, ["log", "logs"])
         );
-        let missing = self.steps.iter().filter(|step| step.event.is_none()).count();
-        if 0 < missing {
-            verdict.push_str(&format!("; {missing} bodies not held here"));
+        let unread = || self.steps.iter().filter(|step| step.event.is_none());
+        let damaged = unread().filter(|step| step.is_damaged).count();
+        for (count, what) in [(unread().count() - damaged, "not held here"), (damaged, "damaged")] {
+            if 0 < count {
+                let bodies = counted(count as u64, ["body", "bodies"]);
+                verdict.push_str(&format!("; {bodies} {what}"));
+            }
         }
         let Cut { goods_left_out, events_left_out, links_left_out, events_unread } = self.cut;
         let shown = [
@@ -322,13 +338,19 @@ impl Trace {
         let Some(stay) = self.stays.iter_mut().find(|stay| stay.goods == *goods) else {
             return;
         };
-        for Logged { id, log, entry, admitted_at, .. } in missing {
+        for Logged { id, log, entry, admitted_at, is_damaged, .. } in missing {
             let at = self.steps.iter().position(|step| step.id == *id).unwrap_or_else(|| {
-                let (id, entry, admitted_at) = (*id, *entry, *admitted_at);
-                self.steps.push(Step { id, log: log.clone(), entry, admitted_at, event: None });
+                let (id, entry, admitted_at, is_damaged) = (*id, *entry, *admitted_at, *is_damaged);
+                let log = log.clone();
+                self.steps.push(Step { id, log, entry, admitted_at, event: None, is_damaged });
                 self.steps.len() - 1
             });
             stay.steps.push(at);
         }
     }
+}
+
+/// So many of something, in words.
+fn counted(count: u64, [one, many]: [&str; 2]) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -58,6 +58,7 @@ pub(super) fn write(trace: &Trace) -> String {
 fn line(trace: &Trace, step: usize) -> String {
     let step = &trace.steps[step];
     match &step.event {
+        None if step.is_damaged => format!("damaged here: entry {}", step.entry),
         None => format!("body not held here: entry {}", step.entry),
         Some(told) => {
             let what = told.biz_step.as_deref().unwrap_or(told.kind);

@@ -45,6 +45,7 @@ impl Held {
             entry,
             admitted_at: Timestamp::from_unix_ms(1_790_000_000_000 + entry),
             said: Some((issuer, event.fields().clone())),
+            is_damaged: false,
         });
         self
     }
@@ -337,16 +338,72 @@ fn a_body_that_is_not_held_is_said_and_goods_without_events_too() {
     tracer.add(&goods(&item("1")), unheld.clone());
     assert_eq!(tracer.wanted(), [goods(PALLET)]);
     assert!(tracer.wanted().is_empty());
-    let extent = LogExtent { origin: MAKER.to_owned(), entries: 2, bodies_missing: 1 };
+    let (origin, entries) = (MAKER.to_owned(), 2);
+    let extent = LogExtent { origin, entries, bodies_missing: 1, bodies_damaged: 0 };
     let trace = tracer.finish(vec![extent]);
     assert_eq!(trace.steps.len(), 2);
     assert_eq!(trace.steps[1].event, None);
     let text = trace.to_text();
     assert!(text.contains(&format!("body not held here: {MAKER} entry 1, {}", unheld.id)));
-    assert!(text.contains("log net/maker/1: 2 entries, 1 bodies not held: steps may"), "{text}");
-    assert!(text.ends_with("1 bodies not held here\n"), "{text}");
+    assert!(text.contains("log net/maker/1: 2 entries, 1 body not held: steps may"), "{text}");
+    assert!(text.ends_with("; 1 body not held here\n"), "{text}");
     let nothing = Held::default().trace(PALLET);
     assert!(nothing.to_text().contains("no event held here names it"), "{}", nothing.to_text());
+}
+
+#[test]
+fn a_damaged_body_is_neither_missing_nor_held() {
+    let mut held = Held::default();
+    held.object(MAKER, 10, "shipping", &[&item("1")]);
+    let damaged = Logged { said: None, is_damaged: true, ..held.0[0].clone() };
+    let mut tracer = Tracer::new(goods(&item("1")));
+    tracer.wanted();
+    tracer.add(&goods(&item("1")), damaged.clone());
+    let extent = |origin: &str| LogExtent {
+        origin: origin.to_owned(),
+        entries: 1,
+        bodies_missing: 0,
+        bodies_damaged: 0,
+    };
+    let trace = tracer.finish(vec![extent(MAKER), extent(SHOP)]);
+    let damaged_of: Vec<u64> = trace.logs.iter().map(|log| log.bodies_damaged).collect();
+    assert_eq!(damaged_of, [1, 0]);
+    let text = trace.to_text();
+    for said in [
+        &format!("damaged here, not what was logged: {MAKER} entry 0, {}", damaged.id)[..],
+        "log net/maker/1: 1 entry, 1 body of this trace damaged here",
+        "log net/shop/1: 1 entry, all bodies held",
+        "traced: 1 step of 1 goods over 1 log; 1 body damaged\n",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(!text.contains("not held"), "{text}");
+    assert!(trace.to_dot().contains("damaged here: entry 0"), "{}", trace.to_dot());
+    let view = serde_json::to_value(&trace).unwrap();
+    assert_eq!(view["steps"][0]["damaged"], true);
+}
+
+#[test]
+fn an_item_shows_what_is_said_of_its_lot_and_where_it_was_born_in_it() {
+    let born = json!({
+        "type": "ObjectEvent", "action": "ADD", "bizStep": "commissioning",
+        "epcList": [item("1")], "ilmd": { "cbvmda:lotNumber": "L" },
+    });
+    let of_lot = |step: &str| {
+        let class = "urn:epc:class:lgtin:9521234.000012.L";
+        let many = json!([{ "epcClass": class, "quantity": 10 }]);
+        json!({ "type": "ObjectEvent", "action": "OBSERVE", "bizStep": step, "quantityList": many })
+    };
+    let mut held = Held::default();
+    held.event(MAKER, 5, of_lot("inspecting"))
+        .event(MAKER, 10, born)
+        .object(MAKER, 20, "shipping", &[&item("1")])
+        .event(SHOP, 30, of_lot("sampling"));
+    let trace = held.trace(&item("1"));
+    assert_eq!(steps(&trace), ["inspecting", "commissioning", "shipping", "sampling"]);
+    let stay = trace.stays.iter().find(|stay| stay.relation == Relation::Lot).unwrap();
+    assert_eq!((stay.goods.to_string(), &stay.steps[..]), (lot("L"), &[0, 1, 3][..]));
+    assert!(!trace.to_text().contains("no event held here names it"), "{}", trace.to_text());
 }
 
 #[test]

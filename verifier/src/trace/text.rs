@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{LogExtent, Relation, Stay, Step, Told, Trace};
+use super::{LogExtent, Relation, Stay, Step, Told, Trace, counted};
 
 /// Where the second line of a step begins: below the text after its instant.
 const UNDER_TEXT: usize = 22;
@@ -15,12 +15,20 @@ pub(super) fn write(trace: &Trace) -> String {
         out.stay(0, 0);
     }
     for log in &trace.logs {
-        let LogExtent { origin, entries, bodies_missing } = log;
-        let held = match bodies_missing {
-            0 => "all bodies held".to_owned(),
-            _ => format!("{bodies_missing} bodies not held: steps may be missing"),
+        let LogExtent { origin, entries, bodies_missing, bodies_damaged } = log;
+        let bodies = |count: &u64| counted(*count, ["body", "bodies"]);
+        let held = match (bodies_missing, bodies_damaged) {
+            (0, 0) => "all bodies held".to_owned(),
+            (0, _) => format!("{} of this trace damaged here", bodies(bodies_damaged)),
+            (_, 0) => format!("{} not held: steps may be missing", bodies(bodies_missing)),
+            _ => format!(
+                "{} not held: steps may be missing; {} of this trace damaged here",
+                bodies(bodies_missing),
+                bodies(bodies_damaged)
+            ),
         };
-        out.line(0, &format!("log {origin}: {entries} entries, {held}"));
+        let size = counted(*entries, ["entry", "entries"]);
+        out.line(0, &format!("log {origin}: {size}, {held}"));
     }
     let _ = writeln!(out.text, "traced: {}", trace.verdict());
     out.text
@@ -69,9 +77,13 @@ impl Tree<'_> {
     }
 
     fn step(&mut self, step: &Step, stay: &Stay, depth: usize) {
-        let Step { id, log, entry, admitted_at, event } = step;
+        let Step { id, log, entry, admitted_at, event, is_damaged } = step;
         let Some(told) = event else {
-            self.line(depth, &format!("body not held here: {log} entry {entry}, {id}"));
+            let why = match is_damaged {
+                true => "damaged here, not what was logged",
+                false => "body not held here",
+            };
+            self.line(depth, &format!("{why}: {log} entry {entry}, {id}"));
             return;
         };
         self.line(depth, &format!("{:<20}  {}", told.event_at.to_string(), sentence(told, stay)));

@@ -274,14 +274,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The events that concern a stay.
+    /// The events that concern a stay. What is said of the lot of goods is said of them, whenever;
+    /// and the event that they were born with in that lot is one of the lot.
     fn steps_of(&self, visit: &Visit) -> BTreeSet<Rank> {
+        let is_lot = visit.relation == Relation::Lot;
         let mentions = self.ranked.mentions(&visit.goods).iter();
         let shown = mentions.filter(|mention| {
-            visit.window.has(mention.rank)
+            (is_lot || visit.window.has(mention.rank))
                 && visit.mode.shows(self.ranked.fields(mention.rank), mention)
         });
         let mut steps: BTreeSet<Rank> = shown.map(|mention| mention.rank).collect();
+        steps.extend(visit.opened_by.filter(|_| is_lot));
         if visit.mode.follows_down() {
             let births = self.ranked.births(&visit.goods).iter().copied();
             steps.extend(births.filter(|rank| visit.window.has(*rank)));
@@ -345,6 +348,7 @@ impl<'a> Walk<'a> {
             declared_error: self.ranked.is_void(rank) && !declares_error,
         };
         let (id, admitted_at) = (event.id, event.admitted_at);
-        Step { id, log: log.clone(), entry: *entry, admitted_at, event: Some(told) }
+        let (log, entry) = (log.clone(), *entry);
+        Step { id, log, entry, admitted_at, event: Some(told), is_damaged: false }
     }
 }

@@ -25,10 +25,11 @@ pub(super) fn traces() -> Value {
         }),
     );
     let step = object(
-        "One event on the way; `event` is absent if its body is not held here.",
+        "One event on the way; `event` is absent if its body is not held here, or is damaged.",
         json!({
             "id": schema("ContentId"), "log": string(), "entry": count(),
             "admitted_at": schema("Instant"), "event?": event,
+            "damaged?": truth(),
         }),
     );
     let cut = object(
@@ -40,7 +41,10 @@ pub(super) fn traces() -> Value {
     );
     let log = object(
         "How much of a log was looked into.",
-        json!({ "origin": string(), "entries": count(), "bodies_missing": count() }),
+        json!({
+            "origin": string(), "entries": count(), "bodies_missing": count(),
+            "bodies_damaged": count(),
+        }),
     );
     json!({
         "Trace": object("The way of goods.", json!({
