@@ -26,9 +26,10 @@ use crate::failure::Failure;
 configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete · 6 busy, locked or \
 unreachable · 70 our own fault")]
 pub struct Cli {
-    /// How results are printed: text for people, json with one object a line for programs.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
-    pub format: Format,
+    /// How results are printed: text for people, the default but of `parse`; json with one object a
+    /// line for programs.
+    #[arg(long, global = true, value_enum, env = "HALLMARK_FORMAT")]
+    pub format: Option<Format>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -78,8 +79,11 @@ pub enum Command {
     #[command(after_help = "Example:\n  hallmark-agent spool meter --format json")]
     Spool(DirArgs),
     /// Reads scan data, element strings, Digital Links and EPC URNs: one JSON object a line.
+    ///
+    /// With `--format text` the line is for people. Blank lines are passed over.
     #[command(after_help = "Examples:
   hallmark-agent parse < scans.txt
+  hallmark-agent parse --format text scans.txt
   echo ']Q3010950600013435221A1' | hallmark-agent parse")]
     Parse(ParseArgs),
 }
@@ -261,7 +265,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_logging();
-    let ran = command::run(&cli.command, &Output { format: cli.format });
+    let ran = command::run(&cli.command, cli.format);
     let unwritten = UNWRITTEN.get().map(Failure::unwritten);
     match ran.and_then(|exit| unwritten.map_or(Ok(exit), Err)) {
         Ok(exit) => exit.into(),

@@ -51,6 +51,30 @@ pub fn line(text: &str) -> Value {
     Value::Object(object)
 }
 
+/// The same as one line for people.
+pub fn in_words(found: &Value) -> String {
+    let text = |name: &str| found[name].as_str().unwrap_or_default();
+    let mut words = Vec::new();
+    if found.get("error").is_some() {
+        words.push(format!("error at {}: {}", found["position"], text("error")));
+        words.push(text("input").to_owned());
+    } else if found.get("verbatim").is_some() {
+        words.push(format!("verbatim {}", text("verbatim")));
+    } else {
+        words.push(text("canonical").to_owned());
+    }
+    let pairs = found["elements"].as_array().into_iter().flatten();
+    words.extend(pairs.map(|pair| {
+        let [code, value] = [0, 1].map(|at| pair[at].as_str().unwrap_or_default());
+        format!("({code}) {value}")
+    }));
+    words.extend(found["symbology"].as_str().map(ToOwned::to_owned));
+    words.extend(found["needs"].as_str().map(ToOwned::to_owned));
+    words.retain(|word| !word.is_empty());
+    // What a code holds must not steer a terminal.
+    words.join("  ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// The next line without its end; one over the limit is cut just above it, so that it is refused.
 /// Bytes that are no UTF-8 become U+FFFD, which no code may hold.
 pub fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
@@ -94,6 +118,25 @@ mod tests {
             line("^10L1")["needs"],
             "(10) needs (01), or (02), or (03), or (8006), or (8026)"
         );
+    }
+
+    #[test]
+    fn a_line_for_people_has_the_code_its_identifiers_and_what_is_wrong() {
+        for (scan, words) in [
+            (
+                "]d2010950600013435210L1",
+                "https://id.gs1.org/01/09506000134352/10/L1  (01) 09506000134352  (10) L1  DM",
+            ),
+            ("^10L1", "(10) L1  (10) needs (01), or (02), or (03), or (8006), or (8026)"),
+            (
+                "^0109506000134353",
+                "error at 17: (01) check character should be 2  ^0109506000134353",
+            ),
+            ("]Q1a\u{1b}[31m", "verbatim a\u{fffd}[31m  QR"),
+            ("81234567890123456789", "urn:hallmark:goods:drug:81234567890123456789"),
+        ] {
+            assert_eq!(in_words(&line(scan)), words, "{scan}");
+        }
     }
 
     #[test]

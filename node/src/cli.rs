@@ -28,8 +28,11 @@ pub mod peer;
 configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete · 6 busy, locked or \
 unreachable · 70 our own fault")]
 pub struct Cli {
-    /// How results are printed: text for people, json with one object a line for programs.
+    /// How results are printed: text for people, json with one object a line for programs. Further
+    /// forms that some commands have: cbor (get, receipt), tlog-proof (receipt), dot (trace),
+    /// svg, png, pdf, zpl and csv (label).
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
+    #[arg(value_name = "text|json|…", hide_possible_values = true)]
     pub format: Format,
     /// What to do.
     #[command(subcommand)]

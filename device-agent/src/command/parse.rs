@@ -1,15 +1,15 @@
-//! `parse`: one JSON object for each line of scan data.
+//! `parse`: one JSON object, or one line for people, for each line of scan data that is not blank.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use hallmark_schemas::exit::Exit;
 
-use crate::cli::ParseArgs;
+use crate::cli::{Format, ParseArgs};
 use crate::failure::Failure;
 use crate::parse;
 
-pub(super) fn run(args: &ParseArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ParseArgs, format: Format) -> Result<Exit, Failure> {
     let unreadable = |error: &io::Error| {
         Failure::input(format!("cannot read {}", args.file.display()))
             .because(error)
@@ -24,20 +24,27 @@ pub(super) fn run(args: &ParseArgs) -> Result<Exit, Failure> {
     let (mut read, mut refused) = (0_u64, 0_u64);
     let mut lines = BufReader::new(input);
     while let Some(line) = parse::next_line(&mut lines).map_err(|error| unreadable(&error))? {
+        if line.trim().is_empty() {
+            continue;
+        }
         let found = parse::line(&line);
         if found.get("error").is_some() {
             refused += 1;
         }
         read += 1;
-        if let Err(error) = writeln!(out, "{found}") {
+        let written = match format {
+            Format::Json => writeln!(out, "{found}"),
+            Format::Text => writeln!(out, "{}", parse::in_words(&found)),
+        };
+        if let Err(error) = written {
             return ended(&error);
         }
     }
     if let Err(error) = out.flush() {
         return ended(&error);
     }
-    // Standard output holds one object a line and nothing else.
-    eprintln!("{read} lines, {refused} refused");
+    // Standard output holds one answer a line and nothing else.
+    eprintln!("{read} {}, {refused} refused", if read == 1 { "line" } else { "lines" });
     Ok(if 0 < refused { Exit::Found } else { Exit::Done })
 }
 

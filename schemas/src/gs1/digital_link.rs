@@ -234,8 +234,7 @@ fn code_of<'a>(name: &'a str, reading: &Reading) -> &'a str {
 fn element(code: &str, value: &str, at: usize, reading: &Reading) -> Result<Element, Fault> {
     let is_short = code == "01" && reading.short_gtins && matches!(value.len(), 8 | 12 | 13);
     let value = if is_short { format!("{value:0>14}") } else { value.to_owned() };
-    Element::new(code, &value, reading)
-        .map_err(|found| fault(at, format!("({code}) {}", found.reason)))
+    Element::new(code, &value, reading).map_err(|found| fault(at, found.reason))
 }
 
 /// Whether the identifier is a qualifier of the key, which belongs in the path.

@@ -27,15 +27,14 @@ pub struct Element {
 }
 
 impl Element {
-    /// An element whose value passes every check of the table.
+    /// An element whose value passes every check of the table; an error names the identifier.
     pub fn new(code: &str, value: &str, reading: &Reading) -> Result<Element, Fault> {
         match Ai::find(code) {
-            Some(ai) => {
-                check_value(ai, value, reading).map_err(|fault| match gtin14(code, value) {
-                    Some(gtin) => Fault { reason: short_gtin(code, &gtin), ..fault },
-                    None => fault,
-                })?
-            }
+            Some(ai) => check_value(ai, value, reading).map_err(|fault| {
+                let named = || format!("({code}) {}", fault.reason);
+                let short = gtin14(code, value).map(|gtin| short_gtin(code, &gtin));
+                Fault { reason: short.unwrap_or_else(named), offset: fault.offset }
+            })?,
             None if reading.unknown_ais => check_unknown(code, value)?,
             None => return Err(fault(0, format!("unknown application identifier {code:?}"))),
         }
@@ -246,6 +245,24 @@ fn check_charset(value: &str, range: std::ops::Range<usize>, set: Charset) -> Re
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_wrong_names_its_identifier_once() {
+        for (text, expected) in [
+            ("(21)A#", "(21) expected a character of CSET 82"),
+            ("(250)", "(250) SECONDARY SERIAL is too short: 0 characters, expected 1"),
+            ("(8006)095060001343520201", "(8006) piece 02 of only 01"),
+            ("(01)09506000134353", "(01) check character should be 2"),
+            ("(01)9506000134352", "(01) takes a GTIN of 14 digits: 09506000134352"),
+        ] {
+            let fault = parse_bracketed(text, &Reading::STRICT).unwrap_err();
+            assert_eq!(fault.reason, expected, "{text}");
+        }
+        let link = crate::gs1::canonical("https://id.gs1.org/01/9506000134352").unwrap_err();
+        assert_eq!(link.reason, "(01) takes a GTIN of 14 digits: 09506000134352");
+        let urn = crate::gs1::canonical("urn:epc:id:sgtin:9506000.013435.#").unwrap_err();
+        assert_eq!(urn.reason, "(21) expected a character of CSET 82");
+    }
 
     #[test]
     fn a_short_gtin_is_told_with_its_fourteen_digits() {

@@ -172,8 +172,7 @@ fn elements(scheme: &str, form: Form, fields: &Fields<'_>) -> Result<Vec<Element
     pairs.retain(|(code, value)| !is_bare(code, value));
     let read = |(code, value): (&str, String)| {
         let at = fields.all.last().map_or(0, |last| last.0);
-        Element::new(code, &value, &Reading::STRICT)
-            .map_err(|found| fault(at, format!("({code}) {}", found.reason)))
+        Element::new(code, &value, &Reading::STRICT).map_err(|found| fault(at, found.reason))
     };
     pairs.into_iter().map(read).collect()
 }
