@@ -59,6 +59,14 @@ impl Limiter {
 }
 
 impl<K: Copy + Eq + Hash> Limiter<K> {
+    /// Gives one back that was taken and not used.
+    pub fn give_back(&self, address: K, burst: f64) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&address) {
+            bucket.left = (bucket.left + 1.0).min(burst);
+        }
+    }
+
     /// Takes one of `rate` a second, of which `burst` may be saved up.
     pub fn take_of(&self, address: K, rate: f64, burst: f64, now: Instant) -> Result<(), u64> {
         let refill_s = (burst / rate).max(BURST_S);
@@ -137,6 +145,9 @@ mod tests {
         }
         assert_eq!(limiter.take_by_hand(address, 6, start), Err(10));
         let later = start + Duration::from_secs(10);
+        assert_eq!(limiter.take_by_hand(address, 6, later), Ok(()));
+        assert_eq!(limiter.take_by_hand(address, 6, later), Err(10));
+        limiter.give_back(address, 6.0);
         assert_eq!(limiter.take_by_hand(address, 6, later), Ok(()));
         assert_eq!(limiter.take_by_hand(address, 6, later), Err(10));
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariants: no account, cookie or address is kept; only a form that this node handed out counts,
 //! and once: sent again it is the first submission, with other words it is refused; only what has
-//! a record that can be relied on is confirmed; few requests from one address, each small.
+//! a record that can be relied on is confirmed; few are taken from one address, each small.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -185,7 +185,7 @@ async fn told(
     let language = language(asked.lang.as_deref(), headers);
     let forms = Forms::default();
     let frame = Frame { language, operator: &app.config.name, path: &path, forms: &forms };
-    let text = given(kind, &number, &frame).into_string();
+    let text = given(kind, (&number, &id), &frame).into_string();
     Ok(html_page(StatusCode::OK, language, text))
 }
 

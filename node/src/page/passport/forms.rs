@@ -3,6 +3,7 @@
 //! Invariants: no account, no cookie, no script; at most three taps to report; the answer gives a
 //! number; looking at a page sends nothing.
 
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::kind::complaint::{Category, TEXT_BYTES_MAX};
 use hallmark_schemas::kind::confirmation::Act;
@@ -181,8 +182,8 @@ impl Given {
     }
 }
 
-/// The answer to a form: its number, to be kept.
-pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
+/// The answer to a form: its number, to be kept, and the id of its record.
+pub fn given(given: Given, (number, id): (&str, &ContentId), frame: &Frame<'_>) -> Markup {
     let language = frame.language;
     let (title, sentence) = match given {
         Given::Confirmation => (
@@ -209,6 +210,7 @@ pub fn given(given: Given, number: &str, frame: &Frame<'_>) -> Markup {
                 h1 { (title) }
                 p { (language.pick("Number: ", "编号：")) strong { (number) } }
                 p { (sentence) }
+                p { (language.pick("Its record: ", "其记录：")) code { (id) } }
             }
             (back(frame))
         }

@@ -21,6 +21,10 @@ fn text(text: &str) -> Vec<Text> {
     ]
 }
 
+fn some_id() -> hallmark_schemas::attestation::ContentId {
+    hallmark_schemas::attestation::ContentId::from_bytes([7; 32])
+}
+
 fn party(text: &str) -> Party {
     Party { id: "urn:hallmark:org:gln:9506000000013".to_owned(), name: text.to_owned() }
 }
@@ -264,7 +268,7 @@ fn a_script_in_any_text_stays_text() {
             assert!(rest.contains("&lt;script&gt;alert(1)"), "{state:?}");
         }
     }
-    let answer = given(Given::Complaint, PROBE, &frame(Language::En)).into_string();
+    let answer = given(Given::Complaint, (PROBE, &some_id()), &frame(Language::En)).into_string();
     assert!(!answer.contains("<script"));
 }
 
@@ -352,7 +356,7 @@ fn a_print_that_the_records_contradict_is_told_in_the_band_and_goes_along_on_eve
         let hidden = format!("<input type=\"hidden\" name=\"at\" value=\"{path}\">");
         assert_eq!(html.matches(&hidden).count(), 2, "both forms: {html}");
     }
-    let answer = given(Given::Complaint, "1", &frame(Language::En)).into_string();
+    let answer = given(Given::Complaint, ("1", &some_id()), &frame(Language::En)).into_string();
     assert!(
         answer.contains("href=\"/01/09506000134352/10/L1/21/S1?17=271231&amp;lang=en\""),
         "{answer}"

@@ -1,8 +1,10 @@
 //! A form as it was sent, and the answer to one that is refused.
 //!
 //! Invariants: whoever sent it with a browser gets a page with what they wrote, to be corrected,
-//! whatever was wrong; programs get problem+json; what is kept for the page is bounded.
+//! whatever was wrong; programs get problem+json; what is kept for the page is bounded; a form that
+//! was refused is none of the few of its address.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,6 +46,8 @@ pub(super) struct Sent {
     pub(super) language: Language,
     wants_page: bool,
     kept: Kept,
+    /// Whose turn this took.
+    turn: Option<IpAddr>,
 }
 
 /// Why a form is not taken: in a sentence for people, and as every other error.
@@ -69,6 +73,7 @@ impl Sent {
             language: language(None, headers),
             wants_page: writing != Some(Writing::Json) && accept::reads_pages(headers),
             kept: Kept::default(),
+            turn: None,
         }
     }
 
@@ -83,6 +88,7 @@ impl Sent {
             return Err(elsewhere());
         }
         let turn = turn(app, origin);
+        self.turn = turn.as_ref().ok().copied().flatten();
         if !self.wants_page {
             turn?;
             let writing = self.writing.ok_or_else(wrong_type)?;
@@ -136,6 +142,10 @@ impl Refused {
     /// The answer: a page that holds the form again, or problem details.
     pub(super) fn answer(self, app: &App, sent: &Sent) -> Response {
         let Refused { why, error } = self;
+        if let Some(address) = sent.turn {
+            let burst = f64::from(app.config.passport.forms_per_minute_max);
+            app.form_limiter.give_back(address, burst);
+        }
         let response = error.into_response();
         if !sent.wants_page {
             return response;
@@ -190,12 +200,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// One of the few forms of an address; the owner's socket is not limited.
-fn turn(app: &App, origin: Origin) -> Result<(), ApiError> {
-    let Origin::Address(address) = origin else { return Ok(()) };
+/// One of the few forms of an address, which is named; the owner's socket is not limited.
+fn turn(app: &App, origin: Origin) -> Result<Option<IpAddr>, ApiError> {
+    let Origin::Address(address) = origin else { return Ok(None) };
     let per_minute = app.config.passport.forms_per_minute_max;
     let taken = app.form_limiter.take_by_hand(address, per_minute, Instant::now());
-    taken.map_err(|after_s| ApiError::TooMany { after_s })
+    taken.map(|()| Some(address)).map_err(|after_s| ApiError::TooMany { after_s })
 }
 
 fn elsewhere() -> Refused {

@@ -97,6 +97,7 @@ async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
     let answer: Value = serde_json::from_slice(&bytes(response).await).unwrap();
     let page = page_at(&world, &location).await;
     assert!(page.contains(answer["number"].as_str().unwrap()) && !page.contains("<script"));
+    assert!(page.contains(answer["id"].as_str().unwrap()), "{page}");
     assert_eq!(world.get(FAR, &location.replace("complaints", "confirmations")).await.0, 404);
     let good = confirmation(&world);
     let unknown = good.replace("21/S1", "21/S2");
@@ -127,11 +128,32 @@ async fn a_complaint_gets_a_number_and_forms_that_are_wrong_are_refused() {
         assert_eq!(status.as_u16(), expected, "{path} {body:.80}");
         assert!(header_of(&response, "content-type").contains("problem"), "{body:.80}");
     }
-    let mut last = StatusCode::OK;
-    for _ in 0..8 {
-        last = send(&world, "/complaints", json, "{}").await.0;
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_none_of_the_few_forms_of_an_address() {
+    let world = World::with_forms(2).await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    let blank = || {
+        let form = handed_out(&world, KindName::Complaint, ITEM, 0);
+        json!({ "goods": ITEM, "form": form, "category": "damaged", "text": " " }).to_string()
+    };
+    for _ in 0..4 {
+        for (path, kind, body, expected) in [
+            ("/complaints", "application/json", "{}".to_owned(), 400),
+            ("/complaints", "application/json", blank(), 400),
+            ("/complaints", "text/plain", blank(), 415),
+            ("/confirmations", FORM, confirmation(&world).replace("21/S1", "21/S9"), 404),
+        ] {
+            assert_eq!(send(&world, path, kind, &body).await.0.as_u16(), expected, "{body:.80}");
+        }
     }
-    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    for expected in [303, 303, 429] {
+        let (status, _) = send(&world, "/confirmations", FORM, &confirmation(&world)).await;
+        assert_eq!(status.as_u16(), expected);
+    }
     world.end();
 }
 
