@@ -2,13 +2,13 @@
 //!
 //! An accreditation is found by the body that it is about, an organisation by its identifier, a
 //! description by its party or place, a facility by its places, an answer by its finding, a recall
-//! of lots by their class. Same prefix and form as in [`super::goods`], with 2 where statements
+//! of lots by their class, a later version by the one that it replaces. Same prefix and form as in [`super::goods`], with 2 where statements
 //! about goods have 0. Label orders are in [`super::labels`]. Invariant:
 //! events and readings are never among them, so the lists stay short.
 
 use std::collections::BTreeSet;
 
-use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::Body;
@@ -20,6 +20,36 @@ use super::{Catalogue, IndexError};
 
 /// What an attestation is found by, beside goods.
 pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
+    let mut keys = keys_of(envelope);
+    if has_versions(envelope.body()) {
+        let before = envelope.body().replaces();
+        keys.extend(before.map(|before| GoodsKey::of_text(&versions_after(&before))));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Whether later versions are found by the one before: what they are about may have changed, and
+/// the one before is no longer said.
+pub fn has_versions(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Recall(_)
+            | Body::Certificate(_)
+            | Body::Footprint(_)
+            | Body::Masterdata(_)
+            | Body::Accreditation(_)
+            | Body::Facility(_)
+    )
+}
+
+/// What the versions that replace an attestation are found by, among [`Catalogue::beside`].
+pub fn versions_after(before: &ContentId) -> String {
+    format!("replaces {before}")
+}
+
+fn keys_of(envelope: &Envelope) -> Vec<GoodsKey> {
     let sub = &envelope.claims().sub;
     let own = || vec![GoodsKey::of_text(&sub.to_string())];
     match envelope.body() {
@@ -29,10 +59,7 @@ pub(super) fn keys(envelope: &Envelope) -> Vec<GoodsKey> {
         Body::Masterdata(body) if is_place(body) => own(),
         Body::Facility(facility) => {
             let places = facility.locations.iter().map(|name| GoodsKey::of_text(&place(name)));
-            let mut keys: Vec<GoodsKey> = own().into_iter().chain(places).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            keys
+            own().into_iter().chain(places).collect()
         }
         Body::Recall(_) => {
             let goods = envelope.body().goods(envelope.claims());

@@ -272,7 +272,9 @@ impl<'a> Gatherer<'a> {
         }
         self.lot_recalls(code)?;
         self.party(code)?;
+        self.place(code)?;
         self.beside()?;
+        self.versions()?;
         let is_about = |record: &Proven| record.level != Level::Beside;
         if !self.evidence.records.iter().any(is_about) && self.evidence.damaged.is_empty() {
             // Whether the network knows the class by its events alone.
@@ -319,6 +321,38 @@ impl<'a> Gatherer<'a> {
             let is_own = matches!(place.kind, KindName::Organisation | KindName::Masterdata);
             let level = if is_own { Level::Own } else { Level::Beside };
             self.take(place, level, |_| true)?;
+        }
+        Ok(())
+    }
+
+    /// The facilities that the place belongs to which the code names.
+    fn place(&mut self, code: &Code) -> Result<(), StoreError> {
+        if sort_of(&code.goods) != Sort::Place {
+            return Ok(());
+        }
+        let found = self.node.beside(code.goods.as_str(), BESIDE_MAX + 1)?;
+        for place in self.all_but(found, BESIDE_MAX) {
+            if place.kind == KindName::Facility {
+                self.take(place, Level::Own, |_| true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What replaces a record that was found, and may no longer name these goods.
+    fn versions(&mut self) -> Result<(), StoreError> {
+        let mut next = 0;
+        while let Some(record) = self.evidence.records.get(next) {
+            next += 1;
+            if !beside::has_versions(record.verified.body()) {
+                continue;
+            }
+            let before = record.verified.id();
+            let found = self.node.beside(&beside::versions_after(&before), BESIDE_MAX + 1)?;
+            for place in self.all_but(found, BESIDE_MAX) {
+                let is_after = |envelope: &Envelope| envelope.body().replaces() == Some(before);
+                self.take(place, Level::Beside, is_after)?;
+            }
         }
         Ok(())
     }

@@ -37,6 +37,11 @@ impl Passport {
         match self.state {
             State::Unreadable => self.unread(language),
             State::Unknown => self.unknown(language),
+            State::Foreign if self.sort == Some(Sort::Place) => language.pick(
+                "Not registered here. No member of this network describes this place or party; \
+                 events that name it are not looked up by it.",
+                "未在此登记。本网络没有成员说明过此地点或机构；提及它的事件不按地点查询。",
+            ),
             State::Consistent => self.consistent(language),
             State::ConsistentSeen if self.proof.is_cut => language.pick(
                 "A buyer has already confirmed this item. The records that were read here are \

@@ -8,6 +8,7 @@ use crate::passport::State;
 use crate::sign::{Defaults, Statement};
 
 mod notices;
+mod versions;
 
 pub(super) const CLASS: &str = "https://id.gs1.org/01/09520123456788";
 pub(super) const PATH: &str = "/01/09520123456788/21/S1";

@@ -96,6 +96,11 @@ pub(super) fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<
                     item.expiry.get_or_insert_with(|| expiry.clone());
                 }
             }
+            // The place of a facility.
+            Body::Facility(body) if item.names.is_empty() => {
+                item.names = vec![super::Text { lang: None, text: body.name.clone() }];
+                item.described_by = Some((given.party)(&record.verified.claims().iss));
+            }
             // A party of this network, under its own number.
             Body::Organisation(body) if item.names.is_empty() => {
                 let text = body.legal_name.clone();
