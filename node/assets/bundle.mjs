@@ -13,7 +13,7 @@ const ITEM_BYTES_MAX = (1 << 20) + 256;
 const TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 15], CHECKED = [2, 3, 4, 5, 7], END = 15;
 
 /** Header and items; what is cut, moved, repeated or added is refused. */
-function read(bytes) {
+function cut(bytes) {
   const reader = new Reader(bytes), items = new Map(TYPES.map(type => [type, []]));
   const [v, asOf, file] = fields(reader.item(), 'v', 'as_of', 'network');
   need(v === 1 && isInstant(asOf) && isBytes(file) && reader.at <= ITEM_BYTES_MAX, 'bundle');
@@ -42,7 +42,7 @@ export function open(bytes) {
   if (bytes.length > BUNDLE_BYTES_MAX) throw new Unable('size');
   let found;
   try {
-    found = read(bytes);
+    found = cut(bytes);
   } catch (error) {
     throw new Unable(error instanceof Unable ? error.code : 'bundle');
   }

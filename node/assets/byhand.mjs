@@ -2,7 +2,7 @@
 // or that shows the page without encryption and so has no WebCrypto at all.
 
 import { hex, same, sha as hash, unhex } from './bytes.mjs';
-import { L, P, decode, littleEndian, mod, power, sum } from './ed25519.mjs';
+import { L, P, littleEndian, mod, pointOf, power, sum } from './ed25519.mjs';
 
 /** 64 bits of the fraction of the square (2) or cube (3) roots of the first primes. */
 function rootBits(count, degree) {
@@ -60,11 +60,11 @@ export function sha(name, data) {
   return unhex(state.map(value => value.toString(16).padStart(width / 4, '0')).join(''));
 }
 
-const BASE = decode(unhex('58' + '66'.repeat(31)));
+const BASE = pointOf(unhex('58' + '66'.repeat(31)));
 
 /** Whether R = s * base - k * key, without a cofactor. */
 export async function verify(key, message, r, s) {
-  const point = decode(key);
+  const point = pointOf(key);
   if (!point) return false;
   const k = littleEndian(await hash('SHA-512', r, key, message)) % L, [x, y, z, t] = point;
   const [a, b, c] = sum([[s, BASE], [k, [mod(-x), y, z, mod(-t)]]]), unit = power(c, P - 2n);

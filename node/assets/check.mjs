@@ -154,7 +154,7 @@ function summary(items, start, page) {
 }
 
 /** What is wrong with the start, or nothing. */
-async function run(report, bytes, shown) {
+async function examine(report, bytes, shown) {
   const { asOf, file, items: raw } = open(bytes);
   report.asOf = asOf;
   let root;
@@ -183,7 +183,8 @@ async function run(report, bytes, shown) {
 
 /**
  * Checks a bundle, and, if it is given, what a page `shown` says of it (shown.mjs). The report:
- * `verdict` (`ok`, `failed`, `incomplete`: a record or key that it needs is not there; `cannot`, with
+ * `verdict` (`ok`, `failed`, `incomplete`: a record or key that it needs is not there,
+ * or of what the page shows not all can be checked; `cannot`, with
  * the `reason`), `steps` ({name, status: ok|failed|missing|skipped|unchecked, count, of, reason, id of
  * the first record at fault}), `network` ({name, version, fingerprint, isWitnessed}), `asOf` (ms),
  * `items` ({id, kind, issuer, isProved, steps, places: [{origin, index, time}]}).
@@ -192,11 +193,12 @@ export async function check(bytes, shown) {
   const report = { verdict: 'cannot', steps: [], network: null, asOf: null, items: [] };
   try {
     if (typeof BigInt !== 'function') throw new Unable('browser');
-    await run(report, bytes, shown);
+    await examine(report, bytes, shown);
   } catch (error) {
     return { ...report, steps: [], reason: error instanceof Unable ? error.code : 'browser' };
   }
-  const has = status => report.steps.some(step => step.status === status);
-  report.verdict = has('failed') ? 'failed' : has('missing') ? 'incomplete' : 'ok';
+  const of = status => report.steps.filter(step => step.status === status);
+  const isLeft = of('missing').length || of('unchecked').some(({ name }) => name === 'page');
+  report.verdict = of('failed').length ? 'failed' : isLeft ? 'incomplete' : 'ok';
   return report;
 }

@@ -37,7 +37,7 @@ export function sum(pairs) {
 }
 
 /** The point of 32 bytes in canonical form, or null. */
-export function decode(bytes) {
+export function pointOf(bytes) {
   const whole = littleEndian(bytes), y = BigInt.asUintN(255, whole), odd = whole >> 255n;
   const u = mod(y * y - 1n), v = mod(D * y * y + 1n), v3 = v * v * v;
   let x = mod(u * v3 * power(mod(u * v3 * v3 * v), (P - 5n) / 8n));
@@ -57,7 +57,7 @@ const enrolled = new Map();
 export function isKey(key) {
   const name = hex(key);
   if (!enrolled.has(name)) {
-    const point = isLow(key) ? null : decode(key);
+    const point = isLow(key) ? null : pointOf(key);
     const [x, y, z] = point ? sum([[L, point]]) : [];
     enrolled.set(name, x === 0n && y === z);
   }

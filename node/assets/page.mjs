@@ -4,10 +4,6 @@
 // button, a status line and the list of steps, and says in `data-busy` and `data-lost` what people
 // read while it runs and where its other parts cannot be loaded. shown.mjs tells its other attributes.
 
-/** Asked for at once: each would else wait for the one that needs it. */
-const PARTS = ['run', 'check', 'shown', 'bundle', 'proof', 'keys', 'network', 'note', 'cose',
-  'ed25519', 'bytes'];
-
 for (const host of document.querySelectorAll('[data-check]')) {
   const part = name => host.querySelector(name);
   const button = part('button'), status = part('[role=status]');
@@ -16,8 +12,10 @@ for (const host of document.querySelectorAll('[data-check]')) {
     button.disabled = true;
     status.textContent = host.dataset.busy;
     try {
-      const [{ run }] = await Promise.all(PARTS.map(name => import(`./${name}.mjs`)));
-      await run(host, status, part('ol'));
+      const words = /^zh/.test(document.documentElement.lang) ? './words-zh.mjs' : './words-en.mjs';
+      // Each asked for at once.
+      const [{ run }, inWords] = await Promise.all([import('./check.mjs'), import(words)]);
+      await run(host, status, part('ol'), inWords);
     } catch (lost) {
       status.textContent = host.dataset.lost;
     }

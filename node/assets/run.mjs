@@ -1,4 +1,4 @@
-// Fetches the bundle of a page, checks it and says what came of it, in the page's language.
+// Fetches the bundle of a page, checks it and says what came of it, in the words it is given.
 
 import { check } from './check.mjs';
 import { read } from './shown.mjs';
@@ -15,10 +15,8 @@ async function fetched(path) {
   return { reason: 'status', detail: ` (HTTP ${answer.status})` };
 }
 
-/** Writes the verdict into the element's status line, and the steps into its list. */
-export async function run(host, status, list) {
-  const zh = /^zh/.test(document.documentElement.lang);
-  const { WORDS, WHY, colon } = await import(zh ? './words-zh.mjs' : './words-en.mjs');
+/** Writes the verdict into the element's status line, and the steps into its list, in these words. */
+export async function run(host, status, list, { WORDS, WHY, colon }) {
   const { bytes, reason, detail = '' } = await fetched(host.dataset.check);
   const report = bytes ? await check(bytes, read(host)) : { verdict: 'cannot', steps: [], reason };
   list.textContent = '';
@@ -39,8 +37,9 @@ export async function run(host, status, list) {
       line.textContent += ` · ${name} ${version} · SHA-256 ${fingerprint}`;
     }
   }
-  const worst = report.verdict === 'failed' ? 'failed' : 'missing';
-  const first = report.steps.find(step => step.status === worst);
+  const of = status => report.steps.find(step => step.status === status);
+  const page = report.steps.find(({ name }) => name === 'page');
+  const first = of('failed') || of('missing') || (report.verdict === 'incomplete' && page);
   const cause = report.verdict === 'cannot' ? why(report) + detail
     : first ? WORDS[first.name] + colon + why(first) + about(first) : '';
   status.textContent = WORDS['verdict_' + report.verdict].replace('%', cause);

@@ -2,18 +2,23 @@
 // bundle would do.
 //
 // The page says what it shows in attributes: on the element with `data-check` the goods
-// (`data-goods`, their canonical text) and the ids of every public record (`data-records`); on each
-// element that states a record its id (`data-record`), and, as far as stated there, its kind
+// (`data-goods`, their canonical text), the ids of every public record (`data-records`) and of every
+// record that its node calls damaged (`data-damaged`), and of how many records that are not public it
+// tells something (`data-hidden`); on each element that states a record its id (`data-record`), and, as far as stated there, its kind
 // (`data-kind`), issuer (`data-by`), place (`data-log`, `data-entry`) and time (`data-time`, the
 // earliest and latest instant).
 
 import { Absent, Fault, Unread, need } from './bytes.mjs';
 import { Item } from './bundle.mjs';
 
+const listed = (text = '') => text.split(' ').filter(Boolean);
+
 /** What the page around this element shows. */
 export const read = host => ({
   goods: host.dataset.goods,
-  ids: (host.dataset.records || '').split(' ').filter(Boolean),
+  ids: listed(host.dataset.records),
+  damaged: listed(host.dataset.damaged),
+  hidden: Number(host.dataset.hidden || 0),
   stated: [...document.querySelectorAll('[data-record]')].map(one => ({ ...one.dataset })),
 });
 
@@ -32,16 +37,36 @@ function checked(digits) {
   return digits + (10 - sum % 10) % 10;
 }
 
+/** EPC schemes of GS1 keys: what stands before the key; how that is made of company prefix and
+ *  reference (the first digit of the reference in front, and a check digit; the check digit alone; as
+ *  they are); what stands before the serial; how many fields of digits are between. */
+const EPC = {
+  sgtin: ['/01/', 'front', '/21/'], lgtin: ['/01/', 'front', '/10/'],
+  upui: ['/01/', 'front', '/235/'], itip: ['/8006/', 'front', '/21/', 2],
+  sscc: ['/00/', 'front'], gsin: ['/402/', 'check'], gsrn: ['/8018/', 'check'],
+  gsrnp: ['/8017/', 'check'], pgln: ['/417/', 'check'], sgln: ['/414/', 'check', '/254/'],
+  grai: ['/8003/0', 'check', ''], gdti: ['/253/', 'check', ''], sgcn: ['/255/', 'check', ''],
+  giai: ['/8004/', 'as is'], ginc: ['/401/', 'as is'], cpi: ['/8010/', 'as is', '/8011/'],
+};
+
+/** The path of an EPC URN; nothing of one of another scheme. */
+function ofEpc(text) {
+  const [, scheme, value] = /^urn:epc:(?:id|idpat|class):(\w+):(.+)$/.exec(text) || [];
+  if (!Object.hasOwn(EPC, scheme)) return '';
+  const [before, how, joint, between = 0] = EPC[scheme];
+  const [company, second = '', ...rest] = value.split('.');
+  const reference = joint === undefined ? [second, ...rest].join('.') : second;
+  const key = how === 'front' ? checked(reference[0] + company + reference.slice(1))
+    : how === 'check' ? checked(company + reference) : company + reference;
+  const serial = joint === undefined ? '' : rest.slice(between).join('.');
+  const isBare = ['', '*'].includes(serial) || (scheme === 'sgln' && serial === '0');
+  return before + key + rest.slice(0, between).join('') + (isBare ? '' : joint + serial);
+}
+
 /** The canonical text of goods, decoded, whatever form a record has them in; null if it is none. */
 export function canonical(text) {
-  const [, scheme, company, rest, tail] =
-    /^urn:epc:(?:id|idpat|class):(\w+):(\d+)\.(\d*)(?:\.(.*))?$/.exec(text) || [];
-  let path;
-  if (scheme === 'sscc') path = '/00/' + checked(rest[0] + company + rest.slice(1));
-  else if (scheme === 'sgtin' || scheme === 'lgtin') {
-    const fine = tail === '*' ? '' : `/${scheme === 'sgtin' ? 21 : 10}/${tail}`;
-    path = '/01/' + checked(rest[0] + company + rest.slice(1)) + fine;
-  } else if (/^https?:\/\//i.test(text)) {
+  let path = ofEpc(text);
+  if (!path && /^https?:\/\//i.test(text)) {
     const own = /\/goods\/(\w+)\/([^?#]+)/.exec(text);
     if (own) return decoded(`urn:hallmark:goods:${own[1]}:${own[2]}`);
     [path] = /\/(?:0[01]|25[35]|4\d\d|80\d\d)\/[^?#]+$/.exec(text.replace(/[?#].*/, '')) || [];
@@ -72,15 +97,11 @@ function speaksOf({ kind, sub, body }, goods) {
   const family = gtin && 'https://id.gs1.org/01/' + gtin;
   const countsLots = family && kind !== 'event' && !wanted.includes('/10/');
   const epcis = kind === 'event' ? JSON.parse(body.get('epcis')) : null;
-  let isUnread = false;
   for (const text of [sub, ...texts(body), ...texts(epcis)]) {
     const found = canonical(text);
     if (found === wanted || (family && found === family)) return true;
     if (countsLots && found && found.startsWith(family + '/10/')) return true;
-    isUnread = isUnread || (!found && text.startsWith('urn:epc:id'));
   }
-  // An EPC of another scheme.
-  if (isUnread) throw new Unread('page-epc');
   return false;
 }
 
@@ -91,15 +112,21 @@ function isThere({ origin, index, time }, { log, entry, time: stated }) {
 }
 
 /** One item for each record that the page shows, with its step `page`. */
-export async function bind(items, { goods, ids, stated }) {
+export async function bind(items, { goods, ids, damaged, hidden, stated }) {
   const known = new Map(items.map(item => [item.id, item]));
   const plain = id => id.replace(/^sha256:/, '');
-  const wanted = new Set([...ids, ...stated.map(one => one.record)].map(plain));
+  const isFaulty = one => one.fault !== undefined;
+  const faulty = new Set([...damaged, ...stated.filter(isFaulty).map(one => one.record)].map(plain));
+  const wanted = new Set([...[...ids, ...stated.map(one => one.record)].map(plain), ...faulty]);
   const hasAny = [...wanted].some(id => known.has(id));
   const found = [...wanted].map(id => new Item(id));
   for (const line of found) {
     const item = known.get(line.id), said = item && item.said;
     await line.step('page', async () => {
+      // Where the bundle cannot tell, the node's word against itself counts.
+      if (faulty.has(line.id) && !(item && item.verified)) {
+        throw new Fault(item && item.isDamaged ? 'digest' : 'page-damaged');
+      }
       if (!hasAny) throw new Fault('page-other');
       if (!item) throw new Absent('page-absent');
       need(!item.isDamaged || item.type, 'digest');
@@ -109,8 +136,8 @@ export async function bind(items, { goods, ids, stated }) {
         need(one.kind === undefined || one.kind === said.kind, 'page-kind');
         need(one.by === undefined || one.by === said.iss, 'page-issuer');
         need(one.time === undefined || item.places.some(place => isThere(place, one)), 'page-time');
-        need(one.fault === undefined, 'page-fault');
       }
+      need(!faulty.has(line.id), 'page-fault');
       need(speaksOf(said, goods), 'page-goods');
     });
   }
@@ -118,6 +145,11 @@ export async function bind(items, { goods, ids, stated }) {
   for (const item of items.filter(one => one.verified && one.type === 3 && !wanted.has(one.id))) {
     const line = new Item(item.id);
     await line.step('page', () => { throw new Absent('page-more'); });
+    found.push(line);
+  }
+  for (let count = 0; count < hidden; count++) {
+    const line = new Item('');
+    await line.step('page', () => { throw new Unread('page-hidden'); });
     found.push(line);
   }
   if (!found.length) {

@@ -98,7 +98,7 @@ pub fn write(
     let logs = logs::held(service);
     if selection.public {
         let ids = select::public(service, selection, &logs)?;
-        if let Some(bundle) = public::of(service, &ids)? {
+        if let Some(bundle) = public::of(service, &ids, &[])? {
             send(bundle);
         }
         return Ok(());

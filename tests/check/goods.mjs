@@ -1,4 +1,4 @@
-// node goods.mjs ENVIRONMENT < [text, ...]: the canonical text of each, decoded, or null.
+// node goods.mjs ENVIRONMENT FOLDER < [text, ...]: the canonical text of each, decoded, or null.
 
 import { readFileSync } from 'node:fs';
 import { script } from './environment.mjs';

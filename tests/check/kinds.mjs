@@ -1,9 +1,10 @@
-// node kinds.mjs ENVIRONMENT: the kinds that the script knows, what people read of its steps and
+// node kinds.mjs ENVIRONMENT FOLDER: the kinds that the script knows, what people read of its steps and
 // states in English, and keys that one language has and the other not, as one line of JSON.
 
-import { script } from './environment.mjs';
-import { WHY as why, WORDS as words } from '../../node/assets/words-en.mjs';
-import { WHY, WORDS } from '../../node/assets/words-zh.mjs';
+import { script, served } from './environment.mjs';
+
+const { WHY: why, WORDS: words } = await served('words-en.mjs');
+const { WHY, WORDS } = await served('words-zh.mjs');
 
 const keys = (...all) => all.flatMap(one => Object.keys(one));
 const en = keys(why, words), zh = keys(WHY, WORDS);

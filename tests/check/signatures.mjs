@@ -1,4 +1,4 @@
-// node signatures.mjs ENVIRONMENT < [{key, message, signature}, ...] (hex): one line of JSON, for
+// node signatures.mjs ENVIRONMENT FOLDER < [{key, message, signature}, ...] (hex): one line of JSON, for
 // each whether the script accepts the signature, and whether it lets the key into the record.
 
 import { readFileSync } from 'node:fs';

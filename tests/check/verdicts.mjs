@@ -1,4 +1,4 @@
-// node verdicts.mjs ENVIRONMENT < REQUEST: what the script says of bundles, one line of JSON.
+// node verdicts.mjs ENVIRONMENT FOLDER < REQUEST: what the script says of bundles, one line of JSON.
 //
 // REQUEST is {bundles: [hex], mutations?: [[at, bit], ...], shown?: [what a page shows, or null]};
 // mutations change one bit of the first bundle. For each bundle, then each mutation: [verdict,

@@ -16,6 +16,7 @@ use super::problem::{ApiError, with_causes};
 use super::{BODY_BYTES_MAX, Ctx, blocking, cached, owner_only, read_body};
 use crate::bundle::{self, Selection};
 use crate::passport::code::Code;
+use crate::passport::view::Record;
 use crate::serve::Origin;
 use crate::store::StoreError;
 
@@ -28,7 +29,7 @@ const BUNDLE_TYPE: &str = "application/vnd.hallmark.bundle+cbor-seq";
 const FRESH: &str = "public, max-age=60";
 
 /// `GET /v1/bundle/{goods}`: the public attestations that a passport rests on, each with its own
-/// proof. The goods are their path on a node, as it stands, or any writing of their code.
+/// proof, and the proofs of those that are damaged here, public or not. The goods are their path on a node, as it stands, or any writing of their code.
 pub(super) async fn public(
     State(app): Ctx,
     Path(identifier): Path<String>,
@@ -38,9 +39,12 @@ pub(super) async fn public(
     let path = uri.path().strip_prefix("/v1/bundle").unwrap_or_default();
     let code = Code::asked(path, &identifier).map_err(|e| ApiError::malformed(format!("{e}")))?;
     let (passport, _) = passport_of(&app, &code).await?;
-    let public = passport.proof.records.iter().filter(|record| record.is_public);
-    let ids: Vec<ContentId> = public.filter_map(|record| record.id.parse().ok()).collect();
-    let found = blocking(move || bundle::public::of(&app, &ids)).await??;
+    let ids = |which: fn(&&Record) -> bool| -> Vec<ContentId> {
+        let records = passport.proof.records.iter().filter(which);
+        records.filter_map(|record| record.id.parse().ok()).collect()
+    };
+    let (public, damaged) = (ids(|one| one.is_public), ids(|one| one.fault.is_some()));
+    let found = blocking(move || bundle::public::of(&app, &public, &damaged)).await??;
     let found = found.ok_or(ApiError::NotFound)?;
     let tag = hex::encode(&Sha256::digest(&found));
     Ok(cached(&headers, BUNDLE_TYPE, FRESH, &tag, found))

@@ -2,8 +2,9 @@
 //!
 //! Invariants: only public bodies go in; each has the receipt of its log, or, where another node
 //! keeps that log, a proof from our copy of it; every attestation that a key or role rests on goes
-//! with it, so that all follows from the network file; of a body that is damaged here the proof goes
-//! with the digest of what is kept instead, never with those bytes, which may be anything. It holds no
+//! with it, so that all follows from the network file; of a body that is damaged here, if it is public
+//! or the passport names it as damaged, the proof goes with the digest of what is kept instead, never
+//! with those bytes, which may be anything. It holds no
 //! ranges of entries: from what is not in it nothing can be concluded.
 
 use std::collections::BTreeSet;
@@ -25,10 +26,20 @@ pub const PUBLIC_BODIES_MAX: usize = 256;
 pub const PUBLIC_BYTES_MAX: usize = 4 << 20;
 
 /// The public bundle of these attestations, the first the most important: beyond
-/// [`PUBLIC_BODIES_MAX`] and [`PUBLIC_BYTES_MAX`] the rest is left out. `None` if none of them is
-/// public, held here and recorded.
-pub fn of(service: &Service, ids: &[ContentId]) -> Result<Option<Vec<u8>>, StoreError> {
+/// [`PUBLIC_BODIES_MAX`] and [`PUBLIC_BYTES_MAX`] the rest is left out. Those of `damaged`, which
+/// whoever asks was told of, go in as proof and digest even if they are not public. `None` if there
+/// is none of either that is recorded here.
+pub fn of(
+    service: &Service,
+    ids: &[ContentId],
+    damaged: &[ContentId],
+) -> Result<Option<Vec<u8>>, StoreError> {
     let mut chosen = Chosen::default();
+    for id in damaged {
+        if matches!(body(service, id), Err(StoreError::Damaged { .. })) && chosen.seen.insert(*id) {
+            chosen.take_damaged(service, *id)?;
+        }
+    }
     for id in ids {
         if chosen.bodies == PUBLIC_BODIES_MAX || PUBLIC_BYTES_MAX < chosen.bytes {
             break;
@@ -65,7 +76,10 @@ impl Chosen {
             }
             let found = match body(service, &id) {
                 Err(StoreError::Damaged { .. }) => {
-                    self.take_damaged(service, id)?;
+                    let places = service.node.places(&id)?;
+                    if places.iter().any(|place| place.entry.audience == 0) {
+                        self.take_damaged(service, id)?;
+                    }
                     continue;
                 }
                 found => found?,
@@ -90,8 +104,7 @@ impl Chosen {
     /// Of a body that no longer has its id, the proof that it was recorded and the id that its bytes
     /// have now: whoever checks the bundle is told which record is broken.
     fn take_damaged(&mut self, service: &Service, id: ContentId) -> Result<(), StoreError> {
-        let is_public = service.node.places(&id)?.iter().any(|place| place.entry.audience == 0);
-        if is_public && let Some(proof) = proof(service, id)? {
+        if let Some(proof) = proof(service, id)? {
             self.items.push(proof);
             let held = service.node.log().held_as(&id)?.filter(|held| *held != id);
             self.items.extend(held.map(|held| Item::Damaged { id, held }));

@@ -194,8 +194,8 @@ fn gathered(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, St
     facts.other_findings = passport.findings.iter().filter(is_question).count();
     passport.proof.checked_at = Some(whole_seconds(now).to_string());
     passport.proof.judged_as_of = judged.as_of.map(|as_of| as_of.to_string());
-    let has_public = passport.proof.records.iter().any(|record| record.is_public);
-    passport.proof.bundle = has_public.then(|| bundle_path(code));
+    let tells = |record: &super::view::Record| record.is_public || record.fault.is_some();
+    passport.proof.bundle = passport.proof.records.iter().any(tells).then(|| bundle_path(code));
     let checked = evidence.logs.values().map(|log| log.at).min().flatten();
     Ok(Kept { passport, facts, checked, gathered_at: now })
 }

@@ -198,10 +198,14 @@ fn event(iss: &str, signer: &SecretKey) -> Vec<u8> {
 }
 
 fn signed(iss: &str, sub: &str, body: Body, signer: &SecretKey) -> Vec<u8> {
+    signed_to(Audience::Public, (iss, sub), body, signer)
+}
+
+fn signed_to(aud: Audience, (iss, sub): (&str, &str), body: Body, signer: &SecretKey) -> Vec<u8> {
     let claims = Claims {
         iss: iss.parse().expect("a valid organisation"),
         sub: sub.parse().expect("a valid subject"),
-        aud: Audience::Public,
+        aud,
         iat: instant("2026-03-01T00:00:00Z"),
         regions: Vec::new(),
     };
@@ -383,6 +387,7 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("a body without its receipt", with(&|items| drop(items.pop()))),
         ("a damaged body", damaged(&world)),
+        ("a damaged body that is not public", damaged_of_members()),
         ("the receipt of another body", with(&swap)),
         ("a body with one bit flipped", with(&flip)),
         ("items that go back", with(&|items| items.reverse())),
@@ -401,6 +406,14 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
             with(&|items| items.push(receipt.clone()))
         }),
     ]
+}
+
+/// The same of a record that is not public: only its proof tells of it.
+fn damaged_of_members() -> Vec<u8> {
+    let body = sample("event").body().clone();
+    let hidden = signed_to(Audience::Members, (PRODUCER, PRODUCER), body, &key(PRODUCER_KEY));
+    let readings = sample("readings").stored().to_vec();
+    damaged(&World::new(witnessed(), vec![hidden, readings]))
 }
 
 /// A bundle whose maker finds that a body of its log is not what was logged.

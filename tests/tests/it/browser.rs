@@ -217,7 +217,7 @@ fn the_check_runs_in_a_browser_under_the_policy_of_its_pages() {
         with(page("check-lost", own, lost), json!({ "lacks": "ed25519", "lost": [by_hand] })),
         with(
             page("check-unloaded", own, [("Lost", &[]), ("Lost", &[])]),
-            json!({ "lost": ["/assets/note.mjs"] }),
+            json!({ "lost": ["/assets/check.mjs"] }),
         ),
         page("check-other", "/v1/bundle/01/09521234000129/21/F2", OTHER),
         page("check-bad", "/healthz", NO_BUNDLE),

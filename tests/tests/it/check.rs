@@ -1,6 +1,6 @@
 //! "Check it yourself": the script that a phone runs says what `hallmark-verify` says.
 //!
-//! The same file that the binary carries is run by Node.js, with WebCrypto and without. Where
+//! The same files that a node serves are run by Node.js, with WebCrypto and without. Where
 //! `node` is not installed one line says what was skipped.
 
 mod mutants;
@@ -26,11 +26,21 @@ use super::world::{SOON, World, path_text, real_data, run, wait};
 /// With WebCrypto, and by hand in part or wholly.
 const ABLE: [&str; 3] = ["webcrypto", "no-ed25519", "none"];
 
+/// The scripts as a node serves them, in a folder.
+fn served() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in hallmark_node::api::assets::scripts() {
+        std::fs::write(folder.path().join(name), text).expect("writable");
+    }
+    folder
+}
+
 /// Runs a script of `tests/check`; `None`, with one line printed, where `node` is not installed.
 fn node(script: &str, environment: &str, request: &Value) -> Option<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("check").join(script);
+    let folder = served();
     let child = Command::new("node")
-        .args([path_text(&path), environment])
+        .args([path_text(&path), environment, path_text(folder.path())])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -63,7 +63,7 @@ pub(super) fn expect(node: &Node, path: &str, status: u16, state: &str) -> Value
     })
 }
 
-fn page_at(node: &Node, path: &str) -> String {
+pub(super) fn page_at(node: &Node, path: &str) -> String {
     let answer = http::send("GET", &node.url, path, &[("Accept", "text/html")], b"");
     String::from_utf8(answer.body).expect("a page is UTF-8")
 }

@@ -76,7 +76,7 @@ fn health() -> Vec<Operation> {
 
 fn files() -> Vec<Operation> {
     let script = [("text/javascript", text("A module without dependencies."))];
-    let names: Vec<&str> = assets::SOURCES.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = assets::scripts().into_keys().collect();
     let names = json!({ "type": "string", "enum": names });
     vec![
         Operation::get("/network.hallmark")

@@ -487,13 +487,18 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
 }
 
 /// The button that has the browser check the bundle, and what it must find there: the goods and
-/// every public record of this page, as `shown.mjs` reads them. Without script the bundle is there
-/// to be downloaded.
+/// every public record of this page, those that do not hold, and how many are told of that are not
+/// public, as `shown.mjs` reads them. Without script the bundle is there to be downloaded.
 fn checker(passport: &Passport, bundle: &str, language: Language) -> Markup {
-    let public = passport.proof.records.iter().filter(|record| record.is_public);
-    let ids: Vec<&str> = public.map(|one| one.id.trim_start_matches("sha256:")).collect();
+    let ids = |which: fn(&&Record) -> bool| {
+        let records = passport.proof.records.iter().filter(which);
+        let ids: Vec<&str> = records.map(|one| one.id.trim_start_matches("sha256:")).collect();
+        ids.join(" ")
+    };
+    let hidden = passport.journey.iter().filter(|step| step.id.is_none()).count();
     html! {
-        div data-check=(bundle) data-goods=[&passport.goods] data-records=(ids.join(" "))
+        div data-check=(bundle) data-goods=[&passport.goods] data-records=(ids(|one| one.is_public))
+            data-damaged=(ids(|one| one.fault.is_some())) data-hidden=(hidden)
             data-busy=(language.pick("Checking …", "正在核对……"))
             data-lost=(language.pick(
                 "Cannot check here: a part of the script could not be loaded. Download the bundle \

@@ -1,7 +1,9 @@
 //! What a page shows is held against the bundle: another item's good bundle does not pass for it.
 
 use hallmark_schemas::goods::GoodsId;
+use hallmark_schemas::gs1::digital_link::unescape;
 
+use super::super::passport::{expect, page_at, tamper, works};
 use super::*;
 
 const ITEM: &str = "urn:epc:id:sgtin:6901234.000020.1001";
@@ -19,7 +21,7 @@ fn page(event: &Value) -> Value {
         hallmark_schemas::time::Timestamp::from_unix_ms(ms).to_string()
     };
     json!({
-        "goods": canonical(ITEM), "ids": [event["id"]],
+        "goods": canonical(ITEM), "ids": [event["id"]], "damaged": [], "hidden": 0,
         "stated": [{
             "record": id, "kind": "event", "by": event["issuer"], "log": place["origin"],
             "entry": place["index"].to_string(), "time": format!("{} {}", at(0), at(1)),
@@ -56,6 +58,9 @@ fn a_page_holds_only_with_the_bundle_of_its_own_records() {
     let more = json!([event["id"], other]);
     let mut faulty = honest.clone();
     faulty["stated"][0]["fault"] = json!("digest");
+    let of_none = |ids: Value| json!({"goods": canonical(ITEM), "ids": ids, "damaged": [], "hidden": 0, "stated": []});
+    let mut hides_damage = with("/damaged", json!([other]));
+    hides_damage["hidden"] = json!(1);
     let cases = [
         (honest.clone(), "ok", "ok"),
         (
@@ -73,9 +78,13 @@ fn a_page_holds_only_with_the_bundle_of_its_own_records() {
             "failed",
             "page-goods",
         ),
-        (json!({"goods": canonical(ITEM), "ids": [other], "stated": []}), "failed", "page-other"),
+        (of_none(json!([other])), "failed", "page-other"),
         (with("/ids", more), "incomplete", "page-absent"),
-        (json!({"goods": canonical(ITEM), "ids": [], "stated": []}), "incomplete", "page-more"),
+        (of_none(json!([])), "incomplete", "page-more"),
+        (with("/hidden", json!(2)), "incomplete", "page-hidden"),
+        (with("/damaged", json!([other])), "failed", "page-damaged"),
+        (hides_damage, "failed", "page-damaged"),
+        (with("/damaged", json!([event["id"]])), "failed", "page-fault"),
         (with("/stated/0/kind", json!("recall")), "failed", "page-kind"),
         (
             with("/stated/0/by", json!("urn:hallmark:org:gln:6901234000009")),
@@ -119,8 +128,9 @@ fn a_damaged_record_of_a_page_is_named() {
     for step in ["bytes", "page"] {
         assert_eq!(answers[0][1][step], "digest", "{}", answers[0]);
     }
-    assert_eq!(answers[1][0], "incomplete", "{}", answers[1]);
+    assert_eq!(answers[1][0], "failed", "the node's word against itself: {}", answers[1]);
     assert_eq!(answers[1][1]["bytes"], "withheld", "{}", answers[1]);
+    assert_eq!(answers[1][1]["page"], "page-damaged", "{}", answers[1]);
 }
 
 #[test]
@@ -131,6 +141,25 @@ fn the_script_reads_goods_as_hallmark_does() {
         "urn:epc:class:lgtin:6901234.000020.L7",
         "urn:epc:idpat:sgtin:6901234.000020.*",
         "urn:epc:id:sscc:0614141.1234567890",
+        "urn:epc:id:upui:1234567.089456.51qIgY)%3C%26Jp3*j7'SDB",
+        "urn:epc:id:itip:4012345.012345.01.02.987",
+        "urn:epc:idpat:itip:4012345.012345.01.02.*",
+        "urn:epc:id:sgln:0614141.12345.400",
+        "urn:epc:id:sgln:0614141.12345.0",
+        "urn:epc:id:pgln:1234567.89012",
+        "urn:epc:id:grai:9521141.12345.400",
+        "urn:epc:idpat:grai:9521141.12345.*",
+        "urn:epc:id:giai:0614141.12345%2F400",
+        "urn:epc:id:giai:0614141.12.345",
+        "urn:epc:id:gsrn:9521141.1234567890",
+        "urn:epc:id:gsrnp:9521141.1234567890",
+        "urn:epc:id:gdti:0614141.12345.400",
+        "urn:epc:id:sgcn:4012345.67890.04711",
+        "urn:epc:id:cpi:0614141.5PQ7%2FZ43.12345",
+        "urn:epc:id:ginc:0614141.xyz47%2F11",
+        "urn:epc:id:gsin:0614141.123456789",
+        "urn:epc:id:gid:95100000.12345.400",
+        "urn:epc:id:constructor:1.2",
         "https://id.gs1.org/01/09506000134352",
         "https://id.gs1.org/01/09506000134352/21/A",
         "https://shop.example/p/01/09506000134352/22/V/10/L1/21/A?17=270101",
@@ -145,9 +174,58 @@ fn the_script_reads_goods_as_hallmark_does() {
         "commissioning",
         "{",
     ];
-    let Some(answers) = node("goods.mjs", "webcrypto", &json!(texts)) else { return };
+    let Some(answers) = node("goods.mjs", "webcrypto", &json!(texts[..])) else { return };
     for (text, found) in texts.iter().zip(answers.as_array().expect("a list")) {
-        let wanted = GoodsId::parse(text).ok().map(|goods| goods.to_string().replace("%2F", "/"));
+        let decoded = |goods: GoodsId| unescape(goods.as_str(), false);
+        let wanted = GoodsId::parse(text).ok().map(decoded);
         assert_eq!(*found, json!(wanted), "{text}");
     }
+}
+
+/// What a page says of itself in its attributes, as `shown.mjs` reads them.
+fn attributes(page: &str) -> Value {
+    let host = page.split("<div data-check=").nth(1).and_then(|rest| rest.split('>').next());
+    let host = host.unwrap_or_else(|| panic!("no check: {page}"));
+    let of = |name: &str| {
+        let rest = host.split(&format!(" data-{name}=\"")).nth(1);
+        rest.and_then(|rest| rest.split('"').next()).expect("an attribute").to_owned()
+    };
+    let ids = |name: &str| of(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let hidden: u32 = of("hidden").parse().expect("a count");
+    json!({
+        "goods": of("goods"), "ids": ids("records"), "damaged": ids("damaged"), "hidden": hidden,
+        "stated": [],
+    })
+}
+
+#[test]
+fn a_page_that_tells_of_records_that_are_not_public_is_never_said_to_hold() {
+    let world = World::new();
+    let mut node = works(&world, "works");
+    let path = |serial: &str| format!("/01/09520123456788/21/{serial}");
+    let look = |node: &super::super::world::Node, serial: &str| {
+        let page = page_at(node, &path(serial));
+        let bundle = node.get(&format!("/v1/bundle{}", path(serial)));
+        assert_eq!(bundle.status, 200, "{serial}");
+        (attributes(&page), bundle.body)
+    };
+    expect(&node, &path("fine"), 200, "consistent");
+    let (fine, bundle) = look(&node, "fine");
+    assert_eq!(fine["hidden"], 1, "its only event is for members: {fine}");
+    assert_eq!(Judge::new().exit(&bundle), Exit::Done, "all that is in the bundle holds");
+    tamper(&node, "broken");
+    expect(&node, &path("broken"), 200, "broken");
+    let (broken, damaged) = look(&node, "broken");
+    let ids = broken["damaged"].as_array().expect("ids");
+    assert_eq!(ids.len(), 1, "{broken}");
+    assert!(!broken["ids"].as_array().expect("ids").contains(&ids[0]), "it is not public");
+    assert_eq!(Judge::new().exit(&damaged), Exit::Broken, "the bundle has the proof of it");
+    if verdicts("webcrypto", &[], &[]).is_some() {
+        let answers = with_shown(&[bundle, damaged], &[fine, broken]);
+        assert_eq!(answers[0][0], "incomplete", "{}", answers[0]);
+        assert_eq!(answers[0][1]["page"], "page-hidden", "{}", answers[0]);
+        assert_eq!(answers[1][0], "failed", "{}", answers[1]);
+        assert_eq!(answers[1][1]["page"], "digest", "{}", answers[1]);
+    }
+    assert_eq!(node.stop(), 0);
 }
