@@ -245,6 +245,8 @@ impl Parts {
                 let (cause, help) = (writer::chain(&unfit), unfit.help());
                 tracing::error!(%cause, help, "the log is served read-only");
                 shared.set_signing(Signing::ReadOnly { cause, help });
+                let slots = HeadSlots::new(disk.clone(), dir.head_slots(), origin);
+                slots.load().map(|head| shared.set_stated_head(head)).unwrap_or_default();
                 let key = signer.vkey();
                 Opened::ReadOnly(ReadOnlyLog::open(disk.clone(), data, shared.clone(), key))
             }

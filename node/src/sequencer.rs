@@ -22,6 +22,7 @@ pub(crate) mod writer;
 pub mod writing;
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
@@ -94,6 +95,13 @@ impl SequenceError {
     }
 }
 
+impl SequenceError {
+    /// Whether a file is lost or not what it was.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, SequenceError::Store(StoreError::Damaged { .. }))
+    }
+}
+
 impl From<DiskError> for SequenceError {
     fn from(error: DiskError) -> SequenceError {
         SequenceError::Store(error.into())
@@ -156,6 +164,8 @@ pub(crate) struct Sequencer {
     head: Head,
     frontier: Frontier,
     edge: Edge,
+    /// Where damaged files are kept.
+    aside: PathBuf,
     /// Instant of the last batch.
     admitted_at: Timestamp,
     /// Every pack record before this place is in the tree.
@@ -225,20 +235,24 @@ impl Sequencer {
 
     fn carry_out(&mut self, intent: &Intent) -> Result<(), SequenceError> {
         if mutant("intent-after-tiles") {
-            self.edge = apply(&self.shared, &self.slots, &self.edge, intent)?;
+            self.edge = self.apply(intent)?;
             return Ok(self.intents.save(intent)?);
         }
         self.intents.save(intent)?;
         if mutant("batch-forgotten-when-full") {
-            let applied = apply(&self.shared, &self.slots, &self.edge, intent);
+            let applied = self.apply(intent);
             if applied.as_ref().is_err_and(SequenceError::is_full) {
                 self.pending.drain(..intent.entries.len());
             }
             self.edge = applied?;
             return Ok(());
         }
-        self.edge = apply(&self.shared, &self.slots, &self.edge, intent)?;
+        self.edge = self.apply(intent)?;
         Ok(())
+    }
+
+    fn apply(&self, intent: &Intent) -> Result<Edge, SequenceError> {
+        apply(&self.shared, &self.slots, &self.edge, intent, &self.aside)
     }
 
     /// Adds a batch to the index, with the tree that it completes.
@@ -320,15 +334,27 @@ impl Sequencer {
 }
 
 /// Carries out an intent: tiles, both roots, head. Doing it again changes nothing.
+///
+/// Where files of the edge before were lost or damaged since they were proved, they are written anew
+/// from memory, whose root is that of the head; what was damaged is kept under `aside`.
 fn apply(
     shared: &Shared,
     slots: &HeadSlots,
     edge: &Edge,
     intent: &Intent,
+    aside: &Path,
 ) -> Result<Edge, SequenceError> {
     let size = intent.to.size;
     let grown = shared.tiles.grow(edge, &intent.log_entries())?;
-    let reread = shared.tiles.root_reread(intent.from.size, size)?;
+    let reread = match shared.tiles.root_reread(intent.from.size, size) {
+        Err(error @ StoreError::Damaged { .. }) if edge.root() == intent.from.root => {
+            if shared.tiles.put_edge(edge, aside)?.is_empty() {
+                return Err(error.into());
+            }
+            shared.tiles.root_reread(intent.from.size, size)?
+        }
+        reread => reread?,
+    };
     let roots = [grown.root(), reread, shared.tiles.root_at(size)?];
     if roots.iter().any(|root| *root != intent.to.root) {
         return Err(SequenceError::RootsDiffer { size });

@@ -170,6 +170,8 @@ pub enum BundleError {
     Repeated { at: u64 },
     #[error("the bundle is cut off in the item at byte {at}")]
     Cut { at: u64 },
+    #[error("the bundle is cut off in its header: it ends after {bytes} bytes")]
+    CutHeader { bytes: usize },
 }
 
 impl Header {

@@ -84,6 +84,23 @@ impl SignedNote {
         }
     }
 
+    /// Adds a cosignature that this key made of this text, in the place of one that states an earlier
+    /// time; one that states no later time than that is passed over. False if it is wrong.
+    pub fn add_newest(&mut self, signature: NoteSignature, key: &VerifierKey) -> bool {
+        let Ok(at) = key.check(&self.text, &signature.signature) else {
+            return false;
+        };
+        let is_later = |earlier: &NoteSignature| {
+            key.check(&self.text, &earlier.signature).is_ok_and(|before| at <= before)
+        };
+        match self.signatures.iter_mut().find(|line| line.is_of(key)) {
+            None => self.signatures.push(signature),
+            Some(earlier) if is_later(earlier) => {}
+            Some(earlier) => *earlier = signature,
+        }
+        true
+    }
+
     /// Drops every signature line for which `keep` is false.
     pub fn retain(&mut self, keep: impl FnMut(&NoteSignature) -> bool) {
         self.signatures.retain(keep);

@@ -285,13 +285,13 @@ def tile_path(level, index, width):
 
 
 def fetch_log(url, size):
-    """Every entry bundle and hash tile of the log at this size, by their paths."""
+    """Every entry bundle and hash tile of the log under this address, by their paths."""
     files = {}
     for level in ["entries", *range(8)]:
         count = size >> (8 * level) if isinstance(level, int) else size
         for index in range((count + WIDE - 1) // WIDE):
             path = tile_path(level, index, min(WIDE, count - index * WIDE))
-            files[path] = get(f"{url}/log/{path}")
+            files[path] = get(f"{url}/{path}")
     return files
 
 
@@ -373,9 +373,25 @@ def key_set_of(data):
     return keys
 
 
+def other_logs(url, network, origin, policy):
+    """The entries of the other members' logs, as far as this node has a copy of them."""
+    entries = []
+    for member in network["members"]:
+        if member["origin"] == origin:
+            continue
+        copy = f"{url}/peers/{hashlib.sha256(member['origin'].encode()).hexdigest()}"
+        status, _, body = ask(f"{copy}/checkpoint")
+        if status == 404:
+            continue
+        note = checkpoint(body, vkey(member["log_key"]), policy)
+        entries += check_log(fetch_log(copy, note.size), note.size, note.root)[0]
+    return entries
+
+
 def signers(url, entries, network):
-    """Keys that registrars, and then organisations, introduced by attestations in the log."""
+    """Keys that registrars, and then organisations, introduced by attestations in the logs."""
     keys = {thumbprint(one["key"]): one["key"] for one in network["registrars"]}
+    introduced = []
     for entry in entries:
         ident = entry[9:].hex()
         status, _, body = ask(
@@ -383,10 +399,17 @@ def signers(url, entries, network):
         )
         if status != 200:
             continue
-        kind = cose_sign1(body, "attestation")[1][3]
-        if kind.split(".")[-1] in ("organisation+cbor", "device+cbor"):
-            payload = check_statement(body, ident, keys)[1]
-            keys[thumbprint(payload["key"])] = payload["key"]
+        header = cose_sign1(body, "attestation")[1]
+        if header[3].split(".")[-1] in ("organisation+cbor", "device+cbor"):
+            introduced.append((ident, body, header[4]))
+    # Whoever introduces one was introduced before, perhaps in another log.
+    known = -1
+    while known != len(keys):
+        known = len(keys)
+        for ident, body, signer in introduced:
+            if signer in keys:
+                payload = check_statement(body, ident, keys)[1]
+                keys[thumbprint(payload["key"])] = payload["key"]
     return keys
 
 
@@ -447,6 +470,28 @@ def fails(what, check):
     raise Wrong(f"altered, and not noticed: {what}")
 
 
+def bare(data, log, policy):
+    """The checkpoint with no signature line more than it needs: of the others nothing depends."""
+    text, _, lines = data.rpartition(b"\n\n")
+    lines = lines.splitlines(keepends=True)
+    for line in list(lines):
+        fewer = [other for other in lines if other is not line]
+        try:
+            checkpoint(text + b"\n\n" + b"".join(fewer), log, policy)
+        except Wrong:
+            continue
+        lines = fewer
+    return text + b"\n\n" + b"".join(lines)
+
+
+def bare_receipt(data, log, policy):
+    tag = cbor(data, "receipt")
+    protected, unprotected, payload, signature = tag.value
+    note = bare(unprotected["hallmark-checkpoint"], log, policy)
+    unprotected = dict(unprotected) | {"hallmark-checkpoint": note}
+    return cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected, payload, signature]))
+
+
 def flips(data, places=13):
     """Copies of the data, each with one bit changed, spread over it."""
     for place in range(places):
@@ -472,9 +517,9 @@ def main(url, network_path, ident, old_path, proof_path):
     need(log["key"] in key_set.values(), "the network file names another log key")
 
     note = checkpoint(note_bytes, log, policy)
-    files = fetch_log(url, note.size)
+    files = fetch_log(f"{url}/log", note.size)
     entries, leaves = check_log(files, note.size, note.root)
-    keys = signers(url, entries, network)
+    keys = signers(url, entries + other_logs(url, network, note.origin, policy), network)
     statement = get(f"{url}/v1/attestations/sha256:{ident}", "application/cose")
     check_statement(statement, ident, keys)
     receipt = get(f"{url}/entries/sha256:{ident}", "application/cose")
@@ -493,6 +538,11 @@ def main(url, network_path, ident, old_path, proof_path):
     check_caching(url, last[0])
 
     other = "00" * 32
+    note_bytes = bare(note_bytes, log, policy)
+    receipt = bare_receipt(receipt, log, policy)
+    check_receipt(receipt, ident, key_set, log, policy)
+    head, _, rest = proof.partition(b"\n\n")
+    proof = head + b"\n\n" + bare(rest, log, policy)
     for at, altered in flips(network_file):
         fails(f"network file, byte {at}", lambda altered=altered: network_of(altered))
     for at, altered in flips(note_bytes):

@@ -1,6 +1,7 @@
 //! `backup`: a copy of DATA taken while the node runs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::hex;
@@ -14,12 +15,16 @@ use crate::cli::keep::BackupArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::write_durably;
+use crate::store::checkpoints::Checkpoints;
+use crate::store::disk::{Disk, OsDisk};
+use crate::store::head::HeadSlots;
 use crate::store::lock::{DirLock, LockError};
 
 /// Copies, proves the copy, says what it came to.
 pub(super) fn run(args: &BackupArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
     let data = config.data_dir(&args.dir);
+    check_source(&args.dir, &config, &data)?;
     check_target(&args.dir, &data, &args.target)?;
     std::fs::create_dir_all(&args.target).map_err(|e| {
         Failure::usage(format!("cannot make {}", args.target.display()))
@@ -49,6 +54,31 @@ pub(super) fn run(args: &BackupArgs, output: Output) -> Result<Exit, Failure> {
 /// Held while a backup is written.
 const LOCK: &str = "backup.lock";
 
+/// A copy of nothing would pass for one of a log that its head knows entries of.
+fn check_source(dir: &Path, config: &Config, data: &Data) -> Result<(), Failure> {
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let slots = HeadSlots::new(disk.clone(), Dir::new(dir).head_slots(), &config.origin);
+    let checkpoints = Checkpoints::new(disk, &data.checkpoint(), &data.checkpoints());
+    let is_published = checkpoints.newest().map_err(|error| failure(&error))?.is_some()
+        || !checkpoints.history().map_err(|error| failure(&error))?.is_empty();
+    match slots.load() {
+        // One that was never published has nothing to copy yet.
+        Ok(head) if 1 < head.size && !is_published => Err(Failure::new(
+            Exit::Incomplete,
+            format!(
+                "{} holds no checkpoint, and the head has {} entries",
+                data.path().display(),
+                head.size
+            ),
+        )
+        .help(
+            "nothing was copied; put DATA back, or `hallmark-node restore DIR --from-peers` \
+             fetches it; `hallmark-node check` says what is missing",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn check_target(dir: &Path, data: &Data, target: &Path) -> Result<(), Failure> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let above = target.ancestors().find(|path| path.exists()).map(real).unwrap_or_default();
@@ -67,7 +97,9 @@ fn check_target(dir: &Path, data: &Data, target: &Path) -> Result<(), Failure> {
 fn tell(copied: &Copied, target: &Path, output: Output) {
     for path in &copied.source_damaged {
         output.say(format!("warning: {} is lost or damaged", path.display()));
-        output.say("help: the copy has it whole; `hallmark-node check --repair` mends it here");
+    }
+    if !copied.source_damaged.is_empty() {
+        output.say("help: the copy is whole; `hallmark-node check --repair` mends it here");
     }
     if 0 < copied.damaged {
         output.say(format!(

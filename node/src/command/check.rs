@@ -6,6 +6,8 @@
 mod position;
 mod repair;
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::layout::Dir;
 use hallmark_verifier::load::load_watched;
@@ -36,6 +38,8 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
     })?;
     let proven = prove_watched(evidence, &position);
     position.end();
+    // The same help after each of many defects would hide them.
+    let mut helped = BTreeSet::new();
     for defect in &proven.defects {
         let kind = defect.kind.as_str();
         let log = defect.log.as_deref().unwrap_or("-");
@@ -44,8 +48,11 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
             "detail": defect.detail, "help": defect.help(),
             "cites": defect.cites.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
-        let text = format!("{kind}: {log}: {}\n  help: {}", defect.detail, defect.help());
-        output.item(text, &json);
+        let help = match helped.insert(defect.help()) {
+            true => format!("\n  help: {}", defect.help()),
+            false => String::new(),
+        };
+        output.item(format!("{kind}: {log}: {}{help}", defect.detail), &json);
     }
     for log in &proven.logs {
         let json = serde_json::json!({

@@ -62,7 +62,7 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
         if args.receipt {
             wait_recorded(&args.dir, &tally, args.wait.unwrap_or(RECORDED_WAIT_S), output).await?;
         }
-        verdict(&tally, output)
+        verdict(&tally, args.receipt, output)
     })
 }
 
@@ -239,8 +239,10 @@ async fn wait_recorded(
     Ok(())
 }
 
-fn verdict(tally: &Tally, output: Output) -> Result<Exit, Failure> {
-    let mut parts = vec![format!("{} stored", tally.stored.len())];
+/// With `is_recorded` all that was stored was waited for.
+fn verdict(tally: &Tally, is_recorded: bool, output: Output) -> Result<Exit, Failure> {
+    let became = if is_recorded { "recorded" } else { "stored" };
+    let mut parts = vec![format!("{} {became}", tally.stored.len())];
     if tally.deferred != 0 {
         parts.push(format!("{} deferred", tally.deferred));
     }

@@ -122,6 +122,11 @@ impl LogHandle {
         self.tell(Message::Renew);
     }
 
+    /// The newest tree that this log is known to have made; a read-only one may serve less.
+    pub(super) fn stated_head(&self) -> Head {
+        self.shared.stated_head()
+    }
+
     /// The newest sequenced tree, perhaps not published yet.
     pub fn head(&self) -> Head {
         self.shared.head()

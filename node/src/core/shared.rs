@@ -84,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) unsigned: watch::Sender<Option<Arc<SignedNote>>>,
     pub(crate) stopped: watch::Sender<Option<String>>,
     head: RwLock<Head>,
+    /// The head as its slots have it, where less than that is served.
+    stated_head: OnceLock<Head>,
     signing: RwLock<Signing>,
     index_ready: AtomicBool,
     /// The disk has no room for new bodies.
@@ -125,6 +127,7 @@ impl Shared {
             unsigned: watch::Sender::new(None),
             stopped: watch::Sender::new(None),
             head: RwLock::new(Head::EMPTY),
+            stated_head: OnceLock::new(),
             signing: RwLock::new(Signing::WaitingForGuard),
             index_ready: AtomicBool::new(false),
             full: AtomicBool::new(false),
@@ -142,6 +145,16 @@ impl Shared {
 
     pub(crate) fn set_head(&self, head: Head) {
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = head;
+    }
+
+    /// The newest tree that this log is known to have made: a read-only one may serve less.
+    pub(crate) fn stated_head(&self) -> Head {
+        self.stated_head.get().copied().unwrap_or_else(|| self.head())
+    }
+
+    pub(crate) fn set_stated_head(&self, head: Head) {
+        // Only the start says it, once.
+        let _ = self.stated_head.set(head);
     }
 
     pub(crate) fn signing(&self) -> Signing {

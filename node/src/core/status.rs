@@ -11,7 +11,7 @@ use crate::store::StoreError;
 pub struct Status {
     /// The own log.
     pub origin: String,
-    /// Entries of the sequenced tree.
+    /// Entries of the sequenced tree. A read-only log may serve less.
     pub head_size: u64,
     /// Root of it, in hexadecimal.
     pub head_root: String,
@@ -29,7 +29,8 @@ pub struct Status {
     /// Whether admission can tell duplicates.
     pub index_ready: bool,
     /// Entries and bodies in the index, while it is built: at most twice the entries.
-    pub indexed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub indexed: Option<u64>,
     /// Attestations of unknown keys.
     pub deferred: u64,
     /// Bytes of them.
@@ -82,7 +83,7 @@ impl Node {
                 defect_proofs: shown,
             });
         }
-        let (head, published) = (log.head(), log.published());
+        let (head, published) = (log.stated_head(), log.published());
         Ok(Status {
             origin: log.origin().to_owned(),
             head_size: head.size,
@@ -93,7 +94,7 @@ impl Node {
             stored_unlogged: log.unlogged(),
             signing: log.signing(),
             index_ready: log.index_ready(),
-            indexed: log.indexed(),
+            indexed: (!log.index_ready()).then(|| log.indexed()),
             deferred,
             deferred_bytes,
             damaged_records,

@@ -99,12 +99,8 @@ impl Sequencer {
             let Some(witness) = vouchers.iter().find(|key| signature.is_of(key)) else {
                 continue;
             };
-            let mut alone = SignedNote::unsigned(theirs.text().to_owned())
-                .expect("the text of a note is the text of a note");
-            alone.add(signature.clone());
-            match alone.signed_by(witness) {
-                Ok(Some(_)) => waiting.add(signature.clone()),
-                _ => tracing::warn!(witness = witness.name(), "refused a wrong cosignature"),
+            if !waiting.add_newest(signature.clone(), witness) {
+                tracing::warn!(witness = witness.name(), "refused a wrong cosignature");
             }
         }
         self.publish_if_met()?;

@@ -5,7 +5,7 @@
 //! was acknowledged is queued again, in pack order, once.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hallmark_schemas::head::Head;
@@ -107,6 +107,11 @@ impl Unfit {
                 "stop the node, give `hallmark-node restore DIR --from-peers` and start it again: it \
                  fetches the bodies that are missing"
             }
+            Unfit::Sequence(error) if error.is_damage() => {
+                "give `hallmark-node check DIR --repair`, which asks the peers, also while this node \
+                 runs, then start it again; what that cannot mend `hallmark-node restore DIR \
+                 --from-peers` does while the node rests"
+            }
             Unfit::OtherRoot { .. } | Unfit::Checkpoint(_) | Unfit::Sequence(_) => {
                 "`hallmark-node check` names the file that is wrong; stop the node, give \
                  `hallmark-node restore DIR --from-peers` and start it again"
@@ -147,13 +152,10 @@ impl Sequencer {
             Some(intent) => return Err(misfit(intent, head)),
             None => None,
         };
-        let mut edge = shared.tiles.edge(head.size)?;
-        if edge.root() != head.root || shared.tiles.root_at(head.size)? != head.root {
-            return Err(Unfit::OtherRoot { what: "the tree in DATA", size: head.size });
-        }
-        check_bundle(&shared.tiles, &edge)?;
+        let aside = data.damaged();
+        let mut edge = load_edge(&shared.tiles, head, &aside)?;
         if let Some(intent) = unfinished {
-            edge = apply(&shared, &slots, &edge, intent).map_err(Box::new)?;
+            edge = apply(&shared, &slots, &edge, intent, &aside).map_err(Box::new)?;
             head = intent.to;
             tracing::info!(size = head.size, "finished the batch that the last run began");
         }
@@ -184,6 +186,7 @@ impl Sequencer {
             head,
             frontier,
             edge,
+            aside,
             admitted_at,
             consumed,
             nameless: true,
@@ -295,6 +298,30 @@ fn misfit(intent: &Intent, head: Head) -> Unfit {
         (head, data, _) if head < data => Unfit::HeadBehind { head, data },
         (size, _, _) => Unfit::OtherRoot { what: "the last intent", size },
     }
+}
+
+/// The right edge of the head. Files of it that are lost or damaged are written anew where what lies
+/// below gives them.
+fn load_edge(tiles: &Tiles, head: Head, aside: &Path) -> Result<Edge, Unfit> {
+    let found = read_edge(tiles, head);
+    if !matches!(found, Err(Unfit::OtherRoot { .. } | Unfit::Sequence(_))) {
+        return found;
+    }
+    // What was wrong at first tells more than what cannot be computed.
+    let Ok(edge) = tiles.proved_whole_edge(head) else {
+        return found;
+    };
+    tiles.put_edge(&edge, aside)?;
+    read_edge(tiles, head)
+}
+
+fn read_edge(tiles: &Tiles, head: Head) -> Result<Edge, Unfit> {
+    let edge = tiles.edge(head.size)?;
+    if edge.root() != head.root || tiles.root_at(head.size)? != head.root {
+        return Err(Unfit::OtherRoot { what: "the tree in DATA", size: head.size });
+    }
+    check_bundle(tiles, &edge)?;
+    Ok(edge)
 }
 
 /// The last bundle's entries are those that the hashes, proved by then, stand for.

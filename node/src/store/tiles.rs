@@ -209,6 +209,51 @@ impl Tiles {
         Ok(())
     }
 
+    /// Writes a file of proved bytes anew if it is lost or holds anything else, which is kept under
+    /// `aside`; says whether it did.
+    pub(crate) fn put(
+        &self,
+        path: &TilePath,
+        proved: &[u8],
+        aside: &Path,
+    ) -> Result<bool, StoreError> {
+        let disk = &*self.disk;
+        let file = self.path(path);
+        let here = disk.read(&file).on("read", &file)?;
+        // A partial file that its full one has replaced is gone by right.
+        let full = self.path(&path.full());
+        let is_replaced =
+            here.is_none() && !path.is_full() && disk.read(&full).on("read", &full)?.is_some();
+        if here.as_deref() == Some(proved) || is_replaced {
+            return Ok(false);
+        }
+        if let Some(damaged) = here {
+            let aside = aside.join(path.to_string());
+            let folder = aside.parent().unwrap_or(&aside);
+            disk.create_dir_all(folder).on("make", folder)?;
+            disk.replace(&aside, &damaged).on("write", &aside)?;
+        }
+        let folder = file.parent().unwrap_or(&file);
+        disk.create_dir_all(folder).on("make", folder)?;
+        disk.replace(&file, proved).on("write", &file)?;
+        self.put_back(path);
+        Ok(true)
+    }
+
+    /// Writes the files of an edge that was proved anew where they hold anything else; which ones.
+    pub(crate) fn put_edge(&self, edge: &Edge, aside: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        let mut mended = Vec::new();
+        for (path, proved) in edge.partial() {
+            if self.put(&path, &proved, aside)? {
+                let file = self.path(&path);
+                let path = file.display();
+                tracing::warn!(%path, "a file of the log was lost or damaged and is written anew");
+                mended.push(file);
+            }
+        }
+        Ok(mended)
+    }
+
     /// Reads the right edge of the tree of `size` back. The caller compares its root.
     pub fn edge(&self, size: u64) -> Result<Edge, StoreError> {
         let mut edge = Edge { size, bundle: Vec::new(), levels: Vec::new() };

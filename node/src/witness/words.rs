@@ -68,20 +68,26 @@ impl Words {
 
     /// Those who have not told what they hold, and why: for one line.
     pub fn silent(&self, policy: &Policy) -> String {
-        let words = self.of(policy).into_iter().filter(|word| word.status.is_none());
-        words.map(line).collect::<Vec<_>>().join("; ")
+        self.lines(policy, |word| word.status.is_none())
     }
 
     /// Those who have not cosigned what waits, and what they said: for one line.
     pub fn lacking(&self, policy: &Policy, size: u64) -> String {
-        let words = self.of(policy).into_iter();
-        let words = words.filter(|word| word.status != Some(200) || word.size != Some(size));
-        words.map(line).collect::<Vec<_>>().join("; ")
+        self.lines(policy, |word| word.status != Some(200) || word.size != Some(size))
     }
-}
 
-fn line(word: Word) -> String {
-    format!("{}: {}", word.name, word.answer)
+    /// A line of those words, and of all from whom none has come: it is never empty while somebody
+    /// is waited for.
+    fn lines(&self, policy: &Policy, is_told: impl Fn(&Word) -> bool) -> String {
+        let words = self.of(policy);
+        let said = |name: &String| words.iter().find(|word| word.name == *name);
+        let lines = policy.witnesses().iter().filter_map(|witness| match said(&witness.name) {
+            Some(word) if !is_told(word) => None,
+            Some(word) => Some(format!("{}: {}", word.name, word.answer)),
+            None => Some(format!("{}: no answer yet", witness.name)),
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +134,8 @@ mod tests {
         assert_eq!(words.blocked_at(&policy), Some(9));
         words.tell(Word { status: Some(200), elsewhere: false, ..word("b", false) });
         assert_eq!(words.blocked_at(&policy), None, "it has cosigned since");
-        assert_eq!(words.lacking(&policy, 9), "a: it has seen 9 entries");
+        assert_eq!(words.lacking(&policy, 9), "a: it has seen 9 entries; c: no answer yet");
+        assert_eq!(words.silent(&policy), "c: no answer yet", "the others told what they hold");
         assert_eq!(words.blocked_at(&Policy::none()), None);
     }
 }

@@ -56,7 +56,7 @@ impl Reader {
     /// Says whether the file may end here, with `left` bytes not taken.
     pub fn finish(&self, left: usize) -> Result<(), BundleError> {
         if !self.started {
-            return Err(BundleError::Header { at: self.at });
+            return Err(BundleError::CutHeader { bytes: left });
         }
         let whole = match self.last {
             None => false,

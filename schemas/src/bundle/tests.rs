@@ -68,7 +68,7 @@ fn a_cut_an_odd_order_and_another_file_are_told_apart() {
     let at = bytes.len() as u64;
     assert_eq!(read(&back, 64), Err(BundleError::Order { at }));
     assert_eq!(read(b"{\"json\": 1}", 64), Err(BundleError::Header { at: 0 }));
-    assert_eq!(read(b"", 64), Err(BundleError::Header { at: 0 }));
+    assert_eq!(read(b"", 64), Err(BundleError::CutHeader { bytes: 0 }));
     let mut huge = bytes;
     huge.extend([0x82, 0x03, 0x5b, 0, 0, 0, 1, 0, 0, 0, 0]);
     assert!(matches!(read(&huge, 4096), Err(BundleError::TooLong { .. })));
@@ -165,7 +165,7 @@ proptest! {
         let begin = *starts.iter().rfind(|start| **start <= at).unwrap();
         let answer = read(&bytes[..at], 64);
         match begin {
-            0 => prop_assert_eq!(answer, Err(BundleError::Header { at: 0 })),
+            0 => prop_assert_eq!(answer, Err(BundleError::CutHeader { bytes: at })),
             begin => prop_assert_eq!(answer, Err(BundleError::Cut { at: begin as u64 })),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::world::http::{self, Answer};
 use super::world::{Node, SOON, World, path_text, run, wait};
 
@@ -78,8 +80,10 @@ fn serves_read_only(node: &Node, id: &str, before: &(u64, String), cause: &str) 
     let last = status.stdout.lines().last().expect("a verdict").to_owned();
     assert!(last.starts_with("not ready: ") && last.contains(cause), "{last}");
     assert!(!last.contains("catching up"), "{last}");
-    let head = status.stdout.lines().find(|line| line.starts_with("head_size")).expect("a line");
-    assert!(head.ends_with(&format!(" {}", before.0)), "{head}");
+    let served = status.stdout.lines().find(|line| line.starts_with("published_size"));
+    assert!(served.is_some_and(|line| line.ends_with(&format!(" {}", before.0))), "{served:?}");
+    assert!(!status.stdout.contains("\nindexed "), "it tells of a work that is done");
+
     assert_eq!(tree(&node.get("/log/checkpoint").body), *before, "nothing was signed");
 }
 
@@ -114,10 +118,15 @@ fn an_old_copy_of_data_is_served_and_never_signed_on() {
     let file = world.file("second.json", facility(&node.org, "works-2"));
     assert_eq!(node.record(&file, &[]).len(), 1);
     node.stop();
+    let head = tree(&std::fs::read(data.join("log/checkpoint")).expect("published")).0;
     std::fs::remove_dir_all(&data).expect("removed");
     copy_folder(&backup, &data);
     node.start();
     serves_read_only(&node, &id, &before, "DATA is older than the head");
+    let status = node.run("status", &["--format", "json"]);
+    let status: Value =
+        serde_json::from_str(status.stdout.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(status["head_size"], head, "what was signed, beside what is served");
     checks(&node, 5, "DATA only");
     assert_eq!(node.stop(), 0);
 }

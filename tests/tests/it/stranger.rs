@@ -11,6 +11,7 @@ use hallmark_schemas::note::{SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::recovery::{mirrored, published, settled, three};
 use super::world::http::{Answer, send};
 use super::world::{Node, SOON, World, path_text, real_data, run, wait};
 
@@ -146,12 +147,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 fn a_reader_in_another_language_checks_the_whole_log() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = tests.join("../target/tools/python/bin/python3");
-    if !python.exists() {
-        println!(
-            "skipped: the stranger's check, target/tools/python is missing (tests/run makes it)"
-        );
+    if stranger().is_none() {
         return;
     }
     let world = World::new();
@@ -166,17 +162,48 @@ fn a_reader_in_another_language_checks_the_whole_log() {
         })
         .collect();
     plant.record(&world.file("many.jsonl", many), &[]);
-    let proof = plant.run("receipt", &[&id, "--format", "tlog-proof"]).ok().bytes;
+    holds_for_a_stranger(&world, &plant, &id, &old);
+}
+
+/// The stranger's program, with its environment; `None` with a line where that is missing.
+fn stranger() -> Option<Command> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = tests.join("../target/tools/python/bin/python3");
+    if !python.exists() {
+        println!(
+            "skipped: the stranger's check, target/tools/python is missing (tests/run makes it)"
+        );
+        return None;
+    }
+    let mut command = Command::new(python);
+    command.arg(tests.join("stranger/stranger.py"));
+    Some(command)
+}
+
+fn holds_for_a_stranger(world: &World, node: &Node, id: &str, old: &Path) {
+    let Some(mut stranger) = stranger() else { return };
+    let proof = node.run("receipt", &[id, "--format", "tlog-proof"]).ok().bytes;
     let proof = world.file("entry.tlog-proof", proof);
-    let network = plant.dir.join("network.hallmark");
-    let checked = Command::new(python)
-        .arg(tests.join("stranger/stranger.py"))
-        .args([&plant.url, path_text(&network), &id, path_text(&old), path_text(&proof)])
-        .output()
-        .expect("Python runs");
+    let network = node.dir.join("network.hallmark");
+    stranger.args([&node.url, path_text(&network), id, path_text(old), path_text(&proof)]);
+    let checked = stranger.output().expect("Python runs");
     let words = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
     println!("{words}");
     assert!(checked.status.success() && words.contains("holds: world/"), "{words}");
+}
+
+#[test]
+fn a_stranger_finds_the_keys_of_a_member_in_the_log_of_the_registrar_that_a_node_mirrors() {
+    if stranger().is_none() {
+        return;
+    }
+    let world = World::new();
+    let [registrar, plant, auditor] = three(&world);
+    let id = plant.record(&world.file("one.json", observation(&plant, 1)), &[]).remove(0);
+    let old = world.file("old", plant.get("/log/checkpoint").body);
+    mirrored(&plant, &registrar, published(&registrar));
+    settled(&plant, [&registrar, &auditor]);
+    holds_for_a_stranger(&world, &plant, &id, &old);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is touched that a running node writes: see [`crate::repair`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hallmark_schemas::head::Head;
@@ -14,6 +15,7 @@ use super::super::backup::failure;
 use super::super::init::read_network;
 use super::super::progress::{Bars, count};
 use super::super::restore::log_key;
+use super::super::wait_for;
 use crate::cli::Output;
 use crate::cli::keep::CheckArgs;
 use crate::config::Config;
@@ -21,13 +23,18 @@ use crate::failure::Failure;
 use crate::keys::{self, Purpose};
 use crate::peers;
 use crate::peers::address::AddressBook;
-use crate::repair::{self, packs};
+use crate::repair::packs::Patched;
+use crate::repair::{self, Mended, packs};
 use crate::restore::Source;
 use crate::restore::peers::Peers;
+use crate::socket::Local;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, OsDisk};
 use crate::store::tiles::Tiles;
+
+/// Most missing bodies of a log that are named; `check` lists the others.
+const MISSING_TOLD_MAX: usize = 16;
 
 /// The own log first, then the copies of the others.
 pub(super) fn run(args: &CheckArgs, config: &Config, output: Output) -> Result<(), Failure> {
@@ -43,7 +50,29 @@ pub(super) fn run(args: &CheckArgs, config: &Config, output: Output) -> Result<(
         peers.about(key.name());
         one(&data, &key, &mut peers, output).map_err(|error| failure(&error))?;
     }
+    tell_read_only(&args.dir, output);
     Ok(())
+}
+
+/// A node that began on damage serves read-only until its next start: whoever repaired must know.
+fn tell_read_only(dir: &Path, output: Output) {
+    let asked = wait_for(async {
+        match Local::connect(dir).await? {
+            Some(local) => local.get("/local/status").await.map(Some),
+            None => Ok(None),
+        }
+    });
+    // One that rests, or does not answer, has nothing to be told.
+    let Ok(Some(answer)) = asked else {
+        return;
+    };
+    let view: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let signing = &view["signing"];
+    if let (Some("read_only"), Some(cause)) = (signing["state"].as_str(), signing["cause"].as_str())
+    {
+        output.say(format!("note: the running node takes and signs nothing: {cause}"));
+        output.say("help: stop it and start it again: only a start looks whether it can go on");
+    }
 }
 
 /// The logs of other members of which there is a copy.
@@ -84,26 +113,59 @@ fn one(
     let patched = match tree.lost.is_empty() {
         true => packs::patch(&disk, data, head, &mut fetch, &mut told)?,
         // Without its entries nothing says which bodies a log has.
-        false => packs::Patched::default(),
+        false => Patched::default(),
     };
     bars.end();
-    let log = key.name();
+    tell(key.name(), &tree, &patched, peers.givers(), output);
+    Ok(())
+}
+
+/// What was done, file by file and body by body, and what was not.
+fn tell(log: &str, tree: &Mended, patched: &Patched, asked: usize, output: Output) {
     let say = |what: &str, file: String| {
         let json = serde_json::json!({ what: file, "log": log });
         output.item(format!("{what} {log}: {file}"), &json);
     };
+    let whom = match asked {
+        0 => "no peer is known that could be asked".to_owned(),
+        asked => format!("{} asked", count(asked, "peer was", "peers were")),
+    };
+    let lost = |file: String, why: &str| {
+        let reason = format!("{why}; {whom}");
+        let json = serde_json::json!({ "not_repaired": file, "log": log, "reason": reason });
+        output.item(format!("not repaired {log}: {file}: {reason}"), &json);
+    };
     tree.mended.iter().for_each(|path| say("mended", path.display().to_string()));
+    for path in &tree.lost {
+        lost(path.display().to_string(), "what is here does not give it, and nobody else did");
+    }
     patched.put_back.iter().for_each(|id| say("put_back", id.to_string()));
+    for packs::Hole { path, at, end } in &patched.left {
+        let place = format!("{} bytes {at} to {end}", path.display());
+        lost(place, "nobody gave bodies that fit in there");
+    }
+    for (index, entry) in patched.missing.iter().take(MISSING_TOLD_MAX) {
+        lost(
+            format!("{} of entry {index}", entry.id),
+            "its body is here no more and nobody gave it",
+        );
+    }
+    let more = patched.missing.len().saturating_sub(MISSING_TOLD_MAX);
+    if 0 < more {
+        output.say(format!("and {more} or more bodies besides"));
+    }
     if 0 < patched.erased {
         say("erased", count(patched.erased as usize, "record", "records"));
     }
-    if !patched.left.is_empty() || !patched.missing.is_empty() {
+    if !tree.lost.is_empty() {
+        output.say("note: the bodies were not looked at: without its entries nothing says which");
+    }
+    if !tree.lost.is_empty() || !patched.left.is_empty() || !patched.missing.is_empty() {
         output.say(
-            "help: what is not repaired here is fetched by `hallmark-node restore DIR \
-             --from-peers` while the node rests",
+            "help: let the nodes that mirror this log run and repair again, name one with `--peer \
+             URL`, or stop this node and give `hallmark-node restore DIR --from-peers`",
         );
     }
-    Ok(())
 }
 
 /// The newest checkpoint of the log that is published here.

@@ -179,3 +179,51 @@ fn what_a_failed_sync_lost_is_written_again_before_it_counts_as_stored() {
     let sequencer = started(&after, &Arc::default(), Policy::none()).unwrap();
     assert_eq!(sequencer.pending.len(), 2, "acknowledged, and there after the power cut");
 }
+
+/// Damages one file of the right edge of a log of three entries.
+const EDGE_DAMAGES: [fn(&SimDisk, &Path); 3] = [
+    |disk, path| disk.lose(path),
+    |disk, path| disk.corrupt(path, |bytes| bytes[20] ^= 1),
+    |disk, path| disk.corrupt(path, |bytes| bytes.truncate(7)),
+];
+
+#[test]
+fn a_tile_of_the_right_edge_that_is_damaged_under_a_running_log_is_written_anew_by_the_next_batch()
+{
+    for path in ["/dir/data/log/tile/0/000.p/3", "/dir/data/log/tile/entries/000.p/3"] {
+        for damage in EDGE_DAMAGES {
+            let (disk, index) = grown();
+            let whole = disk.read(Path::new(path)).unwrap();
+            let mut sequencer = started(&disk, &index, Policy::none()).unwrap();
+            damage(&disk, Path::new(path));
+            sequencer.store(&Stock::new().candidates(5..6)).unwrap();
+            sequencer.sequence(NOW).unwrap();
+            assert_eq!(sequencer.shared.published_size(), 4, "{path}");
+            assert_eq!(disk.read(Path::new(path)).unwrap(), whole, "{path}");
+            drop(sequencer);
+            assert!(started(&disk, &index, Policy::none()).is_some(), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_start_writes_a_damaged_tile_of_the_right_edge_anew_and_leaves_lost_entries_to_the_peers() {
+    for damage in EDGE_DAMAGES {
+        let (disk, index) = grown();
+        let tile = Path::new("/dir/data/log/tile/0/000.p/3");
+        let whole = disk.read(tile).unwrap();
+        damage(&disk, tile);
+        let damaged = disk.read(tile).unwrap();
+        let sequencer = started(&disk, &index, Policy::none()).expect("it goes on");
+        assert_eq!(sequencer.shared.published_size(), 3);
+        assert_eq!(disk.read(tile).unwrap(), whole);
+        let aside = Path::new("/dir/data/damaged/tile/0/000.p/3");
+        assert_eq!(disk.read(aside).unwrap(), damaged, "what was there is kept");
+
+        let (disk, index) = grown();
+        damage(&disk, Path::new("/dir/data/log/tile/entries/000.p/3"));
+        let opened = open(&disk, &index, Policy::none());
+        assert!(matches!(opened, Err(Unfit::Sequence(_))));
+        assert!(opened.is_err_and(|unfit| unfit.help().contains("--repair")));
+    }
+}

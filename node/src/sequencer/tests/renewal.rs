@@ -1,5 +1,6 @@
 //! An idle log is cosigned anew: only signatures change, whatever happens meanwhile.
 
+use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::policy::Witness;
 use hallmark_schemas::time::Timestamp;
 
@@ -121,8 +122,7 @@ fn nothing_is_renewed_without_witnesses_before_the_guard_or_after_its_refusal() 
 #[test]
 fn what_is_published_is_cosigned_by_the_witnesses_of_a_new_policy() {
     let mut sequencer = published(&new_disk());
-    let signer: Arc<dyn hallmark_schemas::key::Signer> =
-        Arc::new(hallmark_schemas::key::SecretKey::from_seed([33; 32]));
+    let signer: Arc<dyn hallmark_schemas::key::Signer> = Arc::new(SecretKey::from_seed([33; 32]));
     let other = NoteSigner::witness("v", signer).unwrap();
     let named = Witness { name: "v".to_owned(), key: other.vkey().clone(), url: None };
     sequencer.shared.set_policy(Policy::threshold(1, vec![named]).unwrap());
@@ -151,8 +151,7 @@ fn times_that_old_witnesses_gave_count_after_a_start_under_a_new_policy() {
     let (time, admitted_at) =
         (time_of(&sequencer, 1), sequencer.shared.entry(1).unwrap().admitted_at);
     drop(sequencer);
-    let signer: Arc<dyn hallmark_schemas::key::Signer> =
-        Arc::new(hallmark_schemas::key::SecretKey::from_seed([34; 32]));
+    let signer: Arc<dyn hallmark_schemas::key::Signer> = Arc::new(SecretKey::from_seed([34; 32]));
     let key = NoteSigner::witness("v", signer).unwrap().vkey().clone();
     let new = Policy::threshold(1, vec![Witness { name: "v".to_owned(), key, url: None }]).unwrap();
     let under = |former: Vec<Policy>| {
@@ -185,7 +184,7 @@ fn where_the_policy_names_nobody_the_own_witness_keeps_an_idle_log_fresh() {
     alone.renew().unwrap();
     let note = alone.shared.unsigned.borrow().clone().unwrap();
     let mut strange = (*note).clone();
-    let stranger = Arc::new(hallmark_schemas::key::SecretKey::from_seed([77; 32]));
+    let stranger = Arc::new(SecretKey::from_seed([77; 32]));
     let stranger = NoteSigner::witness("sim/stranger", stranger).unwrap();
     strange.add(stranger.sign(note.text(), later(60)).unwrap());
     alone.cosigned(&strange).unwrap();
@@ -195,4 +194,27 @@ fn where_the_policy_names_nobody_the_own_witness_keeps_an_idle_log_fresh() {
     assert_eq!(alone.shared.signing(), Signing::Ready);
     // What an entry's time is rests on the entry, as before.
     assert_eq!((history(&disk), time_of(&alone, 1)), (before, time));
+}
+
+#[test]
+fn of_several_cosignatures_of_one_witness_the_newest_stays() {
+    let other = NoteSigner::witness("o", Arc::new(SecretKey::from_seed([44; 32]))).unwrap();
+    let named = |signer: &NoteSigner| {
+        let key = signer.vkey().clone();
+        Witness { name: key.name().to_owned(), key, url: None }
+    };
+    let both = Policy::threshold(2, vec![named(&witness()), named(&other)]).unwrap();
+    let mut sequencer = started(&new_disk(), &Arc::default(), both).unwrap();
+    sequencer.store(&Stock::new().candidates(0..2)).unwrap();
+    sequencer.sequence(NOW).unwrap();
+    let signed = sequencer.shared.unsigned.borrow().clone().unwrap();
+    for (signer, seconds) in [(&witness(), 5), (&witness(), 9), (&witness(), 7), (&other, 8)] {
+        let mut note = (*signed).clone();
+        note.add(signer.sign(note.text(), later(seconds)).unwrap());
+        sequencer.cosigned(&note).unwrap();
+    }
+    let published = sequencer.shared.published.borrow().clone().unwrap();
+    assert_eq!(published.note.signatures().len(), 3, "the log's and one of each witness");
+    let at = published.note.signed_by(witness().vkey()).unwrap();
+    assert_eq!(at, Some(later(9)));
 }

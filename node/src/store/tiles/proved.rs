@@ -11,7 +11,7 @@ use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::{self, Hash};
 use hallmark_schemas::tile::{self, TilePath};
 
-use super::{BUNDLE_ENTRY_BYTES, Edge, LEVELS_MAX, TILE_WIDTH, Tiles, width_of};
+use super::{BUNDLE_ENTRY_BYTES, Edge, LEVELS_MAX, TILE_WIDTH, Tiles, bytes_of, width_of};
 use crate::store::StoreError;
 
 /// Most damaged files that are remembered by name; there is no use in counting further.
@@ -20,6 +20,9 @@ const NAMES_MAX: usize = 1024;
 const RECENT_MAX: usize = 16;
 /// Highest level whose tile is computed from the entries alone: 65,536 of them, 2.8 MB.
 const DEEP_LEVEL_MAX: usize = 1;
+/// Most hashes of one tile for which the files below and the entries disagree and each choice is
+/// tried: 2^8 tiles.
+const DOUBTS_MAX: u32 = 8;
 
 /// Files of tiles that were found lost or damaged when they were read.
 #[derive(Default)]
@@ -58,6 +61,10 @@ enum Source {
     Below,
     /// The entries alone.
     Entries,
+    /// For each hash the tile below it or its entries, whichever is whole.
+    Mixed,
+    /// Somebody else gave it.
+    Offered,
 }
 
 const SOURCES: [Source; 3] = [Source::File, Source::Below, Source::Entries];
@@ -120,15 +127,52 @@ impl Tiles {
         Ok(read)
     }
 
-    /// Whether these bytes are that entry bundle of this tree.
+    /// Whether these bytes are that entry bundle, or that full tile, of this tree.
     pub(crate) fn gives(&self, path: &TilePath, bytes: &[u8], head: Head) -> bool {
-        let TilePath::Entries { index, width } = *path else {
+        if bytes.len() != bytes_of(path) {
             return false;
+        }
+        match *path {
+            TilePath::Entries { index, .. } => {
+                let hashes = self.proved(0, index, head);
+                is_framed(bytes) && hashes.is_ok_and(|hashes| hashes.starts_with(&leaves(bytes)))
+            }
+            TilePath::Hashes { level, index, .. } if path.is_full() => {
+                let above = self.proved(usize::from(level) + 1, index / TILE_WIDTH, head);
+                let root = tile::complete_root(bytes.as_chunks::<32>().0);
+                above.is_ok_and(|above| above.get((index % TILE_WIDTH) as usize) == Some(&root))
+            }
+            TilePath::Hashes { .. } => false,
+        }
+    }
+
+    /// The files of the right edge of this tree that hold hashes, proved by its root: from what is
+    /// here, or from what `offer` gives for them.
+    pub(crate) fn proved_edge_files(
+        &self,
+        head: Head,
+        offer: &mut dyn FnMut(&TilePath) -> Vec<Vec<u8>>,
+    ) -> Result<Vec<(TilePath, Vec<u8>)>, StoreError> {
+        let levels = match self.proved_edge(head) {
+            Err(StoreError::Damaged { .. }) => self.chosen_edge(head, Some(offer))?,
+            levels => levels?,
         };
-        let hashes = self.proved(0, index, head);
-        bytes.len() == usize::from(width) * BUNDLE_ENTRY_BYTES
-            && is_framed(bytes)
-            && hashes.is_ok_and(|hashes| hashes.starts_with(&leaves(bytes)))
+        let files = (0u8..).zip(levels).filter(|(_, hashes)| !hashes.is_empty());
+        let file = |(level, hashes): (u8, Vec<Hash>)| {
+            let index = head.size >> (8 * (usize::from(level) + 1));
+            (TilePath::Hashes { level, index, width: hashes.len() as u16 }, hashes.concat())
+        };
+        Ok(files.map(file).collect())
+    }
+
+    /// The right edge of this tree, proved by its root; its files need not be whole.
+    pub(crate) fn proved_whole_edge(&self, head: Head) -> Result<Edge, StoreError> {
+        let levels = self.proved_edge(head)?;
+        let bundle = match head.size % TILE_WIDTH {
+            0 => Vec::new(),
+            _ => self.proved_bundle(head.size / TILE_WIDTH, head)?,
+        };
+        Ok(Edge { size: head.size, bundle, levels })
     }
 
     /// The file of this tile was written anew.
@@ -167,44 +211,92 @@ impl Tiles {
                 Ok(_) | Err(_) => {}
             }
         }
-        Err(StoreError::damaged(&file, "nothing that is here gives its hashes"))
+        let mut mixed = self.mixed(level, index, width).into_iter();
+        mixed
+            .find(|hashes| tile::complete_root(hashes) == wanted)
+            .ok_or_else(|| StoreError::damaged(&file, "nothing that is here gives its hashes"))
     }
 
     /// The partial tiles of the right edge, lowest level first.
     fn proved_edge(&self, head: Head) -> Result<Vec<Vec<Hash>>, StoreError> {
-        let mut choices = Vec::new();
-        let levels = (0..LEVELS_MAX).take_while(|level| 0 < head.size >> (8 * level));
-        for level in levels {
+        self.chosen_edge(head, None)
+    }
+
+    /// The same, where the files do not give the root also from what `offer` gives.
+    fn chosen_edge(
+        &self,
+        head: Head,
+        offer: Option<&mut dyn FnMut(&TilePath) -> Vec<Vec<u8>>>,
+    ) -> Result<Vec<Vec<Hash>>, StoreError> {
+        let partial = |level: usize| {
             let hashes = head.size >> (8 * level);
-            let (index, width) = (hashes / TILE_WIDTH, (hashes % TILE_WIDTH) as u16);
+            (hashes / TILE_WIDTH, (hashes % TILE_WIDTH) as u16)
+        };
+        let levels: Vec<usize> =
+            (0..LEVELS_MAX).take_while(|level| 0 < head.size >> (8 * level)).collect();
+        let mut choices = Vec::new();
+        for level in &levels {
+            let (index, width) = partial(*level);
             if width == 0 {
                 choices.push(vec![(Source::File, Vec::new())]);
                 continue;
             }
-            let file = self.hashes(level, index, width, Source::File);
+            let file = self.hashes(*level, index, width, Source::File);
             choices.push(file.into_iter().map(|hashes| (Source::File, hashes)).collect());
         }
-        if let Some(levels) = fitting(&choices, head) {
-            self.tell_edge(&levels, head);
-            return Ok(levels.into_iter().map(|(_, hashes)| hashes).collect());
-        }
-        for (level, choices) in choices.iter_mut().enumerate() {
-            let hashes = head.size >> (8 * level);
-            let (index, width) = (hashes / TILE_WIDTH, (hashes % TILE_WIDTH) as u16);
-            for source in [Source::Below, Source::Entries].into_iter().filter(|_| 0 < width) {
-                let made = self.hashes(level, index, width, source);
-                let new = |made: &Vec<Hash>| choices.iter().all(|(_, known)| known != made);
-                if let Some(made) = made.ok().filter(new) {
-                    choices.push((source, made));
+        let mut found = fitting(&choices, head);
+        let mut add = |from: &mut dyn FnMut(usize, u64, u16) -> Vec<(Source, Vec<Hash>)>| {
+            if found.is_some() {
+                return;
+            }
+            for level in &levels {
+                let (index, width) = partial(*level);
+                if width == 0 {
+                    continue;
+                }
+                for (source, made) in from(*level, index, width) {
+                    if choices[*level].iter().all(|(_, known)| *known != made) {
+                        choices[*level].push((source, made));
+                    }
                 }
             }
+            found = fitting(&choices, head);
+        };
+        add(&mut |level, index, width| {
+            let sources = [Source::Below, Source::Entries].into_iter();
+            let made = |source| Some((source, self.hashes(level, index, width, source).ok()?));
+            sources.filter_map(made).collect()
+        });
+        add(&mut |level, index, width| {
+            let mixed = self.mixed(level, index, width).into_iter();
+            mixed.map(|hashes| (Source::Mixed, hashes)).collect()
+        });
+        if let Some(offer) = offer {
+            add(&mut |level, index, width| {
+                let offered = offer(&TilePath::Hashes { level: level as u8, index, width });
+                let hashes = offered.iter().filter_map(|bytes| tile::parse_hashes(bytes, width));
+                hashes.map(|hashes| (Source::Offered, hashes)).collect()
+            });
         }
-        let Some(levels) = fitting(&choices, head) else {
+        let Some(levels) = found else {
+            self.tell_unproved_edge(&choices, head);
             let reason = format!("nothing that is here gives the root of size {}", head.size);
             return Err(StoreError::damaged(&self.dir, reason));
         };
         self.tell_edge(&levels, head);
         Ok(levels.into_iter().map(|(_, hashes)| hashes).collect())
+    }
+
+    /// Nothing gives the root: which of its files is wrong cannot be said, but which is not there.
+    fn tell_unproved_edge(&self, choices: &[Vec<(Source, Vec<Hash>)>], head: Head) {
+        for level in 0..choices.len() {
+            let hashes = head.size >> (8 * level);
+            let (index, width) = (hashes / TILE_WIDTH, (hashes % TILE_WIDTH) as u16);
+            if 0 < width && choices[level].iter().all(|(source, _)| *source != Source::File) {
+                let file = self.path(&TilePath::Hashes { level: level as u8, index, width });
+                self.faults.tell(&file, "it is lost, and what lies below it does not give it");
+            }
+        }
     }
 
     fn tell_edge(&self, levels: &[(Source, Vec<Hash>)], head: Head) {
@@ -249,6 +341,40 @@ impl Tiles {
             made.map(|hashes| tile::complete_root(&hashes))
         };
         (0..u64::from(width)).map(below).collect()
+    }
+
+    /// What a tile may be if for each of its hashes either the tile below or its entries are whole.
+    fn mixed(&self, level: usize, index: u64, width: u16) -> Vec<Vec<Hash>> {
+        if !(1..=DEEP_LEVEL_MAX).contains(&level) {
+            return Vec::new();
+        }
+        let (mut made, mut doubts) = (vec![Vec::with_capacity(width.into())], 0);
+        for at in 0..u64::from(width) {
+            let (level, index) = (level - 1, index * TILE_WIDTH + at);
+            let sources = [Source::File, Source::Below].into_iter();
+            let roots = sources.filter_map(|source| {
+                let hashes = self.hashes(level, index, tile::TILE_WIDTH, source).ok()?;
+                Some(tile::complete_root(&hashes))
+            });
+            let mut roots: Vec<Hash> = roots.collect();
+            roots.dedup();
+            doubts += u32::from(1 < roots.len());
+            if DOUBTS_MAX < doubts {
+                return Vec::new();
+            }
+            let longer = |before: &Vec<Hash>| {
+                let before = before.clone();
+                roots.iter().map(move |root| [before.as_slice(), &[*root]].concat())
+            };
+            made = match roots[..] {
+                [root] => {
+                    made.iter_mut().for_each(|hashes| hashes.push(root));
+                    made
+                }
+                _ => made.iter().flat_map(longer).collect(),
+            };
+        }
+        made
     }
 
     /// The entries of a bundle as wide as the tree has it: they cannot be computed from anything.
