@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hallmark_schemas::audience::Audience;
+use hallmark_schemas::audience::{Audience, Region};
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::layout::{Data, Dir};
@@ -38,9 +38,9 @@ pub struct Config {
     /// The origin of its own log, `<network>/<scheme>-<value>/<n>`.
     pub origin: String,
     /// The regions whose bodies this node may hold, ISO 3166 alpha-2. Default none: only bodies
-    /// without a region.
+    /// without a region. What is held already stays.
     #[serde(default)]
-    pub regions: Vec<String>,
+    pub regions: Vec<Region>,
     /// Where log, packs, index and lake are. Default `DIR/data`.
     #[serde(default)]
     pub data: Option<PathBuf>,

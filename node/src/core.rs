@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::audience::Region;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::history::KeyHistory;
@@ -81,6 +82,8 @@ pub struct OpenOptions {
     pub log_signer: Arc<dyn Signer>,
     /// What keys and the witness policy are proved from.
     pub network: NetworkFile,
+    /// Where the node is: of bodies that list regions it takes and keeps only those of these.
+    pub regions: Vec<Region>,
     /// Longest wait before a stored attestation is in a signed tree; on a quiet log it is short.
     pub batch_wait_max: Duration,
     /// The time of day.
@@ -280,6 +283,7 @@ impl Node {
     pub fn open(options: OpenOptions) -> Result<(Node, WriterThread), OpenError> {
         let OpenOptions { dir, data, engine, origin, log_signer, network, .. } = options;
         let (batch_wait_max, clock) = (options.batch_wait_max, options.clock);
+        let regions: Arc<[Region]> = options.regions.into();
         let lock = DirLock::take(&dir.lock())?;
         let (disk, scratch) = disk_of(&dir, &data)?;
         let index = scratch.as_ref().map_or(data.index(), |scratch| scratch.path().to_owned());
@@ -289,6 +293,8 @@ impl Node {
         let parts =
             Parts::open(disk.clone(), catalogue, (&dir, &data), &origin, log_signer, networks)?;
         let Parts { shared, signer, opened, reserve, deferred, mirror, derived } = parts;
+        shared.set_regions(regions.clone());
+        let mirror = mirror.within(regions);
         let (keys, catalogue) = (shared.keys.clone(), shared.catalogue.clone());
         let (sender, receiver) = mpsc::channel();
         let admission =

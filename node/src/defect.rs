@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hallmark_schemas::attestation::Envelope;
+use hallmark_schemas::audience::Audience;
 use hallmark_schemas::defect::{Claim, DefectProof};
 use hallmark_schemas::note::SignedNote;
 use tokio::sync::watch;
@@ -53,6 +55,17 @@ pub fn take_in(service: &Service, proof: DefectProof) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Whether every member may see all that the proof is shown with. What is meant for some of them, or
+/// for some regions, stays where it is held.
+pub(crate) fn may_be_gossiped(claim: &Claim) -> bool {
+    claim.bodies().all(|body| {
+        Envelope::parse(body).is_ok_and(|envelope| {
+            let claims = envelope.claims();
+            !matches!(claims.aud, Audience::Named(_)) && claims.regions.is_empty()
+        })
+    })
+}
+
 /// Gossips every proof that is kept here once: also those of before the start, which whoever was
 /// away has missed.
 fn tell(service: &Service, told: &mut BTreeSet<PathBuf>) -> Result<(), StoreError> {
@@ -66,7 +79,9 @@ fn tell(service: &Service, told: &mut BTreeSet<PathBuf>) -> Result<(), StoreErro
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap_or_default();
-            net.publish(Topic::Defects, bytes);
+            if DefectProof::parse(&bytes).is_ok_and(|proof| may_be_gossiped(proof.claim())) {
+                net.publish(Topic::Defects, bytes);
+            }
             told.insert(path);
         }
     }

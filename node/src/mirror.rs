@@ -2,7 +2,8 @@
 //!
 //! Invariants: a checkpoint replaces another only after every entry under it is here, hashed to its
 //! root on top of the tree that was proved before, and durable: so a copy never shrinks and never
-//! forks. A body is kept only if the log has its id. What is missing is known: the want-list.
+//! forks. A body is kept only if the log has its id and its regions admit this node. What is missing
+//! is known: the want-list.
 
 pub mod defects;
 mod erasing;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::audience::Region;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::layout::{Data, peer_name};
@@ -58,6 +60,8 @@ pub struct Mirror {
     former: Vec<Policy>,
     /// What goes when a body is erased.
     derived: Arc<Derived>,
+    /// Where this node is.
+    regions: Arc<[Region]>,
     logs: RwLock<BTreeMap<String, Arc<MirroredLog>>>,
 }
 
@@ -71,7 +75,8 @@ impl Mirror {
     ) -> Mirror {
         let (network, former, logs) = (RwLock::new(network), Vec::new(), RwLock::default());
         let derived = Arc::new(Derived::new(disk.clone(), data.clone()));
-        Mirror { disk, data, catalogue, keys, network, former, derived, logs }
+        let regions = Arc::default();
+        Mirror { disk, data, catalogue, keys, network, former, derived, regions, logs }
     }
 
     /// The same, with the policies of earlier versions, oldest first.
@@ -82,6 +87,11 @@ impl Mirror {
     /// The same, where these tables and findings are made from bodies.
     pub(crate) fn forgetting(self, derived: Arc<Derived>) -> Mirror {
         Mirror { derived, ..self }
+    }
+
+    /// The same, on a node in these regions.
+    pub(crate) fn within(self, regions: Arc<[Region]>) -> Mirror {
+        Mirror { regions, ..self }
     }
 
     /// The copy of a log, opened or begun. `log_key` checks its checkpoints.
@@ -97,7 +107,8 @@ impl Mirror {
         let networks = (self.former.as_slice(), network);
         let eraser = Eraser::new(disk.clone(), &data, self.derived.clone());
         let files = (disk, data, eraser);
-        let log = MirroredLog::open(files, log_key, catalogue, self.keys.clone(), networks)?;
+        let mut log = MirroredLog::open(files, log_key, catalogue, self.keys.clone(), networks)?;
+        log.regions = self.regions.clone();
         let log = Arc::new(log);
         logs.insert(origin, log.clone());
         Ok(log)
@@ -141,6 +152,7 @@ pub struct MirroredLog {
     catalogue: Catalogue,
     keys: Arc<Keys>,
     eraser: Eraser,
+    regions: Arc<[Region]>,
     state: Mutex<State>,
 }
 
@@ -221,6 +233,7 @@ impl MirroredLog {
             catalogue,
             keys,
             eraser,
+            regions: Arc::default(),
             state,
         };
         mirrored.catch_up()?;
@@ -317,7 +330,15 @@ impl MirroredLog {
         Ok(self.catalogue.wanted(self.log, 0, limit)?.len())
     }
 
-    /// Keeps bodies of this log, durably; how many of them are new.
+    /// Whether this body may be kept here, by the regions that it lists. What is no attestation
+    /// lists none.
+    pub fn may_hold(&self, body: &[u8]) -> bool {
+        Envelope::parse(body)
+            .map_or(true, |envelope| Region::admit(&envelope.claims().regions, &self.regions))
+    }
+
+    /// Keeps bodies of this log, durably; how many of them are new. What only nodes of other regions
+    /// may hold stays wanted.
     pub fn put_bodies(&self, bodies: &[Vec<u8>]) -> Result<usize, MirrorError> {
         let mut state = self.lock();
         let mut changes = Batch::default();
@@ -329,6 +350,9 @@ impl MirroredLog {
                 return Err(MirrorError::NotLogged { id });
             };
             if new.contains_key(&entry) || self.catalogue.body(self.log, &id)?.is_some() {
+                continue;
+            }
+            if !self.may_hold(body) {
                 continue;
             }
             if self.catalogue.erased(self.log, &id)?.is_some_and(|erased| erased.done) {

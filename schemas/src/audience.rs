@@ -144,6 +144,12 @@ pub struct Region([u8; 2]);
 pub struct RegionError(pub String);
 
 impl Region {
+    /// Whether a body that lists these regions may be held by whoever is in those: one that lists
+    /// none, by anyone.
+    pub fn admit(listed: &[Region], holder: &[Region]) -> bool {
+        listed.is_empty() || listed.iter().any(|region| holder.contains(region))
+    }
+
     /// The two letters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a region is two ASCII letters")
@@ -171,6 +177,14 @@ crate::text::serde_as_text!(Region, "an ISO 3166-1 alpha-2 code");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_lists_regions_is_held_in_one_of_them_alone() {
+        let [cn, de, fr] = ["CN", "DE", "FR"].map(|code| code.parse::<Region>().unwrap());
+        assert!(Region::admit(&[], &[]) && Region::admit(&[], &[fr]));
+        assert!(Region::admit(&[cn, de], &[de]) && Region::admit(&[cn], &[cn, fr]));
+        assert!(!Region::admit(&[cn, de], &[fr]) && !Region::admit(&[cn], &[]));
+    }
 
     const A: &str = "urn:hallmark:org:lei:529900T8BM49AURSDO55";
     const B: &str = "urn:hallmark:org:uscc:91350100M000100Y43";

@@ -60,6 +60,17 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// The attestations that it is shown with, whole.
+    pub fn bodies(&self) -> impl Iterator<Item = &[u8]> {
+        let of = match self {
+            Claim::KeyOutsideTime(of) => Some(of),
+            _ => None,
+        };
+        of.into_iter()
+            .flat_map(|of| std::iter::once(&of.act).chain(&of.history))
+            .map(|recorded| recorded.body.0.as_slice())
+    }
+
     /// Its word in files and names.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@
 //! answer as long as each log is learnt in its order.
 
 use crate::attestation::{Envelope, Verified};
+use crate::audience::Region;
 use crate::id::{DeviceId, OrgId, Subject};
 use crate::key::{KeyId, PublicKey};
 use crate::kind::Body;
@@ -103,6 +104,9 @@ pub struct OrganisationRecord {
     pub legal_name: String,
     /// Its roles.
     pub roles: BTreeSet<Role>,
+    /// Where it is established, as it was admitted; none for a registrar known from the network
+    /// file alone.
+    pub regions: Vec<Region>,
     /// The key in use.
     pub key: KeyId,
     /// The key that may follow.
@@ -158,6 +162,7 @@ impl KeyHistory {
             let record = OrganisationRecord {
                 legal_name: String::new(),
                 roles: BTreeSet::from([Role::Registrar]),
+                regions: Vec::new(),
                 key: registrar.key.id(),
                 next_key_commitment: registrar.next_key_commitment,
                 node: None,
@@ -314,6 +319,7 @@ impl KeyHistory {
         let record = self.organisations.entry(org.clone()).or_insert(OrganisationRecord {
             legal_name: String::new(),
             roles: BTreeSet::new(),
+            regions: Vec::new(),
             key: kid,
             next_key_commitment: next,
             node: None,
@@ -322,6 +328,7 @@ impl KeyHistory {
         // A registrar stays one for as long as the network file names it.
         let registrar = record.roles.contains(&Role::Registrar).then_some(Role::Registrar);
         record.roles = body.roles.iter().copied().chain(registrar).collect();
+        record.regions.clone_from(&body.regions);
         if let Some(node) = &body.node {
             keys.extend(self.insert_node(org, node, from));
         }

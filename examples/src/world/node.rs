@@ -61,7 +61,19 @@ impl Node {
         dir: &Path,
         file: &Path,
     ) -> anyhow::Result<Node> {
-        Node::init(programs, member, dir, &["--network", &file.to_string_lossy()]).await
+        Node::join_from(programs, member, dir, file, "CN").await
+    }
+
+    /// The same for an organisation that is established in this region.
+    pub async fn join_from(
+        programs: &Programs,
+        member: Member<'_>,
+        dir: &Path,
+        file: &Path,
+        region: &str,
+    ) -> anyhow::Result<Node> {
+        let file = file.to_string_lossy();
+        Node::init(programs, member, dir, &["--network", &file, "--region", region]).await
     }
 
     async fn init(

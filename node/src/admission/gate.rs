@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Refusal, Verified};
+use hallmark_schemas::audience::Region;
 use hallmark_schemas::history::KeyFault;
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::erasure::Erasure;
@@ -137,13 +138,22 @@ impl Gate {
                 return Proved::Unknown(Box::new(envelope));
             }
             match envelope.verify(keys, at) {
-                Ok(verified) => match self.refuses_erasure(&verified) {
+                Ok(verified) => match self.refuses(&verified) {
                     Some(refusal) => Proved::Refused(refusal),
                     None => Proved::Candidate(Candidate::new(verified)),
                 },
                 Err(refusal) => Proved::Refused(refusal),
             }
         })
+    }
+
+    /// Why this node does not take what is well signed.
+    fn refuses(&self, verified: &Verified) -> Option<Refusal> {
+        let listed = &verified.claims().regions;
+        if !Region::admit(listed, self.shared.regions()) {
+            return Some(Refusal::OutsideRegions { listed: listed.clone() });
+        }
+        self.refuses_erasure(verified)
     }
 
     /// Why an erasure is none that this log carries out: its own, of a record in its tree that

@@ -6,14 +6,14 @@ use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::cose::Sign1;
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::entries::parse_id;
 use super::problem::ApiError;
 use super::{App, BODY_BYTES_MAX, Ctx, IMMUTABLE, IMMUTABLE_PRIVATE, blocking, cached, read_body};
 use crate::admission::Admitted;
-use crate::entitled::{HIDING_TIME, body_for};
+use crate::entitled::{Asker, body_for, hide};
 use crate::sign::{Defaults, Statement};
 use crate::store::StoreError;
 
@@ -59,9 +59,9 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let started = Instant::now();
     let id = parse_id(&id)?;
-    let (service, asking) = (app.clone(), caller.clone());
+    let service = app.clone();
     let given = blocking(move || {
-        let given = body_for(&service, &asking, &id)?;
+        let given = body_for(&service, &Asker::new(&service, caller), &id)?;
         let erased = if given.is_none() { service.node.erased_by(&id)? } else { None };
         Ok::<_, StoreError>((given, erased))
     });
@@ -71,7 +71,7 @@ pub(super) async fn show(
         return Err(ApiError::Erased { by });
     }
     let Some(envelope) = readable else {
-        sleep_until(started + HIDING_TIME).await;
+        hide(started, 1).await;
         return Err(ApiError::NotFound);
     };
     represent(&app, &headers, id, envelope).await

@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::Claims;
 use serde::Serialize;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::Asked;
 use super::{Ctx, blocking};
-use crate::entitled::HIDING_TIME;
+use crate::entitled::{Asker, hide};
 use crate::passport::code::Code;
 use crate::trace::Reader;
 
@@ -60,14 +60,14 @@ struct View {
     verdict: String,
 }
 
-impl Reader for Caller {
+impl Reader for Asker {
     fn may_read(&self, claims: &Claims) -> bool {
-        Caller::may_read(self, &claims.aud, &claims.iss)
+        Asker::may_read(self, claims)
     }
 
     /// The owner of every entry that it holds, anyone of public ones.
     fn may_know_of(&self, audience: u8) -> bool {
-        *self == Caller::Owner || audience == 0
+        *self.caller() == Caller::Owner || audience == 0
     }
 }
 
@@ -88,10 +88,10 @@ pub(super) async fn show(
     let goods = code.map_err(|e| ApiError::malformed(format!("{e}")))?.goods;
     let wanted = asked.only(&["format"])?.parsed("format", "json, dot or text")?;
     let form = wanted.map_or_else(|| Form::accepted(&headers), Ok)?;
-    let node = app.node.clone();
-    let trace = blocking(move || crate::trace::trace(&node, &goods, &caller)).await??;
+    let asker = Asker::new(&app, caller);
+    let trace = blocking(move || crate::trace::trace(&app.node, &goods, &asker)).await??;
     if trace.steps.is_empty() {
-        sleep_until(started + HIDING_TIME).await;
+        hide(started, 1).await;
         return Err(ApiError::NotFound);
     }
     let of =

@@ -91,6 +91,7 @@ pub(crate) fn open_options(dir: &Path, config: &Config) -> Result<OpenOptions, F
         origin: config.origin.clone(),
         log_signer: Arc::new(keys::open(&keys, Purpose::Log, None)?),
         network: read_network(&Dir::new(dir).network())?,
+        regions: config.regions.clone(),
         batch_wait_max: config.log.batch_wait_max,
         clock: Arc::new(now),
     })

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::audience::Region;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     policy: RwLock<Policy>,
     /// Those of earlier versions, oldest first. Set once, before the history is read.
     former: OnceLock<Vec<Policy>>,
+    /// Where this node is. Set once, before anything is admitted.
+    regions: OnceLock<Arc<[Region]>>,
     /// Trees that this log signed and gave up. Set once, before anything is compared.
     given_up: OnceLock<Vec<Head>>,
     /// The key of this node's own witness, as the network file names it.
@@ -121,6 +124,7 @@ impl Shared {
             times: RwLock::new(Times::default()),
             policy: RwLock::new(policy),
             former: OnceLock::new(),
+            regions: OnceLock::new(),
             given_up: OnceLock::new(),
             own_witness: RwLock::new(None),
             published: watch::Sender::new(None),
@@ -171,6 +175,15 @@ impl Shared {
 
     pub(crate) fn published_size(&self) -> u64 {
         self.published.borrow().as_ref().map_or(0, |published| published.head.size)
+    }
+
+    pub(crate) fn set_regions(&self, regions: Arc<[Region]>) {
+        let _set_once = self.regions.set(regions);
+    }
+
+    /// Where this node is: nowhere where it was not said.
+    pub(crate) fn regions(&self) -> &[Region] {
+        self.regions.get().map_or(&[], |regions| regions)
     }
 
     /// Until then admission answers busy, because a duplicate could not be told.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{Claims, ContentId, Draft, Envelope, Verified, sign};
-use hallmark_schemas::audience::Audience;
+use hallmark_schemas::audience::{Audience, Region};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::id::{DeviceId, OrgId, Subject};
 use hallmark_schemas::key::{SecretKey, Signer};
@@ -125,6 +125,13 @@ pub(crate) fn facility(number: u8, name: &str, salt: u8) -> Envelope {
         reason: None,
     };
     attest(Subject::parse(&sub).unwrap(), Body::Facility(body), salt, &key(1))
+}
+
+/// The same facility, for nodes in these regions alone.
+pub(crate) fn facility_within(number: u8, regions: Vec<Region>) -> Envelope {
+    let made = facility(number, "plant", 0);
+    let claims = Claims { regions, ..made.claims().clone() };
+    sign(Draft { claims, body: made.body().clone() }, [0; 16], &key(1)).unwrap()
 }
 
 /// The erasure of a record of the log of [`origin`], by its organisation.

@@ -41,6 +41,7 @@ impl Place {
             origin: origin(),
             log_signer: log_signer(),
             network: network(policy),
+            regions: Vec::new(),
             engine: Engine::default(),
             batch_wait_max: Duration::from_millis(5),
             clock: Arc::new(|| NOW),

@@ -199,6 +199,7 @@ mod tests {
             origin: own,
             log_signer: log_signer(),
             network: network.clone(),
+            regions: Vec::new(),
             engine: Engine::default(),
             batch_wait_max: Duration::from_millis(5),
             clock: Arc::new(|| NOW),

@@ -9,14 +9,14 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::token::Scope;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::roster::Peer;
 use super::wire::{self, Question, Reply};
 use crate::admission::{AdmitError, Admitted};
 use crate::api::caller::Caller;
 use crate::api::problem::with_causes;
-use crate::entitled::{HIDING_TIME, body_for};
+use crate::entitled::{Asker, body_for, hide};
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::witness::guard::newest_held;
@@ -73,8 +73,9 @@ async fn bodies(service: &Arc<Service>, peer: &Peer, ids: Vec<ContentId>) -> Rep
     let (reading, asked) = (Arc::clone(service), ids.len());
     let caller = Caller::Member { org: peer.org.clone(), scope: Scope::Read };
     let reply = blocking(move || {
+        let asker = Asker::new(&reading, caller);
         let framed = wire::frame_bodies(ids.len(), |place| {
-            let body = body_for(&reading, &caller, &ids[place])?;
+            let body = body_for(&reading, &asker, &ids[place])?;
             Ok::<_, StoreError>(body.map(|envelope| envelope.into_stored().into_vec()))
         })?;
         Ok(Reply::ok(framed))
@@ -83,7 +84,7 @@ async fn bodies(service: &Arc<Service>, peer: &Peer, ids: Vec<ContentId>) -> Rep
     let is_whole = wire::parse_bodies(&reply.body, asked)
         .is_some_and(|bodies| bodies.iter().all(Option::is_some));
     if !is_whole {
-        sleep_until(started + HIDING_TIME).await;
+        hide(started, asked).await;
     }
     reply
 }

@@ -1,7 +1,7 @@
 //! What is gossiped: new checkpoints and defect proofs, on two fixed topics.
 //!
 //! Invariants: nothing is passed on that its own signatures do not prove under the network file
-//! here; a message says nothing about a body or its subject; the cheap checks come first.
+//! here; a message holds no body that is not for every member; the cheap checks come first.
 
 use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::note::SignedNote;
@@ -94,6 +94,9 @@ fn hear_defect(service: &Service, bytes: &[u8]) -> Verdict {
         Ok(proof) => proof,
         Err(error) => return Verdict::reject(Fault::Malformed, format!("a proof: {error}")),
     };
+    if !crate::defect::may_be_gossiped(proof.claim()) {
+        return Verdict::IGNORE;
+    }
     // What it shows, it has to show under the network file that is trusted here.
     let proof = match DefectProof::new(&service.network(), proof.claim().clone()) {
         Ok(proof) => proof,

@@ -259,6 +259,10 @@ impl Follower {
         let mut bodies = Vec::new();
         for (id, answer) in answers {
             match answer {
+                // Whoever gives it need not know where this node is.
+                Some(body) if ContentId::of(&body) == id && !self.log.may_hold(&body) => {
+                    self.lacking.refuse(id);
+                }
                 Some(body) if ContentId::of(&body) == id => bodies.push(body),
                 Some(_) => return Err(FollowError::OtherBody { id }),
                 None => self.lacking.refuse(id),

@@ -1,6 +1,7 @@
 //! Why an attestation is malformed, and why a well-formed one is refused.
 
 use super::ContentId;
+use crate::audience::Region;
 use crate::cbor::CborError;
 use crate::cose::CoseError;
 use crate::id::{IdError, OrgId, SubjectError};
@@ -157,6 +158,12 @@ pub enum Refusal {
         /// Why not.
         why: &'static str,
     },
+    /// Only nodes in other regions may hold it.
+    #[error("it may be held in {} alone, and this node is in none of these regions", regions(.listed))]
+    OutsideRegions {
+        /// Where it may be held.
+        listed: Vec<Region>,
+    },
 }
 
 impl Refusal {
@@ -174,6 +181,7 @@ impl Refusal {
             Refusal::CodesScrapped { .. } => "codes-scrapped",
             Refusal::CodesNotMade => "codes-not-made",
             Refusal::NotErased { .. } => "not-erased",
+            Refusal::OutsideRegions { .. } => "outside-regions",
         }
     }
 
@@ -181,6 +189,10 @@ impl Refusal {
     pub fn is_deferral(&self) -> bool {
         matches!(self, Refusal::KeyUnknown { .. })
     }
+}
+
+fn regions(regions: &[Region]) -> String {
+    regions.iter().map(Region::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn roles(roles: &[Role]) -> String {

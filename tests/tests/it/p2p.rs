@@ -1,6 +1,7 @@
 //! Peers over libp2p: found by their records, asked without HTTP, told of at once, kept out if they
 //! are strangers.
 
+mod audience;
 mod byzantine;
 mod liar;
 

@@ -193,9 +193,21 @@ impl World {
 
     /// A newcomer with its own folder, not yet admitted nor running.
     pub(crate) fn newcomer(&self, name: &str, number: u64, role: &str, founder: &Node) -> Node {
+        self.newcomer_from("CN", name, number, role, founder)
+    }
+
+    /// The same from this region.
+    pub(crate) fn newcomer_from(
+        &self,
+        region: &str,
+        name: &str,
+        number: u64,
+        role: &str,
+        founder: &Node,
+    ) -> Node {
         let member = Member { org: &org(number), name, roles: &[role] };
-        let network = founder.dir.join("network.hallmark");
-        Node::of(block(node::Node::join(&PROGRAMS, member, &self.path(name), &network)), &[])
+        let (dir, network) = (self.path(name), founder.dir.join("network.hallmark"));
+        Node::of(block(node::Node::join_from(&PROGRAMS, member, &dir, &network, region)), &[])
     }
 }
 

@@ -4,6 +4,7 @@
 //! here goes where copies of followed logs lie, so that it stays readable; the configuration is
 //! written last, so that a command that was interrupted is given again and does the same.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -211,11 +212,11 @@ impl Begin<'_> {
             return Ok(Organisation { node: Some(log_keys.clone()), ..join.organisation });
         }
         let next = keys::open(&dir.keys(), Purpose::OrganisationNext, passphrase_file)?;
-        let regions = self.config.regions.iter().filter_map(|region| region.parse().ok());
+        let regions: BTreeSet<_> = self.config.regions.iter().copied().collect();
         Ok(Organisation {
             legal_name: self.config.name.clone(),
             roles: self.member.roles.clone(),
-            regions: regions.collect(),
+            regions: regions.into_iter().collect(),
             key: self.organisation.public().clone(),
             next_key_commitment: next.public().id(),
             node: Some(log_keys.clone()),

@@ -16,7 +16,7 @@ use super::{connected, facility, hidden, place, standing};
 use crate::it::world::{Node, SOON, World, path_text, wait};
 
 /// A member that never ran.
-fn member(world: &World, name: &str, number: u64, registrar: &Node) -> Node {
+pub(super) fn member(world: &World, name: &str, number: u64, registrar: &Node) -> Node {
     let node = world.newcomer(name, number, "producer", registrar);
     registrar.run("admit", &[path_text(&node.dir.join("join.cbor"))]).ok();
     node
@@ -35,7 +35,7 @@ fn kept_out(node: &Node, other: &Node, fault: &str) {
 }
 
 /// A liar in the place of a member, once the node has let it in: its own side believes that before.
-fn enter(node: &Node, member: &Node, answers: Answers) -> Liar {
+pub(super) fn enter(node: &Node, member: &Node, answers: Answers) -> Liar {
     let liar = Liar::new(member, &place(node), answers);
     wait("the liar to be let in", SOON, || {
         // Who lies at once is known for it at once.
@@ -44,7 +44,7 @@ fn enter(node: &Node, member: &Node, answers: Answers) -> Liar {
     liar
 }
 
-fn nothing() -> Answers {
+pub(super) fn nothing() -> Answers {
     Box::new(|_| 404_u16.to_be_bytes().to_vec())
 }
 
@@ -53,7 +53,7 @@ fn ok(body: &[u8]) -> Vec<u8> {
 }
 
 /// The origin of a member's log.
-fn origin(node: &Node) -> String {
+pub(super) fn origin(node: &Node) -> String {
     format!("world/{}/1", node.org.trim_start_matches("urn:hallmark:org:").replace(':', "-"))
 }
 
