@@ -2,13 +2,14 @@
 
 mod erasing;
 mod kept;
+mod regions;
 
 use std::path::Path;
 
 use super::*;
 use crate::core::testing::{
-    GOODS, NOW, device, event, facility, facility_within, joined, log_signer, network, origin,
-    peer_signer, readings, witness, witnessed,
+    GOODS, NOW, device, event, facility, joined, log_signer, network, origin, peer_signer,
+    readings, witness, witnessed,
 };
 use crate::index::goods::tests::{found, goods, scanned};
 use crate::index::memory::MemoryIndex;
@@ -117,26 +118,6 @@ fn a_copy_is_the_log_with_its_times_and_its_missing_bodies() {
     assert!(
         log.entry_time(4).unwrap().is_some_and(|time| time.hi.unix_ms() / 1000 == 1_790_000_000)
     );
-}
-
-#[test]
-fn a_body_for_other_regions_is_not_kept_and_stays_missing() {
-    let region = |code: &str| code.parse::<Region>().unwrap();
-    let bodies: Vec<Envelope> = [vec![], vec![region("CN")], vec![region("CN"), region("DE")]]
-        .into_iter()
-        .zip(0..)
-        .map(|(regions, number)| facility_within(number, regions))
-        .collect();
-    let source = Source::with_times(bodies, 0);
-    let keys = Arc::new(Keys::new(KeyHistory::new(&network(Policy::none()))));
-    let (disk, catalogue) = (SimDisk::default(), Catalogue::new(Arc::<MemoryIndex>::default()));
-    let (data, joined) = (Data::new("/data"), Arc::new(joined(witnessed())));
-    let mirror = Mirror::new(Arc::new(disk), data, catalogue, keys, joined);
-    let log = mirror.within(Arc::from([region("DE")])).follow(signer().vkey().clone()).unwrap();
-    source.feed(&log, 3).unwrap();
-    assert_eq!(log.put_bodies(&source.bodies).unwrap(), 2);
-    assert_eq!(log.wanted(0, 9).unwrap().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1]);
-    assert_eq!(log.body(&ContentId::of(&source.bodies[1])).unwrap(), None);
 }
 
 #[test]
