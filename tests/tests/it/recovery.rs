@@ -529,7 +529,9 @@ fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them
         }
     };
     damage();
-    plant.run("check", &[]).fails(4);
+    let told = plant.run("check", &[]).fails(4);
+    names_all(&told);
+    assert!(!told.stdout.contains("head") && !told.stdout.contains("shrink"), "{told:?}");
     names_all(&plant.run("check", &["--repair"]).ok());
     assert_eq!(files.clone().map(|file| std::fs::read(file).expect("a file")), whole);
     // The next batch writes anew what it needs, and the node stays.

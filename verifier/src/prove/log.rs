@@ -27,8 +27,11 @@ use crate::evidence::{Bodies, Defect, DefectKind, FoundNote, LogEvidence, LogInc
 use crate::step::Step;
 
 /// A hash tile is not there.
-const LOST_TILE: &str = "put the file back from a copy of DATA or a peer's copy of this log; the \
-                         entries give its hashes, so nothing that was recorded is lost";
+const LOST_TILE: &str = "`hallmark-node check DIR --repair` computes it from the entries: nothing \
+                         that was recorded is lost";
+/// A file of the folder of a node is not what it was.
+const WRONG_FILE: &str = "`hallmark-node check DIR --repair` computes it or fetches it from a peer, \
+                          also while the node runs; or put it back from a copy of DATA";
 
 /// A log whose tree was checked. Its signatures are checked once its key is known.
 #[derive(Debug)]
@@ -116,16 +119,21 @@ impl LogState {
         }
         if !state.notes.is_empty() {
             state.join(log.entries, log.own.as_ref(), log.folder.as_deref(), defects);
-            let known = state.settle(&log.tiles, log.own.as_ref(), defects);
-            if let Some(folder) = log.folder {
+            let folder = log.folder.as_deref();
+            let tree = state.settle(&log.tiles, log.own.as_ref(), folder, defects);
+            if let Some(folder) = folder {
                 let sequenced = log.own.as_ref().and_then(own::size).unwrap_or(0);
+                let known = tree.leaves.len() as u64;
                 let sizes = [state.size(), sequenced].into_iter().filter(|size| *size <= known);
                 let size = sizes.max().unwrap_or(0);
                 let lost = tree::missing_tiles(size, &log.tiles).into_iter();
                 defects.extend(lost.map(|path| state.lost_tile(&folder.join(path.to_string()))));
             }
-            state.check_order(defects);
-            if log.own.is_some() {
+            // What is proved by nothing accuses nobody of an order, and lacks no checkpoint.
+            if tree.holds {
+                state.check_order(defects);
+            }
+            if tree.holds && log.own.is_some() {
                 state.check_history(defects);
             }
         }
@@ -266,39 +274,61 @@ impl LogState {
     }
 
     /// Settles which of entries and tiles are right, blames what is wrong, and computes the roots
-    /// of the sizes that checkpoints and the own head state. Returns how many leaves are known.
+    /// of the sizes that checkpoints and the own head state.
     fn settle(
         &mut self,
         tiles: &BTreeMap<String, Vec<u8>>,
         own: Option<&OwnHead>,
+        folder: Option<&Path>,
         defects: &mut Vec<Defect>,
-    ) -> u64 {
+    ) -> Tree {
         let stated = |Note { checkpoint, .. }: &Note| (checkpoint.size, checkpoint.root);
         let signed: Vec<(u64, Hash)> = self.notes.iter().map(stated).collect();
         let tree = Tree::settle(&self.entries, tiles, &signed);
+        self.blame(&tree, folder, defects);
+        let sizes = signed.into_iter().map(|(size, _)| size).chain(self.elsewhere_size());
+        self.roots = tree.roots(sizes.chain(own.into_iter().flat_map(own::sizes)));
+        if let Some(own) = own {
+            own::check(self, own, &tree, defects);
+        }
+        let size = self.size();
+        self.entries.retain(|(index, _)| {
+            let is_wrong = tree.wrong_entries.contains_key(index) || tree.doubtful.contains(index);
+            *index < size && !is_wrong
+        });
+        tree
+    }
+
+    /// Names each file that is wrong, or may be.
+    fn blame(&self, tree: &Tree, folder: Option<&Path>, defects: &mut Vec<Defect>) {
+        let file = |name: String| match folder {
+            Some(folder) => folder.join(name).display().to_string(),
+            None => name,
+        };
+        let remedy = folder.map(|_| WRONG_FILE);
+        let mut tell = |detail: String| {
+            defects.push(Defect { remedy, ..self.defect(DefectKind::BadProof, detail) });
+        };
         for (name, from) in &tree.wrong_tiles {
             let place = from.map_or(String::new(), |from| format!(" from hash {from}"));
-            let detail = format!("{name} is not made of the entries{place}");
-            defects.push(self.defect(DefectKind::BadProof, detail));
+            tell(format!("{} is not made of the entries{place}", file(name.clone())));
         }
         let mut bundles: BTreeMap<String, (u64, usize)> = BTreeMap::new();
         for (index, bundle) in &tree.wrong_entries {
             bundles.entry(bundle.to_string()).or_insert((*index, 0)).1 += 1;
         }
         for (bundle, (first, count)) in bundles {
-            let detail = format!(
+            let bundle = file(bundle);
+            tell(format!(
                 "{bundle}: from entry {first} on, {count} of its entries are not those under the root"
-            );
-            defects.push(self.defect(DefectKind::BadProof, detail));
+            ));
         }
-        let sizes = signed.into_iter().map(|(size, _)| size).chain(self.elsewhere_size());
-        self.roots = tree.roots(sizes.chain(own.into_iter().flat_map(own::sizes)));
-        if let Some(own) = own {
-            own::check(self, own, tree.leaves.len() as u64, defects);
+        for [bundle, hashes] in &tree.unsettled {
+            let [bundle, hashes] = [bundle, hashes].map(|path| file(path.to_string()));
+            tell(format!(
+                "{bundle} and {hashes} differ, and nothing that is here says which of them is wrong"
+            ));
         }
-        let size = self.size();
-        self.entries.retain(|(index, _)| *index < size && !tree.wrong_entries.contains_key(index));
-        tree.leaves.len() as u64
     }
 
     fn lost_tile(&self, file: &Path) -> Defect {
@@ -323,23 +353,40 @@ impl LogState {
         }
         let proved = self.notes.iter().map(|note| &note.checkpoint);
         let proved = proved.filter(|checkpoint| self.holds(checkpoint)).map(|one| one.size).max();
+        let mut unproved = Vec::new();
         for Note { checkpoint, .. } in &self.notes {
             let size = checkpoint.size;
             let is_known = self.roots.contains_key(&size);
             if !is_known || self.holds(checkpoint) || !told.insert(size) {
                 continue;
             }
-            let (kind, detail) = match proved.filter(|proved| size < *proved) {
+            match proved.filter(|proved| size < *proved) {
                 Some(proved) => {
                     let detail = format!(
                         "the checkpoint of size {size} is no part of that of size {proved}"
                     );
-                    (DefectKind::Split, detail)
+                    defects.push(self.defect(DefectKind::Split, detail));
                 }
-                None => (DefectKind::BadProof, unproved(size)),
-            };
-            defects.push(self.defect(kind, detail));
+                None => unproved.push(size),
+            }
         }
+        defects.extend(self.unproved(&unproved));
+    }
+
+    /// One defect for all checkpoints, smallest first, whose roots nothing gives.
+    fn unproved(&self, sizes: &[u64]) -> Option<Defect> {
+        let (newest, earlier) = sizes.split_last()?;
+        let mut detail =
+            format!("the entries do not give the root of the checkpoint of size {newest}");
+        match earlier {
+            [] => {}
+            [one] => detail.push_str(&format!(", nor of that of size {one}")),
+            [first, ..] => {
+                let count = earlier.len();
+                detail.push_str(&format!(", nor of {count} before it, the first of size {first}"));
+            }
+        }
+        Some(self.defect(DefectKind::BadProof, detail))
     }
 
     /// Of a log whose key nobody knows, no signature counts: what does not fit is told, and nobody
@@ -347,9 +394,8 @@ impl LogState {
     pub(super) fn leave_undated(&self, defects: &mut Vec<Defect>) {
         let stated = self.notes.iter().map(|note| &note.checkpoint);
         let wrong = stated.filter(|one| self.roots.contains_key(&one.size) && !self.holds(one));
-        for size in wrong.map(|one| one.size).collect::<BTreeSet<u64>>() {
-            defects.push(self.defect(DefectKind::BadProof, unproved(size)));
-        }
+        let sizes: BTreeSet<u64> = wrong.map(|one| one.size).collect();
+        defects.extend(self.unproved(&Vec::from_iter(sizes)));
     }
 
     /// `admitted_at` never goes back, and no content id stands twice.
@@ -469,10 +515,6 @@ impl LogState {
         }
         notes
     }
-}
-
-fn unproved(size: u64) -> String {
-    format!("the entries do not give the root of the checkpoint of size {size}")
 }
 
 /// Adds a checkpoint to those before it; of two of one size the better witnessed one stays.

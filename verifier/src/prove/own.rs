@@ -6,6 +6,7 @@
 use hallmark_schemas::head::Head;
 
 use super::log::LogState;
+use super::tree::Tree;
 use crate::evidence::{Defect, DefectKind, OwnHead};
 
 /// The head is not this log's newest.
@@ -27,12 +28,15 @@ pub(super) fn sizes(own: &OwnHead) -> Vec<u64> {
     size(own).into_iter().chain(intent).collect()
 }
 
-/// Holds head and last intent against the tree, of which `known` leaves are at hand.
-pub(super) fn check(log: &LogState, own: &OwnHead, known: u64, defects: &mut Vec<Defect>) {
+/// Holds head and last intent against the tree.
+pub(super) fn check(log: &LogState, own: &OwnHead, tree: &Tree, defects: &mut Vec<Defect>) {
+    let known = tree.leaves.len() as u64;
     let mut tell = |kind, remedy, detail: String| {
         defects.push(Defect { remedy: Some(remedy), ..log.defect(kind, detail) });
     };
-    let is_other = |head: Head| log.roots.get(&head.size).is_some_and(|root| *root != head.root);
+    // Where the files do not give what was signed, it is they that are wrong.
+    let is_other =
+        |head: Head| tree.holds && log.roots.get(&head.size).is_some_and(|root| *root != head.root);
     let published = log.size();
     let Some((slot, path)) = &own.slot else {
         return;

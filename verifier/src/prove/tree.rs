@@ -1,8 +1,9 @@
 //! One tree from two witnesses of it: the entries, and the hash tiles that came along.
 //!
 //! Invariants: where the two differ, the one that gives the signed root is right and the other is
-//! blamed by its file; where neither alone does, each tile is settled by the hash above it; what
-//! nothing settles is taken from the entries, whose root then shows that it is wrong.
+//! blamed by its file; where neither alone does, each tile is settled by the hash above it, or by
+//! trying; what nothing settles is taken from the entries, whose root then shows that it is wrong,
+//! and both files are named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -12,6 +13,10 @@ use hallmark_schemas::merkle::{Frontier, Hash};
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
 const WIDE: usize = TILE_WIDTH as usize;
+/// Most tiles that differ from their entries of which each choice is tried.
+const TRIED_MAX: usize = 8;
+/// Most leaves that are hashed to try them: some seconds.
+const TRIED_LEAVES_MAX: usize = 1 << 24;
 
 /// The hashes of the leaves from the first on, as far as entries or tiles give them.
 #[derive(Debug, Default)]
@@ -21,15 +26,23 @@ pub(super) struct Tree {
     pub(super) wrong_entries: BTreeMap<u64, TilePath>,
     /// Hash tiles that are not those of the tree, and from which hash on.
     pub(super) wrong_tiles: Vec<(String, Option<usize>)>,
+    /// Bundles and the tiles of their leaves that differ, where nothing says which is right.
+    pub(super) unsettled: Vec<[TilePath; 2]>,
+    /// Entries of these that the tiles do not have.
+    pub(super) doubtful: BTreeSet<u64>,
+    /// The leaves give the root of the newest checkpoint that they reach, or there is none.
+    pub(super) holds: bool,
 }
 
 /// What is preferred where entries and hash tile differ and no hash above settles it.
 #[derive(Clone, Copy)]
-enum Prefer {
+enum Prefer<'a> {
     Entries,
     /// Settled from above where that is possible.
     SettledOrTiles,
     SettledOrEntries,
+    /// The tiles of these numbers.
+    TilesOf(&'a BTreeSet<usize>),
 }
 
 impl Tree {
@@ -40,22 +53,21 @@ impl Tree {
         signed: &[(u64, Hash)],
     ) -> Tree {
         let sources = Sources::new(entries, tiles);
-        let mut first = None;
-        for prefer in [Prefer::Entries, Prefer::SettledOrTiles, Prefer::SettledOrEntries] {
-            let leaves = sources.leaves(prefer);
-            if sources.differing.is_empty() {
-                return sources.blame(leaves, tiles);
-            }
+        let gives = |leaves: &[Hash]| {
             let known = leaves.len() as u64;
             let anchor = signed.iter().filter(|(size, _)| *size <= known).max_by_key(|one| one.0);
-            let holds =
-                anchor.is_none_or(|anchor| roots(&leaves, [anchor.0])[&anchor.0] == anchor.1);
-            if holds {
-                return sources.blame(leaves, tiles);
-            }
-            first.get_or_insert(leaves);
+            anchor.is_none_or(|anchor| roots(leaves, [anchor.0])[&anchor.0] == anchor.1)
+        };
+        let first = sources.leaves(Prefer::Entries);
+        if gives(&first) {
+            return sources.blame(first, tiles);
         }
-        sources.blame(first.unwrap_or_default(), tiles)
+        let uniform = [Prefer::SettledOrTiles, Prefer::SettledOrEntries].into_iter();
+        let tried = uniform.map(|prefer| sources.leaves(prefer));
+        match tried.chain(sources.each_choice(first.len())).find(|leaves| gives(leaves)) {
+            Some(leaves) => sources.blame(leaves, tiles),
+            None => sources.doubt(first, tiles),
+        }
     }
 
     /// The roots of the first so many leaves, for each of these sizes that is known.
@@ -146,7 +158,7 @@ impl<'a> Sources<'a> {
     }
 
     /// All leaves up to the first that neither side knows.
-    fn leaves(&self, prefer: Prefer) -> Vec<Hash> {
+    fn leaves(&self, prefer: Prefer<'_>) -> Vec<Hash> {
         let mut leaves = Vec::with_capacity(self.entries.len());
         for number in 0.. {
             let mut tile: Vec<Option<Hash>> = vec![None; WIDE];
@@ -169,11 +181,24 @@ impl<'a> Sources<'a> {
         leaves
     }
 
-    fn prefers_tile(&self, number: usize, prefer: Prefer) -> bool {
+    /// The leaves with each choice between tile and entries, where these are few.
+    fn each_choice(&self, leaves: usize) -> impl Iterator<Item = Vec<Hash>> {
+        let count = self.differing.len();
+        let is_few = count <= TRIED_MAX && leaves << count.min(TRIED_MAX) <= TRIED_LEAVES_MAX;
+        let choices = if is_few { 0..1_u32 << count } else { 0..0 };
+        choices.map(|choice| {
+            let numbers = self.differing.iter().enumerate();
+            let by_tile = numbers.filter(|(place, _)| choice >> place & 1 == 1);
+            self.leaves(Prefer::TilesOf(&by_tile.map(|(_, number)| *number).collect()))
+        })
+    }
+
+    fn prefers_tile(&self, number: usize, prefer: Prefer<'_>) -> bool {
         let fallback = match prefer {
             Prefer::Entries => return false,
             Prefer::SettledOrTiles => true,
             Prefer::SettledOrEntries => false,
+            Prefer::TilesOf(numbers) => return numbers.contains(&number),
         };
         let above = self.above.get(&(number / WIDE)).and_then(|tile| tile.get(number % WIDE));
         let (Some(above), Some(stored)) = (above, self.tiles.get(&number)) else {
@@ -190,14 +215,10 @@ impl<'a> Sources<'a> {
 
     /// Holds every entry and every tile against the leaves.
     fn blame(&self, leaves: Vec<Hash>, files: &BTreeMap<String, Vec<u8>>) -> Tree {
-        let mut tree = Tree { leaves, ..Tree::default() };
+        let mut tree = Tree { leaves, holds: true, ..Tree::default() };
         for number in &self.differing {
             let held = &self.hashed[number];
-            let width = held.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
-            let bundle = TilePath::Entries {
-                index: *number as u64,
-                width: u16::try_from(width).unwrap_or(TILE_WIDTH),
-            };
+            let bundle = self.bundle(*number);
             for (at, hash) in held {
                 let index = number * WIDE + at;
                 if tree.leaves.get(index).is_some_and(|leaf| leaf != hash) {
@@ -206,6 +227,32 @@ impl<'a> Sources<'a> {
             }
         }
         tree.wrong_tiles = wrong_tiles(&tree.leaves, files);
+        tree
+    }
+
+    /// The bundle of this number, as wide as its entries are at hand.
+    fn bundle(&self, number: usize) -> TilePath {
+        let width = self.hashed[&number].iter().map(|(at, _)| at + 1).max().unwrap_or(0);
+        let width = u16::try_from(width).unwrap_or(TILE_WIDTH);
+        TilePath::Entries { index: number as u64, width }
+    }
+
+    /// Nothing gives the root. Where entries and tile differ each may be wrong, or both; what lies
+    /// above says nothing, since it may be made of either.
+    fn doubt(&self, leaves: Vec<Hash>, files: &BTreeMap<String, Vec<u8>>) -> Tree {
+        let mut tree = Tree { leaves, ..Tree::default() };
+        for number in &self.differing {
+            let (bundle, stored) = (self.bundle(*number), &self.tiles[number]);
+            let width = u16::try_from(stored.len()).unwrap_or(TILE_WIDTH);
+            let hashes = TilePath::Hashes { level: 0, index: *number as u64, width };
+            tree.unsettled.push([bundle, hashes]);
+            let differs = |(at, hash): &&(usize, Hash)| stored.get(*at).is_some_and(|h| h != hash);
+            let doubtful = self.hashed[number].iter().filter(differs);
+            tree.doubtful.extend(doubtful.map(|(at, _)| (number * WIDE + at) as u64));
+        }
+        if self.differing.is_empty() {
+            tree.wrong_tiles = wrong_tiles(&tree.leaves, files);
+        }
         tree
     }
 }
@@ -319,6 +366,25 @@ mod tests {
         assert!(holds);
         assert_eq!(tree.wrong_entries.keys().copied().collect::<Vec<_>>(), [3, 600]);
         assert_eq!(tree.wrong_tiles, [("tile/0/001".to_owned(), Some(257))]);
+    }
+
+    #[test]
+    fn where_the_tile_above_is_lost_each_choice_is_tried_and_what_nothing_settles_is_named() {
+        let mut changed = world(900);
+        changed.1.remove("tile/1/000.p/3").unwrap();
+        changed.0[3].1.audience = 1;
+        changed.1.get_mut("tile/0/001").unwrap()[40] ^= 1;
+        let (tree, holds) = settle(&changed);
+        assert!(holds && tree.holds);
+        assert_eq!(tree.wrong_entries.keys().copied().collect::<Vec<_>>(), [3]);
+        assert_eq!(tree.wrong_tiles, [("tile/0/001".to_owned(), Some(257))]);
+        // Now entries and tile of one place are both wrong.
+        changed.0[300].1.audience = 1;
+        let (tree, holds) = settle(&changed);
+        assert!(!holds && !tree.holds && tree.wrong_entries.is_empty());
+        let named: Vec<String> = tree.unsettled.iter().flatten().map(ToString::to_string).collect();
+        assert_eq!(named, ["tile/entries/000", "tile/0/000", "tile/entries/001", "tile/0/001"]);
+        assert_eq!(tree.doubtful.into_iter().collect::<Vec<_>>(), [3, 257, 300]);
     }
 
     #[test]

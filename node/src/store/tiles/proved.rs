@@ -24,6 +24,9 @@ const DEEP_LEVEL_MAX: usize = 1;
 /// tried: 2^8 tiles.
 const DOUBTS_MAX: u32 = 8;
 
+/// Gives every copy of a tile that somebody else has.
+pub(crate) type Offer<'a> = dyn FnMut(&TilePath) -> Vec<Vec<u8>> + 'a;
+
 /// Files of tiles that were found lost or damaged when they were read.
 #[derive(Default)]
 pub(super) struct Faults {
@@ -151,7 +154,7 @@ impl Tiles {
     pub(crate) fn proved_edge_files(
         &self,
         head: Head,
-        offer: &mut dyn FnMut(&TilePath) -> Vec<Vec<u8>>,
+        offer: &mut Offer<'_>,
     ) -> Result<Vec<(TilePath, Vec<u8>)>, StoreError> {
         let levels = match self.proved_edge(head) {
             Err(StoreError::Damaged { .. }) => self.chosen_edge(head, Some(offer))?,
@@ -226,7 +229,7 @@ impl Tiles {
     fn chosen_edge(
         &self,
         head: Head,
-        offer: Option<&mut dyn FnMut(&TilePath) -> Vec<Vec<u8>>>,
+        offer: Option<&mut Offer<'_>>,
     ) -> Result<Vec<Vec<Hash>>, StoreError> {
         let partial = |level: usize| {
             let hashes = head.size >> (8 * level);
@@ -289,10 +292,10 @@ impl Tiles {
 
     /// Nothing gives the root: which of its files is wrong cannot be said, but which is not there.
     fn tell_unproved_edge(&self, choices: &[Vec<(Source, Vec<Hash>)>], head: Head) {
-        for level in 0..choices.len() {
+        for (level, choices) in choices.iter().enumerate() {
             let hashes = head.size >> (8 * level);
             let (index, width) = (hashes / TILE_WIDTH, (hashes % TILE_WIDTH) as u16);
-            if 0 < width && choices[level].iter().all(|(source, _)| *source != Source::File) {
+            if 0 < width && choices.iter().all(|(source, _)| *source != Source::File) {
                 let file = self.path(&TilePath::Hashes { level: level as u8, index, width });
                 self.faults.tell(&file, "it is lost, and what lies below it does not give it");
             }
