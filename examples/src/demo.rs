@@ -1,4 +1,4 @@
-//! The story that `cargo demo` tells: a network, two devices, three frauds, and who finds them.
+//! The story that `cargo demo` tells: a network of five, two devices, four frauds, and who finds them.
 //!
 //! Read [`run`] from the top: each step of the story is one function below it, in order.
 
@@ -15,13 +15,15 @@ use crate::generate::{self, goods};
 use crate::world::agent::Agent;
 use crate::world::node::{Member, Node};
 use crate::world::program::Programs;
-use crate::world::until;
+use crate::world::{http, until};
 
 pub mod build;
 pub mod cli;
 pub mod input;
 pub mod verdict;
 
+mod away;
+mod fork;
 mod passport;
 mod product;
 mod tell;
@@ -46,6 +48,19 @@ pub const VERIFIER: Member<'_> = Member {
     org: generate::VERIFIER,
     name: "Beichen Verification",
     roles: &["verifier", "certifier"],
+};
+
+/// Who inspects goods; its node is cut off for a while.
+pub const INSPECTOR: Member<'_> = Member {
+    org: "urn:hallmark:org:gln:9521234090014",
+    name: "Taihang Inspection",
+    roles: &["inspector"],
+};
+/// Who keeps accounts of carbon units; its log shows two histories.
+pub const REGISTRY: Member<'_> = Member {
+    org: "urn:hallmark:org:gln:9521234090021",
+    name: "Donghu Carbon Registry",
+    roles: &["registry"],
 };
 
 /// Longest wait for anything that the network does by itself.
@@ -88,12 +103,20 @@ struct Stage {
     registrar: Node,
     producer: Node,
     verifier: Node,
+    inspector: Node,
+    registry: Node,
 }
 
 impl Stage {
+    /// Every organisation's node.
+    fn nodes(&self) -> [&Node; 5] {
+        [&self.registrar, &self.producer, &self.inspector, &self.verifier, &self.registry]
+    }
+
     /// Stops the nodes as an operator does; each must end well.
     async fn stop(mut self) -> anyhow::Result<()> {
-        for node in [&mut self.verifier, &mut self.producer, &mut self.registrar] {
+        let members = [&mut self.registry, &mut self.inspector, &mut self.verifier];
+        for node in members.into_iter().chain([&mut self.producer, &mut self.registrar]) {
             let code = node.stop().await?;
             anyhow::ensure!(code == 0, "{} ended with {code}", node.name());
         }
@@ -109,18 +132,13 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&folder)?;
     let input = Input::new(options, &folder.join("data"))?;
 
-    teller.step("Found a network: registrar, producer, emission verifier");
+    teller.step("Found a network: registrar, producer, inspector, emission verifier, registry");
     let mut stage = found(programs, folder, input, &teller).await?;
     teller.step("The producer describes a flask, others vouch for it, labels are printed");
     product::describe(&stage, &teller).await?;
     let labels = Labels::print(&mut stage, &teller).await?;
+    let _scanner = work(&mut stage, &mut teller).await?;
     let expected = Expected::of(&stage.input);
-    teller.step("A scanner commissions, packs and ships flasks in Shanghai");
-    let _scanner = scan(&stage, &teller).await?;
-    teller.step("A meter replays quarter hours of the works' electricity");
-    measure(&stage, &teller).await?;
-    teller.step("The producer states its places, a journey, its emissions");
-    state(&stage, &teller).await?;
     teller.step("The emission verifier judges what it mirrors");
     let findings = judge(&mut stage, &expected, &teller).await?;
     teller.step("An evidence bundle, checked in a fresh process without network");
@@ -152,7 +170,24 @@ async fn story(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Three nodes that witness one another: two of three must cosign.
+/// What the producer's devices and people record, while the inspector is away and after that; then
+/// what the registry does.
+async fn work(stage: &mut Stage, teller: &mut Teller) -> anyhow::Result<Agent> {
+    teller.step("A scanner commissions, packs and ships flasks in Shanghai");
+    away::cut_off(stage, teller).await?;
+    let scanner = scan(stage, teller).await?;
+    teller.step("A meter replays quarter hours of the works' electricity");
+    measure(stage, teller).await?;
+    teller.step("The producer states its places, a journey, its emissions");
+    state(stage, teller).await?;
+    teller.step("The inspector comes back and catches up");
+    away::catch_up(stage, teller).await?;
+    teller.step("The registry forks its log, and is caught");
+    fork::fork(stage, teller).await?;
+    Ok(scanner)
+}
+
+/// Five nodes that witness one another: three of five must cosign.
 async fn found(
     programs: Programs,
     folder: PathBuf,
@@ -166,26 +201,63 @@ async fn found(
     // Newcomers start from the network file, which by now must say where the registrar answers.
     shown(&registrar, "its own address", |file| file.contains(registrar.url())).await?;
     let file = registrar.dir().join("network.hallmark");
-    let mut producer = Node::join(&programs, PRODUCER, &folder.join("producer"), &file).await?;
-    let mut verifier = Node::join(&programs, VERIFIER, &folder.join("verifier"), &file).await?;
-    for newcomer in [&producer, &verifier] {
+    let join = async |member, name| Node::join(&programs, member, &folder.join(name), &file).await;
+    let mut producer = join(PRODUCER, "producer").await?;
+    let mut inspector = join(INSPECTOR, "inspector").await?;
+    let mut verifier = join(VERIFIER, "verifier").await?;
+    let mut registry = join(REGISTRY, "registry").await?;
+    // Nobody looks at their findings.
+    for node in [&inspector, &registry] {
+        node.judges_rarely()?;
+    }
+    for newcomer in [&producer, &inspector, &verifier, &registry] {
         let request = newcomer.dir().join("join.cbor");
         registrar.run("admit", &[&request]).await?.with_code(0)?;
     }
-    producer.start(&["--mqtt", "embedded"]).await?;
-    verifier.start(&[]).await?;
-    for node in [&registrar, &producer, &verifier] {
+    tokio::try_join!(
+        producer.start(&["--mqtt", "embedded"]),
+        inspector.start(&[]),
+        verifier.start(&[]),
+        registry.start(&[]),
+    )?;
+    let stage =
+        Stage { programs, folder, input, registrar, producer, verifier, inspector, registry };
+    for node in stage.nodes() {
         node.ready(NETWORK_WAIT_MAX).await?;
     }
-    registrar.run("network", &["--quorum", "2"]).await?.with_code(0)?;
-    for (node, member) in [(&registrar, REGISTRAR), (&producer, PRODUCER), (&verifier, VERIFIER)] {
+    stage.registrar.run("network", &["--quorum", "3"]).await?.with_code(0)?;
+    let members = [REGISTRAR, PRODUCER, INSPECTOR, VERIFIER, REGISTRY];
+    for (node, member) in stage.nodes().into_iter().zip(members) {
         shown(node, "the quorum", |file| !file.contains("quorum none")).await?;
         node.ready(NETWORK_WAIT_MAX).await?;
         let roles = member.roles.join(", ");
         teller.say(&format!("{} ({roles}) at {}", node.name(), node.url()));
     }
-    teller.say("each checkpoint needs the signatures of 2 of the 3 as witnesses");
-    Ok(Stage { programs, folder, input, registrar, producer, verifier })
+    for node in stage.nodes() {
+        connected(node, members.len() - 1).await?;
+    }
+    teller.say("each is connected with the four others over libp2p");
+    teller.say("each checkpoint needs the signatures of 3 of the 5 as witnesses");
+    Ok(stage)
+}
+
+/// Waits until a node is connected with so many others.
+async fn connected(node: &Node, others: usize) -> anyhow::Result<()> {
+    let what = format!("{} to be connected with {others} others", node.name());
+    until(&what, NETWORK_WAIT_MAX, || async {
+        let listed = node.run("peer", &["list"]).await?.with_code(0)?;
+        let count = listed.stdout.lines().filter(|line| line.starts_with("connected")).count();
+        Ok((count == others).then_some(()))
+    })
+    .await
+}
+
+/// Entries under the newest checkpoint that a node has published.
+async fn entries(node: &Node) -> anyhow::Result<u64> {
+    let answer = http::get(&format!("{}/log/checkpoint", node.url().trim_end_matches('/'))).await?;
+    let note = String::from_utf8_lossy(&answer.body).into_owned();
+    let size = note.lines().nth(1).context("a checkpoint without a size")?;
+    Ok(size.parse()?)
 }
 
 /// Waits until a node's network file (JSON) is as `wanted`.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Three organisations, two devices, three frauds: watch Hallmark find them, and scan a code.
+/// Five organisations, two devices, four frauds: watch Hallmark find them, and scan a code.
 ///
-/// Founds a network of a registrar, a producer and an emission verifier on this machine, lets a
-/// scanner and a meter work, commits three frauds in the open and shows what is found, with the
-/// evidence; then reads the passports of an honest item, a copied one, an invented one and one
+/// Founds a network of a registrar, a producer, an inspector, an emission verifier and a registry
+/// on this machine, connected over libp2p; lets a scanner and a meter work; cuts one node off and
+/// lets it catch up; commits four frauds in the open, one of them a forked log, and shows what is
+/// found, with the evidence; then reads the passports of an honest item, a copied one, an invented one and one
 /// whose record was changed on disk. Everything happens in a temporary folder and on loopback.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo", max_term_width = 100)]
