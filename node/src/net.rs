@@ -38,6 +38,7 @@ mod dials;
 pub mod gossip;
 mod hub;
 pub mod roster;
+mod runs;
 mod swarm;
 pub mod wire;
 
@@ -145,7 +146,8 @@ impl Peers {
     pub fn new(service: &Service) -> Result<Peers, StackError> {
         let network = service.network();
         let config = &service.config.p2p;
-        let swarm = swarm::build(&service.peer, &network.network().name, config)?;
+        let swarm =
+            swarm::build(&service.peer, &network.network().name, config, &service.process.run)?;
         let roster = Arc::new(Roster::open(service.data.path().join("peers.json")));
         roster.adopt(network.network(), &service.config.origin);
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);

@@ -322,13 +322,15 @@ async fn fetch(
     let origin = log.origin();
     match ask {
         Ask::Checkpoint => {
-            let reply = road.checkpoint(origin).await?;
+            let ours = log.checkpoint();
+            let size = |note: &SignedNote| note.checkpoint().map_or(0, |stated| stated.size);
+            let least = ours.as_ref().filter(|_| road.name() == origin);
+            let reply = road.checkpoint(origin, least.map_or(0, |ours| size(ours))).await?;
             if reply.status != 200 {
                 return Err(format!("{} answers {} to {origin}", road.name(), reply.status));
             }
             // A copy may be behind ours: then it is asked for bodies alone.
-            let ours = log.checkpoint().filter(|_| road.name() != origin);
-            let size = |note: &SignedNote| note.checkpoint().map_or(0, |stated| stated.size);
+            let ours = ours.filter(|_| road.name() != origin);
             let theirs = SignedNote::parse(&reply.body).map_or(0, |note| size(&note));
             match ours {
                 Some(ours) if theirs <= size(&ours) => {

@@ -40,7 +40,7 @@ use crate::peers::address::AddressBook;
 use crate::peers::catch_up::CatchUp;
 use crate::peers::heard::HeardNotes;
 use crate::store::StoreError;
-use crate::witness::twin::{Process, Published};
+use crate::witness::twin::{Beside, Process, Published, Standing};
 use crate::witness::words::Words;
 use crate::witness::{Fault, Witness, elsewhere};
 
@@ -138,6 +138,10 @@ pub struct Service {
     pub published: Published,
     /// Where another process of this log answered at the start.
     pub twin_at_start: tokio::sync::OnceCell<Option<String>>,
+    /// What is known of other processes of this log.
+    pub beside: Beside,
+    /// Somebody else had the port of this node when it started.
+    pub is_moved: AtomicBool,
     /// What each witness last answered about our log.
     pub words: Words,
     /// Submissions that wait for their key, of this process: bounded, the oldest id goes first.
@@ -430,7 +434,7 @@ impl Service {
             Signing::Ready => {}
             Signing::Stopped { cause } => store = cause,
             Signing::ReadOnly { cause, help } => {
-                word = format!("read-only: {cause}; what to do: {help}");
+                word = format!("{READ_ONLY}{cause}; what to do: {help}");
             }
             Signing::WaitingForGuard => {
                 let silent = self.words.silent(&self.network().network().policy);
@@ -452,7 +456,7 @@ impl Service {
         let name = |path: PathBuf| path.strip_prefix(data).unwrap_or(&path).display().to_string();
         let damaged = self.node.damaged_files();
         let damaged = damaged.into_iter().take(READINESS_DAMAGED_MAX).map(name).collect();
-        let process = self.process.clone();
+        let process = Standing { process: self.process.clone(), beside: self.beside.met() };
         Readiness { store, index, log: word, quorum, broker, peers, damaged, process }
     }
 
@@ -520,8 +524,11 @@ pub struct Readiness {
     /// node unready.
     pub damaged: Vec<String>,
     /// Which process answers: another one of the same log is to sign nothing.
-    pub process: Process,
+    pub process: Standing,
 }
+
+/// How the word about a log begins that signs nothing more.
+pub(crate) const READ_ONLY: &str = "read-only: ";
 
 /// Most damaged files that `/readyz` names.
 const READINESS_DAMAGED_MAX: usize = 16;

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use crate::service::{Health, Service};
 use crate::store::disk::{OsDisk, is_caused_by};
 use crate::store::lock::LockError;
 use crate::witness::Witness;
-use crate::witness::twin::{self, Process, Published};
+use crate::witness::twin::{self, Beside, Process, Published};
 use crate::witness::words::Words;
 use crate::{mqtt, net, peers, socket, witness};
 
@@ -164,7 +165,7 @@ pub(crate) fn open(
         heard: HeardNotes::default(),
         catch_up: CatchUp::new(config.peers.catch_up_bytes_per_second_max),
         health: Health::default(),
-        founded: std::sync::atomic::AtomicBool::new(false),
+        founded: AtomicBool::new(false),
         network_changed: Notify::new(),
         evidence_changed: Notify::new(),
         network,
@@ -173,6 +174,8 @@ pub(crate) fn open(
         log_vkey,
         published: Published::default(),
         twin_at_start: tokio::sync::OnceCell::new(),
+        beside: Beside::default(),
+        is_moved: AtomicBool::new(false),
         words: Words::default(),
         deferred: Mutex::default(),
         devices: Mutex::default(),
@@ -232,6 +235,7 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let http = &service.config.http;
     let held = ports::listen(&service.dir, ports::Service::Http, http.listen).await?;
     let address = held.address();
+    service.is_moved.store(held.is_displaced(), Ordering::Release);
     let tls = tls(http, &service.dir, address)?;
     let url = public_url(&service, address, tls.is_some());
     let _ = service.url.set(url.clone());

@@ -3,6 +3,8 @@
 //! Invariants: nothing is passed on that its own signatures do not prove under the network file
 //! here; a message holds no body that is not for every member; the cheap checks come first.
 
+use std::sync::Arc;
+
 use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::note::SignedNote;
 use libp2p::gossipsub::{IdentTopic, MessageAcceptance, TopicHash};
@@ -10,6 +12,7 @@ use libp2p::gossipsub::{IdentTopic, MessageAcceptance, TopicHash};
 use super::roster::Fault;
 use crate::peers::log_key;
 use crate::service::Service;
+use crate::witness::elsewhere;
 
 /// Most bytes of a checkpoint: its lines and a cosignature of each of hundreds of witnesses.
 pub(super) const NOTE_BYTES_MAX: usize = 64 << 10;
@@ -62,14 +65,14 @@ impl Verdict {
 }
 
 /// Checks a message and takes in what it tells. Reads and writes files: it blocks.
-pub(super) fn hear(service: &Service, topic: Topic, bytes: &[u8]) -> Verdict {
+pub(super) fn hear(service: &Arc<Service>, topic: Topic, bytes: &[u8]) -> Verdict {
     match topic {
         Topic::Checkpoints => hear_checkpoint(service, bytes),
         Topic::Defects => hear_defect(service, bytes),
     }
 }
 
-fn hear_checkpoint(service: &Service, bytes: &[u8]) -> Verdict {
+fn hear_checkpoint(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
     let Ok(note) = SignedNote::parse(bytes) else {
         return Verdict::reject(Fault::Malformed, "a checkpoint is no signed note");
     };
@@ -83,7 +86,9 @@ fn hear_checkpoint(service: &Service, bytes: &[u8]) -> Verdict {
     if let Err(error) = note.checkpoint_of(&key) {
         return Verdict::reject(Fault::Forged, format!("a checkpoint: {error}"));
     }
-    if checkpoint.origin != service.config.origin {
+    if checkpoint.origin == service.config.origin {
+        elsewhere::shown(service, &note);
+    } else {
         service.heard.note(&checkpoint.origin, bytes);
     }
     Verdict::ACCEPT

@@ -16,8 +16,8 @@ use libp2p::request_response::{
     self, Message, OutboundFailure, OutboundRequestId, ResponseChannel,
 };
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, ListenError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, mdns};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
@@ -26,6 +26,7 @@ use super::allowance::{Allowance, Denied};
 use super::dials::Dials;
 use super::gossip::{self, Topic, Verdict};
 use super::roster::{Fault, Roster};
+use super::runs::Runs;
 use super::swarm::{Behaviour, BehaviourEvent};
 use super::wire::{Question, Reply};
 use super::{AskError, Command, answer};
@@ -57,6 +58,9 @@ pub(super) struct Hub {
     work: JoinSet<Done>,
     allowance: Allowance,
     dials: Dials,
+    runs: Runs,
+    /// Another process of this log goes on under the same peer key.
+    has_left: bool,
 }
 
 impl Hub {
@@ -75,6 +79,8 @@ impl Hub {
             work: JoinSet::new(),
             allowance: Allowance::new(config.questions_per_second_max, config.bytes_per_second_max),
             dials: Dials::new(&config.relays),
+            runs: Runs::default(),
+            has_left: false,
         }
     }
 
@@ -155,7 +161,13 @@ impl Hub {
     fn on_beat(&mut self) {
         let (now, instant) = ((self.service.clock)(), Instant::now());
         self.roster.adopt(self.service.network().network(), &self.service.config.origin);
-        let admitted = self.roster.admitted(now);
+        let mut admitted = self.roster.admitted(now);
+        if self.service.beside.gave_way() {
+            if !std::mem::replace(&mut self.has_left, true) {
+                info!("the place among the peers is left to the other process of this log");
+            }
+            admitted.clear();
+        }
         let list = &mut self.swarm.behaviour_mut().admitted;
         let gone: Vec<PeerId> =
             list.allowed_peers().iter().filter(|id| !admitted.contains(id)).copied().collect();
@@ -166,6 +178,7 @@ impl Hub {
             list.allow_peer(*id);
         }
         self.allowance.keep(|id| admitted.contains(id));
+        self.runs.keep(|id| admitted.contains(id));
         for id in admitted {
             if !self.swarm.is_connected(&id) && self.dials.is_due(id, instant) {
                 self.dial(id);
@@ -212,7 +225,14 @@ impl Hub {
                 self.dials.reached(&peer_id);
                 self.service.addresses.tell();
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+            SwarmEvent::ConnectionClosed {
+                peer_id, connection_id, num_established, cause, ..
+            } => {
+                self.runs.closed(&peer_id, &connection_id);
+                self.roster.doubled(peer_id, self.runs.is_doubled(&peer_id));
+                if 0 < num_established {
+                    return;
+                }
                 let cause = cause.map(|cause| with_causes(&cause));
                 info!(%peer_id, cause, "disconnected");
                 self.roster.closed(peer_id);
@@ -267,6 +287,11 @@ impl Hub {
     fn on_behaviour(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::Ask(event) => self.on_ask(event),
+            BehaviourEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                info,
+            }) => self.on_told(peer_id, connection_id, &info.agent_version),
             BehaviourEvent::Gossip(gossipsub::Event::Message {
                 propagation_source,
                 message_id,
@@ -290,6 +315,18 @@ impl Hub {
             }
             _ => {}
         }
+    }
+
+    /// A peer told which process it is.
+    fn on_told(&mut self, peer: PeerId, connection: ConnectionId, agent: &str) {
+        if !self.swarm.is_connected(&peer) {
+            return;
+        }
+        for replaced in self.runs.told(peer, connection, agent) {
+            info!(%peer, "another process of this peer is here: connections to the one before end");
+            self.swarm.close_connection(replaced);
+        }
+        self.roster.doubled(peer, self.runs.is_doubled(&peer));
     }
 
     fn on_ask(&mut self, event: request_response::Event<Result<Question, String>, Reply>) {

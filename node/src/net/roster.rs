@@ -94,6 +94,9 @@ struct Record {
     refusal: Option<(Timestamp, String)>,
     #[serde(skip)]
     connected: Option<(Timestamp, String)>,
+    /// Its connections lead to more than one process.
+    #[serde(skip)]
+    is_doubled: bool,
 }
 
 /// Those who proved no name.
@@ -195,6 +198,18 @@ impl Roster {
         if let Some(record) = self.lock().records.get_mut(&id) {
             record.connected = None;
         }
+    }
+
+    /// Its connections lead to more than one process, or no longer.
+    pub fn doubled(&self, id: PeerId, is_doubled: bool) {
+        if let Some(record) = self.lock().records.get_mut(&id) {
+            record.is_doubled = is_doubled;
+        }
+    }
+
+    /// Whether what it answers may come from either of two processes.
+    pub fn is_doubled(&self, id: &PeerId) -> bool {
+        self.lock().records.get(id).is_some_and(|record| record.is_doubled)
     }
 
     /// It was refused, or refused us.

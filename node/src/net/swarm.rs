@@ -22,6 +22,7 @@ use libp2p::{Swarm, SwarmBuilder, dcutr, identify, mdns, noise, ping, relay, tcp
 use sha2::{Digest, Sha256};
 
 use super::gossip::{NOTE_BYTES_MAX, Topic};
+use super::runs;
 use super::wire::{self, Codec};
 use crate::config::p2p::P2p;
 
@@ -88,11 +89,12 @@ fn keypair(secret: &SecretKey) -> Result<Keypair, StackError> {
     Ok(Keypair::ed25519_from_bytes(&mut seed)?)
 }
 
-/// Builds it all; nothing listens yet.
+/// Builds it all, for the process of this number; nothing listens yet.
 pub(super) fn build(
     secret: &SecretKey,
     network: &str,
     config: &P2p,
+    run: &str,
 ) -> Result<Swarm<Behaviour>, StackError> {
     let part = |error: Box<dyn std::error::Error + Send + Sync>| StackError::Part(error);
     let muxer = || {
@@ -112,7 +114,7 @@ pub(super) fn build(
         .with_relay_client(noise::Config::new, muxer)
         .map_err(|e| part(Box::new(e)))?;
     let swarm = builder
-        .with_behaviour(|key, relayed| behaviour(key, relayed, network, config))
+        .with_behaviour(|key, relayed| behaviour(key, relayed, network, config, run))
         .map_err(|e| part(Box::new(e)))?
         .with_swarm_config(|swarm| {
             swarm
@@ -130,6 +132,7 @@ fn behaviour(
     relayed: relay::client::Behaviour,
     network: &str,
     config: &P2p,
+    run: &str,
 ) -> Result<Behaviour, Refused> {
     let id = key.public().to_peer_id();
     let limits = ConnectionLimits::default()
@@ -141,7 +144,7 @@ fn behaviour(
         .with_request_timeout(ANSWER_WAIT_MAX)
         .with_max_concurrent_streams(STREAMS_MAX);
     let identify = identify::Config::new(IDENTIFY.to_owned(), key.public())
-        .with_agent_version(concat!("hallmark-node/", env!("CARGO_PKG_VERSION")).to_owned());
+        .with_agent_version(runs::agent(run));
     let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), id));
     let relay = config.relay.then(|| relay::Behaviour::new(id, relay_config()));
     Ok(Behaviour {

@@ -84,6 +84,12 @@ impl AddressBook {
         attested.get(org).map(|known| (known.urls.clone(), known.multiaddrs.clone()))
     }
 
+    /// From when on what an organisation attested holds.
+    pub fn attested_at(&self, org: &OrgId) -> Option<Timestamp> {
+        let attested = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
+        attested.get(org).map(|known| known.from_at)
+    }
+
     /// Multiaddresses of the node that keeps this log, best first.
     pub fn multiaddrs(&self, network: &NetworkFile, origin: &str) -> Vec<String> {
         let mut addresses = Vec::new();

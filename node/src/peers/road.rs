@@ -1,11 +1,18 @@
 //! How a member is asked: over its connection while there is one, else by HTTP.
 //!
-//! Invariants: both roads give the same statuses and the same bytes; a connection that does not
-//! answer is followed by HTTP at once, so that no question waits for a road to be given up.
+//! Invariants: both roads give the same statuses and the same bytes; a connection or an address that
+//! is silent, or has not what was asked for, is followed by the next one, so that no question waits
+//! for a road to be given up. A connection may lead to another process than the one that goes on (a
+//! copy of the folder, one that was held), and an address be that of one that is gone.
+
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::tile::TilePath;
 
 use crate::api::problem::with_causes;
@@ -18,6 +25,15 @@ use crate::service::Service;
 /// Media type of a request to a witness.
 const NOTE_TYPE: &str = "text/plain; charset=utf-8";
 
+/// A road that is silent for so long is not waited for alone: the next one is tried beside it.
+const SILENT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for the last one; the client's own limit is shorter.
+const LAST_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The same for many bodies at once, which take longer.
+const BODIES_WAIT_MAX: Duration = Duration::from_secs(8);
+/// Most addresses of one node that are tried.
+const URLS_MAX: usize = 4;
+
 /// Others that are asked for a log whose keeper does not give it.
 const OTHERS_MAX: usize = 3;
 
@@ -27,29 +43,30 @@ pub struct Road<'a> {
     /// The log that its own node keeps.
     origin: String,
     peer: Option<PeerName>,
-    url: Option<String>,
+    /// Best first.
+    urls: Vec<String>,
 }
 
 impl<'a> Road<'a> {
     /// The roads to the member that keeps the log of this origin; none if nobody knows where it is.
     pub fn to(service: &'a Service, origin: &str) -> Option<Road<'a>> {
         let peer = service.net.get().and_then(|net| net.roster().connected(origin));
-        let url = service.addresses.urls(&service.network(), origin);
-        let url = url.into_iter().next();
-        let is_known = peer.is_some() || url.is_some();
-        is_known.then(|| Road { service, origin: origin.to_owned(), peer, url })
+        let mut urls = service.addresses.urls(&service.network(), origin);
+        urls.truncate(URLS_MAX);
+        let is_known = peer.is_some() || !urls.is_empty();
+        is_known.then(|| Road { service, origin: origin.to_owned(), peer, urls })
     }
 
     /// The road to a node of which only the URL is known.
     pub fn by_url(service: &'a Service, url: &str) -> Road<'a> {
-        let url = Some(url.trim_end_matches('/').to_owned());
-        Road { service, origin: String::new(), peer: None, url }
+        let urls = vec![url.trim_end_matches('/').to_owned()];
+        Road { service, origin: String::new(), peer: None, urls }
     }
 
     /// Whose road it is: an origin, or a URL where no origin is known.
     pub fn name(&self) -> String {
         if self.origin.is_empty() {
-            self.url.clone().unwrap_or_default()
+            self.urls.first().cloned().unwrap_or_default()
         } else {
             self.origin.clone()
         }
@@ -98,27 +115,82 @@ impl<'a> Road<'a> {
         }
     }
 
+    /// At its addresses, best first, until one has what is asked for.
     async fn over_http(&self, path: &str, ask: Request<'_>) -> Result<Reply, String> {
-        let url = self.url.as_ref().ok_or("it does not answer, and no URL of it is known")?;
-        let answer = self.service.client.ask(&format!("{url}{path}"), ask).await;
-        let answer = answer.map_err(|e| with_causes(&e))?;
-        Ok(Reply { status: answer.status, body: answer.body })
+        let mut best = Err("it does not answer, and no URL of it is known".to_owned());
+        let (mut urls, mut asked) = (self.urls.iter(), FuturesUnordered::new());
+        loop {
+            if let Some(url) = urls.next() {
+                let url = format!("{url}{path}");
+                asked.push(async move { self.service.client.ask(&url, ask).await });
+            }
+            let wait = if urls.len() == 0 { LAST_WAIT_MAX } else { SILENT_WAIT_MAX };
+            match tokio::time::timeout(wait, asked.next()).await {
+                Ok(Some(Ok(answer))) => {
+                    let is_last = !matches!(answer.status, 404 | 500..);
+                    let reply = Reply { status: answer.status, body: answer.body };
+                    if is_last {
+                        return Ok(reply);
+                    }
+                    best = Ok(reply);
+                }
+                Ok(Some(Err(error))) if best.is_err() => best = Err(with_causes(&error)),
+                Ok(None) => return best,
+                Ok(Some(Err(_))) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Over the connection, and by HTTP where that does not answer or is silent for long.
+    async fn either(
+        &self,
+        question: Question,
+        path: &str,
+        ask: Request<'_>,
+    ) -> Result<Reply, String> {
+        let mut over_net = Box::pin(self.over_net(question));
+        match tokio::time::timeout(SILENT_WAIT_MAX, &mut over_net).await {
+            Ok(Some(reply)) => return Ok(reply),
+            Ok(None) => return self.over_http(path, ask).await,
+            Err(_) => {}
+        }
+        match select(over_net, Box::pin(self.over_http(path, ask))).await {
+            Either::Left((Some(reply), _)) => Ok(reply),
+            Either::Left((None, over_http)) => over_http.await,
+            Either::Right((Ok(reply), _)) => Ok(reply),
+            Either::Right((Err(reason), over_net)) => over_net.await.ok_or(reason),
+        }
+    }
+
+    /// Whether its connections lead to more than one process.
+    fn is_doubled(&self) -> bool {
+        let roster = self.service.net.get().map(|net| net.roster());
+        self.peer.is_some_and(|peer| roster.is_some_and(|roster| roster.is_doubled(&peer)))
     }
 
     /// The newest checkpoint of a log as this node has seen it: its own published one, or what it
-    /// holds of another's.
-    pub async fn checkpoint(&self, log: &str) -> Result<Reply, String> {
-        if let Some(reply) = self.over_net(Question::Checkpoint { log: peer_name(log) }).await {
+    /// holds of another's. Where the connection has less than `least` entries, or may lead to either
+    /// of two processes, its addresses are asked too.
+    pub async fn checkpoint(&self, log: &str, least: u64) -> Result<Reply, String> {
+        let path = format!("{}/checkpoint", self.path_of(log));
+        let question = Question::Checkpoint { log: peer_name(log) };
+        let reply = self.either(question, &path, Request::default()).await?;
+        let size = stated_size(&reply);
+        if self.peer.is_none() || (Some(least) <= size && !self.is_doubled()) {
             return Ok(reply);
         }
-        self.over_http(&format!("{}/checkpoint", self.path_of(log)), Request::default()).await
+        match self.over_http(&path, Request::default()).await {
+            Ok(other) if size < stated_size(&other) => Ok(other),
+            _ => Ok(reply),
+        }
     }
 
     /// The newest checkpoints of a log that this node holds, as witness and as mirror: what the fork
     /// guard of that log asks. Older nodes tell both at the second address.
     pub async fn held(&self, log: &str) -> Result<Vec<Reply>, String> {
         let hex = peer_name(log);
-        if let Some(reply) = self.over_net(Question::Checkpoint { log: hex.clone() }).await {
+        let over_net = self.over_net(Question::Checkpoint { log: hex.clone() });
+        if let Ok(Some(reply)) = tokio::time::timeout(SILENT_WAIT_MAX, over_net).await {
             return Ok(vec![reply]);
         }
         let mut replies = Vec::new();
@@ -137,22 +209,25 @@ impl<'a> Road<'a> {
     /// A tile of a log. A partial one may be gone once the full one exists: then that one, which
     /// holds more.
     pub async fn tile(&self, log: &str, path: TilePath) -> Result<Vec<u8>, String> {
+        let mut paths = vec![path, path.full()];
+        paths.dedup();
         let mut status = 0;
-        for path in [path, path.full()] {
+        for path in &paths {
             let question = Question::Tile { log: peer_name(log), path: path.to_string() };
-            let reply = match self.over_net(question).await {
-                Some(reply) => reply,
-                None => {
-                    let path = format!("{}/{path}", self.path_of(log));
-                    self.over_http(&path, Request::default()).await?
-                }
-            };
+            let at = format!("{}/{path}", self.path_of(log));
+            let reply = self.either(question, &at, Request::default()).await?;
             if reply.status == 200 {
                 return Ok(reply.body);
             }
             status = reply.status;
-            if path.is_full() {
-                break;
+        }
+        // Whatever answered may be behind what signed the checkpoint.
+        for path in paths.iter().filter(|_| self.is_connected()) {
+            let at = format!("{}/{path}", self.path_of(log));
+            if let Ok(reply) = self.over_http(&at, Request::default()).await
+                && reply.status == 200
+            {
+                return Ok(reply.body);
             }
         }
         Err(format!("{} answers {status} to {path} of {log}", self.name()))
@@ -168,7 +243,10 @@ impl<'a> Road<'a> {
             let rest = &ids[answers.len()..];
             let asked = rest[..rest.len().min(wire::BODIES_MAX)].to_vec();
             let count = asked.len();
-            let Some(reply) = self.over_net(Question::Bodies { ids: asked }).await else { break };
+            let over_net = self.over_net(Question::Bodies { ids: asked });
+            let wait = if self.is_doubled() { BODIES_WAIT_MAX } else { LAST_WAIT_MAX };
+            let reply = tokio::time::timeout(wait, over_net).await;
+            let Ok(Some(reply)) = reply else { break };
             if reply.status != 200 {
                 return Err(format!(
                     "bodies of {}: {} {}",
@@ -186,41 +264,42 @@ impl<'a> Road<'a> {
         if answers.len() < ids.len() {
             let rest = ids[answers.len()..].to_vec();
             answers.extend(self.bodies_over_http(rest).await?);
+        } else if self.is_doubled() && !self.urls.is_empty() {
+            self.fill_over_http(&mut answers).await;
         }
         Ok(answers)
     }
 
+    /// Asks by HTTP for what the connection did not give: the other process may have it.
+    async fn fill_over_http(&self, answers: &mut [(ContentId, Option<Vec<u8>>)]) {
+        let missing = answers.iter().filter(|(_, body)| body.is_none()).map(|(id, _)| *id);
+        if let Ok(found) = self.bodies_over_http(missing.collect()).await {
+            let places = answers.iter_mut().filter(|(_, body)| body.is_none());
+            places.zip(found).for_each(|(place, (_, body))| place.1 = body);
+        }
+    }
+
     /// A cosignature of its witness: the statuses of tlog-witness.
     pub async fn cosign(&self, request: &[u8]) -> Result<Reply, String> {
-        if let Some(reply) = self.over_net(Question::Cosign { request: request.to_vec() }).await {
-            return Ok(reply);
-        }
+        let question = Question::Cosign { request: request.to_vec() };
         let ask = Request { body: Some((NOTE_TYPE, request)), ..Request::default() };
-        self.over_http("/log/add-checkpoint", ask).await
+        self.either(question, "/log/add-checkpoint", ask).await
     }
 
     /// The network file that it has in force.
     pub async fn network(&self) -> Result<Reply, String> {
-        match self.over_net(Question::Network).await {
-            Some(reply) => Ok(reply),
-            None => self.over_http("/network.hallmark", Request::default()).await,
-        }
+        self.either(Question::Network, "/network.hallmark", Request::default()).await
     }
 
     /// Hands in an attestation; true if the node keeps it.
     pub async fn submit(&self, attestation: &[u8]) -> bool {
         let question = Question::Submit { attestation: attestation.to_vec() };
-        let reply = match self.over_net(question).await {
-            Some(reply) => Ok(reply),
-            None => {
-                let ask = Request {
-                    body: Some(("application/cose", attestation)),
-                    prefer: Some("respond-async"),
-                    ..Request::default()
-                };
-                self.over_http("/entries", ask).await
-            }
+        let ask = Request {
+            body: Some(("application/cose", attestation)),
+            prefer: Some("respond-async"),
+            ..Request::default()
         };
+        let reply = self.either(question, "/entries", ask).await;
         reply.is_ok_and(|reply| matches!(reply.status, 201 | 303))
     }
 
@@ -228,16 +307,40 @@ impl<'a> Road<'a> {
         &self,
         ids: Vec<ContentId>,
     ) -> Result<Vec<(ContentId, Option<Vec<u8>>)>, String> {
-        let url = self.url.as_ref().ok_or("no URL of it is known")?;
         let token = self.service.replication_token(&self.origin);
         let token = token.as_deref();
-        let asked = ids
-            .into_iter()
-            .map(|id| async move { (id, fetch_body(self.service, url, &id, token).await) });
+        let asked =
+            ids.into_iter().map(|id| async move { (id, self.body_over_http(&id, token).await) });
         let answers = futures_util::stream::iter(asked).buffered(super::BODIES_AT_ONCE);
         let answers: Vec<_> = answers.collect().await;
         answers.into_iter().map(|(id, answer)| Ok((id, answer?))).collect()
     }
+
+    /// A body from the first of its addresses that gives it.
+    async fn body_over_http(
+        &self,
+        id: &ContentId,
+        token: Option<&str>,
+    ) -> Result<Option<Vec<u8>>, String> {
+        let mut best = Err("no URL of it is known".to_owned());
+        for (place, url) in self.urls.iter().enumerate() {
+            let is_last = place + 1 == self.urls.len();
+            let wait = if is_last { LAST_WAIT_MAX } else { BODIES_WAIT_MAX };
+            match tokio::time::timeout(wait, fetch_body(self.service, url, id, token)).await {
+                Ok(Ok(Some(body))) => return Ok(Some(body)),
+                Ok(Ok(None)) => best = Ok(None),
+                Ok(Err(reason)) if best.is_err() => best = Err(reason),
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+        best
+    }
+}
+
+/// The entries that a served checkpoint states, whoever signed it.
+fn stated_size(reply: &Reply) -> Option<u64> {
+    let note = SignedNote::parse(&reply.body).ok().filter(|_| reply.status == 200)?;
+    Some(note.checkpoint().ok()?.size)
 }
 
 /// Some(body), or None where the peer does not give it to us.

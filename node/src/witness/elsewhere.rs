@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hallmark_schemas::defect::{Claim, DefectProof, TwoTrees};
 use hallmark_schemas::layout::{Data, peer_name};
 use hallmark_schemas::merkle::{self, Hash};
@@ -20,7 +21,7 @@ use tracing::{error, warn};
 use super::guard::Refused;
 use super::quorum::witness_road;
 use crate::api::problem::with_causes;
-use crate::core::{GuardView, LogHandle};
+use crate::core::{GuardView, LogHandle, Signing};
 use crate::files::write_durably;
 use crate::mutants::mutant;
 use crate::peers::road::Road;
@@ -110,6 +111,35 @@ async fn worst(service: &Arc<Service>, held: Vec<SignedNote>) -> Option<Refused>
     tokio::task::spawn_blocking(work).await.ok().flatten()
 }
 
+/// A checkpoint of this log that somebody shows, whoever it is: true if it ends all signing here.
+/// Reads files: it blocks.
+pub(crate) fn shown(service: &Arc<Service>, note: &SignedNote) -> bool {
+    let log = service.node.log();
+    let Some(refused) = judge(log, &own_key(service), note) else { return false };
+    let is_running = log.signing() != Signing::WaitingForGuard;
+    stop(service, refused, is_running);
+    true
+}
+
+/// The same, off the async threads.
+pub(super) async fn shown_async(service: &Arc<Service>, note: SignedNote) -> bool {
+    let asked = Arc::clone(service);
+    tokio::task::spawn_blocking(move || shown(&asked, &note)).await.unwrap_or(false)
+}
+
+/// Asks the witnesses of the policy what they hold of this log: what another process signed while
+/// this one was held, or cut off, ends all signing here before it is asked for a cosignature.
+pub(super) async fn ask_witnesses(service: &Arc<Service>) {
+    let network = service.network();
+    let keys = network.network().policy.witnesses().iter().map(|witness| &witness.key);
+    let others = keys.filter(|key| *key != service.witness.vkey());
+    let roads: Vec<Road<'_>> = others.filter_map(|key| witness_road(service, key)).collect();
+    let held = join_all(roads.iter().map(|road| patient(service, road))).await;
+    if let Some(refused) = worst(service, held.into_iter().flatten().collect()).await {
+        stop(service, refused, true);
+    }
+}
+
 /// The key under which checkpoints are this log's.
 pub(super) fn own_key(service: &Service) -> VerifierKey {
     crate::peers::log_key(&service.network(), &service.config.origin)
@@ -120,6 +150,9 @@ pub(super) fn own_key(service: &Service) -> VerifierKey {
 pub(super) fn stop(service: &Arc<Service>, refused: Refused, is_running: bool) {
     if !service.words.stops() {
         return;
+    }
+    if is_running {
+        service.beside.give_way();
     }
     let (size, view) = (refused.size, refused.view);
     error!(size, ?view, "this log was signed elsewhere: read-only");

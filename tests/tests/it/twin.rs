@@ -10,6 +10,8 @@ use super::recovery::{
 };
 use super::world::{Node, SOON, World, path_text, run, wait};
 
+mod peers;
+
 /// Holds a process, as a machine that is copied is held; it goes on when this is dropped.
 struct Held(String);
 

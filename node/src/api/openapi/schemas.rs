@@ -105,6 +105,8 @@ fn problems() -> Value {
                 "log": { "type": "string", "description": "verifier key of the log that it signs" },
                 "run": { "type": "string", "pattern": "^[0-9a-f]{32}$", "description":
                     "random, of this run: another one of the same log must sign nothing" },
+                "beside": { "type": "array", "maxItems": 16, "items": string(), "description":
+                    "other runs of the same log that it has met" },
             }),
         ),
     });

@@ -27,6 +27,11 @@ use crate::sign::Statement;
 /// Pause between two rounds of telling peers that did not answer.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked whether others hold other addresses for ours.
+const CONTESTED_LOOK: Duration = Duration::from_secs(1);
+/// Pause before they are attested again: longer than it takes to find out that the other process has
+/// signed more, and this one signs nothing.
+const CONTESTED_WAIT: Duration = Duration::from_secs(15);
 /// How long a registrar's start waits for its own renewed network file.
 const RENEW_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -62,13 +67,41 @@ pub(super) async fn renew_first(service: &Arc<Service>, own: &Own) {
     }
 }
 
+/// Announces the addresses, and again whenever others hold another process's for ours: one that ran
+/// on a copy of this folder and is gone.
 async fn announce(service: &Arc<Service>, own: &Own) {
+    loop {
+        tokio::select! {
+            () = announce_once(service, own) => {}
+            () = contested(service, own) => {}
+        }
+        tokio::time::sleep(CONTESTED_WAIT).await;
+    }
+}
+
+/// Returns once this organisation has attested other addresses than those, after it attested them.
+async fn contested(service: &Service, own: &Own) {
+    let said = (own.url.clone(), own.multiaddrs.clone());
+    let mut was_said = false;
+    loop {
+        let attested = service.addresses.attested(&service.config.org);
+        let is_said = attested.is_some_and(|(urls, at)| urls == [said.0.as_str()] && at == said.1);
+        if was_said && !is_said {
+            return;
+        }
+        was_said |= is_said;
+        tokio::time::sleep(CONTESTED_LOOK).await;
+    }
+}
+
+/// Attests them, if they are new, and tells others for ever; nothing more of a log that is read-only.
+async fn announce_once(service: &Arc<Service>, own: &Own) {
     while !service.may_announce() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     if is_read_only(service) {
         info!("the log is read-only: the addresses of this node are not attested");
-        return;
+        return std::future::pending().await;
     }
     let said = (vec![own.url.clone()], own.multiaddrs.clone());
     let mut stored = None;
@@ -83,8 +116,9 @@ async fn announce(service: &Arc<Service>, own: &Own) {
             }
         };
     }
-    if let Some(Some(stored)) = stored {
-        tell(service, &stored).await;
+    match stored {
+        Some(Some(stored)) => tell(service, &stored).await,
+        _ => std::future::pending().await,
     }
 }
 
@@ -104,7 +138,10 @@ async fn attest(
     }
     let now = (service.clock)();
     let (urls, multiaddrs) = (vec![own.url.clone()], own.multiaddrs.clone());
-    let body = Addresses { from_at: now, urls, multiaddrs };
+    // Later than what holds now, whatever the clock says that said it.
+    let held_at = service.addresses.attested_at(&service.config.org);
+    let from_at = held_at.and_then(|at| at.checked_add_ms(1)).map_or(now, |at| at.max(now));
+    let body = Addresses { from_at, urls, multiaddrs };
     let sub = Subject::Org(service.config.org.clone());
     let statement = Statement::of(Body::Node(body), sub, Audience::Public);
     let envelope = statement

@@ -94,6 +94,11 @@ impl Held {
         self.address
     }
 
+    /// Whether somebody else has the port that was kept.
+    pub(super) fn is_displaced(&self) -> bool {
+        self.is_free && self.moved.is_some()
+    }
+
     /// Listens without keeping anything, where nothing can be written.
     pub(super) fn take(self) -> TcpListener {
         self.listener

@@ -1,0 +1,120 @@
+//! Two copies of a folder whose peers know both by one peer key, over libp2p: at most one goes on
+//! signing, the other says why it does not, and peers follow the one that goes on, whichever of the
+//! two their connections lead to.
+
+use std::time::Instant;
+
+use super::super::recovery::{
+    copy_folder, facility, json, mirrored, published, record, settled, three,
+};
+use super::super::world::{Node, SOON, World, path_text, wait};
+use super::Held;
+
+/// A network at rest, its plant held, and a copy of the plant's folder, made while it ran, that runs
+/// beside it.
+fn beside(world: &World) -> ([Node; 3], Node, Held) {
+    let nodes = three(world);
+    let [registrar, plant, auditor] = &nodes;
+    record(world, plant, "works-1");
+    settled(plant, [registrar, auditor]);
+    let held = Held::hold(plant);
+    let copy = world.path("copy");
+    copy_folder(&plant.dir, &copy);
+    let mut twin = world.adopted(plant, &copy);
+    twin.start();
+    twin.ready();
+    (nodes, twin, held)
+}
+
+/// Why a node's log is read-only, if it is.
+fn read_only(node: &Node) -> Option<String> {
+    let word = node.get("/readyz").json()["log"].as_str()?.to_owned();
+    word.starts_with("read-only: ").then_some(word)
+}
+
+fn ends(node: &Node) -> String {
+    let began = Instant::now();
+    let word = wait("one of two to sign nothing more", SOON, || read_only(node));
+    eprintln!("read-only after {:?}: {word}", began.elapsed());
+    word
+}
+
+/// Records at this node, and waits until both peers have it.
+fn goes_on(world: &World, node: &Node, peers: [&Node; 2], local: &str) {
+    record(world, node, local);
+    let newest = published(node);
+    let began = Instant::now();
+    peers.iter().for_each(|peer| mirrored(peer, node, newest));
+    eprintln!("mirrored after {:?}", began.elapsed());
+}
+
+/// Made whole while the other is stopped or held, this node goes on.
+fn restored(world: &World, node: &mut Node, peers: [&Node; 2], local: &str) {
+    node.stop();
+    let lines = json(&node.run("restore", &["--from-peers", "--format", "json"]).ok());
+    assert_eq!(lines.last().expect("a verdict")["verdict"], "restored");
+    node.start();
+    node.ready();
+    goes_on(world, node, peers, local);
+}
+
+#[test]
+fn an_original_that_was_held_ends_where_its_copy_has_signed_and_peers_stay_with_the_copy() {
+    let world = World::new();
+    let ([registrar, plant, auditor], twin, held) = beside(&world);
+    goes_on(&world, &twin, [&registrar, &auditor], "twin-1");
+    drop(held);
+    ends(&plant);
+    goes_on(&world, &twin, [&registrar, &auditor], "twin-2");
+    assert_eq!(read_only(&twin), None);
+}
+
+#[test]
+fn an_original_whose_copy_was_killed_is_brought_forward_and_followed() {
+    let world = World::new();
+    let ([registrar, mut plant, auditor], mut twin, held) = beside(&world);
+    goes_on(&world, &twin, [&registrar, &auditor], "twin-1");
+    twin.kill();
+    drop(held);
+    ends(&plant);
+    restored(&world, &mut plant, [&registrar, &auditor], "works-2");
+}
+
+#[test]
+fn an_original_whose_copy_is_held_is_brought_forward_and_followed() {
+    let world = World::new();
+    let ([registrar, mut plant, auditor], twin, held) = beside(&world);
+    goes_on(&world, &twin, [&registrar, &auditor], "twin-1");
+    let copy = Held::hold(&twin);
+    drop(held);
+    ends(&plant);
+    restored(&world, &mut plant, [&registrar, &auditor], "works-2");
+    // What it signs next nobody cosigns, so it ends.
+    drop(copy);
+    ends(&twin);
+    goes_on(&world, &plant, [&registrar, &auditor], "works-3");
+}
+
+#[test]
+fn of_two_that_are_written_to_in_turn_one_goes_on_and_is_followed() {
+    let world = World::new();
+    let ([registrar, plant, auditor], twin, held) = beside(&world);
+    drop(held);
+    for turn in 0..3 {
+        for (name, node) in [("works", &plant), ("twin", &twin)] {
+            let file = world.file("turn.json", facility(&node.org, &format!("{name}-{turn}")));
+            let ran = node.run("submit", &[path_text(&file)]);
+            assert!([0, 6].contains(&ran.code), "{} {}", ran.stdout, ran.stderr);
+        }
+    }
+    let (first, last) = wait("one of two to sign nothing more", SOON, || {
+        match (read_only(&plant), read_only(&twin)) {
+            (Some(_), None) => Some((&twin, &plant)),
+            (None, Some(_)) => Some((&plant, &twin)),
+            (Some(one), Some(other)) => panic!("both: {one}; {other}"),
+            (None, None) => None,
+        }
+    });
+    goes_on(&world, first, [&registrar, &auditor], "last-1");
+    assert!(read_only(last).is_some() && read_only(first).is_none());
+}
