@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
@@ -35,6 +36,8 @@ pub mod view;
 const BODIES_AT_ONCE: usize = 16;
 /// How often a peer that gossips is asked whether there is more.
 const GOSSIPED_BEAT: Duration = Duration::from_secs(5);
+/// So long whoever is asked is waited for, whatever is heard meanwhile.
+const SILENT_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Longest wait before a silent peer is asked again.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -176,6 +179,8 @@ enum Ended {
     Unreached(String),
     /// What it answered is refuted, or our own disk failed.
     Refuted(String),
+    /// Whoever was asked is silent, and meanwhile there is news.
+    Overtaken,
 }
 
 /// One round with its keeper or, where that is away, with another holder. True if whoever was asked
@@ -220,6 +225,10 @@ async fn poll(
                 ended = Err(reason);
                 break;
             }
+            Err(Ended::Overtaken) => {
+                ended = Ok(false);
+                break;
+            }
             // What the keeper says of itself is the reason that is told.
             Err(Ended::Unreached(reason)) if place == 0 => ended = Err(reason),
             Err(Ended::Unreached(_)) => {}
@@ -244,9 +253,9 @@ async fn round(
         let began = Instant::now();
         let heard = match given.take() {
             Some(heard) => heard,
-            None => match fetch(road, others, &log, ask).await {
+            None => match unless_news(service, origin, fetch(road, others, &log, ask)).await {
                 Ok(heard) => heard,
-                Err(reason) => return Ok((follows, Err(Ended::Unreached(reason)))),
+                Err(ended) => return Ok((follows, Err(ended))),
             },
         };
         let bytes = heard.bytes();
@@ -295,6 +304,25 @@ fn hold_against(service: &Service, road: &Road<'_>, origin: &str, error: &Follow
             }
         }
         _ => {}
+    }
+}
+
+/// What is fetched, unless whoever is asked was silent for a while and there is news: of the log, or
+/// of where nodes are. Then the round begins anew with what is known now.
+async fn unless_news(
+    service: &Service,
+    origin: &str,
+    fetched: impl Future<Output = Result<Heard, String>>,
+) -> Result<Heard, Ended> {
+    let news = async {
+        tokio::select! {
+            () = service.heard.wait(origin) => {}
+            () = service.addresses.changed() => {}
+        }
+    };
+    tokio::select! {
+        fetched = fetched => fetched.map_err(Ended::Unreached),
+        _ = join(news, tokio::time::sleep(SILENT_WAIT_MAX)) => Err(Ended::Overtaken),
     }
 }
 

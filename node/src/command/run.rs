@@ -256,10 +256,11 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     let doors = std::iter::once(Door::Tcp(listener, tls)).chain(local.map(Door::Socket));
     let doors: Vec<_> = doors.map(door).collect();
     let mut tasks = Vec::new();
-    if let Some(peers) = peers {
+    let twin = if is_frozen { None } else { twin::at_start(&service).await };
+    // Peers are reached only then: the first connection of a process takes the place of another's.
+    if let Some(peers) = peers.filter(|_| twin.is_none()) {
         tasks.push(tokio::spawn(peers.run(Arc::clone(&service), stopped.clone())));
     }
-    let twin = if is_frozen { None } else { twin::at_start(&service).await };
     if is_frozen {
         warn!("nothing can be written: this node serves what is here, and takes and signs nothing");
         tasks.push(tokio::spawn(peers::serve_copies(Arc::clone(&service))));

@@ -228,7 +228,9 @@ impl Hub {
             SwarmEvent::ConnectionClosed {
                 peer_id, connection_id, num_established, cause, ..
             } => {
-                self.runs.closed(&peer_id, &connection_id);
+                if self.runs.closed(&peer_id, &connection_id) && 0 < num_established {
+                    let _ = self.swarm.disconnect_peer_id(peer_id);
+                }
                 self.roster.doubled(peer_id, self.runs.is_doubled(&peer_id));
                 if 0 < num_established {
                     return;
@@ -322,9 +324,9 @@ impl Hub {
         if !self.swarm.is_connected(&peer) {
             return;
         }
-        for replaced in self.runs.told(peer, connection, agent) {
-            info!(%peer, "another process of this peer is here: connections to the one before end");
-            self.swarm.close_connection(replaced);
+        if self.runs.told(peer, connection, agent) {
+            info!(%peer, "another process of this peer is here: it takes the place of the one before");
+            let _ = self.swarm.disconnect_peer_id(peer);
         }
         self.roster.doubled(peer, self.runs.is_doubled(&peer));
     }

@@ -2,9 +2,11 @@
 //!
 //! A peer that was killed and started again, or of which a copy runs, comes as another process under
 //! the same key, while connections to the one before are there still: questions would go to either.
-//! Invariants: a process that is met for the first time takes the place of those before it; one that
-//! comes back is alive and displaces nobody, so two of them do not drive one another out for ever;
-//! what is remembered of a peer is bounded.
+//! Gossip moreover tells its subscriptions over the first connection of a peer alone, so a second
+//! process would pass nothing on. Invariants: a process that is met for the first time takes the
+//! place of those before it; one that comes back is alive and displaces nobody, so two of them do not
+//! drive one another out for ever; of two, the one that stays begins anew; what is remembered of a
+//! peer is bounded.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -44,32 +46,30 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// A peer told what it is over this connection: the connections whose process it replaces.
-    pub(super) fn told(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        agent: &str,
-    ) -> Vec<ConnectionId> {
-        let Some(run) = run_of(agent) else { return Vec::new() };
+    /// A peer told what it is over this connection: true if it is a new process beside an earlier
+    /// one, so that all connections of the peer are to be made anew.
+    pub(super) fn told(&mut self, peer: PeerId, connection: ConnectionId, agent: &str) -> bool {
+        let Some(run) = run_of(agent) else { return false };
         let known = self.peers.entry(peer).or_default();
         known.connections.insert(connection, run.to_owned());
         if known.met.iter().any(|met| met == run) {
-            return Vec::new();
+            return false;
         }
         if RUNS_MAX <= known.met.len() {
             known.met.pop_front();
         }
         known.met.push_back(run.to_owned());
-        let others = known.connections.iter().filter(|(_, other)| *other != run);
-        others.map(|(connection, _)| *connection).collect()
+        known.connections.values().any(|other| other != run)
     }
 
-    /// A connection is gone.
-    pub(super) fn closed(&mut self, peer: &PeerId, connection: &ConnectionId) {
+    /// A connection is gone: true if it was the last one to the other of two processes, so that
+    /// those of the one that stays are to be made anew.
+    pub(super) fn closed(&mut self, peer: &PeerId, connection: &ConnectionId) -> bool {
+        let was_doubled = self.is_doubled(peer);
         if let Some(known) = self.peers.get_mut(peer) {
             known.connections.remove(connection);
         }
+        was_doubled && !self.is_doubled(peer)
     }
 
     /// Whether connections lead to more than one process of this peer.
@@ -98,17 +98,19 @@ mod tests {
     fn a_new_process_displaces_those_before_it_once_and_one_that_comes_back_nobody() {
         let (mut runs, peer) = (Runs::default(), PeerId::random());
         let at = ConnectionId::new_unchecked;
-        assert!(runs.told(peer, at(1), &named(1)).is_empty());
-        assert!(runs.told(peer, at(2), &named(1)).is_empty(), "the other way");
+        assert!(!runs.told(peer, at(1), &named(1)));
+        assert!(!runs.told(peer, at(2), &named(1)), "the other way");
         assert!(!runs.is_doubled(&peer));
-        let mut gone = runs.told(peer, at(3), &named(2));
-        gone.sort_unstable();
-        assert_eq!(gone, [at(1), at(2)]);
+        assert!(runs.told(peer, at(3), &named(2)));
         assert!(runs.is_doubled(&peer));
-        gone.iter().for_each(|connection| runs.closed(&peer, connection));
+        assert!(!runs.closed(&peer, &at(1)), "the other way is there");
+        assert!(runs.closed(&peer, &at(2)));
+        assert!(!runs.closed(&peer, &at(3)));
+        assert!(!runs.told(peer, at(4), &named(2)));
+        assert!(!runs.told(peer, at(5), &named(1)), "it is alive");
+        assert!(runs.is_doubled(&peer));
+        assert!(runs.closed(&peer, &at(4)), "the one that stays begins anew");
         assert!(!runs.is_doubled(&peer));
-        assert!(runs.told(peer, at(4), &named(1)).is_empty(), "it is alive");
-        assert!(runs.is_doubled(&peer));
     }
 
     #[test]
@@ -116,9 +118,9 @@ mod tests {
         let (mut runs, peer) = (Runs::default(), PeerId::random());
         let at = ConnectionId::new_unchecked;
         for strange in ["", "rust-libp2p/1", "run/", "run/12", &format!("run/{}", "x".repeat(32))] {
-            assert!(runs.told(peer, at(1), strange).is_empty(), "{strange}");
+            assert!(!runs.told(peer, at(1), strange), "{strange}");
         }
-        assert!(runs.told(peer, at(2), &named(1)).is_empty());
+        assert!(!runs.told(peer, at(2), &named(1)));
         assert!(!runs.is_doubled(&peer));
     }
 

@@ -221,9 +221,16 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
             () = crate::peers::stopped(&mut stop) => return,
             _ = beat.tick() => {}
         }
-        if matches!(service.node.log().signing(), Signing::Ready | Signing::WaitingForQuorum) {
-            elsewhere::ask_witnesses(&service).await;
-            look(&service).await;
+        match service.node.log().signing() {
+            Signing::Ready | Signing::WaitingForQuorum => {
+                elsewhere::ask_witnesses(&service).await;
+                look(&service).await;
+            }
+            // What the one that goes on signs is kept, so that a check tells it.
+            Signing::ReadOnly { .. } if service.beside.gave_way() => {
+                elsewhere::ask_witnesses(&service).await;
+            }
+            _ => {}
         }
     }
 }

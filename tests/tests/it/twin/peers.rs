@@ -26,17 +26,23 @@ fn beside(world: &World) -> ([Node; 3], Node, Held) {
     (nodes, twin, held)
 }
 
+/// Why the logs of two nodes are read-only, if they are.
+pub(super) fn words(one: &Node, other: &Node) -> (Option<String>, Option<String>) {
+    (read_only(one), read_only(other))
+}
+
 /// Why a node's log is read-only, if it is.
 fn read_only(node: &Node) -> Option<String> {
     let word = node.get("/readyz").json()["log"].as_str()?.to_owned();
     word.starts_with("read-only: ").then_some(word)
 }
 
-fn ends(node: &Node) -> String {
-    let began = Instant::now();
-    let word = wait("one of two to sign nothing more", SOON, || read_only(node));
-    eprintln!("read-only after {:?}: {word}", began.elapsed());
-    word
+/// Waits until this one of the two signs nothing more, and says what others hold.
+fn ends(node: &Node) {
+    let word = wait("one of two to sign nothing more", SOON / 2, || read_only(node));
+    assert!(word.contains("a witness holds"), "{word}");
+    let checked = node.run("check", &[]);
+    assert!(checked.stdout.contains("elsewhere"), "{}", checked.stdout);
 }
 
 /// Records at this node, and waits until both peers have it.
@@ -45,7 +51,7 @@ fn goes_on(world: &World, node: &Node, peers: [&Node; 2], local: &str) {
     let newest = published(node);
     let began = Instant::now();
     peers.iter().for_each(|peer| mirrored(peer, node, newest));
-    eprintln!("mirrored after {:?}", began.elapsed());
+    assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
 }
 
 /// Made whole while the other is stopped or held, this node goes on.
@@ -107,14 +113,13 @@ fn of_two_that_are_written_to_in_turn_one_goes_on_and_is_followed() {
             assert!([0, 6].contains(&ran.code), "{} {}", ran.stdout, ran.stderr);
         }
     }
-    let (first, last) = wait("one of two to sign nothing more", SOON, || {
-        match (read_only(&plant), read_only(&twin)) {
+    let (first, last) =
+        wait("one of two to sign nothing more", SOON, || match words(&plant, &twin) {
             (Some(_), None) => Some((&twin, &plant)),
             (None, Some(_)) => Some((&plant, &twin)),
             (Some(one), Some(other)) => panic!("both: {one}; {other}"),
             (None, None) => None,
-        }
-    });
+        });
     goes_on(&world, first, [&registrar, &auditor], "last-1");
     assert!(read_only(last).is_some() && read_only(first).is_none());
 }
