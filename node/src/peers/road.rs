@@ -5,6 +5,7 @@
 //! for a road to be given up. A connection may lead to another process than the one that goes on (a
 //! copy of the folder, one that was held), and an address be that of one that is gone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -45,6 +46,8 @@ pub struct Road<'a> {
     peer: Option<PeerName>,
     /// Best first.
     urls: Vec<String>,
+    /// Whether the last answer came by HTTP.
+    is_by_http: AtomicBool,
 }
 
 impl<'a> Road<'a> {
@@ -54,13 +57,14 @@ impl<'a> Road<'a> {
         let mut urls = service.addresses.urls(&service.network(), origin);
         urls.truncate(URLS_MAX);
         let is_known = peer.is_some() || !urls.is_empty();
-        is_known.then(|| Road { service, origin: origin.to_owned(), peer, urls })
+        let is_by_http = AtomicBool::new(false);
+        is_known.then(|| Road { service, origin: origin.to_owned(), peer, urls, is_by_http })
     }
 
     /// The road to a node of which only the URL is known.
     pub fn by_url(service: &'a Service, url: &str) -> Road<'a> {
         let urls = vec![url.trim_end_matches('/').to_owned()];
-        Road { service, origin: String::new(), peer: None, urls }
+        Road { service, origin: String::new(), peer: None, urls, is_by_http: AtomicBool::new(true) }
     }
 
     /// Whose road it is: an origin, or a URL where no origin is known.
@@ -93,8 +97,12 @@ impl<'a> Road<'a> {
         self.peer.is_some()
     }
 
-    /// Counts a lie against the peer of the connection, if it came that way.
+    /// Counts a lie against the peer of the connection, if it came that way, and from one process: what
+    /// two of them tell need not fit together.
     pub fn lied(&self, what: &str) {
+        if self.is_by_http.load(Ordering::Relaxed) || self.is_doubled() {
+            return;
+        }
         if let (Some(peer), Some(net)) = (self.peer, self.service.net.get()) {
             net.accuse(peer, Fault::Lied, what.to_owned());
         }
@@ -107,7 +115,10 @@ impl<'a> Road<'a> {
         match net.ask(peer, question).await {
             // It has too much to do: HTTP would only add to that, but then it says so itself.
             Ok(reply) if matches!(reply.status, 429 | 503) => None,
-            Ok(reply) => Some(reply),
+            Ok(reply) => {
+                self.is_by_http.store(false, Ordering::Relaxed);
+                Some(reply)
+            }
             Err(error) => {
                 tracing::debug!(%peer, word, error = %with_causes(&error), "asked by HTTP instead");
                 None
@@ -118,6 +129,7 @@ impl<'a> Road<'a> {
     /// At its addresses, best first, until one has what is asked for.
     async fn over_http(&self, path: &str, ask: Request<'_>) -> Result<Reply, String> {
         let mut best = Err("it does not answer, and no URL of it is known".to_owned());
+        self.is_by_http.store(true, Ordering::Relaxed);
         let (mut urls, mut asked) = (self.urls.iter(), FuturesUnordered::new());
         loop {
             if let Some(url) = urls.next() {
@@ -307,6 +319,7 @@ impl<'a> Road<'a> {
         &self,
         ids: Vec<ContentId>,
     ) -> Result<Vec<(ContentId, Option<Vec<u8>>)>, String> {
+        self.is_by_http.store(true, Ordering::Relaxed);
         let token = self.service.replication_token(&self.origin);
         let token = token.as_deref();
         let asked =
