@@ -55,6 +55,7 @@ export async function attestation(bytes) {
   const key = body.get('key');
   if (['device', 'organisation', 'key'].includes(kind)) need(isBytes(key, 32) && isKey(key), 'key');
   need(kind !== 'device' || sub.startsWith(iss.replace(':org:', ':device:') + ':'), 'signer');
+  if (kind === 'event') JSON.parse(body.get('epcis'));
   const signed = signedBytes(guarded, payload);
   return { kind, kid: hex(kid), iss, sub, aud: audience(aud), body, key, signed, signature };
 }

@@ -4,13 +4,16 @@
 // The page says what it shows in attributes: on the element with `data-check` the goods
 // (`data-goods`, their canonical text), the ids of every public record (`data-records`) and of every
 // record that its node calls damaged (`data-damaged`), and of how many records that are not public it
-// tells something (`data-hidden`); on each element that states a record its id (`data-record`), and, as far as stated there, its kind
-// (`data-kind`), issuer (`data-by`), place (`data-log`, `data-entry`) and time (`data-time`, the
-// earliest and latest instant).
+// tells something (`data-hidden`); on each element that states a record its id (`data-record`), and, as
+// far as stated there, its kind (`data-kind`), issuer (`data-by`), place (`data-log`, `data-entry`),
+// time (`data-time`, the earliest and latest instant), step and month of an event (`data-step`,
+// `data-month`), finding that it answers (`data-finding`), kilograms (`data-kg`); and on each element
+// whose text a record has (`data-words`), that text being of the record around it, else of any.
 
-import { Absent, Fault, Unread, need } from './bytes.mjs';
+import { Absent, Fault, Unread, hex, isBytes, isInstant, need } from './bytes.mjs';
 import { Item } from './bundle.mjs';
 
+const plain = id => id.replace(/^sha256:/, '');
 const listed = (text = '') => text.split(' ').filter(Boolean);
 
 /** What the page around this element shows. */
@@ -20,6 +23,10 @@ export const read = host => ({
   damaged: listed(host.dataset.damaged),
   hidden: Number(host.dataset.hidden || 0),
   stated: [...document.querySelectorAll('[data-record]')].map(one => ({ ...one.dataset })),
+  words: [...document.querySelectorAll('[data-words]')].map(one => {
+    const around = one.closest('[data-record]');
+    return [one.textContent, around && around.dataset.record];
+  }),
 });
 
 /** A text without its percent signs; one that has others stays. */
@@ -80,29 +87,84 @@ export function canonical(text) {
   return text.startsWith('urn:hallmark:goods:') ? text : null;
 }
 
-/** Every text within. */
-function* texts(value) {
-  if (typeof value === 'string') yield value;
-  else if (value instanceof Map) for (const one of value.values()) yield* texts(one);
+/** Every text and number within. */
+function* leaves(value) {
+  if (value instanceof Map) for (const one of value.values()) yield* leaves(one);
   else if (value && typeof value === 'object' && !ArrayBuffer.isView(value)) {
-    for (const one of Object.values(value)) yield* texts(one);
-  }
+    for (const one of Object.values(value)) yield* leaves(one);
+  } else yield value;
 }
 
-/** Whether a record speaks of the goods or their class. What is said of an item's lot counts too, but
- *  for events: one that names a lot may be of other items. */
-function speaksOf({ kind, sub, body }, goods) {
-  const wanted = decoded(goods);
-  const [, gtin] = /^https:\/\/id\.gs1\.org\/(?:01|8006)\/(\d{14})/.exec(wanted) || [];
-  const family = gtin && 'https://id.gs1.org/01/' + gtin;
-  const countsLots = family && kind !== 'event' && !wanted.includes('/10/');
+/** What a record says: of an event what its EPCIS text does. */
+function said({ kind, sub, body }) {
   const epcis = kind === 'event' ? JSON.parse(body.get('epcis')) : null;
-  for (const text of [sub, ...texts(body), ...texts(epcis)]) {
-    const found = canonical(text);
-    if (found === wanted || (family && found === family)) return true;
-    if (countsLots && found && found.startsWith(family + '/10/')) return true;
+  return { epcis, all: [sub, ...leaves(body), ...leaves(epcis)] };
+}
+const isText = one => typeof one === 'string';
+const normal = text => canonical(text) || text;
+
+/** Whether a record speaks of the goods or their class. What is said of an item's lot counts too, but
+ *  for events: one that names a lot may be of other items. `units` held the goods: events of them do. */
+function speaksOf(item, goods, units) {
+  const wanted = decoded(goods), [, party] = /\/417\/(\d{13})$/.exec(wanted) || [];
+  if (party && item.said.sub === 'urn:hallmark:org:gln:' + party) return true;
+  const [, gtin] = /^https:\/\/id\.gs1\.org\/(?:01|8006)\/(\d{14})/.exec(wanted) || [];
+  const family = gtin && 'https://id.gs1.org/01/' + gtin, isEvent = item.said.kind === 'event';
+  const countsLots = family && !isEvent && !wanted.includes('/10/');
+  return said(item.said).all.filter(isText).map(canonical).some(found => found === wanted
+    || (family && found === family) || (isEvent && units.has(found))
+    || (countsLots && found && found.startsWith(family + '/10/')));
+}
+
+/** What held the goods, by events that put them into it: a carton, and the pallet that this is on. */
+function unitsOf(goods, items) {
+  const within = new Set([decoded(goods)]), units = new Set();
+  const events = items.filter(({ verified, said: one }) => verified && one.kind === 'event');
+  for (let before = -1; before < units.size;) {
+    before = units.size;
+    for (const { parentID, childEPCs } of events.map(one => said(one.said).epcis)) {
+      if (!isText(parentID) || !Array.isArray(childEPCs)) continue;
+      if (!childEPCs.filter(isText).some(child => within.has(canonical(child)))) continue;
+      within.add(normal(parentID));
+      units.add(normal(parentID));
+    }
   }
-  return false;
+  return units;
+}
+
+/** Whether a record speaks of what those name that speak of the goods: a place, a body that vouches;
+ *  or follows one of them, or answers a finding. */
+function isBeside({ kind, sub, body }, others) {
+  if (kind === 'response') return true;
+  const named = new Set(others.flatMap(({ said: one }) =>
+    [one.iss, ...said(one).all.filter(isText)].map(normal)));
+  const before = body.get('replaces'), places = body.get('locations') || [];
+  return [sub, ...places].some(one => named.has(normal(one)))
+    || (isBytes(before) && others.some(({ id }) => id === hex(before)));
+}
+
+const dayOf = at => new Date(at).toISOString().slice(0, 10);
+
+/** Whether a record has these words: its text, the day of its instant, or the last before it. */
+function has(item, words) {
+  const { all } = said(item.said);
+  const days = all.filter(isInstant).flatMap(at => [dayOf(at), at > 0 ? dayOf(at - 1) : '']);
+  const isSaid = text => all.includes(text) || days.includes(text);
+  return isSaid(words) || words.split(' · ').every(isSaid);
+}
+
+/** Whether a record is what the page states of it. */
+function agrees({ said: record, places }, one) {
+  const { kind, iss, body } = record, { epcis } = said(record);
+  need(one.kind === undefined || one.kind === kind, 'page-kind');
+  need(one.by === undefined || one.by === iss, 'page-issuer');
+  need(one.time === undefined || places.some(place => isThere(place, one)), 'page-time');
+  const answers = one.finding === undefined || plain(one.finding) === hex(body.get('finding'));
+  const step = one.step === undefined || String(epcis.bizStep).endsWith(one.step);
+  const month = one.month === undefined || dayOf(Date.parse(epcis.eventTime)).startsWith(one.month);
+  const grams = Number(body.get('amount_g')) * 10 ** ((body.get('scale_e10') || 0) - 3);
+  const kg = one.kg === undefined || Math.abs(grams - one.kg) <= Math.abs(grams) * 1e-9;
+  need(answers && step && month && kg, 'page-words');
 }
 
 /** Whether a place is the stated one, and its time agrees: both intervals hold the instant. */
@@ -112,16 +174,18 @@ function isThere({ origin, index, time }, { log, entry, time: stated }) {
 }
 
 /** One item for each record that the page shows, with its step `page`. */
-export async function bind(items, { goods, ids, damaged, hidden, stated }) {
+export async function bind(items, { goods, ids, damaged, hidden, stated, words }) {
   const known = new Map(items.map(item => [item.id, item]));
-  const plain = id => id.replace(/^sha256:/, '');
   const isFaulty = one => one.fault !== undefined;
   const faulty = new Set([...damaged, ...stated.filter(isFaulty).map(one => one.record)].map(plain));
   const wanted = new Set([...[...ids, ...stated.map(one => one.record)].map(plain), ...faulty]);
   const hasAny = [...wanted].some(id => known.has(id));
+  const proved = items.filter(item => item.verified && wanted.has(item.id));
+  const units = unitsOf(goods, proved);
+  const others = proved.filter(item => speaksOf(item, goods, units));
   const found = [...wanted].map(id => new Item(id));
   for (const line of found) {
-    const item = known.get(line.id), said = item && item.said;
+    const item = known.get(line.id), isOf = one => plain(one.record) === line.id;
     await line.step('page', async () => {
       // Where the bundle cannot tell, the node's word against itself counts.
       if (faulty.has(line.id) && !(item && item.verified)) {
@@ -130,16 +194,17 @@ export async function bind(items, { goods, ids, damaged, hidden, stated }) {
       if (!hasAny) throw new Fault('page-other');
       if (!item) throw new Absent('page-absent');
       need(!item.isDamaged || item.type, 'digest');
-      if (!said) throw new Absent('withheld');
+      if (!item.said) throw new Absent('withheld');
       need(item.verified, 'page-unproved');
-      for (const one of stated.filter(({ record }) => plain(record) === line.id)) {
-        need(one.kind === undefined || one.kind === said.kind, 'page-kind');
-        need(one.by === undefined || one.by === said.iss, 'page-issuer');
-        need(one.time === undefined || item.places.some(place => isThere(place, one)), 'page-time');
-      }
+      for (const one of stated.filter(isOf)) agrees(item, one);
       need(!faulty.has(line.id), 'page-fault');
-      need(speaksOf(said, goods), 'page-goods');
+      need(others.includes(item) || isBeside(item.said, others), 'page-goods');
     });
+  }
+  for (const [text, record] of words) {
+    const of = record ? proved.filter(({ id }) => id === plain(record)) : proved;
+    const line = found.find(({ id }) => record && id === plain(record)) || found[0];
+    if (line && of.length) await line.step('page', () => need(of.some(one => has(one, text)), 'page-words'));
   }
   // What the page leaves out, a recall perhaps, came after it was made, or was kept from it.
   for (const item of items.filter(one => one.verified && one.type === 3 && !wanted.has(one.id))) {

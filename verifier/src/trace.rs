@@ -61,6 +61,8 @@ pub struct Tracer {
     /// Events of which the body is not held or is damaged, by the goods they were found under.
     missing: BTreeMap<GoodsId, BTreeMap<ContentId, Logged>>,
     asked: BTreeSet<GoodsId>,
+    /// Whether only what held the goods is followed.
+    carriers_only: bool,
     /// Events that there was no room for.
     dropped: BTreeSet<ContentId>,
     unread: bool,
@@ -74,14 +76,20 @@ impl Tracer {
             events: Events::default(),
             missing: BTreeMap::new(),
             asked: BTreeSet::new(),
+            carriers_only: false,
             dropped: BTreeSet::new(),
             unread: false,
         }
     }
 
+    /// Follows the goods only into what held them, and what held that.
+    pub fn of_carriers(start: GoodsId) -> Tracer {
+        Tracer { carriers_only: true, ..Tracer::new(start) }
+    }
+
     /// The goods whose events are to be added next, each once; none when all is known.
     pub fn wanted(&mut self) -> Vec<GoodsId> {
-        let walk = walk::walk(&self.start, &self.events);
+        let walk = walk::walk(&self.start, &self.events, self.carriers_only);
         let followed = walk.stays.iter().map(|stay| &stay.goods);
         let wanted: BTreeSet<&GoodsId> =
             followed.filter(|goods| !self.asked.contains(*goods)).collect();
@@ -113,7 +121,8 @@ impl Tracer {
 
     /// The trace of all that was added, from logs of these extents.
     pub fn finish(self, logs: Vec<LogExtent>) -> Trace {
-        let mut trace = walk::walk(&self.start, &self.events).into_trace(&self.start);
+        let walk = walk::walk(&self.start, &self.events, self.carriers_only);
+        let mut trace = walk.into_trace(&self.start);
         for (goods, missing) in &self.missing {
             trace.add_missing(goods, missing.values());
         }

@@ -220,12 +220,12 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
 fn recall_terms(recall: &Recall, language: Language) -> Markup {
     html! {
         dl data-record=(recall.id) data-kind="recall" data-by=(recall.by.id) {
-            dt { (language.pick("Recalled since", "召回日期")) } dd { (recall.since) }
-            dt { (language.pick("Reason", "原因")) } dd { (texts(&recall.reason, language)) }
+            dt { (language.pick("Recalled since", "召回日期")) } dd data-words { (recall.since) }
+            dt { (language.pick("Reason", "原因")) } dd data-words { (texts(&recall.reason, language)) }
             dt { (language.pick("What to do", "处理办法")) }
-            dd { (texts(&recall.action, language)) }
+            dd data-words { (texts(&recall.action, language)) }
             @if let Some(contact) = &recall.contact {
-                dt { (language.pick("Contact", "联系方式")) } dd { (contact) }
+                dt { (language.pick("Contact", "联系方式")) } dd data-words { (contact) }
             }
             dt { (language.pick("Recalled by", "召回方")) } dd { (party(&recall.by)) }
         }

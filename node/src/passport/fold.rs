@@ -99,7 +99,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         recalls,
         lot_recalls: recalls::of_lots(&records, given),
         certificates,
-        journey: journey::of(&records, given),
+        journey: journey::of(&records, &evidence.carried, given),
         footprints: footprints(&records, given),
         findings: Vec::new(),
         stated_findings: Vec::new(),
@@ -325,16 +325,55 @@ fn is_silent(record: &Proven, given: &Given<'_>) -> bool {
     }
 }
 
-fn proof(evidence: &Evidence, given: &Given<'_>) -> Proof {
-    // Recalls of lots that the goods may be of are told, so they can be checked.
-    let is_told = |one: &&Proven| {
-        let is_recall = matches!(one.verified.body(), Body::Recall(_));
-        one.is_public && (one.level != Level::Beside || is_recall)
+/// What public records about the goods name: places, who vouches, what they are about.
+fn named(evidence: &Evidence) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for record in evidence.records.iter().filter(|one| one.is_public) {
+        let is_carried = evidence.carried.contains_key(&record.verified.id());
+        if record.level == Level::Beside && !is_carried {
+            continue;
+        }
+        let claims = record.verified.claims();
+        named.extend([claims.sub.to_string(), claims.iss.to_string()]);
+        if let Body::Event(event) = record.verified.body() {
+            let fields = event.fields();
+            named.extend(fields.read_point.iter().chain(&fields.biz_location).cloned());
+        }
+    }
+    named
+}
+
+/// Whether a record is told, so that it can be checked: public ones of the goods; of what others say
+/// beside that, whatever only a record that is not public led to stays untold, as it would tell
+/// what that names.
+fn is_told(one: &Proven, evidence: &Evidence, named: &BTreeSet<String>) -> bool {
+    let is_of_goods =
+        one.level != Level::Beside || evidence.carried.contains_key(&one.verified.id());
+    let is_named = |text: &str| named.contains(text);
+    let follows = |before: ContentId| {
+        let mut earlier = evidence.records.iter().filter(|other| other.verified.id() == before);
+        earlier.any(|other| other.is_public && other.level != Level::Beside)
     };
+    let is_beside = || match one.verified.body() {
+        Body::Recall(_) | Body::Response(_) => true,
+        Body::Facility(facility) => {
+            let mut places = facility.locations.iter().map(|name| event::vocabulary::place(name));
+            is_named(&one.verified.claims().sub.to_string()) || places.any(|name| is_named(&name))
+        }
+        body => {
+            let claims = one.verified.claims();
+            is_named(&claims.sub.to_string()) || body.replaces().is_some_and(follows)
+        }
+    };
+    one.is_public && (is_of_goods || is_beside())
+}
+
+fn proof(evidence: &Evidence, given: &Given<'_>) -> Proof {
+    let named = named(evidence);
     let mut records: Vec<Record> = evidence
         .records
         .iter()
-        .filter(is_told)
+        .filter(|one| is_told(one, evidence, &named))
         .map(|one| Record {
             id: one.verified.id().to_string(),
             kind: Some(one.verified.body().kind().as_str().to_owned()),

@@ -26,6 +26,7 @@ use crate::index::{LogKey, beside};
 use crate::store::StoreError;
 use hallmark_schemas::head::Head;
 
+mod carried;
 mod proving;
 
 /// Most bodies that one passport reads.
@@ -89,6 +90,8 @@ pub struct Proven {
 pub struct Evidence {
     /// Proved records, the own log's first, each id once.
     pub records: Vec<Proven>,
+    /// Events of what the goods were inside of, while they were: the container of each.
+    pub carried: BTreeMap<ContentId, GoodsId>,
     /// Records of this node that do not hold.
     pub damaged: Vec<Record>,
     /// Ids of what may tell of the code itself, whole or damaged: label orders that the index has
@@ -273,6 +276,7 @@ impl<'a> Gatherer<'a> {
         self.lot_recalls(code)?;
         self.party(code)?;
         self.place(code)?;
+        self.carried(code)?;
         self.beside()?;
         self.versions()?;
         let is_about = |record: &Proven| record.level != Level::Beside;

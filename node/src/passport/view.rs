@@ -299,6 +299,8 @@ pub struct Certificate {
 /// The accreditation behind a certificate.
 #[derive(Clone, Debug, Serialize)]
 pub struct Accreditation {
+    /// The attestation.
+    pub id: Option<String>,
     /// Whether one is in force now; none where none is recorded.
     pub standing: Option<Standing>,
     /// Who accredits.
@@ -326,6 +328,8 @@ pub struct Step {
     pub by: Party,
     /// The attestation, where its body is public.
     pub id: Option<String>,
+    /// What the goods were inside of; none where the event names them.
+    pub inside: Option<String>,
 }
 
 /// A product carbon footprint.

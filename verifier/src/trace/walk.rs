@@ -107,8 +107,8 @@ pub(super) struct Walk<'a> {
     links_left_out: usize,
 }
 
-/// Follows every link from the start, nearest first.
-pub(super) fn walk<'a>(start: &GoodsId, events: &'a Events) -> Walk<'a> {
+/// Follows every link from the start, nearest first; or only those to what held it.
+pub(super) fn walk<'a>(start: &GoodsId, events: &'a Events, carriers_only: bool) -> Walk<'a> {
     let mut walk = Walk {
         ranked: events.ranked(),
         stays: Vec::new(),
@@ -119,7 +119,7 @@ pub(super) fn walk<'a>(start: &GoodsId, events: &'a Events) -> Walk<'a> {
     walk.push(Visit {
         goods: start.clone(),
         relation: Relation::Start,
-        mode: Mode::Whole,
+        mode: if carriers_only { Mode::Carrier } else { Mode::Whole },
         window: Window::ALL,
         parent: None,
         depth: 0,

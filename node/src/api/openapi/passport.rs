@@ -90,7 +90,8 @@ fn parts() -> Value {
     let accreditation = object(
         "The accreditation of who vouches.",
         json!({
-            "standing": or_null(standing()), "accreditor": or_null(party()),
+            "id": or_null(schema("ContentId")), "standing": or_null(standing()),
+            "accreditor": or_null(party()),
             "number": or_null(string()), "valid_to": day(),
         }),
     );
@@ -130,6 +131,7 @@ fn parts() -> Value {
         "PassportStep": object("A place and a month.", json!({
             "step": or_null(string()), "place": or_null(string()), "place_names": texts(), "region": or_null(string()),
             "month": or_null(string()), "by": party(), "id": or_null(schema("ContentId")),
+            "inside": or_null(string()),
         })),
         "PassportFootprint": object("A product carbon footprint. Who verified it and how well is \
             its issuer's own claim, which the verifier has not signed.", json!({

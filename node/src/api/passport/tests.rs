@@ -7,6 +7,7 @@ use super::*;
 use crate::passport::State;
 use crate::sign::{Defaults, Statement};
 
+mod carried;
 mod notices;
 mod versions;
 

@@ -107,9 +107,9 @@ fn makers(passport: &Passport, language: Language) -> Markup {
     html! {
         @if !claims.is_empty() {
             p { strong { (language.pick(
-                "Different makers are named, and nothing in this network tells whose product \
-                 number it is:",
-                "各方所称的厂家不同，本网络中没有记录表明此商品代码属于谁：",
+                "Different makers are named. Any member can describe any product number, and nothing \
+                 in this network tells whose it is:",
+                "各方所称的厂家不同。任何成员都可以说明任何商品代码，本网络中没有记录表明它属于谁：",
             )) } }
             ul {
                 @for one in claims {

@@ -6,6 +6,8 @@ use maud::{Markup, html};
 use super::super::Language;
 use super::words;
 use super::{instant, sort_word, texts};
+use hallmark_schemas::gs1::digital_link::CANONICAL;
+
 use crate::passport::view::{
     Accreditation, Answer, Certificate, Footprint, Item, OpenFinding, Party, Passport, Record,
     Standing, StatedFinding, Step,
@@ -38,26 +40,26 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                     "No description of it is published.", "没有已发布的说明。",
                 )) }
             } @else {
-                p { strong { (texts(&item.names, language)) } }
+                p { strong data-words { (texts(&item.names, language)) } }
             }
             dl {
                 @if !item.brand.is_empty() {
-                    dt { (language.pick("Brand", "品牌")) } dd { (texts(&item.brand, language)) }
+                    dt { (language.pick("Brand", "品牌")) } dd data-words { (texts(&item.brand, language)) }
                 }
                 @if let Some(content) = &item.content {
-                    dt { (language.pick("Content", "规格")) } dd { (content) }
+                    dt { (language.pick("Content", "规格")) } dd data-words { (content) }
                 }
                 (told_by(item, language))
                 @if let Some(lot) = &item.lot {
-                    dt { (language.pick("Lot", "批号")) } dd { (lot) }
+                    dt { (language.pick("Lot", "批号")) } dd data-words { (lot) }
                 }
                 @if let Some(produced) = &item.produced {
-                    dt { (language.pick("Made on", "生产日期")) } dd { (produced) }
+                    dt { (language.pick("Made on", "生产日期")) } dd data-words { (produced) }
                 }
                 @if let Some(expiry) = &item.expiry {
                     dt { (language.pick("Use until", "有效期至")) }
                     dd {
-                        (expiry)
+                        span data-words { (expiry) }
                         @if item.is_past_expiry {
                             " · " strong { (language.pick("this day has passed", "已过期")) }
                         }
@@ -113,8 +115,8 @@ fn pictures(item: &Item, language: Language) -> Markup {
                 ul {
                     @for one in &item.pictures {
                         li {
-                            (texts(&one.alt, language)) br;
-                            code { (one.url) } br; code { (one.digest) }
+                            span data-words { (texts(&one.alt, language)) } br;
+                            code data-words { (one.url) } br; code { (one.digest) }
                         }
                     }
                 }
@@ -155,7 +157,7 @@ pub(super) fn eyes(passport: &Passport, language: Language) -> Markup {
             h2 { (language.pick("What you can check with your eyes", "请您亲眼核对")) }
             ul {
                 @if !passport.item.checks.is_empty() {
-                    li { (texts(&passport.item.checks, language)) }
+                    li data-words { (texts(&passport.item.checks, language)) }
                 }
                 li { (language.pick(
                     "Is the seal whole, and does the print beside the code say the same as here?",
@@ -183,15 +185,19 @@ pub(super) fn certificates(passport: &Passport, language: Language) -> Markup {
 }
 
 fn certificate(one: &Certificate, language: Language) -> Markup {
-    let dash = |day: &Option<String>| day.clone().unwrap_or_else(|| "…".to_owned());
+    let dash = |day: &Option<String>| {
+        html! {
+            @if let Some(day) = day { span data-words { (day) } } @else { "…" }
+        }
+    };
     html! {
         article data-record=(one.id) data-kind="certificate" data-by=(one.issuer.id) {
-            h3 { (one.standard) " · " (one.number) }
+            h3 { span data-words { (one.standard) } " · " span data-words { (one.number) } }
             dl {
                 dt { (language.pick("Status", "状态")) }
                 dd {
                     strong { (standing(one.standing, language)) }
-                    @if let Some(day) = &one.withdrawn { " (" (day) ")" }
+                    @if let Some(day) = &one.withdrawn { " (" span data-words { (day) } ")" }
                     @if one.is_superseded {
                         " · " (language.pick("a later one is in force", "已有后续证书生效"))
                     }
@@ -200,7 +206,11 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
                 dd { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) }
                 dt { (language.pick("Vouched for by", "发证机构")) } dd { (party(&one.issuer)) }
                 dt { (language.pick("Their accreditation", "该机构的认可")) }
-                dd { (accreditation(&one.accreditation, language)) }
+                dd data-record=[&one.accreditation.id]
+                    data-kind=[one.accreditation.id.as_ref().map(|_| "accreditation")]
+                    data-by=[one.accreditation.accreditor.as_ref().map(|by| &by.id)] {
+                    (accreditation(&one.accreditation, language))
+                }
             }
         }
     }
@@ -212,9 +222,9 @@ fn accreditation(one: &Accreditation, language: Language) -> Markup {
             None => (language.pick("none is recorded", "没有登记")),
             Some(now) => {
                 (standing(now, language))
-                @if let Some(number) = &one.number { " · " (number) }
+                @if let Some(number) = &one.number { " · " span data-words { (number) } }
                 @if let Some(by) = &one.accreditor { " · " (party(by)) }
-                @if let Some(day) = &one.valid_to { " · " (language.pick("until ", "至 ")) (day) }
+                @if let Some(day) = &one.valid_to { " · " (language.pick("until ", "至 ")) span data-words { (day) } }
             }
         }
     }
@@ -245,7 +255,10 @@ pub(super) fn journey(passport: &Passport, language: Language) -> Markup {
                     @for one in &passport.journey {
                         @let kind = one.id.as_ref().map(|_| "event");
                         @let by = kind.map(|_| &one.by.id);
-                        li data-record=[&one.id] data-kind=[kind] data-by=[by] {
+                        @let shown = one.id.is_some();
+                        li data-record=[&one.id] data-kind=[kind] data-by=[by]
+                            data-step=[one.step.as_ref().filter(|_| shown)]
+                            data-month=[one.month.as_ref().filter(|_| shown)] {
                             (way_point(one, language))
                         }
                     }
@@ -264,6 +277,10 @@ fn way_point(one: &Step, language: Language) -> Markup {
         @if !one.place_names.is_empty() { " · " (texts(&one.place_names, language)) }
         @else if let Some(place) = &one.place { " · " (place) }
         @if let Some(month) = &one.month { " · " time datetime=(month) { (month) } }
+        @if let Some(unit) = &one.inside {
+            " · " (language.pick("inside ", "所在物流单元 "))
+            code { (unit.strip_prefix(CANONICAL).unwrap_or(unit)) }
+        }
         br;
         span { (language.pick("says ", "陈述方：")) (party(&one.by)) }
     }
@@ -284,12 +301,12 @@ pub(super) fn footprints(passport: &Passport, language: Language) -> Markup {
 
 fn footprint(one: &Footprint, language: Language) -> Markup {
     html! {
-        article data-record=(one.id) data-kind="footprint" data-by=(one.by.id) {
+        article data-record=(one.id) data-kind="footprint" data-by=(one.by.id) data-kg=(one.kg_co2e) {
             p { strong { (one.kg_co2e) " kg CO₂e" } " / " (words::footprint(&one.per, language)) }
             dl {
                 dt { (language.pick("Boundary", "核算边界")) } dd { (words::footprint(&one.boundary, language)) }
                 @if let Some([from, to]) = &one.period {
-                    dt { (language.pick("Period", "时段")) } dd { (from) " – " (to) }
+                    dt { (language.pick("Period", "时段")) } dd { span data-words { (from) } " – " span data-words { (to) } }
                 }
                 dt { (language.pick("Stated by", "发布方")) } dd { (party(&one.by)) }
                 dt { (language.pick("Verification", "核查")) }
@@ -333,7 +350,7 @@ pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
                 article {
                     h3 { code { (one.code) } " · " (severity(&one.severity, language)) }
                     p { (message(passport, one, language)) }
-                    (answers(&one.answers, language))
+                    (answers(&one.answers, &one.id, language))
                 }
             }
             @for one in &passport.stated_findings { (stated(passport, one, language)) }
@@ -359,24 +376,27 @@ fn stated(passport: &Passport, one: &StatedFinding, language: Language) -> Marku
                     "此为其单方陈述，本节点的核查没有此结论。",
                 ))
             }
-            (answers(&one.answers, language))
+            (answers(&one.answers, &one.finding, language))
         }
     }
 }
 
-fn answers(answers: &[Answer], language: Language) -> Markup {
+/// What was answered to a finding.
+fn answers(answers: &[Answer], finding: &str, language: Language) -> Markup {
     html! {
         @if answers.is_empty() {
             p class="none" { (language.pick("No answer yet.", "尚无答复。")) }
         }
         @for answer in answers {
-            p {
+            @let shown = Some(answer).filter(|answer| !answer.text.is_empty());
+            p data-record=[shown.map(|one| &one.id)] data-kind=[shown.map(|_| "response")]
+                data-by=[shown.map(|one| &one.by.id)] data-finding=[shown.map(|_| finding)] {
                 strong {
                     (party(&answer.by)) " · " (answer.day) (language.pick(": ", "："))
                 }
                 @if answer.text.is_empty() {
                     (language.pick("the answer is not public", "答复未公开"))
-                } @else { (texts(&answer.text, language)) }
+                } @else { span data-words { (texts(&answer.text, language)) } }
             }
         }
     }

@@ -64,31 +64,35 @@ fn standing(
 
 /// The accreditation of a body: one in force before others, then the one that ends last.
 fn behind(body: &OrgId, records: &[&Proven], given: &Given<'_>) -> Accreditation {
-    let none = Accreditation { standing: None, accreditor: None, number: None, valid_to: None };
+    let none =
+        Accreditation { id: None, standing: None, accreditor: None, number: None, valid_to: None };
     let subject = Subject::Org(body.clone());
     // Of statements about one accreditation the last that holds by now counts.
-    let mut current: Vec<(&OrgId, &accreditation::Accreditation)> = Vec::new();
+    let mut current: Vec<(&Proven, &accreditation::Accreditation)> = Vec::new();
     for record in records.iter().filter(|record| record.is_public) {
         let claims = record.verified.claims();
         let Body::Accreditation(one) = record.verified.body() else { continue };
         if claims.sub != subject || given.now < one.from_at {
             continue;
         }
-        let is_same = |(by, other): &&mut (&OrgId, &accreditation::Accreditation)| {
-            **by == claims.iss && other.scheme == one.scheme && other.number == one.number
+        let is_same = |(by, other): &&mut (&Proven, &accreditation::Accreditation)| {
+            by.verified.claims().iss == claims.iss
+                && other.scheme == one.scheme
+                && other.number == one.number
         };
         match current.iter_mut().find(is_same) {
-            Some(known) if known.1.from_at <= one.from_at => known.1 = one,
+            Some(known) if known.1.from_at <= one.from_at => *known = (*record, one),
             Some(_) => {}
-            None => current.push((&claims.iss, one)),
+            None => current.push((*record, one)),
         }
     }
     let best = current.into_iter().max_by_key(|(_, one)| {
         (standing_of(one, given.now), one.valid_to.unwrap_or(Timestamp::MAX))
     });
     best.map_or(none, |(by, one)| Accreditation {
+        id: Some(by.verified.id().to_string()),
         standing: Some(standing_of(one, given.now)),
-        accreditor: Some((given.party)(by)),
+        accreditor: Some((given.party)(&by.verified.claims().iss)),
         number: Some(one.number.clone()),
         valid_to: one.valid_to.map(last_day),
     })

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::event::fields::Fields;
@@ -38,18 +40,27 @@ struct Place {
 }
 
 /// The steps in order of time.
-pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Step> {
+pub(super) fn of(
+    records: &[&Proven],
+    carried: &BTreeMap<ContentId, GoodsId>,
+    given: &Given<'_>,
+) -> Vec<Step> {
     let places = places(records);
     let declared = declared_errors(records);
     let mut steps: Vec<(Timestamp, String, Step)> = Vec::new();
-    for record in records.iter().filter(|record| record.level == Level::Own) {
+    for record in records {
+        let inside = carried.get(&record.verified.id());
+        if record.level != Level::Own && inside.is_none() {
+            continue;
+        }
         let Body::Event(event) = record.verified.body() else { continue };
         let fields = event.fields();
         let iss = &record.verified.claims().iss;
         if declared.contains(&(iss, fields.identity())) {
             continue;
         }
-        let step = step(record, fields, &places, given);
+        let mut step = step(record, fields, &places, given);
+        step.inside = inside.map(GoodsId::to_string);
         steps.push((fields.event_at, record.verified.id().to_string(), step));
     }
     steps.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
@@ -75,6 +86,7 @@ fn step(
         month: may(Reveal::Month).then(|| month(fields.event_at)),
         by: (given.party)(&record.verified.claims().iss),
         id: record.is_public.then(|| record.verified.id().to_string()),
+        inside: None,
     }
 }
 

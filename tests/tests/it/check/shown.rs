@@ -22,7 +22,7 @@ fn page(event: &Value) -> Value {
     };
     json!({
         "goods": canonical(ITEM), "ids": [event["id"]], "damaged": [], "hidden": 0,
-        "stated": [{
+        "words": [], "stated": [{
             "record": id, "kind": "event", "by": event["issuer"], "log": place["origin"],
             "entry": place["index"].to_string(), "time": format!("{} {}", at(0), at(1)),
         }],
@@ -58,7 +58,7 @@ fn a_page_holds_only_with_the_bundle_of_its_own_records() {
     let more = json!([event["id"], other]);
     let mut faulty = honest.clone();
     faulty["stated"][0]["fault"] = json!("digest");
-    let of_none = |ids: Value| json!({"goods": canonical(ITEM), "ids": ids, "damaged": [], "hidden": 0, "stated": []});
+    let of_none = |ids: Value| json!({"goods": canonical(ITEM), "ids": ids, "damaged": [], "hidden": 0, "stated": [], "words": []});
     let mut hides_damage = with("/damaged", json!([other]));
     hides_damage["hidden"] = json!(1);
     let cases = [
@@ -104,6 +104,39 @@ fn a_page_holds_only_with_the_bundle_of_its_own_records() {
         assert_eq!(answer[0], *verdict, "{shown}: {answer}");
         assert_eq!(answer[1]["page"], *reason, "{shown}: {answer}");
         assert_eq!(answer[3]["signature"], "ok", "what is wrong is the page: {answer}");
+    }
+}
+
+#[test]
+fn what_a_page_words_from_a_record_is_held_against_it() {
+    let bundle = passport::small();
+    let Some(first) = verdicts("webcrypto", std::slice::from_ref(&bundle), &[]) else { return };
+    let event = event_of(&first[0]);
+    let id = format!("sha256:{}", event["id"].as_str().expect("an id"));
+    let with = |stated: &[(&str, &str)], words: Value| {
+        let mut shown = page(&event);
+        for (name, value) in stated {
+            shown["stated"][0][*name] = json!(value);
+        }
+        shown["words"] = words;
+        shown
+    };
+    let none = || json!([]);
+    let cases = [
+        (with(&[("step", "commissioning"), ("month", "2026-03")], none()), "ok"),
+        (with(&[("step", "shipping")], none()), "page-words"),
+        (with(&[("month", "2026-02")], none()), "page-words"),
+        (with(&[("finding", &"ab".repeat(32))], none()), "shape"),
+        (with(&[("kg", "1.5")], none()), "page-words"),
+        (with(&[], json!([["ObjectEvent", id], ["KGM", null], ["active · ADD", null]])), "ok"),
+        (with(&[], json!([["ObjectEvents", id]])), "page-words"),
+        (with(&[], json!([["2 kg of gold", null]])), "page-words"),
+    ];
+    let shown: Vec<_> = cases.iter().map(|(shown, _)| shown.clone()).collect();
+    let answers = with_shown(&vec![bundle; shown.len()], &shown);
+    for ((shown, reason), answer) in cases.iter().zip(&answers) {
+        assert_eq!(answer[1]["page"], *reason, "{shown}: {answer}");
+        assert_eq!(answer[0] == "ok", *reason == "ok", "{shown}: {answer}");
     }
 }
 
@@ -194,7 +227,7 @@ fn attributes(page: &str) -> Value {
     let hidden: u32 = of("hidden").parse().expect("a count");
     json!({
         "goods": of("goods"), "ids": ids("records"), "damaged": ids("damaged"), "hidden": hidden,
-        "stated": [],
+        "stated": [], "words": [],
     })
 }
 
