@@ -66,6 +66,10 @@ pub const REGISTRY: Member<'_> = Member {
 /// Longest wait for anything that the network does by itself.
 const NETWORK_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// Longest wait for the findings: a node rests four times as long as it judged, which takes a while
+/// on a machine that has more to do.
+const FINDINGS_WAIT_MAX: Duration = Duration::from_secs(300);
+
 /// Tells the story; 0 if exactly what was expected was found.
 pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &options.data {
@@ -348,7 +352,7 @@ async fn judge(
     teller: &Teller,
 ) -> anyhow::Result<Vec<Value>> {
     let verifier = &stage.verifier;
-    let found = until("the findings", NETWORK_WAIT_MAX, || async {
+    let found = until("the findings", FINDINGS_WAIT_MAX, || async {
         let findings = findings(verifier).await?;
         Ok(expected.are_in(&findings).then_some(findings))
     });

@@ -82,6 +82,7 @@ async fn ingest(meters: &Meters, bodies: &[Vec<u8>]) -> Outcome<Run> {
         origin,
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: meters.network()?,
+        regions: Vec::new(),
         engine: Engine::default(),
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),

@@ -57,6 +57,7 @@ fn main() -> Outcome<()> {
         origin: ORIGIN.to_owned(),
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: network(&org, &key)?,
+        regions: Vec::new(),
         engine: Engine::default(),
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),

@@ -58,6 +58,7 @@ fn open(dir: &Dir, meters: &Meters) -> Outcome<(Node, WriterThread, Duration)> {
         origin: ORIGIN.to_owned(),
         log_signer: Arc::new(SecretKey::from_seed([3; 32])),
         network: meters.network()?,
+        regions: Vec::new(),
         engine: Engine::default(),
         batch_wait_max: Duration::from_secs(1),
         clock: Arc::new(now),
