@@ -58,8 +58,10 @@ const BODY_GRACE: Duration = Duration::from_secs(1);
 pub fn router(app: App) -> Router {
     let public = Router::new()
         .route("/log/checkpoint", read(log::checkpoint))
+        .route("/log/checkpoints", read(log::checkpoints))
         .route("/log/tile/{*path}", read(log::tile))
         .route("/peers/{hex}/checkpoint", read(peers::checkpoint))
+        .route("/peers/{hex}/checkpoints", read(peers::checkpoints))
         .route("/peers/{hex}/tile/{*path}", read(peers::tile))
         .route("/witness/{hex}/checkpoint", read(peers::witnessed))
         .route("/entries/{id}", read(entries::show))

@@ -21,6 +21,7 @@ use hallmark_schemas::time::Timestamp;
 use crate::repair;
 use crate::restore::{Phase, Told};
 use crate::store::StoreError;
+use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, DiskError, OnPath, OsDisk};
 use crate::store::tiles::Tiles;
 
@@ -140,7 +141,8 @@ impl Copy<'_> {
     ) -> Result<Option<Checkpoint>, BackupError> {
         let intent = if is_own { self.intent()? } else { None };
         let (path, to) = (self.from.checkpoint(), self.to.checkpoint());
-        let Some(note) = self.disk.read(&path).on("read", &path)? else {
+        let published = Checkpoints::new(self.disk.clone(), &path, &self.from.checkpoints());
+        let Some(note) = published.newest_kept()? else {
             self.packs(told)?;
             return Ok(None);
         };

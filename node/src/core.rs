@@ -255,7 +255,7 @@ impl Parts {
             }
         };
         let deferred = Arc::new(Deferred::open(disk.clone(), &data.deferred())?);
-        let reserve = Reserve::new(disk.clone(), &data.reserve());
+        let reserve = Reserve::new(disk.clone(), &data.reserve()).with_index(&data.index());
         let network = Arc::new(network.clone());
         let mirror = Mirror::new(disk, data.clone(), catalogue, keys, network);
         let mirror = mirror.after(former).forgetting(derived.clone());

@@ -271,6 +271,11 @@ impl MirroredLog {
         state.note.clone().filter(|_| state.edge.size() == state.head.size)
     }
 
+    /// The checkpoints of trees larger than `size` that were copied, oldest first, at most so many.
+    pub fn checkpoints_after(&self, size: u64, most: usize) -> Result<Vec<String>, StoreError> {
+        self.checkpoints.after(size, most)
+    }
+
     /// Begins to take over a newer checkpoint; `None` if it is the one that is here.
     ///
     /// A note that contradicts the copy is kept beside ours as a defect proof.

@@ -373,6 +373,8 @@ impl Recovery {
         told: &mut Told<'_>,
     ) -> Result<Restored, RestoreError> {
         let head = self.target()?;
+        // A run that goes on after this one does not know what was here before.
+        self.note_lost(self.floor.size..head.size)?;
         let reached = self.reach(head, source, told)?;
         let before = self.floor.size.min(reached.size);
         self.check_signed(reached)?;
@@ -559,7 +561,8 @@ impl Recovery {
         if sizes.is_empty() {
             return Ok(());
         }
-        let path = self.data.restored();
+        let (path, folder) = (self.data.restored(), self.data.path());
+        self.disk.create_dir_all(folder).on("make", folder)?;
         let bytes = self.disk.read(&path).on("read", &path)?;
         let mut ranges = bytes.and_then(|bytes| restored::parse(&bytes)).unwrap_or_default();
         // The whole of what is known to be lost fits one line, should there be too many.

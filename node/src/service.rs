@@ -40,6 +40,8 @@ use crate::peers::address::AddressBook;
 use crate::peers::catch_up::CatchUp;
 use crate::peers::heard::HeardNotes;
 use crate::store::StoreError;
+use crate::store::checkpoints::Checkpoints;
+use crate::store::disk::OsDisk;
 use crate::witness::twin::{Beside, Process, Published, Standing};
 use crate::witness::words::Words;
 use crate::witness::{Fault, Witness, elsewhere};
@@ -423,6 +425,12 @@ impl Service {
     /// it listens.
     pub fn root(&self) -> &str {
         self.url.get().map_or("", String::as_str)
+    }
+
+    /// What this node's log has published.
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        let (newest, history) = (self.data.checkpoint(), self.data.checkpoints());
+        Checkpoints::new(Arc::new(OsDisk), &newest, &history)
     }
 
     /// Ready, or why not.

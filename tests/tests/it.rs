@@ -12,6 +12,7 @@ mod it {
     mod epcis;
     mod generated;
     mod input;
+    mod killed;
     mod label;
     mod network;
     mod offline;
@@ -23,6 +24,7 @@ mod it {
     mod read_only;
     mod readme;
     mod recovery;
+    mod repair;
     mod steel;
     mod stranger;
     mod tidy;

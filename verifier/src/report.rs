@@ -37,8 +37,8 @@ pub struct Report {
     pub v: u32,
     /// Program and version.
     pub program: &'static str,
-    /// The instant that was judged for.
-    pub as_of: Timestamp,
+    /// The instant that was judged for; `None` if nothing in the evidence has a time.
+    pub as_of: Option<Timestamp>,
     /// Up to then the registrars' logs are known; a key given up later is not seen.
     pub revocations_as_of: Option<Timestamp>,
     /// What was read.
@@ -244,7 +244,7 @@ impl Report {
         let mut report = Report {
             v: REPORT_VERSION,
             program: concat!("hallmark-verify ", env!("CARGO_PKG_VERSION")),
-            as_of,
+            as_of: Some(as_of).filter(|at| *at != Timestamp::EPOCH),
             revocations_as_of: step::revocations_as_of(proven),
             sources: sources.into_iter().map(SourceView::from).collect(),
             network: network(proven),

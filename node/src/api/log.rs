@@ -8,10 +8,13 @@ use hallmark_schemas::tile::TilePath;
 use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
+use super::query::Asked;
 use super::{CHECKPOINT_REQUEST_BYTES_MAX, Ctx, IMMUTABLE, blocking, cached, gzip, read_body};
 use crate::defect;
 use crate::witness::{Answer, Fault};
 
+/// Most checkpoints of one answer.
+pub(super) const CHECKPOINTS_MAX: usize = 256;
 /// Packed anew for each request, so no effort beyond what pays.
 const GZIP_LEVEL: u32 = 1;
 
@@ -19,6 +22,23 @@ const GZIP_LEVEL: u32 = 1;
 pub(super) async fn checkpoint(State(app): Ctx, headers: HeaderMap) -> Result<Response, ApiError> {
     let published = app.node.log().published().ok_or(ApiError::NotFound)?;
     Ok(note(&headers, published.note.to_string()))
+}
+
+/// `GET /log/checkpoints`: those that were published, oldest first.
+pub(super) async fn checkpoints(
+    State(app): Ctx,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let after = after(asked)?;
+    let found = blocking(move || app.checkpoints().after(after, CHECKPOINTS_MAX)).await??;
+    Ok(note(&headers, found.join("\n")))
+}
+
+/// The size after which a history is asked for.
+pub(super) fn after(asked: Asked) -> Result<u64, ApiError> {
+    let asked = asked.only(&["after"])?;
+    Ok(asked.parsed("after", "the size of a tree")?.unwrap_or(0))
 }
 
 /// `GET /log/tile/…`: hash tiles and entry bundles, immutable.

@@ -5,8 +5,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::log::{note, parse_tile, tile_of};
+use super::log::{CHECKPOINTS_MAX, after, note, parse_tile, tile_of};
 use super::problem::ApiError;
+use super::query::Asked;
 use super::{Ctx, blocking, owner_only, read_body};
 use crate::config::Peer;
 use crate::peers::view::view;
@@ -34,6 +35,19 @@ pub(super) async fn checkpoint(
     let work = move || app.node.mirror().by_digest(&hex)?.whole_checkpoint();
     let newest = blocking(work).await?.ok_or(ApiError::NotFound)?;
     Ok(note(&headers, newest.to_string()))
+}
+
+/// `GET /peers/{hex}/checkpoints`: those that were copied, oldest first.
+pub(super) async fn checkpoints(
+    State(app): Ctx,
+    Path(hex): Path<String>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let after = after(asked)?;
+    let log = app.node.mirror().by_digest(&hex).ok_or(ApiError::NotFound)?;
+    let found = blocking(move || log.checkpoints_after(after, CHECKPOINTS_MAX)).await??;
+    Ok(note(&headers, found.join("\n")))
 }
 
 /// `GET /peers/{hex}/tile/…`

@@ -214,6 +214,19 @@ async fn the_log_is_served_as_tiles_with_validators() {
     assert_eq!(world.ask(FAR, again, Vec::new()).await.0, StatusCode::NOT_MODIFIED);
     assert_eq!(world.get(FAR, "/log/tile/0/999").await.0, StatusCode::NOT_FOUND);
     assert_eq!(world.get(FAR, "/log/tile/0/00").await.0, StatusCode::NOT_FOUND);
+    let (_, response) = world.get(FAR, "/log/checkpoints").await;
+    let history = String::from_utf8(bytes(response).await).unwrap();
+    assert!(history.ends_with(&note) && history.len() >= note.len(), "{history}");
+    let (status, response) = world.get(FAR, &format!("/log/checkpoints?after={size}")).await;
+    assert_eq!((status, bytes(response).await.len()), (StatusCode::OK, 0));
+    for (path, status) in [
+        ("/log/checkpoints?after=x", StatusCode::BAD_REQUEST),
+        ("/log/checkpoints?from=1", StatusCode::BAD_REQUEST),
+        ("/peers/00/checkpoints", StatusCode::NOT_FOUND),
+        ("/peers/00/checkpoints?after=-1", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(world.get(FAR, path).await.0, status, "{path}");
+    }
     world.end();
 }
 

@@ -59,8 +59,7 @@ fn check_source(dir: &Path, config: &Config, data: &Data) -> Result<(), Failure>
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let slots = HeadSlots::new(disk.clone(), Dir::new(dir).head_slots(), &config.origin);
     let checkpoints = Checkpoints::new(disk, &data.checkpoint(), &data.checkpoints());
-    let is_published = checkpoints.newest().map_err(|error| failure(&error))?.is_some()
-        || !checkpoints.history().map_err(|error| failure(&error))?.is_empty();
+    let is_published = checkpoints.newest_kept().map_err(|error| failure(&error))?.is_some();
     match slots.load() {
         // One that was never published has nothing to copy yet.
         Ok(head) if 1 < head.size && !is_published => Err(Failure::new(

@@ -78,7 +78,9 @@ impl<'a> Peers<'a> {
             }
             for witness in network.network().policy.witnesses() {
                 let url = witness.url.as_ref().filter(|_| witness.key == member.witness_key);
-                url.into_iter().for_each(|url| add(url, Some(&member.origin)));
+                // A member's witness answers below `/log` of its node; here the node is asked.
+                let node = url.map(|url| url.strip_suffix("/log").unwrap_or(url));
+                node.into_iter().for_each(|url| add(url, Some(&member.origin)));
             }
         }
         for peer in &config.peer {

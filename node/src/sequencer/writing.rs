@@ -115,12 +115,11 @@ impl<T> Writer<T> {
     pub(crate) fn start(&mut self, now: Now) -> Result<(), SequenceError> {
         self.sequencer.catch_up()?;
         match self.reserve.hold() {
-            Err(error) if error.is_full() => {
-                self.is_full(now);
-                Ok(())
-            }
-            held => Ok(held?),
+            Err(error) if error.is_full() => self.is_full(now),
+            Ok(()) if self.reserve.is_short() => self.is_full(now),
+            held => held?,
         }
+        Ok(())
     }
 
     /// How long nothing needs to be done unless something happens.
@@ -198,6 +197,9 @@ impl<T> Writer<T> {
         }
         let group = std::mem::take(&mut self.group);
         self.group_size = 0;
+        if self.room_at.is_none() && self.reserve.is_short() {
+            self.is_full(now);
+        }
         let closed = if self.sequencer.read_only() {
             Some(Closed::ReadOnly)
         } else {
@@ -240,6 +242,11 @@ impl<T> Writer<T> {
         now: Now,
         mut act: impl FnMut(&mut Sequencer) -> Result<(), SequenceError>,
     ) -> Result<(), SequenceError> {
+        if self.reserve.is_short() {
+            // The index could not be written a second time: the reserve is its room too.
+            self.is_full(now);
+            self.reserve.release()?;
+        }
         match act(&mut self.sequencer) {
             Err(error) if error.is_full() => {
                 self.is_full(now);
@@ -273,6 +280,7 @@ impl<T> Writer<T> {
         }
         self.room_at = Some(now.monotonic + ROOM_WAIT);
         match self.reserve.hold() {
+            Ok(()) if self.reserve.is_short() => Ok(()),
             Ok(()) => {
                 // What waited for room goes first.
                 self.with_room(now, |log| {

@@ -12,6 +12,10 @@ use hallmark_schemas::note::SignedNote;
 use super::StoreError;
 use super::disk::{Disk, OnPath};
 
+/// Bytes of the history that are read at once, at least one record.
+const READ_BYTES: usize = 2 << 20;
+const _: () = assert!(frame::CONTENT_BYTES_MAX <= READ_BYTES);
+
 /// The two files of one log.
 #[derive(Clone)]
 pub struct Checkpoints {
@@ -29,6 +33,43 @@ impl Checkpoints {
     /// The note that is published now.
     pub fn newest(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.disk.read(&self.newest).on("read", &self.newest)?)
+    }
+
+    /// The note that is published now; where its file is lost, the last of the history, which is of
+    /// the same tree.
+    pub fn newest_kept(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.newest()? {
+            Some(newest) => Ok(Some(newest)),
+            None => Ok(self.history()?.pop()),
+        }
+    }
+
+    /// Puts a note where there is none: never over one that another process publishes meanwhile.
+    /// False if there is one.
+    pub(crate) fn put_back(&self, note: &[u8]) -> Result<bool, StoreError> {
+        let beside = self.newest.with_extension("back");
+        self.disk.replace(&beside, note).on("write", &beside)?;
+        let linked = match std::fs::hard_link(&beside, &self.newest) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true).on("write", &self.newest),
+        };
+        std::fs::remove_file(&beside).on("remove", &beside)?;
+        let dir = self.newest.parent().expect("the checkpoint lies in a folder");
+        self.disk.sync_dir(dir).on("sync", dir)?;
+        Ok(linked?)
+    }
+
+    /// Moves the note that is published to `aside` if it is this damaged one; one that another process
+    /// published meanwhile stays.
+    pub(crate) fn set_aside(&self, damaged: &[u8], aside: &Path) -> Result<(), StoreError> {
+        let dir = aside.parent().unwrap_or(aside);
+        self.disk.create_dir_all(dir).on("make", dir)?;
+        std::fs::rename(&self.newest, aside).on("move", &self.newest)?;
+        let moved = self.disk.read(aside).on("read", aside)?.unwrap_or_default();
+        if moved != damaged {
+            self.put_back(&moved)?;
+        }
+        Ok(())
     }
 
     /// Publishes a note and keeps it in the history, both durably.
@@ -49,6 +90,37 @@ impl Checkpoints {
     pub fn history(&self) -> Result<Vec<Vec<u8>>, StoreError> {
         let bytes = self.disk.read(&self.history).on("read", &self.history)?.unwrap_or_default();
         Ok(records(&bytes).map(<[u8]>::to_vec).collect())
+    }
+
+    /// The first notes of trees larger than `size`, oldest first, at most so many. The file is read
+    /// piece by piece, so that a long history costs no memory.
+    pub fn after(&self, size: u64, most: usize) -> Result<Vec<String>, StoreError> {
+        let path = &self.history;
+        let length = self.disk.length(path).on("read", path)?.unwrap_or(0);
+        let (mut found, mut held, mut read) = (Vec::new(), Vec::new(), 0);
+        while read < length && found.len() < most {
+            let next = (length - read).min(READ_BYTES as u64) as usize;
+            held.extend(self.disk.read_at(path, read, next).on("read", path)?);
+            read += next as u64;
+            let mut taken = held.len();
+            for piece in frame::scan(&held) {
+                match piece {
+                    Piece::Record { content, .. } if size < size_of(content) => {
+                        found.push(String::from_utf8_lossy(content).into_owned());
+                    }
+                    Piece::Record { .. } | Piece::Damaged { .. } => {}
+                    // It goes on behind what was read so far, or never.
+                    Piece::Torn { at } => taken = at,
+                }
+            }
+            held.drain(..taken);
+            if 2 * READ_BYTES < held.len() {
+                // Damaged bytes, longer than any record: what follows them is found without.
+                held.clear();
+            }
+        }
+        found.truncate(most);
+        Ok(found)
     }
 
     /// Cuts a torn end of the history off and adds the published note if a crash left it out.
@@ -102,4 +174,48 @@ fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         Piece::Record { content, .. } => Some(content),
         Piece::Damaged { .. } | Piece::Torn { .. } => None,
     })
+}
+
+/// The size that a checkpoint states; 0 of what is none.
+fn size_of(note: &[u8]) -> u64 {
+    let size = note.split(|byte| *byte == b'\n').nth(1);
+    let size = size.and_then(|size| std::str::from_utf8(size).ok());
+    size.and_then(|size| size.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::OsDisk;
+
+    #[test]
+    fn a_long_history_is_read_piece_by_piece_from_a_size_on_also_past_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = folder.path().join("checkpoints");
+        let checkpoints =
+            Checkpoints::new(Arc::new(OsDisk), &folder.path().join("checkpoint"), &history);
+        assert_eq!(checkpoints.after(0, 9).unwrap(), [] as [String; 0]);
+        let note = |size: usize| format!("log\n{size}\n{}\n\nsignatures\n", "r".repeat(900));
+        let mut bytes = Vec::new();
+        let mut middle = 0;
+        for size in 1..=6000 {
+            if size == 3000 {
+                middle = bytes.len();
+            }
+            frame::append(&mut bytes, note(size).as_bytes());
+        }
+        assert!(2 * READ_BYTES < bytes.len());
+        bytes[middle + 40] ^= 1;
+        bytes.extend_from_slice(&[9; 7]);
+        std::fs::write(&history, &bytes).unwrap();
+        let sizes = |after, most| {
+            let found = checkpoints.after(after, most).unwrap();
+            found.iter().map(|note| size_of(note.as_bytes())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(0, 3), [1, 2, 3]);
+        assert_eq!(sizes(2998, 2), [2999, 3001], "the damaged one is passed over");
+        assert_eq!(sizes(5998, 256), [5999, 6000]);
+        assert_eq!(sizes(6000, 256), [] as [u64; 0]);
+        assert_eq!(checkpoints.after(4999, 1).unwrap(), [note(5000)]);
+    }
 }

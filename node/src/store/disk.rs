@@ -35,6 +35,8 @@ pub trait Disk: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
     /// Bytes of a file, or `None` if there is no such file.
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
+    /// Bytes that may still be written where this folder lies.
+    fn free(&self, folder: &Path) -> io::Result<u64>;
     /// Exactly `length` bytes from `offset`; an error if the file ends before.
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
     /// Opens a file to append, made durably in its folder if new.
@@ -147,6 +149,11 @@ impl Disk for OsDisk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        let about = rustix::fs::statvfs(folder)?;
+        Ok(about.f_bavail.saturating_mul(about.f_frsize))
     }
 
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {

@@ -1,5 +1,8 @@
 //! Room that is kept for the day the disk is full: with it the last batch is signed and published.
 //!
+//! The engine of the index cannot be asked twice: once it found no room it must be opened again. So
+//! where less than [`INDEX_ROOM`] is left for it the disk counts as full before it is.
+//!
 //! Invariant: while the reserve is held, giving it up frees what one batch needs; while it cannot
 //! be held, the disk counts as full.
 
@@ -13,8 +16,14 @@ const RESERVE_BYTES: usize = 8 << 20;
 /// Zeros are written in pieces of this size, synced once.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// What the engine of the index may take by itself after a batch: two memtables of 16 MiB are written
+/// out, and tables of that size merged.
+const INDEX_ROOM: u64 = 64 << 20;
+
 /// A file of zeros.
 pub(crate) struct Reserve {
+    /// The folder of the index, if it has one.
+    index: Option<PathBuf>,
     disk: Arc<dyn Disk>,
     path: PathBuf,
     bytes: usize,
@@ -24,7 +33,19 @@ pub(crate) struct Reserve {
 impl Reserve {
     /// The reserve at `path` (DATA/reserve), not held yet.
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Reserve {
-        Reserve { disk, path: path.to_path_buf(), bytes: RESERVE_BYTES, held: false }
+        Reserve { index: None, disk, path: path.to_path_buf(), bytes: RESERVE_BYTES, held: false }
+    }
+
+    /// The same for a node whose index lies in this folder.
+    pub(crate) fn with_index(self, folder: &Path) -> Reserve {
+        Reserve { index: Some(folder.to_path_buf()), ..self }
+    }
+
+    /// Whether the index has too little room to be written to. Where nobody can say, it has enough.
+    pub(crate) fn is_short(&self) -> bool {
+        let index = self.index.as_deref();
+        let free = index.and_then(|folder| self.disk.free(folder).ok());
+        free.is_some_and(|free| free < INDEX_ROOM)
     }
 
     /// A reserve of another size, for a disk that is small.

@@ -208,6 +208,16 @@ fn fill(path: &Path) {
 
 #[test]
 fn a_full_disk_is_answered_with_507_while_all_is_read_and_heals_by_itself() {
+    a_full_disk(48, true);
+}
+
+#[test]
+fn a_disk_that_is_full_for_the_index_too_is_answered_with_507_and_heals_by_itself() {
+    a_full_disk(120, false);
+}
+
+/// DATA on a disk of so many MiB; the index has room of its own, or lies there too.
+fn a_full_disk(mib: u32, is_index_elsewhere: bool) {
     let world = World::new();
     let mut node = world.founder("plant");
     node.ready();
@@ -215,16 +225,17 @@ fn a_full_disk_is_answered_with_507_while_all_is_read_and_heals_by_itself() {
     node.stop();
     let (data, aside) = (node.dir.join("data"), world.path("aside"));
     copy_folder(&data, &aside);
-    let Some(_disk) = Mounted::over(&data, &["-t", "tmpfs", "-o", "size=48m", "tmpfs"]) else {
+    let size = format!("size={mib}m");
+    let Some(_disk) = Mounted::over(&data, &["-t", "tmpfs", "-o", &size, "tmpfs"]) else {
         return;
     };
     copy_folder(&aside.join("."), &data);
-    // The engine of the index gives up for good when it is the first to find no room: here it has
-    // room of its own.
-    let index = world.path("index");
-    std::fs::remove_dir_all(data.join("index")).expect("removed");
-    std::fs::create_dir(&index).expect("writable");
-    std::os::unix::fs::symlink(&index, data.join("index")).expect("linked");
+    if is_index_elsewhere {
+        let index = world.path("index");
+        std::fs::remove_dir_all(data.join("index")).expect("removed");
+        std::fs::create_dir(&index).expect("writable");
+        std::os::unix::fs::symlink(&index, data.join("index")).expect("linked");
+    }
     node.start();
     node.ready();
     let pid = std::fs::read_to_string(node.dir.join("run/lock")).expect("the lock");

@@ -450,7 +450,7 @@ pub(super) fn flip(path: &Path, at: usize) {
 }
 
 /// Waits until a log has not grown for longer than members take to tell it their addresses.
-fn at_rest(node: &Node) -> u64 {
+pub(super) fn at_rest(node: &Node) -> u64 {
     let (mut newest, mut since) = (published(node), Instant::now());
     wait("a log to rest", SOON, || {
         if published(node) != newest {
@@ -507,50 +507,6 @@ fn damage_is_repaired_from_below_and_from_peers_while_the_node_runs() {
 }
 
 #[test]
-fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them() {
-    let world = World::new();
-    let [mut registrar, plant, mut auditor] = three(&world);
-    let many: String =
-        (0..600).map(|number| facility(&plant.org, &format!("works-{number}")) + "\n").collect();
-    plant.record(&world.file("many.jsonl", many), &[]);
-    settled(&plant, [&registrar, &auditor]);
-    at_rest(&plant);
-    let log = plant.dir.join("data/log/tile");
-    let files = ["1/000.p/2", "0/001", "entries/001"].map(|file| log.join(file));
-    let whole = files.clone().map(|file| std::fs::read(file).expect("a file"));
-    let damage = || {
-        std::fs::remove_file(&files[0]).expect("removed");
-        flip(&files[1], 40);
-        flip(&files[2], 50);
-    };
-    let names_all = |ran: &Ran| {
-        for file in &files {
-            assert!(ran.stdout.contains(path_text(file)), "{}: {}", file.display(), ran.stdout);
-        }
-    };
-    damage();
-    let told = plant.run("check", &[]).fails(4);
-    names_all(&told);
-    assert!(!told.stdout.contains("head") && !told.stdout.contains("shrink"), "{told:?}");
-    names_all(&plant.run("check", &["--repair"]).ok());
-    assert_eq!(files.clone().map(|file| std::fs::read(file).expect("a file")), whole);
-    // The next batch writes anew what it needs, and the node stays.
-    damage();
-    let id = record(&world, &plant, "late");
-    assert_eq!(plant.get(&format!("/v1/attestations/{id}")).status, 200);
-    plant.run("check", &["--repair"]).ok();
-    plant.run("check", &[]).ok();
-    // Without its peers it says what it could not do.
-    registrar.stop();
-    auditor.stop();
-    flip(&files[2], 50);
-    let ran = plant.run("check", &["--repair"]).fails(4);
-    let line = ran.stdout.lines().find(|line| line.starts_with("not repaired "));
-    let told = line.is_some_and(|line| line.contains(path_text(&files[2])));
-    assert!(told && ran.stderr.contains("help: let the nodes that mirror this log run"), "{ran:?}");
-}
-
-#[test]
 fn a_log_lost_for_good_is_sealed_and_its_successor_goes_on_beside_the_readable_old_one() {
     let world = World::new();
     let [registrar, mut plant, auditor] = three(&world);
@@ -568,7 +524,9 @@ fn a_log_lost_for_good_is_sealed_and_its_successor_goes_on_beside_the_readable_o
     let told = json(&made.ok()).remove(0);
     let (first, next) = (format!("world/{}/1", slug(&plant)), format!("world/{}/2", slug(&plant)));
     assert_eq!((told["previous"].as_str(), told["origin"].as_str()), (Some(&*first), Some(&*next)));
-    assert_eq!(told["previous_size"].as_u64(), Some(newest));
+    // A member may have told its addresses once more before it stopped.
+    let (rested, newest) = (newest, told["previous_size"].as_u64().expect("a size"));
+    assert!(rested <= newest, "{rested} {newest}");
     let stranger = world.newcomer("stranger", 4, "producer", &registrar);
     let join = plant.dir.join("join.cbor");
     registrar.run("admit", &[path_text(&join)]).ok();

@@ -11,7 +11,7 @@ use hallmark_schemas::note::{SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::recovery::{mirrored, published, settled, three};
+use super::recovery::{at_rest, mirrored, published, settled, three};
 use super::world::http::{Answer, send};
 use super::world::{Node, SOON, World, path_text, real_data, run, wait};
 
@@ -203,6 +203,7 @@ fn a_stranger_finds_the_keys_of_a_member_in_the_log_of_the_registrar_that_a_node
     let old = world.file("old", plant.get("/log/checkpoint").body);
     mirrored(&plant, &registrar, published(&registrar));
     settled(&plant, [&registrar, &auditor]);
+    at_rest(&plant);
     holds_for_a_stranger(&world, &plant, &id, &old);
 }
 
@@ -264,6 +265,10 @@ fn statements_of_another_system_are_checked_within_a_bundle() {
         let foreign = format!("{},{}", file("statement.cose"), file("receipt.cose"));
         node.run("export", &["--foreign", &foreign, "-o", bundle]).ok();
         run("hallmark-verify", &["check", bundle]).fails(keyless);
+        let bare = [file("statement.cose"), file("receipt.cose")];
+        let bare = run("hallmark-verify", &["check", &bare[0], &bare[1]]).fails(keyless).stdout;
+        assert!(bare.contains("unknown: nothing here has a time"), "{bare}");
+        assert!(!bare.contains(" 19"), "a time that nobody stated: {bare}");
         let keys = [file("issuer-key.pub"), file("log-key.pub")];
         let within = run("hallmark-verify", &["check", bundle, &keys[0], &keys[1]]).fails(keyed);
         let loose = [file("statement.cose"), file("receipt.cose")];

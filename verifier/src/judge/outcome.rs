@@ -80,7 +80,11 @@ impl Outcome {
         let entered = entered_at(tables, &cited.map(String::as_str).collect());
         for finding in self.findings.values_mut() {
             let newest = finding.evidence.iter().filter_map(|id| entered.get(id)).max();
-            finding.date(newest.copied().unwrap_or(self.as_of));
+            // Of evidence without any time nothing says when it grows old.
+            let judged_at = Some(self.as_of).filter(|at| *at != Timestamp::EPOCH);
+            if let Some(complete_at) = newest.copied().or(judged_at) {
+                finding.date(complete_at);
+            }
         }
     }
 

@@ -115,8 +115,11 @@ fn read_tree(
     let own_head = own.flatten().map(|dir| head::read(dir, data, evidence)).transpose()?;
     let head = own_head.as_ref().and_then(|own| own.slot.as_ref());
     let head_size = head.map_or(0, |(slot, _)| slot.head.size);
-    // The published one comes last; where it cannot be read the history says whose log this is.
-    let Some(origin) = notes.last().map(|(_, checkpoint)| checkpoint.origin.clone()) else {
+    // The published one comes last; where it cannot be read, or the head is of another log, the
+    // history says whose log this is.
+    let stated = notes.iter().rev().map(|(_, checkpoint)| &checkpoint.origin);
+    let is_of_head = |origin: &&String| head.is_none_or(|(slot, _)| slot.is_of(origin));
+    let Some(origin) = stated.clone().find(is_of_head).or(stated.clone().next()).cloned() else {
         if let Some((_, slot)) = head.filter(|_| 0 < head_size) {
             let detail =
                 format!("{slot} says the log has {head_size} entries; no checkpoint of it is here");

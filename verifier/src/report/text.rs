@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::time::Timestamp;
 
 use super::{Counts, Report, SourceView, Style};
 use crate::finding::{Finding, Severity};
@@ -11,6 +12,8 @@ use crate::finding::{Finding, Severity};
 const EVIDENCE_SHOWN: usize = 6;
 /// Most lines of one list; the line after says how many there are.
 const LINES_SHOWN: usize = 20;
+/// In the place of an instant.
+const UNTIMED: &str = "unknown: nothing here has a time that counts";
 /// Where the text of a labelled line begins.
 const LABEL: usize = 12;
 
@@ -96,7 +99,11 @@ impl Out {
         self.list("rule out", &finding.innocent, LINES_SHOWN, Clone::clone);
         self.labelled("basis", &finding.basis.join("; "));
         self.labelled("answer", &finding.answer);
-        self.labelled("expires", &finding.expires_at.to_string());
+        let expires = match finding.expires_at {
+            Timestamp::MAX => UNTIMED.to_owned(),
+            at => at.to_string(),
+        };
+        self.labelled("expires", &expires);
         self.labelled("finding", &finding.id.to_string());
     }
 
@@ -195,7 +202,8 @@ impl Out {
                 row.log, row.bodies_missing
             )
         });
-        self.labelled("as of", &report.as_of.to_string());
+        let as_of = report.as_of.map_or(UNTIMED.to_owned(), |at| at.to_string());
+        self.labelled("as of", &as_of);
         let revocations = match report.revocations_as_of {
             Some(at) => at.to_string(),
             None => "unknown: the log of a registrar is not at hand".to_owned(),

@@ -13,7 +13,21 @@ const TILE: &str = "application/octet-stream";
 const TILE_ABOUT: &str = "`0/x001/234`, `entries/000`, `0/000.p/7` …, as tlog-tiles names tiles \
     of height 8; slashes as they are.";
 
+const HISTORY_ABOUT: &str = "Oldest first, at most 256: ask again after the size of the last one until \
+    none comes. Each has the cosignatures that it was published or copied with; they date the entries.";
+
+fn after() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
 pub(super) fn operations() -> Vec<Operation> {
+    let mut all = own();
+    all.extend(copies());
+    all
+}
+
+/// This node's log.
+fn own() -> Vec<Operation> {
     vec![
         Operation::get("/log/checkpoint")
             .says("readCheckpoint", TAG, "The newest published checkpoint of this node's log")
@@ -21,12 +35,25 @@ pub(super) fn operations() -> Vec<Operation> {
             .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])
             .shared(),
+        Operation::get("/log/checkpoints")
+            .says("readCheckpoints", TAG, "The checkpoints that this node's log has published")
+            .about(HISTORY_ABOUT)
+            .query("after", after(), "Only those of larger trees; 0 if it is not said.")
+            .cached("The notes.", &[(NOTE, text("Signed notes, an empty line between them."))])
+            .fails(&[400])
+            .shared(),
         Operation::get("/log/tile/{*path}")
             .says("readTile", TAG, "A hash tile or an entry bundle of this node's log")
             .path("path", tile(), "0/000.p/1", TILE_ABOUT)
             .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
             .fails(&[404, 503])
             .shared(),
+    ]
+}
+
+/// Its copies of others, and its witness.
+fn copies() -> Vec<Operation> {
+    vec![
         Operation::get("/peers/{hex}/checkpoint")
             .says(
                 "readPeerCheckpoint",
@@ -37,6 +64,14 @@ pub(super) fn operations() -> Vec<Operation> {
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
             .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])
+            .shared(),
+        Operation::get("/peers/{hex}/checkpoints")
+            .says("readPeerCheckpoints", TAG, "The checkpoints of this node's copy of another log")
+            .about(HISTORY_ABOUT)
+            .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
+            .query("after", after(), "Only those of larger trees; 0 if it is not said.")
+            .cached("The notes.", &[(NOTE, text("Signed notes, an empty line between them."))])
+            .fails(&[400, 404])
             .shared(),
         Operation::get("/witness/{hex}/checkpoint")
             .says("readWitnessed", TAG, "The newest checkpoint that this node's witness cosigned")

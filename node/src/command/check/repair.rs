@@ -48,7 +48,8 @@ pub(super) fn run(args: &CheckArgs, config: &Config, output: Output) -> Result<(
     logs.extend(followed(&network, config, &data));
     for (data, key) in logs {
         peers.about(key.name());
-        one(&data, &key, &mut peers, output).map_err(|error| failure(&error))?;
+        one((&data, &key), key.name() == config.origin, &mut peers, output)
+            .map_err(|error| failure(&error))?;
     }
     tell_read_only(&args.dir, output);
     Ok(())
@@ -86,13 +87,18 @@ fn followed(network: &NetworkFile, config: &Config, data: &Data) -> Vec<(Data, V
 
 /// One log: the files of its tree, then its packs.
 fn one(
-    data: &Data,
-    key: &VerifierKey,
+    (data, key): (&Data, &VerifierKey),
+    is_own: bool,
     peers: &mut Peers<'_>,
     output: Output,
 ) -> Result<(), StoreError> {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let Some(head) = published(&disk, data, key)? else {
+    let Some(head) = published(&disk, data, key, output)? else {
+        output.say(format!(
+            "note: {} has no checkpoint of {}: there is nothing to hold its files against",
+            data.path().display(),
+            key.name()
+        ));
         return Ok(());
     };
     let tiles = Tiles::new(disk.clone(), &data.log());
@@ -110,12 +116,16 @@ fn one(
         }
         bodies
     };
-    let patched = match tree.lost.is_empty() {
+    let mut patched = match tree.lost.is_empty() {
         true => packs::patch(&disk, data, head, &mut fetch, &mut told)?,
         // Without its entries nothing says which bodies a log has.
         false => Patched::default(),
     };
     bars.end();
+    // Of another's log this node never held what is not meant for it: that is no damage.
+    if patched.left.is_empty() && !is_own {
+        patched.missing.clear();
+    }
     tell(key.name(), &tree, &patched, peers.givers(), output);
     Ok(())
 }
@@ -168,19 +178,32 @@ fn tell(log: &str, tree: &Mended, patched: &Patched, asked: usize, output: Outpu
     }
 }
 
-/// The newest checkpoint of the log that is published here.
+/// The newest checkpoint of the log that is published here. Where its file is lost or damaged it is
+/// put back from the history.
 fn published(
     disk: &Arc<dyn Disk>,
     data: &Data,
     key: &VerifierKey,
+    output: Output,
 ) -> Result<Option<Head>, StoreError> {
     let checkpoints = Checkpoints::new(disk.clone(), &data.checkpoint(), &data.checkpoints());
     let newest = checkpoints.newest()?;
-    let history = checkpoints.history()?;
-    let notes = newest.into_iter().chain(history.into_iter().rev());
-    let mut signed =
-        notes.filter_map(|bytes| SignedNote::parse(&bytes).ok()?.checkpoint_of(key).ok());
-    Ok(signed
-        .find(|newest| 0 < newest.size)
-        .map(|newest| Head { size: newest.size, root: newest.root }))
+    let notes = newest.clone().into_iter().chain(checkpoints.history()?.into_iter().rev());
+    let mut signed = notes.filter_map(|bytes| {
+        let checkpoint = SignedNote::parse(&bytes).ok()?.checkpoint_of(key).ok()?;
+        Some((checkpoint, bytes))
+    });
+    let Some((signed, bytes)) = signed.find(|(signed, _)| 0 < signed.size) else {
+        return Ok(None);
+    };
+    let is_whole = newest.as_ref() == Some(&bytes);
+    if let Some(damaged) = newest.filter(|_| !is_whole) {
+        checkpoints.set_aside(&damaged, &data.damaged().join("checkpoint"))?;
+    }
+    if !is_whole && checkpoints.put_back(&bytes)? {
+        let (file, log) = (data.checkpoint().display().to_string(), key.name());
+        let json = serde_json::json!({ "mended": file, "log": log });
+        output.item(format!("mended {log}: {file}"), &json);
+    }
+    Ok(Some(Head { size: signed.size, root: signed.root }))
 }

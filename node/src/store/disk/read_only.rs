@@ -83,6 +83,10 @@ impl Disk for ReadOnlyDisk {
         OsDisk.length(path)
     }
 
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         OsDisk.read_at(path, offset, length)
     }

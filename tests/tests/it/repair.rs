@@ -1,0 +1,85 @@
+//! `check --repair` of several damages at once, beside the node that goes on.
+
+use std::path::Path;
+
+use hallmark_schemas::layout::peer_name;
+
+use super::recovery::{at_rest, facility, flip, record, settled, slug, three};
+use super::world::{Ran, World, path_text, run};
+
+/// The lines of a checkpoint that are signed.
+fn tree(note: &[u8]) -> String {
+    String::from_utf8_lossy(note).split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them() {
+    let world = World::new();
+    let [mut registrar, plant, mut auditor] = three(&world);
+    let many: String =
+        (0..600).map(|number| facility(&plant.org, &format!("works-{number}")) + "\n").collect();
+    plant.record(&world.file("many.jsonl", many), &[]);
+    settled(&plant, [&registrar, &auditor]);
+    at_rest(&plant);
+    let log = plant.dir.join("data/log/tile");
+    let files = ["1/000.p/2", "0/001", "entries/001"].map(|file| log.join(file));
+    let whole = files.clone().map(|file| std::fs::read(file).expect("a file"));
+    let damage = || {
+        std::fs::remove_file(&files[0]).expect("removed");
+        flip(&files[1], 40);
+        flip(&files[2], 50);
+    };
+    let names_all = |ran: &Ran| {
+        for file in &files {
+            assert!(ran.stdout.contains(path_text(file)), "{}: {}", file.display(), ran.stdout);
+        }
+    };
+    damage();
+    let told = plant.run("check", &[]).fails(4);
+    names_all(&told);
+    assert!(!told.stdout.contains("head") && !told.stdout.contains("shrink"), "{told:?}");
+    names_all(&plant.run("check", &["--repair"]).ok());
+    assert_eq!(files.clone().map(|file| std::fs::read(file).expect("a file")), whole);
+    // The next batch writes anew what it needs, and the node stays.
+    damage();
+    let id = record(&world, &plant, "late");
+    assert_eq!(plant.get(&format!("/v1/attestations/{id}")).status, 200);
+    plant.run("check", &["--repair"]).ok();
+    plant.run("check", &[]).ok();
+    // A mirror tells the history of a log as the log does, but for what it came too late for.
+    let hex = peer_name(&format!("world/{}/1", slug(&plant)));
+    let ours = plant.get("/log/checkpoints?after=600").body;
+    let theirs = auditor.get(&format!("/peers/{hex}/checkpoints?after=600"));
+    assert_eq!(theirs.status, 200);
+    let first = tree(&theirs.body);
+    assert!(first.contains(&slug(&plant)) && String::from_utf8_lossy(&ours).contains(&first));
+    // The published checkpoint, deleted or damaged beside the node: served from memory, copied and put
+    // back from the history.
+    let checkpoint = plant.dir.join("data/log/checkpoint");
+    let damages: [fn(&Path); 2] =
+        [|path| std::fs::remove_file(path).expect("removed"), |path| flip(path, 9)];
+    for damage in damages {
+        at_rest(&plant);
+        let whole = std::fs::read(&checkpoint).expect("a note");
+        damage(&checkpoint);
+        assert_eq!(plant.get("/log/checkpoint").status, 200);
+        let told = plant.run("check", &[]);
+        assert!([4, 5].contains(&told.code) && told.stdout.contains("log/checkpoint"), "{told:?}");
+        plant.run("check", &["--repair"]).ok();
+        assert_eq!(tree(&std::fs::read(&checkpoint).expect("put back")), tree(&whole));
+    }
+    std::fs::remove_file(&checkpoint).expect("removed");
+    plant.run("backup", &[path_text(&world.path("saved"))]).ok();
+    run("hallmark-verify", &["check", path_text(&world.path("saved"))]).ok();
+    record(&world, &plant, "later");
+    assert!(checkpoint.is_file(), "the next batch publishes it");
+    plant.run("check", &[]).ok();
+    // Without its peers it says what it could not do.
+    registrar.stop();
+    auditor.stop();
+    flip(&files[2], 50);
+    let ran = plant.run("check", &["--repair"]).fails(4);
+    let line = ran.stdout.lines().find(|line| line.starts_with("not repaired "));
+    let told = line.is_some_and(|line| line.contains(path_text(&files[2])));
+    assert!(told && ran.stderr.contains("help: let the nodes that mirror this log run"), "{ran:?}");
+}
