@@ -478,6 +478,8 @@ impl Service {
         view["network_version"] = network.network().version.into();
         let policy = &network.network().policy;
         view["witnesses"] = serde_json::to_value(self.words.of(policy)).unwrap_or_default();
+        let is_split = policy.is_none() || policy.is_split_by(self.witness.vkey());
+        view["copies_could_fork"] = is_split.into();
         view["defect_proofs"] = elsewhere::kept(&self.data).into();
         view["members"] = network.network().members.len().into();
         view["findings"] = findings.findings.len().into();

@@ -9,7 +9,7 @@ mod guard;
 mod serve;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::store::disk::Disk;
 use crate::witness::Witness;
 use crate::witness::asking::Asking;
 use crate::witness::guard::Guard;
-use crate::witness::twin::Process;
+use crate::witness::twin::{Beside, Process};
 
 /// How often a peer is asked for its checkpoint.
 const POLL_EVERY: Duration = Duration::from_millis(400);
@@ -45,6 +45,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(300);
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// How often what is published is cosigned anew.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// How often it is looked whether another process signs the log, and whether one that was met stays.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
 /// Most deferred attestations that are tried at once.
 const RETRY_MAX: usize = 16;
 
@@ -80,7 +83,7 @@ pub enum Request {
     Bodies(Vec<ContentId>),
     /// `POST /log/add-checkpoint`
     AddCheckpoint(Vec<u8>),
-    /// `GET /readyz`: which process answers.
+    /// `GET /readyz` and `/log/checkpoint`: which process answers, and how it is.
     Process,
 }
 
@@ -91,6 +94,21 @@ pub enum Reply {
     Bytes(u16, Vec<u8>),
     /// Each body, as far as it is given.
     Bodies(Vec<Option<Vec<u8>>>),
+    /// Which process it is.
+    Process(Alike),
+}
+
+/// What a process tells whoever may be another one of its log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alike {
+    /// Its run.
+    pub run: String,
+    /// Whether it may sign.
+    pub signs: bool,
+    /// The other processes that it has met.
+    pub met: BTreeSet<String>,
+    /// The checkpoint that it has published.
+    pub published: Option<Vec<u8>>,
 }
 
 /// Which part of a node asked.
@@ -106,6 +124,8 @@ pub enum Call {
     Elsewhere(String),
     /// The start, of whoever answers where the own log is published.
     Twin,
+    /// The same while it runs.
+    Beside,
 }
 
 /// What can happen to a node.
@@ -183,6 +203,9 @@ pub struct SimNode {
     process: Process,
     /// Whether somebody was asked who answers where the own log is published, and nobody else does.
     is_alone: bool,
+    /// Others that it has met.
+    beside: Beside,
+    look_at: Duration,
     guard: Option<Guard>,
     guard_at: Duration,
     /// Conversations about the checkpoint that waits for its quorum, and when each begins again.
@@ -263,6 +286,8 @@ impl SimNode {
             followed,
             process,
             is_alone: false,
+            beside: Beside::default(),
+            look_at: now.monotonic + LOOK_EVERY,
             guard: None,
             guard_at: now.monotonic,
             asking: BTreeMap::new(),
@@ -344,6 +369,7 @@ impl SimNode {
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.write(now, writing::Event::Tick, effects);
         self.watch(now, effects);
+        self.look(now, effects);
         if self.renew_at <= now.monotonic {
             self.renew_at = now.monotonic + RENEW_EVERY;
             self.write(now, writing::Event::Renew, effects);
@@ -441,6 +467,7 @@ impl SimNode {
             }
             Call::Elsewhere(_) => self.heard_elsewhere(now, reply, effects),
             Call::Twin => self.heard_twin(now, reply, effects),
+            Call::Beside => self.heard_beside(now, reply, effects),
         }
     }
 

@@ -163,6 +163,28 @@ impl Policy {
         self.quorum.map_or(0, |member| self.blocking(member))
     }
 
+    /// Whether two quorums can have no witness in common but this one.
+    ///
+    /// The witness of a log's own node is copied with the node. So if this is true of it, two copies
+    /// that do not reach one another may each find a quorum, and both publish: no other witness has
+    /// seen both. Of a plain k of n with the own among them it is false from k = n / 2 + 1.5 on.
+    pub fn is_split_by(&self, own: &VerifierKey) -> bool {
+        self.quorum.is_some_and(|member| self.serves_both(member, own))
+    }
+
+    /// Whether a member can be met twice, by witnesses that have only this one in common.
+    fn serves_both(&self, member: Member, own: &VerifierKey) -> bool {
+        match member {
+            Member::Witness(witness) => self.witnesses[witness].key == *own,
+            Member::Group(group) => {
+                let Group { need, members, .. } = &self.groups[group];
+                let both = members.iter().filter(|one| self.serves_both(**one, own)).count();
+                // Each of the rest is met on one side, whichever.
+                2 * need.saturating_sub(both) <= members.len() - both
+            }
+        }
+    }
+
     fn blocking(&self, member: Member) -> usize {
         match member {
             Member::Witness(_) => 1,

@@ -6,6 +6,7 @@
 //! Invariant: the same seed and number of steps give the same trace hash on any machine.
 
 mod byzantine;
+mod damage;
 mod host;
 mod oracle;
 mod stock;
@@ -60,6 +61,7 @@ pub fn run(seed: u64, steps: u64, keep_trace: bool) -> Result<Ran, Broken> {
         }
         world.heal();
         world.settle()?;
+        world.damage()?;
         world.expose()?;
         world.twin()
     };

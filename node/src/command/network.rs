@@ -43,6 +43,7 @@ pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let key = registrar_key(&args.dir, &config, &file, args.passphrase_file.as_deref())?;
     let mut network = file.network().clone();
     network.policy = policy(&network, quorum, args)?;
+    warn_of_copies(&network, output);
     let next = next_version(network, &key)?;
     let step = Step { old: &file, new: &next };
     wait_for(publish(&args.dir, &config, step, Vec::new(), &key, output))?;
@@ -239,6 +240,38 @@ fn policy(network: &Network, quorum: usize, args: &NetworkArgs) -> Result<Policy
         Failure::usage(format!("a quorum of {quorum} cannot be had of {count} witnesses"))
             .help("name more with --witness, or ask for fewer")
     })
+}
+
+/// The members whose own witness could stand alone between two quorums.
+fn split<'a>(network: &'a Network, policy: &Policy) -> Vec<&'a OrgId> {
+    let members = network.members.iter();
+    let split = members.filter(|member| policy.is_split_by(&member.witness_key));
+    split.map(|member| &member.org).collect()
+}
+
+/// Says whose log two copies of a folder could fork, each with a quorum of its own.
+fn warn_of_copies(network: &Network, output: Output) {
+    let split_by = split(network, &network.policy);
+    if split_by.is_empty() {
+        return;
+    }
+    let names: Vec<String> = split_by.into_iter().map(ToString::to_string).collect();
+    output.say(format!(
+        "warning: two copies of one folder that run at once, cut off from one another, could each          find a quorum and fork its log: {}",
+        names.join(", ")
+    ));
+    let witnesses = network.policy.witnesses();
+    let safe = (1..=witnesses.len()).find(|need| {
+        let policy = Policy::threshold(*need, witnesses.to_vec());
+        policy.is_some_and(|policy| split(network, &policy).is_empty())
+    });
+    let count = witnesses.len();
+    output.say(match safe {
+        Some(safe) => format!(
+            "help: the own witness is copied too; {safe} of these {count} leave no room for two              quorums, or name witnesses that others run"
+        ),
+        None => "help: the own witness is copied too; name witnesses that others run".to_owned(),
+    });
 }
 
 /// A witness of another network, under the name of its key.

@@ -1,15 +1,17 @@
 //! What lets the log of a simulated node sign, and what ends that: whoever answers where it is
 //! published, the fork guard, and what a witness that refuses has seen.
 
+use std::sync::Arc;
+
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::note::SignedNote;
 
-use super::{ASK_AGAIN, Call, Effect, Reply, Request, SimNode};
+use super::{ASK_AGAIN, Alike, Call, Effect, LOOK_AGAIN, LOOK_EVERY, Reply, Request, SimNode};
 use crate::core::Signing;
 use crate::sequencer::writing::{self, Now};
 use crate::witness::elsewhere::judge;
-use crate::witness::guard::{Guard, Verdict};
-use crate::witness::twin::Process;
+use crate::witness::guard::{Guard, Refused, Verdict};
+use crate::witness::twin::{Process, Sight, Way};
 
 impl SimNode {
     /// The fork guard: asks every witness, then decides; again until it is decided.
@@ -74,15 +76,72 @@ impl SimNode {
     /// Whoever answers at the own address is this process, or another that signs the same log.
     pub(super) fn heard_twin(&mut self, now: Now, reply: Option<Reply>, effects: &mut Vec<Effect>) {
         self.is_alone = true;
-        if let Some(Reply::Bytes(200, run)) = reply {
-            let run = String::from_utf8_lossy(&run).into_owned();
-            let other = Process { log: self.process.log.clone(), run };
-            if self.process.is_beside(&other) {
+        if self.other(reply).is_some() {
+            let refusal = self.log.twin_refusal(&self.setup.origin);
+            self.write(now, writing::Event::GuardRefused(refusal), effects);
+        }
+        self.watch(now, effects);
+    }
+
+    /// Another process of this log, if it is that which answered.
+    fn other(&self, reply: Option<Reply>) -> Option<Alike> {
+        let Some(Reply::Process(alike)) = reply else { return None };
+        let other = Process { log: self.process.log.clone(), run: alike.run.clone() };
+        self.process.is_beside(&other).then_some(alike)
+    }
+
+    /// Asks now and then who answers where the log is published, and the witnesses what they hold.
+    pub(super) fn look(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let signs = matches!(self.log.signing(), Signing::Ready | Signing::WaitingForQuorum);
+        if !signs || now.monotonic < self.look_at || self.calls.contains_key(&Call::Beside) {
+            return;
+        }
+        self.look_at = now.monotonic + LOOK_EVERY;
+        self.call(self.setup.origin.clone(), Request::Process, Call::Beside, effects);
+        let setup = Arc::clone(&self.setup);
+        for witness in setup.network.network().policy.witnesses() {
+            if witness.key != *self.witness.vkey() {
+                self.look_elsewhere(&witness.name, effects);
+            }
+        }
+    }
+
+    pub(super) fn heard_beside(
+        &mut self,
+        now: Now,
+        reply: Option<Reply>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(other) = self.other(reply) else { return };
+        let note = other.published.and_then(|bytes| SignedNote::parse(&bytes).ok());
+        if let Some(refused) = note.as_ref().and_then(|note| self.judged(note)) {
+            let refusal = self.log.refusal(&refused, true);
+            self.write(now, writing::Event::GuardRefused(refusal), effects);
+            return;
+        }
+        let its = note.and_then(|note| Some(note.checkpoint_of(self.log.log_key()).ok()?.size));
+        let sight = Sight {
+            own: &self.process.run,
+            published: self.log.published().map_or(0, |published| published.head.size),
+            other: &other.run,
+            its: its.unwrap_or(0),
+            signs: other.signs,
+            has_met: other.met.contains(&self.process.run),
+            is_witnessed: !self.setup.network.network().policy.is_none(),
+            is_again: !self.beside.meet(&other.run),
+        };
+        match sight.way() {
+            Way::GoesOn => {}
+            Way::LooksAgain => self.look_at = now.monotonic + LOOK_AGAIN,
+            Way::GivesWay => {
                 let refusal = self.log.twin_refusal(&self.setup.origin);
                 self.write(now, writing::Event::GuardRefused(refusal), effects);
             }
         }
-        self.watch(now, effects);
+    }
+
+    fn judged(&self, note: &SignedNote) -> Option<Refused> {
+        judge(&self.log, self.log.log_key(), note)
     }
 
     /// Asks the node of a witness for what it holds of this log.
@@ -103,7 +162,7 @@ impl SimNode {
     ) {
         let Some(Reply::Bytes(200, note)) = reply else { return };
         let Ok(note) = SignedNote::parse(&note) else { return };
-        if let Some(refused) = judge(&self.log, self.log.log_key(), &note) {
+        if let Some(refused) = self.judged(&note) {
             let refusal = self.log.refusal(&refused, true);
             self.write(now, writing::Event::GuardRefused(refusal), effects);
         }

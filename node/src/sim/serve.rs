@@ -3,7 +3,8 @@
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::time::Timestamp;
 
-use super::{Reply, Request, SimNode};
+use super::{Alike, Reply, Request, SimNode};
+use crate::core::Signing;
 use crate::sequencer::writer;
 use crate::witness::guard::newest_held;
 use crate::witness::{Answer, Fault};
@@ -30,7 +31,12 @@ impl SimNode {
             Request::Bodies(ids) => {
                 Reply::Bodies(ids.iter().map(|id| self.log.body(id).ok().flatten()).collect())
             }
-            Request::Process => Reply::Bytes(200, self.process.run.clone().into_bytes()),
+            Request::Process => Reply::Process(Alike {
+                run: self.process.run.clone(),
+                signs: !matches!(self.log.signing(), Signing::ReadOnly { .. }),
+                met: self.beside.met(),
+                published: self.log.published().map(|published| published.note.to_bytes()),
+            }),
             Request::AddCheckpoint(body) => {
                 let word = self.witness.add_checkpoint(&self.setup.network, body, now);
                 match self.heeded(word) {

@@ -91,7 +91,7 @@ impl Beside {
     }
 
     /// Meets one; false if that was so before.
-    fn meet(&self, run: &str) -> bool {
+    pub(crate) fn meet(&self, run: &str) -> bool {
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if MET_MAX <= met.len() && !met.contains(run) {
             met.pop_first();
@@ -152,7 +152,8 @@ impl Sight<'_> {
         if !self.is_again {
             return Way::LooksAgain;
         }
-        if self.has_met && self.other < self.own { Way::GoesOn } else { Way::GivesWay }
+        let is_first = self.has_met && self.other < self.own;
+        if is_first && !mutant("twin-gives-way-always") { Way::GoesOn } else { Way::GivesWay }
     }
 }
 

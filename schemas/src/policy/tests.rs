@@ -128,6 +128,46 @@ fn faults_are_told_by_line() {
     assert_eq!(again, Err(PolicyError { line: 2, fault }));
 }
 
+/// Whether two sets of witnesses that have only the own one in common both make a quorum: by trying
+/// all.
+fn is_split_somewhere(policy: &Policy, own: &VerifierKey) -> bool {
+    let count = policy.witnesses().len();
+    let has_quorum = |side: u32| {
+        // A quorum among these is what blocks every quorum among the rest.
+        let is_on = |witness: &Witness| {
+            let place = policy.witnesses().iter().position(|one| one.key == witness.key);
+            witness.key == *own || place.is_some_and(|place| side >> place & 1 == 1)
+        };
+        !policy.guard_met(|witness| !is_on(witness))
+    };
+    (0..1 << count).any(|side: u32| has_quorum(side) && has_quorum(!side))
+}
+
+#[test]
+fn two_quorums_have_the_own_witness_alone_in_common_where_a_search_finds_them() {
+    let mut policies = vec![nested()];
+    for count in 1..=7 {
+        for need in 1..=usize::from(count) {
+            policies.push(Policy::threshold(need, members(count)).unwrap());
+        }
+    }
+    let stranger = witness(99).vkey().clone();
+    for policy in &policies {
+        let own = policy.witnesses().iter().map(|witness| &witness.key);
+        for key in own.chain([&stranger]) {
+            assert_eq!(policy.is_split_by(key), is_split_somewhere(policy, key), "{policy}");
+        }
+    }
+    let of = |need, count| {
+        let own = witness(1).vkey().clone();
+        Policy::threshold(need, members(count)).unwrap().is_split_by(&own)
+    };
+    assert!(of(1, 1) && of(1, 2) && of(2, 3) && of(3, 5));
+    assert!(!of(2, 2) && !of(3, 3) && !of(3, 4) && !of(4, 5));
+    assert!(!Policy::threshold(2, members(3)).unwrap().is_split_by(&stranger), "not among them");
+    assert!(!Policy::none().is_split_by(&stranger));
+}
+
 #[test]
 fn the_guard_counts_what_every_quorum_needs() {
     let threshold = |k, n| Policy::threshold(k, members(n)).unwrap().guard_count();

@@ -75,6 +75,11 @@ impl Oracle {
         self.trees[node].published
     }
 
+    /// The files of a node's copy of this log were damaged.
+    pub(super) fn damaged(&mut self, node: usize, origin: &str) {
+        self.promises[node].copies.remove(origin);
+    }
+
     /// A node said that it stored this.
     pub(super) fn stored(&mut self, node: usize, id: ContentId, known: bool) -> Result<(), String> {
         self.promises[node].deferred.remove(&id);
@@ -321,6 +326,9 @@ impl Oracle {
                         "node {number} has {have} of {of} entries of log {whose}, {lacks} bodies missing"
                     ));
                 }
+                if let Err(error) = node.copy_entries(&copy.origin, 0..theirs.size) {
+                    return Some(format!("node {number}: its copy of log {whose}: {error}"));
+                }
             }
         }
         None
@@ -362,6 +370,11 @@ impl Oracle {
     fn end_of_copies(&self, nodes: &[&SimNode]) -> Result<(), String> {
         for (number, node) in nodes.iter().enumerate() {
             for whose in (0..HONEST).filter(|whose| *whose != number) {
+                let size = self.trees[whose].ids.len() as u64;
+                let entries = node.copy_entries(&STOCK.origins[whose], 0..size)?;
+                if !entries.iter().map(|entry| &entry.id).eq(&self.trees[whose].ids) {
+                    return Err(format!("node {number} has other entries of log {whose}"));
+                }
                 for id in &self.trees[whose].ids {
                     match node.copy_body(&STOCK.origins[whose], id)? {
                         Some(body) if ContentId::of(&body) == *id => {}

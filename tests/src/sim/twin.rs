@@ -1,19 +1,24 @@
 //! The end of some worlds: a copy of a running node's folder is started beside it.
 //!
 //! One that reaches the original signs nothing. One that does not may sign, and be cosigned: then the
-//! original, once its next checkpoint is refused, signs nothing more.
+//! original, once its next checkpoint is refused or its witnesses were asked, signs nothing more. Of
+//! two that are started in the same instant one goes on, unless both have signed; if both have even
+//! published, each with its own witness and one other, neither does.
 
 use std::collections::VecDeque;
 
 use hallmark_node::core::Signing;
-use hallmark_node::sim::{Effect, Event, Reply, SimNode};
+use hallmark_node::sim::{Call, Effect, Event, Reply, SimNode};
 
+use super::host::End;
 use super::stock::{HONEST, STOCK};
 use super::world::World;
 
 /// Between two looks of the copy at its clock, and how many it takes.
 const TICK_MS: u64 = 100;
 const TICKS: u64 = 30;
+/// The same for two that run at once: time for some looks.
+const PAIR_TICKS: u64 = 120;
 /// Virtual time in which the original must have noticed.
 const NOTICED_MS: u64 = 10_000;
 /// Names the submissions; those of clients have small numbers.
@@ -32,6 +37,9 @@ impl World {
         let (Some(one), Some(other)) = (fresh.next(), fresh.next()) else { return Ok(()) };
         let (one, other) = (one.stored.clone(), other.stored.clone());
         let signed = original.head().size;
+        if self.rng.u8(..3) == 0 {
+            return self.both(host, [one, other], signed);
+        }
 
         let mut near = self.hosts[host].twin(self.at_ms, 0)?;
         self.drive(&mut near, host, true, None);
@@ -46,7 +54,9 @@ impl World {
             return Ok(());
         }
         self.is_twinned = true;
-        self.happen(host, Event::Submitted { stored: other, ticket: TICKET })?;
+        if self.rng.bool() {
+            self.happen(host, Event::Submitted { stored: other, ticket: TICKET })?;
+        }
         let end_ms = self.at_ms + NOTICED_MS;
         while self.at_ms < end_ms {
             self.step()?;
@@ -76,6 +86,73 @@ impl World {
                     let reply: Option<Reply> = node.map(|node| node.serve(now.clock, &request));
                     events.push_back(Event::Replied { call, number, reply });
                 }
+            }
+        }
+    }
+
+    /// Two copies of a node that is no more, neither of which is met by the other at its start.
+    fn both(&mut self, host: usize, pieces: [Vec<u8>; 2], signed: u64) -> Result<(), String> {
+        let new = |number| self.hosts[host].twin(self.at_ms, number);
+        let mut pair = [new(0)?, new(1)?];
+        self.is_twinned = true;
+        self.hosts[host].end(End::Killed, &mut self.rng);
+        // The first knows where the second answers, perhaps also the other way round; each may be
+        // written to, once it may sign.
+        let knows = [true, self.rng.bool()];
+        let mut writes = pieces.map(|piece| self.rng.bool().then_some(piece));
+        let written_at: [u64; 2] = std::array::from_fn(|_| self.rng.u64(5..PAIR_TICKS / 2));
+        for tick in 1..=PAIR_TICKS {
+            for one in 0..2 {
+                let written = if tick == written_at[one] { writes[one].take() } else { None };
+                let written = written.map(|stored| Event::Submitted { stored, ticket: TICKET });
+                self.drive_one(&mut pair, host, (one, knows[one]), tick, written);
+            }
+        }
+        let ended = pair.each_ref().map(|one| matches!(one.signing(), Signing::ReadOnly { .. }));
+        let grown = pair.each_ref().map(|one| signed < one.head().size);
+        let published = pair
+            .each_ref()
+            .map(|one| signed < one.published().map_or(0, |published| published.head.size));
+        let why = || pair.each_ref().map(SimNode::signing);
+        match ended {
+            [false, false] => Err(format!("two copies of node {host} go on: {:?}", why())),
+            [true, true] if grown != [true, true] => {
+                Err(format!("both copies of node {host} ended, {grown:?} signed: {:?}", why()))
+            }
+            ended if published == [true, true] && ended != [true, true] => {
+                Err(format!("node {host} forked its log, and a copy goes on: {:?}", why()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One tick of one of a pair, of which it `knows` where the other answers.
+    fn drive_one(
+        &self,
+        pair: &mut [SimNode; 2],
+        host: usize,
+        (one, knows): (usize, bool),
+        tick: u64,
+        written: Option<Event>,
+    ) {
+        let now = self.hosts[host].now(self.at_ms + tick * TICK_MS);
+        let mut events: VecDeque<Event> = written.into_iter().chain([Event::Tick]).collect();
+        while let Some(event) = events.pop_front() {
+            for effect in pair[one].step(now, event) {
+                let Effect::Called { to, request, call, number } = effect else { continue };
+                let to = STOCK.origins.iter().position(|origin| *origin == to);
+                let reply = match to.filter(|to| *to < HONEST) {
+                    Some(to) if to == host && call == Call::Twin => None,
+                    Some(to) if to == host => {
+                        let asked = if knows { 1 - one } else { one };
+                        Some(pair[asked].serve(now.clock, &request))
+                    }
+                    Some(to) => {
+                        self.hosts[to].node.as_ref().map(|node| node.serve(now.clock, &request))
+                    }
+                    None => None,
+                };
+                events.push_back(Event::Replied { call, number, reply });
             }
         }
     }
