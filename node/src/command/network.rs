@@ -257,7 +257,8 @@ fn warn_of_copies(network: &Network, output: Output) {
     }
     let names: Vec<String> = split_by.into_iter().map(ToString::to_string).collect();
     output.say(format!(
-        "warning: two copies of one folder that run at once, cut off from one another, could each          find a quorum and fork its log: {}",
+        "warning: two copies of one folder that run at once, cut off from one another, could each \
+         find a quorum and fork its log: {}",
         names.join(", ")
     ));
     let witnesses = network.policy.witnesses();
@@ -268,7 +269,8 @@ fn warn_of_copies(network: &Network, output: Output) {
     let count = witnesses.len();
     output.say(match safe {
         Some(safe) => format!(
-            "help: the own witness is copied too; {safe} of these {count} leave no room for two              quorums, or name witnesses that others run"
+            "help: the own witness is copied too; {safe} of these {count} leave no room for two \
+             quorums, or name witnesses that others run"
         ),
         None => "help: the own witness is copied too; name witnesses that others run".to_owned(),
     });

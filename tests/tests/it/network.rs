@@ -4,13 +4,22 @@ use std::net::TcpListener;
 
 use hallmark_schemas::layout::peer_name;
 
-use super::world::{Node, SOON, World, path_text, run, wait};
+use super::world::{Node, Ran, SOON, World, path_text, run, wait};
 
 const FACILITY: &str = r#"{"kind":"facility","sub":"SUB","payload":{"v":1,"name":"Works 1","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","utc_offset":"+08:00","sector":"steel"}}"#;
 
 fn facility(org: &str, local: &str) -> String {
     let sub = org.replace(":org:", ":facility:");
     FACILITY.replace("SUB", &format!("{sub}:{local}"))
+}
+
+/// The own witness of each could stand alone between two quorums: whoever makes the policy is told.
+fn warned_of_copies(made: &Ran, registrar: &Node, plant: &Node) {
+    let warned = format!("could each find a quorum and fork its log: {}, ", registrar.org);
+    assert!(made.stderr.contains(&warned), "{}", made.stderr);
+    assert!(made.stderr.contains("3 of these 3 leave no room for two quorums"), "{}", made.stderr);
+    let told = plant.run("status", &["--format", "json"]).stdout;
+    assert!(told.contains("\"copies_could_fork\":true"), "{told}");
 }
 
 #[test]
@@ -50,7 +59,7 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
         .iter()
         .map(|node| node.org.trim_start_matches("urn:hallmark:org:").replace(':', "-"))
         .collect();
-    registrar
+    let made = registrar
         .run(
             "network",
             &[
@@ -65,6 +74,7 @@ fn three_nodes_witness_one_another_and_survive_new_ports() {
             ],
         )
         .ok();
+    warned_of_copies(&made, &registrar, &plant);
     for node in [&registrar, &plant, &auditor] {
         let cosigned = || {
             let note = String::from_utf8(node.get("/log/checkpoint").body).ok()?;

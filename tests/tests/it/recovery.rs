@@ -53,9 +53,7 @@ pub(super) fn three(world: &World) -> [Node; 3] {
     auditor.start();
     let names = [&registrar, &plant, &auditor].map(slug);
     let witnesses: Vec<&str> = names.iter().flat_map(|name| ["--witness", name.as_str()]).collect();
-    let made = registrar.run("network", &[&["--quorum", "2"], &witnesses[..]].concat()).ok();
-    assert!(made.stderr.contains("could each find a quorum"), "{}", made.stderr);
-    assert!(made.stderr.contains("3 of these 3 leave no room"), "{}", made.stderr);
+    registrar.run("network", &[&["--quorum", "2"], &witnesses[..]].concat()).ok();
     for node in [&registrar, &plant, &auditor] {
         wait("a cosigned checkpoint", SOON, || {
             let note = String::from_utf8(node.get("/log/checkpoint").body).ok()?;
