@@ -235,8 +235,7 @@ fn goes_on(world: &World, plant: &mut Node, peer: &Node, ids: &[&String], before
     let newest = published(plant);
     assert!(before < newest, "{before} {newest}");
     mirrored(peer, plant, newest);
-    // Checkpoints that were published since the backup and that nobody kept are gone: a note says
-    // that their entries are dated by later ones. Nothing is missing that anyone could give back.
+    // Checkpoints since the backup that nobody kept are gone: later ones date their entries.
     let checked = plant.run("check", &[]).ok();
     assert!(checked.stdout.ends_with("0 defects\n"), "{}", checked.stdout);
     peer.run("check", &[]).ok();
