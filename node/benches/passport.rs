@@ -45,23 +45,27 @@ const CLASS: &str = "/01/09520123456788";
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
+fn options(dir: Dir, network: NetworkFile) -> OpenOptions {
+    OpenOptions {
+        data: dir.data(),
+        dir,
+        origin: ORIGIN.to_owned(),
+        log_signer: Arc::new(SecretKey::from_seed([3; 32])),
+        network,
+        regions: Vec::new(),
+        engine: Engine::default(),
+        batch_wait_max: Duration::from_secs(1),
+        clock: Arc::new(now),
+    }
+}
+
 fn main() -> Outcome<()> {
     let seconds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(SECONDS);
     let (org, key) = ("urn:hallmark:org:gln:9506000134352".parse()?, SecretKey::from_seed([1; 32]));
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let dir = Dir::new(root.path());
     create(&dir, &dir.data(), ORIGIN)?;
-    let (node, writer) = Node::open(OpenOptions {
-        data: dir.data(),
-        dir,
-        origin: ORIGIN.to_owned(),
-        log_signer: Arc::new(SecretKey::from_seed([3; 32])),
-        network: network(&org, &key)?,
-        regions: Vec::new(),
-        engine: Engine::default(),
-        batch_wait_max: Duration::from_secs(1),
-        clock: Arc::new(now),
-    })?;
+    let (node, writer) = Node::open(options(dir, network(&org, &key)?))?;
     node.log().guard_satisfied();
     let runtime = tokio::runtime::Runtime::new()?;
     let known = known(&org, &key)?;

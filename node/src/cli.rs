@@ -288,6 +288,9 @@ pub struct NetworkArgs {
     /// A member that witnesses, `<scheme>-<value>` or its URN; default: all members.
     #[arg(long = "witness", value_name = "NAME", num_args = 1.., requires = "quorum")]
     pub witnesses: Vec<String>,
+    /// A member that leaves, `<scheme>-<value>` or its URN: its log ends, and is kept as it is.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["quorum", "action"])]
+    pub depart: Option<String>,
     /// A witness that is no member, as `<verifier key> <URL>`; may be given several times.
     #[arg(long = "foreign-witness", value_name = "WITNESS", requires = "quorum")]
     pub foreign_witnesses: Vec<String>,

@@ -343,6 +343,13 @@ impl Service {
         if grant.iss != org {
             return Err(format!("the token says {}, its key is of {org}", grant.iss));
         }
+        let (members, registrars) = (&network.network().members, &network.network().registrars);
+        let is_member = org == self.config.org
+            || members.iter().any(|member| member.org == org)
+            || registrars.iter().any(|registrar| registrar.org == org);
+        if !is_member {
+            return Err(format!("{org} is no member any more"));
+        }
         if is_peer && (grant.purpose != REPLICATION || grant.scope != Scope::Read) {
             return Err("a peer key signs tokens for replication only".to_owned());
         }

@@ -65,7 +65,8 @@ pub struct Network {
     pub sealed: Vec<Sealed>,
 }
 
-/// A log that was lost for good: it ends at this head, and another one follows it.
+/// A log that has ended at this head: it was lost for good and another one follows it, or its
+/// organisation has left.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sealed {
@@ -79,8 +80,9 @@ pub struct Sealed {
     pub size: u64,
     /// Root of that head.
     pub root: Digest,
-    /// Origin of the log that follows.
-    pub successor: String,
+    /// Origin of the log that follows; none if the organisation has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
 }
 
 /// An organisation that admits members.
@@ -176,13 +178,13 @@ impl Network {
         member.or_else(|| self.sealed(origin).map(|sealed| &sealed.log_key))
     }
 
-    /// The member that keeps this log, or the one that followed it.
+    /// The member that keeps this log, or the one that followed it; `None` if it has left.
     pub fn keeper_of(&self, origin: &str) -> Option<&Member> {
         let mut origin = origin;
         // Each step leads to a later one: no more steps than there are.
         for _ in 0..=self.sealed.len() {
             match self.sealed(origin) {
-                Some(sealed) => origin = &sealed.successor,
+                Some(sealed) => origin = sealed.successor.as_deref()?,
                 None => return self.member_of_origin(origin),
             }
         }
@@ -224,7 +226,9 @@ impl Network {
             check::range(&at("/size"), sealed.size, 0..=i64::MAX)?;
             let named = sealed.log_key.name() == sealed.origin;
             check::consistent(&at("/log_key"), named, "is not named as the origin")?;
-            let followed = self.keeper_of(&sealed.origin).is_some_and(|one| one.org == sealed.org);
+            let keeper = self.keeper_of(&sealed.origin);
+            let followed =
+                sealed.successor.is_none() || keeper.is_some_and(|one| one.org == sealed.org);
             check::consistent(&at("/successor"), followed, "leads to no log of that member")?;
         }
         self.check_distinct()

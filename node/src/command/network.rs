@@ -1,5 +1,7 @@
 //! `network`: shows the network file, or makes its next version.
 
+mod depart;
+
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,6 +32,9 @@ const RECORDED_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Shows, or changes the witness policy.
 pub(super) fn run(args: &NetworkArgs, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(&args.dir)?;
+    if let Some(name) = &args.depart {
+        return depart::run(args, &config, name, output);
+    }
     let Some(quorum) = args.quorum else {
         show(&read_network(&Dir::new(&args.dir).network())?, output);
         return Ok(Exit::Done);

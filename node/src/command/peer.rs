@@ -46,7 +46,8 @@ fn list(view: &Value, output: Output) -> Result<Exit, Failure> {
         output.item(line.trim_end(), peer);
     }
     let unnamed = &view["unnamed"];
-    let mut verdict = format!("{connected} of {} connected", peers.len());
+    let departed = peers.iter().filter(|peer| peer["standing"] == "departed").count();
+    let mut verdict = format!("{connected} of {} connected", peers.len() - departed);
     if let Some(count) = unnamed["refused"].as_u64().filter(|count| 0 < *count) {
         let last = text(unnamed, "last_refusal");
         verdict.push_str(&format!("; {count} that proved no name were refused, last {last}"));
@@ -59,6 +60,7 @@ fn list(view: &Value, output: Output) -> Result<Exit, Failure> {
 fn told(peer: &Value) -> &str {
     match peer["standing"].as_str() {
         Some("connected") => text(peer, "address"),
+        Some("departed") => "it has left",
         Some("http") => peer["urls"][0].as_str().unwrap_or("no address known"),
         _ => peer["last_refusal"].as_str().unwrap_or(""),
     }
@@ -86,6 +88,7 @@ fn why(view: &Value, wanted: &str, output: Output) -> Result<Exit, Failure> {
         "connected" => format!("over {} since {}", text(peer, "address"), text(peer, "since")),
         "kept out" => format!("until {} for what it did", text(peer, "kept_out_until")),
         "no member" => "its key is the peer key of no member of the network file".to_owned(),
+        "departed" => format!("it has left, its log ended at {} entries", peer["ended_at"]),
         "http" => "`p2p.enabled` is false: it is asked over HTTP alone".to_owned(),
         _ if has_none(&peer["multiaddrs"]) => {
             "no multiaddress of it is known; `peer add` names one".to_owned()

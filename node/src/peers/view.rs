@@ -32,6 +32,18 @@ pub fn view(service: &Service) -> Result<Value, StoreError> {
         }
         None => unconnected(service),
     };
+    let left = network.network().sealed.iter().filter(|sealed| sealed.successor.is_none());
+    let left = left.map(|sealed| {
+        json!({
+            "org": sealed.org.to_string(),
+            "origin": sealed.origin,
+            "standing": "departed",
+            "ended_at": sealed.size,
+        })
+    });
+    if let Some(peers) = peers.as_array_mut() {
+        peers.extend(left);
+    }
     let followed = service.health.peer_words();
     for peer in peers.as_array_mut().into_iter().flatten() {
         let Some(origin) = peer["origin"].as_str().map(str::to_owned) else { continue };

@@ -70,7 +70,7 @@ fn sealed(before: &Network) -> Network {
     let (org, log_key) = (member.org.clone(), std::mem::replace(&mut member.log_key, key));
     member.origin.clone_from(&next);
     let (size, root) = (7, Digest([9; 32]));
-    network.sealed.push(Sealed { org, origin, log_key, size, root, successor: next });
+    network.sealed.push(Sealed { org, origin, log_key, size, root, successor: Some(next) });
     network
 }
 
@@ -86,7 +86,10 @@ fn a_sealed_log_keeps_its_key_leads_to_its_successor_and_stays_sealed() {
     assert_eq!(second.log_key(&was.origin), Some(&was.log_key));
     assert_eq!(second.member_of_origin(&was.origin), None);
     let keeper = second.keeper_of(&was.origin).unwrap();
-    assert_eq!((&keeper.org, &keeper.origin), (&was.org, &second.sealed[0].successor));
+    assert_eq!(
+        (&keeper.org, &keeper.origin),
+        (&was.org, second.sealed[0].successor.as_ref().unwrap())
+    );
     assert_eq!(second.keeper_of("no/such/1"), None);
 
     let third = |change: fn(&mut Network)| {
@@ -104,9 +107,10 @@ fn a_sealed_log_keeps_its_key_leads_to_its_successor_and_stays_sealed() {
         assert!(matches!(refused, Err(NetworkError::Unsealed { .. })), "{refused:?}");
     }
     // It leads somewhere, to a log of the same member, and its key is no other's.
-    assert!(third(|network| network.sealed[0].successor = "no/such/1".to_owned()).is_err());
+    assert!(third(|network| network.sealed[0].successor = Some("no/such/1".to_owned())).is_err());
     assert!(
-        third(|network| network.sealed[0].successor = network.sealed[0].origin.clone()).is_err()
+        third(|network| network.sealed[0].successor = Some(network.sealed[0].origin.clone()))
+            .is_err()
     );
     assert!(
         third(|network| network.sealed[0].log_key = network.members[0].log_key.clone()).is_err()
@@ -122,7 +126,7 @@ fn a_device_of_a_sealed_log_goes_by_the_log_that_follows() {
     let file = NetworkFile::sign(second.clone(), &[&key]).unwrap();
     let enrolled = crate::enrolment::Enrolled::new(&file, device, &was.origin, "mqtt://b:1");
     let enrolled = enrolled.unwrap();
-    assert_eq!(enrolled.origin, second.sealed[0].successor);
+    assert_eq!(Some(&enrolled.origin), second.sealed[0].successor.as_ref());
     assert_eq!(enrolled.log_key, second.members[0].log_key);
     assert!(crate::enrolment::Enrolled::parse(&enrolled.encode()).is_ok());
 }

@@ -3,6 +3,7 @@
 
 mod audience;
 mod byzantine;
+mod departure;
 mod liar;
 
 use super::world::{Node, SOON, World, path_text, run, wait};

@@ -1,7 +1,8 @@
 //! Logs that have ended, and the logs that follow them.
 //!
-//! Invariants: a sealed log has no entry beyond the head at which it was sealed, and that head is
-//! of its tree; the genesis of its successor names the same head.
+//! Invariants: a sealed log that another one follows has no entry beyond the head at which it was
+//! sealed, and that head is of its tree; the genesis of its successor names the same head. Whoever
+//! has left may sign on before it knows: that accuses nobody.
 
 use hallmark_schemas::hex;
 use hallmark_schemas::kind::Body;
@@ -22,7 +23,7 @@ pub(super) fn check(
             continue;
         };
         let (size, at_hand) = (sealed.size, log.size());
-        if size < at_hand {
+        if size < at_hand && sealed.successor.is_some() {
             let detail =
                 format!("it was sealed at {size} entries, a checkpoint of {at_hand} is signed");
             defects.push(log.defect(DefectKind::KeyNotInForce, detail));
@@ -35,7 +36,7 @@ pub(super) fn check(
         let Body::Genesis(genesis) = one.attestation.body() else {
             continue;
         };
-        let says = |sealed: &&Sealed| sealed.successor == genesis.keys.origin;
+        let says = |sealed: &&Sealed| sealed.successor.as_ref() == Some(&genesis.keys.origin);
         let same = |sealed: &Sealed| {
             genesis.previous.as_ref().is_some_and(|previous| {
                 previous.origin == sealed.origin
@@ -56,12 +57,19 @@ pub(super) fn check(
 /// One line for each log that is at hand and has ended.
 pub(super) fn notes(network: &Network, logs: &[LogState]) -> Vec<String> {
     let at_hand = |sealed: &&Sealed| {
-        logs.iter().any(|log| log.origin == sealed.origin || log.origin == sealed.successor)
+        let is_it = |log: &LogState| {
+            log.origin == sealed.origin || sealed.successor.as_ref() == Some(&log.origin)
+        };
+        logs.iter().any(is_it)
     };
     let line = |sealed: &Sealed| {
         let Sealed { origin, size, root, successor, .. } = sealed;
         let root = hex::encode(&root.0);
-        format!("{origin}: sealed at {size} entries, root {root}; followed by {successor}")
+        let then = match successor {
+            Some(successor) => format!("followed by {successor}"),
+            None => "its organisation has left".to_owned(),
+        };
+        format!("{origin}: sealed at {size} entries, root {root}; {then}")
     };
     network.sealed.iter().filter(at_hand).map(line).collect()
 }

@@ -59,7 +59,7 @@ pub(super) fn put(
         log_key: known.log_key.clone(),
         size: previous.size,
         root: previous.root,
-        successor: next,
+        successor: Some(next),
     });
     for member in &mut network.members {
         if member.origin == known.origin {
