@@ -1,13 +1,15 @@
 //! Cases: what a rule must find, and where it must stay silent, as a page beside the rule.
 //!
 //! A page has sections `## Fires: …` and `## Silent: …`, each with a sentence on why, blocks
-//! ```` ```csv <table> ```` with the evidence, a block ```` ```as_of ```` with the instant to judge
+//! ```` ```csv <table> ```` (or `series <table>`: see [`series`]) with the evidence, a block ```` ```as_of ```` with the instant to judge
 //! as of where the rule needs one, and for `Fires` a block ```` ```findings ````: CSV whose columns
 //! are `severity`, `subject`, `anchor` and any other column or text of the finding. Every
 //! `innocent` line of the rule is the heading of a `Silent` case.
 //!
 //! Invariant: a case passes only if every way to cut the run up gives the same findings: rows
 //! shuffled, several partitions, one row at a time, whole and by bucket.
+
+mod series;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -265,10 +267,15 @@ fn parse(page: &str) -> Result<Vec<Case>, String> {
 fn close(case: &mut Case, info: &str, text: String) -> Result<(), String> {
     match info.split_once(' ') {
         Some(("csv", table)) => case.tables.push((table.trim().to_owned(), text)),
+        Some(("series", table)) => {
+            case.tables.push((table.trim().to_owned(), series::expand(&text)?));
+        }
         None if info == "findings" => case.expected = text,
         None if info == "as_of" => case.as_of = Some(text),
         _ => {
-            return Err(format!("a block is `csv <table>`, `as_of` or `findings`, not `{info}`"));
+            return Err(format!(
+                "a block is `csv <table>`, `series <table>`, `as_of` or `findings`, not `{info}`"
+            ));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 pub mod check;
+pub mod evaluate;
 pub mod rules;
 pub mod tables;
 
@@ -13,6 +14,7 @@ use crate::failure::Failure;
 pub fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Tables(args) => tables::run(args),
         Command::Rules(args) => rules::run(args),
     }

@@ -12,12 +12,27 @@ use std::sync::Arc;
 
 pub mod base_amount;
 pub mod copied_windows;
+pub mod cut_children;
 pub mod distance_m;
+pub mod power_factor_ppm;
+mod series;
+pub mod stuck_runs;
 pub mod unix_ms;
+pub mod unlike_weeks;
 
 /// Their names, as rules write them.
-pub const NAMES: &[&str] =
-    &["base_amount", "base_unit", "copied_windows", "distance_m", "from_unix_ms", "unix_ms"];
+pub const NAMES: &[&str] = &[
+    "base_amount",
+    "base_unit",
+    "copied_windows",
+    "cut_children",
+    "distance_m",
+    "from_unix_ms",
+    "power_factor_ppm",
+    "stuck_runs",
+    "unix_ms",
+    "unlike_weeks",
+];
 
 /// Makes them known to a session.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
@@ -27,11 +42,19 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
         ScalarUDF::from(base_amount::BaseAmount::new()),
         ScalarUDF::from(base_amount::BaseUnit::new()),
         ScalarUDF::from(distance_m::DistanceM::new()),
+        ScalarUDF::from(power_factor_ppm::PowerFactorPpm::new()),
         ScalarUDF::from(unix_ms::UnixMs::new()),
         ScalarUDF::from(unix_ms::FromUnixMs::new()),
     ] {
         state.register_udf(Arc::new(function))?;
     }
-    state.register_udaf(Arc::new(AggregateUDF::from(copied_windows::CopiedWindows::new())))?;
+    for spec in [
+        &copied_windows::COPIED_WINDOWS,
+        &cut_children::CUT_CHILDREN,
+        &stuck_runs::STUCK_RUNS,
+        &unlike_weeks::UNLIKE_WEEKS,
+    ] {
+        state.register_udaf(Arc::new(AggregateUDF::from(series::SeriesFunction::new(spec))))?;
+    }
     Ok(())
 }

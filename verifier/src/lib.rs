@@ -20,6 +20,7 @@ pub mod lake;
 pub mod allow;
 pub mod function;
 pub mod pack;
+pub mod series;
 pub mod summary;
 
 pub mod judge;
@@ -28,6 +29,7 @@ pub mod finding;
 
 pub mod cases;
 pub mod catalogue;
+pub mod evaluate;
 
 pub mod report;
 

@@ -14,6 +14,7 @@ use crate::load;
 use crate::pack::Pack;
 use crate::prove;
 use crate::report::{Report, Style, json, text};
+use crate::table::TableSet;
 use crate::tabulate;
 
 /// Checks the inputs and writes the report.
@@ -91,15 +92,29 @@ fn judge(folders: &[std::path::PathBuf]) -> Result<Judge, Failure> {
     })
 }
 
+fn unreadable(error: &load::LoadError) -> Failure {
+    let (exit, help) = (error.exit(), error.help());
+    let failure = Failure::new(exit, error);
+    match std::error::Error::source(error) {
+        Some(cause) => failure.because(cause).help(help),
+        None => failure.help(help),
+    }
+}
+
+/// The tables in these files, as they stand; a row that cannot be read is an error.
+pub(crate) fn load_tables(files: &[load::TableFile]) -> Result<TableSet, Failure> {
+    let evidence = load::load(&[], files).map_err(|error| unreadable(&error))?;
+    if let Some((source, fault)) =
+        evidence.sources.iter().find_map(|source| Some((source, source.faults.first()?)))
+    {
+        return Err(Failure::new(Exit::Input, format!("{}: {fault}", source.name))
+            .help("`hallmark-verify tables meter_readings` lists the columns and units"));
+    }
+    evidence.tables.sorted().map_err(|error| Failure::fault("failed to sort").because(&error))
+}
+
 fn check(args: &CheckArgs, judge: &Judge) -> Result<Report, Failure> {
-    let evidence = load::load(&args.inputs, &args.tables).map_err(|error| {
-        let (exit, help) = (error.exit(), error.help());
-        let failure = Failure::new(exit, &error);
-        match std::error::Error::source(&error) {
-            Some(cause) => failure.because(cause).help(help),
-            None => failure.help(help),
-        }
-    })?;
+    let evidence = load::load(&args.inputs, &args.tables).map_err(|error| unreadable(&error))?;
     let sources = evidence.sources.clone();
     let proven = prove::prove(evidence);
     let tables = tabulate::tabulate(&proven)

@@ -36,8 +36,8 @@ pub struct Sample {
     pub interval_s: i64,
     /// The value.
     pub amount: i64,
-    /// Which content id.
-    pub id: usize,
+    /// Which row of the aggregate it comes from.
+    pub row: usize,
 }
 
 /// Settings of the search: see the module's words.

@@ -23,7 +23,7 @@ fn samples(series: usize, amounts: &[i64]) -> Vec<Sample> {
         at_ms: at(index),
         interval_s: QUARTER_S,
         amount,
-        id: index,
+        row: index,
     };
     amounts.iter().enumerate().map(sample).collect()
 }
