@@ -6,6 +6,8 @@
 mod command;
 #[path = "verify/defect.rs"]
 mod defect;
+#[path = "verify/evaluate.rs"]
+mod evaluate;
 #[path = "verify/lake.rs"]
 mod lake;
 #[path = "verify/memory.rs"]
