@@ -4,8 +4,8 @@ use std::path::Path;
 
 use hallmark_schemas::layout::peer_name;
 
-use super::recovery::{at_rest, facility, flip, record, settled, slug, three};
-use super::world::{Ran, World, path_text, run};
+use super::recovery::{at_rest, facility, flip, mirrored, record, settled, size, slug, three};
+use super::world::{Ran, SOON, World, path_text, run, wait};
 
 /// The lines of a checkpoint that are signed.
 fn tree(note: &[u8]) -> String {
@@ -82,4 +82,34 @@ fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them
     let line = ran.stdout.lines().find(|line| line.starts_with("not repaired "));
     let told = line.is_some_and(|line| line.contains(path_text(&files[2])));
     assert!(told && ran.stderr.contains("help: let the nodes that mirror this log run"), "{ran:?}");
+}
+
+#[test]
+fn a_node_that_began_without_its_last_entries_says_so_and_goes_on_after_repair_and_another_start() {
+    let world = World::new();
+    let [registrar, mut plant, auditor] = three(&world);
+    record(&world, &plant, "works-1");
+    settled(&plant, [&registrar, &auditor]);
+    plant.stop();
+    let data = plant.dir.join("data");
+    let note = std::fs::read(data.join("log/checkpoint")).expect("a note");
+    let size = size(&note);
+    [&registrar, &auditor].into_iter().for_each(|peer| mirrored(peer, &plant, size));
+    let bundle = format!("log/tile/entries/000.p/{size}");
+    std::fs::remove_file(data.join(&bundle)).expect("removed");
+    plant.start();
+    let told = wait("the node to tell", SOON, || {
+        let told = plant.get("/readyz").json();
+        (told["index"] == "ready").then_some(told)
+    });
+    assert!(told["log"].as_str().is_some_and(|word| word.contains("check DIR --repair")), "{told}");
+    assert_eq!(told["damaged"], serde_json::json!([bundle]));
+    let ran = plant.run("check", &["--repair"]).ok();
+    assert!(ran.stdout.contains(&format!("mended world/{}/1", slug(&plant))), "{ran:?}");
+    assert!(ran.stderr.contains("help: stop it and start it again"), "{ran:?}");
+    plant.stop();
+    plant.start();
+    plant.ready();
+    record(&world, &plant, "works-2");
+    plant.run("check", &[]).ok();
 }
