@@ -113,25 +113,60 @@ fn of_two_that_are_written_to_in_turn_one_goes_on_and_is_followed_or_the_fork_is
             assert!([0, 6].contains(&ran.code), "{} {}", ran.stdout, ran.stderr);
         }
     }
-    // A quorum needs the own witness, which was copied, and one other: so each may have found one.
-    // Then both end, and the proof is there; else one goes on, and its peers are with it.
-    let file = world.file("last.json", facility(&plant.org, "last-1"));
+    one_goes_on_or_the_fork_is_proved(&world, [&plant, &twin], [&registrar, &auditor]);
+}
+
+#[test]
+fn of_two_copies_that_are_started_in_the_same_instant_one_goes_on() {
+    let world = World::new();
+    let [registrar, mut plant, auditor] = three(&world);
+    record(&world, &plant, "works-1");
+    settled(&plant, [&registrar, &auditor]);
+    plant.stop();
+    let copy = world.path("copy");
+    copy_folder(&plant.dir, &copy);
+    let mut twin = world.adopted(&plant, &copy);
+    // Whoever meets the other at its start ends, and says so instead of that it is ready.
+    let both = std::thread::scope(|scope| {
+        let starts = [&mut plant, &mut twin].map(|node| scope.spawn(|| node.start()));
+        starts.map(|start| start.join().is_ok())
+    });
+    match both {
+        [true, true] => {
+            one_goes_on_or_the_fork_is_proved(&world, [&plant, &twin], [&registrar, &auditor]);
+        }
+        [true, false] => {
+            assert!(twin.log().contains("already runs at"), "{}", twin.log());
+            goes_on(&world, &plant, [&registrar, &auditor], "works-2");
+        }
+        [false, true] => {
+            assert!(plant.log().contains("already runs at"), "{}", plant.log());
+            goes_on(&world, &twin, [&registrar, &auditor], "works-2");
+        }
+        [false, false] => panic!("both ended: {}\n{}", plant.log(), twin.log()),
+    }
+}
+
+/// Waits until one of two alone goes on, with its peers, or both have ended and that is proved: a
+/// quorum needs the own witness, which was copied, and one other, so each may have found one.
+fn one_goes_on_or_the_fork_is_proved(world: &World, pair: [&Node; 2], peers: [&Node; 2]) {
+    let file = world.file("last.json", facility(&pair[0].org, "last-1"));
     let both_ended = wait("one of two to go on alone, or both to end", SOON, || {
-        let goes_on = match words(&plant, &twin) {
+        let goes_on = match words(pair[0], pair[1]) {
             (None, None) => return None,
             (Some(_), Some(_)) => return Some(true),
-            (Some(_), None) => &twin,
-            (None, Some(_)) => &plant,
+            (Some(_), None) => pair[1],
+            (None, Some(_)) => pair[0],
         };
         if goes_on.run("submit", &[path_text(&file), "--receipt"]).code != 0 {
             return None;
         }
         let newest = published(goes_on);
-        [&registrar, &auditor].iter().all(|peer| holds(peer, goes_on, newest)).then_some(false)
+        peers.iter().all(|peer| holds(peer, goes_on, newest)).then_some(false)
     });
     if both_ended {
         wait("the proof of two trees", SOON, || {
-            let kept = [&plant, &twin].map(|node| node.dir.join("data/defects").read_dir());
+            let kept = pair.map(|node| node.dir.join("data/defects").read_dir());
             kept.into_iter().flatten().any(|mut found| found.next().is_some()).then_some(())
         });
     }
