@@ -253,6 +253,12 @@ fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
     let file = files[0].as_str().expect("one file").to_owned();
     assert!(file.starts_with("packs/") && files[1].is_null(), "{files}");
 
+    let traced = node.run("trace", &[&item("torn")]).ok().stdout;
+    for said in ["damaged here, not what was logged", "1 body of this trace damaged here"] {
+        assert!(traced.contains(said) && !traced.contains("not held"), "{traced}");
+    }
+    assert!(traced.ends_with("traced: 1 step of 1 goods over 1 log; 1 body damaged\n"), "{traced}");
+
     let bundle = world.path("works.hallmark");
     for args in [&[][..], &["--public"], &["--goods", &item("torn")]] {
         let ran = node.run("export", &[args, &["-o", path_text(&bundle)]].concat()).fails(4);
