@@ -92,7 +92,7 @@ pub(crate) struct Copied {
     pub(crate) bytes: u64,
     /// Bytes that were written now.
     pub(crate) written: u64,
-    /// Bytes of packs that are no record: damaged in what was copied.
+    /// Bytes of packs that are no record: damaged in what was copied, and in the copy.
     pub(crate) damaged: u64,
     /// Files of the copy that were damaged and are whole again.
     pub(crate) mended: Vec<PathBuf>,
@@ -221,17 +221,27 @@ impl Copy<'_> {
             return Ok(());
         }
         let mut bytes = self.disk.read(from).on("read", from)?.unwrap_or_default();
-        let mut end = bytes.len();
+        let copied = self.disk.read(to).on("read", to)?.unwrap_or_default();
+        let (mut end, mut damaged) = (bytes.len(), Vec::new());
         for piece in pack::scan(&bytes) {
             match piece {
                 pack::Piece::Record(_) => {}
-                pack::Piece::Damaged { at, end } => self.found.damaged += (end - at) as u64,
+                pack::Piece::Damaged { at, end } => damaged.push(at..end),
                 // The writer is just appending.
                 pack::Piece::Torn { at } => end = at,
             }
         }
         bytes.truncate(end);
-        let copied = self.disk.read(to).on("read", to)?.unwrap_or_default();
+        if !damaged.is_empty() {
+            self.found.source_damaged.push(from.to_path_buf());
+        }
+        // A place once given never changes: what an older copy holds whole there is kept.
+        for range in damaged {
+            match copied.get(range.clone()).filter(|kept| is_whole(kept)) {
+                Some(kept) => bytes[range].copy_from_slice(kept),
+                None => self.found.damaged += range.len() as u64,
+            }
+        }
         if bytes.starts_with(&copied) {
             let rest = &bytes[copied.len()..];
             let mut file = self.disk.open_append(to).on("open", to)?;
@@ -344,6 +354,11 @@ impl Copy<'_> {
         self.found.written += bytes.len() as u64;
         Ok(self.disk.replace(path, bytes).on("write", path)?)
     }
+}
+
+/// Whether these bytes of a pack are records and nothing else.
+fn is_whole(bytes: &[u8]) -> bool {
+    pack::scan(bytes).all(|piece| matches!(piece, pack::Piece::Record(_)))
 }
 
 fn parse(path: &Path, note: &[u8]) -> Result<Checkpoint, BackupError> {

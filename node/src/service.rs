@@ -319,6 +319,12 @@ impl Service {
             && self.node.keys().read(|keys| keys.in_force(capture, now).is_ok())
     }
 
+    /// False while a start reads the keys that its logs introduce: a token of one of them does not
+    /// count yet, and is not refused.
+    pub fn knows_keys(&self) -> bool {
+        self.node.log().index_ready()
+    }
+
     /// Who signed this token, and what it allows. Err says why it does not count.
     pub fn check_token(&self, token: Token) -> Result<(OrgId, Scope), String> {
         let now = (self.clock)();

@@ -88,7 +88,12 @@ impl FromRequestParts<App> for Caller {
         let value = value.to_str().map_err(|_| bad("the token is no text"))?;
         let token = value.strip_prefix("Bearer ").ok_or_else(|| bad("only bearer tokens"))?;
         let token = Token::parse(token.trim()).map_err(|e| bad(&with_causes(&e)))?;
-        let (org, scope) = app.check_token(token).map_err(|detail| bad(&detail))?;
+        let checked = app.check_token(token);
+        if checked.is_err() && !app.knows_keys() {
+            let detail = "this node has just started and reads its keys".to_owned();
+            return Err(ApiError::Busy { after_s: 1, detail });
+        }
+        let (org, scope) = checked.map_err(|detail| bad(&detail))?;
         Ok(Caller::Member { org, scope })
     }
 }

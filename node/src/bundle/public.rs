@@ -22,6 +22,8 @@ use crate::store::StoreError;
 
 /// Most bodies of one bundle, those they rest on not counted.
 pub const PUBLIC_BODIES_MAX: usize = 256;
+/// Most records that are looked at for one bundle, identities among them.
+pub const PUBLIC_RECORDS_MAX: usize = 4 * PUBLIC_BODIES_MAX;
 /// Most bytes of bodies: what a phone loads and checks in a second or two.
 pub const PUBLIC_BYTES_MAX: usize = 4 << 20;
 

@@ -13,7 +13,7 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::time::Timestamp;
 
 use super::logs::{HeldLog, each_first};
-use super::public::PUBLIC_BODIES_MAX;
+use super::public::PUBLIC_RECORDS_MAX;
 use super::{Selection, body};
 use crate::index::goods::About;
 use crate::service::Service;
@@ -82,7 +82,7 @@ pub(super) fn public(
         if audience == 0 && named.has(&id) && body(service, &id)?.is_some() {
             newest.insert((admitted_at, id));
             // Identities do not count against the limit of bodies.
-            if 4 * PUBLIC_BODIES_MAX < newest.len() {
+            if PUBLIC_RECORDS_MAX < newest.len() {
                 newest.pop_first();
             }
         }

@@ -48,7 +48,7 @@ pub(super) fn run(args: &BackupArgs, output: Output) -> Result<Exit, Failure> {
     let file = Dir::new(&args.target).network();
     write_durably(&file, network.bytes()).map_err(|error| failure(&error))?;
     tell(&copied, &args.target, output);
-    Ok(Exit::Done)
+    Ok(if copied.damaged == 0 { Exit::Done } else { Exit::Broken })
 }
 
 /// Held while a backup is written.
@@ -97,7 +97,7 @@ fn tell(copied: &Copied, target: &Path, output: Output) {
     for path in &copied.source_damaged {
         output.say(format!("warning: {} is lost or damaged", path.display()));
     }
-    if !copied.source_damaged.is_empty() {
+    if !copied.source_damaged.is_empty() && copied.damaged == 0 {
         output.say("help: the copy is whole; `hallmark-node check --repair` mends it here");
     }
     if 0 < copied.damaged {
@@ -120,7 +120,11 @@ fn tell(copied: &Copied, target: &Path, output: Output) {
     output.item(format!("checkpoint of {size} entries, root {root}"), &json);
     let (all, new) = (bytes(copied.bytes), bytes(copied.written));
     let peers = count(copied.peers as usize, "followed log", "followed logs");
-    output.verdict("backed up", format!("{size} entries, {all} ({new} written), {peers}, proved"));
+    let (word, held) = match copied.damaged {
+        0 => ("backed up", "proved".to_owned()),
+        damaged => ("broken", format!("{damaged} bytes of it damaged")),
+    };
+    output.verdict(word, format!("{size} entries, {all} ({new} written), {peers}, {held}"));
 }
 
 /// Why a copy cannot be made, with what to do.

@@ -11,6 +11,7 @@ use hallmark_schemas::time::{Period, Timestamp};
 
 use super::{running, wait_for};
 use crate::bundle::Selection;
+use crate::bundle::public::{PUBLIC_BODIES_MAX, PUBLIC_BYTES_MAX, PUBLIC_RECORDS_MAX};
 use crate::cli::{ExportArgs, Output};
 use crate::failure::Failure;
 
@@ -56,8 +57,19 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
         file.sync_all().map_err(cannot)?;
         std::fs::rename(&fresh, &args.output).map_err(cannot)?;
         let path = args.output.display();
-        let json = serde_json::json!({ "bundle": path.to_string(), "bytes": written });
+        let json = serde_json::json!({
+            "bundle": path.to_string(), "bytes": written, "bodies": passage.bodies,
+        });
         output.item(format!("exported: {path}, {written} bytes"), &json);
+    }
+    if selection.public && passage.is_full() {
+        output.say(format!(
+            "note: a public bundle holds the newest of the selected records, at most \
+             {PUBLIC_BODIES_MAX} beside identities, {PUBLIC_RECORDS_MAX} in all and {} MiB; this one \
+             is full: narrow the selection with --goods, --facility or --period, or leave out \
+             --public for all",
+            PUBLIC_BYTES_MAX >> 20
+        ));
     }
     if passage.matched == 0 && !selection.is_everything() {
         output.say(
@@ -93,6 +105,11 @@ struct Passage {
     added: u64,
     /// Bodies, receipts and proofs.
     matched: u64,
+    /// Bodies that are no identities.
+    bodies: u64,
+    /// Bodies and identities, and their bytes.
+    records: u64,
+    bytes: usize,
 }
 
 impl Passage {
@@ -124,6 +141,10 @@ impl Passage {
                 Piece::Item(Item::Body(_) | Item::Receipt { .. } | Item::Proof { .. })
             );
             self.matched += u64::from(found);
+            if let Piece::Item(Item::Body(stored) | Item::Identity(stored)) = &piece {
+                self.bodies += u64::from(matches!(piece, Piece::Item(Item::Body(_))));
+                (self.records, self.bytes) = (self.records + 1, self.bytes + stored.len());
+            }
             if matches!(piece, Piece::Item(Item::Defect(_) | Item::End { .. })) {
                 out.append(&mut self.foreign);
             }
@@ -137,6 +158,13 @@ impl Passage {
         }
         self.held.drain(..start);
         out
+    }
+
+    /// Whether a public bundle has as much as it may: something may have been left out.
+    fn is_full(&self) -> bool {
+        PUBLIC_BODIES_MAX as u64 <= self.bodies
+            || PUBLIC_RECORDS_MAX as u64 <= self.records
+            || PUBLIC_BYTES_MAX < self.bytes
     }
 
     /// The rest, once all of it came.
@@ -207,4 +235,33 @@ fn period(text: &str) -> Result<Period, Failure> {
     let (start, end) = text.split_once('/').ok_or_else(wrong)?;
     let instant = |text: &str| Timestamp::parse(text).map_err(|e| wrong().because(&e));
     Period::new(instant(start)?, instant(end)?).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use hallmark_schemas::attestation::ATTESTATION_BYTES_MAX;
+    use hallmark_schemas::bundle::Header;
+
+    use super::*;
+
+    #[test]
+    fn a_public_bundle_is_full_from_as_many_records_or_bytes_on_as_one_may_hold() {
+        let full = |item: &dyn Fn(u32) -> Item, count: usize| {
+            let mut passage = Passage::default();
+            let header = Header { as_of: Timestamp::EPOCH, network: vec![0xa0] };
+            let items = (0..count).flat_map(|number| item(number as u32).encode());
+            let taken = passage.take(&header.encode().into_iter().chain(items).collect::<Vec<_>>());
+            assert!(!passage.is_other && !taken.is_empty());
+            passage.is_full()
+        };
+        let stored = |number: u32, length: usize| {
+            [number.to_be_bytes().to_vec(), vec![0; length - 4]].concat()
+        };
+        let (body, identity) = (|n| Item::Body(stored(n, 9)), |n| Item::Identity(stored(n, 9)));
+        assert!(!full(&body, PUBLIC_BODIES_MAX - 1) && full(&body, PUBLIC_BODIES_MAX));
+        assert!(!full(&identity, PUBLIC_RECORDS_MAX - 1) && full(&identity, PUBLIC_RECORDS_MAX));
+        let large = |n| Item::Body(stored(n, ATTESTATION_BYTES_MAX));
+        let many = PUBLIC_BYTES_MAX / ATTESTATION_BYTES_MAX;
+        assert!(!full(&large, many) && full(&large, many + 1));
+    }
 }

@@ -92,7 +92,14 @@ fn from_backup(
         "damaged_bytes": copied.damaged,
     });
     let all = bytes(copied.bytes);
-    output.item(format!("copied {} entries, {all}, proved", head.size), &json);
+    let held = match copied.damaged {
+        0 => "proved".to_owned(),
+        damaged => format!(
+            "{damaged} bytes of bodies damaged in the backup: `hallmark-node check --repair` \
+             fetches them from peers"
+        ),
+    };
+    output.item(format!("copied {} entries, {all}, {held}", head.size), &json);
     Ok(head)
 }
 

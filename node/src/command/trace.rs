@@ -35,7 +35,13 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
             if output.format == Format::Json {
                 output.bytes(b"\n")?;
             }
-            Ok(Exit::Done)
+            let told = match form {
+                "json" => answer,
+                _ => {
+                    wait_for(ask(args, &format!("/v1/trace/{}?format=json", goods.path_segment())))?
+                }
+            };
+            Ok(if is_damaged(&told) { Exit::Broken } else { Exit::Done })
         }
         404 => {
             output.verdict("unknown", format!("no event there that you may see names {goods}"));
@@ -48,6 +54,13 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
         408 | 429 | 503 => Err(Failure::busy(format!("the node is busy: {}", answer.text()))),
         status => Err(Failure::fault(format!("the node answers {status}: {}", answer.text()))),
     }
+}
+
+/// Whether a body of the trace is damaged at the node that answered.
+fn is_damaged(told: &Answer) -> bool {
+    let view: serde_json::Value = serde_json::from_slice(&told.body).unwrap_or_default();
+    let logs = view["logs"].as_array().map_or(&[][..], Vec::as_slice);
+    logs.iter().any(|log| log["bodies_damaged"].as_u64().is_some_and(|count| 0 < count))
 }
 
 async fn ask(args: &TraceArgs, path: &str) -> Result<Answer, Failure> {

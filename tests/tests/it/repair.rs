@@ -113,3 +113,29 @@ fn a_node_that_began_without_its_last_entries_says_so_and_goes_on_after_repair_a
     record(&world, &plant, "works-2");
     plant.run("check", &[]).ok();
 }
+
+#[test]
+fn a_backup_never_puts_what_is_damaged_over_what_it_holds_whole() {
+    let world = World::new();
+    let mut plant = world.founder("plant");
+    plant.ready();
+    record(&world, &plant, "works-1");
+    let saved = world.path("saved");
+    let backup = |to: &Path| plant.run("backup", &[path_text(to)]);
+    backup(&saved).ok();
+    let pack = plant.dir.join("data/packs/00000000.pack");
+    let bytes = std::fs::read(&pack).expect("a pack");
+    let at = bytes.windows(7).position(|seven| seven == b"works-1").expect("the facility");
+    flip(&pack, at);
+    record(&world, &plant, "works-2");
+    // Brought forward, it keeps the record that is damaged at the node.
+    let told = backup(&saved).ok();
+    assert!(told.stderr.contains(path_text(&pack)), "{told:?}");
+    run("hallmark-verify", &["check", path_text(&saved)]).ok();
+    // A new one has it nowhere else from, and says that it is not whole.
+    let fresh = world.path("fresh");
+    let told = backup(&fresh).fails(4);
+    assert!(told.stdout.contains("broken: ") && !told.stdout.contains("proved"), "{told:?}");
+    run("hallmark-verify", &["check", path_text(&fresh)]).fails(4);
+    plant.stop();
+}
