@@ -102,11 +102,11 @@ impl World {
         let mut writes = pieces.map(|piece| self.rng.bool().then_some(piece));
         let written_at: [u64; 2] = std::array::from_fn(|_| self.rng.u64(5..PAIR_TICKS / 2));
         for tick in 1..=PAIR_TICKS {
-            for one in 0..2 {
-                let written = if tick == written_at[one] { writes[one].take() } else { None };
-                let written = written.map(|stored| Event::Submitted { stored, ticket: TICKET });
-                self.drive_one(&mut pair, host, (one, knows[one]), tick, written);
-            }
+            let written = std::array::from_fn(|one| {
+                let stored = if tick == written_at[one] { writes[one].take() } else { None };
+                stored.map(|stored| Event::Submitted { stored, ticket: TICKET })
+            });
+            self.drive_both(&mut pair, host, knows, tick, written);
         }
         let ended = pair.each_ref().map(|one| matches!(one.signing(), Signing::ReadOnly { .. }));
         let grown = pair.each_ref().map(|one| signed < one.head().size);
@@ -129,25 +129,36 @@ impl World {
         }
     }
 
-    /// One tick of one of a pair, of which it `knows` where the other answers.
-    fn drive_one(
+    /// One tick of a pair, of which each `knows` where the other answers or does not. Both have asked
+    /// before either hears: so it is where two start in one instant.
+    fn drive_both(
         &self,
         pair: &mut [SimNode; 2],
         host: usize,
-        (one, knows): (usize, bool),
+        knows: [bool; 2],
         tick: u64,
-        written: Option<Event>,
+        written: [Option<Event>; 2],
     ) {
         let now = self.hosts[host].now(self.at_ms + tick * TICK_MS);
-        let mut events: VecDeque<Event> = written.into_iter().chain([Event::Tick]).collect();
-        while let Some(event) = events.pop_front() {
-            for effect in pair[one].step(now, event) {
-                let Effect::Called { to, request, call, number } = effect else { continue };
+        let mut events: [Vec<Event>; 2] =
+            written.map(|written| written.into_iter().chain([Event::Tick]).collect());
+        while events.iter().any(|events| !events.is_empty()) {
+            let mut called = Vec::new();
+            for (one, events) in events.iter_mut().enumerate() {
+                for event in std::mem::take(events) {
+                    for effect in pair[one].step(now, event) {
+                        if let Effect::Called { to, request, call, number } = effect {
+                            called.push((one, to, request, call, number));
+                        }
+                    }
+                }
+            }
+            for (one, to, request, call, number) in called {
                 let to = STOCK.origins.iter().position(|origin| *origin == to);
                 let reply = match to.filter(|to| *to < HONEST) {
                     Some(to) if to == host && call == Call::Twin => None,
                     Some(to) if to == host => {
-                        let asked = if knows { 1 - one } else { one };
+                        let asked = if knows[one] { 1 - one } else { one };
                         Some(pair[asked].serve(now.clock, &request))
                     }
                     Some(to) => {
@@ -155,7 +166,7 @@ impl World {
                     }
                     None => None,
                 };
-                events.push_back(Event::Replied { call, number, reply });
+                events[one].push(Event::Replied { call, number, reply });
             }
         }
     }
