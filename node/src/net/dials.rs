@@ -14,6 +14,9 @@ const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Longest.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Most addresses around this node that are remembered: anyone there can claim any number.
+const AROUND_MAX: usize = 1024;
+
 /// When something is tried next, and how long is waited after that.
 #[derive(Clone, Copy)]
 struct Next {
@@ -42,6 +45,8 @@ struct Relay {
 pub(super) struct Dials {
     peers: HashMap<PeerId, Next>,
     relays: Vec<Relay>,
+    /// Who was seen on the local network, and where; not yet proved.
+    around: Vec<(PeerId, Multiaddr)>,
 }
 
 impl Dials {
@@ -50,7 +55,7 @@ impl Dials {
             let address = address.clone();
             Relay { address, place: None, next: None }
         });
-        Dials { peers: HashMap::new(), relays: relays.collect() }
+        Dials { peers: HashMap::new(), relays: relays.collect(), around: Vec::new() }
     }
 
     /// Whether a peer is to be dialled now; if so, it is the last time for a while.
@@ -61,6 +66,25 @@ impl Dials {
         }
         self.peers.insert(id, Next::after(last, now));
         true
+    }
+
+    /// Somebody says on the local network that this peer is there. The oldest goes first.
+    pub(super) fn seen(&mut self, id: PeerId, address: Multiaddr) {
+        self.unseen(&id, &address);
+        if AROUND_MAX <= self.around.len() {
+            self.around.remove(0);
+        }
+        self.around.push((id, address));
+    }
+
+    /// Nobody says so any more.
+    pub(super) fn unseen(&mut self, id: &PeerId, address: &Multiaddr) {
+        self.around.retain(|(known, at)| known != id || at != address);
+    }
+
+    /// Where the peer was seen on the local network.
+    pub(super) fn around(&self, id: &PeerId) -> impl Iterator<Item = Multiaddr> {
+        self.around.iter().filter(move |(known, _)| known == id).map(|(_, at)| at.clone())
     }
 
     /// A peer is here.
@@ -133,5 +157,19 @@ mod tests {
         dials.listens(listener);
         dials.closed(listener);
         assert_eq!(asked(&mut dials, 102), 1, "it had kept one");
+    }
+
+    #[test]
+    fn what_is_seen_around_is_remembered_until_it_goes_and_never_beyond_the_limit() {
+        let (mut dials, id) = (Dials::new(&[]), PeerId::random());
+        let at = |port: usize| format!("/ip4/192.0.2.1/tcp/{port}").parse::<Multiaddr>().unwrap();
+        dials.seen(id, at(1));
+        dials.seen(id, at(1));
+        dials.seen(id, at(2));
+        assert_eq!(dials.around(&id).collect::<Vec<_>>(), [at(1), at(2)]);
+        dials.unseen(&id, &at(1));
+        assert_eq!(dials.around(&id).collect::<Vec<_>>(), [at(2)]);
+        (0..AROUND_MAX).for_each(|port| dials.seen(PeerId::random(), at(port)));
+        assert_eq!(dials.around(&id).count(), 0);
     }
 }

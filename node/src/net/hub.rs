@@ -199,6 +199,7 @@ impl Hub {
         let addresses: Vec<Multiaddr> = known
             .iter()
             .filter_map(|address| address.parse().ok())
+            .chain(self.dials.around(&id))
             .filter(|address| !own.contains(address))
             .collect();
         if addresses.is_empty() {
@@ -309,10 +310,16 @@ impl Hub {
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
                 for (id, address) in found {
+                    self.dials.seen(id, address);
+                    // It may have been refused, or no member yet, when it was seen last.
                     if self.roster.peer(&id).is_some() && !self.swarm.is_connected(&id) {
-                        let dial = DialOpts::peer_id(id).addresses(vec![address]).build();
-                        let _ = self.swarm.dial(dial);
+                        self.dial(id);
                     }
+                }
+            }
+            BehaviourEvent::Mdns(mdns::Event::Expired(gone)) => {
+                for (id, address) in gone {
+                    self.dials.unseen(&id, &address);
                 }
             }
             _ => {}

@@ -188,3 +188,51 @@ fn a_body_whose_holder_went_away_comes_from_another_member() {
     let why = auditor.run("peer", &["why", &plant.org]).ok().stdout;
     assert!(why.contains("0 bodies missing"), "{why}");
 }
+
+/// Whether this machine has a network on which multicast goes out; where it has not, one line says
+/// what is skipped.
+fn has_multicast() -> bool {
+    let group = std::net::Ipv4Addr::new(224, 0, 0, 251);
+    let way = || {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+        socket.join_multicast_v4(&group, &std::net::Ipv4Addr::UNSPECIFIED)?;
+        socket.connect((group, 5353))?;
+        socket.local_addr()
+    };
+    let is_there = way().is_ok_and(|from| !from.ip().is_loopback() && !from.ip().is_unspecified());
+    if !is_there {
+        println!("skipped: this machine has no network for multicast DNS");
+    }
+    is_there
+}
+
+#[test]
+fn members_on_one_network_find_each_other_by_multicast_dns() {
+    if !has_multicast() {
+        return;
+    }
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    // Both attest no address, so nothing but the network around them leads from one to the other.
+    let around = |name: &str, number| {
+        let mut node = world.newcomer(name, number, "producer", &registrar);
+        node.configure(NOWHERE.0, NOWHERE.1);
+        node.configure(
+            "listen = \"127.0.0.1:0\"         # port 0 as above",
+            "listen = \"0.0.0.0:0\"",
+        );
+        node.configure("# mdns = false ", "mdns = true ");
+        registrar.run("admit", &[path_text(&node.dir.join("join.cbor"))]).ok();
+        node.start();
+        node
+    };
+    let plant = around("plant", 2);
+    let auditor = around("auditor", 3);
+    connected(&plant, &auditor);
+    connected(&auditor, &plant);
+    let file = world.file("facility.json", facility(&plant.org, "works-1"));
+    let ids = plant.record(&file, &[]);
+    let mirrored = || (auditor.run("get", &[&ids[0]]).code == 0).then_some(());
+    wait("a body of a member that was found", SOON, mirrored);
+}
