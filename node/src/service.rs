@@ -452,6 +452,7 @@ impl Service {
         let ready = || "ready".to_owned();
         let (mut store, mut word, mut quorum) = (ready(), ready(), ready());
         match log.signing() {
+            Signing::Ready if log.is_full() => store = "full: nothing is taken".into(),
             Signing::Ready => {}
             Signing::Stopped { cause } => store = cause,
             Signing::ReadOnly { cause, help } => {

@@ -137,6 +137,11 @@ impl LogHandle {
         self.shared.signing()
     }
 
+    /// Whether nothing is taken until there is room on the disk again.
+    pub fn is_full(&self) -> bool {
+        self.shared.full()
+    }
+
     /// Whether admission can tell duplicates.
     pub fn index_ready(&self) -> bool {
         self.shared.index_ready()

@@ -261,6 +261,9 @@ fn a_full_disk(mib: u32, is_index_elsewhere: bool) {
         assert_eq!(node.get(path).status, 200, "{path}");
     }
     assert_eq!(node.get(&format!("/entries/{first}")).status, 200, "proofs go on");
+    let ready = node.get("/readyz");
+    assert_eq!(ready.status, 503, "{}", ready.json());
+    assert!(ready.json()["store"].as_str().is_some_and(|store| store.starts_with("full: ")));
     std::fs::remove_file(data.join("filler")).expect("removed");
     let after = wait("room to be noticed", SOON, || {
         let answer = post(number + 2);
@@ -272,6 +275,7 @@ fn a_full_disk(mib: u32, is_index_elsewhere: bool) {
             (node.get(&format!("/entries/{id}")).status == 200).then_some(())
         });
     }
+    assert_eq!(node.get("/readyz").status, 200);
     let same = std::fs::read_to_string(node.dir.join("run/lock")).expect("the lock");
     assert_eq!(same, pid, "it was never started again");
     node.run("check", &[]).ok();
