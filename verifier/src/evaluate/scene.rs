@@ -236,7 +236,7 @@ fn write(
                 continue;
             };
             let amount = libm::round(*amount) as i64;
-            standing += amount;
+            standing = i64::saturating_add(standing, amount);
             let id = format!("{device}/{}", at.unix_ms() / 1000);
             let mut cells = common(&id);
             let known = METER_READINGS.columns.iter().map(|column| match column.name {

@@ -11,8 +11,9 @@
 //! days before the day that is looked at, where there are so many; over at least `days_min`. Each day
 //! is looked at alone and with the 6 and the 29 before it, so that a small cut shows in time; p is the
 //! chance of one such z among all children and the three lengths. What is found must leave no more
-//! unexplained than is usual three times over: clocks that differ do. Days of an incident are not
-//! learnt from. Intervals in which a child is missing are passed over.
+//! unexplained than is usual three times over: clocks that differ do. A child that shows nothing at all
+//! silences the whole day. Days of an incident are not learnt from. Intervals in which a child is missing
+//! are passed over.
 
 use datafusion::common::exec_err;
 use datafusion::error::Result;
@@ -121,7 +122,8 @@ fn days(rows: &Rows, interval: std::ops::Range<usize>, names: &[&str]) -> Vec<Da
         let mut kept: Vec<usize> = (start..row).collect();
         kept.dedup_by(|later, first| rows.same(CHILD, *later, *first));
         if kept.len() == names.len() {
-            let begin_ms = rows.integer(READ_AT, start) - rows.integer(INTERVAL_S, start) * 1000;
+            let length_ms = rows.integer(INTERVAL_S, start).saturating_mul(1000);
+            let begin_ms = rows.integer(READ_AT, start).saturating_sub(length_ms);
             let number = begin_ms.div_euclid(DAY_MS);
             if days.last().is_none_or(|day| day.number != number) {
                 let children = vec![Vec::new(); names.len()];
@@ -161,7 +163,9 @@ fn incidents(days: &[Day], children: usize, settings: Settings) -> Vec<Incident>
     let mut learnt: Option<(usize, Usual)> = None;
     for at in 0..days.len() {
         if open.is_none()
-            && learnt.as_ref().is_none_or(|(since, _)| LEARN_EVERY <= honest.len() - since)
+            && learnt
+                .as_ref()
+                .is_none_or(|(since, _)| LEARN_EVERY <= honest.len().saturating_sub(*since))
             && let Some(usual) = learn(days, &honest, children, settings)
         {
             learnt = Some((honest.len(), usual));
@@ -221,6 +225,7 @@ fn sign(days: &[Day], at: usize, usual: &Usual, settings: Settings) -> Option<Si
         };
         let view = back + 1;
         if VIEWS.contains(&view)
+            && !sum.is_dark()
             && let Some((child, z)) = most(&sum.z())
         {
             let tests = (VIEWS.len() * day.children.len()) as f64;
@@ -273,4 +278,47 @@ fn describe(rows: &Rows, days: &[Day], names: &[&str], incident: &Incident) -> O
         Cell::Evidence(evidence),
         count,
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Days of two children and their parent; from day `cut` on the first child shows `to` of it.
+    fn days(count: usize, cut: usize, to: f64) -> Vec<Day> {
+        let mut state = 11_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as f64 / (1_u64 << 31) as f64
+        };
+        let day = |number: usize| {
+            let uses: [Vec<f64>; 2] =
+                std::array::from_fn(|_| (0..12).map(|_| 100.0 + 900.0 * next()).collect());
+            let noisy = |a: f64, b: f64, noise: f64| (a + b) * (0.998 + 0.004 * noise);
+            let parent = uses[0].iter().zip(&uses[1]).map(|(a, b)| noisy(*a, *b, next())).collect();
+            let part = if cut <= number { to } else { 1.0 };
+            let children = vec![uses[0].iter().map(|used| used * part).collect(), uses[1].clone()];
+            Day { number: number as i64, parent, children, rows: Vec::new() }
+        };
+        (0..count).map(day).collect()
+    }
+
+    #[test]
+    fn a_cut_begins_where_it_is_found_to_begin_wherever_that_is() {
+        let settings = Settings { gain: 0.005, days_min: 28, p_max: 1e-3 };
+        for cut in [30, 33, 45, 60, 90] {
+            for to in [0.998, 0.995, 0.99, 0.98, 0.9, 0.1] {
+                let days = days(120, cut, to);
+                let found = incidents(&days, 2, settings);
+                for one in &found {
+                    assert!(one.first <= one.noticed && one.noticed <= one.last, "{cut} {to}");
+                }
+                let in_time = found.iter().any(|one| cut <= one.last && one.first <= cut + 7);
+                assert!(in_time || 0.98 < to, "{cut} {to}: {}", found.len());
+            }
+        }
+        assert!(incidents(&days(120, 999, 1.0), 2, settings).is_empty());
+        // Where one shows nothing at all, the other is not accused.
+        assert!(incidents(&days(120, 60, 0.0), 2, settings).is_empty());
+    }
 }

@@ -118,6 +118,11 @@ impl Filter {
         libm::sqrt((self.total.0 - explained).max(0.0) / self.total.1.max(1.0))
     }
 
+    /// True if a child shows nothing at all: then nobody can tell what of the rest is whose.
+    pub fn is_dark(&self) -> bool {
+        self.sums.iter().any(|(_, under)| *under == 0.0)
+    }
+
     /// By child, how far what it leaves unexplained is from 0, in standard deviations.
     pub fn z(&self) -> Vec<f64> {
         let z =
