@@ -4,9 +4,11 @@
 //! or through `libm`, and rounds before anything is compared; so an answer depends neither on the
 //! machine nor on how rows arrive.
 
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
@@ -39,12 +41,12 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
     for function in [
-        ScalarUDF::from(base_amount::BaseAmount::new()),
-        ScalarUDF::from(base_amount::BaseUnit::new()),
-        ScalarUDF::from(distance_m::DistanceM::new()),
-        ScalarUDF::from(power_factor_ppm::PowerFactorPpm::new()),
-        ScalarUDF::from(unix_ms::UnixMs::new()),
-        ScalarUDF::from(unix_ms::FromUnixMs::new()),
+        base_amount::amount(),
+        base_amount::unit(),
+        distance_m::function(),
+        power_factor_ppm::function(),
+        unix_ms::to(),
+        unix_ms::from(),
     ] {
         state.register_udf(Arc::new(function))?;
     }
@@ -57,4 +59,17 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(series::SeriesFunction::new(spec))))?;
     }
     Ok(())
+}
+
+/// A function that makes one column of others, row by row.
+fn scalar(
+    name: &str,
+    arguments: Vec<DataType>,
+    returns: DataType,
+    answer: fn(&[ArrayRef]) -> Result<ArrayRef>,
+) -> ScalarUDF {
+    let whole = move |values: &[ColumnarValue]| {
+        Ok(ColumnarValue::Array(answer(&ColumnarValue::values_to_arrays(values)?)?))
+    };
+    create_udf(name, arguments, returns, Volatility::Immutable, Arc::new(whole))
 }

@@ -11,11 +11,10 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, Int64Array, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::cast::{as_int64_array, as_string_array};
-use datafusion::error::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::ScalarUDF;
 use hallmark_schemas::quantity::Quantity;
+
+use super::scalar;
 
 /// The greatest power of ten, either way, that an amount may carry.
 const SCALE_MAX: i64 = 18;
@@ -51,100 +50,33 @@ pub fn base_unit<'a>(quantity: &str, unit: &'a str) -> Option<&'a str> {
     }
 }
 
-/// See the module's words.
-#[derive(Debug, Eq, Hash, PartialEq)]
-pub struct BaseAmount {
-    signature: Signature,
+/// `base_amount`, as rules call it.
+pub(super) fn amount() -> ScalarUDF {
+    let arguments = vec![DataType::Utf8, DataType::Int64, DataType::Int64, DataType::Utf8];
+    scalar("base_amount", arguments, DataType::Int64, |columns| {
+        let (quantity, unit) = (as_string_array(&columns[0])?, as_string_array(&columns[3])?);
+        let (amount, scale) = (as_int64_array(&columns[1])?, as_int64_array(&columns[2])?);
+        let convert = |row| {
+            if quantity.is_null(row) || unit.is_null(row) || amount.is_null(row) {
+                return None;
+            }
+            let scale = if scale.is_null(row) { 0 } else { scale.value(row) };
+            base_amount(quantity.value(row), amount.value(row), scale, unit.value(row))
+        };
+        Ok(Arc::new((0..quantity.len()).map(convert).collect::<Int64Array>()))
+    })
 }
 
-impl BaseAmount {
-    /// The function.
-    pub fn new() -> BaseAmount {
-        let arguments = vec![DataType::Utf8, DataType::Int64, DataType::Int64, DataType::Utf8];
-        BaseAmount { signature: Signature::exact(arguments, Volatility::Immutable) }
-    }
-}
-
-impl Default for BaseAmount {
-    fn default() -> BaseAmount {
-        BaseAmount::new()
-    }
-}
-
-impl ScalarUDFImpl for BaseAmount {
-    fn name(&self) -> &str {
-        "base_amount"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (quantity, unit) = (as_string_array(&arrays[0])?, as_string_array(&arrays[3])?);
-        let (amount, scale) = (as_int64_array(&arrays[1])?, as_int64_array(&arrays[2])?);
-        let amounts: Int64Array = (0..quantity.len())
-            .map(|row| {
-                if quantity.is_null(row) || unit.is_null(row) || amount.is_null(row) {
-                    return None;
-                }
-                let scale = if scale.is_null(row) { 0 } else { scale.value(row) };
-                base_amount(quantity.value(row), amount.value(row), scale, unit.value(row))
-            })
-            .collect();
-        Ok(ColumnarValue::Array(Arc::new(amounts)))
-    }
-}
-
-/// See the module's words.
-#[derive(Debug, Eq, Hash, PartialEq)]
-pub struct BaseUnit {
-    signature: Signature,
-}
-
-impl BaseUnit {
-    /// The function.
-    pub fn new() -> BaseUnit {
-        let arguments = vec![DataType::Utf8, DataType::Utf8];
-        BaseUnit { signature: Signature::exact(arguments, Volatility::Immutable) }
-    }
-}
-
-impl Default for BaseUnit {
-    fn default() -> BaseUnit {
-        BaseUnit::new()
-    }
-}
-
-impl ScalarUDFImpl for BaseUnit {
-    fn name(&self) -> &str {
-        "base_unit"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (quantity, unit) = (as_string_array(&arrays[0])?, as_string_array(&arrays[1])?);
-        let units: StringArray = (0..quantity.len())
-            .map(|row| {
-                let known = quantity.is_valid(row) && unit.is_valid(row);
-                known.then(|| base_unit(quantity.value(row), unit.value(row))).flatten()
-            })
-            .collect();
-        Ok(ColumnarValue::Array(Arc::new(units)))
-    }
+/// `base_unit`, as rules call it.
+pub(super) fn unit() -> ScalarUDF {
+    scalar("base_unit", vec![DataType::Utf8; 2], DataType::Utf8, |columns| {
+        let (quantity, unit) = (as_string_array(&columns[0])?, as_string_array(&columns[1])?);
+        let convert = |row| {
+            let known = quantity.is_valid(row) && unit.is_valid(row);
+            known.then(|| base_unit(quantity.value(row), unit.value(row))).flatten()
+        };
+        Ok(Arc::new((0..quantity.len()).map(convert).collect::<StringArray>()))
+    })
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use datafusion::arrow::array::{Array, Int64Array};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::cast::as_int64_array;
 use datafusion::error::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::ScalarUDF;
+
+use super::scalar;
 
 /// Mean radius of the earth, in metres.
 const EARTH_RADIUS_M: f64 = 6_371_008.8;
@@ -33,53 +33,18 @@ pub fn distance_m(from: (i64, i64), to: (i64, i64)) -> Option<i64> {
     Some(libm::round(EARTH_RADIUS_M * angle) as i64)
 }
 
-/// See the module's words.
-#[derive(Debug, Eq, Hash, PartialEq)]
-pub struct DistanceM {
-    signature: Signature,
-}
-
-impl DistanceM {
-    /// The function.
-    pub fn new() -> DistanceM {
-        let arguments = vec![DataType::Int64; 4];
-        DistanceM { signature: Signature::exact(arguments, Volatility::Immutable) }
-    }
-}
-
-impl Default for DistanceM {
-    fn default() -> DistanceM {
-        DistanceM::new()
-    }
-}
-
-impl ScalarUDFImpl for DistanceM {
-    fn name(&self) -> &str {
-        "distance_m"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let columns =
-            arrays.iter().map(|array| as_int64_array(array)).collect::<Result<Vec<_>>>()?;
+/// As rules call it.
+pub(super) fn function() -> ScalarUDF {
+    scalar("distance_m", vec![DataType::Int64; 4], DataType::Int64, |columns| {
+        let columns = columns.iter().map(|column| as_int64_array(column));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         let at = |column: usize, row: usize| {
             let column = columns[column];
             column.is_valid(row).then(|| column.value(row))
         };
-        let rows = columns.first().map_or(0, |column| column.len());
-        let distances: Int64Array = (0..rows)
-            .map(|row| distance_m((at(0, row)?, at(1, row)?), (at(2, row)?, at(3, row)?)))
-            .collect();
-        Ok(ColumnarValue::Array(Arc::new(distances)))
-    }
+        let distance = |row| distance_m((at(0, row)?, at(1, row)?), (at(2, row)?, at(3, row)?));
+        Ok(Arc::new((0..columns[0].len()).map(distance).collect::<Int64Array>()))
+    })
 }
 
 #[cfg(test)]

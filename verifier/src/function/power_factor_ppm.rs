@@ -9,10 +9,9 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, Int64Array};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::cast::as_int64_array;
-use datafusion::error::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::ScalarUDF;
+
+use super::scalar;
 
 /// Power factor in ppm; `None` where there is no energy.
 pub fn power_factor_ppm(active: i64, reactive: i64) -> Option<i64> {
@@ -21,49 +20,17 @@ pub fn power_factor_ppm(active: i64, reactive: i64) -> Option<i64> {
     (0.0 < apparent).then(|| libm::round(1e6 * p / apparent) as i64)
 }
 
-/// See the module's words.
-#[derive(Debug, Eq, Hash, PartialEq)]
-pub struct PowerFactorPpm {
-    signature: Signature,
-}
-
-impl PowerFactorPpm {
-    /// The function.
-    pub fn new() -> PowerFactorPpm {
-        let arguments = vec![DataType::Int64; 2];
-        PowerFactorPpm { signature: Signature::exact(arguments, Volatility::Immutable) }
-    }
-}
-
-impl Default for PowerFactorPpm {
-    fn default() -> PowerFactorPpm {
-        PowerFactorPpm::new()
-    }
-}
-
-impl ScalarUDFImpl for PowerFactorPpm {
-    fn name(&self) -> &str {
-        "power_factor_ppm"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (active, reactive) = (as_int64_array(&arrays[0])?, as_int64_array(&arrays[1])?);
+/// As rules call it.
+pub(super) fn function() -> ScalarUDF {
+    let arguments = vec![DataType::Int64; 2];
+    scalar("power_factor_ppm", arguments, DataType::Int64, |columns| {
+        let (active, reactive) = (as_int64_array(&columns[0])?, as_int64_array(&columns[1])?);
         let factor = |row| {
             let known = active.is_valid(row) && reactive.is_valid(row);
             known.then(|| power_factor_ppm(active.value(row), reactive.value(row))).flatten()
         };
-        let found: Int64Array = (0..active.len()).map(factor).collect();
-        Ok(ColumnarValue::Array(Arc::new(found)))
-    }
+        Ok(Arc::new((0..active.len()).map(factor).collect::<Int64Array>()))
+    })
 }
 
 #[cfg(test)]

@@ -8,91 +8,28 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::error::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature, Volatility,
-};
+use datafusion::logical_expr::ScalarUDF;
+
+use super::scalar;
 
 fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some(Arc::from("+00:00")))
 }
 
-fn convert(args: &ScalarFunctionArgs, through: &DataType, to: &DataType) -> Result<ColumnarValue> {
-    let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-    let value: ArrayRef = cast(&arrays[0], through)?;
-    Ok(ColumnarValue::Array(cast(&value, to)?))
+fn convert(value: &ArrayRef, through: &DataType, to: &DataType) -> Result<ArrayRef> {
+    Ok(cast(&cast(value, through)?, to)?)
 }
 
-/// See the module's words.
-#[derive(Debug, Eq, Hash, PartialEq)]
-pub struct UnixMs {
-    signature: Signature,
+/// `unix_ms`, as rules call it.
+pub(super) fn to() -> ScalarUDF {
+    scalar("unix_ms", vec![instant()], DataType::Int64, |columns| {
+        convert(&columns[0], &instant(), &DataType::Int64)
+    })
 }
 
-impl UnixMs {
-    /// The function.
-    pub fn new() -> UnixMs {
-        let signature = TypeSignature::Exact(vec![instant()]);
-        UnixMs { signature: Signature::new(signature, Volatility::Immutable) }
-    }
-}
-
-impl Default for UnixMs {
-    fn default() -> UnixMs {
-        UnixMs::new()
-    }
-}
-
-impl ScalarUDFImpl for UnixMs {
-    fn name(&self) -> &str {
-        "unix_ms"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        convert(&args, &instant(), &DataType::Int64)
-    }
-}
-
-/// See the module's words.
-#[derive(Debug, Eq, Hash, PartialEq)]
-pub struct FromUnixMs {
-    signature: Signature,
-}
-
-impl FromUnixMs {
-    /// The function.
-    pub fn new() -> FromUnixMs {
-        FromUnixMs { signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable) }
-    }
-}
-
-impl Default for FromUnixMs {
-    fn default() -> FromUnixMs {
-        FromUnixMs::new()
-    }
-}
-
-impl ScalarUDFImpl for FromUnixMs {
-    fn name(&self) -> &str {
-        "from_unix_ms"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(instant())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        convert(&args, &DataType::Int64, &instant())
-    }
+/// `from_unix_ms`, as rules call it.
+pub(super) fn from() -> ScalarUDF {
+    scalar("from_unix_ms", vec![DataType::Int64], instant(), |columns| {
+        convert(&columns[0], &DataType::Int64, &instant())
+    })
 }
