@@ -4,6 +4,8 @@
 //! Invariants: everything from evidence is escaped; readable at 320 pixels; a word beside every
 //! colour; the same page in English and Chinese.
 
+use std::collections::BTreeMap;
+
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
@@ -164,12 +166,21 @@ fn list(view: &View<'_>, language: Language) -> Markup {
         @if !judged.silent.is_empty() {
             h2 { (language.pick("Rules without evidence to judge", "缺少证据而未判定的规则")) }
             ul {
-                @for silent in &judged.silent {
-                    li { code { (string(silent, "code")) } " " (english(silent, "reason")) }
+                @for (reason, codes) in by_reason(&judged.silent) {
+                    li { span lang="en" { (reason) } ":" @for code in codes { " " code { (code) } } }
                 }
             }
         }
     }
+}
+
+/// The codes of the silent rules under each reason: many rules wait for the same table.
+fn by_reason(silent: &[Value]) -> BTreeMap<&str, Vec<&str>> {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in silent {
+        all.entry(string(one, "reason")).or_default().push(string(one, "code"));
+    }
+    all
 }
 
 fn article(finding: &Value, language: Language) -> Markup {
