@@ -114,6 +114,9 @@ mod tests {
         assert_eq!(found["canonical"], "https://id.gs1.org/01/09506000134352/21/A%2F1");
         assert_eq!(found["ais"], json!({ "01": "09506000134352", "10": "L1", "21": "A/1" }));
         assert_eq!(found["symbology"], "DM");
+        let found = line("]C1010950600013435210L1^21A1");
+        assert_eq!(found["ais"], json!({ "01": "09506000134352", "10": "L1", "21": "A1" }));
+        assert_eq!(found["symbology"], "GS1_128_CCA");
         assert_eq!(
             line("^10L1")["needs"],
             "(10) needs (01), or (02), or (03), or (8006), or (8026)"

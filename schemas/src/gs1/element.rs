@@ -45,25 +45,14 @@ impl Element {
 /// Reads `^0109506000134352^10A1`: separators first and after values of open length.
 pub fn parse(text: &str) -> Result<Vec<Element>, Fault> {
     match text.strip_prefix(is_separator) {
-        Some(data) => parse_data(data, is_separator).map_err(|fault| at(1, fault)),
+        Some(data) => parse_transmitted(data).map_err(|fault| at(1, fault)),
         None => Err(fault(0, "expected ^ or U+001D before the first application identifier")),
     }
 }
 
-/// Reads what a barcode transmits after its symbology identifier: only U+001D separates.
+/// Reads what a barcode transmits after its symbology identifier: U+001D separates, or the `^` that
+/// GS1's texts, and readers that send no control characters, write for it. No value can hold one.
 pub fn parse_transmitted(data: &str) -> Result<Vec<Element>, Fault> {
-    parse_data(data, |c| c == GROUP_SEPARATOR)
-}
-
-fn is_separator(c: char) -> bool {
-    matches!(c, FNC1 | GROUP_SEPARATOR)
-}
-
-fn at(offset: usize, fault: Fault) -> Fault {
-    Fault { offset: offset + fault.offset, ..fault }
-}
-
-fn parse_data(data: &str, is_separator: fn(char) -> bool) -> Result<Vec<Element>, Fault> {
     let mut elements = Vec::new();
     let mut offset = 0;
     loop {
@@ -95,6 +84,14 @@ fn parse_data(data: &str, is_separator: fn(char) -> bool) -> Result<Vec<Element>
             return Ok(elements);
         }
     }
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, FNC1 | GROUP_SEPARATOR)
+}
+
+fn at(offset: usize, fault: Fault) -> Fault {
+    Fault { offset: offset + fault.offset, ..fault }
 }
 
 /// Reads `(01)09506000134352(10)A1`; `\(` is a bracket that belongs to the value.
@@ -280,6 +277,15 @@ mod tests {
         for text in ["(01)9506000134353", "(01)950600013435", "(00)9506000134352"] {
             let fault = parse_bracketed(text, &Reading::STRICT).unwrap_err();
             assert!(!fault.reason.contains("takes a GTIN"), "{text}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn no_value_can_hold_a_separator() {
+        for set in [Charset::Numeric, Charset::Cset82, Charset::Cset39, Charset::Cset64] {
+            for separator in [FNC1, GROUP_SEPARATOR].map(String::from) {
+                assert!(check_charset(&separator, 0..1, set).is_err(), "{set:?} {separator:?}");
+            }
         }
     }
 

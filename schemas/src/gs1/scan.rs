@@ -301,6 +301,27 @@ mod tests {
     }
 
     #[test]
+    fn a_separator_after_a_symbology_identifier_is_read_in_either_writing() {
+        let item = "https://id.gs1.org/01/09506000134352/21/A1";
+        for start in ["]C1", "]e0", "]d2", "]Q3", "]J1"] {
+            for separator in [FNC1, GROUP_SEPARATOR] {
+                let line = format!("{start}010950600013435210L1{separator}21A1");
+                let scan = decode(&line).unwrap_or_else(|found| panic!("{line}: {found:?}"));
+                assert_eq!(scan.message, "^010950600013435210L1^21A1", "{line}");
+                assert_eq!(scan.content.canonical().unwrap().as_str(), item, "{line}");
+            }
+        }
+        let scan = decode("]E09506000134352|]e010L1^21A1").unwrap();
+        assert_eq!(scan.message, "9506000134352|^10L1^21A1");
+        for line in ["]C110L1^^21A1", "]C1^", "]C1010950600013^435210L1"] {
+            assert!(decode(line).is_err(), "{line}");
+        }
+        // Elsewhere it is a character like others.
+        let scan = decode("]Q1A^B").unwrap();
+        assert_eq!(scan.content, Content::Verbatim("A^B".to_owned()));
+    }
+
+    #[test]
     fn other_data_after_a_symbology_identifier_is_kept_and_without_one_refused() {
         for line in ["]Q1hello", "]A0ABC-1", "]d1https://example.com/", "]C0123"] {
             let scan = decode(line).unwrap();
