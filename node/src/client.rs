@@ -80,6 +80,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// `Hallmark-Status`: stored, recorded or deferred.
     pub standing: Option<String>,
+    /// `Hallmark-Bodies-Damaged`: how many bodies of a trace are damaged there.
+    pub bodies_damaged: Option<u64>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -165,9 +167,10 @@ impl Client {
             value.to_str().ok().map(str::to_owned)
         };
         let (location, standing) = (header("location"), header("hallmark-status"));
+        let bodies_damaged = header(crate::api::trace::DAMAGED).and_then(|text| text.parse().ok());
         let status = response.status().as_u16();
         let body = whole(&mut response, url).await?;
-        Ok(Answer { status, location, standing, body })
+        Ok(Answer { status, location, standing, bodies_damaged, body })
     }
 
     /// Posts JSON and hands on the answer piece by piece, however long it is.
@@ -185,7 +188,8 @@ impl Client {
         if !response.status().is_success() {
             let status = response.status().as_u16();
             let body = whole(&mut response, url).await?;
-            let answer = Answer { status, location: None, standing: None, body };
+            let (location, standing, bodies_damaged) = (None, None, None);
+            let answer = Answer { status, location, standing, bodies_damaged, body };
             return Err(ClientError::Refused { answer });
         }
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {

@@ -137,6 +137,8 @@ fn headers() -> Value {
         "WWW-Authenticate": text("`Bearer`."),
         "Hallmark-Status": { "description": "How far the attestation has come.", "schema": {
             "type": "string", "enum": ["stored", "recorded", "deferred"] } },
+        "Hallmark-Bodies-Damaged": { "description": "How many bodies of the trace are damaged here.",
+            "schema": { "type": "integer", "minimum": 0 } },
         "Retry-After": { "description": "Seconds until it is worth asking again.", "schema": {
             "type": "integer", "minimum": 1 } },
         "Access-Control-Allow-Origin": { "description": "Any page may read this.", "schema": {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::Claims;
 use serde::Serialize;
@@ -16,6 +16,9 @@ use super::{Ctx, blocking};
 use crate::entitled::{Asker, hide};
 use crate::passport::code::Code;
 use crate::trace::Reader;
+
+/// How many bodies of the trace are damaged here: every form of the answer tells it here alike.
+pub(crate) const DAMAGED: &str = "hallmark-bodies-damaged";
 
 const OFFERED: &str = "application/json, text/vnd.graphviz, text/plain; or ?format=json|dot|text";
 
@@ -94,6 +97,7 @@ pub(super) async fn show(
         hide(started, 1).await;
         return Err(ApiError::NotFound);
     }
+    let damaged: u64 = trace.logs.iter().map(|log| log.bodies_damaged).sum();
     let of =
         |kind: &'static str, text: String| ([(header::CONTENT_TYPE, kind)], text).into_response();
     let mut response = match form {
@@ -104,6 +108,8 @@ pub(super) async fn show(
         Form::Dot => of("text/vnd.graphviz; charset=utf-8", trace.to_dot()),
         Form::Text => of("text/plain; charset=utf-8", trace.to_text()),
     };
-    response.headers_mut().insert(header::VARY, "Accept, Authorization".parse().expect("ASCII"));
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, "Accept, Authorization".parse().expect("ASCII"));
+    headers.insert(HeaderName::from_static(DAMAGED), damaged.into());
     Ok(response)
 }

@@ -35,38 +35,45 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
             if output.format == Format::Json {
                 output.bytes(b"\n")?;
             }
-            let told = match form {
-                "json" => answer,
-                _ => {
-                    wait_for(ask(args, &format!("/v1/trace/{}?format=json", goods.path_segment())))?
-                }
-            };
-            Ok(if is_damaged(&told) { Exit::Broken } else { Exit::Done })
+            match answer.bodies_damaged {
+                Some(0) => Ok(Exit::Done),
+                Some(_) => Ok(Exit::Broken),
+                None => Err(Failure::new(
+                    Exit::Incomplete,
+                    "the node does not say whether bodies are damaged",
+                )
+                .help("it is older than this program: upgrade it")),
+            }
         }
         404 => {
             output.verdict("unknown", format!("no event there that you may see names {goods}"));
+            if args.token_file.is_none() && is_url(args) {
+                output.say("help: what is not public shows with --token-file FILE");
+            }
             Ok(Exit::Done)
         }
-        401 | 403 => Err(Failure::usage(format!("the node refuses the token: {}", answer.text()))
-            .help(
-                "make one: hallmark-node token DIR --scope read --audience <origin of the node>",
-            )),
+        401 | 403 => Err(unauthorised(args, &answer)),
         408 | 429 | 503 => Err(Failure::busy(format!("the node is busy: {}", answer.text()))),
         status => Err(Failure::fault(format!("the node answers {status}: {}", answer.text()))),
     }
 }
 
-/// Whether a body of the trace is damaged at the node that answered.
-fn is_damaged(told: &Answer) -> bool {
-    let view: serde_json::Value = serde_json::from_slice(&told.body).unwrap_or_default();
-    let logs = view["logs"].as_array().map_or(&[][..], Vec::as_slice);
-    logs.iter().any(|log| log["bodies_damaged"].as_u64().is_some_and(|count| 0 < count))
+/// The node wants a token, or another one than it was given.
+fn unauthorised(args: &TraceArgs, answer: &Answer) -> Failure {
+    let what = match &args.token_file {
+        Some(path) => format!("the node refuses the token of {}", path.display()),
+        None => "the node asks for a token".to_owned(),
+    };
+    Failure::usage(format!("{what}: {}", answer.text())).help(
+        "make one, hallmark-node token DIR --scope read --audience <origin of the node> > FILE, and \
+         give it: --token-file FILE",
+    )
 }
 
 async fn ask(args: &TraceArgs, path: &str) -> Result<Answer, Failure> {
     let token = args.token_file.as_deref().map(read_token).transpose()?;
     let ask = Ask { token: token.as_deref(), ..Ask::default() };
-    if !args.node.starts_with("http://") && !args.node.starts_with("https://") {
+    if !is_url(args) {
         return running(Path::new(&args.node)).await?.ask(path, ask).await;
     }
     let client = Client::new().map_err(|e| Failure::fault("cannot speak HTTP").because(&e))?;
@@ -77,9 +84,40 @@ async fn ask(args: &TraceArgs, path: &str) -> Result<Answer, Failure> {
     })
 }
 
+fn is_url(args: &TraceArgs) -> bool {
+    args.node.starts_with("http://") || args.node.starts_with("https://")
+}
+
 fn read_token(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::usage(format!("cannot read {}", path.display())).because(&e))?;
     // `hallmark-node token` prints it alone on its last line.
     Ok(text.lines().last().unwrap_or_default().trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_needs_a_token_learns_how_to_make_and_give_it() {
+        let answer = Answer {
+            status: 401,
+            location: None,
+            standing: None,
+            bodies_damaged: None,
+            body: b"no token".to_vec(),
+        };
+        let url = "https://node.example".to_owned();
+        let mut args = TraceArgs { node: url, goods: String::new(), token_file: None };
+        let told = unauthorised(&args, &answer).lines();
+        assert!(told.contains("error: the node asks for a token: no token"), "{told}");
+        assert!(
+            told.contains("hallmark-node token DIR") && told.contains("--token-file"),
+            "{told}"
+        );
+        args.token_file = Some("old.token".into());
+        let told = unauthorised(&args, &answer).lines();
+        assert!(told.contains("error: the node refuses the token of old.token"), "{told}");
+    }
 }

@@ -258,6 +258,9 @@ fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
         assert!(traced.contains(said) && !traced.contains("not held"), "{traced}");
     }
     assert!(traced.ends_with("traced: 1 step of 1 goods over 1 log; 1 body damaged\n"), "{traced}");
+    for form in ["json", "dot"] {
+        node.run("trace", &[&item("torn"), "--format", form]).fails(4);
+    }
 
     let bundle = world.path("works.hallmark");
     for args in [&[][..], &["--public"], &["--goods", &item("torn")]] {

@@ -134,6 +134,7 @@ fn a_restricted_way_is_like_none_to_strangers_and_whole_to_members_with_a_token(
     assert_eq!(stranger.header("content-type"), Some("application/problem+json"));
     let ran = run("hallmark-node", &["trace", &maker.url, &item("1")]).ok();
     assert!(ran.stdout.starts_with("unknown: "), "{}", ran.stdout);
+    assert!(ran.stderr.contains("--token-file FILE"), "{}", ran.stderr);
 
     let open = [object(50, "ADD", "commissioning", &[&item("3")])];
     record(&world, &maker, "open.json", &open, &["--aud", "public"]);
@@ -143,6 +144,7 @@ fn a_restricted_way_is_like_none_to_strangers_and_whole_to_members_with_a_token(
     assert_eq!((public.status, steps(&public.json())), (200, vec!["commissioning"]));
     assert_eq!(public.json()["stays"].as_array().map(Vec::len), Some(1), "no trace of the pallet");
     assert_eq!(public.header("vary"), Some("Accept, Authorization"));
+    assert_eq!(public.header("hallmark-bodies-damaged"), Some("0"));
     let dot = get(&maker, &path(&item("3")), &[("accept", "text/vnd.graphviz")]);
     assert!(dot.body.starts_with(b"digraph"), "{dot:?}");
     let text = get(&maker, &format!("{}?format=text", path(&item("3"))), &[]);
@@ -157,7 +159,8 @@ fn a_restricted_way_is_like_none_to_strangers_and_whole_to_members_with_a_token(
     assert!(ran.stdout.contains("dispensing"), "{}", ran.stdout);
     let refused = world.file("no-token", "hello");
     let line = ["trace", &maker.url, &item("1"), "--token-file", path_text(&refused)];
-    run("hallmark-node", &line).fails(2);
+    let ran = run("hallmark-node", &line).fails(2);
+    assert!(ran.stderr.contains("--token-file FILE"), "{}", ran.stderr);
 }
 
 #[test]

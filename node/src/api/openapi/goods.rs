@@ -161,7 +161,7 @@ fn reads() -> Vec<Operation> {
                     ("text/vnd.graphviz", text("A graph for Graphviz.")),
                     ("text/plain", text("Lines for people.")),
                 ],
-                &["Vary"],
+                &["Vary", "Hallmark-Bodies-Damaged"],
             )
             .fails(&[404, 406])
             .token(Token::Optional("read"))
