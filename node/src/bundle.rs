@@ -11,6 +11,8 @@ mod logs;
 pub mod public;
 mod select;
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::bundle::{Header, Item};
 use hallmark_schemas::kind::KindName;
@@ -98,7 +100,7 @@ pub fn write(
     let logs = logs::held(service);
     if selection.public {
         let ids = select::public(service, selection, &logs)?;
-        if let Some(bundle) = public::of(service, &ids, &[])? {
+        if let Some(bundle) = public::of(service, &ids, &[], &BTreeSet::new())? {
             send(bundle);
         }
         return Ok(());

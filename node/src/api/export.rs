@@ -44,7 +44,8 @@ pub(super) async fn public(
         records.filter_map(|record| record.id.parse().ok()).collect()
     };
     let (public, damaged) = (ids(|one| one.is_public), ids(|one| one.fault.is_some()));
-    let found = blocking(move || bundle::public::of(&app, &public, &damaged)).await??;
+    let named = passport.organisations();
+    let found = blocking(move || bundle::public::of(&app, &public, &damaged, &named)).await??;
     let found = found.ok_or(ApiError::NotFound)?;
     let tag = hex::encode(&Sha256::digest(&found));
     Ok(cached(&headers, BUNDLE_TYPE, FRESH, &tag, found))

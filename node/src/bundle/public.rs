@@ -13,7 +13,7 @@ use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::bundle::{Header, Item};
 use hallmark_schemas::key::KeyId;
-use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::time::Timestamp;
 
 use super::{body, is_identity};
@@ -24,17 +24,23 @@ use crate::store::StoreError;
 pub const PUBLIC_BODIES_MAX: usize = 256;
 /// Most records that are looked at for one bundle, identities among them.
 pub const PUBLIC_RECORDS_MAX: usize = 4 * PUBLIC_BODIES_MAX;
+/// Most organisations whose names go along.
+const PUBLIC_NAMES_MAX: usize = 128;
+/// Most statements of registrars about one of them.
+const ADMISSIONS_MAX: usize = 32;
 /// Most bytes of bodies: what a phone loads and checks in a second or two.
 pub const PUBLIC_BYTES_MAX: usize = 4 << 20;
 
 /// The public bundle of these attestations, the first the most important: beyond
 /// [`PUBLIC_BODIES_MAX`] and [`PUBLIC_BYTES_MAX`] the rest is left out. Those of `damaged`, which
-/// whoever asks was told of, go in as proof and digest even if they are not public. `None` if there
-/// is none of either that is recorded here.
+/// whoever asks was told of, go in as proof and digest even if they are not public. `named` are
+/// organisations by their identifiers, of which what registrars say goes along. `None` if there is
+/// none of the first two that is recorded here.
 pub fn of(
     service: &Service,
     ids: &[ContentId],
     damaged: &[ContentId],
+    named: &BTreeSet<String>,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let mut chosen = Chosen::default();
     for id in damaged {
@@ -50,6 +56,13 @@ pub fn of(
     }
     if chosen.items.is_empty() {
         return Ok(None);
+    }
+    for org in named.iter().take(PUBLIC_NAMES_MAX) {
+        for place in service.node.beside(org, ADMISSIONS_MAX)? {
+            if place.kind == KindName::Organisation {
+                chosen.take(service, place.id)?;
+            }
+        }
     }
     let as_of = service.node.log().published().map_or(Timestamp::EPOCH, |published| published.at);
     let network = service.network().bytes().to_vec();

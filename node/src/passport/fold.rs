@@ -246,7 +246,11 @@ pub(super) fn day(at: Timestamp) -> String {
 
 /// The last day of a period whose end is exclusive.
 pub(super) fn last_day(end: Timestamp) -> String {
-    day(end.checked_add_ms(-1).unwrap_or(end))
+    last_of(end).to_string()
+}
+
+pub(super) fn last_of(end: Timestamp) -> Day {
+    Day::of(end.checked_add_ms(-1).unwrap_or(end))
 }
 
 /// The month of UTC, as `2026-11`.

@@ -1,7 +1,11 @@
 //! Certificates and the accreditation of who vouches.
+//!
+//! Invariant: what has an end is in force on the day that is shown as its last, to the end of that
+//! day in UTC.
 
 use std::collections::BTreeSet;
 
+use hallmark_schemas::day::Day;
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::accreditation::{self, Status};
@@ -9,7 +13,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::super::gather::{Level, Proven};
 use super::super::view::{Accreditation, Certificate, Standing};
-use super::{Given, day, last_day};
+use super::{Given, day, last_day, last_of};
 
 /// All that are about the goods, those that raise a question first.
 pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
@@ -53,7 +57,7 @@ fn standing(
 ) -> Standing {
     if withdrawn.is_some_and(|at| at <= now) {
         Standing::Withdrawn
-    } else if to.is_some_and(|to| to <= now) {
+    } else if to.is_some_and(|to| last_of(to) < Day::of(now)) {
         Standing::Expired
     } else if now < from {
         Standing::Future
@@ -111,17 +115,34 @@ mod tests {
 
     #[test]
     fn a_certificate_stands_by_its_dates_and_its_withdrawal() {
-        let at = Timestamp::from_unix_ms;
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let (from, now) = (at("2020-01-01T00:00:00Z"), at("2026-11-26T17:00:00Z"));
+        let (day, noon) = (at("2026-11-26T00:00:00Z"), at("2026-11-26T16:00:00Z"));
         for (from, to, withdrawn, expected) in [
-            (at(0), None, None, Standing::InForce),
-            (at(0), Some(at(101)), None, Standing::InForce),
-            (at(0), Some(at(100)), None, Standing::Expired),
-            (at(101), None, None, Standing::Future),
-            (at(0), None, Some(at(100)), Standing::Withdrawn),
-            (at(0), Some(at(50)), Some(at(60)), Standing::Withdrawn),
-            (at(0), None, Some(at(101)), Standing::InForce),
+            (from, None, None, Standing::InForce),
+            (from, Some(at("2026-11-27T00:00:00Z")), None, Standing::InForce),
+            (from, Some(noon), None, Standing::InForce),
+            (from, Some(day), None, Standing::Expired),
+            (at("2026-11-26T17:00:00.001Z"), None, None, Standing::Future),
+            (from, None, Some(now), Standing::Withdrawn),
+            (from, Some(day), Some(noon), Standing::Withdrawn),
+            (from, None, Some(at("2026-11-26T17:00:00.001Z")), Standing::InForce),
         ] {
-            assert_eq!(standing(at(100), from, to, withdrawn), expected);
+            assert_eq!(standing(now, from, to, withdrawn), expected, "{from} {to:?} {withdrawn:?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_is_in_force_on_the_day_that_is_shown_as_its_last() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        for end in ["2026-11-26T00:00:00Z", "2026-11-26T16:00:00Z", "2026-11-26T23:59:59.999Z"] {
+            let (from, end) = (at("2020-01-01T00:00:00Z"), at(end));
+            for now in ["2026-11-25T12:00:00Z", "2026-11-26T23:59:59.999Z", "2026-11-27T00:00:00Z"]
+            {
+                let is_past = last_day(end).as_str() < &now[..10];
+                let is_expired = standing(at(now), from, Some(end), None) == Standing::Expired;
+                assert_eq!(is_expired, is_past, "until {end}, seen {now}");
+            }
         }
     }
 }
