@@ -10,7 +10,7 @@ import { receipt, tlogProof } from './proof.mjs';
 const BUNDLE_BYTES_MAX = 16 << 20;
 const ITEM_BYTES_MAX = (1 << 20) + 256;
 /** Types of items, of which those of CHECKED are checked here. */
-const TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 15], CHECKED = [2, 3, 4, 5, 7], END = 15;
+const TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 15], END = 15, CHECKED = [2, 3, 4, 5, 7, END];
 
 /** Header and items; what is cut, moved, repeated or added is refused. */
 function cut(bytes) {
@@ -31,7 +31,7 @@ function cut(bytes) {
     last = type;
     alike.push(content);
   }
-  need(count > 0 && (last === END || !(items.get(0).length || items.get(1).length)), 'bundle');
+  need(last === END, 'bundle');
   return { asOf, file, items };
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Invariants: every log held is in it with its checkpoint history and all its entries, so that
 //! places, times and keys can be proved offline; every identity body is in it; a body that the
-//! selection asks for and that is not held shows as missing to whoever checks the bundle. It is
-//! written as it is read, in runs of entries: what is kept in memory are the ids of what a selection
-//! names, never a log.
+//! selection asks for and that is not held shows as missing to whoever checks the bundle, one that is
+//! damaged here as damaged. It is written as it is read, in runs of entries: what is kept in memory
+//! are the ids of what a selection names and of what is damaged, never a log.
 
 pub mod history;
 mod logs;
@@ -27,6 +27,8 @@ use select::Chosen;
 
 /// Longest piece handed on at once.
 const PIECE_BYTES: usize = 1 << 20;
+/// Most damaged bodies that are told one by one, 2 MiB of ids; further ones are missing.
+const DAMAGED_MAX: usize = 1 << 16;
 
 /// Which bodies are asked for. Empty: all.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -105,8 +107,6 @@ pub fn write(
         }
         return Ok(());
     }
-    // Every body is read once before anything is sent: what is damaged is told instead of a bundle.
-    logs::each_first(service, &logs, |entry| body(service, &entry.id).map(|_| true))?;
     let chosen = select::chosen(service, selection, &logs)?;
     let mut as_of = Timestamp::EPOCH;
     for log in &logs {
@@ -124,9 +124,14 @@ pub fn write(
             Ok(out.item(&Item::Entries { origin, first, entries: entries.to_vec() }))
         })?;
     }
-    identities(service, &logs, &mut out)?;
+    let damaged = identities(service, &logs, &mut out)?;
     bodies(service, &logs, &chosen, &mut out)?;
     receipts(service, &logs, &chosen, &mut out)?;
+    for id in damaged {
+        if let Some(damaged) = damaged_item(service, id)? {
+            out.item(&damaged);
+        }
+    }
     for log in service.node.mirror().logs() {
         for proof in log.defect_proofs()? {
             out.item(&Item::Defect(proof.bytes().to_vec()));
@@ -159,11 +164,27 @@ fn checkpoints(log: &HeldLog, out: &mut Out<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn identities(service: &Service, logs: &[HeldLog], out: &mut Out<'_>) -> Result<(), StoreError> {
-    logs::each_first(service, logs, |entry| {
-        let Some((stored, envelope)) = body(service, &entry.id)? else { return Ok(true) };
-        Ok(!is_identity(envelope.kind()) || out.item(&Item::Identity(stored)))
-    })
+/// Writes the identity bodies; which of all bodies are damaged here. Nothing says what those are, so
+/// a key may rest on any of them, and whoever checks a selection is told of all.
+fn identities(
+    service: &Service,
+    logs: &[HeldLog],
+    out: &mut Out<'_>,
+) -> Result<BTreeSet<ContentId>, StoreError> {
+    let mut damaged = BTreeSet::new();
+    logs::each_first(service, logs, |entry| match held(service, &entry.id)? {
+        Held::Whole(stored, envelope) => {
+            Ok(!is_identity(envelope.kind()) || out.item(&Item::Identity(stored)))
+        }
+        Held::Damaged => {
+            if damaged.len() < DAMAGED_MAX {
+                damaged.insert(entry.id);
+            }
+            Ok(true)
+        }
+        Held::Nothing => Ok(true),
+    })?;
+    Ok(damaged)
 }
 
 fn bodies(
@@ -202,11 +223,47 @@ fn receipts(
     Ok(())
 }
 
-fn body(service: &Service, id: &ContentId) -> Result<Option<(Vec<u8>, Envelope)>, StoreError> {
-    let Some(stored) = service.node.body(id)? else {
-        return Ok(None);
+/// What is here of a body.
+enum Held {
+    Whole(Vec<u8>, Box<Envelope>),
+    /// Bytes that are not it, or less than it has.
+    Damaged,
+    /// It was never here, or is erased.
+    Nothing,
+}
+
+fn held(service: &Service, id: &ContentId) -> Result<Held, StoreError> {
+    let stored = match service.node.body(id) {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return Ok(Held::Nothing),
+        Err(error @ StoreError::Damaged { .. }) => {
+            tracing::warn!(%id, %error, "a body that a bundle asks for is damaged");
+            return Ok(Held::Damaged);
+        }
+        Err(error) => return Err(error),
     };
-    Ok(Envelope::parse(&stored).ok().map(|envelope| (stored, envelope)))
+    // What was admitted is an attestation: its id says that these are the bytes that were.
+    Ok(match Envelope::parse(&stored) {
+        Ok(envelope) => Held::Whole(stored, Box::new(envelope)),
+        Err(_) => Held::Nothing,
+    })
+}
+
+/// What is here in place of a damaged body; `None` if nothing is.
+fn damaged_item(service: &Service, id: ContentId) -> Result<Option<Item>, StoreError> {
+    let mut held = service.node.log().held_as(&id)?;
+    for log in service.node.mirror().logs() {
+        held = held.or(log.held_as(&id)?);
+    }
+    Ok(held.filter(|held| *held != id).map(|held| Item::Damaged { id, held }))
+}
+
+/// The body, if it is whole.
+fn body(service: &Service, id: &ContentId) -> Result<Option<(Vec<u8>, Envelope)>, StoreError> {
+    Ok(match held(service, id)? {
+        Held::Whole(stored, envelope) => Some((stored, *envelope)),
+        Held::Damaged | Held::Nothing => None,
+    })
 }
 
 /// Kinds on which keys, roles, places and instruments rest, and what says why a body is missing.

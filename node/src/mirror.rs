@@ -411,6 +411,14 @@ impl MirroredLog {
         }
     }
 
+    /// The SHA-256 of whatever lies where this body should, as an id; `None` if nothing does.
+    pub fn held_as(&self, id: &ContentId) -> Result<Option<ContentId>, StoreError> {
+        match self.catalogue.body(self.log, id)? {
+            Some(place) => self.packs.held(place),
+            None => Ok(None),
+        }
+    }
+
     /// The entry of an id in this log.
     pub fn index_of(&self, id: &ContentId) -> Result<Option<u64>, StoreError> {
         Ok(self.catalogue.entry(self.log, id)?)

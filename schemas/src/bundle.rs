@@ -93,7 +93,7 @@ pub enum Item {
     },
     /// A defect proof, about any log: see [`crate::defect`].
     Defect(Vec<u8>),
-    /// The end of a bundle that has checkpoints or entries: without it, it is cut off.
+    /// The end of every bundle: without it, it is cut off.
     End {
         /// How many items are before it.
         items: u64,

@@ -16,7 +16,7 @@ use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::time::Timestamp;
 
-use super::{body, is_identity};
+use super::{Held, damaged_item, held, is_identity};
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -44,7 +44,7 @@ pub fn of(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let mut chosen = Chosen::default();
     for id in damaged {
-        if matches!(body(service, id), Err(StoreError::Damaged { .. })) && chosen.seen.insert(*id) {
+        if matches!(held(service, id)?, Held::Damaged) && chosen.seen.insert(*id) {
             chosen.take_damaged(service, *id)?;
         }
     }
@@ -68,6 +68,8 @@ pub fn of(
     let network = service.network().bytes().to_vec();
     let mut bundle = Header { as_of, network }.encode();
     chosen.items.sort_by_key(Item::item_type);
+    let items = chosen.items.len() as u64;
+    chosen.items.push(Item::End { items });
     chosen.items.iter().for_each(|item| bundle.extend(item.encode()));
     Ok(Some(bundle))
 }
@@ -89,17 +91,17 @@ impl Chosen {
             if !self.seen.insert(id) {
                 continue;
             }
-            let found = match body(service, &id) {
-                Err(StoreError::Damaged { .. }) => {
+            let (stored, envelope) = match held(service, &id)? {
+                Held::Whole(stored, envelope) => (stored, envelope),
+                Held::Damaged => {
                     let places = service.node.places(&id)?;
                     if places.iter().any(|place| place.entry.audience == 0) {
                         self.take_damaged(service, id)?;
                     }
                     continue;
                 }
-                found => found?,
+                Held::Nothing => continue,
             };
-            let Some((stored, envelope)) = found else { continue };
             let Some(proof) = proof(service, id)? else { continue };
             if envelope.claims().aud != Audience::Public {
                 continue;
@@ -121,8 +123,7 @@ impl Chosen {
     fn take_damaged(&mut self, service: &Service, id: ContentId) -> Result<(), StoreError> {
         if let Some(proof) = proof(service, id)? {
             self.items.push(proof);
-            let held = service.node.log().held_as(&id)?.filter(|held| *held != id);
-            self.items.extend(held.map(|held| Item::Damaged { id, held }));
+            self.items.extend(damaged_item(service, id)?);
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::logs::{HeldLog, each_first};
 use super::public::PUBLIC_RECORDS_MAX;
-use super::{Selection, body};
+use super::{Held, Selection, body, held};
 use crate::index::goods::About;
 use crate::service::Service;
 use crate::store::StoreError;
@@ -79,7 +79,8 @@ pub(super) fn public(
     let mut newest: BTreeSet<(Timestamp, ContentId)> = BTreeSet::new();
     each_first(service, logs, |entry| {
         let Entry { audience, admitted_at, id } = *entry;
-        if audience == 0 && named.has(&id) && body(service, &id)?.is_some() {
+        // Of what is damaged here the proof goes in.
+        if audience == 0 && named.has(&id) && !matches!(held(service, &id)?, Held::Nothing) {
             newest.insert((admitted_at, id));
             // Identities do not count against the limit of bodies.
             if PUBLIC_RECORDS_MAX < newest.len() {
@@ -131,10 +132,16 @@ fn by_goods(
         loop {
             let page = service.node.goods(&goods, about, after.as_ref(), PAGE)?;
             for place in page.iter().filter(|place| is_in_period(selection, place.at)) {
-                // A key of the index holds a hash: the body says whether it names the goods.
-                if let Some((_, envelope)) = body(service, &place.id)?
-                    && envelope.body().goods(envelope.claims()).contains(&goods)
-                {
+                // A key of the index holds a hash: the body says whether it names the goods. One that
+                // is damaged says nothing, and may.
+                let is_named = match held(service, &place.id)? {
+                    Held::Whole(_, envelope) => {
+                        envelope.body().goods(envelope.claims()).contains(&goods)
+                    }
+                    Held::Damaged => true,
+                    Held::Nothing => false,
+                };
+                if is_named {
                     ids.insert(place.id);
                 }
             }
@@ -156,14 +163,21 @@ fn by_facility(
 ) -> Result<(), StoreError> {
     let devices = devices_of(service, selection, logs)?;
     each_first(service, logs, |entry| {
-        if is_in_period(selection, entry.admitted_at)
-            && let Some((_, envelope)) = body(service, &entry.id)?
-        {
-            let sub = envelope.claims().sub.to_string();
-            let about = selection.facilities.contains(&sub) || devices.contains(&sub);
-            if about || mentions(selection, &envelope) {
-                ids.insert(entry.id);
+        if !is_in_period(selection, entry.admitted_at) {
+            return Ok(true);
+        }
+        let is_about = match held(service, &entry.id)? {
+            Held::Whole(_, envelope) => {
+                let sub = envelope.claims().sub.to_string();
+                let about = selection.facilities.contains(&sub) || devices.contains(&sub);
+                about || mentions(selection, &envelope)
             }
+            // What it said nobody can read here: it may have been about them.
+            Held::Damaged => true,
+            Held::Nothing => false,
+        };
+        if is_about {
+            ids.insert(entry.id);
         }
         Ok(true)
     })

@@ -1,9 +1,13 @@
 //! `export`: an evidence bundle that anyone can check offline.
 
+mod carried;
+
 use std::io::Write;
 use std::path::Path;
 
-use hallmark_schemas::bundle::{FOREIGN_RECEIPTS_MAX, ITEM_BYTES_MAX, Item, Piece, Reader};
+use hallmark_schemas::bundle::{
+    FOREIGN_RECEIPTS_MAX, ITEM_BYTES_MAX, Item, ItemType, Piece, Reader,
+};
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::foreign::Foreign;
 use hallmark_schemas::goods::GoodsId;
@@ -14,6 +18,7 @@ use crate::bundle::Selection;
 use crate::bundle::public::{PUBLIC_BODIES_MAX, PUBLIC_BYTES_MAX, PUBLIC_RECORDS_MAX};
 use crate::cli::{ExportArgs, Output};
 use crate::failure::Failure;
+use carried::Carried;
 
 /// Asks the running node for the bundle; the file appears whole or not at all.
 pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
@@ -58,11 +63,11 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
         std::fs::rename(&fresh, &args.output).map_err(cannot)?;
         let path = args.output.display();
         let json = serde_json::json!({
-            "bundle": path.to_string(), "bytes": written, "bodies": passage.bodies,
+            "bundle": path.to_string(), "bytes": written, "bodies": passage.counted.bodies,
         });
         output.item(format!("exported: {path}, {written} bytes"), &json);
     }
-    if selection.public && passage.is_full() {
+    if selection.public && passage.counted.is_full() {
         output.say(format!(
             "note: a public bundle holds the newest of the selected records, at most \
              {PUBLIC_BODIES_MAX} beside identities, {PUBLIC_RECORDS_MAX} in all and {} MiB; this one \
@@ -71,13 +76,13 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
             PUBLIC_BYTES_MAX >> 20
         ));
     }
-    if passage.matched == 0 && !selection.is_everything() {
+    if passage.counted.matched == 0 && !selection.is_everything() {
         output.say(
             "note: no attestation matches the selection; the bundle holds the logs and the \
              identities in them, and shows that",
         );
     }
-    Ok(Exit::Done)
+    Ok(passage.counted.tell(is_stdout, output))
 }
 
 /// Writes to the file, or to standard output.
@@ -103,13 +108,7 @@ struct Passage {
     foreign: Vec<u8>,
     /// How many they are.
     added: u64,
-    /// Bodies, receipts and proofs.
-    matched: u64,
-    /// Bodies that are no identities.
-    bodies: u64,
-    /// Bodies and identities, and their bytes.
-    records: u64,
-    bytes: usize,
+    counted: Carried,
 }
 
 impl Passage {
@@ -136,17 +135,11 @@ impl Passage {
                     break;
                 }
             };
-            let found = matches!(
-                piece,
-                Piece::Item(Item::Body(_) | Item::Receipt { .. } | Item::Proof { .. })
-            );
-            self.matched += u64::from(found);
-            if let Piece::Item(Item::Body(stored) | Item::Identity(stored)) = &piece {
-                self.bodies += u64::from(matches!(piece, Piece::Item(Item::Body(_))));
-                (self.records, self.bytes) = (self.records + 1, self.bytes + stored.len());
-            }
-            if matches!(piece, Piece::Item(Item::Defect(_) | Item::End { .. })) {
-                out.append(&mut self.foreign);
+            if let Piece::Item(item) = &piece {
+                self.counted.count(item);
+                if ItemType::Foreign < item.item_type() {
+                    out.append(&mut self.foreign);
+                }
             }
             match piece {
                 Piece::Item(Item::End { items }) => {
@@ -158,13 +151,6 @@ impl Passage {
         }
         self.held.drain(..start);
         out
-    }
-
-    /// Whether a public bundle has as much as it may: something may have been left out.
-    fn is_full(&self) -> bool {
-        PUBLIC_BODIES_MAX as u64 <= self.bodies
-            || PUBLIC_RECORDS_MAX as u64 <= self.records
-            || PUBLIC_BYTES_MAX < self.bytes
     }
 
     /// The rest, once all of it came.
@@ -252,7 +238,7 @@ mod tests {
             let items = (0..count).flat_map(|number| item(number as u32).encode());
             let taken = passage.take(&header.encode().into_iter().chain(items).collect::<Vec<_>>());
             assert!(!passage.is_other && !taken.is_empty());
-            passage.is_full()
+            passage.counted.is_full()
         };
         let stored = |number: u32, length: usize| {
             [number.to_be_bytes().to_vec(), vec![0; length - 4]].concat()

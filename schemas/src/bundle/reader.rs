@@ -31,8 +31,6 @@ pub struct Reader {
     last: Option<ItemType>,
     started: bool,
     items: u64,
-    /// There were checkpoints or entries: the bundle must say where it ends.
-    has_logs: bool,
     /// The last checkpoint or run of entries: its log, and the size or the entry after the last.
     reached: Option<(String, u64)>,
     /// The first half of the SHA-256 of each item.
@@ -58,12 +56,11 @@ impl Reader {
         if !self.started {
             return Err(BundleError::CutHeader { bytes: left });
         }
-        let whole = match self.last {
-            None => false,
-            Some(ItemType::End) => true,
-            Some(_) => !self.has_logs,
-        };
-        if whole && left == 0 { Ok(()) } else { Err(BundleError::Cut { at: self.at }) }
+        if self.last == Some(ItemType::End) && left == 0 {
+            Ok(())
+        } else {
+            Err(BundleError::Cut { at: self.at })
+        }
     }
 
     fn header(&mut self, bytes: &[u8]) -> Result<Option<(Piece, usize)>, BundleError> {
@@ -116,7 +113,6 @@ impl Reader {
             self.reached = None;
         }
         self.last = Some(item_type);
-        self.has_logs |= matches!(item_type, ItemType::Checkpoint | ItemType::Entries);
         if let Item::End { items } = item
             && *items != self.items
         {

@@ -94,6 +94,20 @@ proptest! {
     }
 }
 
+#[test]
+fn a_bundle_of_any_items_that_is_cut_between_two_of_them_is_cut_off() {
+    let items = [Item::Body(b"body".to_vec()), Item::Defect(b"defect".to_vec())];
+    let mut bytes = Header { as_of: Timestamp::EPOCH, network: Vec::new() }.encode();
+    for item in items.into_iter().chain([Item::End { items: 2 }]) {
+        assert_eq!(read(&bytes, 64), Err(BundleError::Cut { at: bytes.len() as u64 }));
+        bytes.extend(item.encode());
+    }
+    assert_eq!(read(&bytes, 64).map(|pieces| pieces.len()), Ok(4));
+    let nothing = Header { as_of: Timestamp::EPOCH, network: Vec::new() }.encode();
+    let nothing = [nothing, Item::End { items: 0 }.encode()].concat();
+    assert_eq!(read(&nothing, 64).map(|pieces| pieces.len()), Ok(2), "an end of nothing is whole");
+}
+
 /// Offsets at which the pieces of the bundle begin, and its end.
 fn offsets(bytes: &[u8]) -> Vec<usize> {
     let (mut reader, mut at, mut starts) = (Reader::default(), 0, vec![0]);

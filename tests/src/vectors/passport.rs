@@ -147,6 +147,7 @@ impl World {
         let as_of = instant("2026-03-01T00:01:00Z");
         let mut bytes = Header { as_of, network: self.network.bytes().to_vec() }.encode();
         items.iter().for_each(|item| bytes.extend(item.encode()));
+        bytes.extend(Item::End { items: items.len() as u64 }.encode());
         bytes
     }
 
@@ -384,6 +385,8 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
         }
     };
     let whole = world.whole();
+    let end = Item::End { items: items.len() as u64 }.encode();
+    let last = items.last().expect("an item").encode();
     vec![
         ("a body without its receipt", with(&|items| drop(items.pop()))),
         ("a damaged body", damaged(&world)),
@@ -393,11 +396,13 @@ fn wrong_bundle() -> Vec<(&'static str, Vec<u8>)> {
         ("items that go back", with(&|items| items.reverse())),
         ("bytes after the end", [whole.as_slice(), &[0]].concat()),
         ("cut off", whole[..whole.len() - 1].to_vec()),
-        ("an item of no type", [whole.as_slice(), &[0x82, 0x07, 0x40]].concat()),
-        ("a checkpoint among its items", {
-            let checkpoint = Item::Checkpoint(world.checkpoint().to_string().into_bytes());
-            with(&|items| items.insert(0, checkpoint.clone()))
+        ("cut off before its end", whole[..whole.len() - end.len()].to_vec()),
+        ("cut off between two items", whole[..whole.len() - end.len() - last.len()].to_vec()),
+        ("an end that counts other items", {
+            let end = Item::End { items: items.len() as u64 - 1 }.encode();
+            [&whole[..whole.len() - end.len()], &end].concat()
         }),
+        ("an item of no type", [whole.as_slice(), &[0x82, 0x07, 0x40]].concat()),
         ("a body twice", with(&|items| items.insert(2, world.items()[2].clone()))),
         ("two entries at one place of the log", {
             let mut other = usual(witnessed());

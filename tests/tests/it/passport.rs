@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::world::{Node, SOON, World, http, path_text, wait};
+use super::world::{Node, SOON, World, http, path_text, run as hallmark, wait};
 
 const CLASS: &str = "https://id.gs1.org/01/09520123456788";
 pub(super) const XIAMEN: &str = "https://id.gs1.org/414/9506000134369";
 pub(super) const CHENGDU: &str = "https://id.gs1.org/414/9506000134376";
 const ROLES: [&str; 3] = ["producer", "certifier", "accreditor"];
+/// The last line of an export that found one body damaged.
+const EXPORTED: &str = "incomplete: 1 damaged, 0 missing, all else is in the bundle\n";
 const PROBE: &str = "\"><script>alert(1)</script>'<img src=x onerror=alert(1)>";
 
 fn path(serial: &str) -> String {
@@ -230,7 +232,7 @@ fn a_passport_lists_the_label_orders_that_its_code_is_of_before_those_that_it_is
 }
 
 #[test]
-fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
+fn a_damaged_body_that_a_passport_met_is_counted_and_an_export_names_it_and_carries_all_else() {
     let world = World::new();
     let mut node = works(&world, "works");
     let damaged = |node: &Node| {
@@ -241,7 +243,7 @@ fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
     };
     let mut public = event(30, "torn", "commissioning", "2026-03-01T08:00:00+08:00", XIAMEN);
     public["aud"] = json!("public");
-    record(&world, &node, &[public]);
+    let torn = record(&world, &node, &[public]).remove(0);
     expect(&node, &path("torn"), 200, "consistent");
     assert_eq!(damaged(&node), (json!(0), json!([])));
     let (pack, at) = tamper(&node, "torn");
@@ -263,14 +265,31 @@ fn a_damaged_body_that_a_passport_met_is_counted_named_and_ends_an_export() {
     }
 
     let bundle = world.path("works.hallmark");
-    for args in [&[][..], &["--public"], &["--goods", &item("torn")]] {
+    let fine = item("fine");
+    let asked = [&[][..], &["--public"], &["--goods", &item("torn")], &["--goods", &fine]];
+    for args in asked {
         let ran = node.run("export", &[args, &["-o", path_text(&bundle)]].concat()).fails(4);
-        assert!(ran.stderr.contains(&file), "{args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("help: `hallmark-node check`"), "{}", ran.stderr);
-        assert!(!bundle.exists(), "{args:?}: no half bundle");
+        assert!(ran.stdout.contains(&format!("damaged: {torn}: ")), "{args:?}: {}", ran.stdout);
+        assert!(ran.stdout.contains(EXPORTED), "{args:?}: {}", ran.stdout);
+        assert!(ran.stderr.contains("help: the bundle says so"), "{}", ran.stderr);
+        let told = hallmark("hallmark-verify", &["check", path_text(&bundle)]).fails(4);
+        assert_eq!(told.stdout.matches("(bad_body)").count(), 1, "{args:?}: {}", told.stdout);
+        assert!(told.stdout.contains(&torn), "{args:?}: {}", told.stdout);
     }
+    // To standard output goes the bundle alone.
+    let ran = node.run("export", &["-o", "-"]).fails(4);
+    assert!(ran.stderr.contains(EXPORTED) && !ran.stdout.contains(EXPORTED), "{}", ran.stderr);
     // Mended in place, it is read again, and is damaged no more.
     flip(&pack, at);
+    node.run("export", &["-o", path_text(&bundle)]).ok();
+    // Cut short behind the record before, it is lost: all else goes in, and nothing says it is wrong.
+    let whole = std::fs::read(&pack).expect("a pack");
+    std::fs::write(&pack, &whole[..at as usize]).expect("a pack cut short");
+    let ran = node.run("export", &["-o", path_text(&bundle)]).fails(5);
+    assert!(ran.stdout.contains(&format!("missing: {torn}: ")), "{}", ran.stdout);
+    let told = hallmark("hallmark-verify", &["check", path_text(&bundle)]).fails(5);
+    assert!(told.stdout.contains(&torn), "{}", told.stdout);
+    std::fs::write(&pack, whole).expect("a pack");
     node.run("export", &["-o", path_text(&bundle)]).ok();
     assert_eq!(damaged(&node), (json!(0), json!([])));
     assert_eq!(node.stop(), 0);

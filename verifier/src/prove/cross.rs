@@ -128,7 +128,9 @@ pub(super) fn citations(
     }
     for log in logs {
         let is_lost = |id: &ContentId| !known.contains(id) && !erased.has(&log.origin, id);
-        let lone = log.single().filter(|(_, entry)| is_lost(&entry.id));
+        // A log that must hold every body was looked at above.
+        let claimed = log.claimed(&evidence.damaged).filter(|_| !log.whole);
+        let lone = log.single().chain(claimed).filter(|(_, entry)| is_lost(&entry.id));
         for (index, entry) in lone {
             defects.push(lone_loss(log, index, entry.id, evidence));
         }

@@ -63,6 +63,8 @@ pub(super) struct LogState {
     pub(super) inclusions: Vec<LogInclusion>,
     /// Entries that are not at hand, but proved by a receipt or proof, with their times.
     included: BTreeMap<u64, (Entry, EntryTime)>,
+    /// Entries of the ranges that a proof of their own came with.
+    claimed: BTreeSet<u64>,
 }
 
 /// A checkpoint, whose signature counts once [`LogState::drop_unsigned`] has kept it.
@@ -111,6 +113,7 @@ impl LogState {
             key: None,
             inclusions: log.inclusions,
             included: BTreeMap::new(),
+            claimed: BTreeSet::new(),
         };
         state.read_notes(&log.checkpoints, defects);
         state.elsewhere = log.elsewhere.and_then(|found| state.read_elsewhere(found, defects));
@@ -494,6 +497,18 @@ impl LogState {
     /// Entries that proofs of their own bring, where the ranges of the log are not at hand.
     pub(super) fn single(&self) -> impl Iterator<Item = (u64, &Entry)> {
         self.included.iter().map(|(index, (entry, _))| (*index, entry))
+    }
+
+    /// Entries of the ranges whose bodies the input says it has, by a proof of theirs, or of which
+    /// it says that they are damaged.
+    pub(super) fn claimed<'a>(
+        &'a self,
+        damaged: &'a BTreeMap<ContentId, ContentId>,
+    ) -> impl Iterator<Item = (u64, &'a Entry)> {
+        let places = self.entries.iter();
+        places.map(|(index, entry)| (*index, entry)).filter(|(index, entry)| {
+            self.claimed.contains(index) || damaged.contains_key(&entry.id)
+        })
     }
 
     /// Remarks for the reader.

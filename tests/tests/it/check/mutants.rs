@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A bundle cut into its header and its items.
+/// A bundle cut into its header and its items, but for the end.
 struct Cut {
     header: Vec<u8>,
     items: Vec<Vec<u8>>,
@@ -16,6 +16,7 @@ impl Cut {
             let bytes = bundle[at..at + length].to_vec();
             match piece {
                 Piece::Header(_) => cut.header = bytes,
+                Piece::Item(Item::End { .. }) => {}
                 Piece::Item(_) => cut.items.push(bytes),
             }
             at += length;
@@ -23,8 +24,10 @@ impl Cut {
         cut
     }
 
+    /// Of these items, with an end that counts them.
     fn with(&self, items: &[Vec<u8>]) -> Vec<u8> {
-        [self.header.clone(), items.concat()].concat()
+        let end = Item::End { items: items.len() as u64 }.encode();
+        [self.header.clone(), items.concat(), end].concat()
     }
 
     /// Every way to leave out, move, repeat or change one item, or two.
@@ -57,10 +60,17 @@ impl Cut {
                 changed[one][at] ^= 1 << random.u8(0..8);
                 all.push((format!("byte {at} of {one} changed"), self.with(&changed)));
             }
-            let mut begin = self.with(&self.items[..one]);
+            let mut begin = [self.header.clone(), self.items[..one].concat()].concat();
             all.push((format!("cut before {one}"), begin.clone()));
             begin.extend(&self.items[one][..length / 2]);
             all.push((format!("cut in {one}"), begin));
+        }
+        let whole = self.with(&self.items);
+        let end = Item::End { items: 0 }.encode().len();
+        for at in whole.len() - end..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1 << random.u8(0..8);
+            all.push((format!("byte {at} of the end changed"), changed));
         }
         for _ in 0..12 {
             let mut changed = self.with(&self.items);
@@ -74,7 +84,7 @@ impl Cut {
 
 /// Types that the script leaves to `hallmark-verify`: foreign statements, and proofs about others.
 fn holds_other_items(bundle: &[u8]) -> bool {
-    let head = |at: usize| bundle[at] == 0x82 && matches!(bundle[at + 1], 6 | 8);
+    let head = |at: usize| bundle[at] == 0x82 && matches!(bundle[at + 1], 0 | 1 | 6 | 8);
     (0..bundle.len() - 1).any(head)
 }
 

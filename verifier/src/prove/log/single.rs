@@ -52,7 +52,9 @@ impl LogState {
                         format!("the receipt says entry {}, which is another", recorded.index);
                     defects.push(fault(detail, Step::Receipt));
                 }
-                Some(_) => {}
+                Some(_) => {
+                    self.claimed.insert(recorded.index);
+                }
                 None => {
                     self.included.insert(recorded.index, (entry, time));
                 }
