@@ -25,7 +25,7 @@ export const signedBytes = (guarded, payload) =>
 export const KINDS = new Map(`genesis O;network O registrar;organisation O registrar;key O;node;
 facility;device O;event;label;readings D;emissions;finding;response;
 accreditation accreditor regulator;masterdata;certificate certifier regulator customs;
-recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O`
+recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O;demand`
   .split(/;\s*/).map(line => {
     const [kind, ...rules] = line.split(' ');
     const signer = rules[0] === 'O' || rules[0] === 'D' ? rules.shift() : '';

@@ -23,6 +23,7 @@ use crate::service::Service;
 pub mod assets;
 pub mod attestations;
 pub mod caller;
+pub mod demands;
 pub mod entries;
 pub mod export;
 pub mod findings;
@@ -95,6 +96,8 @@ pub fn router(app: App) -> Router {
         .route("/local/network", post(network::adopt))
         .route("/local/status", get(health::status))
         .route("/local/peers", get(peers::list).post(peers::add))
+        .route("/local/demands", get(demands::list))
+        .route("/local/demands/{id}", get(demands::show))
         .route("/local/reindex", post(health::reindex))
         .route("/local/export", post(export::bundle))
         .route("/local/labels/{gtin}", get(labels::ranges))

@@ -152,6 +152,7 @@ stored the attestation of their range.")]
     #[command(after_help = "Examples:
   hallmark-node peer plant list
   hallmark-node peer plant why urn:hallmark:org:lei:529900T8BM49AURSDO55
+  hallmark-node peer plant wanted
   hallmark-node peer plant add https://node.example
   hallmark-node peer plant add /dns4/node.example/tcp/4101 --origin demo/lei-529900T8BM49AURSDO55/1
 

@@ -350,7 +350,8 @@ impl Config {
             | KindName::Footprint
             | KindName::Finding
             | KindName::Response
-            | KindName::Complaint => Audience::Members,
+            | KindName::Complaint
+            | KindName::Demand => Audience::Members,
             _ => Audience::Public,
         }
     }

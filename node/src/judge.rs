@@ -253,7 +253,7 @@ fn keep(lake: &Path, proven: &Proven) -> Result<(), String> {
         state.insert(log.origin.clone(), Kept { next: log.size, attested });
     }
     let tables = derived(proven).map_err(|e| with_causes(&e))?;
-    for table in ["defects", "coverage"] {
+    for table in ["defects", "coverage", "missing_bodies"] {
         lake::replace(lake, table, tables.get(table)).map_err(|e| with_causes(&e))?;
     }
     let text = serde_json::to_vec(&state).map_err(|e| e.to_string())?;

@@ -16,6 +16,7 @@ pub mod core;
 pub(crate) mod crash;
 pub mod defect;
 pub mod deferred;
+pub mod demand;
 pub mod entitled;
 pub(crate) mod erasure;
 pub mod failure;

@@ -21,6 +21,7 @@ pub mod certificate;
 pub mod check;
 pub mod complaint;
 pub mod confirmation;
+pub mod demand;
 pub mod device;
 pub mod emissions;
 pub mod erasure;
@@ -279,6 +280,7 @@ kinds! {
     Footprint, footprint, "footprint", "The carbon footprint of a class of goods.";
     Label, label, "label", "A range of codes made, activated or scrapped.";
     Erasure, erasure, "erasure", "The operator of a log erased a body of it.";
+    Demand, demand, "demand", "A body is asked for that a log names and nobody gives.";
 }
 
 impl Body {
@@ -289,13 +291,15 @@ impl Body {
 
     /// What counts as the content when two attestations of one identity are compared: the fields
     /// without `salt`; for an event what its hash, eventID and error declaration say; for a
-    /// consumer's word all but the day on which the node received it; for an erasure what it erases.
+    /// consumer's word all but the day on which the node received it; for an erasure what it erases;
+    /// for a demand how it stands.
     pub fn normalised(&self) -> Vec<u8> {
         match self {
             Body::Event(event) => event.normalised(),
             Body::Confirmation(confirmation) => confirmation.normalised(),
             Body::Complaint(complaint) => complaint.normalised(),
             Body::Erasure(erasure) => erasure.normalised(),
+            Body::Demand(demand) => demand.normalised(),
             _ => self.fields(),
         }
     }

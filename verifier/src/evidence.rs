@@ -26,6 +26,7 @@ use hallmark_schemas::proof::{Inclusion, LogProof};
 use hallmark_schemas::receipt::Receipt;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
+use crate::prove::demanded::Missing;
 use crate::step::Step;
 use crate::table::TableSet;
 
@@ -554,6 +555,8 @@ pub struct Proven {
     pub defects: Vec<Defect>,
     /// From what absence can be concluded.
     pub coverage: Vec<Coverage>,
+    /// Bodies that demands name and that are not at hand.
+    pub missing: Vec<Missing>,
     /// What could not be checked.
     pub unchecked: Vec<Unchecked>,
     /// The logs.

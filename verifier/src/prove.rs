@@ -8,6 +8,7 @@
 mod bodies;
 mod coverage;
 mod cross;
+pub mod demanded;
 mod erased;
 mod foreign;
 mod log;
@@ -61,6 +62,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     cross::forks(&attestations, &mut defects);
     cross::chains(&attestations, &mut defects);
     cross::citations(&attestations, &logs, (&evidence, &erased), &mut defects);
+    let missing = demanded::of(&attestations, &logs, (&evidence, &erased));
     erased.unexplained(&logs, &evidence, &mut defects);
     cross::unlogged(&evidence, &logs, &attestations, &mut defects);
     proofs::check(&root, &policies, &evidence.proofs, &mut defects);
@@ -79,6 +81,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     let as_of = newest(evidence.as_of, &proven_logs, &tables);
     Proven {
         coverage: coverage::of(&logs, &attestations, &stood.held),
+        missing,
         unchecked,
         network: Some(root.network().clone()),
         network_digest: Some(network::digest(&root)),
@@ -120,6 +123,7 @@ fn without_root(
         attestations: Vec::new(),
         defects,
         coverage: Vec::new(),
+        missing: Vec::new(),
         unchecked,
         logs: Vec::new(),
         notes,

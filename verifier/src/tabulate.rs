@@ -18,7 +18,7 @@ use hallmark_schemas::id::{DeviceId, FacilityId, Subject};
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::device::Device;
-use hallmark_schemas::table::derived::{COVERAGE, DEFECTS};
+use hallmark_schemas::table::derived::{COVERAGE, DEFECTS, MISSING_BODIES};
 use hallmark_schemas::table::{Cell, RowContext, Rows};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -70,7 +70,7 @@ pub fn attested<'a>(
     Ok(set)
 }
 
-/// The tables `defects` and `coverage`, which all logs give together.
+/// The tables `defects`, `coverage` and `missing_bodies`, which all logs give together.
 pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
     let mut rows = Rows::new();
     for defect in &proven.defects {
@@ -84,6 +84,18 @@ pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
     }
     for coverage in &proven.coverage {
         rows.push_whole(&COVERAGE, cells_of_coverage(coverage));
+    }
+    for missing in &proven.missing {
+        let own = [
+            Cell::text(missing.demand),
+            Cell::text(missing.body),
+            Cell::text(&missing.log),
+            Cell::integer(missing.entry),
+            Cell::text(missing.audience()),
+            Cell::Instant(missing.seen_to),
+        ];
+        let common = common(format!("missing:{}", missing.demand), None, None);
+        rows.push_whole(&MISSING_BODIES, [common.as_slice(), &own].concat());
     }
     TableSet::from_rows(rows)
 }

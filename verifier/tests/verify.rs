@@ -6,6 +6,8 @@
 mod command;
 #[path = "verify/defect.rs"]
 mod defect;
+#[path = "verify/demand.rs"]
+mod demand;
 #[path = "verify/evaluate.rs"]
 mod evaluate;
 #[path = "verify/lake.rs"]

@@ -32,4 +32,32 @@ pub enum PeerAction {
         #[arg(long)]
         origin: Option<String>,
     },
+    /// Bodies that followed logs name and that nobody gave this node.
+    Wanted,
+    /// Demands a body that nobody gives: signed, logged, for every member to see.
+    #[command(after_help = "Examples:
+  hallmark-node peer plant demand sha256:… --days 14
+  hallmark-node peer plant demand sha256:… --met
+  hallmark-node peer plant demand sha256:… --withdraw 'our regions do not admit it'
+
+That a body is withheld cannot be proved: a demand is a complaint. Unless the body comes in time, rule
+LOG-002 tells a warning to all that hold both logs, which goes once they hold the body or the demand
+is closed. Other members who are entitled join by a demand of their own.")]
+    Demand(DemandArgs),
+}
+
+/// `peer demand`.
+#[derive(Args, Debug)]
+pub struct DemandArgs {
+    /// Content id of the body, with or without `sha256:`, as `peer wanted` prints it.
+    pub id: String,
+    /// Within how many days of the demand's record it is asked for; rules give a week at least.
+    #[arg(long, value_name = "N", default_value_t = 14, conflicts_with_all = ["met", "withdraw"])]
+    pub days: u16,
+    /// Closes the demand: the body has come.
+    #[arg(long, conflicts_with = "withdraw")]
+    pub met: bool,
+    /// Closes the demand: it is asked for no more, for this reason, which all can read.
+    #[arg(long, value_name = "REASON")]
+    pub withdraw: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! `peer`: who the peers are, how each is reached, why not, and an address that no record tells.
 
+mod demand;
+
 use std::path::Path;
 
 use hallmark_schemas::exit::Exit;
@@ -20,6 +22,8 @@ pub(super) fn run(args: &PeerArgs, output: Output) -> Result<Exit, Failure> {
         PeerAction::List => list(&view(&args.dir)?, output),
         PeerAction::Why { peer } => why(&view(&args.dir)?, peer, output),
         PeerAction::Add { address, origin } => add(&args.dir, address, origin.as_deref(), output),
+        PeerAction::Wanted => demand::wanted(&args.dir, output),
+        PeerAction::Demand(asked) => demand::run(&args.dir, asked, output),
     }
 }
 
@@ -131,6 +135,9 @@ fn lines(peer: &Value) -> Vec<String> {
     }
     if let Some(reason) = copy["why_not_followed"].as_str() {
         line("not followed", reason.to_owned());
+    }
+    for complaint in peer["complaints"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        line("complaint", complaint.to_owned());
     }
     for defect in copy["defects"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         line("defect", defect.to_owned());

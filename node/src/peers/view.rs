@@ -8,6 +8,10 @@ use crate::store::StoreError;
 
 /// Most missing bodies that are counted.
 const WANTED_MAX: usize = 10_000;
+/// The rule of bodies that were demanded and not given.
+const COMPLAINT: &str = "LOG-002";
+/// Most complaints about one peer that are told.
+const COMPLAINTS_MAX: usize = 100;
 
 /// Every peer, connected or not, and strangers that were refused. Reads the index: it blocks.
 pub fn view(service: &Service) -> Result<Value, StoreError> {
@@ -45,7 +49,13 @@ pub fn view(service: &Service) -> Result<Value, StoreError> {
         peers.extend(left);
     }
     let followed = service.health.peer_words();
+    let judged = service.findings();
     for peer in peers.as_array_mut().into_iter().flatten() {
+        let about =
+            |finding: &&Value| finding["code"] == COMPLAINT && finding["subject"] == peer["org"];
+        let complaints = judged.findings.iter().filter(about);
+        let complaints = complaints.map(|finding| finding["message_en"].clone());
+        peer["complaints"] = complaints.take(COMPLAINTS_MAX).collect();
         let Some(origin) = peer["origin"].as_str().map(str::to_owned) else { continue };
         peer["urls"] = service.addresses.urls(&network, &origin).into();
         peer["multiaddrs"] = service.addresses.multiaddrs(&network, &origin).into();

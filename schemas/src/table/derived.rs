@@ -40,6 +40,21 @@ pub static COVERAGE: Table = Table {
     meaning: "Of which entries the bodies are at hand: what absence can be concluded from",
 };
 
+/// Table `missing_bodies`: a body that a demand names and that is not at hand.
+pub static MISSING_BODIES: Table = Table {
+    name: "missing_bodies",
+    columns: &[
+        Column::text("demand", "Content id of the demand").required(),
+        Column::text("missing", "Content id of the body").required(),
+        Column::text("missing_log", "The log that names it").required(),
+        Column::integer("missing_entry", "Its entry there").required(),
+        Column::text("audience", "By that entry: `public`, `members` or `named`").required(),
+        Column::instant("seen_to", "Up to when the log of whoever demands can be read").required(),
+    ],
+    bucket: Bucket::Whole,
+    meaning: "A body that a demand names, whose entry is at hand and which neither is nor was erased",
+};
+
 /// Table `tests`: a statistical test that a rule ran.
 pub static TESTS: Table = Table {
     name: "tests",

@@ -154,7 +154,20 @@ fn erased() -> Vec<Sample> {
     )]
 }
 
+/// A body that nobody gives.
+fn demanded() -> Vec<Sample> {
+    vec![sample(
+        ("demand", KindName::Demand),
+        (REGISTRAR, PRODUCER, REGISTRAR_KEY),
+        json!({"log": ORIGIN, "entry": 7, "body": ContentId::of(b"the recipe"),
+            "state": "open", "term_days": 14}),
+    )]
+}
+
 /// All samples, in the order of the kinds.
 pub(super) fn samples() -> Vec<Sample> {
-    [oversight(), descriptions(), words_on_goods(), erased()].into_iter().flatten().collect()
+    [oversight(), descriptions(), words_on_goods(), erased(), demanded()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -3,6 +3,7 @@
 
 mod audience;
 mod byzantine;
+mod demand;
 mod departure;
 mod liar;
 
