@@ -113,14 +113,17 @@ keys/organisation.key away: the node then runs without it.")]
     Submit(SubmitArgs),
     /// Makes codes for goods: attests the range, then writes the labels.
     #[command(after_help = "Examples:
-  hallmark-node label plant 09521234000129 --count 100 --lot L7 --format pdf -o labels.pdf
-  hallmark-node label plant 09521234000129 --serials 0001..0500 --symbol gs1-128 -o l.zpl
-  hallmark-node label plant 09521234000129 --count 9 --host https://id.example.com -o l.csv
-  hallmark-node label plant 09521234000129 --order PO-7 --numbers 5..7 --state scrapped
+  hallmark-node label plant 09521234000129 --count 100 --lot L7 \\
+      --host https://id.example.com -o labels.pdf
+  hallmark-node label plant 09521234000129 --serials 0001..0500 --order PO-7 --symbol gs1-128 \\
+      -o printer.zpl
+  hallmark-node label plant 09521234000129 --serials 0005..0007 --order PO-7 --state scrapped
 
-OUT's ending says the format where --format does not: .svg, .png, .pdf, .zpl or .csv. Several
-svg or png labels go into a folder named OUT. The codes are printed only once the running node has
-stored the attestation of their range.")]
+A QR code or CSV holds the address that codes lead to: --host, or `http.public_url` of config.toml.
+Codes are printed again, activated or scrapped by --order with --numbers, which the CSV tells, where
+--count made them, else with --serials. OUT's ending says the format where --format does not: .svg,
+.png, .pdf, .zpl or .csv; several svg or png labels go into a folder OUT. Codes are printed once the
+running node has stored their range.")]
     Label(LabelArgs),
     /// Prints one attestation.
     #[command(after_help = "Example:\n  hallmark-node get plant sha256:… --format json")]
@@ -356,8 +359,8 @@ pub struct LabelArgs {
     /// Makes so many labels, at most 100,000, with serials that nobody can guess.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub count: Option<u64>,
-    /// These numbers of the order, their serials derived: to print them again, to activate or
-    /// scrap them.
+    /// These numbers of an order made by --count, as its CSV tells them: to print them again, to
+    /// activate or scrap them.
     #[arg(long, value_name = "A..B", requires = "order")]
     pub numbers: Option<String>,
     /// Serials that count up from A to B; zeros in front are kept.

@@ -332,8 +332,19 @@ fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
     if labels::are_made(ranges, &label) {
         return Ok(label);
     }
+    let is_of_order = |one: &&Logged| one.label.order == *order && one.label.state == State::Made;
+    let help = match ranges.iter().find(is_of_order).map(|one| (one.label.scheme, label.scheme)) {
+        Some((Scheme::Sequence, Scheme::Derived)) => {
+            "that order has serials that count up: name its codes by --serials A..B"
+        }
+        Some((Scheme::Derived, Scheme::Sequence)) => {
+            "that order has serials that nobody can guess: name its codes by --numbers A..B, which \
+             the CSV of the labels tells"
+        }
+        _ => "the CSV of the labels, and `hallmark-node get`, tell order and numbers",
+    };
     Err(Failure::usage(format!("not all of {first}..{last} of order {order} was ever made"))
-        .help("the CSV of the labels, and `hallmark-node get`, tell order and numbers"))
+        .help(help))
 }
 
 /// A range that may be printed: new codes, or codes of one range made before and not scrapped.

@@ -1,4 +1,4 @@
-//! Labels as PDF: pages of A4, filled row by row.
+//! Labels as PDF: pages of A4, filled row by row, in the middle of the page.
 //!
 //! Invariants: a page is written when it is full, so memory holds one page and a few bytes for
 //! each page before; nothing is embedded, the text is in Courier, which every reader has.
@@ -14,8 +14,11 @@ use super::drawing::{CELL, DOTS_PER_MM, Drawing};
 /// A4 in dots.
 const PAGE_WIDTH: u32 = 210 * DOTS_PER_MM;
 const PAGE_HEIGHT: u32 = 297 * DOTS_PER_MM;
-/// What printers leave blank: 10 mm.
-const MARGIN: u32 = 10 * DOTS_PER_MM;
+/// What printers leave blank at least: 10 mm.
+const MARGIN_X: u32 = 10 * DOTS_PER_MM;
+/// The same, and the half of what Letter is shorter than A4: in the middle of a sheet of Letter,
+/// unscaled, everything is printed.
+const MARGIN_Y: u32 = 19 * DOTS_PER_MM;
 /// Between two labels: 2 mm to cut in.
 const GAP: u32 = 2 * DOTS_PER_MM;
 /// Points of a dot; 72 points are 25.4 mm.
@@ -37,6 +40,8 @@ pub struct Pages<W: Write> {
     places: Vec<u64>,
     pages: Vec<Ref>,
     content: Content,
+    /// Where the first label of a page goes.
+    first: (u32, u32),
     /// Where the next label goes; `None` on no page.
     next: Option<(u32, u32)>,
 }
@@ -50,6 +55,7 @@ impl<W: Write> Pages<W> {
             places: vec![0; 3],
             pages: Vec::new(),
             content: Content::new(),
+            first: (MARGIN_X, MARGIN_Y),
             next: None,
         };
         // The second line tells transports that the file is not text.
@@ -63,16 +69,21 @@ impl<W: Write> Pages<W> {
     /// Draws one more label. All are of one size.
     pub fn add(&mut self, drawing: &Drawing) -> Result<(), Error> {
         let fits = |(x, y): (u32, u32)| {
-            x + drawing.width + MARGIN <= PAGE_WIDTH && y + drawing.height + MARGIN <= PAGE_HEIGHT
+            x + drawing.width + MARGIN_X <= PAGE_WIDTH
+                && y + drawing.height + MARGIN_Y <= PAGE_HEIGHT
         };
         let here = self.next.filter(|place| fits(*place));
-        let row = self.next.map(|(_, y)| (MARGIN, y + drawing.height + GAP));
+        let row = self.next.map(|(_, y)| (self.first.0, y + drawing.height + GAP));
         let (x, y) = match here.or_else(|| row.filter(|place| fits(*place))) {
             Some(place) => place,
             None => {
                 self.end_page()?;
                 self.content.transform([POINTS, 0.0, 0.0, POINTS, 0.0, 0.0]);
-                (MARGIN, MARGIN)
+                self.first = (
+                    centred(PAGE_WIDTH, MARGIN_X, drawing.width),
+                    centred(PAGE_HEIGHT, MARGIN_Y, drawing.height),
+                );
+                self.first
             }
         };
         // The page's zero is at the foot.
@@ -154,5 +165,32 @@ impl<W: Write> Pages<W> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.written += bytes.len() as u64;
         self.to.write_all(bytes)
+    }
+}
+
+/// Where as many labels of this extent begin as fit between the margins of a page.
+fn centred(page: u32, margin: u32, extent: u32) -> u32 {
+    let count = ((page - 2 * margin + GAP) / (extent + GAP)).max(1);
+    page.saturating_sub(count * (extent + GAP) - GAP) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_in_the_middle_and_inside_of_the_margins() {
+        for (page, margin) in [(PAGE_WIDTH, MARGIN_X), (PAGE_HEIGHT, MARGIN_Y)] {
+            for extent in 1..=page - 2 * margin {
+                let first = centred(page, margin, extent);
+                let fits = |at: &u32| at + extent + margin <= page;
+                let places = (0..).map(|index| first + index * (extent + GAP)).take_while(fits);
+                let end = places.last().expect("one label at least") + extent;
+                assert!(margin <= first && end + margin <= page, "{extent}");
+                assert!((page - end).abs_diff(first) <= 1, "{extent}: {first}..{end} of {page}");
+            }
+        }
+        // What is larger than a page begins at its edge.
+        assert_eq!(centred(PAGE_WIDTH, MARGIN_X, PAGE_WIDTH + 1), 0);
     }
 }

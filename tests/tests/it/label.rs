@@ -319,6 +319,9 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     state(&node, "scrapped", "0010").ok();
     let ran = state(&node, "scrapped", "0011").fails(2);
     assert!(ran.stderr.contains("was ever made"), "{}", ran.stderr);
+    let line = [GTIN, "--numbers", "9..9", "--order", "A", "--state", "scrapped"];
+    let ran = node.run("label", &line).fails(2);
+    assert!(ran.stderr.contains("name its codes by --serials A..B"), "{}", ran.stderr);
     for serials in ["0001..0010", "0010"] {
         let ran = make(&node, serials, "A").fails(2);
         assert!(ran.stderr.contains("scrapped by"), "{}", ran.stderr);
