@@ -173,14 +173,14 @@ impl State {
     pub const fn sentence(self, language: Language) -> &'static str {
         let (en, zh) = match self {
             State::Unreadable => (
-                "This is not a product code: a digit is wrong, or the print is damaged. Type the \
+                "This is not a product code: a digit may be wrong, or the print damaged. Type the \
                  code below.",
                 "这不是产品代码：可能有数字错误，或印刷已损坏。请在下方手动输入代码。",
             ),
             State::Foreign => (
-                "Not registered here. This is a valid code, but no member of this network has \
-                 records of it.",
-                "未在此登记。这是有效的代码，但本网络没有成员登记过它。",
+                "Not registered here. This is a valid code, but this node has no record of it \
+                 from any member of its network.",
+                "未在此登记。这是有效的代码，但本节点没有本网络任何成员对它的记录。",
             ),
             State::Unknown => (
                 "No record of this item. The code may be wrong or invented.",
@@ -208,9 +208,9 @@ impl State {
                 "此代码曾出现在不可能出现的地方，可能是复制品上的代码。",
             ),
             State::Disputed => (
-                "A check of the records raised a question that is not settled. Both sides are \
-                 below.",
-                "核查记录时发现的疑问尚未解决，双方说法见下。",
+                "A check of the records raised a question that is not settled. The question and \
+                 what was answered to it are below.",
+                "核查记录时发现的疑问尚未解决，疑问及其答复见下。",
             ),
             State::Stale => (
                 "Not confirmed now: this is what was known at the last check.",
@@ -218,8 +218,8 @@ impl State {
             ),
             State::ConsistentSeen => (
                 "The records are consistent, and a buyer has already confirmed this item. If you \
-                 bought it new, tell us.",
-                "记录一致，但此前已有购买者确认过此件产品。如果您买到的是新品，请告诉我们。",
+                 bought it new, say so below.",
+                "记录一致，但此前已有购买者确认过此件产品。如果您买到的是新品，请在下方告知。",
             ),
             State::Consistent => (
                 "The records for this code are complete and consistent. A printed code can be \

@@ -24,7 +24,7 @@ use crate::page::passport::forms::Given;
 use crate::page::passport::refusal::{self, Refusal};
 use crate::page::passport::{Forms, Frame, page};
 use crate::passport::State as PassportState;
-use crate::passport::code::{Code, misread, sort_of};
+use crate::passport::code::{Code, LINK_BYTES_MAX, asked as with, misread};
 use crate::passport::form::FormKey;
 use crate::passport::view::{Link, Passport, Sort};
 use accept::{Form, NoForm};
@@ -118,7 +118,8 @@ async fn answer(
         Err(text) => {
             let (misread, meant) = misread(&text);
             let passport = Passport::unreadable(misread, meant.map(|goods| goods.to_string()));
-            return Ok(represent(app, None, (&passport, ""), &Wanted { form, language, headers }));
+            let at = At::Text(&text);
+            return Ok(represent(app, at, (&passport, ""), &Wanted { form, language, headers }));
         }
     };
     let (passport, stamp) = passport_of(app, &code).await?;
@@ -130,7 +131,7 @@ async fn answer(
         return Ok((StatusCode::TEMPORARY_REDIRECT, to).into_response());
     }
     let wanted = Wanted { form, language, headers };
-    Ok(represent(app, Some(&code), (&passport, &stamp), &wanted))
+    Ok(represent(app, At::Code(&code), (&passport, &stamp), &wanted))
 }
 
 /// The passport, from memory where nothing has changed, and what it rests on.
@@ -152,16 +153,45 @@ struct Wanted<'a> {
     headers: &'a HeaderMap,
 }
 
+/// What was asked about.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    /// A code that was read.
+    Code(&'a Code),
+    /// A text that is none.
+    Text(&'a str),
+}
+
+impl<'a> At<'a> {
+    fn code(self) -> Option<&'a Code> {
+        match self {
+            At::Code(code) => Some(code),
+            At::Text(_) => None,
+        }
+    }
+
+    /// Where the same is answered again: what was typed is not lost with a change of the language.
+    fn printed(self) -> String {
+        const TYPED: &str = "/goods";
+        match self {
+            At::Code(code) => code.printed(),
+            At::Text(text) if text.trim().is_empty() || LINK_BYTES_MAX < text.len() => {
+                TYPED.to_owned()
+            }
+            At::Text(text) => with(TYPED, "code", text),
+        }
+    }
+}
+
 /// The answer with a passport and the name of the evidence that it rests on.
 fn represent(
     app: &App,
-    code: Option<&Code>,
+    at: At<'_>,
     (passport, stamp): (&Passport, &str),
     wanted: &Wanted<'_>,
 ) -> Response {
     let &Wanted { form, language, headers } = wanted;
-    let printed = code.map_or_else(|| "/goods".to_owned(), Code::printed);
-    let path = code.map_or_else(|| "/goods".to_owned(), Code::path);
+    let (code, printed) = (at.code(), at.printed());
     let tag = tag_of(passport.state, stamp, wanted, code.map(|code| &code.link));
     // A condition counts only where the answer would be one of success (RFC 9110, 13.2.1).
     let is_success = passport.state.status() == StatusCode::OK.as_u16();
@@ -191,11 +221,13 @@ fn represent(
     head.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE));
     let varies = "Accept, Accept-Language, Accept-Encoding, Origin";
     head.insert(header::VARY, HeaderValue::from_static(varies));
-    let link = format!(
-        "<{}{path}?linkType=linkset>; rel=\"linkset\"; type=\"application/linkset+json\"",
-        app.root()
-    );
-    if let Ok(link) = HeaderValue::from_str(&link) {
+    let link = code.map(|code| {
+        let (root, path) = (app.root(), code.path());
+        format!(
+            "<{root}{path}?linkType=linkset>; rel=\"linkset\"; type=\"application/linkset+json\""
+        )
+    });
+    if let Some(Ok(link)) = link.map(|link| HeaderValue::from_str(&link)) {
         head.insert(header::LINK, link);
     }
     if form == Form::Page {
@@ -281,12 +313,9 @@ fn forms_of(app: &App, passport: &Passport, headers: &HeaderMap) -> Forms {
     let Some(goods) = goods else { return Forms::default() };
     let hand_out =
         |given: Given| FormKey::of(&app.capture).hand_out(given.kind(), &goods, (app.clock)());
-    let is_one = sort_of(&goods).is_one();
-    let state = passport.state;
     Forms {
-        confirmation: (is_one && state.takes_confirmations())
-            .then(|| hand_out(Given::Confirmation)),
-        complaint: state.takes_complaints().then(|| hand_out(Given::Complaint)),
+        confirmation: passport.takes_confirmations().then(|| hand_out(Given::Confirmation)),
+        complaint: passport.state.takes_complaints().then(|| hand_out(Given::Complaint)),
     }
 }
 

@@ -15,6 +15,7 @@ use sections::party;
 
 pub mod forms;
 mod notices;
+mod questions;
 pub mod refusal;
 mod sections;
 mod words;
@@ -56,6 +57,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             (band(passport, language))
             @if state == State::Unreadable || !state.has_record() {
                 (sections::code(passport, language))
+                @if passport.is_spoken_of() { (sections::words_of_others(passport, language)) }
                 (forms::by_hand(language))
                 (forms::complaint(passport, frame))
             } @else if state == State::Broken {
@@ -67,9 +69,12 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
                 (sections::item(passport, language))
                 (sections::eyes(passport, language))
                 (sections::certificates(passport, language))
-                (sections::journey(passport, language))
-                (sections::footprints(passport, language))
-                (sections::findings(passport, language))
+                @if passport.sort != Some(Sort::Place) {
+                    // Neither is looked up by a place.
+                    (sections::journey(passport, language))
+                    (sections::footprints(passport, language))
+                }
+                (questions::findings(passport, language))
                 (sections::proof(passport, language))
                 (forms::complaint(passport, frame))
                 (forms::confirmation(passport, frame))
@@ -77,7 +82,10 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
         }
     };
     let heading = format!("{} · {title}", passport.word(language));
-    shell(heading.trim_end_matches([' ', '·']), frame.path, frame, &body)
+    // What is no code has no links.
+    let path = if passport.goods.is_some() { frame.path } else { "" };
+    let head = Frame { path, ..*frame };
+    shell(heading.trim_end_matches([' ', '·']), frame.path, &head, &body)
 }
 
 /// Head, language switch and footer around a page's own part, which is at `here`.
@@ -200,10 +208,13 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
                         (one.standard) " " (one.number) (language.pick(": ", "："))
                         (sections::standing(one.standing, language)) " "
                         (one.withdrawn.as_ref().or(one.valid_to.as_ref()).map_or("", String::as_str))
+                        @if let Some(reason) = &one.reason {
+                            (language.pick(". Reason: ", "。原因：")) (reason)
+                        }
                     }
                 }
             },
-            State::Unknown => (elsewhere(passport, language)),
+            State::Unknown => (confirmed(passport, &months, language)),
             State::CopySuspected => (copy_facts(passport, &months, language)),
             State::ConsistentSeen => p {
                 (language.pick("Confirmed in ", "确认月份：")) (months)
@@ -213,6 +224,20 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
                 (oldest.map_or_else(|| html! { "?" }, instant))
             },
             _ => {}
+        }
+        (elsewhere(passport, language))
+    }
+}
+
+/// What buyers have confirmed of a code that nobody here vouches for.
+fn confirmed(passport: &Passport, months: &str, language: Language) -> Markup {
+    let count = passport.confirmations.count;
+    html! {
+        @if 0 < count {
+            p {
+                (language.pick("Buyers confirmed it ", "购买者已确认 ")) (times(count, language))
+                (language.pick(", in ", "，月份：")) (months) (language.pick(".", "。"))
+            }
         }
     }
 }
@@ -234,9 +259,16 @@ fn recall_terms(recall: &Recall, language: Language) -> Markup {
 
 /// Who can tell, as a link to follow by hand: nothing leads there by itself.
 fn elsewhere(passport: &Passport, language: Language) -> Markup {
+    let is_asked = passport.state == State::Unknown;
     html! {
-        @if let Some(elsewhere) = &passport.elsewhere {
+        @if let Some(elsewhere) = passport.elsewhere.as_ref().filter(|_| passport.goods.is_some()) {
             p {
+                @if !is_asked {
+                    (language.pick(
+                        "Whether this code was issued, only the node of its issuer can tell. ",
+                        "此代码是否已发放，只有发放方的节点能够确认。",
+                    ))
+                }
                 (language.pick("Codes issued by: ", "代码发放方："))
                 (party(&elsewhere.issuer))
                 @if let Some(url) = &elsewhere.url {
@@ -261,7 +293,7 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
                             (words)
                             @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
                         }
-                        None => (sections::message(passport, finding, language)),
+                        None => (questions::message(passport, finding, language)),
                     }
                 }
             }

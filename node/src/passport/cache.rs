@@ -110,7 +110,7 @@ impl Kept {
         let is_stale = self.checked.is_none_or(|checked| stale_ms < now.ms_since(checked));
         let facts = Facts { is_stale, ..self.facts.clone() };
         let mut passport = Passport { state: decide(&facts), ..self.passport.clone() };
-        if passport.state != State::Unknown {
+        if facts.is_vouched_for() {
             passport.elsewhere = None;
         }
         if passport.state != State::Broken {

@@ -14,7 +14,7 @@ use hallmark_schemas::gs1::hand;
 use hallmark_schemas::gs1::scan::Content;
 use hallmark_schemas::id::OrgId;
 
-use super::view::{Attribute, Link, Misread, Sort};
+use super::view::{Attribute, Link, Misread, Sort, Unreadable};
 
 /// The keys of Digital Links: the first segment of their paths.
 pub const KEYS: [&str; 16] = [
@@ -25,6 +25,9 @@ pub const KEYS: [&str; 16] = [
 pub const LINK_BYTES_MAX: usize = 2048;
 /// Most parameters of a query that are looked at.
 const PARAMETERS_MAX: usize = 32;
+
+/// Most characters that are shown of an attribute that cannot be read: the longest value has 90.
+const UNREADABLE_MAX: usize = 90;
 
 /// Where goods of other schemes are on this node: `/goods/<scheme>/<value>`.
 const GOODS_PATH: &str = "/goods/";
@@ -58,7 +61,10 @@ impl Code {
                     let attributes = &with.elements[with.path_len..];
                     code.link.attributes.extend(attributes.iter().filter_map(attribute));
                 }
-                Err(_) => code.link.has_unreadable = true,
+                Err(fault) => {
+                    code.link.has_unreadable = true;
+                    code.link.unreadable.extend(unreadable(parameter, fault.reason));
+                }
             }
         }
         Some(code)
@@ -146,6 +152,13 @@ impl Code {
                 printed = longer;
             }
         }
+        for (index, said) in self.link.unreadable.iter().enumerate() {
+            let longer = asked(&printed, &said.ai, &said.value);
+            let goes = |code: &Code| code.link.unreadable.get(index) == Some(said);
+            if Code::from_printed(&longer).as_ref().is_some_and(goes) {
+                printed = longer;
+            }
+        }
         printed
     }
 
@@ -196,6 +209,18 @@ pub fn asked(address: &str, name: &str, value: &str) -> String {
 fn attribute(element: &Element) -> Option<Attribute> {
     let title = Ai::find(&element.code)?.title;
     Some(Attribute { ai: element.code.clone(), title, value: element.value.clone() })
+}
+
+/// A parameter that is meant as an attribute and is none.
+fn unreadable(parameter: &str, reason: String) -> Option<Unreadable> {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    if !(2..=4).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seen = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '\u{fffd}' };
+    let value = unescape(value, true).chars().map(seen).take(UNREADABLE_MAX).collect();
+    let title = Ai::find(name).map_or("", |ai| ai.title);
+    Some(Unreadable { ai: name.to_owned(), title, value, reason })
 }
 
 /// The path of goods on this node. It is made of the canonical identifier and nothing else, whose
@@ -297,6 +322,27 @@ mod tests {
         let said: Vec<_> = code.link.attributes.iter().map(|one| one.ai.as_str()).collect();
         assert_eq!(said, ["17", "3103"]);
         assert!(code.link.has_unreadable, "month 13 is no date");
+        let told = |query: &str| read(GTIN, query).link.unreadable;
+        let found = told("17=999999&lang=en&11=270230&99=x%41%01%E4%B8%AD&0001=7&utm=%ff");
+        let parts: Vec<_> = found.iter().map(|one| (one.ai.as_str(), one.value.as_str())).collect();
+        assert_eq!(
+            parts,
+            [
+                ("17", "999999"),
+                ("11", "270230"),
+                ("99", "xA\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+                ("0001", "7")
+            ]
+        );
+        assert!(found[0].reason.contains("(17)"), "{found:?}");
+        assert!(found[0].title.contains("EXPIRY") && found[3].title.is_empty(), "{found:?}");
+        let long = told(&format!("17={}", "9".repeat(500)));
+        assert_eq!(long[0].value.len(), 90);
+        // It goes along from page to page, as what can be read does.
+        for query in ["17=999999", "3103=000100&17=999999&11=270230"] {
+            let printed = read(GTIN, query).printed();
+            assert_eq!(printed, format!("{GTIN}?{query}"));
+        }
         assert!(read(GTIN, "01=09506000134352").link.has_unreadable);
         assert!(!read(GTIN, "lang=en").link.has_unreadable);
     }

@@ -31,6 +31,8 @@ pub struct Facts {
     pub records: usize,
     /// What label orders say.
     pub issuance: Issuance,
+    /// Whether label orders leave it to the node of whoever made them to tell.
+    pub is_told_elsewhere: bool,
     /// Records whose digest, signature, key or inclusion does not hold.
     pub damaged: usize,
     /// Recalls in force.
@@ -64,21 +66,36 @@ pub fn decide(facts: &Facts) -> State {
     state.unwrap_or(State::Consistent)
 }
 
+impl Facts {
+    /// Whether whoever issues such codes speaks of this one.
+    pub fn is_vouched_for(&self) -> bool {
+        0 < self.records || matches!(self.issuance, Issuance::Issued | Issuance::Scrapped)
+    }
+
+    /// Whether the records cannot all be of one item.
+    fn is_of_many(&self) -> bool {
+        0 < self.copy_findings || self.confirmations_max < self.confirmations
+    }
+}
+
 /// Whether this state holds, whatever else does.
 fn holds(state: State, facts: &Facts) -> bool {
-    let is_issued = matches!(facts.issuance, Issuance::Issued | Issuance::Scrapped);
     match state {
         State::Unreadable => !facts.is_readable,
         State::Foreign => !facts.is_known,
-        State::Unknown => facts.records == 0 && !is_issued,
+        // Where this node cannot tell whether the code was issued, it tells what it can: that it
+        // is on more than one thing.
+        State::Unknown => {
+            let is_told = facts.is_told_elsewhere && facts.is_of_many();
+            !facts.is_vouched_for() && !is_told
+        }
         State::Broken => 0 < facts.damaged,
         State::Recalled => 0 < facts.recalls,
         State::Withdrawn => 0 < facts.certificates_withdrawn,
         State::Expired => 0 < facts.certificates_expired,
         State::CopySuspected => {
-            0 < facts.copy_findings
+            facts.is_of_many()
                 || facts.issuance == Issuance::Scrapped
-                || facts.confirmations_max < facts.confirmations
                 || 0 < facts.contradictions
                 || facts.is_inactive_seen
         }
@@ -186,6 +203,30 @@ mod tests {
             [(0, State::Consistent), (1, State::Consistent), (2, State::Disputed)]
         {
             assert_eq!(decide(&Facts { maker_claims, ..well() }), expected);
+        }
+    }
+
+    #[test]
+    fn what_only_another_node_can_tell_is_a_possible_copy_where_its_records_are_of_many() {
+        let of = |copy_findings, confirmations, is_told_elsewhere, issuance| Facts {
+            records: 0,
+            copy_findings,
+            confirmations,
+            is_told_elsewhere,
+            issuance,
+            ..well()
+        };
+        for (facts, expected) in [
+            (of(0, 0, true, Issuance::Untold), State::Unknown),
+            (of(0, 1, true, Issuance::Untold), State::Unknown),
+            (of(1, 0, true, Issuance::Untold), State::CopySuspected),
+            (of(0, 2, true, Issuance::Untold), State::CopySuspected),
+            // What is known to be invented is called so, whatever others record of it.
+            (of(1, 2, false, Issuance::Never), State::Unknown),
+            (of(1, 2, false, Issuance::Untold), State::Unknown),
+        ] {
+            assert_eq!(decide(&facts), expected, "{facts:?}");
+            assert!(!facts.is_vouched_for());
         }
     }
 

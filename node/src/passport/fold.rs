@@ -28,6 +28,7 @@ use super::view::{
 mod certificates;
 mod description;
 pub mod journey;
+mod late;
 mod print;
 mod recalls;
 
@@ -86,6 +87,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
             inactive.others_are_active && (inactive.is_seen || 0 < confirmations.count)
         }),
         maker_claims: item.maker_claims.len(),
+        is_told_elsewhere: given.labels.elsewhere.is_some(),
         ..Facts::default()
     };
     let passport = Passport {
@@ -106,6 +108,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         confirmations,
         is_scrapped: given.labels.issuance == Issuance::Scrapped,
         inactive,
+        late_label: late::label(evidence, &records, given),
         elsewhere: given.labels.elsewhere.as_ref().map(|issuer| elsewhere(issuer, given)),
         proof: proof(evidence, given),
     };
@@ -133,6 +136,7 @@ impl Passport {
             confirmations: Confirmations::default(),
             is_scrapped: false,
             inactive: None,
+            late_label: None,
             elsewhere: None,
             proof: Proof::default(),
         }

@@ -15,6 +15,9 @@ impl Passport {
             (State::Unreadable, _, Some(Misread::Nothing)) => {
                 language.pick("Which code?", "请输入代码")
             }
+            (State::Unknown, ..) if self.is_spoken_of() => {
+                language.pick("Not recorded by its issuer", "发放方没有记录")
+            }
             (State::Unknown, Some(sort), _) => {
                 let (en, zh) = match sort {
                     Sort::Item => return self.state.word(language),
@@ -41,6 +44,16 @@ impl Passport {
                 "Not registered here. No member of this network describes this place or party; \
                  events that name it are not looked up by it.",
                 "未在此登记。本网络没有成员说明过此地点或机构；提及它的事件不按地点查询。",
+            ),
+            State::Withdrawn if self.sort == Some(Sort::Place) => language.pick(
+                "A certificate of this place or party was withdrawn. The other records below still \
+                 hold.",
+                "此地点或机构的一份证书已被撤销，下列其他记录仍然有效。",
+            ),
+            State::Expired if self.sort == Some(Sort::Place) => language.pick(
+                "A certificate of this place or party is past its date. The other records below \
+                 still hold.",
+                "此地点或机构的一份证书已过有效期，下列其他记录仍然有效。",
             ),
             State::Consistent => self.consistent(language),
             State::ConsistentSeen if self.proof.is_cut => language.pick(
@@ -74,6 +87,9 @@ impl Passport {
     }
 
     fn unknown(&self, language: Language) -> &'static str {
+        if self.is_spoken_of() {
+            return self.spoken_of(language);
+        }
         if self.elsewhere.is_some() {
             return language.pick(
                 "This node holds no record of this item. Only the node of the organisation that \
@@ -102,7 +118,38 @@ impl Passport {
         language.pick(en, zh)
     }
 
+    /// Of what others have recorded and whoever issues such codes has not.
+    fn spoken_of(&self, language: Language) -> &'static str {
+        if self.elsewhere.is_some() {
+            return language.pick(
+                "Others have recorded this code, see below. Whether it was issued, only the node of \
+                 the organisation that issues these codes can tell.",
+                "其他机构登记过此代码，见下。此代码是否已发放，只有发放方的节点能够确认。",
+            );
+        }
+        if self.proof.is_cut {
+            return language.pick(
+                "Others have recorded this code, see below. Whoever answers for these goods has \
+                 not, in the records that were read here; there are more.",
+                "其他机构登记过此代码，见下。在此处读取的记录中，对该产品负责的机构没有登记过它，\
+                 另有更多记录未读取。",
+            );
+        }
+        language.pick(
+            "Others have recorded this code, see below; whoever answers for these goods has not. It \
+             may be wrong or invented.",
+            "其他机构登记过此代码，见下；对该产品负责的机构没有登记过它。代码可能有误，也可能是编造的。",
+        )
+    }
+
     fn consistent(&self, language: Language) -> &'static str {
+        if self.sort == Some(Sort::Place) {
+            return language.pick(
+                "The records that describe this place or party are consistent. What happened there \
+                 is not looked up by its code.",
+                "描述此地点或机构的记录一致。在该处发生的事件不按其代码查询。",
+            );
+        }
         if self.proof.is_cut {
             return language.pick(
                 "The records for this code that were read here are consistent; there are more. A \
@@ -117,6 +164,14 @@ impl Passport {
                 "A label with this code was made, and that is all that is recorded of it. A \
                  printed code can be copied: do not go by the code alone.",
                 "带有此代码的标签已制作，除此之外没有其他记录。印刷的代码可以被复制：请勿仅凭代码判断。",
+            );
+        }
+        if self.late_label.is_some() {
+            return language.pick(
+                "The records for this code agree, but it was recorded before its label was ordered. \
+                 A printed code can be copied: do not go by the code alone.",
+                "关于此代码的记录一致，但在其标签下单之前，此代码已有记录。印刷的代码可以被复制：\
+                 请勿仅凭代码判断。",
             );
         }
         if self.item.names.is_empty() {
@@ -174,7 +229,9 @@ impl Passport {
     pub fn tone(&self) -> &'static str {
         let must_be_seen = self.item.is_past_expiry
             || !self.link.passed.is_empty()
+            || !self.link.unreadable.is_empty()
             || !self.lot_recalls.is_empty()
+            || self.late_label.is_some()
             || self.inactive.is_some_and(|one| one.others_are_active || one.is_seen);
         match self.state.tone() {
             "calm" if must_be_seen => "warn",

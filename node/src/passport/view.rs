@@ -47,7 +47,9 @@ pub struct Passport {
     pub is_scrapped: bool,
     /// What is missing of a label that was made and, as far as is recorded, not put on goods.
     pub inactive: Option<Inactive>,
-    /// Who can tell what this node cannot; only of an item that is unknown here.
+    /// That the code was recorded before its label was ordered.
+    pub late_label: Option<LateLabel>,
+    /// Who can tell what this node cannot; only of an item that nobody here vouches for.
     pub elsewhere: Option<Elsewhere>,
     /// How to check it.
     pub proof: Proof,
@@ -97,7 +99,29 @@ pub enum Sort {
     Other,
 }
 
+impl Passport {
+    /// Whether a buyer's confirmation is taken: of what is bought by the piece, in a state that
+    /// takes it, and vouched for by whoever issues such codes.
+    pub fn takes_confirmations(&self) -> bool {
+        let is_bought = self.sort.is_some_and(Sort::is_bought);
+        is_bought && self.state.takes_confirmations() && self.elsewhere.is_none()
+    }
+
+    /// Whether anybody speaks of the code itself, be it not whoever issues it.
+    pub fn is_spoken_of(&self) -> bool {
+        !self.journey.is_empty()
+            || !self.findings.is_empty()
+            || !self.stated_findings.is_empty()
+            || 0 < self.confirmations.count
+    }
+}
+
 impl Sort {
+    /// Whether a buyer takes one thing with this code home: nobody buys a pallet by its label.
+    pub fn is_bought(self) -> bool {
+        matches!(self, Sort::Item | Sort::Other)
+    }
+
     /// Whether its code stands on one thing only.
     pub fn is_one(self) -> bool {
         matches!(self, Sort::Item | Sort::Unit | Sort::Other)
@@ -125,13 +149,24 @@ pub struct Inactive {
     pub is_seen: bool,
 }
 
+/// An order of labels that came after the code was in use.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct LateLabel {
+    /// The day by which the code was recorded; none where that record is not public.
+    pub seen: Option<String>,
+    /// The first day on which its label can have been ordered.
+    pub made: String,
+}
+
 /// What the code says beside the identifier.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Link {
     /// Attributes and coarser qualifiers that pass their checks.
     pub attributes: Vec<Attribute>,
-    /// Whether the query held attributes that did not pass; they are not shown.
+    /// Whether the query held something that did not pass.
     pub has_unreadable: bool,
+    /// What of that has the number of an application identifier.
+    pub unreadable: Vec<Unreadable>,
     /// What of it the records contradict.
     pub contradictions: Vec<Contradiction>,
     /// Printed dates that have passed, where no record tells them.
@@ -171,6 +206,19 @@ pub struct Attribute {
     pub title: &'static str,
     /// The value.
     pub value: String,
+}
+
+/// A part of the print that did not pass its checks.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Unreadable {
+    /// The application identifier, as printed.
+    pub ai: String,
+    /// GS1's short title of it; empty where there is no such identifier.
+    pub title: &'static str,
+    /// What is printed: visible ASCII, other characters as U+FFFD, cut where it is too long.
+    pub value: String,
+    /// What is wrong with it, in English.
+    pub reason: String,
 }
 
 /// A text with the language it is in, if its author told.
@@ -314,6 +362,8 @@ pub struct Certificate {
     pub valid_to: Option<String>,
     /// The day it was pulled.
     pub withdrawn: Option<String>,
+    /// Why, in the words of who vouched; none where it was not pulled.
+    pub reason: Option<String>,
     /// Whether a later one of the same standard is in force, so that this one raises no question.
     pub is_superseded: bool,
     /// The accreditation of who vouches.
@@ -331,6 +381,8 @@ pub struct Accreditation {
     pub accreditor: Option<Party>,
     /// Its number.
     pub number: Option<String>,
+    /// Why it was pulled or suspended, in the words of who accredits.
+    pub reason: Option<String>,
     /// Last day.
     pub valid_to: Option<String>,
 }

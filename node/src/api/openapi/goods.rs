@@ -38,7 +38,8 @@ fn common() -> Operation {
         ("application/ld+json", schema("PassportLd")),
         ("application/linkset+json", schema("Linkset")),
     ];
-    let head = ["ETag", "Cache-Control", "Link", "Vary", "Content-Encoding", "Content-Language"];
+    let bare = ["ETag", "Cache-Control", "Vary", "Content-Encoding", "Content-Language"];
+    let head = [&bare[..], &["Link"]].concat();
     Operation::get("")
         .header("Accept", json!({ "type": "string" }), "Which form; the page if it takes any.")
         .header("Accept-Language", json!({ "type": "string" }), "English or Chinese.")
@@ -57,7 +58,7 @@ fn common() -> Operation {
             &[],
             &["Location"],
         )
-        .gives(400, "The passport of a code that cannot be read.", &forms, &head)
+        .gives(400, "The passport of a code that cannot be read.", &forms, &bare)
         .gives(404, "The passport of goods without a record.", &forms, &head)
         .fails(&[400, 404])
         .shared()

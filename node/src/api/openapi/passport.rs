@@ -20,19 +20,10 @@ pub(super) fn passports() -> Value {
 
 fn members() -> Value {
     let sorts = ["item", "lot", "class", "unit", "place", "other"];
-    let attribute = object(
-        "An application identifier of the code.",
-        json!({ "ai": string(), "title": string(), "value": string() }),
-    );
-    let contradiction = object(
-        "A part of it that the records contradict.",
-        json!({
-            "ai": string(), "title": string(), "printed": string(), "recorded": list(string()),
-        }),
-    );
-    let passed = object(
-        "A printed date that has passed, where no record tells it.",
-        json!({ "ai": string(), "title": string(), "day": string() }),
+    let late_label = object(
+        "The code was recorded by the day `seen`, before its label can have been ordered on `made`. \
+         By the times of the logs, not those that events claim.",
+        json!({ "seen": or_null(string()), "made": string() }),
     );
     let inactive = object(
         "A label that was made and, as far as is recorded, not put on goods.",
@@ -48,13 +39,7 @@ fn members() -> Value {
         "sort": or_null(words(&sorts)),
         "misread": or_null(words(&["nothing", "short_gtin", "garbled"])),
         "did_you_mean": or_null(string()),
-        "link": object(
-            "What the code says beside the identifier: printed, not signed.",
-            json!({
-                "attributes": list(attribute), "has_unreadable": truth(),
-                "contradictions": list(contradiction), "passed": list(passed),
-            }),
-        ),
+        "link": link(),
         "item": schema("PassportItem"),
         "recalls": list(schema("PassportRecall")),
         "lot_recalls": list(object(
@@ -71,12 +56,42 @@ fn members() -> Value {
         })),
         "is_scrapped": truth(),
         "inactive": or_null(inactive),
+        "late_label": or_null(late_label),
         "elsewhere": or_null(schema("PassportElsewhere")),
         "proof": schema("PassportProof"),
         "forms": object("Tokens for one confirmation and one complaint, where these are taken; none are handed out \
             to a request with `Origin`.",
             json!({ "confirmation": or_null(string()), "complaint": or_null(string()) })),
     })
+}
+
+fn link() -> Value {
+    let attribute = object(
+        "An application identifier of the code.",
+        json!({ "ai": string(), "title": string(), "value": string() }),
+    );
+    let contradiction = object(
+        "A part of it that the records contradict.",
+        json!({
+            "ai": string(), "title": string(), "printed": string(), "recorded": list(string()),
+        }),
+    );
+    let passed = object(
+        "A printed date that has passed, where no record tells it.",
+        json!({ "ai": string(), "title": string(), "day": string() }),
+    );
+    let unreadable = object(
+        "A part of the print that did not pass its checks, and what is wrong with it.",
+        json!({ "ai": string(), "title": string(), "value": string(), "reason": string() }),
+    );
+    object(
+        "What the code says beside the identifier: printed, not signed.",
+        json!({
+            "attributes": list(attribute), "has_unreadable": truth(),
+            "unreadable": list(unreadable), "contradictions": list(contradiction),
+            "passed": list(passed),
+        }),
+    )
 }
 
 fn texts() -> Value {
@@ -92,7 +107,7 @@ fn parts() -> Value {
         json!({
             "id": or_null(schema("ContentId")), "standing": or_null(standing()),
             "accreditor": or_null(party()),
-            "number": or_null(string()), "valid_to": day(),
+            "number": or_null(string()), "reason": or_null(string()), "valid_to": day(),
         }),
     );
     json!({
@@ -126,7 +141,7 @@ fn parts() -> Value {
         "PassportCertificate": object("A certificate.", json!({
             "id": schema("ContentId"), "number": string(), "standard": string(),
             "issuer": party(), "standing": standing(), "valid_from": day(), "valid_to": day(),
-            "withdrawn": day(), "is_superseded": truth(), "accreditation": accreditation,
+            "withdrawn": day(), "reason": or_null(string()), "is_superseded": truth(), "accreditation": accreditation,
         })),
         "PassportStep": object("A place and a month.", json!({
             "step": or_null(string()), "place": or_null(string()), "place_names": texts(), "region": or_null(string()),

@@ -29,6 +29,7 @@ use crate::page::passport::{Forms, Frame};
 use crate::passport::State as PassportState;
 use crate::passport::code::{Code, asked as with, path_of, sort_of};
 use crate::passport::form::{FormKey, Token};
+use crate::passport::view::Passport;
 use crate::serve::Origin;
 use crate::sign::Statement;
 use crate::store::StoreError;
@@ -86,12 +87,12 @@ async fn take_confirmation(
 ) -> Result<Response, Refused> {
     let form: ConfirmationForm = sent.read(app, origin, request).await?;
     sent.speak(form.lang.as_deref());
-    let (goods, state) = goods_of(app, &form.goods).await?;
-    if !sort_of(&goods).is_one() {
-        let many = "/goods: names many things: one item is confirmed, by its serial number";
+    let (goods, passport) = goods_of(app, &form.goods).await?;
+    if !sort_of(&goods).is_bought() {
+        let many = "/goods: names no item that is bought: one is confirmed, by its serial number";
         return Err(Refused::new(Why::Many, ApiError::malformed(many)));
     }
-    confirmable(state)?;
+    confirmable(&passport)?;
     let token = token_of(app, Given::Confirmation, &goods, &form.form)?;
     let body = Confirmation {
         act: form.act,
@@ -119,8 +120,8 @@ async fn take_complaint(
 ) -> Result<Response, Refused> {
     let form: ComplaintForm = sent.read(app, origin, request).await?;
     sent.speak(form.lang.as_deref());
-    let (goods, state) = goods_of(app, &form.goods).await?;
-    if !state.takes_complaints() {
+    let (goods, passport) = goods_of(app, &form.goods).await?;
+    if !passport.state.takes_complaints() {
         return Err(unknown("no member of this network has a record of these goods"));
     }
     let token = token_of(app, Given::Complaint, &goods, &form.form)?;
@@ -197,23 +198,28 @@ fn printed(goods: &GoodsId, at: Option<&str>) -> Option<String> {
 }
 
 /// The goods that are named, and what is known of them.
-async fn goods_of(app: &App, text: &str) -> Result<(GoodsId, PassportState), Refused> {
+async fn goods_of(app: &App, text: &str) -> Result<(GoodsId, Passport), Refused> {
     let unreadable = |detail: String| Refused::new(Why::Code, ApiError::malformed(detail));
     let goods = GoodsId::parse(text).map_err(|e| unreadable(e.to_string()))?;
     let (passport, _) = passport_of(app, &Code::bare(&goods)).await?;
-    Ok((goods, passport.state))
+    Ok((goods, passport))
 }
 
-/// Whether goods in this state are confirmed; else why not.
-fn confirmable(state: PassportState) -> Result<(), Refused> {
-    if state.takes_confirmations() {
+/// Whether goods of which this is known are confirmed; else why not.
+fn confirmable(passport: &Passport) -> Result<(), Refused> {
+    if passport.takes_confirmations() {
         return Ok(());
     }
-    let (why, error) = match state {
+    let (why, error) = match passport.state {
         PassportState::Broken => {
             let detail = "records of these goods do not match their signatures: nothing is \
                           confirmed on them; a complaint is taken";
             (Why::Broken, ApiError::Unconfirmed { detail })
+        }
+        _ if passport.elsewhere.is_some() => {
+            let detail = "only the node of the organisation that issues such codes can tell whether \
+                          this one was issued: it is not confirmed here; a complaint is taken";
+            (Why::Unissued, ApiError::NoRecord { detail })
         }
         PassportState::Unknown => {
             let detail = "no record of this item: what its maker never recorded is not \

@@ -10,6 +10,7 @@ use crate::sign::{Defaults, Statement};
 mod carried;
 mod notices;
 mod versions;
+mod wording;
 
 pub(super) const CLASS: &str = "https://id.gs1.org/01/09520123456788";
 pub(super) const PATH: &str = "/01/09520123456788/21/S1";

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use super::super::Language;
 use super::{Frame, shell, times, words};
 use crate::passport::code::asked;
-use crate::passport::view::Passport;
+use crate::passport::view::{Passport, Sort};
 use refused::Kept;
 
 pub mod refused;
@@ -28,7 +28,7 @@ pub(super) fn complaint(passport: &Passport, frame: &Frame<'_>) -> Markup {
                     summary { (language.pick("Report a problem", "报告问题")) }
                     form method="post" action=(Given::Complaint.path()) {
                         (hidden(goods(passport), form, frame))
-                        (complaint_fields(&Kept::default(), None, language))
+                        (complaint_fields(&Kept::default(), passport.sort, None, language))
                     }
                 }
             }
@@ -63,15 +63,21 @@ pub(super) fn confirmation(passport: &Passport, frame: &Frame<'_>) -> Markup {
 }
 
 /// The fields of a complaint, as they were filled in; `fault` names what tells what is wrong.
-fn complaint_fields(kept: &Kept, fault: Option<&str>, language: Language) -> Markup {
-    let chosen = Category::ALL.iter().find(|one| one.as_str() == kept.choice);
+fn complaint_fields(
+    kept: &Kept,
+    sort: Option<Sort>,
+    fault: Option<&str>,
+    language: Language,
+) -> Markup {
+    let categories = categories(sort);
+    let chosen = categories.iter().find(|one| one.as_str() == kept.choice);
     html! {
         fieldset {
             legend { (language.pick("What is it about?", "是哪方面的问题？")) }
-            @for category in Category::ALL {
+            @for category in categories {
                 label {
                     input type="radio" name="category" value=(category.as_str())
-                        required checked[category == chosen.unwrap_or(&Category::ALL[0])];
+                        required checked[category == chosen.unwrap_or(&categories[0])];
                     (category_word(*category, language))
                 }
             }
@@ -233,6 +239,14 @@ fn act_word(act: Act, language: Language) -> &'static str {
     match act {
         Act::Bought => language.pick("I bought it new", "我买到的是新品"),
         Act::Opened => language.pick("I opened the seal", "我打开了封签"),
+    }
+}
+
+/// What can be reported of what the code is on: a place has no seal and no date.
+fn categories(sort: Option<Sort>) -> &'static [Category] {
+    match sort {
+        Some(Sort::Place) => &[Category::WrongRecord, Category::Unsafe, Category::Other],
+        _ => Category::ALL,
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::Language;
 use super::{party, recall_terms, words};
 use crate::passport::State;
 use crate::passport::code::{asked, path_of};
-use crate::passport::view::{Inactive, Passport};
+use crate::passport::view::{Inactive, LateLabel, Passport};
 use hallmark_schemas::goods::GoodsId;
 
 /// All of them.
@@ -27,7 +27,15 @@ pub(super) fn all(passport: &Passport, language: Language) -> Markup {
                     (language.pick(": this day has passed.", "：该日期已过。"))
                 } }
             }
+            @for one in &passport.link.unreadable {
+                p { strong {
+                    (language.pick("The code has a part that cannot be read: ", "代码中有无法识别的部分："))
+                    (words::printed(&one.ai, one.title, language)) " (" (one.ai) ") " (one.value)
+                    (language.pick(".", "。"))
+                } }
+            }
             @if let Some(one) = &passport.inactive { (inactive(*one, state, language)) }
+            @if let Some(one) = &passport.late_label { (late(one, language)) }
             (makers(passport, language))
         }
         @if passport.proof.is_cut && !has_said {
@@ -97,6 +105,23 @@ fn inactive(inactive: Inactive, state: State, language: Language) -> Markup {
                     ))
                 }
             }
+        }
+    }
+}
+
+/// That the code was in use before its label was ordered.
+fn late(late: &LateLabel, language: Language) -> Markup {
+    html! {
+        p {
+            strong { (language.pick(
+                "This code was recorded before its label was ordered",
+                "此代码在其标签下单之前已有记录",
+            )) }
+            @if let Some(seen) = &late.seen {
+                (language.pick(": first by ", "：最早登记不晚于 ")) (seen)
+            }
+            (language.pick("; the label was ordered on or after ", "；标签下单不早于 ")) (late.made)
+            (language.pick(".", "。"))
         }
     }
 }

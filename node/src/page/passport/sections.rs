@@ -1,6 +1,6 @@
 //! The parts of the passport beneath its state, in the order of the page.
 
-use hallmark_schemas::time::Timestamp;
+use hallmark_schemas::goods::GoodsId;
 use maud::{Markup, html};
 
 use super::super::Language;
@@ -8,9 +8,10 @@ use super::words;
 use super::{instant, sort_word, texts};
 use hallmark_schemas::gs1::digital_link::CANONICAL;
 
+use crate::passport::State;
+use crate::passport::code::{asked, path_of};
 use crate::passport::view::{
-    Accreditation, Answer, Certificate, Footprint, Item, OpenFinding, Party, Passport, Record,
-    Standing, StatedFinding, Step,
+    Accreditation, Certificate, Footprint, Item, Party, Passport, Record, Sort, Standing, Step,
 };
 
 /// Longest list of records that the page prints; the JSON form has them all.
@@ -23,9 +24,38 @@ pub(super) fn code(passport: &Passport, language: Language) -> Markup {
             section id="item" {
                 h2 { (language.pick("The code", "代码")) }
                 p { code { (goods) } }
+                (kind_of_product(passport, language))
                 (attributes(passport, language))
             }
         }
+    }
+}
+
+/// The way to what is recorded of the product, where nothing but that is.
+fn kind_of_product(passport: &Passport, language: Language) -> Markup {
+    let goods = passport.goods.as_deref().and_then(|goods| GoodsId::parse(goods).ok());
+    let class = goods.and_then(|goods| goods.class().filter(|class| *class != goods));
+    let is_meant = passport.state == State::Unknown && !passport.item.names.is_empty();
+    html! {
+        @if let Some(class) = class.filter(|_| is_meant) {
+            p {
+                (language.pick("Recorded of the product: ", "此类产品的记录："))
+                a href=(asked(&path_of(&class), "lang", language.tag())) {
+                    (texts(&passport.item.names, language))
+                }
+            }
+        }
+    }
+}
+
+/// What others say of a code for which nobody here vouches.
+pub(super) fn words_of_others(passport: &Passport, language: Language) -> Markup {
+    html! {
+        @if !passport.journey.is_empty() { (journey(passport, language)) }
+        @if !passport.findings.is_empty() || !passport.stated_findings.is_empty() {
+            (super::questions::findings(passport, language))
+        }
+        (proof(passport, language))
     }
 }
 
@@ -34,7 +64,12 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
     let item = &passport.item;
     html! {
         section id="item" {
-            h2 { (language.pick("What it is", "产品")) }
+            h2 { (language.pick("What it is", match passport.sort {
+                Some(Sort::Place) => "地点或机构",
+                Some(Sort::Unit) => "物流单元",
+                Some(Sort::Other) => "物品",
+                _ => "产品",
+            })) }
             @if item.names.is_empty() {
                 p class="none" { (language.pick(
                     "No description of it is published.", "没有已发布的说明。",
@@ -141,7 +176,7 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
                 }
             }
         }
-        @if link.has_unreadable {
+        @if link.has_unreadable && link.unreadable.is_empty() {
             p class="none" { (language.pick(
                 "A part of the code could not be read and is not shown.",
                 "代码的一部分无法识别，未予显示。",
@@ -150,22 +185,38 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
     }
 }
 
-/// What one can check with one's eyes.
+/// What one can check with one's eyes, of what such a code is on.
 pub(super) fn eyes(passport: &Passport, language: Language) -> Markup {
-    html! {
-        section id="eyes" {
-            h2 { (language.pick("What you can check with your eyes", "请您亲眼核对")) }
-            ul {
-                @if !passport.item.checks.is_empty() {
-                    li data-words { (texts(&passport.item.checks, language)) }
-                }
-                li { (language.pick(
+    let (seal, place) =
+        match passport.sort {
+            Some(Sort::Place) => (None, None),
+            Some(Sort::Unit) => (
+                Some(language.pick(
+                    "Is the unit closed, and does the print beside the code say the same as here?",
+                    "物流单元是否封闭完好？代码旁的文字与此处是否一致？",
+                )),
+                None,
+            ),
+            _ => (
+                Some(language.pick(
                     "Is the seal whole, and does the print beside the code say the same as here?",
                     "封签是否完好？代码旁的文字与此处是否一致？",
-                )) }
-                li { (language.pick(
-                    "Did you buy it where such goods are sold?", "购买地点是否销售此类产品？",
-                )) }
+                )),
+                Some(language.pick(
+                    "Did you buy it where such goods are sold?",
+                    "购买地点是否销售此类产品？",
+                )),
+            ),
+        };
+    let checks = &passport.item.checks;
+    html! {
+        @if !checks.is_empty() || seal.is_some() {
+            section id="eyes" {
+                h2 { (language.pick("What you can check with your eyes", "请您亲眼核对")) }
+                ul {
+                    @if !checks.is_empty() { li data-words { (texts(checks, language)) } }
+                    @for question in seal.iter().chain(&place) { li { (question) } }
+                }
             }
         }
     }
@@ -202,6 +253,9 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
                         " · " (language.pick("a later one is in force", "已有后续证书生效"))
                     }
                 }
+                @if let Some(reason) = &one.reason {
+                    dt { (language.pick("Reason", "原因")) } dd data-words { (reason) }
+                }
                 dt { (language.pick("Valid", "有效期")) }
                 dd { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) }
                 dt { (language.pick("Vouched for by", "发证机构")) } dd { (party(&one.issuer)) }
@@ -224,6 +278,9 @@ fn accreditation(one: &Accreditation, language: Language) -> Markup {
                 (standing(now, language))
                 @if let Some(number) = &one.number { " · " span data-words { (number) } }
                 @if let Some(by) = &one.accreditor { " · " (party(by)) }
+                @if let Some(reason) = &one.reason {
+                    " · " (language.pick("reason: ", "原因：")) span data-words { (reason) }
+                }
                 @if let Some(day) = &one.valid_to { " · " (language.pick("until ", "至 ")) span data-words { (day) } }
             }
         }
@@ -333,112 +390,6 @@ fn verification(one: &Footprint, language: Language) -> Markup {
             (language.pick(", ", "，")) (words::footprint(level, language))
         }
         (language.pick("; not signed by the verifier", "；核查方未签名"))
-    }
-}
-
-/// Open findings with their answers.
-pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
-    html! {
-        section id="findings" {
-            h2 { (language.pick("Open questions", "未决疑问")) }
-            @if passport.findings.is_empty() {
-                p class="none" { (language.pick(
-                    "The rules found nothing about this code.", "规则未发现与此代码有关的问题。",
-                )) }
-            }
-            @for one in &passport.findings {
-                article {
-                    h3 { code { (one.code) } " · " (severity(&one.severity, language)) }
-                    p { (message(passport, one, language)) }
-                    (answers(&one.answers, &one.id, language))
-                }
-            }
-            @for one in &passport.stated_findings { (stated(passport, one, language)) }
-        }
-    }
-}
-
-/// What somebody else found, as their word.
-fn stated(passport: &Passport, one: &StatedFinding, language: Language) -> Markup {
-    let text = language.pick(one.message_en.as_str(), one.message_zh.as_str());
-    html! {
-        article {
-            h3 { (party(&one.by)) (language.pick(" states:", " 称：")) }
-            p { (told(text, passport.goods.as_deref(), language)) }
-            p class="none" {
-                code { (one.code) } " · " (severity(one.severity, language)) " · " (one.day)
-                @if passport.goods.as_deref() != Some(one.subject.as_str()) {
-                    " · " (language.pick("about ", "针对 ")) code { (one.subject) }
-                }
-                br;
-                (language.pick(
-                    "Their word; the check of this node has no such finding.",
-                    "此为其单方陈述，本节点的核查没有此结论。",
-                ))
-            }
-            (answers(&one.answers, &one.finding, language))
-        }
-    }
-}
-
-/// What was answered to a finding.
-fn answers(answers: &[Answer], finding: &str, language: Language) -> Markup {
-    html! {
-        @if answers.is_empty() {
-            p class="none" { (language.pick("No answer yet.", "尚无答复。")) }
-        }
-        @for answer in answers {
-            @let shown = Some(answer).filter(|answer| !answer.text.is_empty());
-            p data-record=[shown.map(|one| &one.id)] data-kind=[shown.map(|_| "response")]
-                data-by=[shown.map(|one| &one.by.id)] data-finding=[shown.map(|_| finding)] {
-                strong {
-                    (party(&answer.by)) " · " (answer.day) (language.pick(": ", "："))
-                }
-                @if answer.text.is_empty() {
-                    (language.pick("the answer is not public", "答复未公开"))
-                } @else { span data-words { (texts(&answer.text, language)) } }
-            }
-        }
-    }
-}
-
-fn severity(severity: &str, language: Language) -> &'static str {
-    match severity {
-        "error" => language.pick("contradiction", "矛盾"),
-        "warning" => language.pick("warning", "警告"),
-        _ => language.pick("note", "提示"),
-    }
-}
-
-/// The finding's sentence, or, where that tells what is not public, what the rule looks for.
-pub(super) fn message(passport: &Passport, finding: &OpenFinding, language: Language) -> Markup {
-    let own = match language {
-        Language::En => &finding.message_en,
-        Language::Zh => &finding.message_zh,
-    };
-    html! {
-        @match own {
-            Some(text) => (told(text, passport.goods.as_deref(), language)),
-            None => {
-                @let (title, is_foreign) = words::rule(&finding.code, &finding.title, language);
-                span lang=[is_foreign.then_some("en")] { (title) }
-                @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
-            }
-        }
-    }
-}
-
-/// A rule's sentence as a buyer reads it: the code of this page in words, instants to the minute.
-fn told(text: &str, goods: Option<&str>, language: Language) -> Markup {
-    let rest = goods.and_then(|goods| text.strip_prefix(goods)).filter(|r| r.starts_with(' '));
-    html! {
-        @if rest.is_some() { (language.pick("This code", "此代码")) }
-        @for (index, word) in rest.unwrap_or(text).split(' ').enumerate() {
-            @if 0 < index { " " }
-            @let end = word.find('Z').map_or(0, |z| z + 1);
-            @if Timestamp::parse(&word[..end]).is_ok() { (instant(&word[..end])) (word[end..]) }
-            @else { (word) }
-        }
     }
 }
 

@@ -6,11 +6,12 @@ use super::refusal::Refusal;
 use super::*;
 use crate::passport::view::{
     Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Elsewhere,
-    Footprint, Inactive, Item, Link, LogView, LotRecall, MakerClaim, OpenFinding, Party,
-    PassedDate, Picture, Proof, Recall, Record, StatedFinding, Step,
+    Footprint, Inactive, Item, LateLabel, Link, LogView, LotRecall, MakerClaim, OpenFinding, Party,
+    PassedDate, Picture, Proof, Recall, Record, StatedFinding, Step, Unreadable,
 };
 
 mod notices;
+mod questions;
 
 const PROBE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&";
 
@@ -55,12 +56,14 @@ fn certificate(text_of: &str, standing: Standing) -> Certificate {
         valid_from: some(),
         valid_to: some(),
         withdrawn: some(),
+        reason: some(),
         is_superseded: false,
         accreditation: Accreditation {
             id: some(),
             standing: Some(Standing::InForce),
             accreditor: Some(party(text_of)),
             number: some(),
+            reason: some(),
             valid_to: some(),
         },
     }
@@ -112,6 +115,7 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         link: Link {
             attributes: vec![Attribute { ai: own(), title: "USE BY", value: own() }],
             has_unreadable: true,
+            unreadable: vec![unreadable(text_of)],
             contradictions: vec![Contradiction {
                 ai: own(),
                 title: "USE BY",
@@ -148,6 +152,7 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         confirmations: Confirmations { count: 3, innocent_max: 1, months: vec![own()] },
         is_scrapped: true,
         inactive: Some(Inactive { others_are_active: true, is_seen: true }),
+        late_label: Some(LateLabel { seen: some(), made: own() }),
         elsewhere: Some(Elsewhere { issuer: party(text_of), url: some() }),
         proof: Proof {
             records: vec![record(text_of, Some("digest")), record(text_of, None)],
@@ -170,9 +175,20 @@ fn plain(state: State, text_of: &str, steps: usize) -> Passport {
     let mut passport = full(state, text_of, steps);
     passport.proof.is_cut = false;
     passport.link.passed.clear();
+    passport.link.unreadable.clear();
+    if !state.has_record() {
+        let (journey, findings, stated_findings, confirmations) = Default::default();
+        passport = Passport { journey, findings, stated_findings, confirmations, ..passport };
+    }
     passport.item.maker_claims.clear();
     passport.lot_recalls.clear();
-    Passport { elsewhere: None, inactive: None, did_you_mean: None, ..passport }
+    let (elsewhere, inactive, late_label, did_you_mean) = Default::default();
+    Passport { elsewhere, inactive, late_label, did_you_mean, ..passport }
+}
+
+fn unreadable(text_of: &str) -> Unreadable {
+    let own = || text_of.to_owned();
+    Unreadable { ai: own(), title: "USE BY", value: own(), reason: own() }
 }
 
 fn recall(text_of: &str) -> Recall {
@@ -486,7 +502,10 @@ fn a_code_without_a_record_has_no_forms_but_the_one_for_typing() {
     for state in [State::Unreadable, State::Foreign, State::Unknown] {
         let html = html(&full(state, "text", 3), Language::En);
         assert!(html.contains("action=\"/goods\"") && !html.contains("action=\"/confirmations\""));
-        assert!(!html.contains("id=\"journey\""), "{state:?}");
+        for part in ["item", "eyes", "certificates", "footprint", "confirm"] {
+            let is_there = html.contains(&format!("id=\"{part}\""));
+            assert_eq!(is_there, part == "item", "{state:?} {part}");
+        }
     }
 }
 

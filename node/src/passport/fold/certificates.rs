@@ -30,6 +30,7 @@ pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
             valid_from: Some(day(body.valid_from)),
             valid_to: body.valid_to.map(last_day),
             withdrawn: body.withdrawn_at.map(day),
+            reason: body.withdrawn_at.and(body.reason.clone()),
             is_superseded: false,
             accreditation: behind(issuer, records, given),
         });
@@ -68,8 +69,14 @@ fn standing(
 
 /// The accreditation of a body: one in force before others, then the one that ends last.
 fn behind(body: &OrgId, records: &[&Proven], given: &Given<'_>) -> Accreditation {
-    let none =
-        Accreditation { id: None, standing: None, accreditor: None, number: None, valid_to: None };
+    let none = Accreditation {
+        id: None,
+        standing: None,
+        accreditor: None,
+        number: None,
+        reason: None,
+        valid_to: None,
+    };
     let subject = Subject::Org(body.clone());
     // Of statements about one accreditation the last that holds by now counts.
     let mut current: Vec<(&Proven, &accreditation::Accreditation)> = Vec::new();
@@ -98,6 +105,7 @@ fn behind(body: &OrgId, records: &[&Proven], given: &Given<'_>) -> Accreditation
         standing: Some(standing_of(one, given.now)),
         accreditor: Some((given.party)(&by.verified.claims().iss)),
         number: Some(one.number.clone()),
+        reason: one.reason.clone().filter(|_| one.status != Status::InForce),
         valid_to: one.valid_to.map(last_day),
     })
 }

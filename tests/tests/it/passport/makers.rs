@@ -68,7 +68,56 @@ fn only_the_makers_label_orders_make_a_serial_known_and_other_nodes_say_who_can_
         let page = page_at(&two, &format!("{derived}?lang={language}"));
         assert!(page.contains(&format!("href=\"{url}\" rel=\"noreferrer nofollow\"")), "{page}");
     }
+    others_record(&world, &maker, &two);
     others_describe(&world, &maker, &two);
+}
+
+/// Another organisation records items whose labels only their maker's node can tell of.
+fn others_record(world: &World, maker: &Node, two: &Node) {
+    let [single, twice] =
+        ["D-2", "D-3"].map(|order| label(maker, &["--count", "1", "--order", order]));
+    let seen = |number: u32, serial: &str, at: &str, place: &str| {
+        let mut event = event(number, serial, "receiving", at, place);
+        event["aud"] = json!("public");
+        event
+    };
+    let events = [
+        seen(60, &single, "2026-03-01T08:00:00+08:00", XIAMEN),
+        seen(61, &twice, "2026-03-01T08:00:00+08:00", XIAMEN),
+        seen(62, &twice, "2026-03-01T09:00:00+08:00", CHENGDU),
+    ];
+    record(world, two, &events);
+
+    // Seen elsewhere, of which nothing follows about its label: unknown, and what is known is told.
+    let has_step = |json: &Value| json["journey"] != json!([]) && json["elsewhere"] != json!(null);
+    let told = once(two, &path(&single), "what others recorded", has_step);
+    assert_eq!(told["state"], "unknown", "{told}");
+    for (language, words) in [
+        ("en", ["Not recorded by its issuer", "Others have recorded this code"]),
+        ("zh-Hans", ["发放方没有记录", "其他机构登记过此代码"]),
+    ] {
+        let sentence = told["state_text"][language].as_str().expect("a sentence");
+        assert!(sentence.contains(words[1]), "{sentence}");
+        let page = page_at(two, &format!("{}?lang={language}", path(&single)));
+        for shown in ["id=\"journey\"", "id=\"check\"", words[0], sentence] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        assert!(!page.contains("id=\"confirm\""), "{page}");
+    }
+
+    // At two places at once: a possible copy on every node, and only the issuer's tells the rest.
+    let here = expect(two, &path(&twice), 200, "copy_suspected");
+    assert_eq!(here["findings"][0]["code"], "TRC-005");
+    assert_eq!(here["elsewhere"]["issuer"]["name"], "works");
+    assert_eq!(here["forms"]["confirmation"], Value::Null, "nobody here vouches for it");
+    let page = page_at(two, &path(&twice));
+    assert!(page.contains("only the node of its issuer can tell"), "{page}");
+    assert!(page.contains("too far apart for the time between"), "{page}");
+    let refused = confirm(two, &item(&twice), &"0".repeat(64));
+    assert_eq!(refused.status, 404, "{refused:?}");
+    let there = expect(maker, &path(&twice), 200, "copy_suspected");
+    assert_eq!(there["elsewhere"], Value::Null, "{there}");
+    expect(maker, &path(&single), 200, "consistent");
 }
 
 /// Another organisation describes the same goods: with the same maker first, then as its own.

@@ -7,6 +7,7 @@ use super::super::super::tests::{FAR, World, bytes, header_of};
 use super::super::tests::{ITEM, PATH, attest, event, get, json_at, masterdata, page_at, world};
 use super::*;
 use crate::passport::form::LIFE_MS;
+use crate::passport::view::{Elsewhere, Misread, Party, Sort};
 
 async fn send(world: &World, path: &str, kind: &str, body: &str) -> (StatusCode, Response) {
     let request = Request::post(path).header("content-type", kind);
@@ -217,7 +218,7 @@ async fn a_browser_whose_form_is_refused_gets_it_back_with_what_was_written() {
     let (status, response) = browse(&world, "/confirmations", FORM, &class).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let page = String::from_utf8(bytes(response).await).unwrap();
-    assert!(page.contains("Only a single item is confirmed"), "{page}");
+    assert!(page.contains("not of one item that is bought"), "{page}");
     let (status, response) = browse(&world, "/complaints", "text/plain", "text=seal").await;
     assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert!(header_of(&response, "content-type").starts_with("text/html"));
@@ -335,13 +336,22 @@ async fn goods_without_a_record_to_rely_on_are_not_confirmed_and_it_is_said_why(
     let (status, response) = get(&world, &PATH.replace("S1", "never-seen"), "*/*").await;
     assert_eq!(status, StatusCode::NOT_FOUND, "a complaint is no record of the item");
     assert!(bytes(response).await.len() > 1000);
-    let refused = confirmable(PassportState::Broken).expect_err("refused");
+    let mut passport = Passport::unreadable(Misread::Garbled, None);
+    passport.sort = Some(Sort::Item);
+    passport.state = PassportState::Broken;
+    let refused = confirmable(&passport).expect_err("refused");
     let response = refused.answer(&world.app, &Sent::of(Given::Confirmation, &Request::default()));
     assert_eq!(response.status(), StatusCode::CONFLICT);
     for state in PassportState::ALL {
         let takes = state.has_record() && state != PassportState::Broken;
-        assert_eq!(confirmable(state).is_ok(), takes, "{state:?}");
+        passport.state = state;
+        assert_eq!(confirmable(&passport).is_ok(), takes, "{state:?}");
     }
+    let issuer = Party { id: "urn:hallmark:org:gln:1".to_owned(), name: String::new() };
+    passport.elsewhere = Some(Elsewhere { issuer, url: None });
+    let refused = confirmable(&passport).expect_err("only another node can tell of it");
+    let response = refused.answer(&world.app, &Sent::of(Given::Confirmation, &Request::default()));
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
     world.end();
 }
 

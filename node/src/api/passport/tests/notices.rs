@@ -129,6 +129,48 @@ async fn a_label_that_was_made_and_not_put_on_goods_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_label_that_was_ordered_after_its_code_was_recorded_is_not_silently_green() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    attest(&world, label("EARLY", (100, 199), "made")).await;
+    // It claims a time long before any of this; the log knows when it came.
+    attest(&world, birth(1, "110", None)).await;
+    attest(&world, birth(2, "210", None)).await;
+    let late = attest(&world, label("LATE", (200, 299), "made")).await;
+    attest(&world, birth(3, "220", None)).await;
+    let of = async |serial: &str, language: &str| {
+        let path = format!("{GTIN}/21/{serial}?lang={language}");
+        let (_, json) = json_at(&world, &path).await;
+        let told = json["state_text"][language].as_str().unwrap().to_owned();
+        (json["state"].clone(), json["late_label"].clone(), told, page_at(&world, &path).await)
+    };
+    for serial in ["110", "220", "230"] {
+        let (state, late, _, page) = of(serial, "en").await;
+        assert_eq!((state, late), (json!("consistent"), Value::Null), "{serial}");
+        assert!(page.contains("class=\"band calm\""), "{serial}");
+    }
+    for (language, words) in [
+        ("en", ["recorded before its label was ordered", "on or after ", "complete"]),
+        ("zh-Hans", ["标签下单之前", "标签下单不早于 ", "完整"]),
+    ] {
+        let (state, late, told, page) = of("210", language).await;
+        assert_eq!(state, "consistent", "nobody is accused: a maker may write its orders up later");
+        assert!(told.contains(words[0]) && !told.contains(words[2]), "{told}");
+        assert!(page.contains("class=\"band warn\""), "{page}");
+        let (seen, made) = (late["seen"].as_str().unwrap(), late["made"].as_str().unwrap());
+        assert!(seen <= made && page.contains(&format!("{}{made}", words[1])), "{page}");
+    }
+    // A correction is no new order, and one of the first order changes nothing about the rest.
+    let mut corrected = label("LATE", (200, 298), "made");
+    corrected["payload"]["replaces"] = json!(late);
+    corrected["payload"]["reason"] = json!("one less");
+    attest(&world, corrected).await;
+    assert_eq!(of("220", "en").await.1, Value::Null, "its first version came before the event");
+    assert_ne!(of("210", "en").await.1, Value::Null);
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_printed_date_that_has_passed_is_told_where_no_record_tells_it() {
     let world = world().await;
     attest(&world, masterdata()).await;

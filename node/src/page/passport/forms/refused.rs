@@ -3,11 +3,13 @@
 //! Invariants: nothing that was written is lost; what was written stays text; the sentence says
 //! what to do.
 
+use hallmark_schemas::goods::GoodsId;
 use maud::{Markup, html};
 
 use super::super::super::Language;
 use super::super::{Frame, shell};
 use super::{Given, back, by_hand, complaint_fields, confirmation_fields, hidden};
+use crate::passport::code::sort_of;
 
 /// What was filled in, as it came: nothing here has been checked.
 #[derive(Debug, Default)]
@@ -55,7 +57,7 @@ pub enum Why {
     Unissued,
     /// A record of the goods does not hold.
     Broken,
-    /// The code names more than one thing.
+    /// The code names no single thing that is bought.
     Many,
     /// This form was handed out too long ago, or not for this code.
     Old,
@@ -124,9 +126,9 @@ impl Why {
                 "此表单此前已提交过其他内容并已登记。如需另行登记以上内容，请再次提交。",
             ),
             Why::Many => (
-                "This code is on many things. Only a single item is confirmed, by its serial \
-                 number.",
-                "此代码对应多件产品。只能按序列号确认单件产品。",
+                "This code is not of one item that is bought. Only such an item is confirmed, by \
+                 its serial number.",
+                "此代码不是可购买的单件产品的代码。只能按序列号确认单件产品。",
             ),
             Why::Person => (
                 "The text holds what looks like a telephone number or an address. Take it out and \
@@ -214,8 +216,10 @@ pub fn page(given: Given, why: Why, kept: &Kept, frame: &Frame<'_>) -> Markup {
                         (hidden(&kept.goods, form.as_deref().unwrap_or_default(), frame))
                         @match given {
                             Given::Complaint => {
+                                @let goods = GoodsId::parse(&kept.goods);
                                 (complaint_fields(
-                                    kept, why.is_of_text().then_some("fault"), language,
+                                    kept, goods.ok().map(|goods| sort_of(&goods)),
+                                    why.is_of_text().then_some("fault"), language,
                                 ))
                             }
                             Given::Confirmation => (confirmation_fields(kept, language)),
