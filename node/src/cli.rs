@@ -115,9 +115,8 @@ keys/organisation.key away: the node then runs without it.")]
     #[command(after_help = "Examples:
   hallmark-node label plant 09521234000129 --count 100 --lot L7 \\
       --host https://id.example.com -o labels.pdf
-  hallmark-node label plant 09521234000129 --serials 0001..0500 --order PO-7 --symbol gs1-128 \\
-      -o printer.zpl
-  hallmark-node label plant 09521234000129 --serials 0005..0007 --order PO-7 --state scrapped
+  hallmark-node label plant 09521234000129 --serials 0001..0500 --order A --symbol gs1-128 -o a.zpl
+  hallmark-node label plant 09521234000129 --serials 0005..0007 --order A --state scrapped
 
 A QR code or CSV holds the address that codes lead to: --host, or `http.public_url` of config.toml.
 Codes are printed again, activated or scrapped by --order with --numbers, which the CSV tells, where
