@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::service::Service;
 use crate::store::StoreError;
+use crate::witness::elsewhere;
 use logs::HeldLog;
 use select::Chosen;
 
@@ -132,10 +133,12 @@ pub fn write(
             out.item(&damaged);
         }
     }
+    let mut proofs = elsewhere::proofs(&service.data);
     for log in service.node.mirror().logs() {
-        for proof in log.defect_proofs()? {
-            out.item(&Item::Defect(proof.bytes().to_vec()));
-        }
+        proofs.extend(log.defect_proofs()?);
+    }
+    for proof in proofs {
+        out.item(&Item::Defect(proof.bytes().to_vec()));
     }
     let items = out.items;
     out.item(&Item::End { items });

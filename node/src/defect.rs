@@ -7,9 +7,10 @@
 pub(crate) mod key_use;
 pub(crate) mod served;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hallmark_schemas::attestation::Envelope;
 use hallmark_schemas::audience::Audience;
@@ -19,10 +20,11 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::api::problem::with_causes;
-use crate::net::gossip::Topic;
+use crate::net::gossip::{GOSSIP_KNOWN, Topic};
 use crate::net::roster::Fault;
 use crate::service::Service;
 use crate::store::StoreError;
+use crate::witness::elsewhere;
 
 /// Keeps the proof of what a request to the witness shows about a log that is followed here.
 pub fn keep(service: &Service, claim: Claim) -> Result<(), StoreError> {
@@ -42,6 +44,10 @@ pub fn take_in(service: &Service, proof: DefectProof) -> Result<(), StoreError> 
     let Ok(shown) = proof.verify() else { return Ok(()) };
     if shown.origin == service.config.origin {
         tracing::error!(defect = shown.sentence, "a peer proves a defect of the own log");
+        if let Err(reason) = elsewhere::keep(&service.data, &proof) {
+            tracing::warn!(reason, "the proof is not kept");
+        }
+        service.evidence_changed.notify_one();
         return Ok(());
     }
     if let Some(log) = service.node.mirror().log(&shown.origin)
@@ -66,23 +72,33 @@ pub(crate) fn may_be_gossiped(claim: &Claim) -> bool {
     })
 }
 
+/// Proofs that were gossiped: when, and whether the accused was connected.
+type Told = BTreeMap<PathBuf, (Instant, bool)>;
+
 /// Gossips every proof that is kept here once: also those of before the start, which whoever was
 /// away has missed.
-fn tell(service: &Service, told: &mut BTreeSet<PathBuf>) -> Result<(), StoreError> {
+///
+/// Whoever is accused is cut off at first: it is told once more when it is connected again.
+fn tell(service: &Service, told: &mut Told) -> Result<(), StoreError> {
     let Some(net) = service.net.get() else { return Ok(()) };
     if net.roster().all_connected().is_empty() {
         return Ok(());
     }
     for log in service.node.mirror().logs() {
+        let knows = net.roster().connected(log.origin()).is_some();
         for path in log.defects()? {
-            if told.contains(&path) {
+            let is_due = match told.get(&path) {
+                None => true,
+                Some((at, knew)) => knows && !knew && GOSSIP_KNOWN < at.elapsed(),
+            };
+            if !is_due {
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap_or_default();
             if DefectProof::parse(&bytes).is_ok_and(|proof| may_be_gossiped(proof.claim())) {
                 net.publish(Topic::Defects, bytes);
             }
-            told.insert(path);
+            told.insert(path, (Instant::now(), knows));
         }
     }
     Ok(())
@@ -91,7 +107,7 @@ fn tell(service: &Service, told: &mut BTreeSet<PathBuf>) -> Result<(), StoreErro
 /// Looks into what the copies of followed logs find suspect, until `stop`.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     let mut beat = tokio::time::interval(service.config.peers.poll_every);
-    let mut told = BTreeSet::new();
+    let mut told = Told::new();
     loop {
         tokio::select! {
             () = crate::peers::stopped(&mut stop) => return,
@@ -110,7 +126,7 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
                 Ok(looked)
             }
             Err(error) => {
-                told = BTreeSet::new();
+                told = Told::new();
                 Err(error)
             }
         };

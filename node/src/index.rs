@@ -223,6 +223,11 @@ impl Catalogue {
         self.end_again()
     }
 
+    /// Removes an index that did not open and was kept until this one is whole.
+    pub(crate) fn remove_unreadable(&self) -> Result<(), IndexError> {
+        self.index.remove_unreadable()
+    }
+
     /// Removes everything, also the mark of the layout: whoever stops before
     /// [`Catalogue::end_again`] leaves an index that the next start builds again.
     pub(crate) fn begin_again(&self) -> Result<(), IndexError> {

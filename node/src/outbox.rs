@@ -49,11 +49,7 @@ pub enum Fate {
 /// Makes these attestations durable as one file.
 pub fn put(dir: &Path, envelopes: &[Envelope]) -> Result<Parcel, Failure> {
     let outbox = Dir::new(dir).outbox();
-    let cannot = |e: std::io::Error| {
-        Failure::fault(format!("cannot write the outbox {}", outbox.display()))
-            .because(&e)
-            .help("make room on the disk; nothing was sent")
-    };
+    let cannot = |e: std::io::Error| unwritable(&outbox, &e);
     std::fs::create_dir_all(&outbox).map_err(cannot)?;
     let mut bytes = Vec::new();
     let mut items = Vec::new();
@@ -80,11 +76,28 @@ pub(crate) fn put_first(dir: &Path, envelopes: &[Envelope]) -> Result<(), Failur
     envelopes.iter().for_each(|envelope| frame::append(&mut bytes, envelope.stored()));
     std::fs::create_dir_all(&outbox)
         .and_then(|()| write_durably(&outbox.join("000000000000000-00000000.outbox"), &bytes))
-        .map_err(|e| {
-            Failure::fault(format!("cannot write the outbox {}", outbox.display()))
-                .because(&e)
-                .help("make room on the disk; nothing was sent")
-        })
+        .map_err(|e| unwritable(&outbox, &e))
+}
+
+/// Nothing is signed for good or sent unless it lies in the outbox first.
+fn unwritable(outbox: &Path, error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let what = format!("cannot write the outbox {}", outbox.display());
+    let (failure, help) = match error.kind() {
+        StorageFull | QuotaExceeded => {
+            (Failure::busy(what), "make room on the disk and submit again")
+        }
+        ReadOnlyFilesystem => (
+            Failure::busy(what),
+            "its disk is read-only: find out why (`mount`, the system's messages), mount it writable \
+             and submit again; a node there serves what it has and takes nothing meanwhile",
+        ),
+        PermissionDenied => {
+            (Failure::usage(what), "submit as the user that the node runs as, who may write there")
+        }
+        _ => (Failure::fault(what), "look at the disk and the rights of this folder"),
+    };
+    failure.because(error).note("nothing was sent").help(help)
 }
 
 /// Everything that waits, oldest first.

@@ -5,7 +5,7 @@
 //! body's own id do not prove; a peer that is away or lies stops nothing but its own mirror; what
 //! is in flight is bounded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -153,9 +153,9 @@ async fn follow_network(service: &Arc<Service>) {
 async fn follow(service: Arc<Service>, origin: String) {
     let every = service.config.peers.poll_every;
     let mut wait = every;
-    let mut follower = None;
+    let (mut follower, mut holders) = (None, Holders::default());
     loop {
-        match poll(&service, &origin, &mut follower).await {
+        match poll(&service, &origin, &mut follower, &mut holders).await {
             // Gossip tells of what is new; a beat only finds what gossip lost.
             Ok(true) => wait = every.max(GOSSIPED_BEAT),
             Ok(false) => wait = every,
@@ -183,12 +183,40 @@ enum Ended {
     Overtaken,
 }
 
+/// Who of the holders of a log answered last.
+#[derive(Default)]
+struct Holders {
+    connected: BTreeSet<String>,
+    /// The place of the holder that answered the last round.
+    answered: usize,
+    /// One before it answered then.
+    nearer: bool,
+}
+
+impl Holders {
+    /// Whether one may give now what nobody gave before: it is connected again, or answers again.
+    fn gained(&mut self, roads: &[Road<'_>]) -> bool {
+        let connected = roads.iter().filter(|road| road.is_connected());
+        let connected: BTreeSet<String> = connected.map(|road| road.name().to_owned()).collect();
+        let is_gained = !connected.is_subset(&self.connected);
+        self.connected = connected;
+        std::mem::take(&mut self.nearer) || is_gained
+    }
+
+    /// The keeper is in place 0, and the others are asked only where it does not answer.
+    fn answered(&mut self, place: usize) {
+        self.nearer = place < self.answered;
+        self.answered = place;
+    }
+}
+
 /// One round with its keeper or, where that is away, with another holder. True if whoever was asked
 /// is connected, so that it gossips.
 async fn poll(
     service: &Arc<Service>,
     origin: &str,
     follower: &mut Option<Follower>,
+    holders: &mut Holders,
 ) -> Result<bool, String> {
     let network = service.network();
     let key = log_key(&network, origin).ok_or("it is no member any more")?;
@@ -198,6 +226,9 @@ async fn poll(
     let log = log.map_err(|e| e.to_string())?.map_err(|e| with_causes(&e))?;
     let roads = Road::holders(service, origin);
     let mut follows = follower.take().unwrap_or_else(|| Follower::new(log));
+    if holders.gained(&roads) {
+        follows.ask_again();
+    }
     // What is gossiped may be old, or of another history: it is looked at, and the keeper asked.
     let mut is_current = false;
     for note in service.heard.take(origin) {
@@ -212,13 +243,14 @@ async fn poll(
     }
     let mut ended = Err("no address known".to_owned());
     for (place, road) in roads.iter().enumerate() {
-        let holders = (road, &roads[place + 1..]);
-        let (back, result) = round(service, origin, holders, follows, None).await?;
+        let asked = (road, &roads[place + 1..]);
+        let (back, result) = round(service, origin, asked, follows, None).await?;
         follows = back;
         match result {
             Ok(()) => {
                 ended = Ok(road.is_connected());
                 service.health.peer(origin, None);
+                holders.answered(place);
                 break;
             }
             Err(Ended::Refuted(reason)) => {
@@ -235,6 +267,9 @@ async fn poll(
         }
     }
     *follower = Some(follows);
+    if ended.is_err() {
+        holders.answered(usize::MAX);
+    }
     ended
 }
 
@@ -401,4 +436,21 @@ async fn cosign(service: &Arc<Service>, log: &Arc<MirroredLog>, key: &VerifierKe
         }
     };
     let _ = tokio::task::spawn_blocking(work).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_that_answers_again_may_give_what_the_others_had_not() {
+        let mut holders = Holders::default();
+        let mut gained = |answered: usize| {
+            holders.answered(answered);
+            holders.gained(&[])
+        };
+        // The keeper, then another where it does not answer, then nobody, then the keeper again.
+        let told = [0, 0, 2, usize::MAX, 1, 1, 0, 0].map(&mut gained);
+        assert_eq!(told, [false, false, false, false, true, false, true, false]);
+    }
 }

@@ -15,6 +15,7 @@ use crate::store::StoreError;
 use crate::store::disk::{Disk, OnPath};
 use crate::store::tiles::Tiles;
 
+mod ends;
 pub(crate) mod packs;
 
 /// Tiles that are told at once.
@@ -198,6 +199,23 @@ mod tests {
             assert_eq!(kept.all(), whole, "{lost} {flipped} {other}");
             assert_eq!(kept.repaired(&[]), Mended::default(), "nothing is left to do");
         }
+    }
+
+    #[test]
+    fn a_folder_where_a_tile_belongs_is_moved_aside_and_the_tile_written_anew() {
+        let whole = kept().all();
+        let kept = kept();
+        let aside = kept.folder.path().join("damaged/tile/0");
+        for times in 1..3 {
+            let file = kept.file("0/001");
+            std::fs::remove_file(&file).unwrap();
+            std::fs::create_dir(&file).unwrap();
+            std::fs::write(file.join("within"), b"kept").unwrap();
+            assert_eq!(kept.repaired(&[]), Mended { mended: vec![file], ..Mended::default() });
+            assert_eq!(kept.all(), whole);
+            assert_eq!(std::fs::read_dir(&aside).unwrap().count(), times);
+        }
+        assert_eq!(std::fs::read(aside.join("001.folder-0/within")).unwrap(), b"kept");
     }
 
     #[test]

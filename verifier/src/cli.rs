@@ -21,7 +21,8 @@ use crate::load::TableFile;
 #[command(
     after_help = "Exit codes: 0 nothing found · 1 findings at or over --fail-on · 2 command \
 line · 3 input malformed · 4 a proof of the input is broken · 5 evidence incomplete, cannot say · \
-6 busy · 70 our own fault"
+6 busy · 70 our own fault. If several apply, the first of 70, 2, 6, 3, 4, 1, 5: the last line says \
+of findings that evidence is missing too"
 )]
 pub struct Cli {
     /// What to do.

@@ -77,6 +77,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// How it ended.
     pub verdict: Verdict,
+    /// Evidence is missing, though another exit code may count more.
+    #[serde(skip)]
+    pub is_incomplete: bool,
     /// The exit code of the command.
     #[serde(skip)]
     pub exit: Exit,
@@ -264,6 +267,7 @@ impl Report {
             unchecked: proven.unchecked.iter().map(UncheckedView::from).collect(),
             notes: proven.notes.clone(),
             verdict: Verdict { exit: exit.code(), word: word(exit), sentence: String::new() },
+            is_incomplete: proven.exit() == Exit::Incomplete,
             exit,
         };
         report.verdict.sentence = text::verdict(&report);

@@ -77,6 +77,11 @@ pub(super) fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
         Exit::Incomplete => "incomplete",
         _ => "broken",
     };
-    output.verdict(word, format!("{proved} attestations proved, {defects}"));
+    // Where the code says what was found, that more is missing would not be seen.
+    let also = match exit == Exit::Found && proven.exit() == Exit::Incomplete {
+        true => "; incomplete too: files or bodies are missing",
+        false => "",
+    };
+    output.verdict(word, format!("{proved} attestations proved, {defects}{also}"));
     Ok(exit)
 }

@@ -80,7 +80,12 @@ pub(crate) fn run(args: &InitArgs, output: Output) -> Result<Exit, Failure> {
     let named = |file: &NetworkFile| file.network().members.iter().any(|m| !m.urls.is_empty());
     if plan.file.as_ref().is_some_and(|file| !named(file)) {
         output.say("warning: the network file names no address where a member answers");
-        output.say("help: take it again after the registrar's first run, or add a [[peer]] url");
+        output.say(format!(
+            "help: it was copied before its registrar's node first ran: take it again once \
+             `network DIR show` there prints an address (http …), or tell this node one: \
+             `hallmark-node peer {} add URL`",
+            args.dir.display()
+        ));
     }
     let dir = args.dir.display();
     let next = if plan.file.is_none() {

@@ -46,18 +46,28 @@ fn list(view: &Value, output: Output) -> Result<Exit, Failure> {
     for peer in peers {
         connected += usize::from(peer["standing"] == "connected");
         let who = peer["org"].as_str().unwrap_or_else(|| text(peer, "peer"));
-        let line = format!("{:<10} {who}  {}", text(peer, "standing"), told(peer));
-        output.item(line.trim_end(), peer);
+        output.item(row(peer, who), peer);
     }
     let unnamed = &view["unnamed"];
     let departed = peers.iter().filter(|peer| peer["standing"] == "departed").count();
     let mut verdict = format!("{connected} of {} connected", peers.len() - departed);
     if let Some(count) = unnamed["refused"].as_u64().filter(|count| 0 < *count) {
-        let last = text(unnamed, "last_refusal");
+        let last = one_line(text(unnamed, "last_refusal"));
         verdict.push_str(&format!("; {count} that proved no name were refused, last {last}"));
     }
     output.verdict("peers", verdict);
     Ok(Exit::Done)
+}
+
+/// Its line of the list.
+fn row(peer: &Value, who: &str) -> String {
+    let line = format!("{:<10} {who}  {}", text(peer, "standing"), one_line(told(peer)));
+    line.trim_end().to_owned()
+}
+
+/// Reasons of a dial list every address on a line of its own.
+fn one_line(reason: &str) -> String {
+    reason.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What of a peer fits on its line: where it is, or why it is not.
@@ -97,7 +107,7 @@ fn why(view: &Value, wanted: &str, output: Output) -> Result<Exit, Failure> {
         _ if has_none(&peer["multiaddrs"]) => {
             "no multiaddress of it is known; `peer add` names one".to_owned()
         }
-        _ => format!("asked over HTTP meanwhile; last: {}", text(peer, "last_refusal")),
+        _ => format!("asked over HTTP meanwhile; last: {}", one_line(text(peer, "last_refusal"))),
     };
     output.verdict(standing, reason);
     Ok(Exit::Done)
@@ -124,7 +134,7 @@ fn lines(peer: &Value) -> Vec<String> {
         line("faults", format!("{fault} {count}"));
     }
     if let Some(reason) = peer["last_refusal"].as_str() {
-        line("last refusal", format!("{} {reason}", text(peer, "last_refusal_at")));
+        line("last refusal", format!("{} {}", text(peer, "last_refusal_at"), one_line(reason)));
     }
     let copy = &peer["copy"];
     if let Some(size) = copy["size"].as_u64() {
@@ -134,7 +144,7 @@ fn lines(peer: &Value) -> Vec<String> {
         );
     }
     if let Some(reason) = copy["why_not_followed"].as_str() {
-        line("not followed", reason.to_owned());
+        line("not followed", one_line(reason));
     }
     for complaint in peer["complaints"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         line("complaint", complaint.to_owned());
@@ -187,4 +197,24 @@ fn add(dir: &Path, address: &str, origin: Option<&str>, output: Output) -> Resul
     let when = if told { "the running node uses it" } else { "the next run uses it" };
     output.verdict("added", format!("{address}: {when}"));
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_several_lines_takes_one_line_in_the_list_and_in_why() {
+        let reason = "Failed to negotiate:\n [(/ip4/192.0.2.1/tcp/1:  refused\r\n)\t(timed out)]\n";
+        let peer = serde_json::json!({
+            "standing": "unreached", "last_refusal": reason, "last_refusal_at": "2026-03-01T00:00:00Z",
+            "copy": { "size": 3, "bodies_wanted": 0, "why_not_followed": "one\ntwo" },
+        });
+        let told =
+            "unreached  urn:x  Failed to negotiate: [(/ip4/192.0.2.1/tcp/1: refused ) (timed out)]";
+        assert_eq!(row(&peer, "urn:x"), told);
+        let lines = lines(&peer);
+        assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])), "{lines:?}");
+        assert!(lines.iter().any(|line| line.ends_with("one two")), "{lines:?}");
+    }
 }

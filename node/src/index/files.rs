@@ -56,20 +56,30 @@ impl Files {
     /// Opens the index in `dir` (DATA/index), made if missing.
     ///
     /// One that does not open is damaged or from a newer release: it is put aside with the ending
-    /// `.unreadable` and a new one is begun, because an index can always be built again. What else
+    /// `.unreadable` until the new one is whole, because an index can always be built again. What else
     /// lies there is of another engine or release and goes.
     pub(super) fn open(engine: Engine, dir: &Path) -> Result<Files, IndexError> {
         let number = settle(engine, dir).map_err(|source| failed(dir, source))?;
         let path = folder(dir, engine, number);
         let index = match engine.open(&path) {
             Err(error) if !error.is_locked() => {
-                tracing::warn!(%error, "the index does not open and is built again");
+                let kept = aside(dir);
+                let kept = kept.display();
+                tracing::warn!(%error, %kept, "the index does not open: kept until a new one is built");
                 set_aside(dir).map_err(|source| failed(dir, source))?;
                 engine.open(&path)?
             }
             opened => opened?,
         };
         Ok(Files::new(index, number, Some((engine, dir.to_path_buf()))))
+    }
+
+    /// Removes the index that did not open before: this one is whole. What was erased since may
+    /// still stand in that.
+    pub(super) fn remove_unreadable(&self) -> Result<(), IndexError> {
+        let Some((_, dir)) = &self.home else { return Ok(()) };
+        let aside = aside(dir);
+        remove(&aside).map_err(|source| failed(&aside, source))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
@@ -217,11 +227,17 @@ fn settle(engine: Engine, dir: &Path) -> io::Result<u64> {
     Ok(number)
 }
 
-/// Gives the folder another name and begins it anew.
-fn set_aside(dir: &Path) -> io::Result<()> {
+/// Where an index that does not open is kept.
+fn aside(dir: &Path) -> PathBuf {
     let mut aside = dir.as_os_str().to_os_string();
     aside.push(".unreadable");
-    remove(Path::new(&aside))?;
+    aside.into()
+}
+
+/// Gives the folder another name and begins it anew.
+fn set_aside(dir: &Path) -> io::Result<()> {
+    let aside = aside(dir);
+    remove(&aside)?;
     std::fs::rename(dir, &aside)?;
     std::fs::create_dir(dir)
 }

@@ -138,6 +138,10 @@ fn an_unreadable_index_is_set_aside_and_a_new_one_begun() {
         let catalogue = Catalogue::open("", *engine, &path).unwrap();
         assert_eq!(catalogue.identity(&[1; 32]).unwrap(), None);
         assert!(dir.path().join("index.unreadable").join(file).exists(), "{engine:?}");
+        // Once the new one is whole nothing needs it, and what is erased must be in no file.
+        catalogue.remove_unreadable().unwrap();
+        assert!(!dir.path().join("index.unreadable").exists(), "{engine:?}");
+        catalogue.remove_unreadable().unwrap();
     }
 }
 

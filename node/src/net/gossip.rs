@@ -4,6 +4,7 @@
 //! here; a message holds no body that is not for every member; the cheap checks come first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hallmark_schemas::defect::DefectProof;
 use hallmark_schemas::note::SignedNote;
@@ -13,6 +14,9 @@ use super::roster::Fault;
 use crate::peers::log_key;
 use crate::service::Service;
 use crate::witness::elsewhere;
+
+/// How long a message is known, so that it is passed on once.
+pub(crate) const GOSSIP_KNOWN: Duration = Duration::from_secs(120);
 
 /// Most bytes of a checkpoint: its lines and a cosignature of each of hundreds of witnesses.
 pub(super) const NOTE_BYTES_MAX: usize = 64 << 10;

@@ -21,7 +21,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Swarm, SwarmBuilder, dcutr, identify, mdns, noise, ping, relay, tcp, yamux};
 use sha2::{Digest, Sha256};
 
-use super::gossip::{NOTE_BYTES_MAX, Topic};
+use super::gossip::{GOSSIP_KNOWN, NOTE_BYTES_MAX, Topic};
 use super::runs;
 use super::wire::{self, Codec};
 use crate::config::p2p::P2p;
@@ -44,8 +44,6 @@ const SUBSCRIPTIONS_MAX: usize = 8;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Gossip held for one slow peer, messages; the oldest go.
 const GOSSIP_QUEUE: usize = 256;
-/// How long a message is known, so that it is passed on once.
-const GOSSIP_KNOWN: Duration = Duration::from_secs(120);
 /// What a relay carries for one pair of peers: a day, and bytes for a backfill.
 const CIRCUIT_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 const CIRCUIT_BYTES_MAX: u64 = 4 << 30;

@@ -135,6 +135,11 @@ impl Follower {
         &self.log
     }
 
+    /// Forgets what was not given: somebody answers who did not.
+    pub fn ask_again(&mut self) {
+        self.lacking.forget();
+    }
+
     /// Begins a round; one that was on its way is dropped.
     pub fn begin(&mut self) -> Ask {
         self.stage = Stage::Looking;
@@ -301,6 +306,11 @@ impl Lacking {
         self.refused.insert(id, (self.beat + step, step));
     }
 
+    fn forget(&mut self) {
+        self.refused.clear();
+        self.asked = None;
+    }
+
     /// Whether there is anything to ask for at this beat in a log of `size` entries.
     fn is_idle(&self, size: u64) -> bool {
         self.asked.is_some_and(|(asked, due)| asked == size && self.beat < due)
@@ -311,5 +321,32 @@ impl Lacking {
         self.refused.retain(|_, (until, _)| beat <= *until);
         let due = self.refused.values().map(|(until, _)| *until).min();
         self.asked = Some((size, due.unwrap_or(beat + 60)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_gave_is_asked_for_ever_more_rarely_and_at_once_when_somebody_is_back() {
+        let id = ContentId::of(b"body");
+        let mut lacking = Lacking { beat: 0, refused: HashMap::new(), max: 8, asked: None };
+        let mut waited = Vec::new();
+        for _ in 0..4 {
+            lacking.refuse(id);
+            let refused_at = lacking.beat;
+            lacking.rest(9);
+            while lacking.is_idle(9) && lacking.skips(&id) {
+                lacking.beat += 1;
+            }
+            waited.push(lacking.beat - refused_at);
+        }
+        assert_eq!(waited, [2, 4, 8, 16]);
+        lacking.refuse(id);
+        lacking.rest(9);
+        assert!(lacking.is_idle(9) && lacking.skips(&id));
+        lacking.forget();
+        assert!(!lacking.is_idle(9) && !lacking.skips(&id));
     }
 }

@@ -15,6 +15,7 @@ use hallmark_schemas::head::Head;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::pack::{self, Piece};
 
+use super::ends::{End, Ends, Refilled};
 use crate::restore::bodies::Ids;
 use crate::restore::{Phase, Told};
 use crate::store::StoreError;
@@ -49,36 +50,57 @@ pub(crate) struct Patched {
     pub(crate) missing: Vec<(u64, Entry)>,
     /// Records whose body was erased.
     pub(crate) erased: u64,
+    /// What was appended to segments that were cut short.
+    pub(crate) refilled: Refilled,
+}
+
+/// Whose packs are patched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Whose {
+    /// Those of the own log; whether no process appends to them.
+    Own {
+        /// The node does not run.
+        rests: bool,
+    },
+    /// The copy of another's: what it held is known by its index alone.
+    Copy,
 }
 
 /// Fills the holes of the packs of `data` with bodies of `tree` that `fetch` gives.
 pub(crate) fn patch(
     disk: &Arc<dyn Disk>,
     data: &Data,
-    tree: Head,
+    (tree, whose): (Head, Whose),
     fetch: &mut Fetch<'_>,
     told: &mut Told<'_>,
 ) -> Result<Patched, StoreError> {
     let tiles = Tiles::new(disk.clone(), &data.log());
     let mut ids = Ids::of(&tiles, tree)?;
     let mut found = Patched::default();
-    let mut holes = Vec::new();
+    let (mut holes, mut torn, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     let names = disk.list(&data.packs()).on("list", &data.packs())?;
     let numbers: Vec<u32> = names.iter().filter_map(|name| Data::pack_number(name)).collect();
     for (done, number) in (1..).zip(&numbers) {
         let path = data.pack(*number);
         let bytes = disk.read(&path).on("read", &path)?.unwrap_or_default();
-        holes.extend(read(&path, &bytes, &mut ids, &mut found.erased));
+        let (inside, mut end) = read(&path, &bytes, &mut ids, &mut found.erased);
+        end.segment = *number;
+        if !end.torn.is_empty() {
+            torn.push(Hole { path: path.clone(), at: end.at as usize, end: bytes.len() });
+        }
+        holes.extend(inside);
+        ends.push(end);
         told(Phase::Bodies, done, numbers.len() as u64);
     }
-    let mut cursor = tiles.cursor(tree.size);
-    for index in 0..tree.size {
-        let entry = cursor.get(index)?.filter(|entry| !ids.holds(&entry.id));
-        found.missing.extend(entry.map(|entry| (index, entry)));
-        if TRIED_MAX <= found.missing.len() {
-            break;
-        }
+    if let Whose::Own { rests } = whose
+        && holes.is_empty()
+    {
+        let all = Ends { disk, data, tree, rests };
+        found.refilled = all.refill(ends, &mut ids, fetch)?;
     }
+    // What is not cut after all, or of a copy, of which nothing says what followed.
+    holes.extend(torn.into_iter().filter(|hole| !found.refilled.bodies.contains_key(&hole.path)));
+    found.missing = missing(&tiles, tree, &ids)?;
     if holes.is_empty() || found.missing.is_empty() {
         found.left = holes;
         return Ok(found);
@@ -101,8 +123,24 @@ pub(crate) fn patch(
     Ok(found)
 }
 
-/// The holes of one segment; the records beside them are noted in `ids`.
-fn read(path: &Path, bytes: &[u8], ids: &mut Ids, erased: &mut u64) -> Vec<Hole> {
+/// Entries without any record: the first ones.
+fn missing(tiles: &Tiles, tree: Head, ids: &Ids) -> Result<Vec<(u64, Entry)>, StoreError> {
+    let mut missing = Vec::new();
+    let mut cursor = tiles.cursor(tree.size);
+    for index in 0..tree.size {
+        let entry = cursor.get(index)?.filter(|entry| !ids.holds(&entry.id));
+        missing.extend(entry.map(|entry| (index, entry)));
+        if TRIED_MAX <= missing.len() {
+            break;
+        }
+    }
+    Ok(missing)
+}
+
+/// The holes of one segment and its end; the records beside them are noted in `ids`.
+fn read(path: &Path, bytes: &[u8], ids: &mut Ids, erased: &mut u64) -> (Vec<Hole>, End) {
+    let at = bytes.len() as u64;
+    let mut end = End { segment: 0, at, last: None, torn: Vec::new(), is_lost: false };
     let mut holes: Vec<Hole> = Vec::new();
     let mut hole = |at: usize, end: usize| match holes.last_mut() {
         Some(before) if before.end == at => before.end = end,
@@ -112,27 +150,44 @@ fn read(path: &Path, bytes: &[u8], ids: &mut Ids, erased: &mut u64) -> Vec<Hole>
         match piece {
             Piece::Record(record) if record.erased || ContentId::of(record.body) == record.id => {
                 *erased += u64::from(record.erased);
-                ids.hold(&record.id);
+                if ids.hold(&record.id) {
+                    end.last = Some(record.id);
+                }
             }
             Piece::Record(record) => hole(record.at, record.end()),
             Piece::Damaged { at, end } => hole(at, end),
             // What was whole was durable before: this is no append that has just begun.
-            Piece::Torn { at } if was_whole(&bytes[at..], ids) => hole(at, bytes.len()),
-            Piece::Torn { .. } => {}
+            Piece::Torn { at } => match rest_of(&bytes[at..], ids) {
+                Rest::Whole => hole(at, bytes.len()),
+                Rest::Cut => (end.at, end.torn) = (at as u64, bytes[at..].to_vec()),
+                Rest::Begun => end.at = at as u64,
+            },
         }
     }
-    holes
+    (holes, end)
 }
 
-/// Whether bytes at the end that are no record were one: they have the head of one that the log
-/// has, or its whole length.
-fn was_whole(bytes: &[u8], ids: &Ids) -> bool {
+/// What bytes at the end are that are no record.
+enum Rest {
+    /// As many as one has.
+    Whole,
+    /// The head of one that the log has, and less than the rest of it.
+    Cut,
+    /// Neither: an append that has just begun, or that a stop left.
+    Begun,
+}
+
+fn rest_of(bytes: &[u8], ids: &Ids) -> Rest {
     let Some((length, rest)) = bytes.split_first_chunk::<4>() else {
-        return false;
+        return Rest::Begun;
     };
     let id = rest.first_chunk::<32>().map(|id| ContentId::from_bytes(*id));
     let length = pack::HEAD_BYTES + u32::from_le_bytes(*length) as usize;
-    length == bytes.len() || id.is_some_and(|id| ids.has(&id))
+    match id.is_some_and(|id| ids.has(&id)) {
+        _ if length == bytes.len() => Rest::Whole,
+        true => Rest::Cut,
+        false => Rest::Begun,
+    }
 }
 
 /// Of the bodies, in the order of the log, those neighbours whose records have this length.
@@ -173,8 +228,12 @@ fn write(
 
 #[cfg(test)]
 mod tests {
+    use hallmark_schemas::intent::Intent;
+    use hallmark_schemas::pack::PackPosition;
+
     use super::*;
     use crate::store::disk::OsDisk;
+    use crate::store::intent::IntentFile;
     use crate::store::tiles::Edge;
 
     struct Kept {
@@ -216,7 +275,83 @@ mod tests {
                 .collect()
         };
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-        patch(&disk, &kept.data, kept.tree, &mut fetch, &mut |_, _, _| {}).unwrap()
+        let own = (kept.tree, Whose::Own { rests: true });
+        patch(&disk, &kept.data, own, &mut fetch, &mut |_, _, _| {}).unwrap()
+    }
+
+    /// Notes that the packs were logged up to here.
+    fn logged(kept: &Kept, consumed: PackPosition) {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let intent = Intent {
+            from: kept.tree,
+            to: kept.tree,
+            admitted_at: crate::core::testing::NOW,
+            consumed,
+            entries: Vec::new(),
+        };
+        IntentFile::new(disk, &kept.data.intent()).save(&intent).unwrap();
+    }
+
+    #[test]
+    fn a_segment_that_was_cut_anywhere_is_as_long_again_as_it_was() {
+        let kept = kept();
+        let whole = kept.pack.len() as u64;
+        for consumed in [
+            PackPosition { segment: 0, offset: whole },
+            // A later segment was begun.
+            PackPosition { segment: 1, offset: 0 },
+        ] {
+            logged(&kept, consumed);
+            for cut in 0..kept.pack.len() {
+                std::fs::write(kept.data.pack(0), &kept.pack[..cut]).unwrap();
+                let lonely = patched(&kept, |_| false);
+                assert!(lonely.refilled == Refilled::default() && !lonely.missing.is_empty());
+                let told = patched(&kept, |_| true);
+                assert!(told.left.is_empty() && told.missing.is_empty(), "{cut}: {told:?}");
+                assert!(!told.refilled.moved, "{cut}");
+                assert_eq!(std::fs::read(kept.data.pack(0)).unwrap(), kept.pack, "cut at {cut}");
+            }
+            std::fs::remove_file(kept.data.pack(0)).unwrap();
+            let told = patched(&kept, |_| true);
+            assert_eq!(told.refilled.bodies.values().sum::<u64>(), kept.bodies.len() as u64);
+            assert_eq!(std::fs::read(kept.data.pack(0)).unwrap(), kept.pack, "the whole file");
+        }
+    }
+
+    #[test]
+    fn what_nobody_gives_is_missing_and_told_to_have_moved_what_follows() {
+        let kept = kept();
+        logged(&kept, PackPosition { segment: 0, offset: kept.pack.len() as u64 });
+        let first = pack::HEAD_BYTES + kept.bodies[0].len();
+        std::fs::write(kept.data.pack(0), &kept.pack[..first]).unwrap();
+        let told = patched(&kept, |at| at != 1);
+        assert!(told.refilled.moved && told.missing.len() == 1, "{told:?}");
+        assert_eq!(told.missing[0].0, 1);
+    }
+
+    #[test]
+    fn nothing_is_appended_where_a_running_node_may_append() {
+        let kept = kept();
+        let first = pack::HEAD_BYTES + kept.bodies[0].len();
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let mut give = |ids: &[ContentId]| -> Vec<Option<Vec<u8>>> {
+            let body = |id: &ContentId| kept.bodies.iter().find(|body| ContentId::of(body) == *id);
+            ids.iter().map(|id| body(id).cloned()).collect()
+        };
+        let mut beside = |rests: bool| {
+            let own = (kept.tree, Whose::Own { rests });
+            patch(&disk, &kept.data, own, &mut give, &mut |_, _, _| {}).unwrap()
+        };
+        // Everything that this segment had in the log is here: what follows lies elsewhere.
+        logged(&kept, PackPosition { segment: 0, offset: first as u64 });
+        std::fs::write(kept.data.pack(0), &kept.pack[..first]).unwrap();
+        assert_eq!(beside(false).refilled, Refilled::default());
+        // Its file is gone, and the process may still write to it.
+        logged(&kept, PackPosition { segment: 0, offset: kept.pack.len() as u64 });
+        std::fs::remove_file(kept.data.pack(0)).unwrap();
+        assert_eq!(beside(false).refilled, Refilled::default());
+        assert!(!kept.data.pack(0).exists());
+        assert_eq!(beside(true).missing, [] as [(u64, Entry); 0]);
     }
 
     #[test]

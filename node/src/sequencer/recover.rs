@@ -249,6 +249,9 @@ impl Sequencer {
         self.erasing.due = true;
         self.carry_out_erasures()?;
         shared.set_index_ready();
+        if let Err(error) = catalogue.remove_unreadable() {
+            tracing::warn!(%error, "the index that did not open is still there");
+        }
         Ok(())
     }
 

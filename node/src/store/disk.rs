@@ -31,7 +31,7 @@ pub trait Disk: Send + Sync {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Names in a folder, sorted; none if there is no such folder.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// A whole file, or `None` if there is no such file.
+    /// A whole file, or `None` if there is no such file; what is a folder is none.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
     /// Bytes of a file, or `None` if there is no such file.
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
@@ -69,6 +69,12 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder with all in it. A missing one is success.
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// Moves what lies where a file belongs and is a folder to a free name that begins with `to`.
+    /// Anything else is left alone.
+    fn move_folder(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Replaces a file whole: readers see the old bytes or the new, before and after any crash.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -138,9 +144,23 @@ impl Disk for OsDisk {
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         match fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_no_file(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn move_folder(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if !from.is_dir() {
+            return Ok(());
+        }
+        self.create_dir_all(parent(to)?)?;
+        let name = to.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        // Those of earlier repairs stay.
+        let free =
+            (0..=u32::MAX).map(|number| to.with_file_name(format!("{name}.folder-{number}")));
+        let free = free.into_iter().find(|to| fs::symlink_metadata(to).is_err());
+        fs::rename(from, free.ok_or(io::ErrorKind::AlreadyExists)?)?;
+        self.sync_dir(parent(from)?)
     }
 
     fn length(&self, path: &Path) -> io::Result<Option<u64>> {
@@ -236,6 +256,11 @@ impl Disk for OsDisk {
             _ => Ok(()),
         }
     }
+}
+
+fn is_no_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | IsADirectory | NotADirectory)
 }
 
 /// A disk that fills up under a sync may have lost what was written: not the same as no room.

@@ -256,6 +256,11 @@ impl Packs {
     /// Takes a body for the next commit and says where it will lie.
     pub fn append(&mut self, id: &ContentId, body: &[u8]) -> Result<PackPlace, StoreError> {
         let record = (pack::HEAD_BYTES + body.len()) as u64;
+        if self.buffer.is_empty() && self.is_cut()? {
+            // What would be appended to it would lie elsewhere than is said.
+            tracing::error!(path = %self.path().display(), "this pack was cut short or removed");
+            self.roll()?;
+        }
         let offset = self.tail.durable() + self.buffer.len() as u64;
         if 0 < offset && SEGMENT_BYTES_MAX < offset + record {
             self.commit()?;
@@ -282,6 +287,13 @@ impl Packs {
     /// After the last durable record.
     pub fn end(&self) -> PackPosition {
         PackPosition { segment: self.segment, offset: self.tail.durable() }
+    }
+
+    /// Whether somebody else made the segment shorter, or removed it.
+    fn is_cut(&self) -> Result<bool, StoreError> {
+        let path = self.path();
+        let length = self.disk.length(&path).on("look at", &path)?;
+        Ok(length.is_none_or(|length| length < self.tail.durable()))
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
@@ -402,6 +414,30 @@ mod tests {
             packs.append(&second.0, &second.1).unwrap();
             packs.commit().unwrap();
             assert_eq!(ids(&disk).0, [first.0, second.0]);
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_cut_or_removed_under_the_writer_is_left_and_the_next_begun() {
+        let removed = |disk: &SimDisk, path: &Path| disk.remove(path).unwrap();
+        let cut = |disk: &SimDisk, path: &Path| disk.corrupt(path, |bytes| bytes.truncate(70));
+        for change in [cut as fn(&SimDisk, &Path), removed] {
+            let disk = SimDisk::default();
+            let (mut packs, _) = open(&disk);
+            let mut put = |(id, bytes): (ContentId, Vec<u8>)| {
+                let place = packs.append(&id, &bytes).unwrap();
+                packs.commit().unwrap();
+                (place, id)
+            };
+            put(body(1, 60));
+            assert_eq!(put(body(2, 60)).0.segment, 0);
+            change(&disk, Path::new("/packs/00000000.pack"));
+            let reader = PackReader::new(Arc::new(disk.clone()), Path::new("/packs"));
+            for number in 3..5 {
+                let (place, id) = put(body(number, 60));
+                assert_eq!(place.segment, 1);
+                assert_eq!(reader.read(place, &id).unwrap(), Some(vec![number; 60]));
+            }
         }
     }
 

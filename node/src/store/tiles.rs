@@ -227,11 +227,14 @@ impl Tiles {
         if here.as_deref() == Some(proved) || is_replaced {
             return Ok(false);
         }
-        if let Some(damaged) = here {
-            let aside = aside.join(path.to_string());
-            let folder = aside.parent().unwrap_or(&aside);
-            disk.create_dir_all(folder).on("make", folder)?;
-            disk.replace(&aside, &damaged).on("write", &aside)?;
+        let aside = aside.join(path.to_string());
+        match here {
+            Some(damaged) => {
+                let folder = aside.parent().unwrap_or(&aside);
+                disk.create_dir_all(folder).on("make", folder)?;
+                disk.replace(&aside, &damaged).on("write", &aside)?;
+            }
+            None => disk.move_folder(&file, &aside).on("move", &file)?,
         }
         let folder = file.parent().unwrap_or(&file);
         disk.create_dir_all(folder).on("make", folder)?;

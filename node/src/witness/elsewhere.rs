@@ -250,7 +250,8 @@ fn larger(service: &Service, handle: &Handle, note: &SignedNote, size: u64) -> O
     })
 }
 
-fn keep(data: &Data, proof: &DefectProof) -> Result<PathBuf, String> {
+/// Keeps a proof against the own log that was verified.
+pub(crate) fn keep(data: &Data, proof: &DefectProof) -> Result<PathBuf, String> {
     let dir = data.defects();
     let path = dir.join(format!("{}-{}.defect", proof.claim().word(), proof.digest()));
     if path.exists() || KEPT_MAX <= files(&dir).len() {
@@ -262,13 +263,18 @@ fn keep(data: &Data, proof: &DefectProof) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// What the proofs show that are kept against the own log, in one sentence each.
+/// The proofs that are kept against the own log.
+pub(crate) fn proofs(data: &Data) -> Vec<DefectProof> {
+    let read = |path: PathBuf| DefectProof::parse(&std::fs::read(path).ok()?).ok();
+    files(&data.defects()).into_iter().filter_map(read).collect()
+}
+
+/// What they show, in one sentence each.
 pub(crate) fn kept(data: &Data) -> Vec<String> {
-    let read = |path: PathBuf| {
-        let proof = DefectProof::parse(&std::fs::read(path).ok()?).ok()?;
+    let sentence = |proof: DefectProof| {
         Some(format!("{}: {}", proof.claim().word(), proof.verify().ok()?.sentence))
     };
-    files(&data.defects()).into_iter().filter_map(read).collect()
+    proofs(data).into_iter().filter_map(sentence).collect()
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {

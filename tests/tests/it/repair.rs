@@ -5,7 +5,7 @@ use std::path::Path;
 use hallmark_schemas::layout::peer_name;
 
 use super::recovery::{at_rest, facility, flip, mirrored, record, settled, size, slug, three};
-use super::world::{Ran, SOON, World, path_text, run, wait};
+use super::world::{Node, Ran, SOON, World, path_text, run, wait};
 
 /// The lines of a checkpoint that are signed.
 fn tree(note: &[u8]) -> String {
@@ -39,6 +39,12 @@ fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them
     names_all(&told);
     assert!(!told.stdout.contains("head") && !told.stdout.contains("shrink"), "{told:?}");
     names_all(&plant.run("check", &["--repair"]).ok());
+    // Nor does a folder where a tile belongs, beside the node that serves it.
+    std::fs::remove_file(&files[1]).expect("removed");
+    std::fs::create_dir(&files[1]).expect("a folder");
+    let told = plant.run("check", &[]).fails(5);
+    assert!(told.stdout.contains(path_text(&files[1])), "{told:?}");
+    plant.run("check", &["--repair"]).ok();
     assert_eq!(files.clone().map(|file| std::fs::read(file).expect("a file")), whole);
     // The next batch writes anew what it needs, and the node stays.
     damage();
@@ -111,6 +117,61 @@ fn a_node_that_began_without_its_last_entries_says_so_and_goes_on_after_repair_a
     plant.start();
     plant.ready();
     record(&world, &plant, "works-2");
+    plant.run("check", &[]).ok();
+}
+
+#[test]
+fn a_pack_that_was_cut_short_is_whole_again_beside_a_running_node_and_after_a_stop() {
+    let world = World::new();
+    let [registrar, mut plant, auditor] = three(&world);
+    let ids: Vec<String> =
+        (1..4).map(|number| record(&world, &plant, &format!("works-{number}"))).collect();
+    settled(&plant, [&registrar, &auditor]);
+    at_rest(&plant);
+    let pack = plant.dir.join("data/packs/00000000.pack");
+    let all_are_read = |node: &Node, ids: &[String]| {
+        ids.iter().all(|id| node.get(&format!("/v1/attestations/{id}")).status == 200)
+    };
+    let whole = std::fs::read(&pack).expect("a pack");
+    let at = |text: &[u8]| whole.windows(text.len()).position(|found| found == text);
+    let middle = at(b"works-2").expect("the second");
+    let later = at(b"works-3").expect("the third");
+    // Inside a record, and all of it.
+    for cut in [middle, later, 0] {
+        std::fs::write(&pack, &whole[..cut]).expect("cut");
+        let told = plant.run("check", &[]);
+        assert_ne!(told.code, 0, "cut at {cut} of {}: {told:?}", whole.len());
+        let ran = plant.run("check", &["--repair"]).ok();
+        assert!(ran.stdout.contains("at the end of") && ran.stdout.contains("put_back"), "{ran:?}");
+        assert!(std::fs::read(&pack).expect("a pack") == whole, "cut at {cut}");
+        assert!(all_are_read(&plant, &ids));
+    }
+    // What comes between the cut and the repair goes to the next segment, and nothing is moved.
+    std::fs::write(&pack, &whole[..middle]).expect("cut");
+    let late = record(&world, &plant, "works-4");
+    settled(&plant, [&registrar, &auditor]);
+    assert!(plant.dir.join("data/packs/00000001.pack").is_file());
+    plant.run("check", &["--repair"]).ok();
+    let ids = [ids, vec![late]].concat();
+    assert!(all_are_read(&plant, &ids));
+    plant.run("check", &[]).ok();
+    // The same while it rests, of the last segment too, and of one that is gone.
+    plant.stop();
+    let last = plant.dir.join("data/packs/00000001.pack");
+    let newest = std::fs::read(&last).expect("a pack");
+    std::fs::write(&last, &newest[..newest.len() / 2]).expect("cut");
+    plant.run("check", &[]).fails(4);
+    plant.run("check", &["--repair"]).ok();
+    for gone in [&pack, &last] {
+        std::fs::remove_file(gone).expect("removed");
+        plant.run("check", &["--repair"]).ok();
+    }
+    assert!(std::fs::read(&pack).expect("a pack") == whole);
+    assert!(std::fs::read(&last).expect("a pack") == newest);
+    plant.start();
+    plant.ready();
+    assert!(all_are_read(&plant, &ids));
+    record(&world, &plant, "works-5");
     plant.run("check", &[]).ok();
 }
 

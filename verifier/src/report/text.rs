@@ -297,6 +297,10 @@ pub(super) fn verdict(report: &Report) -> String {
     let _fmt = match report.exit {
         Exit::Done if report.findings.is_empty() => write!(text, "nothing found: {looked}"),
         Exit::Done => write!(text, "nothing at or over the asked severity ({found}): {looked}"),
+        Exit::Found if report.is_incomplete => write!(
+            text,
+            "found: {found}; incomplete too: evidence is missing, cannot say more; {looked}"
+        ),
         Exit::Found => write!(text, "found: {found}; {looked}"),
         Exit::Input => {
             let refused: u64 = report.sources.iter().map(|source| source.rows_refused).sum();

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::keys::{self, Purpose};
 use crate::peers;
 use crate::peers::address::AddressBook;
-use crate::repair::packs::Patched;
+use crate::repair::packs::{Patched, Whose};
 use crate::repair::{self, Mended, packs};
 use crate::restore::Source;
 use crate::restore::peers::Peers;
@@ -31,6 +31,7 @@ use crate::socket::Local;
 use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, OsDisk};
+use crate::store::lock::DirLock;
 use crate::store::tiles::Tiles;
 
 /// Most missing bodies of a log that are named; `check` lists the others.
@@ -44,13 +45,19 @@ pub(super) fn run(args: &CheckArgs, config: &Config, output: Output) -> Result<(
     let peer_key = keys::open(&dir.keys(), Purpose::Peer, None)?;
     let book = AddressBook::open(data.path().join("addresses.json"), &config.peer);
     let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
+    // While it is held no node starts, so that the end of the packs is nobody's.
+    let lock = DirLock::take(&dir.lock()).ok();
     let mut logs = vec![(data.clone(), log_key(&dir, config)?)];
     logs.extend(followed(&network, config, &data));
     for (data, key) in logs {
         peers.about(key.name());
-        one((&data, &key), key.name() == config.origin, &mut peers, output)
-            .map_err(|error| failure(&error))?;
+        let whose = match key.name() == config.origin {
+            true => Whose::Own { rests: lock.is_some() },
+            false => Whose::Copy,
+        };
+        one((&data, &key), whose, &mut peers, output).map_err(|error| failure(&error))?;
     }
+    drop(lock);
     tell_read_only(&args.dir, output);
     Ok(())
 }
@@ -88,7 +95,7 @@ fn followed(network: &NetworkFile, config: &Config, data: &Data) -> Vec<(Data, V
 /// One log: the files of its tree, then its packs.
 fn one(
     (data, key): (&Data, &VerifierKey),
-    is_own: bool,
+    whose: Whose,
     peers: &mut Peers<'_>,
     output: Output,
 ) -> Result<(), StoreError> {
@@ -117,13 +124,13 @@ fn one(
         bodies
     };
     let mut patched = match tree.lost.is_empty() {
-        true => packs::patch(&disk, data, head, &mut fetch, &mut told)?,
+        true => packs::patch(&disk, data, (head, whose), &mut fetch, &mut told)?,
         // Without its entries nothing says which bodies a log has.
         false => Patched::default(),
     };
     bars.end();
     // Of another's log this node never held what is not meant for it: that is no damage.
-    if patched.left.is_empty() && !is_own {
+    if patched.left.is_empty() && whose == Whose::Copy {
         patched.missing.clear();
     }
     tell(key.name(), &tree, &patched, peers.givers(), output);
@@ -150,6 +157,16 @@ fn tell(log: &str, tree: &Mended, patched: &Patched, asked: usize, output: Outpu
         lost(path.display().to_string(), "what is here does not give it, and nobody else did");
     }
     patched.put_back.iter().for_each(|id| say("put_back", id.to_string()));
+    for (path, bodies) in &patched.refilled.bodies {
+        let bodies = count(*bodies as usize, "body", "bodies");
+        say("put_back", format!("{bodies} at the end of {}", path.display()));
+    }
+    if patched.refilled.moved {
+        output.say(
+            "help: bodies that nobody gave lay before these: give `hallmark-node reindex DIR`, so \
+             that each is found where it is now",
+        );
+    }
     for packs::Hole { path, at, end } in &patched.left {
         let place = format!("{} bytes {at} to {end}", path.display());
         lost(place, "nobody gave bodies that fit in there");

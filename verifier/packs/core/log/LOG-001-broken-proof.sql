@@ -1,5 +1,5 @@
 -- code     = "LOG-001"
--- title    = "A proof does not hold"
+-- title    = "A log, record or key failed a check"
 -- status   = "stable"
 -- since    = "0.1"
 -- severity = "error"
@@ -28,42 +28,42 @@ SELECT subject,
   CASE WHEN kind IN ('withheld', 'bad_chain', 'bad_tile') THEN 'warning' ELSE 'error' END AS severity,
   kind,
   CASE kind
-    WHEN 'bad_audience' THEN 'an entry states another audience than was signed'
-    WHEN 'bad_body' THEN 'stored bytes are not what their content id names'
-    WHEN 'bad_chain' THEN 'a batch does not name the one before it'
-    WHEN 'bad_cosignature' THEN 'a witness cosigned two histories, or a smaller tree after a larger one'
-    WHEN 'bad_proof' THEN 'tiles, entries, receipts or the head do not fit the checkpoint'
-    WHEN 'bad_signature' THEN 'a signature does not verify'
-    WHEN 'bad_tile' THEN 'a member says that it was served other entries than the log signed'
-    WHEN 'damaged' THEN 'a file is not what was written'
-    WHEN 'fork' THEN 'two contents under one identity'
-    WHEN 'key_not_in_force' THEN 'a key was used outside its time'
-    WHEN 'no_quorum' THEN 'fewer witnesses signed than the policy asks for'
-    WHEN 'role_missing' THEN 'the issuer does not have the role that this takes'
-    WHEN 'shrink' THEN 'a log became smaller, or went back in time'
-    WHEN 'split' THEN 'a log showed two histories'
-    WHEN 'unlogged' THEN 'an attestation stands in no log'
-    WHEN 'withheld' THEN 'evidence that is cited or logged is not at hand'
-    ELSE 'a proof does not hold'
+    WHEN 'bad_audience' THEN 'its entry in the log states another audience than was signed'
+    WHEN 'bad_body' THEN 'the stored record is not the one that was logged: its bytes were changed'
+    WHEN 'bad_chain' THEN 'a batch of readings does not name the batch before it'
+    WHEN 'bad_cosignature' THEN 'this witness vouched for two contradicting histories of one log, or for a shorter one after a longer'
+    WHEN 'bad_proof' THEN 'a tile, an entry, a receipt or the head of this log contradicts its signed checkpoint'
+    WHEN 'bad_signature' THEN 'the signature on a record or checkpoint does not verify'
+    WHEN 'bad_tile' THEN 'a member reports, on its word alone, that it was served other entries than this log signed'
+    WHEN 'damaged' THEN 'a file is not as it was written'
+    WHEN 'fork' THEN 'two different contents were recorded under one identity'
+    WHEN 'key_not_in_force' THEN 'it was signed with a key that was not in force when it was recorded'
+    WHEN 'no_quorum' THEN 'fewer witnesses signed than the network demands'
+    WHEN 'role_missing' THEN 'the issuer lacks the role that this kind of record takes'
+    WHEN 'shrink' THEN 'this log dropped entries that it had signed, or went back in time'
+    WHEN 'split' THEN 'this log signed two histories that contradict each other, so that readers were shown different ones'
+    WHEN 'unlogged' THEN 'this record stands in none of the logs at hand'
+    WHEN 'withheld' THEN 'a record that was logged or is cited is missing here'
+    ELSE 'a check failed'
   END AS meaning_en,
   CASE kind
-    WHEN 'bad_audience' THEN '条目所述的公开范围与签名内容不符'
-    WHEN 'bad_body' THEN '所存字节与其内容标识不符'
-    WHEN 'bad_chain' THEN '一批数据未指明其前一批'
-    WHEN 'bad_cosignature' THEN '见证方联署了两段不同历史，或在较大的树之后联署了较小的树'
-    WHEN 'bad_proof' THEN '数据块、条目、回执或日志头与检查点不符'
-    WHEN 'bad_signature' THEN '签名验证不通过'
-    WHEN 'bad_tile' THEN '一成员称所获条目与日志签署的不符'
+    WHEN 'bad_audience' THEN '日志条目所述的公开范围与签名内容不符'
+    WHEN 'bad_body' THEN '所存记录不是入账时的那一份，其字节已被改动'
+    WHEN 'bad_chain' THEN '一批读数未指明其前一批'
+    WHEN 'bad_cosignature' THEN '该见证方为同一日志的两段相互矛盾的历史作了见证，或在较长的历史之后又见证了较短的历史'
+    WHEN 'bad_proof' THEN '该日志的数据块、条目、回执或日志头与其签署的检查点矛盾'
+    WHEN 'bad_signature' THEN '记录或检查点的签名验证不通过'
+    WHEN 'bad_tile' THEN '仅据一成员陈述，其所获条目与该日志签署的不符'
     WHEN 'damaged' THEN '文件内容与写入时不符'
-    WHEN 'fork' THEN '同一标识下有两份不同内容'
-    WHEN 'key_not_in_force' THEN '密钥在其有效期之外被使用'
-    WHEN 'no_quorum' THEN '见证方数量少于策略要求'
-    WHEN 'role_missing' THEN '签发方不具备所需角色'
-    WHEN 'shrink' THEN '日志变短或时间倒退'
-    WHEN 'split' THEN '日志呈现了两段不同历史'
-    WHEN 'unlogged' THEN '声明未记入任何日志'
-    WHEN 'withheld' THEN '被引用或已记录的证据缺失'
-    ELSE '证明不成立'
+    WHEN 'fork' THEN '同一标识下记录了两份不同内容'
+    WHEN 'key_not_in_force' THEN '签名所用密钥在入账时不在有效期内'
+    WHEN 'no_quorum' THEN '见证方数量少于网络的要求'
+    WHEN 'role_missing' THEN '签发方不具备签发此类记录所需的角色'
+    WHEN 'shrink' THEN '该日志丢弃了已签署的条目，或时间倒退'
+    WHEN 'split' THEN '该日志签署了两段相互矛盾的历史，不同读者所见不同'
+    WHEN 'unlogged' THEN '该记录不在现有的任何日志中'
+    WHEN 'withheld' THEN '已入账或被引用的记录在此缺失'
+    ELSE '一项检查未通过'
   END AS meaning_zh
 FROM broken
 ORDER BY subject, anchor
