@@ -29,6 +29,9 @@ const ASKED_MAX: usize = 256;
 /// Most segments: 4 TiB of bodies.
 const SEGMENTS_MAX: u64 = 1 << 16;
 
+/// Where the id of a record begins: after its length.
+const ID_AT: usize = 4;
+
 /// Where the whole records of a segment end.
 pub(crate) struct End {
     pub(crate) segment: u32,
@@ -37,8 +40,19 @@ pub(crate) struct End {
     pub(crate) last: Option<ContentId>,
     /// Bytes of a record that was cut.
     pub(crate) torn: Vec<u8>,
-    /// There is no file.
-    pub(crate) is_lost: bool,
+}
+
+impl End {
+    /// Whether there is no file, or nothing in it.
+    fn is_empty(&self) -> bool {
+        self.at == 0 && self.torn.is_empty()
+    }
+
+    /// The id of the record that was cut.
+    fn torn_id(&self) -> Option<ContentId> {
+        let id = self.torn.get(ID_AT..)?.first_chunk::<32>()?;
+        Some(ContentId::from_bytes(*id))
+    }
 }
 
 /// What came back at the ends of segments.
@@ -74,12 +88,15 @@ impl Ends<'_> {
             Err(StoreError::Damaged { .. }) => PackPosition::default(),
             Err(error) => return Err(error),
         };
+        // What was cut in a segment stood there, and not at the end of the one before.
+        let torn: BTreeMap<ContentId, u32> =
+            ends.iter().filter_map(|end| Some((end.torn_id()?, end.segment))).collect();
         let last_here = ends.last().map(|end| end.segment);
         let ends = self.with_lost(ends, consumed);
         let follows = self.follows(&ends)?;
         let mut next = 0;
         let lost: BTreeSet<u32> =
-            ends.iter().filter(|end| end.is_lost).map(|e| e.segment).collect();
+            ends.iter().filter(|end| end.is_empty()).map(|e| e.segment).collect();
         for end in ends {
             next = follows.get(&end.segment).copied().unwrap_or(next);
             let is_behind = last_here.is_none_or(|last| last < end.segment);
@@ -89,14 +106,14 @@ impl Ends<'_> {
                 continue;
             }
             // Nothing says where one ended that another followed which is gone: as it is, if whole.
-            if lost.contains(&(end.segment + 1)) && !end.is_lost && end.torn.is_empty() {
+            if lost.contains(&(end.segment + 1)) && !end.is_empty() && end.torn.is_empty() {
                 continue;
             }
             let limit = match is_closed || end.segment < consumed.segment {
                 true => SEGMENT_BYTES_MAX,
                 false => consumed.offset,
             };
-            next = self.extend(&end, (next, limit), ids, fetch, &mut found)?;
+            next = self.extend(&end, (next, limit), ids, fetch, (&torn, &mut found))?;
         }
         Ok(found)
     }
@@ -106,13 +123,7 @@ impl Ends<'_> {
         let last = ends.last().map_or(0, |end| end.segment).max(consumed.segment);
         // Each has a record at least, and each record an entry: no file's number is believed alone.
         let last = u64::from(last).min(self.tree.size).min(SEGMENTS_MAX) as u32;
-        let lost = (0..=last).map(|segment| End {
-            segment,
-            at: 0,
-            last: None,
-            torn: Vec::new(),
-            is_lost: true,
-        });
+        let lost = (0..=last).map(|segment| End { segment, at: 0, last: None, torn: Vec::new() });
         let mut all: BTreeMap<u32, End> = lost.map(|end| (end.segment, end)).collect();
         all.extend(ends.into_iter().map(|end| (end.segment, end)));
         all.into_values().collect()
@@ -139,12 +150,15 @@ impl Ends<'_> {
         (mut index, limit): (u64, u64),
         ids: &mut Ids,
         fetch: &mut Fetch<'_>,
-        found: &mut Refilled,
+        (torn, found): (&BTreeMap<ContentId, u32>, &mut Refilled),
     ) -> Result<u64, StoreError> {
         let path = self.data.pack(end.segment);
         let (mut at, mut skipped) = (end.at, false);
         loop {
-            let run = self.lacking(index, ids)?;
+            let is_elsewhere =
+                |entry: &Entry| torn.get(&entry.id).is_some_and(|segment| *segment != end.segment);
+            let run = self.lacking(index, ids)?.into_iter();
+            let run: Vec<Entry> = run.take_while(|entry| !is_elsewhere(entry)).collect();
             if run.is_empty() {
                 return Ok(index);
             }

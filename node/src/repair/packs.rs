@@ -140,7 +140,7 @@ fn missing(tiles: &Tiles, tree: Head, ids: &Ids) -> Result<Vec<(u64, Entry)>, St
 /// The holes of one segment and its end; the records beside them are noted in `ids`.
 fn read(path: &Path, bytes: &[u8], ids: &mut Ids, erased: &mut u64) -> (Vec<Hole>, End) {
     let at = bytes.len() as u64;
-    let mut end = End { segment: 0, at, last: None, torn: Vec::new(), is_lost: false };
+    let mut end = End { segment: 0, at, last: None, torn: Vec::new() };
     let mut holes: Vec<Hole> = Vec::new();
     let mut hole = |at: usize, end: usize| match holes.last_mut() {
         Some(before) if before.end == at => before.end = end,
@@ -296,26 +296,20 @@ mod tests {
     fn a_segment_that_was_cut_anywhere_is_as_long_again_as_it_was() {
         let kept = kept();
         let whole = kept.pack.len() as u64;
-        for consumed in [
-            PackPosition { segment: 0, offset: whole },
-            // A later segment was begun.
-            PackPosition { segment: 1, offset: 0 },
-        ] {
-            logged(&kept, consumed);
-            for cut in 0..kept.pack.len() {
-                std::fs::write(kept.data.pack(0), &kept.pack[..cut]).unwrap();
-                let lonely = patched(&kept, |_| false);
-                assert!(lonely.refilled == Refilled::default() && !lonely.missing.is_empty());
-                let told = patched(&kept, |_| true);
-                assert!(told.left.is_empty() && told.missing.is_empty(), "{cut}: {told:?}");
-                assert!(!told.refilled.moved, "{cut}");
-                assert_eq!(std::fs::read(kept.data.pack(0)).unwrap(), kept.pack, "cut at {cut}");
-            }
-            std::fs::remove_file(kept.data.pack(0)).unwrap();
+        logged(&kept, PackPosition { segment: 0, offset: whole });
+        for cut in 0..kept.pack.len() {
+            std::fs::write(kept.data.pack(0), &kept.pack[..cut]).unwrap();
+            let lonely = patched(&kept, |_| false);
+            assert!(lonely.refilled == Refilled::default() && !lonely.missing.is_empty());
             let told = patched(&kept, |_| true);
-            assert_eq!(told.refilled.bodies.values().sum::<u64>(), kept.bodies.len() as u64);
-            assert_eq!(std::fs::read(kept.data.pack(0)).unwrap(), kept.pack, "the whole file");
+            assert!(told.left.is_empty() && told.missing.is_empty(), "{cut}: {told:?}");
+            assert!(!told.refilled.moved, "{cut}");
+            assert_eq!(std::fs::read(kept.data.pack(0)).unwrap(), kept.pack, "cut at {cut}");
         }
+        std::fs::remove_file(kept.data.pack(0)).unwrap();
+        let told = patched(&kept, |_| true);
+        assert_eq!(told.refilled.bodies.values().sum::<u64>(), kept.bodies.len() as u64);
+        assert_eq!(std::fs::read(kept.data.pack(0)).unwrap(), kept.pack, "the whole file");
     }
 
     #[test]

@@ -12,6 +12,15 @@ fn tree(note: &[u8]) -> String {
     String::from_utf8_lossy(note).split("\n\n").next().unwrap_or_default().to_owned()
 }
 
+/// A folder where a tile belongs, beside the node that serves it, is told of and moved aside.
+fn is_mended_where_a_folder_is(node: &Node, tile: &Path) {
+    std::fs::remove_file(tile).expect("removed");
+    std::fs::create_dir(tile).expect("a folder");
+    let told = node.run("check", &[]).fails(5);
+    assert!(told.stdout.contains(path_text(tile)), "{told:?}");
+    node.run("check", &["--repair"]).ok();
+}
+
 #[test]
 fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them() {
     let world = World::new();
@@ -39,12 +48,7 @@ fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them
     names_all(&told);
     assert!(!told.stdout.contains("head") && !told.stdout.contains("shrink"), "{told:?}");
     names_all(&plant.run("check", &["--repair"]).ok());
-    // Nor does a folder where a tile belongs, beside the node that serves it.
-    std::fs::remove_file(&files[1]).expect("removed");
-    std::fs::create_dir(&files[1]).expect("a folder");
-    let told = plant.run("check", &[]).fails(5);
-    assert!(told.stdout.contains(path_text(&files[1])), "{told:?}");
-    plant.run("check", &["--repair"]).ok();
+    is_mended_where_a_folder_is(&plant, &files[1]);
     assert_eq!(files.clone().map(|file| std::fs::read(file).expect("a file")), whole);
     // The next batch writes anew what it needs, and the node stays.
     damage();
