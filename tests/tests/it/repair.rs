@@ -84,7 +84,6 @@ fn several_damages_at_once_are_named_and_mended_and_the_node_goes_on_beside_them
     record(&world, &plant, "later");
     assert!(checkpoint.is_file(), "the next batch publishes it");
     plant.run("check", &[]).ok();
-    // Without its peers it says what it could not do.
     registrar.stop();
     auditor.stop();
     flip(&files[2], 50);
