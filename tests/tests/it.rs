@@ -25,6 +25,7 @@ mod it {
     mod readme;
     mod recovery;
     mod repair;
+    mod reports;
     mod steel;
     mod stranger;
     mod tidy;

@@ -41,6 +41,7 @@ pub enum Command {
   hallmark-verify check network.hallmark record.cose receipt.cose
   hallmark-verify check case.hallmark issuer.pem log.pem
   hallmark-verify check case.hallmark --table external_statements=bills.csv --report json -o r.json
+  hallmark-verify check case.hallmark --report html -o report.html
   hallmark-verify check - < case.hallmark
   hallmark-verify check split.defect
   hallmark-verify check --table meter_readings=- < march.csv
@@ -69,6 +70,16 @@ The lake in a node's folder is derived and no evidence: it is not read, everythi
 tabulated from the log and its packs. A lake that is itself the INPUT is judged as it stands:
 nothing in it is proved, and a changed value that still reads as Parquet is not noticed.")]
     Check(CheckArgs),
+    /// Shows how one finding came about: rule, thresholds, values and the rows it rests on.
+    #[command(after_help = "Examples:
+  hallmark-verify explain case.hallmark 3f9c01d2
+  hallmark-verify explain plant MTR-005
+  hallmark-verify explain --table meter_readings=march.csv 3f9c01d2 --format json
+
+FINDING is the id as reports print it, or its beginning, or a rule's code where the rule found one thing
+only. The inputs are judged again by the same rules; give the `--table`, `--pack` and `--at` of the
+check that reported it.")]
+    Explain(ExplainArgs),
     /// Forges clean readings in known ways and says what the meter rules notice of it.
     #[command(after_help = "Examples:
   hallmark-verify evaluate --table meter_readings=clean.csv
@@ -132,9 +143,13 @@ pub struct CheckArgs {
         visible_alias = "format",
         value_name = "FORMAT",
         value_enum,
-        default_value_t = Format::Text
+        default_value_t = ReportFormat::Text
     )]
-    pub report: Format,
+    pub report: ReportFormat,
+    /// CSV for programs: without byte order mark, no apostrophe before cells that a spreadsheet
+    /// would take for a formula.
+    #[arg(long)]
+    pub plain: bool,
     /// Writes the report to a file instead of stdout; `-` is stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -156,6 +171,29 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
     pub memory: usize,
     /// How the figures are printed: text for people, json on one line for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The inputs of the check, then the finding.
+    #[arg(value_names = ["INPUT", "FINDING"], required = true, num_args = 1..)]
+    pub words: Vec<PathBuf>,
+    /// As for `check`.
+    #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
+    pub tables: Vec<TableFile>,
+    /// As for `check`.
+    #[arg(long = "pack", value_name = "DIR")]
+    pub packs: Vec<PathBuf>,
+    /// As for `check`.
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Memory that queries may use, such as 512M or 4G.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
+    pub memory: usize,
+    /// How it is printed: text for people, json for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -212,6 +250,21 @@ pub enum RulesCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people, on a terminal.
+    Text,
+    /// One object with everything, for programs (verifier/spec/report.schema.json).
+    Json,
+    /// SARIF 2.1.0, for tools that collect findings.
+    Sarif,
+    /// One page to read, print on A4 and hand in, with charts, in English and Chinese.
+    Html,
+    /// The findings as a table, one row each, for a spreadsheet.
+    Csv,
 }
 
 /// How results are printed.

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod evaluate;
+pub mod explain;
 pub mod rules;
 pub mod tables;
 
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 pub fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Tables(args) => tables::run(args),
         Command::Rules(args) => rules::run(args),

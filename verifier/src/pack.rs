@@ -287,6 +287,13 @@ impl Pack {
     pub fn rule(&self, code: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.header.code == code)
     }
+
+    /// The parameters that a rule names.
+    pub fn parameters_of(&self, rule: &Rule) -> impl Iterator<Item = (&str, &Parameter)> {
+        let named = |name: &str| rule.query.parameters.contains(name);
+        let all = self.parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
+        all.filter(move |(name, _)| named(name))
+    }
 }
 
 impl Rule {

@@ -4,7 +4,12 @@
 //! silently; the last line of text is the verdict, also when nothing was found. The JSON form is
 //! described in `verifier/spec/report.schema.json`.
 
+pub mod chart;
+pub mod cited;
+pub mod csv;
+pub mod html;
 pub mod json;
+pub mod sarif;
 pub mod text;
 
 use std::collections::BTreeSet;

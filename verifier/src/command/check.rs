@@ -2,33 +2,42 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::time::Timestamp;
 
-use crate::cli::{CheckArgs, Format};
+use crate::cli::{CheckArgs, ReportFormat};
 use crate::failure::Failure;
+use crate::finding::Severity;
 use crate::judge::{Judge, JudgeOptions};
 use crate::load;
 use crate::pack::Pack;
 use crate::prove;
-use crate::report::{Report, Style, json, text};
+use crate::report::{Report, Style, csv, html, json, sarif, text};
 use crate::table::TableSet;
 use crate::tabulate;
 
 /// Checks the inputs and writes the report.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    refuse_stdin_twice(args)?;
+    if args.plain && args.report != ReportFormat::Csv {
+        return Err(Failure::usage("--plain is of CSV alone").help("give `--report csv --plain`"));
+    }
+    refuse_stdin_twice(&args.inputs, &args.tables)?;
     let judge = judge(&args.packs)?;
-    let report = check(args, &judge)?;
+    let case =
+        Case { inputs: &args.inputs, tables: &args.tables, at: args.at, memory: args.memory };
+    let (report, tables) = case.check(&judge, args.fail_on.severity())?;
     let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
     let style = Style {
         color: to_stdout && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
     let written = match args.report {
-        Format::Text => text::write(&report, style),
-        Format::Json => json::write(&report),
+        ReportFormat::Text => text::write(&report, style),
+        ReportFormat::Json => json::write(&report),
+        ReportFormat::Sarif => sarif::write(&report, judge.packs()),
+        ReportFormat::Html => html::write(&report, judge.packs(), &tables),
+        ReportFormat::Csv => csv::write(&report, args.plain),
     };
     match args.output.as_deref().filter(|_| !to_stdout) {
         Some(path) => {
@@ -44,8 +53,11 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(report.exit)
 }
 
-fn refuse_stdin_twice(args: &CheckArgs) -> Result<(), Failure> {
-    let paths = args.inputs.iter().chain(args.tables.iter().map(|file| &file.path));
+pub(crate) fn refuse_stdin_twice(
+    inputs: &[PathBuf],
+    tables: &[load::TableFile],
+) -> Result<(), Failure> {
+    let paths = inputs.iter().chain(tables.iter().map(|file| &file.path));
     match paths.filter(|path| *path == Path::new("-")).count() {
         0 | 1 => Ok(()),
         count => Err(Failure::usage(format!("`-` is given {count} times, stdin is read once"))
@@ -66,7 +78,8 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-fn judge(folders: &[std::path::PathBuf]) -> Result<Judge, Failure> {
+/// The built-in rules and those of these folders.
+pub(crate) fn judge(folders: &[PathBuf]) -> Result<Judge, Failure> {
     let fault = |error: &dyn std::error::Error| Failure::fault(error.to_string());
     let packs = vec![Pack::core().map_err(|error| fault(&error).because(&error))?];
     let ours: Vec<_> = packs.iter().map(|pack| pack.digest).collect();
@@ -113,16 +126,32 @@ pub(crate) fn load_tables(files: &[load::TableFile]) -> Result<TableSet, Failure
     evidence.tables.sorted().map_err(|error| Failure::fault("failed to sort").because(&error))
 }
 
-fn check(args: &CheckArgs, judge: &Judge) -> Result<Report, Failure> {
-    let evidence = load::load(&args.inputs, &args.tables).map_err(|error| unreadable(&error))?;
-    let sources = evidence.sources.clone();
-    let proven = prove::prove(evidence);
-    let tables = tabulate::tabulate(&proven)
-        .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
-    let as_of = args.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
-    let options = JudgeOptions { as_of, memory_max: args.memory, only: None };
-    let judged = judge
-        .run(&tables, &options)
-        .map_err(|error| Failure::fault("failed to judge").because(&error))?;
-    Ok(Report::new(sources, &proven, &tables, judged, as_of, args.fail_on.severity()))
+/// What is checked, as of when.
+pub(crate) struct Case<'a> {
+    pub(crate) inputs: &'a [PathBuf],
+    pub(crate) tables: &'a [load::TableFile],
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) memory: usize,
+}
+
+impl Case<'_> {
+    /// Loads, proves, tabulates and judges; the tables are those that were judged.
+    pub(crate) fn check(
+        &self,
+        judge: &Judge,
+        fail_on: Severity,
+    ) -> Result<(Report, TableSet), Failure> {
+        let evidence = load::load(self.inputs, self.tables).map_err(|error| unreadable(&error))?;
+        let sources = evidence.sources.clone();
+        let proven = prove::prove(evidence);
+        let tables = tabulate::tabulate(&proven)
+            .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
+        let as_of = self.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
+        let options = JudgeOptions { as_of, memory_max: self.memory, only: None };
+        let judged = judge
+            .run(&tables, &options)
+            .map_err(|error| Failure::fault("failed to judge").because(&error))?;
+        let report = Report::new(sources, &proven, &tables, judged, as_of, fail_on);
+        Ok((report, tables))
+    }
 }
