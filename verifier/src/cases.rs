@@ -23,6 +23,7 @@ use crate::evidence::Source;
 use crate::finding::Finding;
 use crate::judge::{Judge, JudgeError, JudgeOptions, MEMORY_DEFAULT, SHAPE, Shape};
 use crate::load::csv;
+use crate::load::map::TableMap;
 use crate::pack::{Pack, Rule, Status};
 use crate::table::TableSet;
 
@@ -184,7 +185,7 @@ fn case_tables(case: &Case) -> Result<TableSet, String> {
             faults: Vec::new(),
             unproven: true,
         };
-        csv::read(table, text.as_bytes(), &mut source, &mut tables)
+        csv::read(table, &TableMap::default(), text.as_bytes(), &mut source, &mut tables)
             .map_err(|error| format!("block `csv {name}`: {error}"))?;
         if let Some(fault) = source.faults.first() {
             return Err(format!("block `csv {name}`: {fault}"));

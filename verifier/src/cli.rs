@@ -14,6 +14,7 @@ use hallmark_schemas::time::Timestamp;
 use crate::command;
 use crate::finding::Severity;
 use crate::load::TableFile;
+use crate::load::map::TableMap;
 
 /// Checks evidence, offline, and finds what is falsified or inconsistent.
 #[derive(Debug, Parser)]
@@ -50,6 +51,22 @@ A CSV names its columns in the first line, as `hallmark-verify tables` lists the
 RFC 3339 with an offset; amounts are whole numbers in the unit of their row, which is one of those
 that `hallmark-verify tables` lists for the quantity (kWh as well as Wh); any other is refused. An
 empty cell means: not known.
+
+A file with columns, units or times of its own is read through `--map FILE`, in TOML:
+  [meter_readings]
+  zone = \"Asia/Shanghai\"      # of times without an offset; or \"+08:00\"
+  encoding = \"gb18030\"        # of a CSV that is not UTF-8
+  separator = \";\"             # of a CSV; a comma without it
+  header_line = 3              # where the names of the columns stand
+  sheet = \"July\"              # of a workbook; the first without it
+  [meter_readings.columns]
+  device = \"Meter no\"
+  quantity = { value = \"electricity\" }
+  interval_s = { value = \"3600\" }
+  read_at = { column = \"Time\", format = \"%Y/%m/%d %H:%M\", begins = true }
+  amount = { column = \"Energy\", unit = \"kWh\", round = true }
+`begins`: the file names the beginning of the interval. `unit` or `unit_column`: the amount is converted
+to the base unit, what stood in the file is kept beside it; `round` takes amounts with smaller decimals.
 
 Of a node's folder the head slots and the last intent are checked too. Bytes that are not what was
 written, or that contradict each other, end with 4; what the folder itself says it holds and does
@@ -119,10 +136,13 @@ pub struct CheckArgs {
     /// bundle on stdin.
     #[arg(value_name = "INPUT", required_unless_present = "tables")]
     pub inputs: Vec<PathBuf>,
-    /// Judges a plain CSV or Parquet file as this evidence table; its rows stay unproven. `-` is
+    /// Judges a plain CSV, XLSX or Parquet file as this evidence table; its rows stay unproven. `-` is
     /// stdin, once.
     #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
     pub tables: Vec<TableFile>,
+    /// How the files of `--table` become tables: columns, units, zone, encoding (TOML, below).
+    #[arg(long, value_name = "FILE", requires = "tables")]
+    pub map: Option<PathBuf>,
     /// A folder with further rules, beside those that are built in; may be given several times.
     #[arg(long = "pack", value_name = "DIR")]
     pub packs: Vec<PathBuf>,
@@ -184,6 +204,9 @@ pub struct ExplainArgs {
     /// As for `check`.
     #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
     pub tables: Vec<TableFile>,
+    /// As for `check`.
+    #[arg(long, value_name = "FILE", requires = "tables")]
+    pub map: Option<PathBuf>,
     /// As for `check`.
     #[arg(long = "pack", value_name = "DIR")]
     pub packs: Vec<PathBuf>,
@@ -331,7 +354,7 @@ fn table_file(text: &str) -> Result<TableFile, String> {
         Some(near) => format!("there is no table `{name}`; did you mean `{near}`?"),
         None => format!("there is no table `{name}`; `hallmark-verify tables` lists all"),
     })?;
-    Ok(TableFile { table, path: path.into() })
+    Ok(TableFile { table, path: path.into(), map: TableMap::default() })
 }
 
 /// Bytes with an optional `K`, `M` or `G` (powers of 1,024).

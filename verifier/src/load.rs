@@ -9,8 +9,11 @@ pub mod defect;
 pub mod dir;
 mod head;
 mod loose;
+pub mod map;
 pub mod parquet;
+mod plain;
 pub mod unit;
+mod xlsx;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,15 +37,18 @@ use crate::watch::{Unwatched, Watch};
 use csv::CsvError;
 use dir::Folder;
 use loose::Loose;
+use map::{Map, MapError, TableMap};
 use parquet::ParquetFault;
 
 /// A plain table of the command line: `--table NAME=FILE`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct TableFile {
     /// The evidence table that its rows belong to.
     pub table: &'static Table,
-    /// The file, CSV or Parquet; `-` is standard input.
+    /// The file: CSV, XLSX or Parquet; `-` is standard input.
     pub path: PathBuf,
+    /// How its columns become those of the table; of CSV and XLSX.
+    pub map: TableMap,
 }
 
 /// Why an input cannot be used at all. Who named it must repair it.
@@ -107,6 +113,14 @@ pub enum LoadError {
         /// What is wrong, with the line.
         source: CsvError,
     },
+    /// A map that cannot be used.
+    #[error("{} is no map of tables", .path.display())]
+    Map {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: MapError,
+    },
     /// A Parquet file that does not fit its table.
     #[error("failed to read {} as table `{table}`", .path.display())]
     Parquet {
@@ -140,6 +154,7 @@ impl LoadError {
     pub const fn exit(&self) -> Exit {
         match self {
             LoadError::Sort(_) => Exit::Fault,
+            LoadError::Map { .. } => Exit::Usage,
             _ => Exit::Input,
         }
     }
@@ -167,6 +182,7 @@ impl LoadError {
             LoadError::Csv { .. } | LoadError::Parquet { .. } => {
                 "`hallmark-verify tables` lists the columns of every table"
             }
+            LoadError::Map { .. } => "`hallmark-verify check --help` shows a map",
             LoadError::Lake { .. } => "rebuild the lake with `hallmark-node reindex`",
             LoadError::Sort(_) => "report this with the input",
         }
@@ -261,9 +277,25 @@ fn load_input(
     }
 }
 
+/// The most bytes of a map: the longest honest one names every column of every table.
+const MAP_BYTES_MAX: u64 = 256 * 1024;
+
+/// Reads the file of `--map`.
+pub fn read_map(path: &Path) -> Result<Map, LoadError> {
+    let fail = |source| LoadError::io(path, source);
+    let (mut text, limit) = (String::new(), MAP_BYTES_MAX);
+    let mut file = File::open(path).map_err(fail)?.take(limit + 1);
+    file.read_to_string(&mut text).map_err(fail)?;
+    if limit < text.len() as u64 {
+        return Err(LoadError::TooLong { path: path.to_owned(), bytes: text.len() as u64, limit });
+    }
+    Map::parse(&text).map_err(|source| LoadError::Map { path: path.to_owned(), source })
+}
+
 fn load_table(file: &TableFile, evidence: &mut Evidence) -> Result<(), LoadError> {
-    let TableFile { table, path } = file;
+    let TableFile { table, path, map } = file;
     let io = |source| LoadError::io(path, source);
+    let plain = |fault| LoadError::Csv { path: path.clone(), table: table.name, source: fault };
     let mut source = Source {
         name: path.display().to_string(),
         what: format!("table {}", table.name),
@@ -274,35 +306,30 @@ fn load_table(file: &TableFile, evidence: &mut Evidence) -> Result<(), LoadError
     if path == Path::new("-") {
         let bytes = stdin_bytes(path)?;
         source.digest = Some(hex::encode(&Sha256::digest(&bytes)));
-        match bytes.starts_with(PARQUET_MAGIC) {
-            true => read_parquet(file, Bytes::from(bytes), &mut source, &mut tables)?,
-            false => read_csv(file, bytes.as_slice(), &mut source, &mut tables)?,
+        if bytes.starts_with(PARQUET_MAGIC) {
+            read_parquet(file, Bytes::from(bytes), &mut source, &mut tables)?;
+        } else if bytes.starts_with(xlsx::MAGIC) {
+            xlsx::read(table, map, io::Cursor::new(bytes), &mut source, &mut tables)
+                .map_err(plain)?;
+        } else {
+            csv::read(table, map, bytes.as_slice(), &mut source, &mut tables).map_err(plain)?;
         }
     } else {
         source.digest = Some(digest(path)?);
         let mut open = File::open(path).map_err(io)?;
-        match is_parquet(path, &mut open)? {
-            true => read_parquet(file, open, &mut source, &mut tables)?,
-            false => read_csv(file, open, &mut source, &mut tables)?,
+        let head = head(path, &mut open)?;
+        if head == PARQUET_MAGIC {
+            read_parquet(file, open, &mut source, &mut tables)?;
+        } else if head == xlsx::MAGIC {
+            xlsx::read(table, map, io::BufReader::new(open), &mut source, &mut tables)
+                .map_err(plain)?;
+        } else {
+            csv::read(table, map, open, &mut source, &mut tables).map_err(plain)?;
         }
     }
     evidence.tables.append(tables);
     evidence.sources.push(source);
     Ok(())
-}
-
-fn read_csv(
-    file: &TableFile,
-    input: impl Read,
-    source: &mut Source,
-    tables: &mut TableSet,
-) -> Result<(), LoadError> {
-    let TableFile { table, path } = file;
-    csv::read(table, input, source, tables).map_err(|fault| LoadError::Csv {
-        path: path.clone(),
-        table: table.name,
-        source: fault,
-    })
 }
 
 fn read_parquet(
@@ -311,7 +338,7 @@ fn read_parquet(
     source: &mut Source,
     tables: &mut TableSet,
 ) -> Result<(), LoadError> {
-    let TableFile { table, path } = file;
+    let TableFile { table, path, .. } = file;
     parquet::read(table, input, source, tables).map_err(|fault| LoadError::Parquet {
         path: path.clone(),
         table: table.name,
@@ -334,13 +361,14 @@ fn stdin_bytes(path: &Path) -> Result<Vec<u8>, LoadError> {
 /// What Parquet files start with.
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 
-fn is_parquet(path: &Path, file: &mut File) -> Result<bool, LoadError> {
-    use std::io::{Seek, SeekFrom};
+/// The first four bytes of a file, which tell what it is.
+fn head(path: &Path, file: &mut File) -> Result<Vec<u8>, LoadError> {
+    use std::io::Seek;
     let fail = |source| LoadError::io(path, source);
     let mut head = Vec::new();
     file.by_ref().take(4).read_to_end(&mut head).map_err(fail)?;
-    file.seek(SeekFrom::Start(0)).map_err(fail)?;
-    Ok(head == PARQUET_MAGIC)
+    file.rewind().map_err(fail)?;
+    Ok(head)
 }
 
 fn digest(path: &Path) -> Result<String, LoadError> {

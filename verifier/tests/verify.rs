@@ -12,6 +12,8 @@ mod demand;
 mod evaluate;
 #[path = "verify/lake.rs"]
 mod lake;
+#[path = "verify/map.rs"]
+mod map;
 #[path = "verify/memory.rs"]
 mod memory;
 #[path = "verify/receipt.rs"]

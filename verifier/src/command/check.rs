@@ -25,8 +25,8 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     }
     refuse_stdin_twice(&args.inputs, &args.tables)?;
     let judge = judge(&args.packs)?;
-    let case =
-        Case { inputs: &args.inputs, tables: &args.tables, at: args.at, memory: args.memory };
+    let files = mapped(&args.tables, args.map.as_deref())?;
+    let case = Case { inputs: &args.inputs, tables: &files, at: args.at, memory: args.memory };
     let (report, tables) = case.check(&judge, args.fail_on.severity())?;
     let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
     let style = Style {
@@ -76,6 +76,19 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// The tables with what the map says of them.
+pub(crate) fn mapped(
+    files: &[load::TableFile],
+    map: Option<&Path>,
+) -> Result<Vec<load::TableFile>, Failure> {
+    let map = map.map(load::read_map).transpose().map_err(|error| unreadable(&error))?;
+    let mapped = |file: &load::TableFile| match &map {
+        Some(map) => load::TableFile { map: map.of(file.table), ..file.clone() },
+        None => file.clone(),
+    };
+    Ok(files.iter().map(mapped).collect())
 }
 
 /// The built-in rules and those of these folders.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hallmark_schemas::exit::Exit;
 use serde::Serialize;
 
-use super::check::{Case, judge, refuse_stdin_twice, write_stdout};
+use super::check::{Case, judge, mapped, refuse_stdin_twice, write_stdout};
 use crate::cli::{ExplainArgs, Format};
 use crate::failure::Failure;
 use crate::finding::{Finding, Severity};
@@ -56,8 +56,9 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     }
     refuse_stdin_twice(inputs, &args.tables)?;
     let judge = judge(&args.packs)?;
-    let case = Case { inputs, tables: &args.tables, at: args.at, memory: args.memory };
-    let (report, tables) = case.check(&judge, Severity::Error)?;
+    let files = mapped(&args.tables, args.map.as_deref())?;
+    let case = Case { inputs, tables: &files, at: args.at, memory: args.memory };
+    let (report, judged) = case.check(&judge, Severity::Error)?;
     let finding = chosen(&report, &finding.to_string_lossy())?;
     let (pack, rule) = judge
         .packs()
@@ -65,7 +66,7 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         .find_map(|pack| Some((pack, pack.rule(&finding.code)?)))
         .ok_or_else(|| Failure::fault("a finding of a rule that no pack has"))?;
     let wanted: BTreeSet<&str> = finding.evidence.iter().map(String::as_str).collect();
-    let mut rows = cited::rows(&tables, &wanted);
+    let mut rows = cited::rows(&judged, &wanted);
     let evidence = finding.evidence.iter();
     let explained = Explained {
         finding,
@@ -131,19 +132,18 @@ impl<'a> From<(&'a str, &'a Parameter)> for ParameterView<'a> {
 /// The command that finds it again.
 fn again(args: &ExplainArgs, inputs: &[PathBuf], report: &Report) -> String {
     let mut words = vec!["hallmark-verify check".to_owned()];
-    words.extend(inputs.iter().map(|path| quoted(&path.display().to_string())));
+    words.extend(inputs.iter().map(|path| shown(path)));
     for file in &args.tables {
-        words.push(format!(
-            "--table {}={}",
-            file.table.name,
-            quoted(&file.path.display().to_string())
-        ));
+        words.push(format!("--table {}={}", file.table.name, shown(&file.path)));
     }
-    words.extend(
-        args.packs.iter().map(|path| format!("--pack {}", quoted(&path.display().to_string()))),
-    );
+    words.extend(args.packs.iter().map(|path| format!("--pack {}", shown(path))));
+    words.extend(args.map.iter().map(|path| format!("--map {}", shown(path))));
     words.extend(report.as_of.map(|at| format!("--at {at}")));
     words.join(" ")
+}
+
+fn shown(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 /// A word that a shell would split stands in quotes.

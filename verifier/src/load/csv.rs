@@ -4,22 +4,19 @@
 //! guessed (no zone, no rounding, no unit); texts keep their leading zeros; a file is read as a
 //! stream and no row may be longer than [`ROW_BYTES_MAX`].
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use datafusion::arrow::error::ArrowError;
-use hallmark_schemas::table::{COMMON, Cell, Column, ColumnType, Table};
-use hallmark_schemas::time::Timestamp;
+use encoding_rs_io::DecodeReaderBytesBuilder;
+use hallmark_schemas::table::Table;
 
-use super::unit;
-use crate::evidence::{FAULTS_MAX, RowFault, Source};
-use crate::table::{BATCH_ROWS_MAX, Builder, TableSet};
+use super::map::TableMap;
+use super::plain::Plain;
+use crate::evidence::Source;
+use crate::table::TableSet;
 
 /// Longest row: an EPCIS event as text is at most 256 KiB, so 1 MiB is beyond any honest row.
 pub const ROW_BYTES_MAX: usize = 1 << 20;
-
-/// What separates the texts of a list in one cell.
-const LIST_SEPARATOR: char = '|';
 
 /// Why a whole CSV file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +62,17 @@ pub enum CsvError {
         /// What is there.
         found: Vec<String>,
     },
+    /// A column that the map names and the file has not.
+    #[error("the map names the column `{name}`, which the file has not; it has {}", list(.found))]
+    Unmapped {
+        /// The name.
+        name: String,
+        /// What is there.
+        found: Vec<String>,
+    },
+    /// A workbook that cannot be read.
+    #[error("{0}")]
+    Workbook(String),
     /// The columns could not be built.
     #[error("failed to build the columns")]
     Columns(#[from] ArrowError),
@@ -79,6 +87,24 @@ fn list(names: &[String]) -> String {
 /// Rows without a `content_id` of their own are named `file:<source.digest>#<row>`.
 pub fn read(
     table: &'static Table,
+    map: &TableMap,
+    input: impl Read,
+    source: &mut Source,
+    tables: &mut TableSet,
+) -> Result<(), CsvError> {
+    match map.encoding {
+        Some(encoding) => {
+            let mut decoder = DecodeReaderBytesBuilder::new();
+            let decoded = decoder.encoding(Some(encoding)).build(input);
+            rows(table, map, decoded, source, tables)
+        }
+        None => rows(table, map, input, source, tables),
+    }
+}
+
+fn rows(
+    table: &'static Table,
+    map: &TableMap,
     input: impl Read,
     source: &mut Source,
     tables: &mut TableSet,
@@ -87,39 +113,27 @@ pub fn read(
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .has_headers(false)
+        .delimiter(map.separator)
         // With its default, the crate counts lines of files with CR LF one too low.
         .terminator(csv::Terminator::Any(b'\n'))
         .from_reader(limited);
     let mut record = csv::ByteRecord::new();
-    if !next(&mut reader, &mut record)? {
-        return Err(CsvError::Empty);
+    loop {
+        if !next(&mut reader, &mut record)? {
+            return Err(CsvError::Empty);
+        }
+        if map.header_line <= record.position().map_or(1, csv::Position::line) {
+            break;
+        }
     }
-    let header = Header::parse(table, &record, source)?;
-    let mut builder = Builder::new(table);
+    let names = header_names(&record)?;
+    let mut plain = Plain::new(table, map, &names, source)?;
     while next(&mut reader, &mut record)? {
-        if record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace)) {
-            continue;
-        }
-        source.rows_read += 1;
-        match header.cells(&record, source) {
-            Ok(cells) => {
-                builder.push(&cells);
-                source.rows_used += 1;
-            }
-            Err(fault) => {
-                source.rows_refused += 1;
-                if source.faults.len() < FAULTS_MAX {
-                    source.faults.push(fault);
-                }
-            }
-        }
-        if builder.len() == BATCH_ROWS_MAX {
-            tables.push(table.name, builder.finish()?);
-        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let cells: Vec<&[u8]> = record.iter().collect();
+        plain.row(line, &cells, source, tables)?;
     }
-    if !builder.is_empty() {
-        tables.push(table.name, builder.finish()?);
-    }
+    plain.finish(tables)?;
     Ok(())
 }
 
@@ -153,93 +167,6 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// Where each column of the table stands in the file.
-struct Header {
-    table: &'static Table,
-    columns: Vec<(&'static Column, Option<usize>)>,
-    names: Vec<String>,
-}
-
-impl Header {
-    fn parse(
-        table: &'static Table,
-        record: &csv::ByteRecord,
-        source: &mut Source,
-    ) -> Result<Header, CsvError> {
-        let names = header_names(record)?;
-        let mut seen = BTreeSet::new();
-        for (index, name) in names.iter().enumerate() {
-            if !name.is_empty() && !seen.insert(name.as_str()) {
-                return Err(CsvError::Twice { name: name.clone(), number: index + 1 });
-            }
-        }
-        let place = |column: &Column| names.iter().position(|name| name == column.name);
-        let columns: Vec<_> = table.all_columns().map(|column| (column, place(column))).collect();
-        let missing: Vec<_> = columns
-            .iter()
-            .filter(|(column, place)| column.required_in_csv && place.is_none())
-            .map(|(column, _)| column.name.to_owned())
-            .collect();
-        if !missing.is_empty() {
-            if names.len() == 1 && names[0].contains([';', '\t']) {
-                return Err(CsvError::Encoding {
-                    reason: "the columns are separated by something other than commas",
-                    advice: "export the sheet as comma-separated values",
-                });
-            }
-            return Err(CsvError::Missing { table: table.name, missing, found: names });
-        }
-        let unknown = names.iter().filter(|name| table.position(name).is_none());
-        source.columns_ignored = unknown.cloned().collect();
-        Ok(Header { table, columns, names })
-    }
-
-    fn cells(&self, record: &csv::ByteRecord, source: &Source) -> Result<Vec<Cell>, RowFault> {
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.len() != self.names.len() {
-            return Err(RowFault {
-                line,
-                column: (record.len().min(self.names.len()) + 1).to_string(),
-                reason: format!(
-                    "the row has {} cells, the header {}",
-                    record.len(),
-                    self.names.len()
-                ),
-                advice: "put cells that hold a comma into double quotes".to_owned(),
-            });
-        }
-        let digest = source.digest.as_deref().unwrap_or("stdin");
-        let cells = self.columns.iter();
-        let cells: Vec<Cell> = cells
-            .map(|(column, place)| {
-                let bytes = place.and_then(|place| record.get(place)).unwrap_or_default();
-                let cell = cell(column, bytes).map_err(|(reason, advice)| RowFault {
-                    line,
-                    column: column.name.to_owned(),
-                    reason,
-                    advice: advice.to_owned(),
-                })?;
-                Ok(match cell {
-                    Cell::Null if column.name == COMMON[0].name => {
-                        Cell::Text(format!("file:{digest}#{}", source.rows_read))
-                    }
-                    cell => cell,
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        let text = |name: &str| match self.table.position(name).map(|place| &cells[place]) {
-            Some(Cell::Text(text)) => Some(text.as_str()),
-            _ => None,
-        };
-        match unit::fault(self.table, text) {
-            Some((reason, advice)) => {
-                Err(RowFault { line, column: unit::UNIT.to_owned(), reason, advice })
-            }
-            None => Ok(cells),
-        }
-    }
-}
-
 fn header_names(record: &csv::ByteRecord) -> Result<Vec<String>, CsvError> {
     let first = record.get(0).unwrap_or_default();
     if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) || first.contains(&0) {
@@ -250,7 +177,7 @@ fn header_names(record: &csv::ByteRecord) -> Result<Vec<String>, CsvError> {
     }
     if first.starts_with(b"PK\x03\x04") {
         return Err(CsvError::Encoding {
-            reason: "the file is a spreadsheet, not CSV",
+            reason: "the file is a workbook, not CSV",
             advice: "export the sheet as CSV in UTF-8",
         });
     }
@@ -260,100 +187,11 @@ fn header_names(record: &csv::ByteRecord) -> Result<Vec<String>, CsvError> {
             Ok(name) => Ok(name.trim_start_matches('\u{feff}').trim().to_owned()),
             Err(_) => Err(CsvError::Encoding {
                 reason: "the header is not UTF-8",
-                advice: "save the file as CSV in UTF-8",
+                advice: "save the file as CSV in UTF-8, or name its encoding in a --map, such as \
+                         encoding = \"gb18030\"",
             }),
         })
         .collect()
-}
-
-type CellFault = (String, &'static str);
-
-fn cell(column: &Column, bytes: &[u8]) -> Result<Cell, CellFault> {
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| ("not UTF-8".to_owned(), "save the file as CSV in UTF-8"))?;
-    if text.contains('\0') {
-        return Err(("a zero byte".to_owned(), "save the file as CSV in UTF-8"));
-    }
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return match column.required_in_csv {
-            true => Err(("empty, but every row needs it".to_owned(), "fill it in")),
-            false => Ok(Cell::Null),
-        };
-    }
-    if is_scientific(trimmed) {
-        return Err((
-            format!("`{}` was shortened by a spreadsheet, digits are lost", shown(trimmed)),
-            "format the column as text (or as a number without decimals) in the original and \
-             export again",
-        ));
-    }
-    match column.kind {
-        ColumnType::Text => Ok(Cell::Text(text.to_owned())),
-        ColumnType::Integer => integer(trimmed),
-        ColumnType::Bool => boolean(trimmed),
-        ColumnType::Instant => instant(trimmed),
-        ColumnType::TextList => {
-            Ok(Cell::List(text.split(LIST_SEPARATOR).map(|part| part.trim().to_owned()).collect()))
-        }
-    }
-}
-
-/// The start of a cell, for a message.
-fn shown(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
-/// `4.9E+12`: what spreadsheets make of long numbers.
-fn is_scientific(text: &str) -> bool {
-    let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
-        return false;
-    };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(exponent) = exponent.strip_prefix('+') else {
-        return false;
-    };
-    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-    digits(whole.trim_start_matches('-')) && digits(decimals) && digits(exponent)
-}
-
-fn integer(text: &str) -> Result<Cell, CellFault> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map(Cell::Integer).map_err(|_| {
-            (format!("`{}` does not fit 64 bits", shown(text)), "check the unit and the digits")
-        });
-    }
-    let advice = if text.contains(['.', ',']) {
-        "amounts are whole numbers of the base unit (Wh, g, mL …) without separators: convert \
-         them, or give `scale_e10`"
-    } else {
-        "write a whole number such as 41000 or -3"
-    };
-    Err((format!("`{}` is no whole number", shown(text)), advice))
-}
-
-fn boolean(text: &str) -> Result<Cell, CellFault> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(Cell::Bool(true)),
-        "false" | "0" => Ok(Cell::Bool(false)),
-        _ => Err((format!("`{}` is neither true nor false", shown(text)), "write true or false")),
-    }
-}
-
-fn instant(text: &str) -> Result<Cell, CellFault> {
-    Timestamp::parse(text).map(Cell::Instant).map_err(|error| {
-        let advice = if text.ends_with(['Z', 'z'])
-            || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']))
-        {
-            "write it as 2026-03-01T08:15:00+08:00"
-        } else {
-            "an instant without an offset could be in any zone: write it with one, as \
-             2026-03-01T08:15:00+08:00"
-        };
-        (error.to_string(), advice)
-    })
 }
 
 #[cfg(test)]
@@ -365,7 +203,7 @@ mod tests {
         let table = table::table("meter_readings").expect("declared");
         let (mut source, mut tables) = (Source::default(), TableSet::new());
         source.digest = Some("ab".to_owned());
-        read(table, text.as_ref(), &mut source, &mut tables)?;
+        read(table, &TableMap::default(), text.as_ref(), &mut source, &mut tables)?;
         Ok((source, tables))
     }
 

@@ -17,7 +17,8 @@ pub fn is_checked(table: &Table) -> bool {
     quantity_column(table.name).is_some()
 }
 
-fn quantity_column(table: &str) -> Option<&'static str> {
+/// The column of a table that names the quantity of its amounts.
+pub(super) fn quantity_column(table: &str) -> Option<&'static str> {
     match table {
         "meter_readings" => Some("quantity"),
         "emission_lines" | "external_statements" => Some("parameter"),
