@@ -33,7 +33,7 @@ fn device_id() -> DeviceId {
     "urn:hallmark:device:gln:9506000134352:m-1".parse().unwrap()
 }
 
-fn key(seed: u8) -> SecretKey {
+pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed([seed; 32])
 }
 

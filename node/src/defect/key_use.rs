@@ -179,15 +179,18 @@ mod tests {
     use super::*;
     use crate::core::OpenOptions;
     use crate::core::testing::{
-        NOW, device_with, facility, joined, log_signer, origin, readings, witnessed,
+        NOW, device_with, facility, joined, key, log_signer, origin, readings, witnessed,
     };
     use crate::index::engine::Engine;
     use crate::mirror::tests::Source;
+    use hallmark_schemas::attestation::{Claims, Draft, sign};
+    use hallmark_schemas::audience::Audience;
+    use hallmark_schemas::defect::DefectProof;
     use hallmark_schemas::layout::Dir;
 
     /// A follower of the log of these bodies, each under a checkpoint of its own, some seconds apart;
-    /// with the proofs that it keeps.
-    fn follows(bodies: Vec<Envelope>) -> Vec<String> {
+    /// with the proofs that it keeps, and whether it tells them to every member.
+    fn follows(bodies: Vec<Envelope>) -> Vec<(String, bool)> {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::new(folder.path());
         let own = "test/gln-9506000134352/2".to_owned();
@@ -199,7 +202,7 @@ mod tests {
             origin: own,
             log_signer: log_signer(),
             network: network.clone(),
-            regions: Vec::new(),
+            regions: vec!["CN".parse().unwrap()],
             engine: Engine::default(),
             batch_wait_max: Duration::from_millis(5),
             clock: Arc::new(|| NOW),
@@ -215,7 +218,11 @@ mod tests {
         for index in log.take_late_keys() {
             prove(&node, &network, &dir.data(), &log, index).unwrap();
         }
-        let shown = log.shown_defects();
+        let open = log.defects().unwrap().into_iter().map(|path| {
+            let proof = DefectProof::parse(&std::fs::read(path).unwrap()).unwrap();
+            crate::defect::may_be_gossiped(proof.claim())
+        });
+        let shown = log.shown_defects().into_iter().zip(open).collect();
         drop((log, node));
         writer.stop();
         shown
@@ -227,7 +234,34 @@ mod tests {
         let after = first.into_iter().chain([facility(1, "plant", 0), readings(2, 7)]);
         let shown = follows(after.collect());
         assert_eq!(shown.len(), 1, "{shown:?}");
-        assert!(shown[0].starts_with("key_outside_time: entry 4 of "), "{shown:?}");
+        let (told, is_open) = &shown[0];
+        assert!(told.starts_with("key_outside_time: entry 4 of "), "{told}");
+        assert!(is_open, "all of it is public");
+    }
+
+    /// A late batch of the meter's old key for these readers.
+    fn late_for(change: impl Fn(&mut Claims)) -> Envelope {
+        let made = readings(2, 7);
+        let mut claims = made.claims().clone();
+        change(&mut claims);
+        sign(Draft { claims, body: made.body().clone() }, [0; 16], &key(4)).unwrap()
+    }
+
+    #[test]
+    fn a_proof_with_a_body_for_some_members_or_regions_is_kept_and_told_to_nobody() {
+        let named = Audience::named(["urn:hallmark:org:gln:9521234000013".parse().unwrap()]);
+        let late = [
+            (late_for(|claims| claims.aud = Audience::Members), true),
+            (late_for(|claims| claims.aud = named.clone().unwrap()), false),
+            (late_for(|claims| claims.regions = vec!["CN".parse().unwrap()]), false),
+        ];
+        for (late, is_told) in late {
+            let claims = late.claims().clone();
+            let first = [device_with(4), readings(1, 5), device_with(60), facility(1, "plant", 0)];
+            let shown = follows(first.into_iter().chain([late]).collect());
+            assert_eq!(shown.len(), 1, "{claims:?}: {shown:?}");
+            assert_eq!(shown[0].1, is_told, "{claims:?}");
+        }
     }
 
     #[test]
