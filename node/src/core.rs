@@ -232,6 +232,7 @@ impl Parts {
         ));
         shared.set_former(former.clone());
         shared.set_own_witness(witness_key(network, origin));
+        shared.set_departed(network.network());
         let derived = Arc::new(Derived::new(disk.clone(), data.clone()));
         let sequencer = if disk.is_read_only() {
             Err(Unfit::Unwritable)
@@ -487,6 +488,7 @@ impl Node {
         self.inner.mirror.adopt_network(network);
         self.log().set_own_witness(witness_key(network, self.log().origin()));
         self.log().set_policy(policy);
+        self.log().set_departed(network.network());
     }
 }
 

@@ -196,6 +196,12 @@ impl Network {
         self.members.iter().find(|member| member.org == *org)
     }
 
+    /// Whether this organisation was a member and has left.
+    pub fn has_left(&self, org: &OrgId) -> bool {
+        let ended = |sealed: &Sealed| sealed.org == *org && sealed.successor.is_none();
+        self.member(org).is_none() && self.sealed.iter().any(ended)
+    }
+
     /// True from the instant at which a newer version is due.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now

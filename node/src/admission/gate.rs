@@ -149,7 +149,12 @@ impl Gate {
 
     /// Why this node does not take what is well signed.
     fn refuses(&self, verified: &Verified) -> Option<Refusal> {
-        let listed = &verified.claims().regions;
+        let claims = verified.claims();
+        // Its own node may go on by itself: that log has ended for everybody else.
+        if self.shared.has_left(&claims.iss) && !Erasure::is_of(claims, &self.shared.origin) {
+            return Some(Refusal::Departed { org: claims.iss.clone() });
+        }
+        let listed = &claims.regions;
         if !Region::admit(listed, self.shared.regions()) {
             return Some(Refusal::OutsideRegions { listed: listed.clone() });
         }

@@ -12,6 +12,7 @@ use hallmark_schemas::head::Head;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::label::Label;
 use hallmark_schemas::merkle::{self, Hash};
+use hallmark_schemas::network::Network;
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::{Receipt, ReceiptParts};
@@ -347,6 +348,10 @@ impl LogHandle {
 
     pub(super) fn set_own_witness(&self, key: Option<VerifierKey>) {
         self.shared.set_own_witness(key);
+    }
+
+    pub(super) fn set_departed(&self, network: &Network) {
+        self.shared.set_departed(network);
     }
 
     pub(super) fn set_policy(&self, policy: &Policy) {

@@ -12,6 +12,8 @@ use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::audience::Region;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
+use hallmark_schemas::id::OrgId;
+use hallmark_schemas::network::Network;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
 use hallmark_schemas::policy::{Policy, QuorumTime};
 use hallmark_schemas::time::Timestamp;
@@ -83,6 +85,8 @@ pub(crate) struct Shared {
     given_up: OnceLock<Vec<Head>>,
     /// The key of this node's own witness, as the network file names it.
     own_witness: RwLock<Option<VerifierKey>>,
+    /// Organisations that have left, by the network file in force.
+    departed: RwLock<BTreeSet<OrgId>>,
     pub(crate) published: watch::Sender<Option<Published>>,
     pub(crate) unsigned: watch::Sender<Option<Arc<SignedNote>>>,
     pub(crate) stopped: watch::Sender<Option<String>>,
@@ -127,6 +131,7 @@ impl Shared {
             regions: OnceLock::new(),
             given_up: OnceLock::new(),
             own_witness: RwLock::new(None),
+            departed: RwLock::default(),
             published: watch::Sender::new(None),
             unsigned: watch::Sender::new(None),
             stopped: watch::Sender::new(None),
@@ -293,6 +298,18 @@ impl Shared {
 
     pub(crate) fn set_policy(&self, policy: Policy) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// Learns who has left by this version of the network file.
+    pub(crate) fn set_departed(&self, network: &Network) {
+        let all = network.sealed.iter().map(|sealed| &sealed.org);
+        let departed = all.filter(|org| network.has_left(org)).cloned().collect();
+        *self.departed.write().unwrap_or_else(PoisonError::into_inner) = departed;
+    }
+
+    /// Whether this organisation was a member and has left.
+    pub(crate) fn has_left(&self, org: &OrgId) -> bool {
+        self.departed.read().unwrap_or_else(PoisonError::into_inner).contains(org)
     }
 
     pub(crate) fn set_own_witness(&self, key: Option<VerifierKey>) {

@@ -164,6 +164,14 @@ pub enum Refusal {
         /// Where it may be held.
         listed: Vec<Region>,
     },
+    /// The issuer is a member no more.
+    #[error(
+        "{org} has left the network: what it signed before stays, what it signs now is not taken"
+    )]
+    Departed {
+        /// The issuer.
+        org: OrgId,
+    },
 }
 
 impl Refusal {
@@ -182,6 +190,7 @@ impl Refusal {
             Refusal::CodesNotMade => "codes-not-made",
             Refusal::NotErased { .. } => "not-erased",
             Refusal::OutsideRegions { .. } => "outside-regions",
+            Refusal::Departed { .. } => "departed",
         }
     }
 

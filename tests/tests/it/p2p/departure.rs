@@ -1,7 +1,7 @@
 //! A member leaves: it is let in nowhere any more, and what it said stays proved.
 
 use super::{connected, facility, hidden, standing};
-use crate::it::world::{Node, SOON, World, http, run, wait};
+use crate::it::world::{Node, SOON, World, http, path_text, run, wait};
 
 fn holds(node: &Node, id: &str) -> bool {
     node.run("get", &[id]).code == 0
@@ -10,6 +10,20 @@ fn holds(node: &Node, id: &str) -> bool {
 fn has_left(node: &Node, other: &Node) {
     let is_gone = || (standing(node, other).as_deref() == Some("departed")).then_some(());
     wait("the departure to be known", SOON, is_gone);
+}
+
+/// What a member that has left signs now is taken by nobody else, whoever brings it.
+fn taken_by_nobody(world: &World, left: &Node, other: &Node) {
+    let file = world.file("late.json", facility(&left.org, "works-2"));
+    // Nobody cosigns its log any more: it is stored there, and never recorded.
+    let stored = left.run("submit", &[path_text(&file)]).ok().stdout;
+    let id = stored.lines().next().expect("an id");
+    let signed = left.run("get", &[id, "--format", "cbor"]).ok().bytes;
+    let head = [("content-type", "application/cose"), ("accept", "application/problem+json")];
+    let answer = http::send("POST", &other.url, "/entries", &head, &signed);
+    let told = String::from_utf8_lossy(&answer.body).into_owned();
+    assert_eq!(answer.status / 100, 4, "{told}");
+    assert!(told.contains("has left the network"), "{told}");
 }
 
 #[test]
@@ -58,6 +72,7 @@ fn a_member_that_leaves_is_let_in_nowhere_and_what_it_said_stays_proved() {
         (away(&registrar) && away(&auditor)).then_some(())
     });
     assert_eq!(token(), 401, "its tokens count no more");
+    taken_by_nobody(&world, &plant, &registrar);
     // Its log is kept, served and proved as it was.
     assert_eq!(auditor.stop(), 0, "{}", auditor.log());
     auditor.start();
