@@ -17,9 +17,11 @@ use crate::command;
 use crate::failure::Failure;
 use keep::{BackupArgs, CheckArgs, EraseArgs, RestoreArgs};
 use peer::PeerArgs;
+use trust::{AdmitArgs, EnrolArgs, KeyArgs, NetworkArgs};
 
 pub mod keep;
 pub mod peer;
+pub mod trust;
 
 /// The peer of an organisation: admits, logs, mirrors and serves attestations.
 #[derive(Debug, Parser)]
@@ -98,6 +100,16 @@ pub enum Command {
 A foreign witness is given as `<verifier key> <URL>`: checkpoints are posted to URL/add-checkpoint
 (C2SP tlog-witness), and its operator must have been told this network's logs.")]
     Network(NetworkArgs),
+    /// The organisation's next key takes the place of the one before.
+    #[command(after_help = "Example:
+  hallmark-node key plant rotate
+
+The next key was made by `init` and committed to when the organisation was admitted: with the stolen
+key alone nobody can rotate. The new key signs a `key` attestation; once that is recorded in the log of
+the running node, keys/ is changed: the next key becomes organisation.key, a fresh one the next. What
+the old key signed before stays proved, what it signs from then on is refused. Interrupted, give the
+command again. A registrar's key is not rotated in this release.")]
+    Key(KeyArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.
     #[command(after_help = "Example:
   hallmark-node run plant --http 127.0.0.1:8080
@@ -242,61 +254,6 @@ pub struct InitArgs {
     /// The region whose law binds its bodies, ISO 3166 alpha-2.
     #[arg(long, default_value = "CN", env = "HALLMARK_REGION")]
     pub region: String,
-    /// File that holds the passphrase of the organisation key.
-    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// `admit`.
-#[derive(Args, Debug)]
-pub struct AdmitArgs {
-    /// The registrar's folder.
-    pub dir: PathBuf,
-    /// The newcomer's join.cbor.
-    pub join: PathBuf,
-    /// Grants these roles instead of those asked for.
-    #[arg(long = "role", value_name = "ROLE", num_args = 1..)]
-    pub roles: Vec<String>,
-    /// File that holds the passphrase of the organisation key.
-    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// `enrol`.
-#[derive(Args, Debug)]
-pub struct EnrolArgs {
-    /// The node's folder.
-    pub dir: PathBuf,
-    /// The device's enrol.cbor.
-    pub enrol: PathBuf,
-    /// Where enrolled.cbor goes. Default: beside enrol.cbor.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// File that holds the passphrase of the organisation key.
-    #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// `network`.
-#[derive(Args, Debug)]
-pub struct NetworkArgs {
-    /// The node's folder.
-    pub dir: PathBuf,
-    /// `show` prints the network file; the default without --quorum.
-    #[arg(value_parser = ["show"])]
-    pub action: Option<String>,
-    /// How many of the witnesses must cosign; 0 is `quorum none`.
-    #[arg(long, value_name = "K")]
-    pub quorum: Option<usize>,
-    /// A member that witnesses, `<scheme>-<value>` or its URN; default: all members.
-    #[arg(long = "witness", value_name = "NAME", num_args = 1.., requires = "quorum")]
-    pub witnesses: Vec<String>,
-    /// A member that leaves, `<scheme>-<value>` or its URN: its log ends, and is kept as it is.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["quorum", "action"])]
-    pub depart: Option<String>,
-    /// A witness that is no member, as `<verifier key> <URL>`; may be given several times.
-    #[arg(long = "foreign-witness", value_name = "WITNESS", requires = "quorum")]
-    pub foreign_witnesses: Vec<String>,
     /// File that holds the passphrase of the organisation key.
     #[arg(long, value_name = "FILE", env = "HALLMARK_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,

@@ -24,6 +24,7 @@ pub mod erase;
 pub mod export;
 pub mod get;
 pub mod init;
+pub mod key;
 pub mod label;
 pub mod network;
 pub mod peer;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Admit(args) => admit::run(&args, output),
         Command::Enrol(args) => enrol::run(&args, output),
         Command::Network(args) => network::run(&args, output),
+        Command::Key(args) => key::run(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Submit(args) => submit::run(&args, output),
         Command::Label(args) => label::run(&args, output),
@@ -198,5 +200,32 @@ pub(crate) async fn log(
         Some(reason) => Err(Failure::new(Exit::Found, format!("refused {reason}"))
             .help("what was refused lies in outbox/refused")),
         None => Ok(true),
+    }
+}
+
+/// Sends what waits in the outbox, and answers the ids under which the node keeps these of it: other
+/// ones where the same was said before. Fails unless it has taken all of them.
+pub(crate) async fn sent(
+    dir: &Path,
+    local: &Local,
+    envelopes: &[hallmark_schemas::attestation::Envelope],
+) -> Result<Vec<ContentId>, Failure> {
+    let (mut taken, mut refused) = (Vec::new(), None);
+    send_outbox(dir, local, |sent, fate| match fate {
+        _ if envelopes.iter().all(|envelope| envelope.id() != *sent) => {}
+        Fate::Stored { id, .. } => taken.push(*id),
+        Fate::Refused { reason } => refused = Some(reason.clone()),
+        Fate::Deferred | Fate::Later { .. } => {}
+    })
+    .await?;
+    match refused {
+        Some(reason) => Err(Failure::new(Exit::Found, format!("refused: {reason}"))
+            .help("what was refused lies in outbox/refused")),
+        None if taken.len() < envelopes.len() => {
+            Err(Failure::busy("the node has not taken what was signed")
+                .note("it waits in the outbox, or for a key that this node does not know yet")
+                .help("give the command again when `hallmark-node status` says that it is ready"))
+        }
+        None => Ok(taken),
     }
 }

@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
+pub(crate) mod rotation;
+
 /// Memory of argon2id in KiB: 64 MiB, twice over, one lane.
 const ARGON2_KIB: u32 = 64 * 1024;
 const ARGON2_PASSES: u32 = 2;
@@ -33,6 +35,8 @@ pub enum Purpose {
     Organisation,
     /// The organisation's next key, committed to beforehand.
     OrganisationNext,
+    /// The key after that one, while a rotation is under way.
+    OrganisationAfter,
     /// Signs the log's checkpoints and receipts.
     Log,
     /// Cosigns other logs' checkpoints.
@@ -48,23 +52,12 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Every purpose, in the order in which `init` makes the keys.
-    pub const ALL: [Purpose; 8] = [
-        Purpose::Organisation,
-        Purpose::OrganisationNext,
-        Purpose::Log,
-        Purpose::Witness,
-        Purpose::Mirror,
-        Purpose::Peer,
-        Purpose::Capture,
-        Purpose::Label,
-    ];
-
     /// The name in the file and of the file.
     pub fn name(self) -> &'static str {
         match self {
             Purpose::Organisation => "organisation",
             Purpose::OrganisationNext => "organisation-next",
+            Purpose::OrganisationAfter => "organisation-after",
             Purpose::Log => "log",
             Purpose::Witness => "witness",
             Purpose::Mirror => "mirror",
@@ -76,7 +69,10 @@ impl Purpose {
 
     /// Whether its file is encrypted under the passphrase; the others must start unattended.
     fn is_sealed(self) -> bool {
-        matches!(self, Purpose::Organisation | Purpose::OrganisationNext)
+        matches!(
+            self,
+            Purpose::Organisation | Purpose::OrganisationNext | Purpose::OrganisationAfter
+        )
     }
 
     fn path(self, keys: &Path) -> PathBuf {
@@ -165,21 +161,30 @@ pub fn create(
     passphrase: &Passphrase,
 ) -> Result<SecretKey, Failure> {
     let seed = Zeroizing::new(random::<32>());
-    let line = match (&passphrase.0, purpose.is_sealed()) {
-        (Some(passphrase), true) => seal(purpose, &seed, passphrase)?,
-        _ => format!("hallmark-key 1 {} clear {}\n", purpose.name(), BASE64.encode(*seed)),
-    };
+    let line = line(purpose, &seed, passphrase)?;
     let path = purpose.path(keys);
     let cannot = |e: std::io::Error| {
         Failure::usage(format!("cannot write the key file {}", path.display()))
             .because(&e)
             .help("give a new folder: a key file is never replaced")
     };
-    let line = Zeroizing::new(line);
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(cannot)?;
     file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(cannot)?;
     Ok(SecretKey::from_seed(*seed))
+}
+
+/// What the file of a key holds.
+fn line(
+    purpose: Purpose,
+    seed: &[u8; 32],
+    passphrase: &Passphrase,
+) -> Result<Zeroizing<String>, Failure> {
+    let line = match (&passphrase.0, purpose.is_sealed()) {
+        (Some(passphrase), true) => seal(purpose, seed, passphrase)?,
+        _ => format!("hallmark-key 1 {} clear {}\n", purpose.name(), BASE64.encode(seed)),
+    };
+    Ok(Zeroizing::new(line))
 }
 
 /// Opens one key file. `passphrase_file` (or a terminal) is asked only if the file is encrypted.
@@ -188,6 +193,15 @@ pub fn open(
     purpose: Purpose,
     passphrase_file: Option<&Path>,
 ) -> Result<SecretKey, Failure> {
+    unlock(keys, purpose, passphrase_file).map(|(key, _)| key)
+}
+
+/// The same with the passphrase that the file is encrypted with, if it is.
+fn unlock(
+    keys: &Path,
+    purpose: Purpose,
+    passphrase_file: Option<&Path>,
+) -> Result<(SecretKey, Passphrase), Failure> {
     let path = purpose.path(keys);
     check_mode(&path)?;
     let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(|e| cannot_read(&path, &e))?);
@@ -200,19 +214,20 @@ pub fn open(
         ["hallmark-key", "1", role, "clear", seed] if *role == purpose.name() => {
             let seed = Zeroizing::new(BASE64.decode(seed).map_err(|_| malformed())?);
             let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| malformed())?);
-            Ok(SecretKey::from_seed(*seed))
+            Ok((SecretKey::from_seed(*seed), Passphrase(None)))
         }
         ["hallmark-key", "1", role, "argon2id", salt, nonce, sealed] if *role == purpose.name() => {
             let part = |text: &str| BASE64.decode(text).map_err(|_| malformed());
             let (salt, nonce, sealed) = (part(salt)?, part(nonce)?, part(sealed)?);
             let passphrase = ask(&path, passphrase_file)?;
-            unseal(purpose, &passphrase, &salt, &nonce, &sealed).ok_or_else(|| {
+            let key = unseal(purpose, &passphrase, &salt, &nonce, &sealed).ok_or_else(|| {
                 Failure::usage(format!("the passphrase does not open {}", path.display()))
                     .note(
                         "it is not the one that the key was encrypted with, or the file is damaged",
                     )
                     .help("give the right file with --passphrase-file or HALLMARK_PASSPHRASE_FILE")
-            })
+            })?;
+            Ok((key, Passphrase(Some(passphrase))))
         }
         _ => Err(malformed()),
     }

@@ -26,6 +26,7 @@ mod it {
     mod recovery;
     mod repair;
     mod reports;
+    mod rotation;
     mod steel;
     mod stranger;
     mod tidy;

@@ -10,7 +10,8 @@ use hallmark_schemas::layout::Dir;
 
 use super::init::read_network;
 use super::{log, wait_for};
-use crate::cli::{EnrolArgs, Output};
+use crate::cli::Output;
+use crate::cli::trust::EnrolArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::{now, write_durably};

@@ -18,7 +18,8 @@ use hallmark_schemas::policy::{Policy, Witness};
 
 use super::init::{NETWORK_LIFE_MS, network_version, read_network};
 use super::{log, wait_for};
-use crate::cli::{NetworkArgs, Output};
+use crate::cli::Output;
+use crate::cli::trust::NetworkArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::{now, write_durably};

@@ -16,7 +16,7 @@ use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
 
 use super::super::restore::successor::next_origin;
-use crate::cli::AdmitArgs;
+use crate::cli::trust::AdmitArgs;
 use crate::failure::Failure;
 
 /// Seals the log of `known` and puts `node` in its place; `body` then replaces the organisation's.

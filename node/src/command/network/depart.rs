@@ -10,7 +10,8 @@ use hallmark_schemas::note::{Checkpoint, SignedNote};
 
 use super::super::wait_for;
 use super::{Step, current, named, next_version, publish, registrar_key, take_turn};
-use crate::cli::{NetworkArgs, Output};
+use crate::cli::Output;
+use crate::cli::trust::NetworkArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 

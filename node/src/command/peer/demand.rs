@@ -14,7 +14,7 @@ use hallmark_schemas::layout::Dir;
 use serde_json::json;
 
 use super::super::get::{parse, unknown};
-use super::super::{running, send_outbox, wait_for};
+use super::super::{running, sent, wait_for};
 use crate::cli::Output;
 use crate::cli::peer::DemandArgs;
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::demand::{LISTED_MAX, Named, Standing};
 use crate::failure::Failure;
 use crate::files::now;
 use crate::keys::{self, Purpose};
-use crate::outbox::{self, Fate};
+use crate::outbox;
 use crate::sign::Statement;
 
 /// Lists what followed logs name and nobody gave.
@@ -71,7 +71,8 @@ pub(super) fn run(dir: &Path, args: &DemandArgs, output: Output) -> Result<Exit,
     }
     let envelopes: Vec<Envelope> = made.iter().map(|(_, signed)| signed.clone()).collect();
     outbox::put(dir, &envelopes)?;
-    for ((demand, _), id) in made.iter().zip(send(dir, &envelopes)?) {
+    let ids = wait_for(async { sent(dir, &running(dir).await?, &envelopes).await })?;
+    for ((demand, _), id) in made.iter().zip(ids) {
         let json = json!({
             "id": id.to_string(), "body": demand.body.to_string(), "log": demand.log,
             "entry": demand.entry, "state": demand.state,
@@ -148,33 +149,6 @@ fn told(standing: &Standing) -> String {
         (State::Open, Some(due)) => format!("demanded, due by {due}"),
         (State::Open, None) => "demanded, not recorded yet".to_owned(),
         (closed, _) => format!("demand {closed}"),
-    }
-}
-
-/// Sends what was signed, and answers the ids under which the node keeps it; nothing is said to be
-/// demanded that it has not taken.
-fn send(dir: &Path, envelopes: &[Envelope]) -> Result<Vec<ContentId>, Failure> {
-    let (mut taken, mut refused) = (Vec::new(), None);
-    wait_for(async {
-        let local = running(dir).await?;
-        let told = |id: &ContentId, fate: &Fate| match fate {
-            _ if envelopes.iter().all(|envelope| envelope.id() != *id) => {}
-            // Another id where it was demanded before, by a call that was not answered.
-            Fate::Stored { id, .. } => taken.push(*id),
-            Fate::Refused { reason } => refused = Some(reason.clone()),
-            Fate::Deferred | Fate::Later { .. } => {}
-        };
-        send_outbox(dir, &local, told).await
-    })?;
-    match refused {
-        Some(reason) => Err(Failure::new(Exit::Found, format!("refused: {reason}"))
-            .help("what was refused lies in outbox/refused")),
-        None if taken.len() < envelopes.len() => Err(Failure::busy(
-            "the node has not taken the demand yet",
-        )
-        .note("it is signed and waits in the outbox, or for the key of this node's own device")
-        .help("give the command again when `hallmark-node status` says that it is ready")),
-        None => Ok(taken),
     }
 }
 
