@@ -91,11 +91,14 @@ fn measure(input: &mut (impl Read + Seek), limit: u64) -> Result<(), CsvError> {
     input.rewind().map_err(unreadable)
 }
 
+/// Row and column of a cell, from 0, and what it says.
+type Placed = ((u32, u32), String);
+
 /// The cells of a sheet, row by row.
 struct Rows<'a, R: Read + Seek> {
     cells: calamine::XlsxCellReader<'a, R>,
     /// The first cell of the row after.
-    ahead: Option<((u32, u32), String)>,
+    ahead: Option<Placed>,
     /// The reader must not be asked again after its last cell.
     ended: bool,
 }
@@ -120,7 +123,7 @@ impl<R: Read + Seek> Rows<'_, R> {
         Ok(Some((u64::from(at.0) + 1, row)))
     }
 
-    fn cell(&mut self) -> Result<Option<((u32, u32), String)>, CsvError> {
+    fn cell(&mut self) -> Result<Option<Placed>, CsvError> {
         if self.ended {
             return Ok(None);
         }
