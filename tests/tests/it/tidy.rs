@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 4] = [
 ];
 
 /// An external crate and where it may be named: beginnings of paths, `*` for one folder's name.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 18] = [
     ("axum", &["node/src/api", "node/src/serve", "node/src/socket"]),
     ("rumqttc", &["node/src/mqtt", "device-agent/src/publish", "device-agent/src/source/mqtt"]),
     ("rumqttd", &["node/src/mqtt"]),
@@ -30,7 +30,9 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("arrow", &["verifier/src/"]),
     ("clap", &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs"]),
     ("reqwest", &["node/src/client.rs", "verifier/src/load/node_url.rs"]),
-    ("maud", &["node/src/page"]),
+    ("maud", &["node/src/page", "verifier/src/report/html"]),
+    ("calamine", &["verifier/src/load/xlsx.rs"]),
+    ("zip", &["verifier/src/load/xlsx.rs"]),
     ("rustix", &["node/src/store/disk"]),
     ("minicbor", &["schemas/src/"]),
     ("qrcode", &["node/src/labels/", "examples/src/demo/"]),
