@@ -21,12 +21,13 @@ const START_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How far an attestation has to come before a client sends its next one.
 #[derive(Clone, Copy)]
-enum Until {
+pub(crate) enum Until {
     Stored,
     Recorded,
 }
 
-struct Running(Child);
+/// A node that ends with its owner.
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -78,7 +79,7 @@ pub(crate) fn measure(count: u64) -> Outcome<()> {
 }
 
 /// Founds a network of one and runs its node.
-fn start(dir: &Path) -> Outcome<Running> {
+pub(crate) fn start(dir: &Path) -> Outcome<Running> {
     let program = env!("CARGO_BIN_EXE_hallmark-node");
     let init = Command::new(program)
         .arg("init")
@@ -94,14 +95,19 @@ fn start(dir: &Path) -> Outcome<Running> {
     let limited = "# requests_per_second_max = 500";
     assert!(config.contains(limited), "the limit is in the fresh configuration");
     std::fs::write(&path, config.replace(limited, "requests_per_second_max = 100000"))?;
-    let mut run = Command::new(program);
+    run(dir)
+}
+
+/// Runs the node of a folder.
+pub(crate) fn run(dir: &Path) -> Outcome<Running> {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_hallmark-node"));
     let log = std::fs::File::create(dir.with_extension("log"))?;
     run.arg("run").arg(dir).args(["--http", "127.0.0.1:0"]).stderr(log);
     Ok(Running(run.spawn()?))
 }
 
 /// Where the node answers, once it is ready.
-fn address(dir: &Path) -> Outcome<String> {
+pub(crate) fn address(dir: &Path) -> Outcome<String> {
     let path = Dir::new(dir).addresses();
     let end = Instant::now() + START_WAIT_MAX;
     while Instant::now() < end {
@@ -115,7 +121,7 @@ fn address(dir: &Path) -> Outcome<String> {
 }
 
 /// Makes the meter known.
-async fn introduce(client: &Client, url: &str, meters: &Meters) -> Outcome<()> {
+pub(crate) async fn introduce(client: &Client, url: &str, meters: &Meters) -> Outcome<()> {
     let body = meters.introduce()?;
     let end = Instant::now() + START_WAIT_MAX;
     while Instant::now() < end {
@@ -127,7 +133,12 @@ async fn introduce(client: &Client, url: &str, meters: &Meters) -> Outcome<()> {
     Err("the meter was not recorded".into())
 }
 
-async fn send(client: &Client, url: &str, body: Vec<u8>, until: Until) -> Outcome<StatusCode> {
+pub(crate) async fn send(
+    client: &Client,
+    url: &str,
+    body: Vec<u8>,
+    until: Until,
+) -> Outcome<StatusCode> {
     let mut request = client.post(format!("{url}/entries"));
     if matches!(until, Until::Stored) {
         request = request.header("prefer", "respond-async");

@@ -1,10 +1,12 @@
 //! The log as its users meet it: over HTTP, after a restart, and asked for proofs.
 //!
-//! `cargo bench -p hallmark-node --bench log [-- http|proof|restart [COUNT]]` prints
+//! `cargo bench -p hallmark-node --bench log [-- http|proof|restart|backfill [COUNT]]` prints
 //! attestations a second with one client and with 64, against the bare signature check; the time
 //! of a proof of inclusion from the tiles of a large log; the time from start to serving with the
-//! index whole and deleted; and the bytes on disk of an attestation against its body.
+//! index whole and deleted; the bytes on disk of an attestation against its body; and how fast a
+//! member that joins copies a log with its bodies, against what it can verify and write.
 
+mod backfill;
 mod http;
 mod proof;
 mod restart;
@@ -20,7 +22,7 @@ fn main() -> Outcome<()> {
     let is_wanted = |part: &str| {
         let mut named = arguments
             .iter()
-            .filter(|one| ["http", "proof", "restart"].contains(&one.as_str()))
+            .filter(|one| ["http", "proof", "restart", "backfill"].contains(&one.as_str()))
             .peekable();
         named.peek().is_none() || named.any(|one| one == part)
     };
@@ -32,6 +34,9 @@ fn main() -> Outcome<()> {
     }
     if is_wanted("restart") {
         restart::measure(count.unwrap_or(1_000_000))?;
+    }
+    if is_wanted("backfill") {
+        backfill::measure(count.unwrap_or(1_000_000))?;
     }
     Ok(())
 }
