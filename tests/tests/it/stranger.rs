@@ -74,7 +74,7 @@ fn a_witness_of_another_network_vouches_for_a_log_again_and_again() {
     let world = World::new();
     let (mut plant, mut watcher) = two_networks(&world);
     let witness: VerifierKey = text(&member(&watcher), "witness_key").parse().expect("a key");
-    plant.record(&world.file("one.json", observation(&plant, 1)), &[]);
+    let ids = plant.record(&world.file("one.json", observation(&plant, 1)), &[]);
     let first = wait("a cosignature", SOON, || cosigned_at(&plant, &witness));
     // Nothing is recorded any more: the same tree, vouched for anew.
     let size = size_line(&plant.get("/log/checkpoint"));
@@ -108,6 +108,33 @@ fn a_witness_of_another_network_vouches_for_a_log_again_and_again() {
     assert_eq!(watcher.stop(), 0);
     let file = world.file("three.json", observation(&plant, 3));
     plant.run("submit", &[path_text(&file), "--receipt", "--wait", "2"]).fails(6);
+    registration_answers(&plant, &ids[0], &world.file("four.json", observation(&plant, 4)));
+}
+
+/// SCRAPI while nothing can be recorded: what is recorded has its receipt, what waits says so.
+fn registration_answers(plant: &Node, recorded: &str, waiting: &Path) {
+    let waiting = plant.run("submit", &[path_text(waiting)]).ok().stdout;
+    let waiting =
+        waiting.split_whitespace().find(|word| word.starts_with("sha256:")).expect("an id");
+    let post = |id: &str| {
+        let bytes = plant.run("get", &[id, "--format", "cbor"]).ok().bytes;
+        let headers = [("Content-Type", "application/cose"), ("Prefer", "respond-async")];
+        send("POST", &plant.url, "/entries", &headers, &bytes)
+    };
+    let get = |id: &str| plant.get(&format!("/entries/{id}"));
+    let cose = |answer: &Answer| answer.header("content-type").expect("a type").to_owned();
+    assert_eq!((get(recorded).status, cose(&get(recorded))), (200, "application/cose".to_owned()));
+    for (answer, status) in [(get(waiting), 302), (post(waiting), 303), (post(recorded), 303)] {
+        let location = answer.header("location").expect("a place").to_owned();
+        assert_eq!(answer.status, status);
+        assert!(location.starts_with("/entries/sha256:"), "{location}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    let headers = [("Accept", "application/cose")];
+    let path = format!("/entries/{}", "0".repeat(64));
+    let unknown = send("GET", &plant.url, &path, &headers, b"");
+    assert_eq!(unknown.status, 404);
+    assert_eq!(cose(&unknown), "application/concise-problem-details+cbor");
 }
 
 #[test]

@@ -61,6 +61,46 @@ fn a_defect_proof_is_a_finding_and_one_that_does_not_hold_is_broken() {
     assert!(said.contains("error: ") && said.contains("help: "), "{said}");
 }
 
+/// Every sort of proof in `schemas/vectors/defects.json`, as a file of its own: two histories, a log
+/// that shrank, a witness that cosigned two, a tile of another history, a key after its end.
+#[test]
+fn each_sort_of_proof_is_one_file_that_is_checked_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let vectors = include_str!("../../../schemas/vectors/defects.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    let check = |case: &serde_json::Value| {
+        let bytes = hallmark_schemas::hex::decode(case["file"].as_str().unwrap()).unwrap();
+        fs::write(folder.path().join("one.defect"), bytes).unwrap();
+        let output = verify(&["check", "one.defect", "--report", "json"], folder.path());
+        (output.status.code().unwrap(), stdout(&output))
+    };
+    let name = |case: &serde_json::Value| case["name"].as_str().unwrap().to_owned();
+    let mut sorts = std::collections::BTreeSet::new();
+    for case in vectors["valid"].as_array().unwrap() {
+        let ((code, text), name) = (check(case), name(case));
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let defect = &report["defects"][0];
+        assert_eq!(defect["subject"], case["subject"], "{name}: {text}");
+        let shows = case["shows"].as_str().unwrap();
+        assert!(defect["detail"].as_str().unwrap().contains(shows), "{name}: {text}");
+        assert_eq!((code, report["findings"][0]["code"].as_str()), (1, Some("LOG-001")), "{name}");
+        sorts.insert(case["claim"].as_str().unwrap());
+    }
+    let all = ["bad_cosignature", "bad_tile", "key_outside_time", "shrink", "split"];
+    assert_eq!(sorts, all.into());
+    for case in vectors["refused"].as_array().unwrap() {
+        let ((code, text), name) = (check(case), name(case));
+        let wanted = if case["malformed"].as_bool().unwrap() { 3 } else { 4 };
+        assert_eq!(code, wanted, "{name}: {text}");
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        // The file is at fault, whoever it names.
+        for finding in report["findings"].as_array().into_iter().flatten() {
+            let subject = finding["subject"].as_str().unwrap();
+            assert!(subject.starts_with("defect proof "), "{name}: {subject}");
+        }
+    }
+}
+
 fn check_bundle(folder: &Path, world: &World, proof: Vec<u8>) -> (i32, String) {
     let mut items = world.items();
     items.push(Item::Defect(proof));
