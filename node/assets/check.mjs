@@ -14,9 +14,11 @@ import { Versions, network } from './network.mjs';
 import { follow } from './proof.mjs';
 import { bind } from './shown.mjs';
 
-/** In the order in which one rests on another; the last is of the page alone. */
+/** Of the page alone: its records, its other words, its state. */
+const OF_PAGE = ['page', 'words', 'state'];
+/** In the order in which one rests on another. */
 export const STEPS = ['network', 'bytes', 'receipt', 'checkpoint', 'witnesses', 'key', 'signature',
-  'cited', 'revocations', 'page'];
+  'cited', 'revocations', ...OF_PAGE];
 
 const nameOf = (origin, index) => origin + ' ' + String(index).padStart(16, '0');
 
@@ -128,24 +130,25 @@ async function conclude(items) {
 
 /** One state for each step over all attestations: the worst, with how many it is of. A step that
  *  rests on one that does not hold was not reached by all. */
-function summary(items, start, page) {
+function summary(items, start, own) {
   const steps = [];
   for (const name of STEPS) {
     if (name === 'network') {
       steps.push({ name, ...start });
       continue;
     }
-    if (name === 'page' && !page) continue;
-    const all = name === 'page' ? page : items, reached = all.filter(item => item.steps[name]);
+    const isOwn = OF_PAGE.includes(name);
+    if (isOwn && !(own && own[name])) continue;
+    const all = isOwn ? own[name] : items, reached = all.filter(item => item.steps[name]);
     const of = status => reached.filter(item => item.steps[name].status === status);
     const [first] = [...of('failed'), ...of('missing'), ...of('unchecked')];
     const isOfLog = ['receipt', 'checkpoint', 'witnesses'].includes(name);
     const isStopped = steps.some(before => !['ok', 'unchecked'].includes(before.status)
       && !(isOfLog && before.name === 'bytes'));
-    const count = name === 'cited' || name === 'revocations' ? {}
+    const count = ['cited', 'revocations', 'words', 'state'].includes(name) ? {}
       : { count: of('ok').length, of: all.length };
     if (start.status !== 'ok') steps.push({ name, status: 'skipped' });
-    else if (first) steps.push({ name, ...first.steps[name], id: first.id, ...count });
+    else if (first) steps.push({ name, ...first.steps[name], id: first.id, words: first.words, ...count });
     // A key is given up in its registrar's log, of which such a bundle never holds all entries.
     else if (name === 'revocations') steps.push({ name, status: 'unchecked', reason: 'no-log' });
     else steps.push({ name, status: isStopped ? 'skipped' : 'ok', ...count });
@@ -161,7 +164,7 @@ async function examine(report, bytes, shown) {
   try {
     root = await network(file);
   } catch (error) {
-    report.steps = summary([], stateOf(error), shown && []);
+    report.steps = summary([], stateOf(error), shown && { page: [], words: [], state: [] });
     return;
   }
   const { items, proofs } = await readItems(raw);
@@ -169,12 +172,15 @@ async function examine(report, bytes, shown) {
     .map(({ item, proof }) => [item.said.body.get('file'), proof.at])
     .filter(([bytes]) => isBytes(bytes));
   const versions = await Versions.of(root, logged);
-  await prove(items, proofs, await Keys.of(root), versions);
+  const keys = await Keys.of(root);
+  await prove(items, proofs, keys, versions);
   await conclude(items);
-  const page = shown && await bind(items, shown);
+  const own = shown && await bind(items, shown, Date.now());
   const isWitnessed = root.policy.quorum !== null;
   report.network = { name: root.name, version: root.version, fingerprint: root.fingerprint, isWitnessed };
-  report.steps = summary(items, { status: 'ok' }, page);
+  report.steps = summary(items, { status: 'ok' }, own);
+  const isInDoubt = ({ said, verified }) => verified && keys.isInDoubt(said, verified.time);
+  report.doubted = items.filter(isInDoubt).length;
   report.items = items.map(({ id, said, steps, places, verified }) => ({
     id, kind: said && said.kind, issuer: said && said.iss, isProved: Boolean(verified), steps,
     places: places.map(({ origin, index, time }) => ({ origin, index, time })),
@@ -186,11 +192,12 @@ async function examine(report, bytes, shown) {
  * `verdict` (`ok`, `failed`, `incomplete`: a record or key that it needs is not there,
  * or of what the page shows not all can be checked; `cannot`, with
  * the `reason`), `steps` ({name, status: ok|failed|missing|skipped|unchecked, count, of, reason, id of
- * the first record at fault}), `network` ({name, version, fingerprint, isWitnessed}), `asOf` (ms),
+ * the first record at fault, `words` that no record bears}), `doubted` (records of which nobody can tell
+ * whether their key was in force), `network` ({name, version, fingerprint, isWitnessed}), `asOf` (ms),
  * `items` ({id, kind, issuer, isProved, steps, places: [{origin, index, time}]}).
  */
 export async function check(bytes, shown) {
-  const report = { verdict: 'cannot', steps: [], network: null, asOf: null, items: [] };
+  const report = { verdict: 'cannot', steps: [], network: null, asOf: null, doubted: 0, items: [] };
   try {
     if (typeof BigInt !== 'function') throw new Unable('browser');
     await examine(report, bytes, shown);
@@ -198,7 +205,7 @@ export async function check(bytes, shown) {
     return { ...report, steps: [], reason: error instanceof Unable ? error.code : 'browser' };
   }
   const of = status => report.steps.filter(step => step.status === status);
-  const isLeft = of('missing').length || of('unchecked').some(({ name }) => name === 'page');
+  const isLeft = of('missing').length || of('unchecked').some(({ name }) => OF_PAGE.includes(name));
   report.verdict = of('failed').length ? 'failed' : isLeft ? 'incomplete' : 'ok';
   return report;
 }

@@ -83,6 +83,15 @@ export class Keys {
     return found;
   }
 
+  /** Whether an act may have come before the begin of its key's time, or after the end: nobody can
+   *  tell, because their intervals overlap. */
+  isInDoubt({ kind, kid, body }, [lo, hi]) {
+    const found = this.known.get(kind === 'key' ? hex(body.get('replaces_key')) : kid);
+    if (!found || kind === 'genesis') return false;
+    const isEnding = kind !== 'key' && found.until && found.until[0] <= hi;
+    return lo < found.from[1] || Boolean(isEnding);
+  }
+
   /** Whether the holder of this key may say this. */
   allow({ kind, iss, sub }, { org, holder }) {
     const { signer, roles } = KINDS.get(kind), held = this.roles.get(org) || new Set();

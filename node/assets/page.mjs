@@ -2,7 +2,7 @@
 //
 // The element with `data-check` (the path of a bundle) holds, hidden until there is script, the
 // button, a status line and the list of steps, and says in `data-busy` and `data-lost` what people
-// read while it runs and where its other parts cannot be loaded. shown.mjs tells its other attributes.
+// read while it runs and where its other parts cannot be loaded. read.mjs tells its other attributes.
 
 for (const host of document.querySelectorAll('[data-check]')) {
   const part = name => host.querySelector(name);
@@ -12,10 +12,12 @@ for (const host of document.querySelectorAll('[data-check]')) {
     button.disabled = true;
     status.textContent = host.dataset.busy;
     try {
-      const words = /^zh/.test(document.documentElement.lang) ? './words-zh.mjs' : './words-en.mjs';
-      // Each asked for at once.
-      const [{ run }, inWords] = await Promise.all([import('./check.mjs'), import(words)]);
-      await run(host, status, part('ol'), inWords);
+      const parts = /^zh/.test(document.documentElement.lang)
+        ? ['./check.mjs', './words-zh.mjs', './wording-zh.mjs']
+        : ['./check.mjs', './words-en.mjs', './wording-en.mjs'];
+      // All asked for at once.
+      const [{ run }, ...words] = await Promise.all(parts.map(name => import(name)));
+      await run(host, status, part('ol'), ...words);
     } catch (lost) {
       status.textContent = host.dataset.lost;
     }

@@ -2,6 +2,9 @@
 
 export const colon = ': ';
 
+/** Names of countries, which few pages show. */
+export const countries = () => import('./countries-en.mjs');
+
 export const WORDS = {
   network: 'Start of trust: network file',
   bytes: 'Records whole',
@@ -13,6 +16,10 @@ export const WORDS = {
   cited: 'Records they rest on',
   revocations: 'Keys given up since',
   page: 'The records on this page',
+  words: 'Other words of this page',
+  state: 'The state on this page',
+  follows: 'it is what the records give; that no question is open is the node’s own word',
+  doubted: 'in doubt whether before or after a change of key: ',
   ok: 'holds',
   failed: 'failed',
   missing: 'not all is here',
@@ -63,6 +70,10 @@ export const WHY = {
   'page-issuer': 'this page names another issuer than signed',
   'page-time': 'this page states another place or time than the log',
   'page-words': 'this page words a record otherwise than it was signed',
+  'page-words-own': 'no record bears',
+  state: 'the records give another',
+  'state-own': 'it is the node’s own word; no record tells it',
+  'state-recall': 'a recall is not shown there',
   'page-fault': 'this page says that a record does not hold, and it does',
   offline: 'the records could not be fetched',
   status: 'the node did not give the records',

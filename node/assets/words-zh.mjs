@@ -2,6 +2,9 @@
 
 export const colon = '：';
 
+/** Names of countries, which few pages show. */
+export const countries = () => import('./countries-zh.mjs');
+
 export const WORDS = {
   network: '信任起点：网络文件',
   bytes: '记录内容完整',
@@ -13,6 +16,10 @@ export const WORDS = {
   cited: '所依据的记录',
   revocations: '密钥此后是否停用',
   page: '本页所示记录',
+  words: '本页的其他文字',
+  state: '本页所示状态',
+  follows: '与记录一致；是否另有未决疑问仅为节点自称',
+  doubted: '无法确定在密钥更换之前或之后：',
   ok: '通过',
   failed: '未通过',
   missing: '资料不全',
@@ -62,6 +69,10 @@ export const WHY = {
   'page-issuer': '本页所示的签发方不符',
   'page-time': '本页所示的登记位置或时间不符',
   'page-words': '本页的文字与已签名的记录不符',
+  'page-words-own': '没有任何记录载明',
+  state: '与记录所示不同',
+  'state-own': '仅为节点自称，没有记录说明',
+  'state-recall': '有一份召回未在该处显示',
   'page-fault': '本页称一条记录不符，但它核对通过',
   offline: '无法取得记录',
   status: '节点未提供记录',

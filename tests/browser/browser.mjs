@@ -6,8 +6,8 @@
 //   check?: {"zh-Hans": {text: verdict, steps: [text]}, en: …},
 //   taps?: [selector, or {fill: selector, text, was?}], lands?: path, then?: {"zh-Hans": {both, shown}, en: …},
 //   html?: text, policy?: text, once?: bool, lost?: [path], absent?: [path], lacks?: "ed25519"}.
-// `html` stands in for a page that the node does not have, under `policy`; LANGUAGE in it is the
-// view's. Without script, on a phone, `taps` are tapped in turn, fields that hold what they `was` are
+// `html` (one, or one for each language) stands in for a page of the node, under `policy`; LANGUAGE in it
+// is the view's. Without script, on a phone, `taps` are tapped in turn, fields that hold what they `was` are
 // filled in, and lead to a page below `lands` that says `then`. A page that is looked at `once` is so on
 // a phone, in each language; `lost` paths cannot be loaded,
 // `absent` ones answer with an error, and what the browser `lacks` it refuses.
@@ -60,7 +60,7 @@ async function look(browser, page, view) {
   });
   if (page.html) {
     const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': page.policy };
-    const body = page.html.replace('LANGUAGE', language);
+    const body = (page.html[language] || page.html).replace('LANGUAGE', language);
     await tab.route(origin + page.path, route => route.fulfill({ status: page.status, headers, body }));
   }
   const answer = await tab.goto(origin + page.path, { waitUntil: 'load' });

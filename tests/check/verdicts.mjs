@@ -2,10 +2,10 @@
 //
 // REQUEST is {bundles: [hex], mutations?: [[at, bit], ...], shown?: [what a page shows, or null]};
 // mutations change one bit of the first bundle. For each bundle, then each mutation: [verdict,
-// {step: status or reason}, milliseconds, {step: status}, reason, items].
+// {step: status or reason}, milliseconds, {step: status}, reason, items, how many are in doubt].
 
 import { readFileSync } from 'node:fs';
-import { script } from './environment.mjs';
+import { script, served } from './environment.mjs';
 
 const { bundles, mutations = [], shown = [] } = JSON.parse(readFileSync(0, 'utf8'));
 const bytes = hex => new Uint8Array(Buffer.from(hex, 'hex'));
@@ -13,12 +13,13 @@ const answers = [];
 
 async function judge(bundle, page) {
   const began = performance.now();
-  const { verdict, steps, reason, items } = await script.check(bundle, page || undefined);
+  if (page && page.pieces) Object.assign(page, await served(`wording-${page.language}.mjs`));
+  const { verdict, steps, reason, items, doubted } = await script.check(bundle, page || undefined);
   const took = performance.now() - began;
   const of = look => Object.fromEntries(steps.map(one => [one.name, look(one)]));
   const known = items.map(({ id, kind, issuer, places }) => ({ id, kind, issuer, places }));
   answers.push([verdict, of(one => one.reason || one.status), took, of(one => one.status),
-    reason || null, known]);
+    reason || null, known, doubted]);
 }
 
 for (const [at, bundle] of bundles.entries()) await judge(bytes(bundle), shown[at]);

@@ -15,6 +15,7 @@ use sections::party;
 
 pub mod forms;
 mod notices;
+mod proof;
 mod questions;
 pub mod refusal;
 mod sections;
@@ -63,7 +64,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             } @else if state == State::Broken {
                 // What still holds is not shown as if it could be relied on.
                 (sections::code(passport, language))
-                (sections::proof(passport, language))
+                (proof::proof(passport, language))
                 (forms::complaint(passport, frame))
             } @else {
                 (sections::item(passport, language))
@@ -75,7 +76,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
                     (sections::footprints(passport, language))
                 }
                 (questions::findings(passport, language))
-                (sections::proof(passport, language))
+                (proof::proof(passport, language))
                 (forms::complaint(passport, frame))
                 (forms::confirmation(passport, frame))
             }
@@ -118,7 +119,10 @@ fn shell(title: &str, here: &str, frame: &Frame<'_>, body: &Markup) -> Markup {
                          page is not counted; there is no cookie and no account.",
                         "记录可以核对，手中的实物不能。浏览本页不计数，没有 Cookie，也不需要账号。",
                     )) }
-                    p { (language.pick("Shown by the node of ", "由以下机构的节点提供：")) (frame.operator) }
+                    p {
+                        (language.pick("Shown by the node of ", "由以下机构的节点提供："))
+                        span data-of="operator" { (frame.operator) }
+                    }
                 }
             }
         }
@@ -143,10 +147,10 @@ fn band(passport: &Passport, language: Language) -> Markup {
             svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true" {
                 path d=(state.icon()) {}
             }
-            h1 { (passport.word(language)) }
-            p { (passport.sentence(language)) }
+            h1 data-of="word" { (passport.word(language)) }
+            p data-of="sentence" { (passport.sentence(language)) }
             @if let Some(expiry) = passport.item.expiry.as_ref().filter(|_| is_over(passport)) {
-                p { strong {
+                p { strong data-of="passed" {
                     (language.pick("Use until ", "有效期至 ")) (expiry)
                     (language.pick(": this day has passed.", "：该日期已过。"))
                 } }
@@ -175,7 +179,7 @@ fn print_facts(passport: &Passport, language: Language) -> Markup {
     html! {
         @if passport.state != State::Broken {
             @for one in &passport.link.contradictions {
-                p {
+                p data-of="contrary" data-ai=(one.ai) {
                     strong {
                         (language.pick("Printed: ", "印刷内容："))
                         (words::printed(&one.ai, one.title, language)) " " (one.printed)
@@ -199,12 +203,12 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
         @match passport.state {
             State::Broken => ul {
                 @for record in passport.proof.records.iter().filter(|one| one.fault.is_some()) {
-                    li { (sections::record(record, language)) }
+                    li { (proof::record(record, language)) }
                 }
             },
             State::Withdrawn | State::Expired => ul {
                 @for one in faulty {
-                    li {
+                    li data-record=(one.id) data-kind="certificate" data-of="faulty" {
                         (one.standard) " " (one.number) (language.pick(": ", "："))
                         (sections::standing(one.standing, language)) " "
                         (one.withdrawn.as_ref().or(one.valid_to.as_ref()).map_or("", String::as_str))
@@ -216,12 +220,12 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
             },
             State::Unknown => (confirmed(passport, &months, language)),
             State::CopySuspected => (copy_facts(passport, &months, language)),
-            State::ConsistentSeen => p {
+            State::ConsistentSeen => p data-of="confirmed" {
                 (language.pick("Confirmed in ", "确认月份：")) (months)
             },
             State::Stale => p {
                 (language.pick("Last checkpoint: ", "最近的检查点："))
-                (oldest.map_or_else(|| html! { "?" }, instant))
+                span data-of="vouched" { (oldest.map_or_else(|| html! { "?" }, instant)) }
             },
             _ => {}
         }
@@ -245,14 +249,14 @@ fn confirmed(passport: &Passport, months: &str, language: Language) -> Markup {
 fn recall_terms(recall: &Recall, language: Language) -> Markup {
     html! {
         dl data-record=(recall.id) data-kind="recall" data-by=(recall.by.id) {
-            dt { (language.pick("Recalled since", "召回日期")) } dd data-words { (recall.since) }
-            dt { (language.pick("Reason", "原因")) } dd data-words { (texts(&recall.reason, language)) }
+            dt { (language.pick("Recalled since", "召回日期")) } dd data-of="since" { (recall.since) }
+            dt { (language.pick("Reason", "原因")) } dd data-of="reason" { (texts(&recall.reason, language)) }
             dt { (language.pick("What to do", "处理办法")) }
-            dd data-words { (texts(&recall.action, language)) }
+            dd data-of="action" { (texts(&recall.action, language)) }
             @if let Some(contact) = &recall.contact {
-                dt { (language.pick("Contact", "联系方式")) } dd data-words { (contact) }
+                dt { (language.pick("Contact", "联系方式")) } dd data-of="contact" { (contact) }
             }
-            dt { (language.pick("Recalled by", "召回方")) } dd { (party(&recall.by)) }
+            dt { (language.pick("Recalled by", "召回方")) } dd data-of="by" { (party(&recall.by)) }
         }
     }
 }

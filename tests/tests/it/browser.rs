@@ -8,6 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use hallmark_node::page::Language;
+use hallmark_node::passport::State;
 use serde_json::{Value, json};
 
 use super::world::{Node, SOON, World, path_text, wait};
@@ -110,13 +112,15 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self';
     style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
-/// A page with nothing on it but the check.
+/// A passport with nothing on it but its state and the check.
 const HOST: &str = "<!DOCTYPE html><html lang=\"LANGUAGE\"><head><meta charset=\"utf-8\">
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Check</title>
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>WORD</title>
 <link rel=\"icon\" href=\"data:,\"><style>body{overflow-wrap:anywhere}</style></head>
-<body><main><h1>Check</h1><div data-check=\"PATH\" data-goods=\"GOODS\" data-records=\"RECORDS\"
+<body><main><section id=\"state\" data-state=\"consistent\"><h1 data-of=\"word\">WORD</h1>
+<p data-of=\"sentence\">SENTENCE</p></section>
+<div data-check=\"PATH\" data-goods=\"GOODS\" data-records=\"RECORDS\"
 data-busy=\"…\" data-lost=\"Lost\"><p><a href=\"PATH\">hallmark-verify</a></p><button type=\"button\"
-hidden>Check</button><p role=\"status\"></p><ol hidden></ol></div><p STATED>A record</p></main>
+hidden>BUTTON</button><p role=\"status\"></p><ol hidden></ol></div><p STATED></p></main>
 <script type=\"module\" src=\"/assets/page.mjs\"></script></body></html>";
 
 /// What a page with the check must say in Chinese and English: the verdict, then the steps.
@@ -127,11 +131,20 @@ fn checked(name: &str, bundle: &str, (org, id): (&str, &str), said: Said<'_>) ->
     let stated = format!("data-record=\"{id}\" data-kind=\"event\" data-by=\"{org}\"");
     let html = HOST.replace("PATH", bundle).replace("GOODS", ITEM).replace("STATED", &stated);
     let html = html.replace("RECORDS", id.trim_start_matches("sha256:"));
+    let in_language = |language: Language, word: &str, button: &str| {
+        let sentence = State::Consistent.sentence(language);
+        let html = html.replace("LANGUAGE", language.tag()).replace("WORD", word);
+        html.replace("SENTENCE", sentence).replace("BUTTON", button)
+    };
     let [zh, en] = said.map(|(text, steps)| json!({ "text": text, "steps": steps }));
     json!({
         "name": name, "path": format!("/{name}"), "status": 200, "probes": [], "golden": false,
-        "html": html, "policy": POLICY, "once": true,
-        "says": {"zh-Hans": {"both": ["Check"]}, "en": {"both": ["Check"]}},
+        "html": {
+            "zh-Hans": in_language(Language::Zh, "记录一致", "在本浏览器中核对"),
+            "en": in_language(Language::En, "Records consistent", "Check in this browser"),
+        },
+        "policy": POLICY, "once": true,
+        "says": {"zh-Hans": {"both": ["记录一致"]}, "en": {"both": ["Records consistent"]}},
         "check": {"zh-Hans": zh, "en": en},
     })
 }

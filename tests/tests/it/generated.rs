@@ -1,6 +1,9 @@
 //! Pages that are generated and committed: help of every command, rules, tables, example
-//! configurations, the description of the API as a node serves it. A stale page fails and says the
+//! configurations, the description of the API as a node serves it, the wording of the passport for
+//! the script that checks it. A stale page fails and says the
 //! command that rewrites it.
+
+mod wording;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -100,6 +103,7 @@ fn pages() -> BTreeMap<&'static str, String> {
     pages.insert("docs/tables.md", listed("Evidence tables of this release", &["tables"]));
     pages.insert("docs/config/node.toml", config("hallmark-node", &["--new-network", "demo"]));
     pages.insert("docs/config/agent.toml", config("hallmark-agent", &[]));
+    pages.extend(wording::files());
     pages
 }
 

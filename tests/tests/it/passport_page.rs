@@ -1,5 +1,7 @@
 //! The passport in a browser: each of its twelve states, as a running node shows it.
 
+mod falsified;
+
 use hallmark_schemas::hex;
 use serde_json::{Value, json};
 
@@ -237,6 +239,18 @@ fn consistent() -> Value {
     })
 }
 
+/// What the check says of a page with a finding, which is its node's own word.
+fn disputed() -> Value {
+    json!({ "check": {
+        "zh-Hans": {"text": "能核对的部分均通过，但并非全部都能核对。本页的其他文字：没有任何记录载明 “",
+            "steps": ["本页所示记录：通过", "本页所示状态：未核对：仅为节点自称"]},
+        "en": {"text": "What could be checked holds, but not everything could be. Other words of this \
+                page: no record bears “",
+            "steps": ["The records on this page: holds",
+                "The state on this page: not checked: it is the node’s own word"]},
+    } })
+}
+
 fn broken() -> Value {
     json!({ "check": {
         "zh-Hans": {
@@ -304,10 +318,11 @@ fn shown() -> Vec<Shown> {
     all[1].probes = vec![PRINTED.to_owned()];
     all[3].more = broken();
     all[12].more = consistent();
-    // Recalls, certificates, accreditations, answers, pallets: all that is worded is checked.
-    for state in [4, 5, 8, 13] {
+    // Recalls, certificates, accreditations, pallets: all that is worded is checked.
+    for state in [4, 5, 9, 13] {
         all[state].more = json!({ "check": holding() });
     }
+    all[8].more = disputed();
     all[13].more["golden"] = false.into();
     all
 }

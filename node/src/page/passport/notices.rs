@@ -21,14 +21,14 @@ pub(super) fn all(passport: &Passport, language: Language) -> Markup {
         (lots(passport, language))
         @if state != State::Broken {
             @for one in &passport.link.passed {
-                p { strong {
+                p { strong data-of="overdue" data-ai=(one.ai) {
                     (language.pick("According to the code, ", "按代码所示，"))
                     (words::printed(&one.ai, one.title, language)) " " (one.day)
                     (language.pick(": this day has passed.", "：该日期已过。"))
                 } }
             }
             @for one in &passport.link.unreadable {
-                p { strong {
+                p { strong data-of="unread" data-ai=(one.ai) {
                     (language.pick("The code has a part that cannot be read: ", "代码中有无法识别的部分："))
                     (words::printed(&one.ai, one.title, language)) " (" (one.ai) ") " (one.value)
                     (language.pick(".", "。"))
@@ -70,7 +70,7 @@ fn meant(passport: &Passport, language: Language) -> Markup {
 fn lots(passport: &Passport, language: Language) -> Markup {
     html! {
         @for one in &passport.lot_recalls {
-            p { strong {
+            p { strong data-record=(one.recall.id) data-of="lots" {
                 (language.pick("Some lots are recalled. If the pack shows lot ", "部分批次已被召回。如果包装上的批号为 "))
                 (one.lots.join(language.pick(" or ", " 或 ")))
                 (language.pick(", this is about it:", "，请注意："))
@@ -112,7 +112,7 @@ fn inactive(inactive: Inactive, state: State, language: Language) -> Markup {
 /// That the code was in use before its label was ordered.
 fn late(late: &LateLabel, language: Language) -> Markup {
     html! {
-        p {
+        p data-of="late" {
             strong { (language.pick(
                 "This code was recorded before its label was ordered",
                 "此代码在其标签下单之前已有记录",
@@ -138,12 +138,13 @@ fn makers(passport: &Passport, language: Language) -> Markup {
             )) } }
             ul {
                 @for one in claims {
-                    li {
-                        (party(&one.by))
+                    li data-record=(one.id) data-by=(one.by.id) {
+                        span data-of="by" { (party(&one.by)) }
                         @if one.by == one.maker {
                             (language.pick(" names itself", " 称自己是厂家"))
                         } @else {
-                            (language.pick(" names ", " 称厂家是 ")) (party(&one.maker))
+                            (language.pick(" names ", " 称厂家是 "))
+                            span data-of="maker" { (party(&one.maker)) }
                         }
                     }
                 }

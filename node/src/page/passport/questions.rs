@@ -55,13 +55,15 @@ fn nothing_found(passport: &Passport, language: Language) -> &'static str {
 fn stated(passport: &Passport, one: &StatedFinding, language: Language) -> Markup {
     let text = language.pick(one.message_en.as_str(), one.message_zh.as_str());
     html! {
-        article {
-            h3 { (party(&one.by)) (language.pick(" states:", " 称：")) }
-            p { (told(text, passport.goods.as_deref(), language)) }
+        article data-record=(one.id) data-kind="finding" data-by=(one.by.id) {
+            h3 { span data-of="by" { (party(&one.by)) } (language.pick(" states:", " 称：")) }
+            p data-of="message" { (told(text, passport.goods.as_deref(), language)) }
             p class="none" {
-                code { (one.code) } " · " (severity(one.severity, language)) " · " (one.day)
+                code data-of="code" { (one.code) } " · "
+                span data-of="severity" { (severity(one.severity, language)) } " · "
+                span data-of="looked" { (one.day) }
                 @if passport.goods.as_deref() != Some(one.subject.as_str()) {
-                    " · " (language.pick("about ", "针对 ")) code { (one.subject) }
+                    " · " (language.pick("about ", "针对 ")) code data-of="subject" { (one.subject) }
                 }
                 br;
                 (language.pick(
@@ -85,11 +87,12 @@ fn answers(answers: &[Answer], finding: &str, language: Language) -> Markup {
             p data-record=[shown.map(|one| &one.id)] data-kind=[shown.map(|_| "response")]
                 data-by=[shown.map(|one| &one.by.id)] data-finding=[shown.map(|_| finding)] {
                 strong {
-                    (party(&answer.by)) " · " (answer.day) (language.pick(": ", "："))
+                    span data-of="by" { (party(&answer.by)) } " · "
+                    span data-of="answered" { (answer.day) } (language.pick(": ", "："))
                 }
                 @if answer.text.is_empty() {
                     (language.pick("the answer is not public", "答复未公开"))
-                } @else { span data-words { (texts(&answer.text, language)) } }
+                } @else { span data-of="answer" { (texts(&answer.text, language)) } }
             }
         }
     }

@@ -5,17 +5,14 @@ use maud::{Markup, html};
 
 use super::super::Language;
 use super::words;
-use super::{instant, sort_word, texts};
+use super::{sort_word, texts};
 use hallmark_schemas::gs1::digital_link::CANONICAL;
 
 use crate::passport::State;
 use crate::passport::code::{asked, path_of};
 use crate::passport::view::{
-    Accreditation, Certificate, Footprint, Item, Party, Passport, Record, Sort, Standing, Step,
+    Accreditation, Certificate, Footprint, Item, Party, Passport, Sort, Standing, Step,
 };
-
-/// Longest list of records that the page prints; the JSON form has them all.
-const RECORDS_MAX: usize = 12;
 
 /// The code as it was read; all there is to show where there is no record.
 pub(super) fn code(passport: &Passport, language: Language) -> Markup {
@@ -23,7 +20,7 @@ pub(super) fn code(passport: &Passport, language: Language) -> Markup {
         @if let Some(goods) = &passport.goods {
             section id="item" {
                 h2 { (language.pick("The code", "代码")) }
-                p { code { (goods) } }
+                p { code data-of="goods" { (goods) } }
                 (kind_of_product(passport, language))
                 (attributes(passport, language))
             }
@@ -55,7 +52,7 @@ pub(super) fn words_of_others(passport: &Passport, language: Language) -> Markup
         @if !passport.findings.is_empty() || !passport.stated_findings.is_empty() {
             (super::questions::findings(passport, language))
         }
-        (proof(passport, language))
+        (super::proof::proof(passport, language))
     }
 }
 
@@ -64,37 +61,37 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
     let item = &passport.item;
     html! {
         section id="item" {
-            h2 { (language.pick("What it is", match passport.sort {
-                Some(Sort::Place) => "地点或机构",
-                Some(Sort::Unit) => "物流单元",
-                Some(Sort::Other) => "物品",
-                _ => "产品",
-            })) }
+            h2 { (match passport.sort {
+                Some(Sort::Place) => language.pick("What it is", "地点或机构"),
+                Some(Sort::Unit) => language.pick("What it is", "物流单元"),
+                Some(Sort::Other) => language.pick("What it is", "物品"),
+                _ => language.pick("What it is", "产品"),
+            }) }
             @if item.names.is_empty() {
                 p class="none" { (language.pick(
                     "No description of it is published.", "没有已发布的说明。",
                 )) }
             } @else {
-                p { strong data-words { (texts(&item.names, language)) } }
+                p { strong data-of="name" { (texts(&item.names, language)) } }
             }
             dl {
                 @if !item.brand.is_empty() {
-                    dt { (language.pick("Brand", "品牌")) } dd data-words { (texts(&item.brand, language)) }
+                    dt { (language.pick("Brand", "品牌")) } dd data-of="brand" { (texts(&item.brand, language)) }
                 }
                 @if let Some(content) = &item.content {
-                    dt { (language.pick("Content", "规格")) } dd data-words { (content) }
+                    dt { (language.pick("Content", "规格")) } dd data-of="content" { (content) }
                 }
                 (told_by(item, language))
                 @if let Some(lot) = &item.lot {
-                    dt { (language.pick("Lot", "批号")) } dd data-words { (lot) }
+                    dt { (language.pick("Lot", "批号")) } dd data-of="lot" { (lot) }
                 }
                 @if let Some(produced) = &item.produced {
-                    dt { (language.pick("Made on", "生产日期")) } dd data-words { (produced) }
+                    dt { (language.pick("Made on", "生产日期")) } dd data-of="produced" { (produced) }
                 }
                 @if let Some(expiry) = &item.expiry {
                     dt { (language.pick("Use until", "有效期至")) }
-                    dd {
-                        span data-words { (expiry) }
+                    dd data-of="expiry" {
+                        (expiry)
                         @if item.is_past_expiry {
                             " · " strong { (language.pick("this day has passed", "已过期")) }
                         }
@@ -102,7 +99,7 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                 }
                 @if !item.markets.is_empty() {
                     dt { (language.pick("Sold in", "销售地区")) }
-                    dd {
+                    dd data-of="markets" {
                         @for (place, code) in item.markets.iter().enumerate() {
                             @if 0 < place { (language.pick(", ", "、")) } (words::region(code, language))
                         }
@@ -111,7 +108,7 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                 @if let Some(goods) = &passport.goods {
                     dt { (language.pick("Code", "代码")) }
                     dd {
-                        code { (goods) }
+                        code data-of="goods" { (goods) }
                         @if let Some(sort) = passport.sort { " (" (sort_word(sort, language)) ")" }
                     }
                 }
@@ -126,10 +123,11 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
 fn told_by(item: &Item, language: Language) -> Markup {
     html! {
         @if let Some(by) = &item.described_by {
-            dt { (language.pick("Described by", "说明方")) } dd { (party(by)) }
+            dt { (language.pick("Described by", "说明方")) }
+            dd data-of="describer" { (party(by)) }
         }
         @if let Some(maker) = &item.maker {
-            dt { (language.pick("Maker, as they say", "说明方所称厂家")) } dd { (party(maker)) }
+            dt { (language.pick("Maker, as they say", "说明方所称厂家")) } dd data-of="maker" { (party(maker)) }
         }
     }
 }
@@ -141,7 +139,7 @@ fn pictures(item: &Item, language: Language) -> Markup {
         @if !item.pictures.is_empty() {
             details {
                 summary {
-                    (language.pick("Pictures named: ", "所列图片：")) (item.pictures.len())
+                    (language.pick("Pictures named: ", "所列图片：")) (count(item.pictures.len()))
                 }
                 p class="none" { (language.pick(
                     "This node holds no pictures. Where one was published and its SHA-256:",
@@ -149,9 +147,9 @@ fn pictures(item: &Item, language: Language) -> Markup {
                 )) }
                 ul {
                     @for one in &item.pictures {
-                        li {
-                            span data-words { (texts(&one.alt, language)) } br;
-                            code data-words { (one.url) } br; code { (one.digest) }
+                        li data-of="picture" {
+                            (texts(&one.alt, language)) br;
+                            code { (one.url) } br; code { (one.digest) }
                         }
                     }
                 }
@@ -172,7 +170,7 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
                 @for one in &link.attributes {
                     @let (title, is_foreign) = words::identifier(&one.ai, one.title, language);
                     dt { span lang=[is_foreign.then_some("en")] { (title) } " (" (one.ai) ")" }
-                    dd { (one.value) }
+                    dd data-of="printed" data-ai=(one.ai) { (one.value) }
                 }
             }
         }
@@ -214,7 +212,7 @@ pub(super) fn eyes(passport: &Passport, language: Language) -> Markup {
             section id="eyes" {
                 h2 { (language.pick("What you can check with your eyes", "请您亲眼核对")) }
                 ul {
-                    @if !checks.is_empty() { li data-words { (texts(checks, language)) } }
+                    @if !checks.is_empty() { li data-of="look" { (texts(checks, language)) } }
                     @for question in seal.iter().chain(&place) { li { (question) } }
                 }
             }
@@ -236,31 +234,31 @@ pub(super) fn certificates(passport: &Passport, language: Language) -> Markup {
 }
 
 fn certificate(one: &Certificate, language: Language) -> Markup {
-    let dash = |day: &Option<String>| {
-        html! {
-            @if let Some(day) = day { span data-words { (day) } } @else { "…" }
-        }
-    };
+    let dash = |day: &Option<String>| day.clone().unwrap_or_else(|| "…".to_owned());
     html! {
         article data-record=(one.id) data-kind="certificate" data-by=(one.issuer.id) {
-            h3 { span data-words { (one.standard) } " · " span data-words { (one.number) } }
+            h3 {
+                span data-of="standard" { (one.standard) } " · "
+                span data-of="number" { (one.number) }
+            }
             dl {
                 dt { (language.pick("Status", "状态")) }
-                dd {
+                dd data-of="status" {
                     strong { (standing(one.standing, language)) }
-                    @if let Some(day) = &one.withdrawn { " (" span data-words { (day) } ")" }
+                    @if let Some(day) = &one.withdrawn { " (" (day) ")" }
                     @if one.is_superseded {
                         " · " (language.pick("a later one is in force", "已有后续证书生效"))
                     }
                 }
                 @if let Some(reason) = &one.reason {
-                    dt { (language.pick("Reason", "原因")) } dd data-words { (reason) }
+                    dt { (language.pick("Reason", "原因")) } dd data-of="reason" { (reason) }
                 }
                 dt { (language.pick("Valid", "有效期")) }
-                dd { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) }
-                dt { (language.pick("Vouched for by", "发证机构")) } dd { (party(&one.issuer)) }
+                dd data-of="valid" { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) }
+                dt { (language.pick("Vouched for by", "发证机构")) }
+                dd data-of="by" { (party(&one.issuer)) }
                 dt { (language.pick("Their accreditation", "该机构的认可")) }
-                dd data-record=[&one.accreditation.id]
+                dd data-of="accreditation" data-record=[&one.accreditation.id]
                     data-kind=[one.accreditation.id.as_ref().map(|_| "accreditation")]
                     data-by=[one.accreditation.accreditor.as_ref().map(|by| &by.id)] {
                     (accreditation(&one.accreditation, language))
@@ -276,12 +274,14 @@ fn accreditation(one: &Accreditation, language: Language) -> Markup {
             None => (language.pick("none is recorded", "没有登记")),
             Some(now) => {
                 (standing(now, language))
-                @if let Some(number) = &one.number { " · " span data-words { (number) } }
+                @if let Some(number) = &one.number { " · " (number) }
                 @if let Some(by) = &one.accreditor { " · " (party(by)) }
                 @if let Some(reason) = &one.reason {
-                    " · " (language.pick("reason: ", "原因：")) span data-words { (reason) }
+                    " · " (language.pick("reason: ", "原因：")) (reason)
                 }
-                @if let Some(day) = &one.valid_to { " · " (language.pick("until ", "至 ")) span data-words { (day) } }
+                @if let Some(day) = &one.valid_to {
+                    " · " (language.pick("until ", "至 ")) (day)
+                }
             }
         }
     }
@@ -312,10 +312,8 @@ pub(super) fn journey(passport: &Passport, language: Language) -> Markup {
                     @for one in &passport.journey {
                         @let kind = one.id.as_ref().map(|_| "event");
                         @let by = kind.map(|_| &one.by.id);
-                        @let shown = one.id.is_some();
                         li data-record=[&one.id] data-kind=[kind] data-by=[by]
-                            data-step=[one.step.as_ref().filter(|_| shown)]
-                            data-month=[one.month.as_ref().filter(|_| shown)] {
+                            data-closed=[one.id.is_none().then_some("")] {
                             (way_point(one, language))
                         }
                     }
@@ -329,17 +327,20 @@ fn way_point(one: &Step, language: Language) -> Markup {
     let what = one.step.as_deref().map(|step| words::step(step, language));
     let region = one.region.as_deref().map(|region| words::region(region, language));
     html! {
-        strong { (what.unwrap_or_else(|| language.pick("recorded", "有记录"))) }
-        @if let Some(region) = region { " · " (region) }
-        @if !one.place_names.is_empty() { " · " (texts(&one.place_names, language)) }
-        @else if let Some(place) = &one.place { " · " (place) }
-        @if let Some(month) = &one.month { " · " time datetime=(month) { (month) } }
+        strong data-of="step" { (what.unwrap_or_else(|| language.pick("recorded", "有记录"))) }
+        @if let Some(region) = region { " · " span data-of="region" { (region) } }
+        @if !one.place_names.is_empty() {
+            " · " span data-of="place" { (texts(&one.place_names, language)) }
+        } @else if let Some(place) = &one.place { " · " span data-of="place" { (place) } }
+        @if let Some(month) = &one.month {
+            " · " time data-of="month" datetime=(month) { (month) }
+        }
         @if let Some(unit) = &one.inside {
             " · " (language.pick("inside ", "所在物流单元 "))
-            code { (unit.strip_prefix(CANONICAL).unwrap_or(unit)) }
+            code data-of="inside" { (unit.strip_prefix(CANONICAL).unwrap_or(unit)) }
         }
         br;
-        span { (language.pick("says ", "陈述方：")) (party(&one.by)) }
+        span { (language.pick("says ", "陈述方：")) span data-of="by" { (party(&one.by)) } }
     }
 }
 
@@ -358,19 +359,22 @@ pub(super) fn footprints(passport: &Passport, language: Language) -> Markup {
 
 fn footprint(one: &Footprint, language: Language) -> Markup {
     html! {
-        article data-record=(one.id) data-kind="footprint" data-by=(one.by.id) data-kg=(one.kg_co2e) {
-            p { strong { (one.kg_co2e) " kg CO₂e" } " / " (words::footprint(&one.per, language)) }
+        article data-record=(one.id) data-kind="footprint" data-by=(one.by.id) {
+            p {
+                strong data-of="kg" { (one.kg_co2e) " kg CO₂e" } " / "
+                span data-of="per" { (words::footprint(&one.per, language)) }
+            }
             dl {
-                dt { (language.pick("Boundary", "核算边界")) } dd { (words::footprint(&one.boundary, language)) }
+                dt { (language.pick("Boundary", "核算边界")) } dd data-of="boundary" { (words::footprint(&one.boundary, language)) }
                 @if let Some([from, to]) = &one.period {
-                    dt { (language.pick("Period", "时段")) } dd { span data-words { (from) } " – " span data-words { (to) } }
+                    dt { (language.pick("Period", "时段")) } dd data-of="period" { (from) " – " (to) }
                 }
-                dt { (language.pick("Stated by", "发布方")) } dd { (party(&one.by)) }
+                dt { (language.pick("Stated by", "发布方")) } dd data-of="by" { (party(&one.by)) }
                 dt { (language.pick("Verification", "核查")) }
-                dd { (verification(one, language)) }
+                dd data-of="verification" { (verification(one, language)) }
                 @if let Some(ppm) = one.primary_ppm {
                     dt { (language.pick("From primary data", "初级数据占比")) }
-                    dd { (ppm / 10_000) " %" }
+                    dd data-of="primary" { (ppm / 10_000) " %" }
                 }
             }
         }
@@ -393,133 +397,9 @@ fn verification(one: &Footprint, language: Language) -> Markup {
     }
 }
 
-/// How to check it oneself.
-pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
-    let proof = &passport.proof;
-    let listed = || proof.records.iter().filter(|record| !record.is_silent);
-    let silent = proof.records.len() - listed().count();
-    html! {
-        section id="check" {
-            h2 { (language.pick("Check it yourself", "自行核对")) }
-            @if let Some(bundle) = &proof.bundle {
-                (checker(passport, bundle, language))
-            }
-            dl {
-                @for log in &proof.logs {
-                    dt { (language.pick("Log", "日志")) }
-                    dd {
-                        a href=(log.checkpoint) { (log.origin) } ", " (log.size) " "
-                        (language.pick("entries", "个条目"))
-                        @if let Some(at) = &log.checkpoint_at { " · " (instant(at)) }
-                    }
-                }
-                @if let Some(at) = &proof.checked_at {
-                    dt { (language.pick("Checked at", "核对时间")) } dd { (instant(at)) }
-                }
-                @if let Some(at) = &proof.judged_as_of {
-                    dt { (language.pick("Findings up to", "疑问核查截至")) } dd { (instant(at)) }
-                }
-            }
-            details {
-                summary { (language.pick("Records: ", "记录数：")) (proof.records.len()) }
-                ul {
-                    @for record in listed().take(RECORDS_MAX) {
-                        @let shown = Some(record).filter(|record| record.is_public);
-                        li data-record=[shown.map(|one| &one.id)]
-                            data-kind=[shown.and_then(|one| one.kind.as_ref())]
-                            data-by=[shown.and_then(|one| one.issuer.as_ref()).map(|by| &by.id)]
-                            data-log=[shown.map(|one| &one.log)]
-                            data-entry=[shown.map(|one| one.entry)]
-                            data-time=[shown.and_then(|one| one.recorded.as_ref()).map(|r| r.join(" "))]
-                            data-fault=[shown.and_then(|one| one.fault)] {
-                            (self::record(record, language)) " · "
-                            (signed(record, language))
-                            @if record.is_public {
-                                a href={ "/v1/attestations/" (record.id) } { code { (record.id) } }
-                            } @else { code { (record.id) } }
-                        }
-                    }
-                    @if 0 < silent {
-                        li {
-                            (silent) " "
-                            (language.pick(
-                                "label orders that this code is not of",
-                                "个标签批次不含此代码",
-                            ))
-                        }
-                    }
-                    @if RECORDS_MAX < listed().count() || proof.is_cut {
-                        li { (language.pick("More are not listed here.", "其余未在此列出。")) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The button that has the browser check the bundle, and what it must find there: the goods and
-/// every public record of this page, those that do not hold, and how many are told of that are not
-/// public, as `shown.mjs` reads them. Without script the bundle is there to be downloaded.
-fn checker(passport: &Passport, bundle: &str, language: Language) -> Markup {
-    let ids = |which: fn(&&Record) -> bool| {
-        let records = passport.proof.records.iter().filter(which);
-        let ids: Vec<&str> = records.map(|one| one.id.trim_start_matches("sha256:")).collect();
-        ids.join(" ")
-    };
-    let hidden = passport.journey.iter().filter(|step| step.id.is_none()).count();
-    html! {
-        div data-check=(bundle) data-goods=[&passport.goods] data-records=(ids(|one| one.is_public))
-            data-damaged=(ids(|one| one.fault.is_some())) data-hidden=(hidden)
-            data-busy=(language.pick("Checking …", "正在核对……"))
-            data-lost=(language.pick(
-                "Cannot check here: a part of the script could not be loaded. Download the bundle \
-                 and use hallmark-verify.",
-                "此处无法核对：脚本的一部分未能加载。请下载证据包并使用 hallmark-verify。",
-            )) {
-            p {
-                (language.pick(
-                    "The bundle holds the public records with the proofs of their logs. ",
-                    "证据包含公开记录及其日志证明，可离线运行 ",
-                ))
-                code { "hallmark-verify check" }
-                (language.pick(
-                    " tests every signature in it, without network.", " 检验每个签名。",
-                ))
-            }
-            p { a class="act" href=(bundle) download {
-                (language.pick("Download the bundle", "下载证据包"))
-            } }
-            button type="button" hidden {
-                (language.pick("Check in this browser", "在本浏览器中核对"))
-            }
-            p role="status" {}
-            ol hidden {}
-        }
-        script type="module" src="/assets/page.mjs" {}
-    }
-}
-
-/// Who signed a record, and by when it was in its log.
-fn signed(record: &Record, language: Language) -> Markup {
-    html! {
-        @if let Some(issuer) = &record.issuer {
-            (language.pick("signed by ", "签发方：")) (party(issuer)) " · "
-        }
-        @if let Some([_, latest]) = &record.recorded {
-            (language.pick("recorded by ", "登记不晚于 ")) (instant(latest)) " · "
-        }
-    }
-}
-
-/// What a record is, where it lies, and what does not hold of it.
-pub(super) fn record(record: &Record, language: Language) -> Markup {
-    html! {
-        (record.kind.as_deref().map_or("?", |kind| words::kind(kind, language)))
-        " · " (record.log) " #" (record.entry)
-        @if let Some(fault) = record.fault {
-            " · " strong { (words::fault(fault, language)) }
-        }
-    }
+/// A number that no record tells.
+pub(super) fn count(count: usize) -> Markup {
+    html! { span data-of="count" { (count) } }
 }
 
 /// An organisation by its name, else its identifier.

@@ -21,8 +21,7 @@ fn page(event: &Value) -> Value {
         hallmark_schemas::time::Timestamp::from_unix_ms(ms).to_string()
     };
     json!({
-        "goods": canonical(ITEM), "ids": [event["id"]], "damaged": [], "hidden": 0,
-        "words": [], "stated": [{
+        "goods": canonical(ITEM), "ids": [event["id"]], "damaged": [], "hidden": 0, "stated": [{
             "record": id, "kind": "event", "by": event["issuer"], "log": place["origin"],
             "entry": place["index"].to_string(), "time": format!("{} {}", at(0), at(1)),
         }],
@@ -58,7 +57,7 @@ fn a_page_holds_only_with_the_bundle_of_its_own_records() {
     let more = json!([event["id"], other]);
     let mut faulty = honest.clone();
     faulty["stated"][0]["fault"] = json!("digest");
-    let of_none = |ids: Value| json!({"goods": canonical(ITEM), "ids": ids, "damaged": [], "hidden": 0, "stated": [], "words": []});
+    let of_none = |ids: Value| json!({"goods": canonical(ITEM), "ids": ids, "damaged": [], "hidden": 0, "stated": []});
     let mut hides_damage = with("/damaged", json!([other]));
     hides_damage["hidden"] = json!(1);
     let cases = [
@@ -113,30 +112,120 @@ fn what_a_page_words_from_a_record_is_held_against_it() {
     let Some(first) = verdicts("webcrypto", std::slice::from_ref(&bundle), &[]) else { return };
     let event = event_of(&first[0]);
     let id = format!("sha256:{}", event["id"].as_str().expect("an id"));
-    let with = |stated: &[(&str, &str)], words: Value| {
+    let goods = canonical(ITEM);
+    let sentence =
+        hallmark_node::passport::State::Consistent.sentence(hallmark_node::page::Language::En);
+    let honest = [
+        ("word", "Records consistent", true),
+        ("sentence", sentence, true),
+        ("title", "Records consistent", false),
+        ("goods", &goods, false),
+        ("", "Check it yourself", false),
+        ("", "A code confirmed more than 3 times is shown as a possible copy.", false),
+    ];
+    let with = |of: &str, text: &str, is_labelled: bool| {
         let mut shown = page(&event);
-        for (name, value) in stated {
-            shown["stated"][0][*name] = json!(value);
+        let mut pieces: Vec<Value> = honest
+            .iter()
+            .map(|(of, text, band)| json!({"of": of, "text": text, "isInBand": band}))
+            .collect();
+        pieces.push(json!({"of": of, "text": text, "record": id, "isLabelled": is_labelled,
+            "ai": "17"}));
+        shown["pieces"] = pieces.into();
+        for (name, value) in
+            [("language", "en"), ("state", "consistent"), ("address", "/?17=200100")]
+        {
+            shown[name] = value.into();
         }
-        shown["words"] = words;
         shown
     };
-    let none = || json!([]);
+    let issuer = event["issuer"].as_str().expect("an issuer");
     let cases = [
-        (with(&[("step", "commissioning"), ("month", "2026-03")], none()), "ok"),
-        (with(&[("step", "shipping")], none()), "page-words"),
-        (with(&[("month", "2026-02")], none()), "page-words"),
-        (with(&[("finding", &"ab".repeat(32))], none()), "shape"),
-        (with(&[("kg", "1.5")], none()), "page-words"),
-        (with(&[], json!([["ObjectEvent", id], ["KGM", null], ["active · ADD", null]])), "ok"),
-        (with(&[], json!([["ObjectEvents", id]])), "page-words"),
-        (with(&[], json!([["2 kg of gold", null]])), "page-words"),
+        (with("step", "made", false), "ok", "ok"),
+        (with("step", "shipped", false), "page-words", "ok"),
+        (with("month", "2026-03", false), "ok", "ok"),
+        (with("month", "2026-02", false), "page-words", "ok"),
+        (with("id", &id, false), "ok", "ok"),
+        (with("name", "2 kg of gold", false), "page-words", "ok"),
+        (with("kg", "1.5 kg CO₂e", false), "page-words", "ok"),
+        (with("valid", "2026-01-01 – …", true), "page-words", "ok"),
+        (with("", "2 kg of gold", false), "ok", "page-words-own"),
+        (with("", "2026-02", false), "ok", "page-words-own"),
+        (with("", "in force", false), "ok", "page-words-own"),
+        (with("status", "in force", false), "page-words", "page-words-own"),
+        (with("operator", "gold", false), "ok", "page-words-own"),
+        (with("count", "gold", false), "ok", "page-words-own"),
+        (with("constructor", "gold", false), "page-words", "ok"),
+        (with("goods", "https://id.gs1.org/01/09506000134352", false), "ok", "page-words-own"),
+        (with("word", "Recalled", false), "ok", "page-words-own"),
+        (
+            with(
+                "overdue",
+                "According to the code, use until 2020-01-31: this day has passed.",
+                false,
+            ),
+            "ok",
+            "ok",
+        ),
+        (
+            with(
+                "overdue",
+                "According to the code, use until 2020-02-01: this day has passed.",
+                false,
+            ),
+            "ok",
+            "page-words-own",
+        ),
+        (
+            with(
+                "unread",
+                "The code has a part that cannot be read: use until (17) 200100.",
+                false,
+            ),
+            "ok",
+            "ok",
+        ),
+        (
+            with(
+                "unread",
+                "The code has a part that cannot be read: use until (17) poison.",
+                false,
+            ),
+            "ok",
+            "page-words-own",
+        ),
+        (
+            with(
+                "contrary",
+                "Printed: use until 2020-01-31. Recorded: 2030-01-01. They differ.",
+                false,
+            ),
+            "ok",
+            "page-words-own",
+        ),
+        (
+            with(
+                "late",
+                "This code was recorded before its label was ordered; the label was ordered on or \
+                 after 2026-01-01.",
+                false,
+            ),
+            "ok",
+            "page-words-own",
+        ),
+        (with("by", issuer, false), "page-words", "ok"),
+        (with("by", "The Ministry", false), "page-words", "ok"),
     ];
-    let shown: Vec<_> = cases.iter().map(|(shown, _)| shown.clone()).collect();
+    let shown: Vec<_> = cases.iter().map(|(shown, ..)| shown.clone()).collect();
     let answers = with_shown(&vec![bundle; shown.len()], &shown);
-    for ((shown, reason), answer) in cases.iter().zip(&answers) {
-        assert_eq!(answer[1]["page"], *reason, "{shown}: {answer}");
-        assert_eq!(answer[0] == "ok", *reason == "ok", "{shown}: {answer}");
+    for ((shown, reason, words), answer) in cases.iter().zip(&answers) {
+        let last = shown["pieces"].as_array().expect("pieces").last().expect("one");
+        let said = [&answer[1]["page"], &answer[1]["words"], &answer[1]["state"]];
+        let is_right = *said[0] == json!(reason)
+            && *said[2] == json!(if *reason == "ok" { "ok" } else { "skipped" })
+            && (*said[1] == json!(words) || *reason != "ok" && *words == "ok");
+        assert!(is_right, "{last}: {answer}");
+        assert_eq!(answer[0] == "ok", (*reason, *words) == ("ok", "ok"), "{last}: {answer}");
     }
 }
 
@@ -227,7 +316,7 @@ fn attributes(page: &str) -> Value {
     let hidden: u32 = of("hidden").parse().expect("a count");
     json!({
         "goods": of("goods"), "ids": ids("records"), "damaged": ids("damaged"), "hidden": hidden,
-        "stated": [], "words": [],
+        "stated": [],
     })
 }
 

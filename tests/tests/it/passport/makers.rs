@@ -147,7 +147,10 @@ fn others_describe(world: &World, maker: &Node, two: &Node) {
         let names: Vec<_> = claims.map(|one| one["maker"]["name"].clone()).collect();
         assert_eq!(names, ["works", "two"], "{told}");
         let page = page_at(node, &path("505"));
-        assert!(page.contains("two names itself") && page.contains("works names itself"), "{page}");
+        assert!(
+            ["two", "works"].iter().all(|one| page.contains(&format!("{one}</span> names itself"))),
+            "{page}"
+        );
     }
     // Its own party number names an organisation to whoever asks.
     let party = format!("/417/{}", maker.org.rsplit(':').next().expect("a number"));

@@ -32,7 +32,7 @@ fn what_must_be_seen_is_in_the_band_in_both_languages() {
         let (band, _) = html.split_once("</section>").unwrap();
         assert!(band.contains("band warn") && band.contains("it leaks"), "{band}");
         for told in told {
-            assert!(band.contains(told), "{told}: {band}");
+            assert!(untagged(band).contains(told), "{told}: {band}");
         }
     }
 }
@@ -55,7 +55,7 @@ fn makers_that_differ_are_all_named_and_none_is_called_the_maker() {
         let html = html(&passport, language);
         let (band, _) = html.split_once("</section>").unwrap();
         for told in told {
-            assert!(band.contains(told), "{told}: {band}");
+            assert!(untagged(band).contains(told), "{told}: {band}");
         }
     }
 }
@@ -82,7 +82,7 @@ fn what_another_found_is_told_as_their_word() {
     ] {
         let html = html(&passport, language);
         for told in told {
-            assert!(html.contains(told), "{told}: {html}");
+            assert!(untagged(&html).contains(told), "{told}: {html}");
         }
     }
 }

@@ -1,0 +1,296 @@
+//! The wording of the passport for the script that checks it, gathered from the page's own source:
+//! whatever stands on a page and is neither this nor a record's is told by the check.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use hallmark_node::page::Language;
+use hallmark_node::passport::State;
+use hallmark_node::passport::view::{
+    Contradiction, Elsewhere, Inactive, LateLabel, MakerClaim, Misread, OpenFinding, Party,
+    Passport, Sort, Text,
+};
+use hallmark_schemas::gs1::ai::Ai;
+use serde_json::{Value, json};
+
+use super::HELP;
+
+/// A piece of Rust as far as it matters here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Token {
+    Text(String),
+    Mark(char),
+}
+
+fn source(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/src").join(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    text.split("#[cfg(test)]").next().expect("a first part").to_owned()
+}
+
+/// Strings and marks, without comments.
+fn tokens(source: &str) -> Vec<Token> {
+    let (mut found, mut rest) = (Vec::new(), source);
+    while let Some(first) = rest.chars().next() {
+        if rest.starts_with("//") {
+            rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if rest.starts_with("'\"'") {
+            rest = &rest[3..];
+        } else if first == '"' {
+            let (text, after) = string(&rest[1..]);
+            found.push(Token::Text(text));
+            rest = after;
+        } else {
+            if !first.is_whitespace() {
+                found.push(Token::Mark(first));
+            }
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    found
+}
+
+/// A string behind its first mark, and what comes after its last.
+fn string(source: &str) -> (String, &str) {
+    let (mut text, mut chars) = (String::new(), source.char_indices());
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '"' => return (text, &source[at + 1..]),
+            '\\' => match chars.next() {
+                Some((_, 'n')) => text.push('\n'),
+                Some((at, '\n')) => {
+                    let next = source[at..].find(|c: char| !c.is_whitespace());
+                    let skipped = source[at..at + next.unwrap_or(0)].chars().count();
+                    chars.by_ref().take(skipped.saturating_sub(1)).for_each(drop);
+                }
+                Some((_, other)) => text.push(other),
+                None => break,
+            },
+            other => text.push(other),
+        }
+    }
+    panic!("a string without an end: {text}")
+}
+
+/// Every two strings in brackets of which the second is Chinese: what is said in both languages.
+fn pairs(source: &str) -> Vec<(String, String)> {
+    use Token::{Mark, Text};
+    let tokens = tokens(source);
+    let mut found = Vec::new();
+    for window in tokens.windows(6) {
+        let [Mark('('), Text(en), Mark(','), Text(zh), close @ ..] = window else { continue };
+        let is_closed = close[0] == Mark(')') || close[..2] == [Mark(','), Mark(')')];
+        if is_closed && !zh.is_ascii() {
+            found.push((en.clone(), zh.clone()));
+        }
+    }
+    found
+}
+
+/// The strings from a place of a source to another, so many a row.
+fn table(source: &str, from: &str, to: &str, columns: usize) -> Vec<Vec<String>> {
+    let rest = source.split_once(from).unwrap_or_else(|| panic!("no {from}")).1;
+    let part = rest.split_once(to).unwrap_or_else(|| panic!("no {to} after {from}")).0;
+    let texts = tokens(part).into_iter().filter_map(|token| match token {
+        Token::Text(text) => Some(text),
+        Token::Mark(_) => None,
+    });
+    let texts: Vec<String> = texts.collect();
+    assert!(texts.len().is_multiple_of(columns) && !texts.is_empty(), "{from}: {texts:?}");
+    texts.chunks(columns).map(<[String]>::to_vec).collect()
+}
+
+/// A table of codes in a language, as JSON.
+fn words(rows: &[Vec<String>], language: Language) -> Value {
+    let of = |row: &Vec<String>| match (language, row.len()) {
+        (Language::En, 3) => row[1].clone(),
+        (Language::En, _) => Ai::find(&row[0]).map_or("", |ai| ai.title).to_owned(),
+        (Language::Zh, _) => row[row.len() - 1].clone(),
+    };
+    let all: BTreeMap<String, String> = rows.iter().map(|row| (row[0].clone(), of(row))).collect();
+    json!(all)
+}
+
+/// What a notice calls each part of a print: codes and, behind those that share it, their word.
+fn prints(source: &str, identifiers: &[Vec<String>], language: Language) -> Value {
+    let title = |row: &Vec<String>| {
+        (row[0].clone(), Ai::find(&row[0]).map_or("", |ai| ai.title).to_owned())
+    };
+    let mut all: BTreeMap<String, String> = identifiers.iter().map(title).collect();
+    let texts = table(source, "fn printed", "_ =>", 1).concat();
+    let is_code = |text: &String| text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut rest = texts.as_slice();
+    while let Some(first) = rest.iter().position(|text| !is_code(text)) {
+        let word = &rest[first + usize::from(language == Language::Zh)];
+        all.extend(rest[..first].iter().map(|code| (code.clone(), word.clone())));
+        rest = &rest[first + 2..];
+    }
+    json!(all)
+}
+
+/// The phrases of the page in English, each with what it is in Chinese, here and there.
+fn phrases() -> BTreeMap<String, BTreeSet<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/src/page/passport");
+    let files = std::fs::read_dir(folder).expect("the page's parts");
+    let mut files: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|it| it == "rs"));
+    files.sort();
+    let mut sources = vec![source("page/passport.rs")];
+    for path in files {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+        if !["words.rs", "tests.rs", "refusal.rs"].contains(&name) {
+            sources.push(source(&format!("page/passport/{name}")));
+        }
+    }
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (en, zh) in sources.iter().flat_map(|text| pairs(text)) {
+        found.entry(en).or_default().insert(zh);
+    }
+    found.remove("");
+    found
+}
+
+/// Those that the script calls by their English text: they stand where a record gives them alone.
+fn named(phrases: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&str> {
+    let script = ["tell.mjs", "worded.mjs"].map(|name| source(&format!("../assets/{name}")));
+    let is_word = |key: &&str| key.contains(char::is_alphabetic);
+    let keys = phrases.keys().map(String::as_str).filter(is_word);
+    keys.filter(|key| script.iter().any(|text| text.contains(&format!("'{key}'")))).collect()
+}
+
+/// Passports that together have every word and sentence of every state.
+fn samples(state: State) -> Vec<Passport> {
+    let party = || Party { id: "a".to_owned(), name: String::new() };
+    let claim = || MakerClaim { id: String::new(), by: party(), maker: party() };
+    let finding = |code: &str| OpenFinding {
+        id: String::new(),
+        code: code.to_owned(),
+        severity: String::new(),
+        is_copy: true,
+        title: String::new(),
+        message_en: None,
+        message_zh: None,
+        months: Vec::new(),
+        evidence_count: 0,
+        answers: Vec::new(),
+    };
+    let inactive = |others_are_active, is_seen| Inactive { others_are_active, is_seen };
+    let name = || Text { lang: None, text: "a".to_owned() };
+    let contradiction = || Contradiction {
+        ai: String::new(),
+        title: "",
+        printed: String::new(),
+        recorded: Vec::new(),
+    };
+    let changes: [&dyn Fn(&mut Passport); 17] = [
+        &|_| {},
+        &|it| it.misread = Some(Misread::Nothing),
+        &|it| it.misread = Some(Misread::ShortGtin),
+        &|it| it.elsewhere = Some(Elsewhere { issuer: party(), url: None }),
+        &|it| it.proof.is_cut = true,
+        &|it| it.inactive = Some(inactive(false, false)),
+        &|it| it.inactive = Some(inactive(true, true)),
+        &|it| it.item.names = vec![name()],
+        &|it| it.item.maker_claims = vec![claim(), claim()],
+        &|it| it.findings = vec![finding("TRC-005")],
+        &|it| it.findings = vec![finding("TRC-001")],
+        &|it| it.is_scrapped = true,
+        &|it| it.link.contradictions = vec![contradiction()],
+        &|it| it.confirmations.count = 1,
+        &|it| it.sort = None,
+        &|it| it.late_label = Some(LateLabel { seen: None, made: String::new() }),
+        &|it| it.misread = Some(Misread::Garbled),
+    ];
+    let sorts = [Sort::Item, Sort::Lot, Sort::Class, Sort::Unit, Sort::Place, Sort::Other];
+    let mut all = Vec::new();
+    for sort in sorts {
+        for (first, one) in changes.iter().enumerate() {
+            for other in &changes[first..] {
+                let mut passport = Passport::unreadable(Misread::Garbled, None);
+                (passport.state, passport.sort) = (state, Some(sort));
+                one(&mut passport);
+                other(&mut passport);
+                all.push(passport);
+            }
+        }
+    }
+    all
+}
+
+/// Words and sentences of each state.
+fn states(language: Language) -> BTreeMap<&'static str, [BTreeSet<&'static str>; 2]> {
+    let of = |state: State| {
+        let samples = samples(state);
+        let words = samples.iter().map(|one| one.word(language)).collect();
+        (state.as_str(), [words, samples.iter().map(|one| one.sentence(language)).collect()])
+    };
+    State::ALL.into_iter().map(of).collect()
+}
+
+/// The files of both languages.
+pub(super) fn files() -> BTreeMap<&'static str, String> {
+    let (source, countries) =
+        (source("page/passport/words.rs"), source("page/passport/words/countries.rs"));
+    let identifiers = table(&source, "const IDENTIFIERS: [(&str, &str); ", "];", 2);
+    let phrases = phrases();
+    let named = named(&phrases);
+    let mut files = BTreeMap::new();
+    for (language, wording, abroad) in [
+        (Language::En, "node/assets/wording-en.mjs", "node/assets/countries-en.mjs"),
+        (Language::Zh, "node/assets/wording-zh.mjs", "node/assets/countries-zh.mjs"),
+    ] {
+        let in_language = |en: &str, zh: &BTreeSet<String>| match language {
+            Language::En => vec![en.to_owned()],
+            Language::Zh => zh.iter().cloned().collect(),
+        };
+        let is_named = |(en, _): &(&String, &BTreeSet<String>)| named.contains(en.as_str());
+        let said = phrases.iter().filter(is_named);
+        let said: BTreeMap<_, _> =
+            said.map(|(en, zh)| (en, in_language(en, zh).concat())).collect();
+        let free = phrases.iter().filter(|one| !is_named(one));
+        let free: BTreeSet<_> = free.flat_map(|(en, zh)| in_language(en, zh)).collect();
+        let of =
+            |from: &str, to: &str, columns| words(&table(&source, from, to, columns), language);
+        let all = json!({
+            "said": said, "free": free, "states": states(language),
+            "steps": of("const STEPS: [(&str, &str, &str); ", "];", 3),
+            "regions": of("const REGIONS: [(&str, &str, &str); ", "];", 3),
+            "footprint": of("const FOOTPRINT: [(&str, &str, &str); ", "];", 3),
+            "kinds": of("fn kind(", "other =>", 3),
+            "identifiers": words(&identifiers, language),
+            "prints": prints(&source, &identifiers, language),
+        });
+        let file = |name: &str, value: &Value| {
+            format!(
+                "// Generated from the page's source; {HELP}.\nexport const {name} = {value:#};\n"
+            )
+        };
+        files.insert(wording, file("wording", &all));
+        let rows = table(&countries, "const COUNTRIES", "];", 3);
+        files.insert(abroad, file("countries", &words(&rows, language)));
+    }
+    files
+}
+
+#[test]
+fn every_sentence_of_a_state_and_every_phrase_that_the_script_uses_is_generated() {
+    let known: BTreeSet<&str> = states(Language::En)
+        .into_values()
+        .flat_map(|[words, told]| [words, told])
+        .flatten()
+        .collect();
+    for file in ["passport.rs", "passport/sentence.rs"] {
+        for (en, _) in pairs(&source(file)) {
+            assert!(known.contains(en.as_str()), "no sample has {en:?}: add one in `samples`");
+        }
+    }
+    let phrases = phrases();
+    let named = named(&phrases);
+    for key in source("../assets/tell.mjs").split("say('").skip(1) {
+        let key = key.split('\'').next().expect("a first part");
+        assert!(named.contains(key), "tell.mjs says {key:?}, which no page does");
+    }
+    for key in named {
+        assert_eq!(phrases[key].len(), 1, "{key:?} is said in two ways: {:?}", phrases[key]);
+    }
+}
