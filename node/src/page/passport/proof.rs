@@ -16,8 +16,6 @@ const RECORDS_MAX: usize = 12;
 /// How to check it oneself.
 pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
     let proof = &passport.proof;
-    let listed = || proof.records.iter().filter(|record| !record.is_silent);
-    let silent = proof.records.len() - listed().count();
     html! {
         section id="check" {
             h2 { (language.pick("Check it yourself", "自行核对")) }
@@ -48,39 +46,49 @@ pub(super) fn proof(passport: &Passport, language: Language) -> Markup {
                     dd data-of="judged" { (instant(at)) }
                 }
             }
-            details {
-                summary { (language.pick("Records: ", "记录数：")) (count(proof.records.len())) }
-                ul {
-                    @for record in listed().take(RECORDS_MAX) {
-                        @let shown = Some(record).filter(|record| record.is_public);
-                        li data-record=[shown.map(|one| &one.id)]
-                            data-kind=[shown.and_then(|one| one.kind.as_ref())]
-                            data-by=[shown.and_then(|one| one.issuer.as_ref()).map(|by| &by.id)]
-                            data-log=[shown.map(|one| &one.log)]
-                            data-entry=[shown.map(|one| one.entry)]
-                            data-time=[shown.and_then(|one| one.recorded.as_ref()).map(|r| r.join(" "))]
-                            data-fault=[shown.and_then(|one| one.fault)] {
-                            (self::record(record, language)) " · "
-                            (signed(record, language))
-                            @if record.is_public {
-                                a href={ "/v1/attestations/" (record.id) } {
-                                    code data-of="id" { (record.id) }
-                                }
-                            } @else { code { (record.id) } }
-                        }
+            (records(passport, language))
+        }
+    }
+}
+
+/// Every record that the page rests on.
+fn records(passport: &Passport, language: Language) -> Markup {
+    let proof = &passport.proof;
+    let listed = || proof.records.iter().filter(|record| !record.is_silent);
+    let silent = proof.records.len() - listed().count();
+    html! {
+        details {
+            summary { (language.pick("Records: ", "记录数：")) (count(proof.records.len())) }
+            ul {
+                @for record in listed().take(RECORDS_MAX) {
+                    @let shown = Some(record).filter(|record| record.is_public);
+                    li data-record=[shown.map(|one| &one.id)]
+                        data-kind=[shown.and_then(|one| one.kind.as_ref())]
+                        data-by=[shown.and_then(|one| one.issuer.as_ref()).map(|by| &by.id)]
+                        data-log=[shown.map(|one| &one.log)]
+                        data-entry=[shown.map(|one| one.entry)]
+                        data-time=[shown.and_then(|one| one.recorded.as_ref()).map(|r| r.join(" "))]
+                        data-fault=[shown.and_then(|one| one.fault)] {
+                        (self::record(record, language)) " · "
+                        (signed(record, language))
+                        @if record.is_public {
+                            a href={ "/v1/attestations/" (record.id) } {
+                                code data-of="id" { (record.id) }
+                            }
+                        } @else { code { (record.id) } }
                     }
-                    @if 0 < silent {
-                        li {
-                            (count(silent)) " "
-                            (language.pick(
-                                "label orders that this code is not of",
-                                "个标签批次不含此代码",
-                            ))
-                        }
+                }
+                @if 0 < silent {
+                    li {
+                        (count(silent)) " "
+                        (language.pick(
+                            "label orders that this code is not of",
+                            "个标签批次不含此代码",
+                        ))
                     }
-                    @if RECORDS_MAX < listed().count() || proof.is_cut {
-                        li { (language.pick("More are not listed here.", "其余未在此列出。")) }
-                    }
+                }
+                @if RECORDS_MAX < listed().count() || proof.is_cut {
+                    li { (language.pick("More are not listed here.", "其余未在此列出。")) }
                 }
             }
         }
