@@ -274,11 +274,7 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
 
 #[test]
 fn every_sentence_of_a_state_and_every_phrase_that_the_script_uses_is_generated() {
-    let known: BTreeSet<&str> = states(Language::En)
-        .into_values()
-        .flatten()
-        .flatten()
-        .collect();
+    let known: BTreeSet<&str> = states(Language::En).into_values().flatten().flatten().collect();
     for file in ["passport.rs", "passport/sentence.rs"] {
         for (en, _) in pairs(&source(file)) {
             assert!(known.contains(en.as_str()), "no sample has {en:?}: add one in `samples`");
