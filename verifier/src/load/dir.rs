@@ -126,7 +126,12 @@ fn read_tree(
             evidence.defects.push(flaw(DefectKind::Withheld, &data.checkpoint(), detail));
         } else if own.is_some() && has_tiles(data) && !data.checkpoint().is_file() {
             let detail = "the log has tiles but no checkpoint".to_owned();
-            evidence.defects.push(flaw(DefectKind::BadProof, &data.checkpoint(), detail));
+            evidence.defects.push(flaw(DefectKind::Withheld, &data.checkpoint(), detail));
+        } else if own == Some(None) && evidence.defects.is_empty() {
+            // A node that has just begun has a head and no checkpoint; a folder without both is
+            // what an interrupted backup leaves.
+            let detail = "no checkpoint is here: an unfinished backup, or a part of one".to_owned();
+            evidence.defects.push(flaw(DefectKind::Withheld, &data.checkpoint(), detail));
         }
         return Ok(());
     };

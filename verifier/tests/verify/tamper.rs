@@ -14,6 +14,7 @@ use hallmark_verifier::load::{LoadError, load};
 use hallmark_verifier::prove::prove;
 use tempfile::TempDir;
 
+use crate::command::{stdout, verify};
 use crate::world::{ORIGIN, World, usual};
 
 fn check(path: &Path) -> Result<Proven, LoadError> {
@@ -489,4 +490,18 @@ fn a_receipt_proves_a_body_whose_entry_is_not_carried_and_a_false_one_is_told() 
     let proven = check(&path).unwrap();
     assert_eq!(kinds(&proven), [DefectKind::BadProof], "{:#?}", proven.defects);
     assert_eq!(proven.exit(), Exit::Broken);
+}
+
+/// What a backup leaves that was stopped before it had written a checkpoint.
+#[test]
+fn a_folder_without_any_checkpoint_is_never_said_to_be_clean() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["log", "packs"] {
+        let one = folder.path().join(name).join(name);
+        fs::create_dir_all(&one).unwrap();
+        let output = verify(&["check", name], folder.path());
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(5), "{text}");
+        assert!(text.contains("an unfinished backup"), "{text}");
+    }
 }
