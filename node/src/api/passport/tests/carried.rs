@@ -77,7 +77,10 @@ async fn what_happened_to_a_pallet_happened_to_what_was_on_it() {
     assert_eq!(json["state"], "consistent");
     assert_eq!(json["proof"]["records"].as_array().map(Vec::len), Some(6), "each can be checked");
     let page = page_at(&world, PATH).await;
-    assert!(page.contains("inside <code>/00/095212340000000013</code>"), "{page}");
+    assert!(
+        page.contains("inside <code data-of=\"inside\">/00/095212340000000013</code>"),
+        "{page}"
+    );
     world.end();
 }
 

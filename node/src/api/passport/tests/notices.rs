@@ -260,7 +260,7 @@ async fn a_signed_finding_is_told_as_the_word_of_its_issuer_and_decides_nothing(
     assert_eq!(json["stated_findings"][0]["answers"][0]["text"][0]["text"], "It was one");
     let page = page_at(&world, PATH).await;
     assert!(page.contains("TRC-001 &lt;b&gt;two births") && page.contains("It was one"), "{page}");
-    assert!(page.contains("Registry states:"), "{page}");
+    assert!(page.contains("<span data-of=\"by\">Registry</span> states:"), "{page}");
     // What somebody found about an item makes it no item of anybody.
     let (status, json) = json_at(&world, &format!("{GTIN}/21/never")).await;
     assert_eq!((status, &json["state"]), (StatusCode::NOT_FOUND, &json!("unknown")));
