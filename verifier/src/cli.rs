@@ -136,27 +136,12 @@ pub struct CheckArgs {
     /// bundle on stdin.
     #[arg(value_name = "INPUT", required_unless_present = "tables")]
     pub inputs: Vec<PathBuf>,
-    /// Judges a plain CSV, XLSX or Parquet file as this evidence table; its rows stay unproven. `-` is
-    /// stdin, once.
-    #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
-    pub tables: Vec<TableFile>,
-    /// How the files of `--table` become tables: columns, units, zone, encoding (TOML, below).
-    #[arg(long, value_name = "FILE", requires = "tables")]
-    pub map: Option<PathBuf>,
-    /// A folder with further rules, beside those that are built in; may be given several times.
-    #[arg(long = "pack", value_name = "DIR")]
-    pub packs: Vec<PathBuf>,
-    /// Judges as of this instant: what is late and which findings have expired is reckoned at it.
-    /// Evidence that was recorded later is judged all the same. Default: the newest instant in the
-    /// evidence; no clock is asked.
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub at: Option<Timestamp>,
+    /// What is judged beside the inputs, and how.
+    #[command(flatten)]
+    pub case: CaseArgs,
     /// Exit code 1 from findings of this severity on.
     #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Warning)]
     pub fail_on: FailOn,
-    /// Memory that queries may use, such as 512M or 4G.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
-    pub memory: usize,
     /// How the report is written.
     #[arg(
         long,
@@ -173,6 +158,29 @@ pub struct CheckArgs {
     /// Writes the report to a file instead of stdout; `-` is stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// What `check` judges beside its inputs, and `explain` again.
+#[derive(Args, Debug)]
+pub struct CaseArgs {
+    /// Judges a plain CSV, XLSX or Parquet file as this evidence table; its rows stay unproven. `-` is
+    /// stdin, once.
+    #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
+    pub tables: Vec<TableFile>,
+    /// How the files of `--table` become tables: columns, units, zone, encoding (TOML, below).
+    #[arg(long, value_name = "FILE", requires = "tables")]
+    pub map: Option<PathBuf>,
+    /// A folder with further rules, beside those that are built in; may be given several times.
+    #[arg(long = "pack", value_name = "DIR")]
+    pub packs: Vec<PathBuf>,
+    /// Judges as of this instant: what is late and which findings have expired is reckoned at it.
+    /// Evidence that was recorded later is judged all the same. Default: the newest instant in the
+    /// evidence; no clock is asked.
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Memory that queries may use, such as 512M or 4G.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
+    pub memory: usize,
 }
 
 /// `evaluate`.
@@ -202,20 +210,8 @@ pub struct ExplainArgs {
     #[arg(value_names = ["INPUT", "FINDING"], required = true, num_args = 1..)]
     pub words: Vec<PathBuf>,
     /// As for `check`.
-    #[arg(long = "table", value_name = "NAME=FILE", value_parser = table_file)]
-    pub tables: Vec<TableFile>,
-    /// As for `check`.
-    #[arg(long, value_name = "FILE", requires = "tables")]
-    pub map: Option<PathBuf>,
-    /// As for `check`.
-    #[arg(long = "pack", value_name = "DIR")]
-    pub packs: Vec<PathBuf>,
-    /// As for `check`.
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub at: Option<Timestamp>,
-    /// Memory that queries may use, such as 512M or 4G.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
-    pub memory: usize,
+    #[command(flatten)]
+    pub case: CaseArgs,
     /// How it is printed: text for people, json for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -63,6 +63,15 @@ pub enum ParameterValue {
     Text(String),
 }
 
+impl std::fmt::Display for ParameterValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ParameterValue::Integer(number) => number.fmt(f),
+            ParameterValue::Text(text) => text.fmt(f),
+        }
+    }
+}
+
 /// One rule: a query that returns no rows when all is well.
 #[derive(Clone, Debug)]
 pub struct Rule {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::time::Timestamp;
 
-use crate::cli::{CheckArgs, ReportFormat};
+use crate::cli::{CaseArgs, CheckArgs, ReportFormat};
 use crate::failure::Failure;
 use crate::finding::Severity;
 use crate::judge::{Judge, JudgeOptions};
@@ -23,11 +23,9 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     if args.plain && args.report != ReportFormat::Csv {
         return Err(Failure::usage("--plain is of CSV alone").help("give `--report csv --plain`"));
     }
-    refuse_stdin_twice(&args.inputs, &args.tables)?;
-    let judge = judge(&args.packs)?;
-    let files = mapped(&args.tables, args.map.as_deref())?;
-    let case = Case { inputs: &args.inputs, tables: &files, at: args.at, memory: args.memory };
-    let (report, tables) = case.check(&judge, args.fail_on.severity())?;
+    refuse_stdin_twice(&args.inputs, &args.case.tables)?;
+    let judge = judge(&args.case.packs)?;
+    let (report, tables) = checked(&args.inputs, &args.case, &judge, args.fail_on.severity())?;
     let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
     let style = Style {
         color: to_stdout && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
@@ -79,10 +77,7 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// The tables with what the map says of them.
-pub(crate) fn mapped(
-    files: &[load::TableFile],
-    map: Option<&Path>,
-) -> Result<Vec<load::TableFile>, Failure> {
+fn mapped(files: &[load::TableFile], map: Option<&Path>) -> Result<Vec<load::TableFile>, Failure> {
     let map = map.map(load::read_map).transpose().map_err(|error| unreadable(&error))?;
     let mapped = |file: &load::TableFile| match &map {
         Some(map) => load::TableFile { map: map.of(file.table), ..file.clone() },
@@ -139,32 +134,24 @@ pub(crate) fn load_tables(files: &[load::TableFile]) -> Result<TableSet, Failure
     evidence.tables.sorted().map_err(|error| Failure::fault("failed to sort").because(&error))
 }
 
-/// What is checked, as of when.
-pub(crate) struct Case<'a> {
-    pub(crate) inputs: &'a [PathBuf],
-    pub(crate) tables: &'a [load::TableFile],
-    pub(crate) at: Option<Timestamp>,
-    pub(crate) memory: usize,
-}
-
-impl Case<'_> {
-    /// Loads, proves, tabulates and judges; the tables are those that were judged.
-    pub(crate) fn check(
-        &self,
-        judge: &Judge,
-        fail_on: Severity,
-    ) -> Result<(Report, TableSet), Failure> {
-        let evidence = load::load(self.inputs, self.tables).map_err(|error| unreadable(&error))?;
-        let sources = evidence.sources.clone();
-        let proven = prove::prove(evidence);
-        let tables = tabulate::tabulate(&proven)
-            .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
-        let as_of = self.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
-        let options = JudgeOptions { as_of, memory_max: self.memory, only: None };
-        let judged = judge
-            .run(&tables, &options)
-            .map_err(|error| Failure::fault("failed to judge").because(&error))?;
-        let report = Report::new(sources, &proven, &tables, judged, as_of, fail_on);
-        Ok((report, tables))
-    }
+/// Loads, proves, tabulates and judges; the tables are those that were judged.
+pub(crate) fn checked(
+    inputs: &[PathBuf],
+    case: &CaseArgs,
+    judge: &Judge,
+    fail_on: Severity,
+) -> Result<(Report, TableSet), Failure> {
+    let files = mapped(&case.tables, case.map.as_deref())?;
+    let evidence = load::load(inputs, &files).map_err(|error| unreadable(&error))?;
+    let sources = evidence.sources.clone();
+    let proven = prove::prove(evidence);
+    let tables = tabulate::tabulate(&proven)
+        .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
+    let as_of = case.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
+    let options = JudgeOptions { as_of, memory_max: case.memory, only: None };
+    let judged = judge
+        .run(&tables, &options)
+        .map_err(|error| Failure::fault("failed to judge").because(&error))?;
+    let report = Report::new(sources, &proven, &tables, judged, as_of, fail_on);
+    Ok((report, tables))
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use hallmark_schemas::exit::Exit;
 use serde::Serialize;
 
-use super::check::{Case, judge, mapped, refuse_stdin_twice, write_stdout};
+use super::check::{checked, judge, refuse_stdin_twice, write_stdout};
 use crate::cli::{ExplainArgs, Format};
 use crate::failure::Failure;
 use crate::finding::{Finding, Severity};
-use crate::pack::{Parameter, ParameterValue, Rule};
+use crate::pack::{Parameter, Rule};
 use crate::report::Report;
 use crate::report::cited::{self, CitedRow};
 
@@ -50,15 +50,13 @@ struct EvidenceView<'a> {
 /// Judges the inputs again and explains the finding.
 pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let (finding, inputs) = args.words.split_last().expect("clap asks for at least one");
-    if inputs.is_empty() && args.tables.is_empty() {
+    if inputs.is_empty() && args.case.tables.is_empty() {
         return Err(Failure::usage("an input and a finding are needed")
             .help("hallmark-verify explain case.hallmark 3f9c01d2"));
     }
-    refuse_stdin_twice(inputs, &args.tables)?;
-    let judge = judge(&args.packs)?;
-    let files = mapped(&args.tables, args.map.as_deref())?;
-    let case = Case { inputs, tables: &files, at: args.at, memory: args.memory };
-    let (report, judged) = case.check(&judge, Severity::Error)?;
+    refuse_stdin_twice(inputs, &args.case.tables)?;
+    let judge = judge(&args.case.packs)?;
+    let (report, judged) = checked(inputs, &args.case, &judge, Severity::Error)?;
     let finding = chosen(&report, &finding.to_string_lossy())?;
     let (pack, rule) = judge
         .packs()
@@ -118,10 +116,7 @@ impl<'a> From<(&'a str, &'a Parameter)> for ParameterView<'a> {
     fn from((name, parameter): (&'a str, &'a Parameter)) -> ParameterView<'a> {
         ParameterView {
             name,
-            value: match &parameter.value {
-                ParameterValue::Integer(number) => number.to_string(),
-                ParameterValue::Text(text) => text.clone(),
-            },
+            value: parameter.value.to_string(),
             unit: &parameter.unit,
             source: &parameter.source,
             in_force: &parameter.in_force,
@@ -133,11 +128,11 @@ impl<'a> From<(&'a str, &'a Parameter)> for ParameterView<'a> {
 fn again(args: &ExplainArgs, inputs: &[PathBuf], report: &Report) -> String {
     let mut words = vec!["hallmark-verify check".to_owned()];
     words.extend(inputs.iter().map(|path| shown(path)));
-    for file in &args.tables {
+    for file in &args.case.tables {
         words.push(format!("--table {}={}", file.table.name, shown(&file.path)));
     }
-    words.extend(args.packs.iter().map(|path| format!("--pack {}", shown(path))));
-    words.extend(args.map.iter().map(|path| format!("--map {}", shown(path))));
+    words.extend(args.case.packs.iter().map(|path| format!("--pack {}", shown(path))));
+    words.extend(args.case.map.iter().map(|path| format!("--map {}", shown(path))));
     words.extend(report.as_of.map(|at| format!("--at {at}")));
     words.join(" ")
 }

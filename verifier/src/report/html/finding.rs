@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{EVIDENCE_SHOWN, anchor, both, cut, row, severity, svg};
 use crate::finding::Finding;
-use crate::pack::{Pack, ParameterValue, Rule};
+use crate::pack::{Pack, Rule};
 use crate::report::Report;
 use crate::report::chart::{Chart, Compared, Point};
 use crate::report::cited::CitedRow;
@@ -166,10 +166,7 @@ fn values(finding: &Finding, rule: Option<(&Pack, &Rule)>) -> Markup {
                     th { (both("Source", "来源")) } th { (both("In force", "生效")) } } }
                 tbody { @for (name, parameter) in pack.parameters_of(rule) { tr {
                     td { code { (name) } }
-                    td { (match &parameter.value {
-                        ParameterValue::Integer(number) => number.to_string(),
-                        ParameterValue::Text(text) => text.clone(),
-                    }) " " (parameter.unit) }
+                    td { (parameter.value.to_string()) " " (parameter.unit) }
                     td lang="en" { (parameter.source) }
                     td { (parameter.in_force) }
                 } } }
