@@ -9,6 +9,7 @@
 import { Absent, Fault, Unable, hex, isBytes, need } from './bytes.mjs';
 import { open, readItems, stateOf } from './bundle.mjs';
 import { verifyStrict } from './ed25519.mjs';
+import { isEpc, learnEpc, said } from './goods.mjs';
 import { Keys, LEARNT } from './keys.mjs';
 import { Versions, network } from './network.mjs';
 import { follow } from './proof.mjs';
@@ -168,6 +169,7 @@ async function examine(report, bytes, shown) {
     return;
   }
   const { items, proofs } = await readItems(raw);
+  if (items.some(({ said: one }) => one && said(one).all.some(isEpc))) await learnEpc();
   const logged = proofs.filter(({ item }) => item.said && item.said.kind === 'network')
     .map(({ item, proof }) => [item.said.body.get('file'), proof.at])
     .filter(([bytes]) => isBytes(bytes));

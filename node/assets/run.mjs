@@ -1,5 +1,6 @@
 // Fetches the bundle of a page, checks it and says what came of it, in the words it is given.
 
+import { Unable } from './bytes.mjs';
 import { check } from './check.mjs';
 import { read } from './read.mjs';
 
@@ -19,18 +20,30 @@ async function fetched(path) {
 const quoted = words => words.slice(0, 3).map(one => ` “${one.slice(0, 60)}”`).join()
   + (words.length > 3 ? ` … ${words.length}` : '');
 
-/** The page with the wording that it may have; names of countries where it shows one. */
-async function shownBy(host, wording, countries) {
+/** Tables of words, with more of each. */
+export const joined = (all, more) => Object.fromEntries([...new Set(Object.keys({ ...all, ...more }))]
+  .map(key => [key, Array.isArray(all[key]) ? all[key].concat(more[key] || []) : { ...all[key], ...more[key] }]));
+
+/** The page with the wording that it may have; names of countries where it shows one; and what few
+ *  pages say, to be loaded where it does. */
+async function shownBy(host, wording, { countries, rare }) {
   const shown = { ...read(host), wording }, named = Object.values(wording.regions);
+  shown.more = async () => {
+    const [{ FIELDS, owns }, other] = await rare().catch(() => { throw new Unable('script'); });
+    return { fields: FIELDS, owns, wording: joined(shown.wording, other.wording) };
+  };
   const isAbroad = ({ of, text }) => of === 'markets' || (of === 'region' && !named.includes(text));
   if (shown.pieces.some(isAbroad)) shown.wording = { ...wording, ...await countries() };
   return shown;
 }
 
 /** Writes the verdict into the element's status line, and the steps into its list, in these words. */
-export async function run(host, status, list, { WORDS, WHY, colon, countries }, { wording }) {
-  const { bytes, reason, detail = '' } = await fetched(host.dataset.check);
-  const report = bytes ? await check(bytes, await shownBy(host, wording, countries)) : { verdict: 'cannot', steps: [], reason };
+export async function run(host, status, list, words, { wording }) {
+  const { WORDS, colon } = words, { bytes, reason, detail = '' } = await fetched(host.dataset.check);
+  const report = bytes ? await check(bytes, await shownBy(host, wording, words)) : { verdict: 'cannot', steps: [], reason };
+  const isRare = one => one.reason && !words.WHY[one.reason];
+  const rest = [report, ...report.steps].some(isRare) ? await words.reasons() : {};
+  const WHY = { ...rest.WHY, ...words.WHY };
   list.textContent = '';
   list.hidden = !report.steps.length;
   const why = one => WHY[one.reason] || WHY.shape;

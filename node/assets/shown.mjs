@@ -86,8 +86,16 @@ function unborne(shown, teller, worded, proved) {
 }
 
 /** For each record that the page shows an item with its step `page`; and items for what it says
- *  beside, `words`, and for its `state`. */
+ *  beside, `words`, and for its `state`. What few pages say is loaded where the rest does not hold:
+ *  it knows more texts that are right, and none of those that were held against their records. */
 export async function bind(items, shown, now) {
+  const found = await compared(items, shown, now);
+  const holds = ({ steps }) => Object.values(steps).every(({ status }) => status === 'ok');
+  if (!shown.more || Object.values(found).flat().every(holds)) return found;
+  return compared(items, { ...shown, ...await shown.more() }, now);
+}
+
+async function compared(items, shown, now) {
   const { goods, ids, damaged, hidden, stated, pieces = [] } = shown;
   const known = new Map(items.map(item => [item.id, item]));
   const isFaulty = one => one.fault !== undefined;
@@ -118,11 +126,13 @@ export async function bind(items, shown, now) {
   }
   const own = {};
   if (shown.wording) {
-    const teller = new Teller(proved, verified, units, shown, now), worded = new Worded(shown, teller);
+    const teller = new Teller(proved, verified, items, units, shown, now), worded = new Worded(shown, teller);
     await compare(pieces.filter(({ of }) => of !== '' && !Object.hasOwn(worded.own, of)), teller, page);
     const words = unborne(shown, teller, worded, proved), line = new Item('');
+    const found = pieces.filter(({ of }) => of === 'found').map(({ text }) => text);
     await line.step('words', () => { if (words.length) throw new Unread('page-words-own'); });
-    own.words = [Object.assign(line, { words })];
+    await line.step('words', () => { if (found.length) throw new Unread('page-found'); });
+    own.words = [Object.assign(line, { words: words.length ? words : found })];
     own.state = [await weigh(shown, others, teller, faulty)];
   }
   // What the page leaves out, a recall perhaps, came after it was made, or was kept from it.

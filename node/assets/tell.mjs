@@ -12,9 +12,9 @@ import { canonical, dayOf, normal, said } from './goods.mjs';
 const APART_MS = 600_000;
 export const HOST = 'https://id.gs1.org';
 
-const at = (body, ...path) =>
+export const at = (body, ...path) =>
   path.reduce((value, key) => (value instanceof Map ? value.get(key) : undefined), body);
-const lastDay = end => dayOf(end > 0 ? end - 1 : end);
+export const lastDay = end => dayOf(end > 0 ? end - 1 : end);
 const isOver = (end, now) => typeof end === 'number' && lastDay(end) < dayOf(now);
 export const minute = text =>
   `${text.slice(0, 10)} ${text.slice(11, 16)} UTC`;
@@ -51,9 +51,10 @@ export const isSuperseded = (body, all, now) => FAULTY.includes(standing(body, n
     && other.get('standard') === body.get('standard') && standing(other, now) === 'in force');
 
 export class Teller {
-  /** `items` are the verified ones of the page, `all` those of the bundle. */
-  constructor(items, all, units, { goods, language, wording }, now) {
-    Object.assign(this, { items, all, units, goods, language, wording });
+  /** `items` are the verified ones of the page, `all` those of the bundle, `whole` with all others. */
+  constructor(items, all, whole, units, { goods, language, wording, fields }, now) {
+    Object.assign(this, { items, all, whole, units, goods, language, wording });
+    this.fields = { ...FIELDS, ...fields };
     this.last = lastVersions(items);
     this.times = [now, now - APART_MS, now + APART_MS];
   }
@@ -91,19 +92,35 @@ export class Teller {
     return names.length ? names.at(-1).said.body.get('legal_name') : org;
   }
 
-  /** What is said of the place of an event, by facilities and descriptions of places. */
-  placed(epcis) {
-    const point = at0(epcis.readPoint) || at0(epcis.bizLocation);
-    const known = this.items.filter(({ said: { kind, sub, body } }) =>
+  /** Facilities and descriptions of a place. */
+  described(point) {
+    return this.items.filter(({ said: { kind, sub, body } }) =>
       ['facility', 'masterdata'].includes(kind) && (kind === 'facility' || at(body, 'about', 'location'))
       && [sub, ...body.get('locations') || []].some(one => point && normal(one) === normal(point)));
-    return { point, known: known.map(one => one.said) };
   }
+
+  /** What is said of the place of an event. */
+  placed(epcis) {
+    const point = at0(epcis.readPoint) || at0(epcis.bizLocation);
+    return { point, known: this.described(point).map(one => one.said) };
+  }
+
+  placeName({ kind, body }) { return kind === 'facility' ? body.get('name') : this.text(body.get('name')); }
+
+  /** The months in which buyers confirmed the goods. */
+  confirmedMonths() {
+    const months = this.items.filter(({ said: { kind } }) => kind === 'confirmation')
+      .map(({ said: { body } }) => body.get('day').slice(0, 7));
+    return [...new Set(months)].sort().join(this.mark(', ', '、'));
+  }
+
+  /** Those of the bundle with these ids, proved or not. */
+  damaged(ids) { return this.whole.filter(({ id }) => ids.includes(id)); }
 
   /** The texts that are right for a piece of the page, of this item. */
   expected(piece, item) {
     const isOf = KINDS_OF.every(([kind, fields]) => kind === item.said.kind || !fields.includes(piece.of));
-    const make = isOf && Object.hasOwn(FIELDS, piece.of) ? FIELDS[piece.of] : () => [];
+    const make = isOf && Object.hasOwn(this.fields, piece.of) ? this.fields[piece.of] : () => [];
     return [make(item.said, this, item, piece)].flat(3).filter(one => typeof one === 'string');
   }
 }
@@ -114,7 +131,7 @@ const ilmd = (epcis, name) => Object.entries(epcis && epcis.ilmd || {})
 const epcisOf = record => said(record).epcis || {};
 
 /** Of the last day of use, which may have passed. */
-const expiries = record => [at(record.body, 'about', 'lot', 'expiry'),
+export const expiries = record => [at(record.body, 'about', 'lot', 'expiry'),
   ...ilmd(epcisOf(record), 'itemExpirationDate')].filter(one => typeof one === 'string')
   .flatMap(one => (one.length > 10 ? [one, one.slice(0, 10)] : [one]));
 export const lotsOf = record => [at(record.body, 'about', 'lot', 'lot'),
@@ -132,15 +149,6 @@ function verification({ iss, body }, t) {
     t.mark('', '核查'), level ? t.mark(', ', '，') + t.word('footprint', level) : '',
     t.say('; not signed by the verifier')].join('');
 }
-
-/** A rule's sentence: the code of the page in words, instants to the minute. */
-function told(text, t) {
-  const isHere = text.startsWith(t.goods + ' ');
-  return (isHere ? t.say('This code') + text.slice(t.goods.length) : text)
-    .replace(/(^| )(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z)/g, (_, gap, one) => gap + minute(one));
-}
-
-const SEVERITY = { error: 'contradiction', warning: 'warning', note: 'note' };
 
 /** Fields of one kind of record alone. */
 const KINDS_OF = [
@@ -164,26 +172,11 @@ const FIELDS = {
   produced: ({ body }) => at(body, 'about', 'lot', 'produced_on'),
   expiry: (record, t) => expiries(record).map(day => t.times.map(now =>
     day + (day.length === 10 && day < dayOf(now) ? ' · ' + t.say('this day has passed') : ''))),
-  passed: (record, t) => expiries(record).map(day =>
-    t.say('Use until ') + day + t.say(': this day has passed.')),
   markets: ({ body }, t) => {
     const codes = at(body, 'about', 'lot', 'markets');
     return codes ? codes.map(code => t.region(code)).join(t.mark(', ', '、')) : [];
   },
-  picture: ({ body }, t) => (body.get('pictures') || []).map(one => {
-    const digest = one.get('digest');
-    return t.text(one.get('alt')) + one.get('url') + (isBytes(digest) ? hex(digest) : digest);
-  }),
-  since: ({ body }) => dayOf(body.get('since')),
   reason: ({ kind, body }, t) => (kind === 'recall' ? t.text(body.get('why')) : body.get('reason')),
-  action: ({ body }, t) => t.text(body.get('what_to_do')),
-  contact: ({ body }) =>
-    ['phone', 'url'].map(key => at(body, 'contact', key)).filter(Boolean).join(' · '),
-  lots: (record, t) => {
-    const lots = goodsOf(record).map(goods => goods.split('/10/')[1]).filter(Boolean).sort();
-    return t.say('Some lots are recalled. If the pack shows lot ') + lots.join(t.say(' or '))
-      + t.say(', this is about it:');
-  },
   by: ({ iss }, t) => t.called(iss),
   standard: ({ body }) => body.get('standard'),
   number: ({ body }) => body.get('id'),
@@ -192,12 +185,6 @@ const FIELDS = {
     + (isSuperseded(body, t.last, now) ? ' · ' + t.say('a later one is in force') : '')),
   valid: ({ body }) => `${dayOf(body.get('valid_from'))} – `
     + (body.has('valid_to') ? lastDay(body.get('valid_to')) : '…'),
-  faulty: ({ body }, t) => t.times.map(now => `${body.get('standard')} ${body.get('id')}`
-    + `${t.mark(': ', '：')}${t.say(standing(body, now))} `
-    + (body.has('withdrawn_at') ? dayOf(body.get('withdrawn_at'))
-      : body.has('valid_to') ? lastDay(body.get('valid_to')) : '')
-    + (body.has('withdrawn_at') && body.get('reason')
-      ? t.say('. Reason: ') + body.get('reason') : '')),
   accreditation: ({ kind, iss, body }, t) => {
     if (kind !== 'accreditation') {
       const isOf = ({ said: one }) => one.kind === 'accreditation' && one.sub === iss;
@@ -218,29 +205,16 @@ const FIELDS = {
   place: (record, t) => {
     const { point, known } = t.placed(epcisOf(record));
     if (!known.length) return [point, point && normal(point)];
-    return known.map(({ kind, body }) => (kind === 'facility' ? body.get('name') : t.text(body.get('name'))));
+    return known.map(one => t.placeName(one));
   },
   month: record => dayOf(Date.parse(epcisOf(record).eventTime)).slice(0, 7),
-  inside: (record, t) => said(record).all.filter(one => typeof one === 'string').map(canonical)
-    .filter(one => t.units.has(one)).map(one => one.replace(HOST, '')),
   kg: ({ body }) => decimal(body.get('amount_g'), (body.get('scale_e10') || 0) - 3) + ' kg CO₂e',
   per: ({ body }, t) => t.word('footprint', body.get('declared_unit')),
   boundary: ({ body }, t) => t.word('footprint', body.get('boundary')),
   period: ({ body }) => `${dayOf(body.get('period_start'))} – ${lastDay(body.get('period_end'))}`,
   verification,
   primary: ({ body }) => `${Math.floor(body.get('primary_share_ppm') / 10_000)} %`,
-  code: ({ body }) => body.get('code'),
-  severity: ({ body }, t) => t.say(SEVERITY[body.get('severity')]),
-  message: ({ body }, t) => told(body.get(t.language === 'en' ? 'message_en' : 'message_zh'), t),
-  subject: ({ body }) => body.get('subject'),
-  looked: ({ body }) => dayOf(body.get('as_of')),
-  answer: ({ body }, t) => t.text(body.get('text')),
-  answered: (record, t, { places }) => places.map(({ time }) => dayOf(time[1])),
-  confirmed: (record, t) => {
-    const months = t.items.filter(({ said: { kind } }) => kind === 'confirmation')
-      .map(({ said: { body } }) => body.get('day').slice(0, 7));
-    return t.say('Confirmed in ') + [...new Set(months)].sort().join(t.mark(', ', '、'));
-  },
+  confirmed: (record, t) => t.say('Confirmed in ') + t.confirmedMonths(),
   record: ({ kind }, t, { places }) =>
     places.map(({ origin, index }) => `${t.word('kinds', kind)} · ${origin} #${index}`),
   recorded: (record, t, item, { time = '' }) => minute(time.split(' ').at(-1)),

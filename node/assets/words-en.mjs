@@ -5,6 +5,10 @@ export const colon = ': ';
 /** Names of countries, which few pages show. */
 export const countries = () => import('./countries-en.mjs');
 
+/** What few pages say, and why few steps do not hold. */
+export const rare = () => Promise.all([import('./more.mjs'), import('./rare-en.mjs')]);
+export const reasons = () => import('./why-en.mjs');
+
 export const WORDS = {
   network: 'Start of trust: network file',
   bytes: 'Records whole',
@@ -32,54 +36,14 @@ export const WORDS = {
   verdict_cannot: 'Cannot check here: %. Download the bundle and use hallmark-verify.',
 };
 
-/** Why a step does not hold; every other code means that something is malformed. */
+/** Why a step is often not checked (why-en.mjs has the rest). */
 export const WHY = {
-  shape: 'it is malformed',
-  kind: 'its kind is not known here',
-  digest: 'the node’s bytes of a record are not those that were logged',
-  withheld: 'the log has a record that is not here',
-  'log-unknown': 'nothing here says which key signs the log',
-  threshold: 'too few registrars signed',
-  signature: 'it is not of this key over these bytes',
-  key: 'a key is not a sound one',
-  'key-unknown': 'nobody vouches for the key',
-  'key-time': 'the key was not in force then',
-  'key-reused': 'the key has another holder',
-  issuer: 'the key is not the issuer’s',
-  signer: 'this key may not sign it',
-  role: 'the issuer lacks the role',
-  unlogged: 'no log proves it',
-  audience: 'the log names other readers than were signed',
-  log: 'another log signed it',
-  receipt: 'the log did not sign it',
-  checkpoint: 'the log did not sign it',
-  inclusion: 'the proof leads to another tree',
-  cosignature: 'a witness’s signature is wrong',
-  quorum: 'too few witnesses',
-  cited: 'a record that another cites is not here',
+  'page-found': 'what this node’s own rules found is its word:',
   'no-log': 'the log of the registrar is not here as a whole',
-  'page-other': 'the bundle is of other goods than this page',
-  'page-absent': 'a record that this page shows is not in the bundle',
-  'page-more': 'there is a record that this page does not show; load it again',
-  'page-damaged': 'the node itself says that a record does not hold',
   'page-hidden': 'some are not public, so only those entitled can check them',
-  'page-none': 'this page names no record',
-  'page-unproved': 'a record that this page shows is not proved',
-  'page-goods': 'a record is not about the goods of this page',
-  'page-kind': 'this page calls a record what it is not',
-  'page-issuer': 'this page names another issuer than signed',
-  'page-time': 'this page states another place or time than the log',
-  'page-words': 'this page words a record otherwise than it was signed',
   'page-words-own': 'no record bears',
-  state: 'the records give another',
   'state-own': 'it is the node’s own word; no record tells it',
-  'state-recall': 'a recall is not shown there',
-  'page-fault': 'this page says that a record does not hold, and it does',
   offline: 'the records could not be fetched',
   status: 'the node did not give the records',
-  bundle: 'what came is no whole bundle',
-  items: 'the bundle has parts that only hallmark-verify reads',
-  size: 'the bundle is too large for a browser',
   script: 'a part of the script could not be loaded',
-  browser: 'this browser lacks what it takes',
 };

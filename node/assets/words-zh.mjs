@@ -5,6 +5,10 @@ export const colon = '：';
 /** Names of countries, which few pages show. */
 export const countries = () => import('./countries-zh.mjs');
 
+/** What few pages say, and why few steps do not hold. */
+export const rare = () => Promise.all([import('./more.mjs'), import('./rare-zh.mjs')]);
+export const reasons = () => import('./why-zh.mjs');
+
 export const WORDS = {
   network: '信任起点：网络文件',
   bytes: '记录内容完整',
@@ -32,53 +36,14 @@ export const WORDS = {
   verdict_cannot: '此处无法核对：%。请下载证据包并使用 hallmark-verify。',
 };
 
+/** Why a step is often not checked (why-zh.mjs has the rest). */
 export const WHY = {
-  shape: '格式错误',
-  kind: '此处不识别该类记录',
-  digest: '节点所存的记录内容与登记时不同',
-  withheld: '日志中的一条记录未在此处',
-  'log-unknown': '此处没有该日志的密钥',
-  threshold: '登记机构签名不足',
-  signature: '签名与密钥或内容不符',
-  key: '密钥不合格',
-  'key-unknown': '无人担保该密钥',
-  'key-time': '当时密钥无效',
-  'key-reused': '密钥另有持有者',
-  issuer: '密钥不属于签发方',
-  signer: '该密钥无权签署',
-  role: '签发方缺少相应角色',
-  unlogged: '没有日志证明',
-  audience: '日志与签署的读者范围不符',
-  log: '由另一日志签署',
-  receipt: '日志未签署',
-  checkpoint: '日志未签署',
-  inclusion: '证明与日志树不符',
-  cosignature: '见证方签名错误',
-  quorum: '见证方不足',
-  cited: '所引用的一条记录未在此处',
+  'page-found': '以下为本节点自己的核查结论：',
   'no-log': '此处没有登记机构的完整日志',
-  'page-other': '证据包属于其他产品',
-  'page-absent': '本页所示的一条记录不在证据包中',
-  'page-more': '有一条记录未在本页显示，请刷新页面',
-  'page-damaged': '节点自称一条记录不符',
   'page-hidden': '部分记录未公开，只有获准者才能核对',
-  'page-none': '本页未列出记录',
-  'page-unproved': '本页所示的一条记录未获证明',
-  'page-goods': '一条记录与本页产品无关',
-  'page-kind': '本页所示的记录类别不符',
-  'page-issuer': '本页所示的签发方不符',
-  'page-time': '本页所示的登记位置或时间不符',
-  'page-words': '本页的文字与已签名的记录不符',
   'page-words-own': '没有任何记录载明',
-  state: '与记录所示不同',
   'state-own': '仅为节点自称，没有记录说明',
-  'state-recall': '有一份召回未在该处显示',
-  'page-fault': '本页称一条记录不符，但它核对通过',
   offline: '无法取得记录',
   status: '节点未提供记录',
-  bundle: '取得的内容不是完整的证据包',
-  items: '证据包含有只有 hallmark-verify 才能读取的内容',
-  size: '证据包过大',
   script: '脚本的一部分未能加载',
-  browser: '此浏览器不具备所需功能',
 };

@@ -13,6 +13,7 @@ pub mod fold;
 pub mod form;
 pub mod gather;
 pub mod issuance;
+pub mod named;
 mod sentence;
 pub mod view;
 

@@ -3,4 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { script } from './environment.mjs';
 
+await script.learnEpc();
+
 console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(script.canonical)));

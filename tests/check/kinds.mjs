@@ -3,8 +3,14 @@
 
 import { script, served } from './environment.mjs';
 
-const { WHY: why, WORDS: words } = await served('words-en.mjs');
-const { WHY, WORDS } = await served('words-zh.mjs');
+/** Causes and words of a language, of which rare causes lie in a file of their own. */
+const told = async language => {
+  const { WHY: often, WORDS } = await served(`words-${language}.mjs`);
+  const { WHY: rest } = await served(`why-${language}.mjs`);
+  return { WHY: { ...often, ...rest }, WORDS };
+};
+const { WHY: why, WORDS: words } = await told('en');
+const { WHY, WORDS } = await told('zh');
 
 const keys = (...all) => all.flatMap(one => Object.keys(one));
 const en = keys(why, words), zh = keys(WHY, WORDS);

@@ -13,7 +13,15 @@ const answers = [];
 
 async function judge(bundle, page) {
   const began = performance.now();
-  if (page && page.pieces) Object.assign(page, await served(`wording-${page.language}.mjs`));
+  if (page && page.pieces) {
+    const { wording } = await served(`wording-${page.language}.mjs`);
+    const { rare } = await served(`words-${page.language}.mjs`);
+    page.wording = wording;
+    page.more = async () => {
+      const [{ FIELDS, owns }, other] = await rare();
+      return { fields: FIELDS, owns, wording: script.joined(wording, other.wording) };
+    };
+  }
   const { verdict, steps, reason, items, doubted } = await script.check(bundle, page || undefined);
   const took = performance.now() - began;
   const of = look => Object.fromEntries(steps.map(one => [one.name, look(one)]));

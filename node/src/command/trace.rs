@@ -52,6 +52,7 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
             }
             Ok(Exit::Done)
         }
+        // Like a wrong passphrase: what the command line gave does not open it.
         401 | 403 => Err(unauthorised(args, &answer)),
         408 | 429 | 503 => Err(Failure::busy(format!("the node is busy: {}", answer.text()))),
         status => Err(Failure::fault(format!("the node answers {status}: {}", answer.text()))),
@@ -110,7 +111,13 @@ mod tests {
         };
         let url = "https://node.example".to_owned();
         let mut args = TraceArgs { node: url, goods: String::new(), token_file: None };
-        let told = unauthorised(&args, &answer).lines();
+        let failure = unauthorised(&args, &answer);
+        assert_eq!(
+            failure.exit(),
+            Exit::Usage,
+            "an option is missing: 2 in the table of exit codes"
+        );
+        let told = failure.lines();
         assert!(told.contains("error: the node asks for a token: no token"), "{told}");
         assert!(
             told.contains("hallmark-node token DIR") && told.contains("--token-file"),

@@ -71,8 +71,10 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
                 (sections::eyes(passport, language))
                 (sections::certificates(passport, language))
                 @if passport.sort != Some(Sort::Place) {
-                    // Neither is looked up by a place.
+                    // Events are not looked up by a place.
                     (sections::journey(passport, language))
+                }
+                @if passport.sort.is_none_or(Sort::is_goods) {
                     (sections::footprints(passport, language))
                 }
                 (questions::findings(passport, language))
@@ -240,7 +242,8 @@ fn confirmed(passport: &Passport, months: &str, language: Language) -> Markup {
         @if 0 < count {
             p {
                 (language.pick("Buyers confirmed it ", "购买者已确认 ")) (times(count, language))
-                (language.pick(", in ", "，月份：")) (months) (language.pick(".", "。"))
+                (language.pick(", in ", "，月份：")) span data-of="months" { (months) }
+                (language.pick(".", "。"))
             }
         }
     }
@@ -274,7 +277,7 @@ fn elsewhere(passport: &Passport, language: Language) -> Markup {
                     ))
                 }
                 (language.pick("Codes issued by: ", "代码发放方："))
-                (party(&elsewhere.issuer))
+                span data-of="issues" { (party(&elsewhere.issuer)) }
                 @if let Some(url) = &elsewhere.url {
                     (language.pick(". ", "。"))
                     a href=(url) rel="noreferrer nofollow" {
@@ -291,7 +294,7 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
     html! {
         ul {
             @for finding in passport.findings.iter().filter(|finding| finding.is_copy) {
-                li {
+                li data-of="found" {
                     @match words::copied(&finding.code, language) {
                         Some(words) => {
                             (words)
@@ -305,7 +308,8 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
                 li {
                     (language.pick("Buyers confirmed it ", "购买者已确认 "))
                     (times(confirmations.count, language))
-                    (language.pick(", in ", "，月份：")) (months)
+                    (language.pick(", in ", "，月份："))
+                    span data-of="months" { (months) }
                     (language.pick(". More than ", "。超过 "))
                     (times(confirmations.innocent_max, language))
                     (language.pick(" is told here.", "即在此提示。"))
@@ -364,6 +368,9 @@ fn sort_word(sort: Sort, language: Language) -> &'static str {
         Sort::Class => ("a kind of product", "一类产品"),
         Sort::Unit => ("a shipping unit", "物流单元"),
         Sort::Place => ("a place or party", "地点或机构"),
+        Sort::Document => ("a document", "单证"),
+        Sort::Coupon => ("a coupon", "优惠券"),
+        Sort::Relation => ("a service relation", "服务关系"),
         Sort::Other => ("goods", "物品"),
     };
     language.pick(en, zh)

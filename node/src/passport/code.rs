@@ -257,7 +257,10 @@ pub fn sort_of(goods: &GoodsId) -> Sort {
         ["01" | "8006", _, "10", ..] => Sort::Lot,
         ["01" | "8006" | "8010" | "8013", ..] => Sort::Class,
         ["00" | "401" | "402", ..] => Sort::Unit,
-        ["253" | "255" | "414" | "415" | "417" | "8017" | "8018", ..] => Sort::Place,
+        ["414" | "415" | "417", ..] => Sort::Place,
+        ["253", ..] => Sort::Document,
+        ["255", ..] => Sort::Coupon,
+        ["8017" | "8018", ..] => Sort::Relation,
         _ => Sort::Other,
     }
 }
@@ -436,6 +439,23 @@ mod tests {
         assert_eq!(own.as_deref(), Some("urn:hallmark:org:gln:9506000134352"));
         assert_eq!(org("https://id.gs1.org/414/9506000134352"), None);
         assert_eq!(org("https://id.gs1.org/01/09506000134352"), None);
+    }
+
+    #[test]
+    fn keys_that_are_on_no_goods_are_called_what_they_name() {
+        for (path, sort) in [
+            ("/253/9506000134369", Sort::Document),
+            ("/255/9506000134376", Sort::Coupon),
+            ("/414/9506000134369", Sort::Place),
+            ("/415/9506000134369", Sort::Place),
+            ("/417/9506000134369", Sort::Place),
+            ("/8017/950600013436900006", Sort::Relation),
+            ("/8018/950600013436900006", Sort::Relation),
+        ] {
+            let goods: GoodsId = format!("https://id.gs1.org{path}").parse().unwrap();
+            assert_eq!(sort_of(&goods), sort, "{path}");
+            assert!(!sort.is_goods() && !sort.is_bought() && !sort.is_one(), "{path}");
+        }
     }
 
     #[test]

@@ -105,6 +105,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         footprints: footprints(&records, given),
         findings: Vec::new(),
         stated_findings: Vec::new(),
+        names: Vec::new(),
         confirmations,
         is_scrapped: given.labels.issuance == Issuance::Scrapped,
         inactive,
@@ -133,6 +134,7 @@ impl Passport {
             footprints: Vec::new(),
             findings: Vec::new(),
             stated_findings: Vec::new(),
+            names: Vec::new(),
             confirmations: Confirmations::default(),
             is_scrapped: false,
             inactive: None,
@@ -141,6 +143,11 @@ impl Passport {
             proof: Proof::default(),
         }
     }
+}
+
+/// What public records call the places that they describe, by the text that events give these.
+pub(super) fn places(evidence: &Evidence) -> BTreeMap<String, journey::Place> {
+    journey::places(&last_versions(&evidence.records))
 }
 
 /// Without what a later version of the same issuer replaces.

@@ -25,6 +25,11 @@ impl Passport {
                     Sort::Class => ("No record of this product", "没有此类产品的记录"),
                     Sort::Unit => ("No record of this shipping unit", "没有此物流单元的记录"),
                     Sort::Place => ("No record of this place or party", "没有此地点或机构的记录"),
+                    Sort::Document => ("No record of this document", "没有此单证的记录"),
+                    Sort::Coupon => ("No record of this coupon", "没有此优惠券的记录"),
+                    Sort::Relation => {
+                        ("No record of this service relation", "没有此服务关系的记录")
+                    }
                     Sort::Other => ("No record of these goods", "没有此物品的记录"),
                 };
                 language.pick(en, zh)
@@ -295,6 +300,9 @@ mod tests {
             (Sort::Class, "product", "此类产品"),
             (Sort::Unit, "shipping unit", "物流单元"),
             (Sort::Place, "place or party", "地点或机构"),
+            (Sort::Document, "document", "此单证"),
+            (Sort::Coupon, "coupon", "此优惠券"),
+            (Sort::Relation, "service relation", "此服务关系"),
             (Sort::Other, "goods", "此物品"),
         ] {
             let passport = Passport { sort: Some(sort), ..of(State::Unknown) };

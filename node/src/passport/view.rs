@@ -41,6 +41,8 @@ pub struct Passport {
     pub findings: Vec<OpenFinding>,
     /// Findings that others have signed: their word, which changes no state.
     pub stated_findings: Vec<StatedFinding>,
+    /// What the places and organisations in sentences of findings are called.
+    pub names: Vec<Named>,
     /// Buyers' confirmations.
     pub confirmations: Confirmations,
     /// Whether whoever issued this code scrapped it.
@@ -72,6 +74,7 @@ impl Passport {
             .chain(footprints.iter().flat_map(|one| [&one.by].into_iter().chain(&one.verifier)))
             .chain(self.stated_findings.iter().map(|one| &one.by))
             .chain(answers.map(|one| &one.by))
+            .chain(self.names.iter().filter_map(|one| one.party.as_ref()))
             .chain(self.proof.records.iter().filter_map(|one| one.issuer.as_ref()));
         parties.filter(|one| !one.name.is_empty()).map(|one| one.id.clone()).collect()
     }
@@ -95,6 +98,12 @@ pub enum Sort {
     Unit,
     /// A place or party.
     Place,
+    /// A document, such as a certificate on paper.
+    Document,
+    /// A coupon.
+    Coupon,
+    /// What a party provides to another or receives from it, such as a stay or a loyalty account.
+    Relation,
     /// Something else.
     Other,
 }
@@ -120,6 +129,11 @@ impl Sort {
     /// Whether a buyer takes one thing with this code home: nobody buys a pallet by its label.
     pub fn is_bought(self) -> bool {
         matches!(self, Sort::Item | Sort::Other)
+    }
+
+    /// Whether it is on goods at all, which have a seal, a shop and a footprint.
+    pub fn is_goods(self) -> bool {
+        !matches!(self, Sort::Place | Sort::Document | Sort::Coupon | Sort::Relation)
     }
 
     /// Whether its code stands on one thing only.
@@ -481,6 +495,17 @@ pub struct StatedFinding {
     pub day: String,
     /// What its subject and others answered.
     pub answers: Vec<Answer>,
+}
+
+/// What a place or an organisation is called whose identifier is in a sentence.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Named {
+    /// The identifier, as it stands there.
+    pub id: String,
+    /// Names of the place, one for each language; none where only the organisation is known.
+    pub names: Vec<Text>,
+    /// The organisation, where no public record names a place.
+    pub party: Option<Party>,
 }
 
 /// An answer to a finding.

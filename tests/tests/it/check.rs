@@ -81,23 +81,32 @@ impl Judge {
     }
 
     fn exit(&self, bundle: &[u8]) -> Exit {
-        self.says(bundle).0
+        self.says(bundle).exit
     }
 
-    /// The exit code, and how each step came out; nothing of what is no bundle.
-    fn says(&self, bundle: &[u8]) -> (Exit, Value) {
+    fn says(&self, bundle: &[u8]) -> Says {
         let path: PathBuf = self.folder.path().join("case.hallmark");
         std::fs::write(&path, bundle).expect("writable");
         match load(&[path], &[]).map(prove) {
-            Err(error) => (error.exit(), json!({})),
+            Err(error) => Says { exit: error.exit(), steps: json!({}), doubted: 0 },
             Ok(proven) => {
                 let states = step::states(&proven).into_iter();
                 let states =
                     states.map(|one| (one.step.as_str().to_owned(), json!(one.standing.as_str())));
-                (proven.exit(), Value::Object(states.collect()))
+                let doubted =
+                    proven.attestations.iter().filter(|one| one.attestation.in_doubt()).count();
+                Says { exit: proven.exit(), steps: Value::Object(states.collect()), doubted }
             }
         }
     }
+}
+
+/// The exit code, how each step came out, and of how many attestations nobody can tell whether their
+/// key was in force; nothing of what is no bundle.
+struct Says {
+    exit: Exit,
+    steps: Value,
+    doubted: usize,
 }
 
 /// What the script calls what ends `hallmark-verify` with this code.
@@ -130,12 +139,13 @@ fn has_wrong_fields(bundle: &[u8]) -> bool {
 
 /// Holds verdict and steps of the script against those of `hallmark-verify`.
 fn same(name: &str, bundle: &[u8], judge: &Judge, answer: &Value) -> Exit {
-    let (exit, mut steps) = judge.says(bundle);
+    let Says { exit, mut steps, doubted } = judge.says(bundle);
     if steps["bytes"] == "failed" && answer[3]["bytes"] != "failed" && has_wrong_fields(bundle) {
         steps["bytes"] = answer[3]["bytes"].clone();
     }
     assert_eq!(answer[0], word(exit), "{name}: {answer}, hallmark-verify {exit:?} {steps}");
     assert_eq!(answer[3], steps, "{name}: {answer}");
+    assert_eq!(answer[6], doubted, "{name}: in doubt: {answer}");
     if exit == Exit::Input {
         assert_eq!(answer[4], "bundle", "{name}: {answer}");
     }

@@ -19,7 +19,8 @@ pub(super) fn passports() -> Value {
 }
 
 fn members() -> Value {
-    let sorts = ["item", "lot", "class", "unit", "place", "other"];
+    let sorts =
+        ["item", "lot", "class", "unit", "place", "document", "coupon", "relation", "other"];
     let late_label = object(
         "The code was recorded by the day `seen`, before its label can have been ordered on `made`. \
          By the times of the logs, not those that events claim.",
@@ -51,6 +52,10 @@ fn members() -> Value {
         "footprints": list(schema("PassportFootprint")),
         "findings": list(schema("PassportFinding")),
         "stated_findings": list(schema("PassportStatedFinding")),
+        "names": list(object(
+            "What a place or an organisation is called whose identifier is in a sentence of a finding.",
+            json!({ "id": string(), "names": texts(), "party": or_null(schema("PassportParty")) }),
+        )),
         "confirmations": object("Buyers' confirmations.", json!({
             "count": count(), "innocent_max": count(), "months": list(string()),
         })),

@@ -242,10 +242,12 @@ fn act_word(act: Act, language: Language) -> &'static str {
     }
 }
 
-/// What can be reported of what the code is on: a place has no seal and no date.
+/// What can be reported of what the code is on: a place or a document has no seal and no date.
 fn categories(sort: Option<Sort>) -> &'static [Category] {
     match sort {
-        Some(Sort::Place) => &[Category::WrongRecord, Category::Unsafe, Category::Other],
+        Some(sort) if !sort.is_goods() => {
+            &[Category::WrongRecord, Category::Unsafe, Category::Other]
+        }
         _ => Category::ALL,
     }
 }

@@ -59,7 +59,7 @@ fn meant(passport: &Passport, language: Language) -> Markup {
                     ))
                 }
                 (language.pick("Did you mean ", "您要查的是否为 "))
-                a href=(asked(&path_of(&goods), "lang", language.tag())) { (goods) }
+                a href=(asked(&path_of(&goods), "lang", language.tag())) data-of="meant" { (goods) }
                 (language.pick("?", "？"))
             }
         }

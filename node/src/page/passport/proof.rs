@@ -75,7 +75,7 @@ fn records(passport: &Passport, language: Language) -> Markup {
                             a href={ "/v1/attestations/" (record.id) } {
                                 code data-of="id" { (record.id) }
                             }
-                        } @else { code { (record.id) } }
+                        } @else { code data-of="closedid" { (record.id) } }
                     }
                 }
                 @if 0 < silent {
@@ -159,12 +159,12 @@ fn signed(record: &Record, language: Language) -> Markup {
 /// What a record is, where it lies, and what does not hold of it.
 pub(super) fn record(record: &Record, language: Language) -> Markup {
     html! {
-        span data-of="record" {
+        span data-of=(if record.fault.is_some() { "damaged" } else { "record" }) {
             (record.kind.as_deref().map_or("?", |kind| words::kind(kind, language)))
             " · " (record.log) " #" (record.entry)
         }
         @if let Some(fault) = record.fault {
-            " · " strong { (words::fault(fault, language)) }
+            " · " strong data-of="fault" { (words::fault(fault, language)) }
         }
     }
 }

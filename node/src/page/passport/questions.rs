@@ -11,7 +11,8 @@ use super::sections::party;
 use super::words;
 use super::{instant, texts};
 use crate::passport::State;
-use crate::passport::view::{Answer, OpenFinding, Passport, StatedFinding};
+use crate::passport::named::{Piece, pieces, short};
+use crate::passport::view::{Answer, Named, OpenFinding, Passport, StatedFinding};
 
 /// Open findings with their answers.
 pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
@@ -23,8 +24,8 @@ pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
             }
             @for one in &passport.findings {
                 article {
-                    h3 { code { (one.code) } " · " (severity(&one.severity, language)) }
-                    p { (message(passport, one, language)) }
+                    h3 data-of="found" { code { (one.code) } " · " (severity(&one.severity, language)) }
+                    p data-of="found" { (message(passport, one, language)) }
                     (answers(&one.answers, &one.id, language))
                 }
             }
@@ -57,7 +58,7 @@ fn stated(passport: &Passport, one: &StatedFinding, language: Language) -> Marku
     html! {
         article data-record=(one.id) data-kind="finding" data-by=(one.by.id) {
             h3 { span data-of="by" { (party(&one.by)) } (language.pick(" states:", " 称：")) }
-            p data-of="message" { (told(text, passport.goods.as_deref(), language)) }
+            p data-of="message" { (told(text, passport, language)) }
             p class="none" {
                 code data-of="code" { (one.code) } " · "
                 span data-of="severity" { (severity(one.severity, language)) } " · "
@@ -114,7 +115,7 @@ pub(super) fn message(passport: &Passport, finding: &OpenFinding, language: Lang
     };
     html! {
         @match own {
-            Some(text) => (told(text, passport.goods.as_deref(), language)),
+            Some(text) => (told(text, passport, language)),
             None => {
                 @let (title, is_foreign) = words::rule(&finding.code, &finding.title, language);
                 span lang=[is_foreign.then_some("en")] { (title) }
@@ -124,16 +125,42 @@ pub(super) fn message(passport: &Passport, finding: &OpenFinding, language: Lang
     }
 }
 
-/// A rule's sentence as a buyer reads it: the code of this page in words, instants to the minute.
-fn told(text: &str, goods: Option<&str>, language: Language) -> Markup {
+/// A rule's sentence as a buyer reads it: the code of this page in words, places and organisations
+/// by name, instants to the minute.
+fn told(text: &str, passport: &Passport, language: Language) -> Markup {
+    let goods = passport.goods.as_deref();
     let rest = goods.and_then(|goods| text.strip_prefix(goods)).filter(|r| r.starts_with(' '));
     html! {
         @if rest.is_some() { (language.pick("This code", "此代码")) }
-        @for (index, word) in rest.unwrap_or(text).split(' ').enumerate() {
+        @for piece in pieces(rest.unwrap_or(text)) {
+            @match piece {
+                Piece::Id(id) => (named(id, passport, language)),
+                Piece::Words(words) => (timed(words)),
+            }
+        }
+    }
+}
+
+/// Words, their instants to the minute.
+fn timed(words: &str) -> Markup {
+    html! {
+        @for (index, word) in words.split(' ').enumerate() {
             @if 0 < index { " " }
             @let end = word.find('Z').map_or(0, |z| z + 1);
             @if Timestamp::parse(&word[..end]).is_ok() { (instant(&word[..end])) (word[end..]) }
             @else { (word) }
+        }
+    }
+}
+
+/// A place or an organisation by its name, with its number behind.
+fn named(id: &str, passport: &Passport, language: Language) -> Markup {
+    let known = passport.names.iter().find(|one| one.id == id);
+    html! {
+        @match known {
+            Some(Named { party: Some(org), .. }) => { (party(org)) " (" (short(id)) ")" },
+            Some(place) => { (texts(&place.names, language)) " (" (short(id)) ")" },
+            None => (short(id)),
         }
     }
 }

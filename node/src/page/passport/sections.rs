@@ -37,7 +37,7 @@ fn kind_of_product(passport: &Passport, language: Language) -> Markup {
         @if let Some(class) = class.filter(|_| is_meant) {
             p {
                 (language.pick("Recorded of the product: ", "此类产品的记录："))
-                a href=(asked(&path_of(&class), "lang", language.tag())) {
+                a href=(asked(&path_of(&class), "lang", language.tag())) data-of="name" {
                     (texts(&passport.item.names, language))
                 }
             }
@@ -65,6 +65,9 @@ pub(super) fn item(passport: &Passport, language: Language) -> Markup {
                 Some(Sort::Place) => language.pick("What it is", "地点或机构"),
                 Some(Sort::Unit) => language.pick("What it is", "物流单元"),
                 Some(Sort::Other) => language.pick("What it is", "物品"),
+                Some(Sort::Document) => language.pick("What it is", "单证"),
+                Some(Sort::Coupon) => language.pick("What it is", "优惠券"),
+                Some(Sort::Relation) => language.pick("What it is", "服务关系"),
                 _ => language.pick("What it is", "产品"),
             }) }
             @if item.names.is_empty() {
@@ -187,7 +190,7 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
 pub(super) fn eyes(passport: &Passport, language: Language) -> Markup {
     let (seal, place) =
         match passport.sort {
-            Some(Sort::Place) => (None, None),
+            Some(sort) if !sort.is_goods() => (None, None),
             Some(Sort::Unit) => (
                 Some(language.pick(
                     "Is the unit closed, and does the print beside the code say the same as here?",

@@ -6,8 +6,8 @@ use super::refusal::Refusal;
 use super::*;
 use crate::passport::view::{
     Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Elsewhere,
-    Footprint, Inactive, Item, LateLabel, Link, LogView, LotRecall, MakerClaim, OpenFinding, Party,
-    PassedDate, Picture, Proof, Recall, Record, StatedFinding, Step, Unreadable,
+    Footprint, Inactive, Item, LateLabel, Link, LogView, LotRecall, MakerClaim, Named, OpenFinding,
+    Party, PassedDate, Picture, Proof, Recall, Record, StatedFinding, Step, Unreadable,
 };
 
 mod notices;
@@ -153,6 +153,7 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         journey: (0..steps).map(|number| step(text_of, number)).collect(),
         footprints: vec![footprint(text_of)],
         findings: vec![finding(text_of, true), finding(text_of, false)],
+        names: vec![Named { id: own(), names: text(text_of), party: None }],
         stated_findings: vec![stated(text_of)],
         confirmations: Confirmations { count: 3, innocent_max: 1, months: vec![own()] },
         is_scrapped: true,

@@ -34,9 +34,11 @@ pub enum Reveal {
 
 /// What public records say of a place.
 #[derive(Clone, Debug, Default)]
-struct Place {
-    names: Vec<Text>,
-    region: Option<String>,
+pub(in crate::passport) struct Place {
+    /// What it is called, one for each language.
+    pub(in crate::passport) names: Vec<Text>,
+    /// ISO 3166-2.
+    pub(in crate::passport) region: Option<String>,
 }
 
 /// The steps in order of time.
@@ -104,7 +106,7 @@ pub(super) fn declared_errors<'a>(records: &[&'a Proven]) -> BTreeSet<(&'a OrgId
 }
 
 /// Names and regions of places, by the text that events give them.
-fn places(records: &[&Proven]) -> BTreeMap<String, Place> {
+pub(super) fn places(records: &[&Proven]) -> BTreeMap<String, Place> {
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for record in records.iter().filter(|record| record.is_public) {
         let sub = &record.verified.claims().sub;

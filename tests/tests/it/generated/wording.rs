@@ -152,11 +152,36 @@ fn phrases() -> BTreeMap<String, BTreeSet<String>> {
 
 /// Those that the script calls by their English text: they stand where a record gives them alone.
 fn named(phrases: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&str> {
-    let script = ["tell.mjs", "worded.mjs"].map(|name| source(&format!("../assets/{name}")));
+    let mut all = called(phrases, &["tell.mjs", "worded.mjs"]);
+    all.extend(called(phrases, &["more.mjs"]));
+    all
+}
+
+/// Those that these parts of the script call.
+fn called<'a>(
+    phrases: &'a BTreeMap<String, BTreeSet<String>>,
+    files: &[&str],
+) -> BTreeSet<&'a str> {
+    let script: Vec<_> = files.iter().map(|name| source(&format!("../assets/{name}"))).collect();
     let is_word = |key: &&str| key.contains(char::is_alphabetic);
     let keys = phrases.keys().map(String::as_str).filter(is_word);
     keys.filter(|key| script.iter().any(|text| text.contains(&format!("'{key}'")))).collect()
 }
+
+/// Phrases of notices alone, which few pages have.
+fn noticed() -> BTreeSet<String> {
+    let of = |file: &str| pairs(&source(&format!("page/passport/{file}.rs"))).into_iter();
+    let elsewhere: BTreeSet<String> = ["forms", "proof", "questions", "sections"]
+        .into_iter()
+        .flat_map(of)
+        .chain(pairs(&source("page/passport.rs")))
+        .map(|(en, _)| en)
+        .collect();
+    of("notices").map(|(en, _)| en).filter(|en| !elsewhere.contains(en)).collect()
+}
+
+/// States that most pages are in.
+const OFTEN: [State; 2] = [State::ConsistentSeen, State::Consistent];
 
 /// Passports that together have every word and sentence of every state.
 fn samples(state: State) -> Vec<Passport> {
@@ -201,7 +226,17 @@ fn samples(state: State) -> Vec<Passport> {
         &|it| it.late_label = Some(LateLabel { seen: None, made: String::new() }),
         &|it| it.misread = Some(Misread::Garbled),
     ];
-    let sorts = [Sort::Item, Sort::Lot, Sort::Class, Sort::Unit, Sort::Place, Sort::Other];
+    let sorts = [
+        Sort::Item,
+        Sort::Lot,
+        Sort::Class,
+        Sort::Unit,
+        Sort::Place,
+        Sort::Document,
+        Sort::Coupon,
+        Sort::Relation,
+        Sort::Other,
+    ];
     let mut all = Vec::new();
     for sort in sorts {
         for (first, one) in changes.iter().enumerate() {
@@ -234,29 +269,55 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
     let identifiers = table(&source, "const IDENTIFIERS: [(&str, &str); ", "];", 2);
     let phrases = phrases();
     let named = named(&phrases);
+    let (often, noticed) = (called(&phrases, &["tell.mjs", "worded.mjs"]), noticed());
     let mut files = BTreeMap::new();
-    for (language, wording, abroad) in [
-        (Language::En, "node/assets/wording-en.mjs", "node/assets/countries-en.mjs"),
-        (Language::Zh, "node/assets/wording-zh.mjs", "node/assets/countries-zh.mjs"),
+    for (language, wording, rare, abroad) in [
+        (
+            Language::En,
+            "node/assets/wording-en.mjs",
+            "node/assets/rare-en.mjs",
+            "node/assets/countries-en.mjs",
+        ),
+        (
+            Language::Zh,
+            "node/assets/wording-zh.mjs",
+            "node/assets/rare-zh.mjs",
+            "node/assets/countries-zh.mjs",
+        ),
     ] {
         let in_language = |en: &str, zh: &BTreeSet<String>| match language {
             Language::En => vec![en.to_owned()],
             Language::Zh => zh.iter().cloned().collect(),
         };
-        let is_named = |(en, _): &(&String, &BTreeSet<String>)| named.contains(en.as_str());
-        let said = phrases.iter().filter(is_named);
-        let said: BTreeMap<_, _> =
-            said.map(|(en, zh)| (en, in_language(en, zh).concat())).collect();
-        let free = phrases.iter().filter(|one| !is_named(one));
-        let free: BTreeSet<_> = free.flat_map(|(en, zh)| in_language(en, zh)).collect();
+        let said = |is_often: bool| -> BTreeMap<_, _> {
+            let is_it = |(en, _): &(&String, &BTreeSet<String>)| {
+                named.contains(en.as_str()) && often.contains(en.as_str()) == is_often
+            };
+            let all = phrases.iter().filter(is_it);
+            all.map(|(en, zh)| (en, in_language(en, zh).concat())).collect()
+        };
+        let free = |is_rare: bool| -> BTreeSet<_> {
+            let is_it = |(en, _): &(&String, &BTreeSet<String>)| {
+                !named.contains(en.as_str()) && noticed.contains(*en) == is_rare
+            };
+            phrases.iter().filter(is_it).flat_map(|(en, zh)| in_language(en, zh)).collect()
+        };
         let of =
             |from: &str, to: &str, columns| words(&table(&source, from, to, columns), language);
+        let (mut few, mut most) = (states(language), BTreeMap::new());
+        for state in OFTEN.map(State::as_str) {
+            most.extend(few.remove_entry(state));
+        }
         let all = json!({
-            "said": said, "free": free, "states": states(language),
+            "said": said(true), "free": free(false), "states": most,
             "steps": of("const STEPS: [(&str, &str, &str); ", "];", 3),
             "regions": of("const REGIONS: [(&str, &str, &str); ", "];", 3),
             "footprint": of("const FOOTPRINT: [(&str, &str, &str); ", "];", 3),
             "kinds": of("fn kind(", "other =>", 3),
+        });
+        let rest = json!({
+            "said": said(false), "free": free(true), "states": few,
+            "faults": of("fn fault(", "other =>", 3),
             "identifiers": words(&identifiers, language),
             "prints": prints(&source, &identifiers, language),
         });
@@ -266,6 +327,7 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
             )
         };
         files.insert(wording, file("wording", &all));
+        files.insert(rare, file("wording", &rest));
         let rows = table(&countries, "const COUNTRIES", "];", 3);
         files.insert(abroad, file("countries", &words(&rows, language)));
     }
@@ -282,9 +344,11 @@ fn every_sentence_of_a_state_and_every_phrase_that_the_script_uses_is_generated(
     }
     let phrases = phrases();
     let named = named(&phrases);
-    for key in source("../assets/tell.mjs").split("say('").skip(1) {
-        let key = key.split('\'').next().expect("a first part");
-        assert!(named.contains(key), "tell.mjs says {key:?}, which no page does");
+    for file in ["tell.mjs", "worded.mjs", "more.mjs"] {
+        for key in source(&format!("../assets/{file}")).split("say('").skip(1) {
+            let key = key.split('\'').next().expect("a first part");
+            assert!(named.contains(key), "{file} says {key:?}, which no page does");
+        }
     }
     for key in named {
         assert_eq!(phrases[key].len(), 1, "{key:?} is said in two ways: {:?}", phrases[key]);

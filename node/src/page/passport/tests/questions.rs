@@ -29,6 +29,25 @@ fn what_others_say_of_a_code_that_nobody_vouches_for_is_on_the_page_as_in_the_da
 }
 
 #[test]
+fn a_finding_tells_places_and_organisations_by_name_with_their_number_behind() {
+    let [works, shop, nobody] = ["9506000134369", "9506000134376", "9506000134383"]
+        .map(|gln| format!("https://id.gs1.org/414/{gln}"));
+    let mut passport = full(State::CopySuspected, "text", 1);
+    let told = format!("text was at {works}, at {shop} and at {nobody}; once");
+    (passport.findings[0].message_en, passport.findings[0].message_zh) = (Some(told.clone()), None);
+    passport.stated_findings[0].message_en = told;
+    passport.names = vec![
+        Named { id: works, names: text("<Works>"), party: None },
+        Named { id: shop, names: Vec::new(), party: Some(party("Shop")) },
+    ];
+    let html = html(&passport, Language::En);
+    assert!(!html.contains("id.gs1.org/414"), "{html}");
+    let told = "was at &lt;Works&gt; (GLN 9506000134369), at Shop (GLN 9506000134376) and at GLN \
+                9506000134383; once";
+    assert_eq!(untagged(&html).matches(told).count(), 3, "{html}");
+}
+
+#[test]
 fn that_the_rules_found_nothing_contradicts_no_question_at_the_top() {
     for (language, nothing, beside, unchecked) in [
         (Language::En, "The rules found nothing", "Beside it the rules", "has not checked"),

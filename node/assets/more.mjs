@@ -1,0 +1,150 @@
+// What few pages say: recalls, what others found, what the code prints. Asked for where the rest of
+// the check knows no record for a text of the page (shown.mjs), and judged by the same records.
+
+import { hex, isBytes } from './bytes.mjs';
+import { canonical, dayOf, decoded, normal, said } from './goods.mjs';
+import { HOST, at, expiries, goodsOf, lastDay, minute, standing } from './tell.mjs';
+import { isMinute } from './worded.mjs';
+
+/** Characters of what cannot be read that a page quotes. */
+const UNREADABLE_MAX = 90;
+const SEVERITY = { error: 'contradiction', warning: 'warning', note: 'note' };
+const ORG = 'urn:hallmark:org:';
+/** Identifiers of places and organisations in a sentence. */
+const NAMED =
+  /(?:https:\/\/id\.gs1\.org\/41[47]\/|urn:hallmark:(?:org:(?:gln|lei|uscc)|facility):)[\w.:/%-]*[A-Za-z0-9]/g;
+
+/** As people read it, such as `GLN 9506000134369`. */
+const short = id => id.replace(/^https:.*\/41[47]\//, 'GLN ')
+  .replace(/^urn:hallmark:org:(gln|lei|uscc):/, (_, scheme) => scheme.toUpperCase() + ' ')
+  .replace(/^urn:hallmark:facility:/, '');
+
+/** What is meant by its name, a place by its own, with its number behind. */
+function named(id, t) {
+  const [place] = t.described(id).sort((a, b) => b.verified.time[1] - a.verified.time[1]);
+  const org = id.replace(/^https:.*\/41[47]\//, ORG + 'gln:'), called = t.called(org);
+  const name = place ? t.placeName(place.said) : called === org ? '' : called;
+  return name ? `${name} (${short(id)})` : short(id);
+}
+
+/** A rule's sentence: the code of the page in words, places and organisations by name, instants to
+ *  the minute. */
+function told(text, t) {
+  const isHere = text.startsWith(t.goods + ' ');
+  const rest = (isHere ? text.slice(t.goods.length) : text).replace(NAMED, id => named(id, t))
+    .replace(/(^| )(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z)/g, (_, gap, one) => gap + minute(one));
+  return (isHere ? t.say('This code') : '') + rest;
+}
+
+/** Fields of records, as in tell.mjs. */
+export const FIELDS = {
+  passed: (record, t) => expiries(record).map(day =>
+    t.say('Use until ') + day + t.say(': this day has passed.')),
+  picture: ({ body }, t) => (body.get('pictures') || []).map(one => {
+    const digest = one.get('digest');
+    return t.text(one.get('alt')) + one.get('url') + (isBytes(digest) ? hex(digest) : digest);
+  }),
+  since: ({ body }) => dayOf(body.get('since')),
+  action: ({ body }, t) => t.text(body.get('what_to_do')),
+  contact: ({ body }) =>
+    ['phone', 'url'].map(key => at(body, 'contact', key)).filter(Boolean).join(' · '),
+  lots: (record, t) => {
+    const lots = goodsOf(record).map(goods => goods.split('/10/')[1]).filter(Boolean).sort();
+    return t.say('Some lots are recalled. If the pack shows lot ') + lots.join(t.say(' or '))
+      + t.say(', this is about it:');
+  },
+  faulty: ({ body }, t) => t.times.map(now => `${body.get('standard')} ${body.get('id')}`
+    + `${t.mark(': ', '：')}${t.say(standing(body, now))} `
+    + (body.has('withdrawn_at') ? dayOf(body.get('withdrawn_at'))
+      : body.has('valid_to') ? lastDay(body.get('valid_to')) : '')
+    + (body.has('withdrawn_at') && body.get('reason')
+      ? t.say('. Reason: ') + body.get('reason') : '')),
+  inside: (record, t) => said(record).all.filter(one => typeof one === 'string').map(canonical)
+    .filter(one => t.units.has(one)).map(one => one.replace(HOST, '')),
+  code: ({ body }) => body.get('code'),
+  severity: ({ body }, t) => t.say(SEVERITY[body.get('severity')]),
+  message: ({ body }, t) => told(body.get(t.language === 'en' ? 'message_en' : 'message_zh'), t),
+  subject: ({ body }) => body.get('subject'),
+  looked: ({ body }) => dayOf(body.get('as_of')),
+  answer: ({ body }, t) => t.text(body.get('text')),
+  answered: (record, t, { places }) => places.map(({ time }) => dayOf(time[1])),
+};
+
+/** What an address prints beside the goods, by application identifier. */
+function printedOf(address) {
+  const [path, query = ''] = address.split('?');
+  const steps = path.split('/').slice(1);
+  const pairs = steps.flatMap((code, at) => (at % 2 ? [] : [[code, decoded(steps[at + 1] || '')]]));
+  return [...pairs, ...new URLSearchParams(query)];
+}
+
+/** Whether digits of a print are this day; some print no day of the month. */
+const isDay = (digits, day) => [digits.slice(0, 6), digits.replace(/^(\d{4})00.*/, '$1')]
+  .some(one => one.length >= 4 && day.replaceAll('-', '').slice(2).startsWith(one));
+/** What cannot be read, as a page quotes it. */
+const echoed = text => [...text].map(one => (/[ -~]/.test(one) ? one : '\ufffd'))
+  .slice(0, UNREADABLE_MAX).join('');
+/** The field of a record that an identifier prints. */
+const FIELD_OF = { 10: 'lot', 11: 'produced', 17: 'expiry' };
+
+/** What stands between two texts, or nothing where these are not there. */
+function between(text, before, after) {
+  const isIt = text.startsWith(before) && text.endsWith(after);
+  return isIt ? text.slice(before.length, text.length - after.length) : '';
+}
+
+/** What a page says for itself of its address, of damage, and of times. */
+export function owns(teller, { address, goods, damaged }, { prints, identifiers, faults, kinds }) {
+  const t = teller, printed = printedOf(address);
+  /** Whether the code of this address prints something under an identifier. */
+  const isPrinted = (ai, isIt) => printed.some(([code, value]) => code === ai && isIt(value));
+  /** A printed day that has passed. */
+  const overdue = ({ text, ai }) => {
+    const before = `${t.say('According to the code, ')}${prints[ai]} `;
+    const day = between(text, before, t.say(': this day has passed.'));
+    return t.times.some(now => day < dayOf(now)) && isPrinted(ai, value => isDay(value, day));
+  };
+  /** A part of the code that cannot be read, quoted. */
+  const unread = ({ text, ai }) => {
+    const before = `${t.say('The code has a part that cannot be read: ')}${prints[ai] || ''} (${ai}) `;
+    const value = between(text, before, t.mark('.', '。'));
+    return isPrinted(ai, one => echoed(one) === value);
+  };
+  /** A print that is not what the records tell. */
+  const contrary = ({ text, ai }) => {
+    const before = `${t.say('Printed: ')}${prints[ai]} `;
+    const [one, told = ''] = between(text, before, t.say('. They differ.')).split(t.say('. Recorded: '));
+    const recorded = t.items.flatMap(item => t.expected({ of: FIELD_OF[ai] }, item));
+    const isTold = told.split(t.mark(', ', '、')).every(day => recorded.includes(day));
+    return isTold && !recorded.includes(one)
+      && isPrinted(ai, value => value === one || (ai !== '10' && isDay(value, one)));
+  };
+  /** A code that was recorded before its label was ordered, by public records of both. */
+  const late = ({ text }) => {
+    const of = (kinds, end) => t.items.filter(({ said: { kind } }) => kinds.includes(kind))
+      .flatMap(({ places }) => places.map(({ time }) => dayOf(time[end])));
+    const seen = of(['event', 'confirmation'], 1).map(day => t.say(': first by ') + day);
+    return of(['label'], 0).some(made => ['', ...seen].some(first =>
+      text === t.say('This code was recorded before its label was ordered') + first
+        + t.say('; the label was ordered on or after ') + made + t.mark('.', '。')));
+  };
+  /** Kind and place of a record that the page itself says does not hold. */
+  const isDamaged = ({ text }) => {
+    const [kind, place = '', ...more] = text.split(' · '), known = t.damaged(damaged);
+    const isKind = kind === '?' || Object.values(kinds).includes(kind);
+    const isPlace = /^\S+ #\d+$/.test(place) && known.every(one => !one.places.length)
+      || known.some(({ places }) => places.some(one => place === `${one.origin} #${one.index}`));
+    return damaged.length > 0 && isKind && isPlace && !more.length;
+  };
+  return {
+    overdue, unread, contrary, late, damaged: isDamaged,
+    printed: ({ text, ai }) => isPrinted(ai, value => value === text),
+    fault: ({ text }) => damaged.length > 0 && Object.values(faults).includes(text),
+    closedid: ({ text }) => damaged.some(id => 'sha256:' + id === text),
+    vouched: ({ text }) => isMinute(text),
+    issues: ({ text }) => t.items.some(({ said: { kind, iss } }) => kind === 'label' && t.called(iss) === text),
+    meant: ({ text }) => text.toLowerCase() === goods.toLowerCase(),
+    months: ({ text }) => text === t.confirmedMonths(),
+    dtai: ({ text, ai }) => text === `${identifiers[ai]} (${ai})`,
+  };
+}
