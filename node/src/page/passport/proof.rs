@@ -71,11 +71,12 @@ fn records(passport: &Passport, language: Language) -> Markup {
                         data-fault=[shown.and_then(|one| one.fault)] {
                         (self::record(record, language)) " · "
                         (signed(record, language))
+                        @let of = if record.fault.is_some() { "damagedid" } else { "id" };
                         @if record.is_public {
                             a href={ "/v1/attestations/" (record.id) } {
-                                code data-of="id" { (record.id) }
+                                code data-of=(of) { (record.id) }
                             }
-                        } @else { code data-of="closedid" { (record.id) } }
+                        } @else { code data-of=(of) { (record.id) } }
                     }
                 }
                 @if 0 < silent {
