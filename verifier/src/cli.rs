@@ -114,6 +114,17 @@ Attacks: h1 to h6 (Jokar et al. 2016), FDI1 to FDI6 (Zheng et al.), ramp, peak-c
 R2 another meter's days, R3 days turned, R4 stuck, R5 scaled for a month, R6 clipped, R7 peaks missing,
 R8 a cut with a register that agrees, R9 parent and child both bypassed.")]
     Evaluate(EvaluateArgs),
+    /// Prints the Event Hash ID (CBV 2.0) of every event, one `ni:` URI a line.
+    #[command(after_help = "Examples:
+  hallmark-verify event-hash shipment.jsonld
+  hallmark-verify event-hash shipment.xml receipt.json
+  hallmark-verify event-hash - < shipment.jsonld
+
+Events of equal content have equal hashes, however they are written: JSON or XML, EPC URNs or Digital
+Links, CBV words in any form, any order of lists, times in any zone. The eventID, the recordTime and an
+error declaration do not count. Extensions that a document lists under `ignoreFields` do not count
+either. A hash proves nothing about who wrote an event; a signature does.")]
+    EventHash(EventHashArgs),
     /// Lists every evidence table: columns, types, units and what they mean.
     #[command(after_help = "Examples:
   hallmark-verify tables
@@ -213,6 +224,17 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub case: CaseArgs,
     /// How it is printed: text for people, json for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `event-hash`.
+#[derive(Args, Debug)]
+pub struct EventHashArgs {
+    /// EPCIS documents or single events, in JSON or XML; `-` is stdin.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How hashes are printed: text for people, json with one event a line for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod evaluate;
+pub mod event_hash;
 pub mod explain;
 pub mod rules;
 pub mod tables;
@@ -17,6 +18,7 @@ pub fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::EventHash(args) => event_hash::run(args),
         Command::Tables(args) => tables::run(args),
         Command::Rules(args) => rules::run(args),
     }

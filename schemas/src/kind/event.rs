@@ -21,6 +21,7 @@ pub mod json;
 mod read;
 pub mod rows;
 pub mod vocabulary;
+mod xml;
 
 use fields::Fields;
 
@@ -89,11 +90,6 @@ impl Event {
         let said = (hash::pre_hash(&json), &self.fields.event_id, error);
         crate::cbor::to_vec(&said).expect("texts encode")
     }
-}
-
-/// The events of an EPCIS document, or the one event that the text is, each as its own text.
-pub fn from_epcis_document(text: &str) -> Result<Vec<String>, FieldError> {
-    document::events_of(text)
 }
 
 impl Kind for Event {

@@ -36,6 +36,11 @@ enum Shape {
     Object(&'static [Field]),
     /// The key once, then for each object this word and its members.
     Objects(&'static str, &'static [Field]),
+    /// `bizRules` of sensor reports: the reference implementation does not know it as a member of
+    /// a report, and counts it among what is left over, under its whole path.
+    Rules,
+    /// Nothing: it counts in another place.
+    Elsewhere,
 }
 
 /// A member of an event: its JSON name, the key it counts under, its shape.
@@ -93,6 +98,7 @@ const REPORT: &[Field] = &[
     value("percValue", Form::Plain),
     value("uom", Form::Plain),
     value("coordinateReferenceSystem", Form::Plain),
+    ("bizRules", "bizRules", Shape::Elsewhere),
 ];
 
 const SENSOR: &[Field] = &[
@@ -140,11 +146,12 @@ const EVENT: &[Field] = &[
     ("persistentDisposition", "persistentDisposition", Shape::Object(DISPOSITIONS)),
     ("readPoint", "readPoint", Shape::Object(PLACE)),
     ("bizLocation", "bizLocation", Shape::Object(PLACE)),
+    ("sensorElementList", "sensorElementList", Shape::Objects("sensorElement", SENSOR)),
     parties("bizTransactionList", TRANSACTION),
     parties("destinationList", DESTINATION),
-    parties("sourceList", SOURCE),
-    ("sensorElementList", "sensorElementList", Shape::Objects("sensorElement", SENSOR)),
     ("ilmd", "ilmd", Shape::Object(&[])),
+    ("sensorElementList", "sensorElementList", Shape::Rules),
+    parties("sourceList", SOURCE),
 ];
 
 /// Members that are no content of an event.
@@ -161,15 +168,50 @@ const PREFIXES: [(&str, &str); 4] = [
 
 /// The event's hash as a `ni:` URI.
 pub fn event_hash(event: &Json) -> String {
-    let digest = sha2::Sha256::digest(pre_hash(event));
+    event_hash_without(event, &[])
+}
+
+/// The same without the extensions, each as `{namespace}name`, that a document excludes.
+pub(super) fn event_hash_without(event: &Json, ignored: &[String]) -> String {
+    let digest = sha2::Sha256::digest(text_of(event, ignored));
     format!("ni:///sha-256;{}?ver=CBV2.0", Digest(digest.into()))
 }
 
 /// The text that is hashed.
 pub fn pre_hash(event: &Json) -> String {
+    text_of(event, &[])
+}
+
+fn text_of(event: &Json, ignored: &[String]) -> String {
+    Hasher { prefixes: prefixes(event), ignored }.object(event, EVENT)
+}
+
+/// The extensions that a document excludes from the hashes of its events: the member `ignoreFields`
+/// of the reference implementation, under whatever prefix.
+pub(super) fn ignored(document: &Json) -> Vec<String> {
+    let Json::Object(members) = document else {
+        return Vec::new();
+    };
+    let prefixes = prefixes(document);
+    let lists = members.iter().filter(|(name, _)| name.ends_with(":ignoreFields"));
+    let names = lists.flat_map(|(_, list)| values(list)).filter_map(Json::as_text);
+    names.map(|name| expanded(name, &prefixes)).collect()
+}
+
+fn prefixes(json: &Json) -> BTreeMap<&str, &str> {
     let mut prefixes = BTreeMap::from(PREFIXES);
-    declare(event.get("@context"), &mut prefixes);
-    Hasher { prefixes }.object(event, EVENT)
+    declare(json.get("@context"), &mut prefixes);
+    prefixes
+}
+
+/// A name of an extension as it counts.
+fn expanded(name: &str, prefixes: &BTreeMap<&str, &str>) -> String {
+    match name.split_once(':') {
+        Some((prefix, local)) => {
+            format!("{{{}}}{local}", prefixes.get(prefix).unwrap_or(&prefix))
+        }
+        None => name.to_owned(),
+    }
 }
 
 fn declare<'a>(context: Option<&'a Json>, prefixes: &mut BTreeMap<&'a str, &'a str>) {
@@ -185,6 +227,7 @@ fn declare<'a>(context: Option<&'a Json>, prefixes: &mut BTreeMap<&'a str, &'a s
 
 struct Hasher<'a> {
     prefixes: BTreeMap<&'a str, &'a str>,
+    ignored: &'a [String],
 }
 
 /// The values of a list, or the one value.
@@ -193,6 +236,12 @@ fn values(json: &Json) -> &[Json] {
         Json::List(values) => values,
         one => std::slice::from_ref(one),
     }
+}
+
+/// The rules that the reports of a sensor element name.
+fn report_rules(element: &Json) -> impl Iterator<Item = &Json> {
+    let reports = element.get("sensorReport").map_or(&[][..], values);
+    reports.iter().filter_map(|report| report.get("bizRules"))
 }
 
 fn sorted(parts: impl Iterator<Item = String>) -> String {
@@ -214,7 +263,11 @@ impl Hasher<'_> {
         let Some(json) = json.get(name) else {
             return String::new();
         };
+        // A list without members counts like none.
         let values = values(json).iter();
+        if values.len() == 0 {
+            return String::new();
+        }
         match shape {
             Shape::Value(form) => sorted(values.map(|one| format!("{key}={}", scalar(one, *form)))),
             Shape::Ids => {
@@ -228,6 +281,11 @@ impl Hasher<'_> {
                 let all = sorted(values.map(|one| format!("{word}{}", self.object(one, fields))));
                 format!("{key}{all}")
             }
+            Shape::Elsewhere => String::new(),
+            Shape::Rules => sorted(values.flat_map(report_rules).map(|rules| {
+                let rules = scalar(rules, Form::Id);
+                format!("{key}sensorElementsensorReportbizRules={rules}")
+            })),
         }
     }
 
@@ -242,13 +300,8 @@ impl Hasher<'_> {
     }
 
     fn extension(&self, name: &str, json: &Json) -> String {
-        let key = match name.split_once(':') {
-            Some((prefix, local)) => {
-                format!("{{{}}}{local}", self.prefixes.get(prefix).unwrap_or(&prefix))
-            }
-            None => name.to_owned(),
-        };
-        if key == COMMENT {
+        let key = expanded(name, &self.prefixes);
+        if key == COMMENT || self.ignored.contains(&key) {
             return String::new();
         }
         sorted(values(json).iter().map(|one| match one {
