@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use hallmark_schemas::kind::KindName;
+use hallmark_schemas::time::Timestamp;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::core::Clock;
@@ -158,23 +159,33 @@ impl Admission {
     }
 
     /// Admits many; one answer each, in order.
-    pub(crate) async fn admit_many(
+    pub(crate) async fn admit_many(&self, stored: Vec<Vec<u8>>) -> Vec<Answer> {
+        self.admit_each(stored, |gate, bytes, now| gate.prove(&bytes, now)).await
+    }
+
+    /// The same for those that were parsed before.
+    pub(crate) async fn admit_all(&self, envelopes: Vec<Envelope>) -> Vec<Answer> {
+        self.admit_each(envelopes, Gate::prove_parsed).await
+    }
+
+    async fn admit_each<T: Send + 'static>(
         &self,
-        stored: Vec<Vec<u8>>,
-    ) -> Vec<Result<Admitted, AdmitError>> {
+        all: Vec<T>,
+        prove: fn(&Gate, T, Timestamp) -> Proved,
+    ) -> Vec<Answer> {
         if let Some(error) = self.gate.closed() {
-            return stored.iter().map(|_| Err(error.clone())).collect();
+            return all.iter().map(|_| Err(error.clone())).collect();
         }
         let mut proving = Vec::new();
-        let mut rest = stored.into_iter();
+        let mut rest = all.into_iter();
         loop {
-            let chunk: Vec<Vec<u8>> = rest.by_ref().take(CHUNK).collect();
+            let chunk: Vec<T> = rest.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
                 break;
             }
             let admission = self.clone();
-            let prove = async move { admission.prove_chunk(chunk).await };
-            proving.push(tokio::spawn(prove));
+            let work = async move { admission.prove_chunk(chunk, prove).await };
+            proving.push(tokio::spawn(work));
         }
         // Proved on all cores, handed over in the order of submission, answered by shared syncs.
         let mut waiting = Vec::new();
@@ -204,7 +215,11 @@ impl Admission {
     }
 
     /// Proves at most a chunk on a worker; those of unknown keys are kept.
-    async fn prove_chunk(&self, stored: Vec<Vec<u8>>) -> (Vec<Proved>, Vec<Answer>, Proving) {
+    async fn prove_chunk<T: Send + 'static>(
+        &self,
+        chunk: Vec<T>,
+        prove: fn(&Gate, T, Timestamp) -> Proved,
+    ) -> (Vec<Proved>, Vec<Answer>, Proving) {
         let permit = self.workers.clone().acquire_owned().await;
         let permit = permit.expect("never closed");
         let proving = self.gate.begin();
@@ -212,7 +227,7 @@ impl Admission {
         let work = move || {
             let now = (admission.clock)();
             let proved: Vec<Proved> =
-                stored.iter().map(|bytes| admission.gate.prove(bytes, now)).collect();
+                chunk.into_iter().map(|one| prove(&admission.gate, one, now)).collect();
             drop(permit);
             let unknown = proved.iter().filter_map(|proved| match proved {
                 Proved::Unknown(envelope) => Some(&**envelope),

@@ -25,6 +25,7 @@ pub mod attestations;
 pub mod caller;
 pub mod demands;
 pub mod entries;
+mod epcis;
 pub mod export;
 pub mod findings;
 mod gzip;
@@ -101,7 +102,8 @@ pub fn router(app: App) -> Router {
         .route("/local/reindex", post(health::reindex))
         .route("/local/export", post(export::bundle))
         .route("/local/labels/{gtin}", get(labels::ranges))
-        .route("/local/receipt/{id}", get(entries::receipt));
+        .route("/local/receipt/{id}", get(entries::receipt))
+        .merge(epcis::routes());
     public
         .merge(own)
         .fallback(unknown_path)

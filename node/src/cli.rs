@@ -283,7 +283,7 @@ pub struct RunArgs {
 pub struct SubmitArgs {
     /// The node's folder.
     pub dir: PathBuf,
-    /// JSON, JSON lines, CBOR, EPCIS documents or CSV; `-` is stdin.
+    /// JSON, JSON lines, CBOR, EPCIS documents (JSON, XML) or CSV; `-` is stdin.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The kind, where the file does not say it.

@@ -441,6 +441,25 @@ impl Node {
         Ok(self.inner.catalogue.beside(subject, limit)?)
     }
 
+    /// Every event of all logs held here, in the order of admission, the first `limit` after
+    /// `after`.
+    pub fn events(
+        &self,
+        after: Option<&GoodsPlace>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.events(after, limit)?)
+    }
+
+    /// Events of this eventID, or of this hash and without eventID.
+    pub fn events_named(
+        &self,
+        identity: &str,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.events_named(identity, limit)?)
+    }
+
     /// Answers to a finding, in the order of admission.
     pub fn answers(&self, finding: &Digest, limit: usize) -> Result<Vec<GoodsPlace>, StoreError> {
         Ok(self.inner.catalogue.answers(finding, limit)?)

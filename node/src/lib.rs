@@ -18,6 +18,7 @@ pub mod defect;
 pub mod deferred;
 pub mod demand;
 pub mod entitled;
+pub mod epcis;
 pub(crate) mod erasure;
 pub mod failure;
 pub mod files;

@@ -4,13 +4,14 @@
 //! `node` attestation is known to the address book; what is shown of health is what the tasks last
 //! said of themselves.
 
+mod taking;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
-use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::Holder;
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::identity::NaturalIdentity;
@@ -25,7 +26,6 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::admission::{AdmitError, Admitted};
 use crate::api::limit::Limiter;
 use crate::api::problem::with_causes;
 use crate::client::Client;
@@ -199,46 +199,6 @@ impl Service {
             self.adopt_network(file)?;
             tracing::info!(version, "took over a logged network file");
         }
-    }
-
-    /// Admission of what others send: a new log takes its genesis first.
-    pub async fn admit(&self, stored: Vec<u8>) -> Result<Admitted, AdmitError> {
-        self.admit_parsed(Envelope::parse(&stored).map_err(Refusal::from)?).await
-    }
-
-    /// The same for one that was parsed before.
-    pub async fn admit_parsed(&self, envelope: Envelope) -> Result<Admitted, AdmitError> {
-        let is_read_only = matches!(self.node.log().signing(), Signing::ReadOnly { .. });
-        if !self.founded.load(Ordering::Acquire) && !is_read_only {
-            return Err(AdmitError::Busy {
-                retry_after: Duration::from_secs(2),
-                what: "this log waits for its genesis, its organisation for admission",
-            });
-        }
-        self.admit_own(envelope).await
-    }
-
-    /// Admission, and what the service itself learns from an admitted body.
-    pub async fn admit_own(&self, envelope: Envelope) -> Result<Admitted, AdmitError> {
-        let tells = matches!(envelope.kind(), KindName::Node | KindName::Device);
-        let telling = tells.then(|| envelope.clone());
-        let admitted = self.node.admit_parsed(envelope).await;
-        let result = match &admitted {
-            Ok(Admitted::Stored { .. }) => "stored",
-            Ok(Admitted::Deferred { .. }) => "deferred",
-            Err(AdmitError::Refused(_)) => "refused",
-            Err(_) => "busy",
-        };
-        metrics::counter!("hallmark_admissions_total", "result" => result).increment(1);
-        match (&admitted, telling) {
-            (Ok(Admitted::Stored { .. }), Some(envelope)) => self.learn(envelope),
-            (Ok(Admitted::Deferred { id }), envelope) => {
-                self.note_deferred(*id);
-                envelope.map(|envelope| self.learn(envelope)).unwrap_or_default();
-            }
-            _ => {}
-        }
-        admitted
     }
 
     /// Learns the addresses of a `node` attestation, now or when its key is known.

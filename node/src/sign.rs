@@ -1,12 +1,14 @@
 //! From what a client says to a signed attestation, and back to something a client reads.
 //!
-//! Invariants: an EPCIS event is kept as the client wrote it, byte for byte; a file is read whole
+//! Invariants: an EPCIS event is kept as the client wrote it, members and numbers as they were; a
+//! file is read whole
 //! before anything of it is signed; every error names its place in the file.
 
 use hallmark_schemas::attestation::{Claims, Draft, Envelope, sign};
 use hallmark_schemas::audience::{Audience, Region};
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::key::{SignError, Signer};
+use hallmark_schemas::kind::event::document;
 use hallmark_schemas::kind::{Body, FieldError, KindName, SignerRule};
 use hallmark_schemas::time::Timestamp;
 use serde::Deserialize;
@@ -115,20 +117,6 @@ struct Wire {
     payload: Value,
 }
 
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(rename = "epcisBody", borrow)]
-    body: DocumentBody<'a>,
-}
-
-#[derive(Deserialize)]
-struct DocumentBody<'a> {
-    #[serde(rename = "eventList", borrow, default)]
-    list: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
-    event: Option<&'a RawValue>,
-}
-
 /// Only enough of an object to know what it is.
 #[derive(Deserialize)]
 struct Hint {
@@ -153,7 +141,8 @@ impl Statement {
         }
     }
 
-    /// Reads a file: JSON, JSON lines, an array, CBOR, an EPCIS document or bare events.
+    /// Reads a file: JSON, JSON lines, an array, CBOR, an EPCIS document, also in XML, or bare
+    /// events.
     pub fn from_file(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Statement>, StatementError> {
         let mut found = Vec::new();
         let Ok(text) = std::str::from_utf8(bytes) else {
@@ -162,6 +151,9 @@ impl Statement {
             return Statement::from_file(json.to_string().as_bytes(), defaults);
         };
         let text = text.trim_start_matches('\u{feff}');
+        if text.trim_start().starts_with('<') {
+            return document_of(text, "the document ", defaults);
+        }
         let mut stream = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
         let mut number = 0;
         while let Some(raw) = stream.next() {
@@ -249,15 +241,10 @@ fn read_object(
             found.push(from_wire(wire, place, defaults)?);
         }
         (None, Some("EPCISDocument" | "EPCISQueryDocument")) => {
-            let document: Document<'_> = serde_json::from_str(raw.get()).map_err(shape)?;
-            let events = document.body.list.into_iter().chain(document.body.event);
-            for (index, event) in events.enumerate() {
-                let place = format!("{place}/epcisBody/eventList/{index}");
-                found.push(event_of(event, &place, defaults)?);
-            }
+            found.extend(document_of(raw.get(), place, defaults)?);
         }
         (None, Some(name)) if name.ends_with("Event") => {
-            found.push(event_of(raw, place, defaults)?);
+            found.push(event_of(raw.get(), place, defaults)?);
         }
         (None, _) if defaults.kind.is_some() => {
             let kind = defaults.kind.expect("just seen");
@@ -294,9 +281,26 @@ fn from_wire(wire: Wire, place: &str, defaults: &Defaults) -> Result<Statement, 
     Ok(Statement { kind, sub, aud, regions: wire.regions, body })
 }
 
-/// The event as one text, exactly as it stands in the file.
-fn event_of(raw: &RawValue, place: &str, defaults: &Defaults) -> Result<Statement, StatementError> {
-    let payload = serde_json::json!({ "epcis": raw.get() });
+/// The events of a document.
+fn document_of(
+    text: &str,
+    place: &str,
+    defaults: &Defaults,
+) -> Result<Vec<Statement>, StatementError> {
+    let document = document::read(text).map_err(|error| StatementError::Shape {
+        place: format!("{place}{}", error.pointer).trim().to_owned(),
+        reason: error.fault.to_string(),
+    })?;
+    let events = document.events.iter().enumerate();
+    let statements = events.map(|(index, event)| {
+        event_of(event, &format!("{place}{}", document.pointer(index)), defaults)
+    });
+    statements.collect()
+}
+
+/// The event as one text, its members and numbers as they stand in the file.
+fn event_of(event: &str, place: &str, defaults: &Defaults) -> Result<Statement, StatementError> {
+    let payload = serde_json::json!({ "epcis": event });
     let kind = KindName::Event.as_str().to_owned();
     let wire = Wire { kind, sub: None, aud: None, regions: Vec::new(), payload };
     from_wire(wire, place, defaults)
@@ -339,7 +343,12 @@ mod tests {
         let found = Statement::from_file(document.as_bytes(), &Defaults::default());
         let found = found.expect("one event");
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].body.to_json()["epcis"], Value::String(EVENT.to_owned()));
+        let kept = EVENT.replace("\n  ", "").replace(": 1.50", ":1.50");
+        assert_eq!(found[0].body.to_json()["epcis"], Value::String(kept));
+        let with_context = document.replacen('{', r#"{"@context":["c"],"#, 1);
+        let found = Statement::from_file(with_context.as_bytes(), &Defaults::default());
+        let kept = found.expect("one event")[0].body.to_json()["epcis"].to_string();
+        assert!(kept.starts_with(r#""{\"@context\":[\"c\"],\"type\""#), "{kept}");
     }
 
     #[test]

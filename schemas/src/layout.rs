@@ -205,6 +205,11 @@ impl Data {
         self.0.join("deferred")
     }
 
+    /// What became of captured documents.
+    pub fn jobs(&self) -> PathBuf {
+        self.0.join("jobs")
+    }
+
     /// All followed logs.
     pub fn peers(&self) -> PathBuf {
         self.0.join("peers")

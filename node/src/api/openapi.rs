@@ -17,6 +17,7 @@ use operation::{Operation, problem_content};
 use schemas::reference;
 
 mod attestations;
+mod epcis;
 mod goods;
 mod log;
 mod node;
@@ -73,6 +74,7 @@ fn document() -> Value {
             { "name": goods::TAG, "description":
                 "What the records say of goods: GS1 Digital Link resolver, passport, trace" },
             { "name": goods::FORMS_TAG, "description": "What a buyer may say: the two forms" },
+            { "name": epcis::TAG, "description": "EPCIS 2.0: capture and queries" },
             { "name": node::FINDINGS_TAG, "description": "What the rules found" },
             { "name": node::TAG, "description": "The node itself" },
         ],
@@ -99,6 +101,7 @@ fn operations() -> Vec<Operation> {
     all.extend(log::operations());
     all.extend(attestations::operations());
     all.extend(goods::operations());
+    all.extend(epcis::operations());
     all.extend(node::operations());
     let preflights: Vec<Operation> = all.iter().filter_map(Operation::preflight).collect();
     all.extend(preflights);

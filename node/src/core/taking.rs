@@ -22,6 +22,11 @@ impl Node {
         self.inner.admission.admit_many(stored).await
     }
 
+    /// The same for those that were parsed before.
+    pub async fn admit_all(&self, envelopes: Vec<Envelope>) -> Vec<Result<Admitted, AdmitError>> {
+        self.inner.admission.admit_all(envelopes).await
+    }
+
     /// Whether anything waits to be stored right now: then whatever can wait does.
     pub fn is_taking_in(&self) -> bool {
         self.inner.admission.is_taking_in()

@@ -1,10 +1,12 @@
-//! Statements that are found by something else than goods: what a passport shows beside them.
+//! Statements that are found by something else than goods: what a passport shows beside them, and
+//! events.
 //!
 //! An accreditation is found by the body that it is about, an organisation by its identifier, a
 //! description by its party or place, a facility by its places, an answer by its finding, a recall
-//! of lots by their class, a later version by the one that it replaces. Same prefix and form as in [`super::goods`], with 2 where statements
-//! about goods have 0. Label orders are in [`super::labels`]. Invariant:
-//! events and readings are never among them, so the lists stay short.
+//! of lots by their class, a later version by the one that it replaces, an event by its identity and
+//! in the list of all. Same prefix and form as in [`super::goods`], with 2 where statements
+//! about goods have 0. Label orders are in [`super::labels`]. Invariant: under no name but its own
+//! and that of all are events found, so the lists of the others stay short.
 
 use std::collections::BTreeSet;
 
@@ -68,9 +70,21 @@ fn keys_of(envelope: &Envelope) -> Vec<GoodsKey> {
             classes.iter().map(|class| GoodsKey::of_text(&recalled_lots(class))).collect()
         }
         Body::Response(response) => vec![finding_key(&response.finding)],
+        Body::Event(event) => {
+            let own = event_named(event.fields().identity());
+            vec![GoodsKey::of_text(ALL_EVENTS), GoodsKey::of_text(&own)]
+        }
         Body::Label(label) => super::labels::keys(label),
         _ => Vec::new(),
     }
+}
+
+/// What every event is found by, in the order of admission.
+const ALL_EVENTS: &str = "events";
+
+/// What an event is found by that says this eventID, or has this hash and no eventID.
+fn event_named(identity: &str) -> String {
+    format!("event {identity}")
 }
 
 fn is_place(body: &hallmark_schemas::kind::masterdata::Masterdata) -> bool {
@@ -92,6 +106,25 @@ impl Catalogue {
     /// admission.
     pub fn beside(&self, subject: &str, limit: usize) -> Result<Vec<GoodsPlace>, IndexError> {
         self.places(GoodsKey::of_text(subject), About::Beside, None, limit)
+    }
+
+    /// Every event, in the order of admission, the first `limit` after `after`.
+    pub fn events(
+        &self,
+        after: Option<&GoodsPlace>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, IndexError> {
+        self.places(GoodsKey::of_text(ALL_EVENTS), About::Beside, after, limit)
+    }
+
+    /// Events of this identity, which is an eventID or the hash of an event without one.
+    pub fn events_named(
+        &self,
+        identity: &str,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, IndexError> {
+        let key = GoodsKey::of_text(&event_named(identity));
+        self.places(key, About::Beside, None, limit)
     }
 
     /// Answers to a finding, in the order of admission.

@@ -86,6 +86,25 @@ pub struct GoodsPlace {
 }
 
 impl GoodsPlace {
+    /// What tells where in a list it stands: time, log and entry.
+    pub fn position(&self) -> [u8; 24] {
+        self.suffix()
+    }
+
+    /// A place that only says where in a list to go on.
+    pub fn at_position(position: &[u8; 24]) -> Option<GoodsPlace> {
+        let value = [[0; 32].as_slice(), KindName::Event.as_str().as_bytes()].concat();
+        GoodsPlace::decode(position, &value)
+    }
+
+    /// The last place before this instant, in any list.
+    pub fn before(at: Timestamp) -> Option<GoodsPlace> {
+        let mut position = [0xff; 24];
+        let before = at.unix_ms().checked_sub(1)?;
+        position[..8].copy_from_slice(&before.to_be_bytes());
+        GoodsPlace::at_position(&position)
+    }
+
     fn suffix(&self) -> [u8; 24] {
         let mut suffix = [0; 24];
         suffix[..8].copy_from_slice(&self.at.unix_ms().to_be_bytes());
@@ -271,7 +290,8 @@ pub(crate) mod tests {
             let catalogue = Catalogue::new(index);
             let (log, other) = (LogKey::of("net/a/1"), LogKey::of("net/b/1"));
             let naming = Naming::of(&event(1, &GOODS[..2]));
-            assert_eq!(naming.len(), 2);
+            // Two goods, its own identity, and the list of all events.
+            assert_eq!(naming.len(), 4);
             let at = |ms| NOW.checked_add_ms(ms).unwrap();
             let id = |byte| ContentId::from_bytes([byte; 32]);
             let mut changes = Batch::default();

@@ -11,6 +11,7 @@ use crate::goods::GoodsId;
 use crate::id::Subject;
 use crate::identity::NaturalIdentity;
 use crate::table::{RowContext, Rows, Table};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub mod decimal;
@@ -74,6 +75,22 @@ impl Event {
     /// The client's JSON, as sent.
     pub fn epcis(&self) -> &str {
         &self.epcis
+    }
+
+    /// The client's JSON with the time at which its log admitted it, and with its hash as eventID
+    /// where it has none: as a query answers it.
+    pub fn recorded(&self, at: Timestamp) -> String {
+        let json = json::parse(&self.epcis).expect("parsed before");
+        let json::Json::Object(mut members) = json else {
+            return self.epcis().to_owned();
+        };
+        members.retain(|(name, _)| name != "recordTime");
+        members.push(("recordTime".to_owned(), json::Json::Text(at.to_string())));
+        if self.fields.event_id.is_none() {
+            let own = json::Json::Text(self.fields.event_hash.clone());
+            members.push(("eventID".to_owned(), own));
+        }
+        json::write(&json::Json::Object(members))
     }
 
     /// What the tables need, normalised.

@@ -44,6 +44,11 @@ impl Operation {
         Operation::of("post", route)
     }
 
+    /// What may be done here.
+    pub(super) fn options(route: &str) -> Operation {
+        Operation::of("options", route)
+    }
+
     /// What a page of another origin asks before this read.
     pub(super) fn preflight(&self) -> Option<Operation> {
         if self.method != "get" || !self.is_shared {

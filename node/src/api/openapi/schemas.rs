@@ -76,8 +76,8 @@ pub(super) fn words<T: ToString>(all: &[T]) -> Value {
 /// Every schema, by name.
 pub(super) fn all() -> Value {
     let mut all = Map::new();
-    for part in [problems(), attestations(), findings(), forms(), resolver(), passports(), traces()]
-    {
+    let own = [problems(), attestations(), findings(), forms(), resolver()];
+    for part in own.into_iter().chain([passports(), traces(), super::epcis::schemas()]) {
         let Value::Object(part) = part else { continue };
         all.extend(part);
     }

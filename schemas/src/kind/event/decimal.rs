@@ -1,5 +1,7 @@
 //! Decimal numbers of JSON, exactly: an integer and a power of ten.
 
+use std::cmp::Ordering;
+
 /// A decimal number, `amount * 10^scale_e10`, without trailing zeros in `amount`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Decimal {
@@ -33,6 +35,22 @@ impl Decimal {
         }
         let amount: i64 = digits.parse().ok()?;
         Some(Decimal { amount: if negative { -amount } else { amount }, scale_e10 })
+    }
+
+    /// Which of two values is greater, exactly.
+    pub fn compare(&self, other: &Decimal) -> Ordering {
+        let finer = self.scale_e10.min(other.scale_e10);
+        let scaled = |value: &Decimal| {
+            let power = u32::from(value.scale_e10.abs_diff(finer));
+            let factor = 10_i128.checked_pow(power)?;
+            i128::from(value.amount).checked_mul(factor)
+        };
+        match (scaled(self), scaled(other)) {
+            (Some(own), Some(others)) => own.cmp(&others),
+            // Only the coarser one can be beyond that many digits, and then its size decides.
+            (None, _) => self.amount.cmp(&0),
+            (_, None) => 0.cmp(&other.amount),
+        }
     }
 }
 
@@ -71,6 +89,20 @@ mod tests {
             assert_eq!(plain(literal), text);
             assert_eq!(Decimal::parse(literal), Some(Decimal { amount, scale_e10 }), "{literal}");
         }
+        let of = |literal: &str| Decimal::parse(literal).unwrap();
+        for (less, more) in [
+            ("1", "1.1"),
+            ("-1.1", "-1"),
+            ("-1e18", "1e-18"),
+            ("999999999999999999e-18", "1e18"),
+            ("-999999999999999999e18", "1e-18"),
+            ("0", "1e-18"),
+            ("9.99", "10"),
+        ] {
+            assert_eq!(of(less).compare(&of(more)), Ordering::Less, "{less} {more}");
+            assert_eq!(of(more).compare(&of(less)), Ordering::Greater, "{less} {more}");
+        }
+        assert_eq!(of("2.50").compare(&of("2.5")), Ordering::Equal);
         assert_eq!(Decimal::parse("1e400"), None);
         assert_eq!(Decimal::parse("1234567890123456789"), None);
         assert_eq!(plain("1e400000000000"), "1e2147483647");

@@ -36,6 +36,16 @@ impl EventType {
         (EventType::Transformation, "TransformationEvent"),
     ];
 
+    /// The type of this name.
+    pub fn named(name: &str) -> Option<EventType> {
+        EventType::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+
+    /// Their names, in the order of EPCIS.
+    pub fn names() -> [&'static str; 5] {
+        EventType::ALL.map(|(_, name)| name)
+    }
+
     /// Its name in EPCIS.
     pub fn as_str(self) -> &'static str {
         EventType::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)

@@ -59,10 +59,9 @@ pub(super) fn read(json: &Json) -> Result<Fields, FieldError> {
 
 fn event_type(json: &Json) -> Result<EventType, FieldError> {
     let name = text(json, "", "type")?;
-    let found = EventType::ALL.iter().find(|(_, known)| Some(*known) == name);
     let expected = "one of the five types of EPCIS event";
     let fault = FieldError::new("/type", FieldFault::Malformed { expected });
-    found.map(|(kind, _)| *kind).ok_or(fault)
+    name.and_then(EventType::named).ok_or(fault)
 }
 
 fn action(json: &Json, kind: EventType) -> Result<Option<&'static str>, FieldError> {

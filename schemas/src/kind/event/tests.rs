@@ -200,9 +200,8 @@ fn events_leave_their_document_with_order_literals_and_context() {
 
 #[test]
 fn a_capture_interface_takes_what_conforms_and_names_what_is_missing() {
-    let around = |head: &str| {
-        format!(r#"{{{head}"type":"EPCISDocument","epcisBody":{{"eventList":[]}}}}"#)
-    };
+    let around =
+        |head: &str| format!(r#"{{{head}"type":"EPCISDocument","epcisBody":{{"eventList":[]}}}}"#);
     let whole = r#""@context":["c"],"schemaVersion":"2.0","creationDate":"2026-03-01T08:00:00Z","#;
     assert!(document::read_conforming(&around(whole)).unwrap().events.is_empty());
     for (from, to, pointer) in [

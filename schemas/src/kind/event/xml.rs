@@ -35,9 +35,8 @@ const PAIR_LISTS: [(&str, &str); 3] = [
     ("sourceList", "source"),
     ("destinationList", "destination"),
 ];
-const NUMBERS: [&str; 8] = [
-    "quantity", "value", "minValue", "maxValue", "meanValue", "sDev", "percRank", "percValue",
-];
+const NUMBERS: [&str; 8] =
+    ["quantity", "value", "minValue", "maxValue", "meanValue", "sDev", "percRank", "percValue"];
 
 /// The events of an `EPCISDocument` or `EPCISQueryDocument`.
 pub(super) fn events_of(text: &str) -> Result<Document, FieldError> {
@@ -88,7 +87,7 @@ fn unwrapped<'a>(element: &'a Element, found: &mut Vec<&'a Element>) {
 
 fn event(element: &Element) -> Result<String, FieldError> {
     let kind = &element.name.local;
-    let is_known = EventType::ALL.iter().any(|(_, known)| element.is(known));
+    let is_known = element.is(kind) && EventType::named(kind).is_some();
     check::form("", is_known, "one of the five types of EPCIS event")?;
     let mut reader = Reader { prefixes: BTreeMap::new() };
     let mut members = Members::default();

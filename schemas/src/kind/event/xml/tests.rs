@@ -19,16 +19,15 @@ fn one(inside: &str) -> Result<String, FieldError> {
 
 #[test]
 fn an_event_gets_the_form_that_it_has_in_json() {
-    let text = one(
-        "<epcList><epc>urn:epc:id:sgtin:6901234.000020.1</epc></epcList><action>ADD</action>\
+    let text =
+        one("<epcList><epc>urn:epc:id:sgtin:6901234.000020.1</epc></epcList><action>ADD</action>\
          <extension><quantityList><quantityElement><epcClass>urn:c</epcClass>\
          <quantity>+02.50</quantity></quantityElement></quantityList></extension>\
          <bizTransactionList><bizTransaction type=\"urn:epcglobal:cbv:btt:po\">urn:po:1\
          </bizTransaction></bizTransactionList>\
          <sensorElementList><sensorElement><sensorReport type=\"gs1:Temperature\" value=\".5\" \
          booleanValue=\"1\" x:note=\"n\"/></sensorElement></sensorElementList>\
-         <x:lot>L<x:more/></x:lot><x:tag>a</x:tag><x:tag>b</x:tag>",
-    );
+         <x:lot>L<x:more/></x:lot><x:tag>a</x:tag><x:tag>b</x:tag>");
     let expected = concat!(
         r#"{"@context":["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld","#,
         r#"{"x":"https://example.com/x"}],"type":"ObjectEvent","#,
