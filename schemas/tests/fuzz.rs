@@ -3,6 +3,8 @@
 
 #[path = "../../fuzz/targets/envelope.rs"]
 mod envelope;
+#[path = "../../fuzz/targets/epcis.rs"]
+mod epcis;
 #[path = "../../fuzz/targets/gs1.rs"]
 mod gs1;
 
@@ -16,7 +18,7 @@ const MUTATIONS_MAX: usize = 4;
 const BYTES_MAX: usize = 4096;
 
 /// Pieces that readers look for.
-const PIECES: [&[u8]; 12] = [
+const PIECES: [&[u8]; 14] = [
     b"^",
     b"\x1d",
     b"(01)",
@@ -27,6 +29,8 @@ const PIECES: [&[u8]; 12] = [
     b"]Q3",
     b"|]e0",
     b"urn:epc:id:",
+    b"<x:a>",
+    b"\":{\"",
     b"\xa1",
     b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
 ];
@@ -102,4 +106,9 @@ fn no_text_breaks_a_reader_of_gs1_data() {
 #[test]
 fn no_bytes_break_the_reader_of_attestations() {
     run("envelope", envelope::check);
+}
+
+#[test]
+fn no_text_breaks_the_reader_of_epcis_documents() {
+    run("epcis", epcis::check);
 }

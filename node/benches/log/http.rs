@@ -29,6 +29,13 @@ pub(crate) enum Until {
 /// A node that ends with its owner.
 pub(crate) struct Running(Child);
 
+impl Running {
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself.

@@ -1,12 +1,15 @@
 //! The log as its users meet it: over HTTP, after a restart, and asked for proofs.
 //!
-//! `cargo bench -p hallmark-node --bench log [-- http|proof|restart|backfill [COUNT]]` prints
-//! attestations a second with one client and with 64, against the bare signature check; the time
+//! `cargo bench -p hallmark-node --bench log [-- http|capture|proof|restart|backfill [COUNT]]`
+//! prints
+//! attestations a second with one client and with 64, against the bare signature check; events
+//! a second in EPCIS documents; the time
 //! of a proof of inclusion from the tiles of a large log; the time from start to serving with the
 //! index whole and deleted; the bytes on disk of an attestation against its body; and how fast a
 //! member that joins copies a log with its bodies, against what it can verify and write.
 
 mod backfill;
+mod capture;
 mod http;
 mod proof;
 mod restart;
@@ -22,12 +25,17 @@ fn main() -> Outcome<()> {
     let is_wanted = |part: &str| {
         let mut named = arguments
             .iter()
-            .filter(|one| ["http", "proof", "restart", "backfill"].contains(&one.as_str()))
+            .filter(|one| {
+                ["http", "capture", "proof", "restart", "backfill"].contains(&one.as_str())
+            })
             .peekable();
         named.peek().is_none() || named.any(|one| one == part)
     };
     if is_wanted("http") {
         http::measure(count.unwrap_or(60_000))?;
+    }
+    if is_wanted("capture") {
+        capture::measure(count.unwrap_or(400_000))?;
     }
     if is_wanted("proof") {
         proof::measure(count.unwrap_or(10_000_000))?;

@@ -53,8 +53,13 @@ impl std::fmt::Display for Run {
 
 /// Processor time of all threads of this process so far, in seconds.
 pub(crate) fn cpu_seconds() -> Option<f64> {
+    cpu_seconds_in("/proc/self/stat")
+}
+
+/// The same of the process whose status this file tells.
+pub(crate) fn cpu_seconds_in(stat: &str) -> Option<f64> {
     // The second field is the program's name in parentheses; user and system time are 14 and 15.
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let stat = std::fs::read_to_string(stat).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
     Some((ticks(14)? + ticks(15)?) / CPU_TICKS)

@@ -219,7 +219,60 @@ fn a_capture_interface_takes_what_conforms_and_names_what_is_missing() {
     assert_eq!(document::read_conforming(alone).unwrap_err().pointer, "/@context");
 }
 
+/// Any JSON of a few levels.
+fn any_json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
+    use proptest::prelude::{Strategy, any, prop};
+    use serde_json::Value;
+    let number = "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?";
+    let leaf = proptest::prop_oneof![
+        any::<bool>().prop_map(Value::Bool),
+        "\\PC{0,12}".prop_map(Value::String),
+        any::<String>().prop_map(Value::String),
+        number.prop_filter_map("a number", |text| serde_json::from_str(&text).ok()),
+        proptest::strategy::Just(Value::Null),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        proptest::prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map("[a-z:]{1,6}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
 proptest::proptest! {
+    #[test]
+    fn what_a_client_reads_back_means_what_it_sent(extension in any_json(), named in "[ -~]{1,20}") {
+        let mut sent: serde_json::Value = serde_json::from_str(
+            r#"{"type":"ObjectEvent","eventTime":"2026-03-01T08:00:00+08:00",
+            "eventTimeZoneOffset":"+08:00","action":"OBSERVE","eventID":"urn:uuid:1",
+            "epcList":["urn:epc:id:sgtin:6901234.000020.1"]}"#,
+        ).unwrap();
+        sent["example:extension"] = extension;
+        sent["readPoint"] = serde_json::json!({ "id": named });
+        let document = serde_json::json!({
+            "@context": ["c", { "example": "https://ns.example.com/" }], "type": "EPCISDocument",
+            "epcisBody": { "eventList": [sent.clone()] },
+        });
+        let read = document::read(&document.to_string()).unwrap();
+        let event = Event::parse(&read.events[0]).unwrap();
+        let at = Timestamp::from_unix_ms(1_790_000_000_000);
+        // Compared with number literals, which floating-point numbers would lose.
+        let members = |text: &str| match json::parse(text).unwrap() {
+            json::Json::Object(members) => members,
+            other => panic!("{other:?}"),
+        };
+        let mut answered = members(&event.recorded(at));
+        let mut expected = vec![("@context".to_owned(), json::parse(&document["@context"].to_string()).unwrap())];
+        expected.extend(members(&sent.to_string()));
+        expected.push(("recordTime".to_owned(), json::Json::Text(at.to_string())));
+        proptest::prop_assert_eq!(answered.len(), expected.len());
+        for list in [&mut answered, &mut expected] {
+            list.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        proptest::prop_assert_eq!(answered, expected);
+    }
+
     #[test]
     fn arbitrary_text_never_panics(
         text in ".{0,200}",
