@@ -10,6 +10,7 @@ mod serve;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -32,10 +33,10 @@ use crate::peers::follower::{Ask, Follower, Heard};
 use crate::sequencer::writer::{self, Opened};
 use crate::sequencer::writing::{self, Now, Writer};
 use crate::store::disk::Disk;
-use crate::witness::Witness;
 use crate::witness::asking::Asking;
 use crate::witness::guard::Guard;
 use crate::witness::twin::{Beside, Process};
+use crate::witness::{self, Witness};
 
 /// How often a peer is asked for its checkpoint.
 const POLL_EVERY: Duration = Duration::from_millis(400);
@@ -225,10 +226,16 @@ pub fn dir() -> Dir {
     Dir::new("/n")
 }
 
+/// Where the witness of every simulated node remembers what it cosigned.
+fn witness_dir() -> PathBuf {
+    dir().path().join("head").join("witness")
+}
+
 /// Makes the store of a new, empty log.
 pub fn create(disk: &Arc<dyn Disk>, origin: &str) -> Result<(), String> {
     let slots = crate::store::head::HeadSlots::new(disk.clone(), dir().head_slots(), origin);
-    slots.create().map_err(|error| writer::chain(&error))
+    slots.create().map_err(|error| writer::chain(&error))?;
+    witness::memory::create(&**disk, &witness_dir()).map_err(|error| writer::chain(&error))
 }
 
 impl SimNode {
@@ -252,8 +259,7 @@ impl SimNode {
             parts.map_err(|e| chain(&e))?;
         reserve.set_bytes(setup.reserve_bytes);
         deferred.set_limits(setup.limits.0, setup.limits.1);
-        let folder = dir.path().join("head").join("witness");
-        let witness = Witness::open(disk, &folder, setup.witness_signer.clone());
+        let witness = Witness::open(disk, &witness_dir(), setup.witness_signer.clone());
         let witness = witness.map_err(|e| chain(&e))?;
         let mut writer = None;
         match opened {

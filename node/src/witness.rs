@@ -4,11 +4,12 @@
 //! and storing happen under one lock, so two requests cannot race; the state lies in DIR/head,
 //! outside DATA, so that no restored backup makes this witness forget; after a failed write nothing
 //! more is cosigned, because nobody knows what a start would find; it never states an earlier time
-//! than before, whatever its clock says and whichever log it speaks of.
+//! than before, whatever its clock says and whichever log it speaks of; a log whose newest checkpoint
+//! it may have forgotten is not cosigned until others told what they hold (`memory.rs`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,10 +19,13 @@ use hallmark_schemas::merkle::{EMPTY_ROOT, Hash, prefix_of, verify_consistency};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
+use tokio::sync::Notify;
 use tracing::{error, warn};
 
 use hallmark_schemas::key::SignError;
 use hallmark_schemas::layout::peer_name;
+
+use memory::{Held, Known, Told};
 
 use crate::mutants::mutant;
 use crate::store::StoreError;
@@ -30,7 +34,9 @@ use crate::store::disk::{Disk, DiskError, OnPath};
 pub mod asking;
 pub(crate) mod elsewhere;
 pub mod guard;
+pub mod memory;
 pub mod quorum;
+pub(crate) mod recall;
 pub mod renew;
 mod stranger;
 pub mod twin;
@@ -51,16 +57,44 @@ pub struct Witness {
     /// Logs of other networks that the operator lets us cosign: their keys, by origin.
     strangers: Arc<BTreeMap<String, Vec<VerifierKey>>>,
     states: Arc<Mutex<States>>,
+    /// Some log came into doubt.
+    doubted: Arc<Notify>,
 }
 
 /// What this witness knows. `cosign` alone changes it, with the files.
 struct States {
     /// What was last cosigned, by hex of the origin.
     seen: BTreeMap<String, Seen>,
+    /// Which logs were ever cosigned, and what of that may be forgotten.
+    known: Known,
+    /// What others told of logs in doubt, by hex of the origin.
+    told: BTreeMap<String, Told>,
     /// A write failed: the files may hold more than `seen`.
     failed: bool,
     /// The latest time that was ever stated, in whole seconds as cosignatures state it.
     stated_at: Timestamp,
+}
+
+impl States {
+    /// What the next checkpoint of a log must go on from: what was cosigned; or the copy here, which
+    /// contains it; or, in doubt, the newest that anyone told.
+    fn base(&self, hex: &str, copied: Option<Copied>, is_in_doubt: bool) -> Option<Seen> {
+        let seen = self.seen.get(hex);
+        // What was never cosigned, and is in no doubt, begins at nothing.
+        let copied = copied.filter(|_| seen.is_some() || is_in_doubt);
+        let copy = copied.filter(|copied| copied.before.as_ref() == seen).map(|copied| copied.copy);
+        let told = self.told.get(hex).filter(|_| is_in_doubt);
+        let told = told.and_then(|told| told.newest.clone());
+        let newest = seen.cloned().into_iter().chain(copy).chain(told);
+        newest.reduce(|one, other| if one.size < other.size { other } else { one })
+    }
+}
+
+/// What this node has copied of a log, beyond what its witness has cosigned.
+struct Copied {
+    /// What was cosigned when this was found.
+    before: Option<Seen>,
+    copy: Seen,
 }
 
 /// The newest checkpoint of one log that this witness has cosigned.
@@ -129,6 +163,15 @@ pub enum Fault {
         /// What it proves about the log, if the request itself proves it.
         claim: Option<Box<Claim>>,
     },
+    /// 503: what this witness cosigned last of the log may be lost.
+    #[error(
+        "this witness may have lost what it cosigned last of {origin}, and cosigns nothing of it \
+         until so many others have told what they hold that none can know more"
+    )]
+    Forgotten {
+        /// The log.
+        origin: String,
+    },
     /// 500: the state cannot be made durable.
     #[error("the witness cannot write its state")]
     Disk {
@@ -186,12 +229,16 @@ impl Witness {
             stated_at = stated_at.max(told.unwrap_or(Timestamp::EPOCH));
             seen.insert(name, Seen { size, root, note: note.to_string() });
         }
+        let mut known = Known::read(&*disk, dir)?;
         if mutant("witness-forgets") {
             seen.clear();
+            known = Known::nothing();
         }
-        let states = Arc::new(Mutex::new(States { seen, failed: false, stated_at }));
+        let told = BTreeMap::new();
+        let states = Arc::new(Mutex::new(States { seen, known, told, failed: false, stated_at }));
         let (dir, signer, strangers) = (dir.to_owned(), Arc::new(signer), Arc::default());
-        Ok(Witness { disk, dir, signer, strangers, states })
+        let doubted = Arc::new(Notify::new());
+        Ok(Witness { disk, dir, signer, strangers, states, doubted })
     }
 
     /// The same witness, for logs of other networks too: origin and key of each.
@@ -219,14 +266,26 @@ impl Witness {
 
     /// The newest that we cosigned of the log with this hex of its origin.
     pub fn seen(&self, hex: &str) -> Option<Seen> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).seen.get(hex).cloned()
+        self.states().seen.get(hex).cloned()
     }
 
-    /// `add-checkpoint` of tlog-witness: the order of its checks is the specification's.
+    fn states(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_in_doubt(&self, states: &States, hex: &str) -> bool {
+        let is_stranger = self.strangers.keys().any(|origin| peer_name(origin) == hex);
+        states.known.doubts(hex, is_stranger, states.seen.contains_key(hex))
+    }
+
+    /// `add-checkpoint` of tlog-witness: the order of its checks is the specification's. `held` gives
+    /// what this node itself holds of a log: a request that goes on from less is refused as one that
+    /// goes on from less than was cosigned.
     pub fn add_checkpoint(
         &self,
         network: &NetworkFile,
         body: &[u8],
+        held: impl FnOnce(&str) -> Option<Held<'static>>,
         now: Timestamp,
     ) -> Result<Answer, Fault> {
         let request = parse(body)?;
@@ -241,7 +300,20 @@ impl Witness {
             let (old, new) = (request.old, checkpoint.size);
             return Err(Fault::Malformed { reason: format!("old size {old} is over size {new}") });
         }
-        self.cosign(&keys, request, &checkpoint, now)
+        let hex = peer_name(&checkpoint.origin);
+        let copied = held(&hex).and_then(|held| self.copied(&hex, &keys, &held));
+        self.cosign(&keys, request, &checkpoint, copied, now)
+    }
+
+    /// The checkpoint that this node holds of a log, if what was cosigned is a beginning of its tree;
+    /// with the state for which that was found.
+    fn copied(&self, hex: &str, keys: &[VerifierKey], held: &Held<'_>) -> Option<Copied> {
+        let copy = seen_in(&held.note, keys)?;
+        let before = self.seen(hex);
+        let is_within = before.as_ref().is_none_or(|seen| {
+            seen.size < copy.size && (held.root_at)(seen.size) == Some(seen.root)
+        });
+        is_within.then_some(Copied { before, copy })
     }
 
     /// Checks against the state, stores, signs: all under the lock. The log's signature is checked.
@@ -250,23 +322,28 @@ impl Witness {
         keys: &[VerifierKey],
         request: Request,
         checkpoint: &Checkpoint,
+        copied: Option<Copied>,
         now: Timestamp,
     ) -> Result<Answer, Fault> {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states();
         if states.failed {
             return Err(Fault::Failed);
         }
         let hex = peer_name(&checkpoint.origin);
-        let (size, root) =
-            states.seen.get(&hex).map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
-        if request.old != size {
+        let is_in_doubt = self.is_in_doubt(&states, &hex);
+        let base = states.base(&hex, copied, is_in_doubt);
+        let (size, root) = base.as_ref().map_or((0, EMPTY_ROOT), |seen| (seen.size, seen.root));
+        // What is known is told, also while more may have been cosigned.
+        if request.old != size && (0 < size || !is_in_doubt) {
             return Ok(Answer::Conflict { size });
+        }
+        if is_in_doubt {
+            return Err(Fault::Forgotten { origin: checkpoint.origin.clone() });
         }
         let (old, new) = (request.old, checkpoint.size);
         let unproved = |reason: String| {
             error!(origin = %checkpoint.origin, old, new, reason, "a log does not prove its growth");
-            let seen =
-                states.seen.get(&hex).and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
+            let seen = base.as_ref().and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
             let claim = seen.and_then(|seen| {
                 let signed = |key: &&VerifierKey| {
                     [&seen, &request.note].iter().all(|note| note.checkpoint_of(key).is_ok())
@@ -296,20 +373,37 @@ impl Witness {
         note.retain(|line| keys.iter().any(|key| line.is_of(key)));
         note.add(signature);
         let state = Seen { size: new, root: checkpoint.root, note: note.to_string() };
+        self.store(&mut states, hex, state)?;
+        states.stated_at = at;
+        Ok(Answer::Cosigned { lines })
+    }
+
+    /// Makes what is known of a log durable; that it was ever cosigned first.
+    fn store(&self, states: &mut States, hex: String, state: Seen) -> Result<(), Fault> {
         let path = self.dir.join(&hex);
-        let stored = if mutant("witness-signs-before-durable") {
-            self.disk.write(&path, state.note.as_bytes()).on("write", &path)
-        } else {
-            self.disk.replace(&path, state.note.as_bytes()).on("write", &path)
-        };
+        let mut stored = Ok(());
+        if !states.known.notes(&hex) {
+            let mut known = states.known.clone();
+            known.note(&hex);
+            stored = known.write(&*self.disk, &self.dir);
+            if stored.is_ok() {
+                states.known = known;
+            }
+        }
+        let stored = stored.and_then(|()| {
+            if mutant("witness-signs-before-durable") {
+                self.disk.write(&path, state.note.as_bytes()).on("write", &path)
+            } else {
+                self.disk.replace(&path, state.note.as_bytes()).on("write", &path)
+            }
+        });
         stored.map_err(|source| {
             // Where nothing could be written nothing was changed, and it may be tried again.
             states.failed = source.is_final();
             Fault::Disk { source }
         })?;
         states.seen.insert(hex, state);
-        states.stated_at = at;
-        Ok(Answer::Cosigned { lines })
+        Ok(())
     }
 
     /// Cosigns a checkpoint whose tree this node has itself, as writer or as mirror.
@@ -324,8 +418,9 @@ impl Witness {
     ) -> Result<Option<String>, Fault> {
         let untrusted = |e: &dyn std::fmt::Display| Fault::Untrusted { reason: e.to_string() };
         let checkpoint = note.checkpoint_of(key).map_err(|e| untrusted(&e))?;
-        let old = self.seen(&peer_name(&checkpoint.origin)).map_or(0, |seen| seen.size);
-        if checkpoint.size < old {
+        let hex = peer_name(&checkpoint.origin);
+        let old = self.seen(&hex).map_or(0, |seen| seen.size);
+        if checkpoint.size < old || self.is_in_doubt(&self.states(), &hex) {
             return Ok(None);
         }
         let proof = if old == 0 || old == checkpoint.size {
@@ -337,7 +432,7 @@ impl Witness {
             proof
         };
         let request = Request { old, proof, note: note.clone() };
-        match self.cosign(std::slice::from_ref(key), request, &checkpoint, now)? {
+        match self.cosign(std::slice::from_ref(key), request, &checkpoint, None, now)? {
             Answer::Cosigned { lines } => Ok(Some(lines)),
             Answer::Conflict { .. } => {
                 warn!(origin = %checkpoint.origin, "another request came between");
@@ -357,6 +452,15 @@ fn two_histories(key: &VerifierKey, seen: &SignedNote, request: &Request) -> Opt
     }
     let prefix = prefix_of(old.size, new.size, &new.root, &request.proof)?;
     Some(Claim::Split(TwoTrees::new(key, notes, Some((prefix, &request.proof)))))
+}
+
+/// A checkpoint as it is remembered, if a key of the log has signed it: without others' signatures.
+fn seen_in(note: &SignedNote, keys: &[VerifierKey]) -> Option<Seen> {
+    let checkpoint = keys.iter().find_map(|key| note.checkpoint_of(key).ok())?;
+    let mut note = note.clone();
+    note.retain(|line| keys.iter().any(|key| line.is_of(key)));
+    let (size, root) = (checkpoint.size, checkpoint.root);
+    (0 < size).then(|| Seen { size, root, note: note.to_string() })
 }
 
 /// Fails unless a key of the log has signed, and none of them badly.

@@ -57,6 +57,11 @@ impl Dir {
         [head.join("slot-a"), head.join("slot-b")]
     }
 
+    /// What this node's witness has cosigned; in no backup.
+    pub fn witness_memory(&self) -> PathBuf {
+        self.0.join("head").join("witness")
+    }
+
     /// What is there while the node runs.
     pub fn run(&self) -> PathBuf {
         self.0.join("run")

@@ -11,12 +11,15 @@ use super::problem::ApiError;
 use super::query::Asked;
 use super::{CHECKPOINT_REQUEST_BYTES_MAX, Ctx, IMMUTABLE, blocking, cached, gzip, read_body};
 use crate::defect;
+use crate::witness::recall::held;
 use crate::witness::{Answer, Fault};
 
 /// Most checkpoints of one answer.
 pub(super) const CHECKPOINTS_MAX: usize = 256;
 /// Packed anew for each request, so no effort beyond what pays.
 const GZIP_LEVEL: u32 = 1;
+/// When a log in doubt may be asked about again, in seconds.
+const FORGOTTEN_AFTER_S: u64 = 5;
 
 /// `GET /log/checkpoint`: the newest published checkpoint.
 pub(super) async fn checkpoint(State(app): Ctx, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -89,7 +92,7 @@ pub(super) async fn add_checkpoint(
     let asked = app.clone();
     let work = move || {
         let (network, now) = (asked.network(), (asked.clock)());
-        asked.heeded(asked.witness.add_checkpoint(&network, &bytes, now))
+        asked.heeded(asked.witness.add_checkpoint(&network, &bytes, |hex| held(&asked, hex), now))
     };
     let answer = blocking(work).await?;
     let plain = |status: StatusCode, text: String| {
@@ -113,6 +116,10 @@ pub(super) async fn add_checkpoint(
         }
         Err(fault @ Fault::Unproved { .. }) => {
             return Err(ApiError::Unproved { detail: fault.to_string() });
+        }
+        Err(fault @ Fault::Forgotten { .. }) => {
+            let detail = fault.to_string();
+            return Err(ApiError::Busy { after_s: FORGOTTEN_AFTER_S, detail });
         }
         Err(fault @ (Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. })) => {
             let cause = super::problem::with_causes(&fault);

@@ -29,6 +29,8 @@ use crate::files::{now, write_durably};
 use crate::keys::{self, Passphrase, Purpose, random};
 use crate::outbox;
 use crate::sign::claims;
+use crate::store::disk::OsDisk;
+use crate::witness::memory;
 
 /// Life of a network file: two years.
 pub(crate) const NETWORK_LIFE_MS: i64 = 2 * 366 * 86_400_000;
@@ -212,7 +214,10 @@ fn make(args: &InitArgs, plan: &Plan, passphrase: &Passphrase) -> Result<(), Fai
     envelopes.push(device);
     outbox::put(&args.dir, &envelopes)?;
     crate::core::create(&dir, &config.data_dir(&args.dir), &plan.origin)
-        .map_err(|e| Failure::fault("cannot make the log").because(&e))
+        .map_err(|e| Failure::fault("cannot make the log").because(&e))?;
+    // Its key is new: nothing was cosigned with it.
+    memory::create(&OsDisk, &dir.witness_memory())
+        .map_err(|e| Failure::fault("cannot make the memory of the witness").because(&e))
 }
 
 fn make_keys(dir: &Path, passphrase: &Passphrase) -> Result<Keys, Failure> {

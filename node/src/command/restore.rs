@@ -29,6 +29,7 @@ use crate::store::disk::OsDisk;
 use crate::store::elsewhere::Elsewhere;
 use crate::store::head::HeadSlots;
 use crate::store::lock::DirLock;
+use crate::witness::memory;
 
 /// What is derived from a log and is made again from it.
 const DERIVED: [&str; 4] = ["index", "lake", "lake.json", "findings.json"];
@@ -132,7 +133,13 @@ fn from_peers(
     let book = AddressBook::open(data.path().join("addresses.json"), &config.peer);
     let mut peers = Peers::new(&args.peers, &book, &network, config, &peer_key)?;
     let recovery = asked(&dir, config, (slots, data, key), &network, &mut peers, output)?;
-    recovery.target().map_err(|error| told_failure(&error, &args.dir))?;
+    let target = recovery.target().map_err(|error| told_failure(&error, &args.dir))?;
+    if recovery.is_older_than(target) {
+        // The memory of the witness lies beside the head.
+        let logs = network.network().members.iter().map(|member| peer_name(&member.origin));
+        memory::doubt(&OsDisk, &dir.witness_memory(), &logs.collect())
+            .map_err(|error| failure(&error))?;
+    }
     for name in DERIVED {
         let path = data.path().join(name);
         crate::files::remove(&path).map_err(|e| failure(&e))?;
@@ -193,7 +200,7 @@ fn own_witness(
 
 /// Where this node's own witness remembers what it cosigned last of the own log.
 fn witness_memory(dir: &Dir, config: &Config) -> PathBuf {
-    dir.path().join("head").join("witness").join(peer_name(&config.origin))
+    dir.witness_memory().join(peer_name(&config.origin))
 }
 
 /// The own witness goes on from the tree that is here, if its key has cosigned that: the process on

@@ -36,10 +36,11 @@ use crate::peers::heard::HeardNotes;
 use crate::serve::{Door, serve, tls};
 use crate::service::{Health, Service};
 use crate::store::disk::{OsDisk, is_caused_by};
+use crate::store::head::{HeadError, HeadSlots};
 use crate::store::lock::LockError;
-use crate::witness::Witness;
 use crate::witness::twin::{self, Beside, Process, Published};
 use crate::witness::words::Words;
+use crate::witness::{Witness, recall};
 use crate::{mqtt, net, peers, socket, witness};
 
 mod announce;
@@ -136,6 +137,7 @@ pub(crate) fn open(
     let network = RwLock::new(Arc::new(options.network.clone()));
     let (node, writer) = Node::open(options).map_err(cannot_open)?;
     let witness = own_witness(dir, &config, witness_key)?;
+    remember(dir, &config, &node, &witness)?;
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     // In tests several nodes share a process: the first recorder counts for all.
@@ -190,13 +192,34 @@ pub(crate) fn open(
 fn own_witness(dir: &Path, config: &Config, key: Arc<SecretKey>) -> Result<Witness, Failure> {
     let name = witness_name(&config.network, &config.org);
     let signer = NoteSigner::witness(&name, key).map_err(no_name)?;
-    let witness = Witness::open(Arc::new(OsDisk), &dir.join("head").join("witness"), signer)
+    let witness = Witness::open(Arc::new(OsDisk), &Dir::new(dir).witness_memory(), signer)
         .map_err(|e| Failure::fault("cannot read what this witness has cosigned").because(&e))?;
     let strangers = config.witness.log.iter().map(|log| {
         let origin = log.origin.clone().unwrap_or_else(|| log.vkey.name().to_owned());
         (origin, log.vkey.clone())
     });
     Ok(witness.knowing(strangers))
+}
+
+/// What this witness may have forgotten is in doubt: all where nothing says what was cosigned, and
+/// whatever is here where the head beside it is lost, or older than what the log has published.
+fn remember(dir: &Path, config: &Config, node: &Node, witness: &Witness) -> Result<(), Failure> {
+    if node.is_on_read_only_disk() {
+        return Ok(()); // nothing can be cosigned
+    }
+    let slots = HeadSlots::new(Arc::new(OsDisk), Dir::new(dir).head_slots(), &config.origin);
+    let published = node.log().published().map_or(0, |published| published.head.size);
+    let is_old = match slots.load() {
+        Ok(head) => head.size < published,
+        Err(error) => matches!(error, HeadError::Missing { .. }),
+    };
+    let network = read_network(&Dir::new(dir).network())?;
+    let logs = recall::known_logs(network.network(), node.mirror());
+    let begun = witness.begin(&logs);
+    let doubted = if is_old { begun.and_then(|()| witness.doubt(&logs)) } else { begun };
+    doubted.map_err(|e| {
+        Failure::fault("cannot write down what this witness may have forgotten").because(&e)
+    })
 }
 
 fn no_name(error: VerifierKeyError) -> Failure {
@@ -315,6 +338,7 @@ fn work(
     let mut tasks = vec![
         tokio::spawn(witness::quorum::run(node(), stop())),
         tokio::spawn(witness::renew::run(node(), stop())),
+        tokio::spawn(recall::run(node(), stop())),
         tokio::spawn(twin::run(node(), stop())),
         tokio::spawn(peers::run(node(), stop())),
         tokio::spawn(crate::defect::run(node(), stop())),

@@ -20,6 +20,7 @@ use crate::entitled::{Asker, body_for, hide};
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::witness::guard::newest_held;
+use crate::witness::recall::held;
 use crate::witness::{Answer, Fault};
 
 /// Answers one question of this peer.
@@ -92,7 +93,12 @@ async fn bodies(service: &Arc<Service>, peer: &Peer, ids: Vec<ContentId>) -> Rep
 /// The statuses of tlog-witness.
 fn cosign(service: &Service, request: &[u8]) -> Result<Reply, StoreError> {
     let (network, now) = (service.network(), (service.clock)());
-    let answer = service.heeded(service.witness.add_checkpoint(&network, request, now));
+    let answer = service.heeded(service.witness.add_checkpoint(
+        &network,
+        request,
+        |hex| held(service, hex),
+        now,
+    ));
     Ok(match answer {
         Ok(Answer::Cosigned { lines }) => Reply::ok(lines.into_bytes()),
         Ok(Answer::Conflict { size }) => Reply::refused(409, format!("{size}\n")),
@@ -102,6 +108,7 @@ fn cosign(service: &Service, request: &[u8]) -> Result<Reply, StoreError> {
                 Fault::Untrusted { .. } => 403,
                 Fault::Malformed { .. } => 400,
                 Fault::Unproved { .. } => 422,
+                Fault::Forgotten { .. } => 503,
                 Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. } => 500,
             };
             let reply = Reply::refused(status, fault.to_string());

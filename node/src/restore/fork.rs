@@ -13,6 +13,11 @@ use crate::store::disk::OnPath;
 use crate::store::tiles::parse_bundle;
 
 impl Recovery {
+    /// Whether what this machine wrote last is lost, or older than this tree that the log signed.
+    pub(crate) fn is_older_than(&self, signed: Head) -> bool {
+        self.known.is_none_or(|known| known.size < signed.size)
+    }
+
     /// Notes which witness of the policy has its key in this folder.
     pub(crate) fn own_witness(&mut self, name: &str) {
         self.own_witness = Some(name.to_owned());

@@ -7,6 +7,7 @@ use super::{Alike, Reply, Request, SimNode};
 use crate::core::Signing;
 use crate::sequencer::writer;
 use crate::witness::guard::newest_held;
+use crate::witness::memory::Held;
 use crate::witness::{Answer, Fault};
 
 impl SimNode {
@@ -38,7 +39,12 @@ impl SimNode {
                 published: self.log.published().map(|published| published.note.to_bytes()),
             }),
             Request::AddCheckpoint(body) => {
-                let word = self.witness.add_checkpoint(&self.setup.network, body, now);
+                let word = self.witness.add_checkpoint(
+                    &self.setup.network,
+                    body,
+                    |hex| Held::of(&self.log, &self.mirror, hex),
+                    now,
+                );
                 match self.heeded(word) {
                     Ok(Answer::Cosigned { lines }) => Reply::Bytes(200, lines.into_bytes()),
                     Ok(Answer::Conflict { size }) => {
@@ -68,6 +74,7 @@ fn status(fault: &Fault) -> u16 {
         Fault::Untrusted { .. } => 403,
         Fault::Malformed { .. } => 400,
         Fault::Unproved { .. } => 422,
+        Fault::Forgotten { .. } => 503,
         Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. } => 500,
     }
 }

@@ -20,6 +20,7 @@ use tracing::{error, warn};
 
 use super::guard::Refused;
 use super::quorum::witness_road;
+use super::recall;
 use crate::api::problem::with_causes;
 use crate::core::{GuardView, LogHandle, Signing};
 use crate::files::write_durably;
@@ -55,10 +56,10 @@ pub(crate) fn judge(log: &LogHandle, key: &VerifierKey, note: &SignedNote) -> Op
     Some(Refused { size: theirs.size, view, note: Some(note.clone()) })
 }
 
-/// The checkpoints of our log that a node holds, as witness and as mirror. Err: it did not say.
-pub(super) async fn held_at(service: &Service, road: &Road<'_>) -> Result<Vec<SignedNote>, String> {
+/// The checkpoints of a log that a node holds, as witness and as mirror. Err: it did not say.
+pub(super) async fn held_at(road: &Road<'_>, origin: &str) -> Result<Vec<SignedNote>, String> {
     let mut held = Vec::new();
-    for reply in road.held(&service.config.origin).await? {
+    for reply in road.held(origin).await? {
         match reply.status {
             404 => {}
             200 => held.push(SignedNote::parse(&reply.body).map_err(|e| with_causes(&e))?),
@@ -97,7 +98,7 @@ pub(super) async fn look(service: &Arc<Service>, witness: &VerifierKey) -> Behin
 
 /// What a node holds of our log; nothing if it does not say so in time.
 async fn patient(service: &Service, road: &Road<'_>) -> Vec<SignedNote> {
-    let held = tokio::time::timeout(HELD_WAIT_MAX, held_at(service, road)).await;
+    let held = tokio::time::timeout(HELD_WAIT_MAX, held_at(road, &service.config.origin)).await;
     held.ok().and_then(Result::ok).unwrap_or_default()
 }
 
@@ -160,6 +161,11 @@ pub(super) fn stop(service: &Arc<Service>, refused: Refused, is_running: bool) {
     tokio::task::spawn_blocking(move || {
         let signed = signed_here(&service);
         service.node.log().guard_refused(&refused, is_running);
+        // What the witness remembers lies in the same folder, and its key is where the folder is.
+        if let Err(error) = service.witness.doubt(&recall::logs(&service)) {
+            let error = with_causes(&error);
+            warn!(error, "it cannot be written down that the witness's memory may be old");
+        }
         let proved = refused.note.map(|note| prove(&service, &handle, &signed, &note));
         match proved.unwrap_or(Ok(None)) {
             Ok(Some(path)) => {

@@ -149,7 +149,7 @@ async fn held(service: &Service, key: &VerifierKey) -> Result<Vec<SignedNote>, S
         return Ok(seen.into_iter().collect());
     }
     match witness_road(service, key) {
-        Some(road) => elsewhere::held_at(service, &road).await,
+        Some(road) => elsewhere::held_at(&road, &service.config.origin).await,
         None => Err("no address known".to_owned()),
     }
 }
@@ -324,6 +324,8 @@ async fn own_word(service: &Arc<Service>, note: &SignedNote) -> Result<String, R
     let work = move || {
         let now = (asked.clock)();
         let prove = |old, new| asked.node.log().consistency_proof(old, new).ok();
+        // It signs, so its guard has heard what others hold, and all of it is here.
+        asked.heeded(asked.witness.settle_own(&asked.config.origin))?;
         asked.heeded(asked.witness.cosign_held(&asked.log_vkey, &note, now, prove))
     };
     let word = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;

@@ -21,6 +21,14 @@ fn log_signer() -> NoteSigner {
 }
 
 fn witness(dir: &Path) -> Witness {
+    if !dir.join("known").exists() {
+        memory::create(&OsDisk, dir).unwrap();
+    }
+    reopened(dir)
+}
+
+/// As it is found, whole or not.
+fn reopened(dir: &Path) -> Witness {
     Witness::open(Arc::new(OsDisk), dir, NoteSigner::witness("demo/w", key(3)).unwrap()).unwrap()
 }
 
@@ -80,7 +88,12 @@ fn proof(old: u64, leaves: &[Hash]) -> Vec<Hash> {
 }
 
 fn ask(witness: &Witness, old: u64, proof: &[Hash], note: &SignedNote) -> Result<Answer, Fault> {
-    witness.add_checkpoint(&network(), &encode_request(old, proof, note), Timestamp::EPOCH)
+    witness.add_checkpoint(
+        &network(),
+        &encode_request(old, proof, note),
+        |_| None,
+        Timestamp::EPOCH,
+    )
 }
 
 #[test]
@@ -186,12 +199,13 @@ fn a_request_that_cannot_be_read_is_malformed() {
     let note = signed(3, 0).0.to_string();
     for head in ["", "old", "old 01", "old +1", "old -1", "new 1", "old 1\n!!", "old 1\nAAAA"] {
         let body = format!("{head}\n\n{note}");
-        let refused = witness.add_checkpoint(&network(), body.as_bytes(), Timestamp::EPOCH);
+        let refused =
+            witness.add_checkpoint(&network(), body.as_bytes(), |_| None, Timestamp::EPOCH);
         assert!(matches!(refused, Err(Fault::Malformed { .. })), "{head}");
     }
     let long =
         format!("old 1\n{}\n{note}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(64));
-    let refused = witness.add_checkpoint(&network(), long.as_bytes(), Timestamp::EPOCH);
+    let refused = witness.add_checkpoint(&network(), long.as_bytes(), |_| None, Timestamp::EPOCH);
     assert!(matches!(refused, Err(Fault::Malformed { .. })));
 }
 
@@ -235,11 +249,17 @@ fn the_own_witness_lets_a_log_sign_only_where_there_is_no_other() {
 fn after_a_failed_write_nothing_is_cosigned_and_a_full_or_read_only_disk_is_only_told() {
     use crate::store::sim::SimDisk;
     let disk = SimDisk::default();
+    memory::create(&disk, Path::new("/w")).unwrap();
     let signer = NoteSigner::witness("demo/w", key(3)).unwrap();
     let witness = Witness::open(Arc::new(disk.clone()), Path::new("/w"), signer).unwrap();
     let ask = |size| {
         let (note, _) = signed(size, 0);
-        witness.add_checkpoint(&network(), &encode_request(0, &[], &note), Timestamp::EPOCH)
+        witness.add_checkpoint(
+            &network(),
+            &encode_request(0, &[], &note),
+            |_| None,
+            Timestamp::EPOCH,
+        )
     };
     disk.set_capacity(Some(0));
     let full = ask(2).unwrap_err();
@@ -261,8 +281,8 @@ fn the_same_tree_is_cosigned_again_with_a_newer_time() {
     let (three, _) = signed(3, 0);
     let at = |seconds: u64| Timestamp::from_unix_ms(seconds * 1000);
     let body = |old| encode_request(old, &[], &three);
-    let first = witness.add_checkpoint(&network(), &body(0), at(100)).unwrap();
-    let again = witness.add_checkpoint(&network(), &body(3), at(200)).unwrap();
+    let first = witness.add_checkpoint(&network(), &body(0), |_| None, at(100)).unwrap();
+    let again = witness.add_checkpoint(&network(), &body(3), |_| None, at(200)).unwrap();
     assert_ne!(first, again);
     let seen = SignedNote::parse(witness.seen(&peer_name(ORIGIN)).unwrap().note.as_bytes());
     assert_eq!(seen.unwrap().signed_by(witness.vkey()), Ok(Some(at(200))));
@@ -275,7 +295,8 @@ fn no_earlier_time_is_stated_than_before_by_any_clock_of_any_log_after_any_start
     let elsewhere = NoteSigner::log("elsewhere.example", key(8)).unwrap();
     let open = || witness(dir.path()).knowing([("elsewhere".to_owned(), elsewhere.vkey().clone())]);
     let stated = |witness: &Witness, origin: &str, note: &SignedNote, old: u64, now: Timestamp| {
-        let answer = witness.add_checkpoint(&network(), &encode_request(old, &[], note), now);
+        let answer =
+            witness.add_checkpoint(&network(), &encode_request(old, &[], note), |_| None, now);
         assert!(matches!(answer, Ok(Answer::Cosigned { .. })), "{answer:?}");
         let seen = witness.seen(&peer_name(origin)).unwrap();
         SignedNote::parse(seen.note.as_bytes()).unwrap().signed_by(witness.vkey()).unwrap().unwrap()
@@ -330,7 +351,7 @@ fn the_exchanges_of_litewitness_are_answered_alike() {
     assert_eq!(exchanges.len(), 9);
     for exchange in exchanges {
         let body = exchange["request_body"].as_str().unwrap().as_bytes();
-        let answer = witness.add_checkpoint(&network(), body, Timestamp::EPOCH);
+        let answer = witness.add_checkpoint(&network(), body, |_| None, Timestamp::EPOCH);
         let status = match &answer {
             Ok(Answer::Cosigned { .. }) => 200,
             Ok(Answer::Conflict { size }) => {
@@ -341,8 +362,161 @@ fn the_exchanges_of_litewitness_are_answered_alike() {
             Err(Fault::UnknownLog { .. } | Fault::Untrusted { .. }) => 403,
             Err(Fault::Malformed { .. }) => 400,
             Err(Fault::Unproved { .. }) => 422,
+            Err(Fault::Forgotten { .. }) => 503,
             Err(Fault::Disk { .. } | Fault::Failed | Fault::Sign { .. }) => 500,
         };
         assert_eq!(Some(status), exchange["expect_status"].as_u64(), "{answer:?}");
+    }
+}
+
+/// A network in which `demo/other` of the log's own organisation and `demo/third` may know more.
+fn of_three() -> NetworkFile {
+    let named = |name: &str, seed: u8| hallmark_schemas::policy::Witness {
+        name: name.to_owned(),
+        key: NoteSigner::witness(name, key(seed)).unwrap().vkey().clone(),
+        url: None,
+    };
+    let own = witness(tempfile::tempdir().unwrap().path()).vkey().clone();
+    let own = hallmark_schemas::policy::Witness { name: "demo/w".to_owned(), key: own, url: None };
+    let all = vec![own, named("demo/other", 4), named("demo/third", 8)];
+    let policy = Policy::threshold(2, all).unwrap();
+    let network = Network { policy, ..network().network().clone() };
+    NetworkFile::sign(network, &[key(1).as_ref()]).unwrap()
+}
+
+/// Cosigns seven entries, with `dir` as memory.
+fn has_cosigned_seven(dir: &Path) {
+    let Ok(Answer::Cosigned { .. }) = ask(&witness(dir), 0, &[], &signed(7, 0).0) else {
+        panic!("refused")
+    };
+}
+
+#[test]
+fn a_witness_that_lost_its_memory_cosigns_nothing_until_enough_others_told_what_they_hold() {
+    let ((three, _), (seven, _), (nine, leaves)) = (signed(3, 0), signed(7, 0), signed(9, 0));
+    let lose: [(&str, fn(&Path)); 2] = [
+        ("all of it", |dir| {
+            std::fs::remove_dir_all(dir).unwrap();
+        }),
+        ("one log", |dir| {
+            std::fs::remove_file(dir.join(peer_name(ORIGIN))).unwrap();
+        }),
+    ];
+    for (what, lose) in lose {
+        let dir = tempfile::tempdir().unwrap();
+        has_cosigned_seven(dir.path());
+        lose(dir.path());
+        let lost = reopened(dir.path());
+        lost.begin(&[peer_name(ORIGIN)].into()).unwrap();
+        let forgotten = |answer: Result<Answer, Fault>| {
+            assert!(matches!(answer, Err(Fault::Forgotten { .. })), "{what}: {answer:?}");
+        };
+        forgotten(ask(&lost, 0, &[], &three));
+        forgotten(ask(&lost, 3, &proof(3, &leaves), &nine));
+        let held = lost.cosign_held(log_signer().vkey(), &three, Timestamp::EPOCH, |_, _| None);
+        assert_eq!(held.unwrap(), None, "{what}: a copy is as old as it is");
+        let network = of_three();
+        // The log's own word alone, a word that proves nothing, and the same one twice.
+        lost.told(&network, ORIGIN, "demo/other", Some(&three));
+        let unsigned = SignedNote::unsigned(seven.text().to_owned()).unwrap();
+        lost.told(&network, ORIGIN, "demo/third", Some(&unsigned));
+        lost.told(&network, ORIGIN, "demo/other", None);
+        assert!(!lost.settle(&network, ORIGIN, None).unwrap(), "{what}");
+        assert_eq!(ask(&lost, 0, &[], &three).unwrap(), Answer::Conflict { size: 3 });
+        forgotten(ask(&lost, 3, &proof(3, &leaves), &nine));
+        lost.told(&network, ORIGIN, "demo/third", Some(&seven));
+        assert!(lost.settle(&network, ORIGIN, None).unwrap(), "{what}");
+        // Over a restart too, nothing older is cosigned, and the log goes on.
+        let again = reopened(dir.path());
+        assert_eq!(ask(&again, 0, &[], &three).unwrap(), Answer::Conflict { size: 7 });
+        let other = signed(9, 1);
+        assert!(matches!(
+            ask(&again, 7, &proof(7, &other.1), &other.0),
+            Err(Fault::Unproved { .. })
+        ));
+        let grown = ask(&again, 7, &proof(7, &leaves), &nine);
+        assert!(matches!(grown, Ok(Answer::Cosigned { .. })), "{what}: {grown:?}");
+    }
+}
+
+#[test]
+fn an_old_memory_is_a_lower_bound_and_two_trees_of_one_size_settle_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    has_cosigned_seven(dir.path());
+    let old = reopened(dir.path());
+    old.doubt(&[].into()).unwrap();
+    let network = of_three();
+    let (nine, leaves) = signed(9, 0);
+    let request = |witness: &Witness| ask(witness, 7, &proof(7, &leaves), &nine);
+    assert!(matches!(request(&old), Err(Fault::Forgotten { .. })));
+    assert_eq!(ask(&old, 0, &[], &nine).unwrap(), Answer::Conflict { size: 7 });
+    let again = reopened(dir.path());
+    assert!(matches!(request(&again), Err(Fault::Forgotten { .. })), "a start forgets no doubt");
+    again.told(&network, ORIGIN, "demo/other", Some(&signed(8, 0).0));
+    again.told(&network, ORIGIN, "demo/third", Some(&signed(8, 1).0));
+    assert!(!again.settle(&network, ORIGIN, None).unwrap(), "one of them is a lie");
+    let third = reopened(dir.path());
+    for name in ["demo/other", "demo/third"] {
+        third.told(&network, ORIGIN, name, None);
+    }
+    assert!(third.settle(&network, ORIGIN, None).unwrap(), "what is here is the newest");
+    assert!(matches!(request(&third), Ok(Answer::Cosigned { .. })));
+}
+
+#[test]
+fn a_copy_of_the_log_raises_what_a_request_must_go_on_from_if_it_contains_what_was_cosigned() {
+    let held = |size: u64, twist: u8| {
+        let (note, leaves) = signed(size, twist);
+        let root_at = move |size: u64| {
+            let mut frontier = Frontier::new();
+            leaves.get(..size as usize)?.iter().for_each(|leaf| frontier.push(*leaf));
+            Some(frontier.root())
+        };
+        Held { note: Arc::new(note), root_at: Box::new(root_at) }
+    };
+    let dir = tempfile::tempdir().unwrap();
+    has_cosigned_seven(dir.path());
+    let witness = witness(dir.path());
+    let ask = |old, size, copy: (u64, u8)| {
+        let (note, leaves) = signed(size, 0);
+        let proof = if old == 0 { Vec::new() } else { proof(old, &leaves) };
+        let body = encode_request(old, &proof, &note);
+        let held = |_: &str| Some(held(copy.0, copy.1));
+        witness.add_checkpoint(&network(), &body, held, Timestamp::EPOCH).unwrap()
+    };
+    assert_eq!(ask(7, 9, (8, 0)), Answer::Conflict { size: 8 });
+    // Smaller than what was cosigned, or of another tree: what was cosigned counts.
+    assert_eq!(ask(0, 9, (5, 0)), Answer::Conflict { size: 7 });
+    assert_eq!(ask(8, 9, (8, 1)), Answer::Conflict { size: 7 });
+    assert!(matches!(ask(8, 9, (8, 0)), Answer::Cosigned { .. }));
+    assert_eq!(witness.seen(&peer_name(ORIGIN)).unwrap().size, 9);
+}
+
+#[test]
+fn what_is_cosigned_is_there_after_a_stop_at_any_step() {
+    use crate::store::sim::{SimDisk, Survives};
+    let dir = Path::new("/w");
+    let open = |disk: &SimDisk| {
+        let signer = NoteSigner::witness("demo/w", key(3)).unwrap();
+        Witness::open(Arc::new(disk.clone()), dir, signer).unwrap()
+    };
+    for survives in [Survives::Everything, Survives::Synced, Survives::HalfOfUnsynced] {
+        for step in 0.. {
+            let disk = SimDisk::default();
+            memory::create(&disk, dir).unwrap();
+            let witness = open(&disk);
+            disk.stop_at(step);
+            let is_cosigned =
+                matches!(ask(&witness, 0, &[], &signed(7, 0).0), Ok(Answer::Cosigned { .. }));
+            let again = open(&disk.after(survives));
+            let size = again.seen(&peer_name(ORIGIN)).map(|seen| seen.size);
+            assert!(size == Some(7) || !is_cosigned && size.is_none(), "step {step}: {size:?}");
+            // One that was noted and never cosigned is in doubt, which costs a question.
+            let in_doubt = again.in_doubt([ORIGIN]).len();
+            assert!(in_doubt == 0 || !is_cosigned, "step {step}");
+            if !disk.stopped() {
+                break;
+            }
+        }
     }
 }

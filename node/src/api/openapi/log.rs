@@ -101,7 +101,7 @@ fn copies() -> Vec<Operation> {
                 &[("text/x.tlog.size", text("The size in decimal, and a line end."))],
                 &[],
             )
-            .fails(&[403, 404, 422]),
+            .fails(&[403, 404, 422, 503]),
     ]
 }
 

@@ -1,0 +1,417 @@
+//! What a witness knows of its own memory: which logs it ever cosigned, and of which it has forgotten
+//! the newest checkpoint.
+//!
+//! Invariants: a log is noted before the first cosignature of it leaves, so a file that is gone is
+//! missed; only `init` says that nothing was cosigned before, so a folder that is gone is missed; of
+//! a log that is *in doubt* nothing is cosigned until enough others told what they hold, and what
+//! anyone tells only raises what a request must go on from; nobody's silence does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hallmark_schemas::hex;
+use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::merkle::Hash;
+use hallmark_schemas::network::{Network, NetworkFile};
+use hallmark_schemas::note::{SignedNote, VerifierKey};
+use hallmark_schemas::time::Timestamp;
+use tracing::{error, info, warn};
+
+use super::{Fault, Seen, Witness, seen_in};
+use crate::core::LogHandle;
+use crate::mirror::Mirror;
+use crate::mutants::mutant;
+use crate::store::StoreError;
+use crate::store::disk::{Disk, DiskError, OnPath};
+
+/// Beside the checkpoints, which are named by 64 digits.
+const NAME: &str = "known";
+const TITLE: &str = "hallmark witness memory 1";
+const COSIGNED: &str = "cosigned ";
+const DOUBTED: &str = "doubted ";
+/// Stands for every log of other networks.
+const STRANGERS: &str = "*";
+
+/// Which logs were ever cosigned. Kept in one file, replaced whole.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Known {
+    /// By hex of the origin: whether what is here of it may be old, or nothing.
+    logs: BTreeMap<String, bool>,
+    /// A log of another network of which nothing is here may have been cosigned.
+    doubts_strangers: bool,
+    /// There is no file that says so: any log may have been cosigned.
+    is_lost: bool,
+}
+
+impl Known {
+    /// Nothing was ever cosigned.
+    pub(super) fn nothing() -> Known {
+        Known::default()
+    }
+
+    /// Reads the file; lost, damaged or none: any log may have been cosigned.
+    pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Known, StoreError> {
+        let path = path(dir);
+        let bytes = disk.read(&path).on("read", &path)?;
+        let known = bytes.as_deref().and_then(Known::parse);
+        Ok(known.unwrap_or(Known { is_lost: true, ..Known::default() }))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Known> {
+        let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
+        let mut lines = text.split('\n');
+        if lines.next() != Some(TITLE) {
+            return None;
+        }
+        let mut known = Known::default();
+        for line in lines {
+            let (name, is_doubted) = match line.strip_prefix(COSIGNED) {
+                Some(name) => (name, false),
+                None => (line.strip_prefix(DOUBTED)?, true),
+            };
+            if name == STRANGERS && is_doubted {
+                known.doubts_strangers = true;
+                continue;
+            }
+            hex::decode_array::<32>(name)?;
+            known.logs.insert(name.to_owned(), is_doubted);
+        }
+        Some(known)
+    }
+
+    /// Durable when it returns.
+    pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+        let mut text = format!("{TITLE}\n");
+        for (name, is_doubted) in &self.logs {
+            text += if *is_doubted { DOUBTED } else { COSIGNED };
+            text += &format!("{name}\n");
+        }
+        if self.doubts_strangers {
+            text += &format!("{DOUBTED}{STRANGERS}\n");
+        }
+        disk.replace(&path(dir), text.as_bytes()).on("write", &path(dir))
+    }
+
+    /// Whether what was last cosigned of this log may be other than what is here.
+    pub(super) fn doubts(&self, hex: &str, is_stranger: bool, is_here: bool) -> bool {
+        if mutant("witness-never-doubts") {
+            return false;
+        }
+        match self.logs.get(hex) {
+            Some(is_doubted) => *is_doubted || !is_here,
+            None => !is_here && (self.is_lost || is_stranger && self.doubts_strangers),
+        }
+    }
+
+    /// Whether this log is noted as one that was cosigned; where nothing is noted, none needs to be.
+    pub(super) fn notes(&self, hex: &str) -> bool {
+        self.is_lost || self.logs.contains_key(hex)
+    }
+
+    /// Notes a log before its first cosignature.
+    pub(super) fn note(&mut self, hex: &str) {
+        self.logs.insert(hex.to_owned(), false);
+    }
+
+    /// What was cosigned of this log is here again; or nothing was, as far as anyone knows.
+    pub(super) fn settle(&mut self, hex: &str, is_here: bool) {
+        self.logs.remove(hex);
+        if is_here {
+            self.note(hex);
+        }
+    }
+
+    /// No file says what was cosigned: from now on one does, in which every log that there is and
+    /// that is not here is in doubt. False if there is such a file.
+    pub(super) fn begin_again(&mut self, logs: &BTreeSet<String>, here: &BTreeSet<String>) -> bool {
+        if !self.is_lost {
+            return false;
+        }
+        let all = logs.union(here).map(|hex| (hex.clone(), !here.contains(hex)));
+        *self = Known { logs: all.collect(), doubts_strangers: true, is_lost: false };
+        true
+    }
+
+    /// Everything here may be old.
+    pub(super) fn doubt(&mut self, logs: &BTreeSet<String>, here: &BTreeSet<String>) {
+        let noted: BTreeSet<String> = self.logs.keys().cloned().collect();
+        let all = noted.iter().chain(logs).chain(here);
+        let logs = all.map(|hex| (hex.clone(), true)).collect();
+        *self = Known { logs, doubts_strangers: true, is_lost: false };
+    }
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}
+
+/// Says that this witness has cosigned nothing yet. Only `init` does, once in the life of a key.
+pub fn create(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    disk.create_dir_all(dir).on("make", dir)?;
+    Ok(Known::nothing().write(disk, dir)?)
+}
+
+/// Says that what a stopped node's witness remembers in `dir` may be old, of these logs, by hex of
+/// their origins, and of all that it has noted.
+pub fn doubt(disk: &dyn Disk, dir: &Path, logs: &BTreeSet<String>) -> Result<(), StoreError> {
+    disk.create_dir_all(dir).on("make", dir)?;
+    let mut known = Known::read(disk, dir)?;
+    let names = disk.list(dir).on("list", dir)?;
+    let here = names.into_iter().filter(|name| hex::decode_array::<32>(name).is_some()).collect();
+    known.doubt(logs, &here);
+    Ok(known.write(disk, dir)?)
+}
+
+/// What others told of one log while it was in doubt.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Witnesses that did, by name.
+    pub(super) heard: BTreeSet<String>,
+    /// The newest of it.
+    pub(super) newest: Option<Seen>,
+    /// Two trees of one size were told: nothing here can say which one was cosigned.
+    pub(super) is_torn: bool,
+}
+
+impl Told {
+    pub(super) fn take(&mut self, seen: Seen) {
+        match &self.newest {
+            Some(newest) if seen.size < newest.size => {}
+            Some(newest) if seen.size == newest.size => self.is_torn |= seen.root != newest.root,
+            _ => self.newest = Some(seen),
+        }
+    }
+}
+
+/// What this node itself holds of a log: as a copy, or as its writer.
+pub struct Held<'a> {
+    /// The newest checkpoint.
+    pub note: Arc<SignedNote>,
+    /// The root of its first so many entries, where they are here.
+    pub root_at: Box<dyn Fn(u64) -> Option<Hash> + 'a>,
+}
+
+impl Held<'static> {
+    /// Of the log with this hex of its origin.
+    pub fn of(log: &LogHandle, mirror: &Mirror, hex: &str) -> Option<Held<'static>> {
+        if peer_name(log.origin()) == hex {
+            let log = log.clone();
+            let note = log.published()?.note;
+            return Some(Held { note, root_at: Box::new(move |size| log.root_at(size).ok()) });
+        }
+        let copy = mirror.by_digest(hex)?;
+        let note = copy.checkpoint()?;
+        Some(Held { note, root_at: Box::new(move |size| copy.root_at(size).ok()) })
+    }
+}
+
+/// Who may know what a witness has forgotten of a log: their names in the policy; where it names
+/// nobody, the members' witnesses.
+pub(crate) fn others(network: &Network, own: &VerifierKey) -> Vec<(String, VerifierKey)> {
+    let named = network.policy.witnesses().iter().map(|one| (one.name.clone(), one.key.clone()));
+    let members = network
+        .members
+        .iter()
+        .map(|one| (one.witness_key.name().to_owned(), one.witness_key.clone()));
+    let all: Vec<_> = if network.policy.is_none() { members.collect() } else { named.collect() };
+    all.into_iter().filter(|(_, key)| key != own).collect()
+}
+
+/// Whether so much was heard of the log `origin` that no quorum can have seen more of it together
+/// with this witness: of every quorum another member told, or all others did; and somebody beside
+/// that log itself, or the copy here, is among those who told.
+pub(super) fn is_enough(
+    network: &Network,
+    own: &VerifierKey,
+    origin: &str,
+    heard: &BTreeSet<String>,
+    is_copied: bool,
+) -> bool {
+    let others = others(network, own);
+    let all = others.iter().all(|(name, _)| heard.contains(name));
+    let counts = |name: &str, key: &VerifierKey| key != own && heard.contains(name);
+    let policy = &network.policy;
+    let met = !policy.is_none() && policy.guard_met(|one| counts(&one.name, &one.key));
+    let its = network.members.iter().find(|member| member.origin == origin);
+    let is_its = |key: &VerifierKey| its.is_some_and(|member| member.witness_key == *key);
+    let told = |(name, key): &(String, VerifierKey)| heard.contains(name) && !is_its(key);
+    (met || all) && (is_copied || others.iter().any(told))
+}
+
+impl Witness {
+    /// Those of these logs that may have been cosigned further than is known here.
+    pub fn in_doubt<'a>(&self, origins: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let states = self.states();
+        let mut origins: Vec<_> = origins.into_iter().map(str::to_owned).collect();
+        origins.retain(|origin| self.is_in_doubt(&states, &peer_name(origin)));
+        origins
+    }
+
+    /// Where nothing says which logs were ever cosigned: all that there are, by hex of their origins,
+    /// of which nothing is here, are in doubt from now on, and those of other networks.
+    pub fn begin(&self, logs: &BTreeSet<String>) -> Result<(), StoreError> {
+        let mut states = self.states();
+        let here = states.seen.keys().cloned().collect();
+        let mut known = states.known.clone();
+        if known.begin_again(logs, &here) {
+            warn!("nothing says what this witness has cosigned: what others hold is asked for");
+            known.write(&*self.disk, &self.dir)?;
+            states.known = known;
+        }
+        Ok(())
+    }
+
+    /// What is remembered here may be old, of these and all logs: they are in doubt from now on.
+    pub fn doubt(&self, logs: &BTreeSet<String>) -> Result<(), StoreError> {
+        let mut states = self.states();
+        let here = states.seen.keys().cloned().collect();
+        states.known.doubt(logs, &here);
+        states.told.clear();
+        warn!("what this witness remembers may be old: what others hold is asked for");
+        // In doubt whether or not it can be written down.
+        let written = states.known.write(&*self.disk, &self.dir);
+        drop(states);
+        self.doubted.notify_one();
+        Ok(written?)
+    }
+
+    /// Returns when some log came into doubt.
+    pub(crate) async fn doubted(&self) {
+        self.doubted.notified().await;
+    }
+
+    /// Takes what a witness of this name holds of a log in doubt; `None` if it holds nothing. What is
+    /// not signed by the log says nothing, and counts as no answer.
+    pub fn told(&self, network: &NetworkFile, origin: &str, name: &str, note: Option<&SignedNote>) {
+        let keys = self.keys_of(network, origin);
+        let seen = note.map(|note| seen_in(note, &keys));
+        let mut states = self.states();
+        let stated = note.and_then(|note| note.signed_by(self.signer.vkey()).ok().flatten());
+        states.stated_at = states.stated_at.max(stated.unwrap_or(Timestamp::EPOCH));
+        let told = states.told.entry(peer_name(origin)).or_default();
+        match seen {
+            Some(None) => warn!(origin, name, "a witness's word about a log proves nothing"),
+            Some(Some(seen)) => {
+                told.take(seen);
+                told.heard.insert(name.to_owned());
+            }
+            None => _ = told.heard.insert(name.to_owned()),
+        }
+    }
+
+    /// Ends the doubt about a log if enough others have told what they hold of it; true if there is
+    /// none any more. What is newest of all that is known is what its next checkpoint goes on from.
+    pub fn settle(
+        &self,
+        network: &NetworkFile,
+        origin: &str,
+        held: Option<&Held<'_>>,
+    ) -> Result<bool, Fault> {
+        let (hex, keys) = (peer_name(origin), self.keys_of(network, origin));
+        let copied = held.and_then(|held| self.copied(&hex, &keys, held));
+        let mut states = self.states();
+        if !self.is_in_doubt(&states, &hex) {
+            return Ok(true);
+        }
+        let stated = held.and_then(|held| held.note.signed_by(self.signer.vkey()).ok().flatten());
+        states.stated_at = states.stated_at.max(stated.unwrap_or(Timestamp::EPOCH));
+        let Some(told) = states.told.get(&hex) else { return Ok(false) };
+        let (own, network) = (self.signer.vkey(), network.network());
+        if told.is_torn || !is_enough(network, own, origin, &told.heard, held.is_some()) {
+            return Ok(false);
+        }
+        // What is here as a tree must contain all that is smaller.
+        let known = told.newest.iter().chain(states.seen.get(&hex));
+        let contradicts = |held: &Held<'_>, seen: &Seen| {
+            (held.root_at)(seen.size).is_some_and(|root| root != seen.root)
+        };
+        if held.is_some_and(|held| known.clone().any(|seen| contradicts(held, seen))) {
+            error!(origin, "what others hold of a log is not of the tree here: it is not cosigned");
+            return Ok(false);
+        }
+        let base = states.base(&hex, copied, true);
+        let is_here = base.is_some();
+        if let Some(base) = base {
+            self.store(&mut states, hex.clone(), base)?;
+        }
+        let mut known = states.known.clone();
+        known.settle(&hex, is_here);
+        known.write(&*self.disk, &self.dir).map_err(|source| {
+            states.failed = source.is_final();
+            Fault::Disk { source }
+        })?;
+        states.known = known;
+        states.told.remove(&hex);
+        info!(origin, "enough others told what they hold of a log: it is cosigned again");
+        Ok(true)
+    }
+
+    /// The own log's fork guard has heard what others hold of it, and has found all of it here.
+    pub fn settle_own(&self, origin: &str) -> Result<(), Fault> {
+        let (hex, mut states) = (peer_name(origin), self.states());
+        if !self.is_in_doubt(&states, &hex) {
+            return Ok(());
+        }
+        let (is_here, mut known) = (states.seen.contains_key(&hex), states.known.clone());
+        known.settle(&hex, is_here);
+        known.write(&*self.disk, &self.dir).map_err(|source| Fault::Disk { source })?;
+        states.known = known;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sim::SimDisk;
+
+    fn hexes(bytes: &[u8]) -> BTreeSet<String> {
+        bytes.iter().map(|byte| hex::encode(&[*byte; 32])).collect()
+    }
+
+    #[test]
+    fn the_file_says_what_was_cosigned_and_a_damaged_one_says_nothing() {
+        let (disk, dir) = (SimDisk::default(), Path::new("/w"));
+        create(&disk, dir).unwrap();
+        let (one, two) = (hex::encode(&[1; 32]), hex::encode(&[2; 32]));
+        let mut known = Known::read(&disk, dir).unwrap();
+        assert_eq!(known, Known::nothing());
+        assert!(!known.doubts(&one, false, false) && !known.doubts(&one, true, false));
+        known.note(&one);
+        known.write(&disk, dir).unwrap();
+        let read = Known::read(&disk, dir).unwrap();
+        assert_eq!(read, known);
+        assert!(read.doubts(&one, false, false), "its file is gone");
+        assert!(!read.doubts(&one, false, true) && !read.doubts(&two, false, false));
+        // Everything may be old: also what was never noted, of other networks.
+        doubt(&disk, dir, &hexes(&[2])).unwrap();
+        let read = Known::read(&disk, dir).unwrap();
+        assert!(read.doubts(&one, false, true) && read.doubts(&two, false, true));
+        let three = hex::encode(&[3; 32]);
+        assert!(!read.doubts(&three, false, false), "a member that came later");
+        assert!(read.doubts(&three, true, false) && !read.doubts(&three, true, true));
+        let whole = disk.read(&dir.join(NAME)).unwrap().unwrap();
+        for damaged in [&b""[..], b"\n", b"hallmark witness memory 2\n", &whole[..whole.len() - 2]]
+        {
+            disk.replace(&dir.join(NAME), damaged).unwrap();
+            let read = Known::read(&disk, dir).unwrap();
+            assert!(read.is_lost && read.doubts(&three, false, false), "{damaged:?}");
+            assert!(!read.doubts(&three, false, true));
+        }
+    }
+
+    #[test]
+    fn a_lost_file_begins_again_with_all_logs_that_there_are_in_doubt() {
+        let mut known = Known { is_lost: true, ..Known::default() };
+        assert!(known.begin_again(&hexes(&[1, 2]), &hexes(&[2])));
+        let name = |byte: u8| hex::encode(&[byte; 32]);
+        assert!(known.doubts(&name(1), false, false) && !known.doubts(&name(2), false, true));
+        assert!(!known.doubts(&name(3), false, false) && known.doubts(&name(3), true, false));
+        assert!(!known.begin_again(&hexes(&[4]), &BTreeSet::new()), "it is there");
+        known.settle(&name(1), false);
+        assert!(!known.doubts(&name(1), false, false), "nobody knows anything of it");
+        known.settle(&name(2), true);
+        assert!(known.doubts(&name(2), false, false), "and now it is lost again");
+    }
+}
