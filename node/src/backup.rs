@@ -146,6 +146,9 @@ impl Copy<'_> {
             self.packs(told)?;
             return Ok(None);
         };
+        if published.is_damaged()? {
+            self.found.source_damaged.push(path.clone());
+        }
         let checkpoint = parse(&path, &note)?;
         let head = Head { size: checkpoint.size, root: checkpoint.root };
         let before = self.disk.read(&to).on("read", &to)?;

@@ -108,6 +108,10 @@ pub fn write(
         }
         return Ok(());
     }
+    // What is lost or damaged is told before the first piece: after it the stream only breaks off.
+    for log in &logs {
+        log.each_run(|_, _| Ok(true))?;
+    }
     let chosen = select::chosen(service, selection, &logs)?;
     let mut as_of = Timestamp::EPOCH;
     for log in &logs {

@@ -411,8 +411,9 @@ impl Service {
         let log = self.node.log();
         let ready = || "ready".to_owned();
         let (mut store, mut word, mut quorum) = (ready(), ready(), ready());
+        let is_full = || log.is_full() || crate::store::reserve::no_room(&self.data);
         match log.signing() {
-            Signing::Ready if log.is_full() => store = "full: nothing is taken".into(),
+            Signing::Ready if is_full() => store = "full: nothing is taken".into(),
             Signing::Ready => {}
             Signing::Stopped { cause } => store = cause,
             Signing::ReadOnly { cause, help } => {

@@ -10,7 +10,7 @@ use hallmark_schemas::exit::Exit;
 use hallmark_schemas::layout::Dir;
 use tokio::net::UnixListener;
 
-use crate::api::problem::DAMAGED_TYPE;
+use crate::api::problem::{DAMAGED_TYPE, LOST_TYPE};
 use crate::client::{Answer, Ask, Client, ClientError};
 use crate::failure::Failure;
 
@@ -96,12 +96,15 @@ impl Local {
     ) -> Result<(), Failure> {
         let url = format!("http://localhost{path}");
         self.client.download(&url, json, take).await.map_err(|e| match &e {
-            ClientError::Refused { answer }
-                if answer.problem_type().as_deref() == Some(DAMAGED_TYPE) =>
-            {
-                Failure::new(Exit::Broken, "a file that this needs is lost or damaged")
+            ClientError::Refused { answer } if is_of(answer, DAMAGED_TYPE) => {
+                Failure::new(Exit::Broken, "a file that this needs is damaged")
                     .because(&e)
                     .help("`hallmark-node check` tells what is damaged, of this file and others")
+            }
+            ClientError::Refused { answer } if is_of(answer, LOST_TYPE) => {
+                Failure::new(Exit::Incomplete, "a file that this needs is lost")
+                    .because(&e)
+                    .help("`hallmark-node check --repair` fetches it from peers; then again")
             }
             ClientError::Refused { .. } => Failure::busy("the running node does not give this")
                 .because(&e)
@@ -122,4 +125,8 @@ impl Local {
     pub async fn post(&self, path: &str, kind: &str, body: &[u8]) -> Result<Answer, Failure> {
         self.ask(path, Ask { body: Some((kind, body)), ..Ask::default() }).await
     }
+}
+
+fn is_of(answer: &Answer, problem: &str) -> bool {
+    answer.problem_type().as_deref() == Some(problem)
 }

@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 use crate::index::IndexError;
 use disk::DiskError;
 
+/// What is wrong with a file that is not there.
+pub(crate) const MISSING: &str = "it is missing";
+
 /// Why something held here cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,6 +67,11 @@ impl StoreError {
     /// Whether a write failed after which nobody knows what is durable.
     pub fn is_final(&self) -> bool {
         matches!(self, StoreError::Disk(error) if error.is_final())
+    }
+
+    /// Whether a file is not there at all.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, StoreError::Damaged { reason, .. } if reason == MISSING)
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> StoreError {

@@ -75,7 +75,8 @@ pub(super) async fn bundle(
     let first = match receiver.recv().await {
         // To the owner the file is named.
         Some(Err(error @ StoreError::Damaged { .. })) => {
-            return Err(ApiError::Damaged { detail: with_causes(&error) });
+            let is_lost = error.is_lost();
+            return Err(ApiError::Damaged { detail: with_causes(&error), is_lost });
         }
         Some(Err(error)) => return Err(error.into()),
         Some(Ok(piece)) => Some(piece),

@@ -72,13 +72,15 @@ pub enum ApiError {
     /// The log takes nothing until its operator has repaired it.
     ReadOnly { cause: String, help: &'static str },
     /// A file of the packs or tiles is lost or damaged, told to the owner.
-    Damaged { detail: String },
+    Damaged { detail: String, is_lost: bool },
     /// Our own fault.
     Fault { cause: String },
 }
 
 /// Type of the problem that tells the owner of a damaged file.
 pub const DAMAGED_TYPE: &str = "urn:hallmark:problem:damaged";
+/// The same of one that is not there.
+pub const LOST_TYPE: &str = "urn:hallmark:problem:lost";
 
 impl ApiError {
     /// A request that cannot be read.
@@ -127,6 +129,9 @@ impl ApiError {
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
             ApiError::Full { .. } => (S::INSUFFICIENT_STORAGE, "full", "no room here now"),
             ApiError::ReadOnly { .. } => (S::SERVICE_UNAVAILABLE, "read_only", "takes nothing"),
+            ApiError::Damaged { is_lost: true, .. } => {
+                (S::INTERNAL_SERVER_ERROR, "lost", "a file here is lost")
+            }
             ApiError::Damaged { .. } => {
                 (S::INTERNAL_SERVER_ERROR, "damaged", "a file here is damaged")
             }
@@ -144,7 +149,7 @@ impl ApiError {
             | ApiError::Contradicted { detail, .. }
             | ApiError::Unproved { detail }
             | ApiError::Rejected { detail, .. }
-            | ApiError::Damaged { detail }
+            | ApiError::Damaged { detail, .. }
             | ApiError::Busy { detail, .. } => detail.clone(),
             ApiError::NotFound => "nothing here that you may know of".to_owned(),
             ApiError::NoRecord { detail } | ApiError::Unconfirmed { detail } => {

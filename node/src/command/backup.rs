@@ -15,6 +15,7 @@ use crate::cli::keep::BackupArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::write_durably;
+use crate::store::StoreError;
 use crate::store::checkpoints::Checkpoints;
 use crate::store::disk::{Disk, OsDisk};
 use crate::store::head::HeadSlots;
@@ -140,7 +141,14 @@ pub(super) fn refusal(error: &BackupError) -> Failure {
         };
         return Failure::input("cannot make the copy").because(error).help(help);
     };
-    failure(error)
+    if !matches!(error, StoreError::Damaged { .. }) {
+        return failure(error);
+    }
+    let exit = if error.is_lost() { Exit::Incomplete } else { Exit::Broken };
+    Failure::new(exit, "cannot make the copy").because(error).help(
+        "`hallmark-node check --repair` mends it from what is whole, or from peers; then give the \
+         command again: it goes on where it stopped",
+    )
 }
 
 /// A file that failed under a long command, as exit code and remedy.
@@ -161,13 +169,15 @@ pub(super) fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
         "`hallmark-node check` names what is damaged; given again, the command goes on where it \
          stopped"
     };
-    Failure::fault("cannot go on").because(error).help(help)
+    // Neither is a full disk our own fault, nor does it say anything of what is here.
+    let failed =
+        if is_full { Failure::busy("cannot go on") } else { Failure::fault("cannot go on") };
+    failed.because(error).help(help)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
     use crate::store::disk::DiskError;
 
     #[test]
@@ -175,12 +185,16 @@ mod tests {
         let failed = |kind: std::io::ErrorKind| {
             let path = "backup/packs/00000000.pack".into();
             let error = DiskError { action: "append to", path, source: kind.into() };
-            refusal(&BackupError::Store(StoreError::Disk(error))).lines()
+            refusal(&BackupError::Store(StoreError::Disk(error)))
         };
         let full = failed(std::io::ErrorKind::StorageFull);
+        assert_eq!(full.exit(), Exit::Busy, "as of whatever else finds no room");
+        let full = full.lines();
         assert!(full.contains("failed to append to backup/packs/00000000.pack"), "{full}");
         assert!(full.contains("help: free space, then give the command again"), "{full}");
         let other = failed(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(other.exit(), Exit::Fault);
+        let other = other.lines();
         assert!(!other.contains("free space"), "{other}");
     }
 }

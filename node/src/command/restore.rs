@@ -81,7 +81,8 @@ fn from_backup(
     let (copied, head) = restored.map_err(|error| match &error {
         FromBackupError::Copy(error) => refusal(error),
         FromBackupError::NotEmpty { data, .. } => Failure::usage(&error).help(format!(
-            "move {} away first: nothing is copied over what is there",
+            "move {} away first: nothing is copied over what is there. What a run since the loss made \
+             there can stay for `hallmark-node restore DIR --from-peers`, without the backup",
             data.display()
         )),
         FromBackupError::Foreign { .. } => Failure::input("this backup is not used")

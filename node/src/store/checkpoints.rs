@@ -35,13 +35,18 @@ impl Checkpoints {
         Ok(self.disk.read(&self.newest).on("read", &self.newest)?)
     }
 
-    /// The note that is published now; where its file is lost, the last of the history, which is of
-    /// the same tree.
+    /// The note that is published now; where its file is lost or holds none, the last of the history,
+    /// which is of the same tree.
     pub fn newest_kept(&self) -> Result<Option<Vec<u8>>, StoreError> {
         match self.newest()? {
-            Some(newest) => Ok(Some(newest)),
-            None => Ok(self.history()?.pop()),
+            Some(newest) if is_checkpoint(&newest) => Ok(Some(newest)),
+            newest => Ok(self.history()?.pop().or(newest)),
         }
+    }
+
+    /// Whether the file of the published note is there and holds none.
+    pub(crate) fn is_damaged(&self) -> Result<bool, StoreError> {
+        Ok(self.newest()?.is_some_and(|newest| !is_checkpoint(&newest)))
     }
 
     /// Puts a note where there is none: never over one that another process publishes meanwhile.
@@ -181,6 +186,10 @@ fn size_of(note: &[u8]) -> u64 {
     let size = note.split(|byte| *byte == b'\n').nth(1);
     let size = size.and_then(|size| std::str::from_utf8(size).ok());
     size.and_then(|size| size.parse().ok()).unwrap_or(0)
+}
+
+fn is_checkpoint(bytes: &[u8]) -> bool {
+    SignedNote::parse(bytes).is_ok_and(|note| note.checkpoint().is_ok())
 }
 
 #[cfg(test)]

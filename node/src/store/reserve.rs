@@ -9,7 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskError, OnPath};
+use hallmark_schemas::layout::Data;
+
+use super::disk::{Disk, DiskError, OnPath, OsDisk};
 
 /// Bytes of the reserve: the intent, tiles and checkpoint of the largest batch take less.
 const RESERVE_BYTES: usize = 8 << 20;
@@ -19,6 +21,15 @@ const PIECE_BYTES: usize = 1 << 20;
 /// What the engine of the index may take by itself after a batch: two memtables of 16 MiB are written
 /// out, and tables of that size merged.
 const INDEX_ROOM: u64 = 64 << 20;
+
+/// Whether the next attestation will find no room for the index of this DATA.
+pub(crate) fn no_room(data: &Data) -> bool {
+    is_short(&OsDisk, &data.index())
+}
+
+fn is_short(disk: &dyn Disk, index: &Path) -> bool {
+    disk.free(index).is_ok_and(|free| free < INDEX_ROOM)
+}
 
 /// A file of zeros.
 pub(crate) struct Reserve {
@@ -43,9 +54,7 @@ impl Reserve {
 
     /// Whether the index has too little room to be written to. Where nobody can say, it has enough.
     pub(crate) fn is_short(&self) -> bool {
-        let index = self.index.as_deref();
-        let free = index.and_then(|folder| self.disk.free(folder).ok());
-        free.is_some_and(|free| free < INDEX_ROOM)
+        self.index.as_deref().is_some_and(|folder| is_short(&*self.disk, folder))
     }
 
     /// A reserve of another size, for a disk that is small.

@@ -16,8 +16,8 @@ use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::{self, Frontier, Hash};
 use hallmark_schemas::tile::{self, TileError, TilePath, TileReader};
 
-use super::StoreError;
 use super::disk::{Disk, OnPath};
+use super::{MISSING, StoreError};
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const TILE_WIDTH: u64 = tile::TILE_WIDTH as u64;
@@ -451,8 +451,7 @@ impl Tiles {
             return Ok(bytes);
         }
         let full = if path.is_full() { None } else { self.file(&path.full())? };
-        let mut bytes =
-            full.ok_or_else(|| StoreError::damaged(&self.path(path), "it is missing"))?;
+        let mut bytes = full.ok_or_else(|| StoreError::damaged(&self.path(path), MISSING))?;
         bytes.truncate(bytes_of(path));
         Ok(bytes)
     }

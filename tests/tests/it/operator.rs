@@ -243,6 +243,11 @@ fn a_full_disk(mib: u32, is_index_elsewhere: bool) {
     let post = |number: u32| post(&node, &node.url, &token, &format!("full-{number}"));
     assert_eq!(post(0).status, 201);
     fill(&data.join("filler"));
+    if !is_index_elsewhere {
+        let ready = node.get("/readyz").json();
+        let store = ready["store"].as_str().expect("a word");
+        assert!(store.starts_with("full: "), "before anybody is refused: {store}");
+    }
     let (mut taken, mut number) = (Vec::new(), 0);
     let full = loop {
         number += 1;

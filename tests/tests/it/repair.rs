@@ -203,3 +203,41 @@ fn a_backup_never_puts_what_is_damaged_over_what_it_holds_whole() {
     run("hallmark-verify", &["check", path_text(&fresh)]).fails(4);
     plant.stop();
 }
+
+#[test]
+fn a_damaged_or_lost_entry_bundle_is_named_once_by_export_and_backup_with_codes_of_their_own() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let file = world.file("works.json", facility(&node.org, "works-1"));
+    node.record(&file, &[]);
+    let size = at_rest(&node);
+    let bundle = node.dir.join(format!("data/log/tile/entries/000.p/{size}"));
+    let whole = std::fs::read(&bundle).expect("published");
+    let mut flipped = whole.clone();
+    flipped[20] ^= 1;
+    let commands = |code: i32| {
+        let (to, copy) = (world.path("out.hallmark"), world.path(&format!("copy-{code}")));
+        for (command, args) in
+            [("export", ["-o", path_text(&to)]), ("backup", [path_text(&copy); 2])]
+        {
+            let args = if command == "backup" { &args[..1] } else { &args[..] };
+            let told = node.run(command, args).fails(code).stderr;
+            let named = told.matches(&format!("000.p/{size}")).count();
+            assert_eq!(named, 1, "{command}: {told}");
+            assert!(told.contains("help: "), "{command}: {told}");
+            assert!(!to.exists(), "no half bundle");
+        }
+    };
+    std::fs::write(&bundle, &flipped).expect("writable");
+    commands(4);
+    std::fs::remove_file(&bundle).expect("removed");
+    commands(5);
+    std::fs::write(&bundle, &whole).expect("writable");
+    // What is no checkpoint beside the running node: the history has it.
+    std::fs::write(node.dir.join("data/log/checkpoint"), b"junk").expect("writable");
+    let copy = world.path("copy");
+    let told = node.run("backup", &[path_text(&copy)]).ok();
+    assert!(told.stderr.contains("log/checkpoint is lost or damaged"), "{}", told.stderr);
+    run("hallmark-verify", &["check", path_text(&copy)]).ok();
+}

@@ -392,6 +392,7 @@ impl Tiles {
             }
             Ok(_) => "its entries are not those that were logged".to_owned(),
             Err(error @ StoreError::Disk(_)) => return Err(error),
+            Err(StoreError::Damaged { reason, .. }) => reason,
             Err(error) => error.to_string(),
         };
         self.faults.tell(&file, &reason);
