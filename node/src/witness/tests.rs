@@ -394,7 +394,8 @@ fn has_cosigned_seven(dir: &Path) {
 #[test]
 fn a_witness_that_lost_its_memory_cosigns_nothing_until_enough_others_told_what_they_hold() {
     let ((three, _), (seven, _), (nine, leaves)) = (signed(3, 0), signed(7, 0), signed(9, 0));
-    let lose: [(&str, fn(&Path)); 2] = [
+    type Loss = (&'static str, fn(&Path));
+    let lose: [Loss; 2] = [
         ("all of it", |dir| {
             std::fs::remove_dir_all(dir).unwrap();
         }),
