@@ -163,6 +163,8 @@ fn enrolled(device: &DeviceId, log: &NoteSigner, witness: &NoteSigner) -> Result
         policy: Policy::threshold(1, vec![named]).context("one witness of one")?,
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     let file = NetworkFile::sign(network, &[&*key(3)])?;
     let enrolled = Enrolled::new(&file, device.clone(), ORIGIN, "mqtt://127.0.0.1:1");

@@ -108,6 +108,8 @@ fn network() -> NetworkFile {
         policy: Policy::none(),
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     NetworkFile::sign(network, &[&*key(5)]).unwrap()
 }

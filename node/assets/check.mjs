@@ -58,7 +58,7 @@ async function verify(keys, place) {
   try {
     signer = await keys.signer(said, place.time);
     if (!signer) return false;
-    keys.allow(said, signer);
+    keys.allow(said, signer, place.time);
   } catch (error) {
     place.fault = stateOf(error).reason;
     return false;
@@ -78,7 +78,9 @@ async function prove(items, proofs, keys, versions) {
     const { found, left } = await record(waiting, keys, versions, entries);
     waiting = left;
     places.push(...found.filter(({ item }) => item.said));
-    places.sort((a, b) => (a.name < b.name ? -1 : 1));
+    // Who was registrar when is asked of everything else that brings keys.
+    const rank = ({ item, name }) => (item.said.kind === 'network' ? '0 ' : '1 ') + name;
+    places.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
     isNew = found.length > 0;
     const rest = [];
     for (const place of places) {

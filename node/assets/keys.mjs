@@ -4,34 +4,76 @@
 
 import { hex, isBytes, need } from './bytes.mjs';
 import { KINDS, keyId } from './cose.mjs';
+import { flat, network } from './network.mjs';
 import { verifierKey } from './note.mjs';
 
 const earlier = (a, b) => (b[1] < a[1] || (b[1] === a[1] && b[0] < a[0]) ? b : a);
+const NEVER = [Infinity, Infinity], SOMETIME = [0, Infinity];
 const commitment = body => hex(body.get('next_key_commitment'));
 
 /** Kinds that bring keys: they are checked before the others. */
-export const LEARNT = ['genesis', 'organisation', 'key', 'device'];
+export const LEARNT = ['network', 'genesis', 'organisation', 'key', 'device'];
 
 /** Keys by their id, as the network file and proven attestations introduce them. */
 export class Keys {
   known = new Map();
   roles = new Map();
-  votes = new Map();
+  admissions = new Map();
   logs = new Map();
   devices = new Map();
 
-  static async of({ says, registrars, threshold }) {
+  static async of({ says, name, epochs }) {
     const keys = new Keys();
-    keys.threshold = threshold;
-    for (const { org, key, kid, next } of registrars) {
-      keys.roles.set(org, new Set(['registrar']));
-      keys.put(kid, { key, org, holder: 'org', from: [0, 0], next });
+    keys.network = name;
+    keys.epochs = epochs.map((epoch, place) => ({
+      ...epoch, mark: mark(epochs, place), begin: place ? SOMETIME : [0, 0],
+    }));
+    for (const { registrars } of epochs) {
+      for (const { org, key, kid, next } of registrars) {
+        keys.put(kid, { key, org, holder: 'org', from: NEVER, next });
+      }
     }
+    keys.date();
     for (const one of says.get('members')) await keys.node(one.get('org'), one, '_key', [0, 0]);
     for (const one of says.get('sealed') || []) {
       if (!keys.logs.has(one.get('origin'))) keys.logs.set(one.get('origin'), one.get('log_key'));
     }
     return keys;
+  }
+
+  /** Gives the keys of registrars the times for which the versions of the network file name them. */
+  date() {
+    const named = new Map();
+    for (const [place, { registrars, begin }] of this.epochs.entries()) {
+      const next = this.epochs[place + 1];
+      for (const { org, kid } of registrars) {
+        const kept = next && next.registrars.find(other => other.org === org);
+        const isKept = kept && kept.kid === kid, known = named.get(kid);
+        named.set(kid, { from: known ? known.from : begin, until: isKept || !next ? null : next.begin,
+          isReplaced: Boolean(kept) && !isKept });
+      }
+    }
+    for (const [kid, times] of named) this.known.get(kid).named = times;
+  }
+
+  /** Since when a key counts, and until when. That of a registrar who is one no more stays a
+   *  member's. */
+  static times({ from, until, named }) {
+    if (!named) return { from, until };
+    const ends = [until, named.isReplaced || from === NEVER ? named.until : null].filter(Boolean);
+    return { from: earlier(named.from, from), until: ends.length ? ends.reduce(earlier) : undefined };
+  }
+
+  /** Registrars and thresholds that may have been those of this time. */
+  at([lo, hi]) {
+    return this.epochs.filter(({ begin }, place) => {
+      const next = this.epochs[place + 1];
+      return begin[0] <= hi && !(next && next.begin[1] < lo);
+    });
+  }
+
+  isRegistrar(org, time) {
+    return this.at(time).some(({ registrars }) => registrars.some(one => one.org === org));
   }
 
   /** The log and the keys of a node, which sign nothing else; none where one has another holder. */
@@ -74,12 +116,13 @@ export class Keys {
       const before = this.known.get(hex(body.get('replaces_key')));
       if (!before) return undefined;
       need(before.next === kid && await keyId(key) === kid && before.holder === 'org', 'key-time');
-      need(hi >= before.from[0], 'key-time');
+      need(hi >= Keys.times(before).from[0], 'key-time');
       return { key, org: before.org, holder: 'org' };
     }
     const found = this.known.get(kid);
-    const isEnded = found && found.until && found.until[1] < lo;
-    need(!found || kind === 'genesis' || !(isEnded || hi < found.from[0]), 'key-time');
+    if (!found || kind === 'genesis') return found;
+    const { from, until } = Keys.times(found);
+    need(!(until && until[1] < lo) && hi >= from[0], 'key-time');
     return found;
   }
 
@@ -88,21 +131,23 @@ export class Keys {
   isInDoubt({ kind, kid, body }, [lo, hi]) {
     const found = this.known.get(kind === 'key' ? hex(body.get('replaces_key')) : kid);
     if (!found || kind === 'genesis') return false;
-    const isEnding = kind !== 'key' && found.until && found.until[0] <= hi;
-    return lo < found.from[1] || Boolean(isEnding);
+    const { from, until } = Keys.times(found), isEnding = kind !== 'key' && until && until[0] <= hi;
+    return lo < from[1] || Boolean(isEnding);
   }
 
-  /** Whether the holder of this key may say this. */
-  allow({ kind, iss, sub }, { org, holder }) {
+  /** Whether the holder of this key may say this at this time. */
+  allow({ kind, iss, sub }, { org, holder }, time) {
     const { signer, roles } = KINDS.get(kind), held = this.roles.get(org) || new Set();
     need(org === iss, 'issuer');
     const isMember = holder === 'org' || holder.startsWith('urn:hallmark:device:');
     need(signer === '' ? isMember : holder === (signer === 'O' ? 'org' : sub), 'signer');
-    need(roles.length === 0 || roles.some(role => held.has(role)), 'role');
+    const has = role => role === 'registrar' ? this.isRegistrar(org, time) : held.has(role);
+    need(roles.length === 0 || roles.some(has), 'role');
   }
 
   /** What a verified identity attestation brings. */
   async learn({ kind, iss, sub, body, key }, time) {
+    if (kind === 'network') return this.version(body, time);
     if (kind === 'genesis') return this.node(iss, body.get('keys'), '', time);
     const kid = await keyId(key);
     if (kind === 'organisation') return this.admit(iss, sub, body, kid, time);
@@ -123,19 +168,47 @@ export class Keys {
     return undefined;
   }
 
+  /** Since when registrars are: since a version of theirs was logged. */
+  async version(body, time) {
+    const { name, epochs } = await network(body.get('file')), own = mark(epochs, epochs.length - 1);
+    if (name !== this.network) return;
+    for (const one of this.epochs.slice(1)) {
+      if (one.mark === own) one.begin = one.begin === SOMETIME ? time : earlier(one.begin, time);
+    }
+    this.date();
+    for (const admission of this.admissions.values()) await this.settle(admission);
+  }
+
   async admit(registrar, org, body, kid, time) {
     need(this.isFree(kid, { org, holder: 'org' }), 'key-reused');
-    const others = [...this.known.values()].some(one => one.org === org && one.holder === 'org');
-    need(this.known.has(kid) || !others, 'key-reused');
-    const name = org + ' ' + kid, votes = this.votes.get(name) || new Map();
-    if (!votes.has(registrar)) votes.set(registrar, time);
-    this.votes.set(name, votes);
-    if (votes.size < this.threshold) return;
+    const other = [...this.known].find(([, one]) => one.org === org && one.holder === 'org');
+    need(this.known.has(kid) || !other || other[0] === commitment(body), 'key-reused');
+    const said = [...body].filter(([name]) => !['salt', 'replaces', 'reason'].includes(name));
+    const name = org + ' ' + flat(said);
+    const admission = this.admissions.get(name) || { org, body, kid, votes: new Map() };
+    if (!admission.votes.has(registrar)) admission.votes.set(registrar, time);
+    this.admissions.set(name, admission);
+    admission.isSettled = false;
+    await this.settle(admission);
+  }
+
+  /** Counts an admission once as many registrars say the same as it took then. */
+  async settle(admission) {
+    const { org, body, kid, votes } = admission;
     const times = [...votes.values()].sort((a, b) => a[1] - b[1] || a[0] - b[0]);
-    const from = times[this.threshold - 1];
+    const needed = time => Math.min(...this.at(time).map(({ threshold }) => threshold));
+    const from = times.find((time, place) => needed(time) <= place + 1);
+    if (admission.isSettled || !from) return;
+    admission.isSettled = true;
     this.put(kid, { key: body.get('key'), org, holder: 'org', from, next: commitment(body) });
-    const roles = body.get('roles'), held = this.roles.get(org);
-    this.roles.set(org, new Set(held && held.has('registrar') ? [...roles, 'registrar'] : roles));
+    this.roles.set(org, new Set(body.get('roles')));
     if (body.get('node')) await this.node(org, body.get('node'), '', from);
   }
+}
+
+/** Names an epoch: the one before it, itself, and how often the one had followed the other. */
+function mark(epochs, place) {
+  const step = at => (at ? epochs[at - 1].text : '') + ' | ' + epochs[at].text;
+  const before = epochs.slice(0, place).filter((_, at) => step(at) === step(place));
+  return before.length + ' ' + step(place);
 }

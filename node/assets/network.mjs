@@ -10,9 +10,28 @@ import { policy, quorumAt } from './note.mjs';
 
 const TYPE = concat([0xa1, 0x03, 0x78, 0x2a], utf8('application/vnd.hallmark.network-file+cbor'));
 
+/** What a decoded value says, as text to compare. */
+export const flat = value => value instanceof Map || Array.isArray(value) ? [...value].map(flat).join()
+  : isBytes(value) ? hex(value) : String(value);
+
+/** As many changes of registrars or threshold a file tells, the newest of them. */
+const FORMER_MAX = 96;
+
+/** Registrars and threshold of versions that have the same. */
+async function epoch(one) {
+  const [stated, threshold] = [one.get('registrars'), one.get('threshold')], registrars = [];
+  need(Array.isArray(stated) && isCount(threshold) && threshold > 0, 'network');
+  for (const registrar of stated) {
+    const [org, key, next] = ['org', 'key', 'next_key_commitment'].map(name => registrar.get(name));
+    need(isBytes(key, 32) && isKey(key), 'key');
+    registrars.push({ org, key, kid: await keyId(key), next: hex(next) });
+  }
+  return { registrars, threshold, text: flat(stated) + ' ' + threshold };
+}
+
 /** A file that the threshold of its own registrars signed. */
 export async function network(bytes) {
-  need(bytes[0] === 0xd8 && bytes[1] === 98 && bytes[2] === 0x84, 'network');
+  need(isBytes(bytes) && bytes[0] === 0xd8 && bytes[1] === 98 && bytes[2] === 0x84, 'network');
   const [guarded, open, payload, signatures] = new Reader(bytes, 3).items(4);
   need(isBytes(guarded) && same(guarded, TYPE) && open instanceof Map && !open.size, 'network');
   need(isBytes(payload) && Array.isArray(signatures) && signatures.length < 32, 'network');
@@ -34,38 +53,32 @@ export async function network(bytes) {
       [0x40], byteString(payload));
     signed.set(before, { over, signature });
   }
-  const file = { bytes, says, name, version, threshold, registrars: [] };
+  const former = says.get('former') || [];
+  need(Array.isArray(former) && former.length <= FORMER_MAX, 'network');
+  const file = { bytes, says, name, version, threshold, registrars: [], epochs: [] };
   file.signedBy = async ({ kid, key }) => {
     const one = signed.get(kid);
     return Boolean(one) && verifyStrict(key, one.over, one.signature);
   };
   let count = 0;
-  for (const one of registrars) {
-    const [org, key, next] = ['org', 'key', 'next_key_commitment'].map(name => one.get(name));
-    need(isBytes(key, 32) && isKey(key), 'key');
-    file.registrars.push({ org, key, kid: await keyId(key), next: hex(next) });
-    if (await file.signedBy(file.registrars.at(-1))) count += 1;
-  }
+  for (const one of former) file.epochs.push(await epoch(one));
+  file.epochs.push(await epoch(says));
+  file.registrars = file.epochs.at(-1).registrars;
+  for (const one of file.registrars) if (await file.signedBy(one)) count += 1;
   need(count >= threshold, 'threshold');
   file.fingerprint = hex(await sha256(bytes));
   file.policy = await policy(says.get('policy'));
   return file;
 }
 
-const flat = value => value instanceof Map || Array.isArray(value) ? [...value].map(flat).join()
-  : isBytes(value) ? hex(value) : String(value);
-
-/** Whether a file may follow an older one: the threshold of the older one's registrars signed it,
- *  each with the key named there or the one committed to there, and what was sealed stays so. */
-async function succeeds(next, old) {
-  if (next.name !== old.name || next.version <= old.version) return false;
-  let count = 0;
-  for (const one of old.registrars) {
-    const kept = next.registrars.find(other => other.org === one.org && other.kid === one.next);
-    if (await next.signedBy(one) || (kept && await next.signedBy(kept))) count += 1;
-  }
-  const [now, then] = [next, old].map(file => (file.says.get('sealed') || []).map(flat));
-  return count >= old.threshold && then.every(one => now.includes(one));
+/** Whether an older file may have led to this one: it tells no other registrars than this one tells
+ *  of then. Its own signatures do not say so, as a stranger may name a registrar beside himself. */
+function isAfter(file, old) {
+  const ours = file.epochs, theirs = old.epochs, isCut = ours.length > FORMER_MAX;
+  const agrees = end => ours.slice(0, end).reverse()
+    .every(({ text }, back) => back >= theirs.length || theirs[theirs.length - 1 - back].text === text);
+  const ends = ours.map((_, at) => at + 1).filter(end => isCut || end === theirs.length);
+  return file.name === old.name && old.version < file.version && ends.some(agrees);
 }
 
 /** So long after a version was logged a node may not have heard of it. */
@@ -83,11 +96,11 @@ export class Versions {
     files.sort((a, b) => b.file.version - a.file.version || a.at - b.at);
     const again = files.find(({ file }) => same(file.bytes, root.bytes));
     const versions = [{ policy: root.policy, begin: again ? again.at : 0 }];
-    let newest = root;
+    let oldest = root.version;
     for (const { file, at } of files) {
-      if (!await succeeds(newest, file)) continue;
+      if (file.version >= oldest || !isAfter(root, file)) continue;
       versions.unshift({ policy: file.policy, begin: at });
-      newest = file;
+      oldest = file.version;
     }
     versions[0].begin = 0;
     return Object.assign(new Versions(), { versions });

@@ -214,6 +214,8 @@ fn network(org: &OrgId, key: &SecretKey) -> Outcome<NetworkFile> {
         policy: Policy::none(),
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     Ok(NetworkFile::sign(network, &[key])?)
 }

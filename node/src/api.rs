@@ -95,6 +95,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/findings/{id}", get(findings::show))
         .route("/metrics", get(health::metrics))
         .route("/local/network", post(network::adopt))
+        .route("/local/organisations/{org}", get(network::organisation))
         .route("/local/status", get(health::status))
         .route("/local/peers", get(peers::list).post(peers::add))
         .route("/local/demands", get(demands::list))

@@ -84,12 +84,17 @@ pub enum Command {
       --role registrar --new-network demo")]
     Init(InitArgs),
     /// Registrar: admits an organisation and writes the next network file.
-    #[command(after_help = "Example:\n  hallmark-node admit registry plant/join.cbor")]
+    #[command(after_help = "Examples:
+  hallmark-node admit registry plant/join.cbor
+  hallmark-node admit second plant/join.cbor --sign registry/network-5.draft
+
+Where several registrars must agree, each attests the newcomer: the first `admit` writes the next
+version of the network file as a draft, the others give --sign with it.")]
     Admit(AdmitArgs),
     /// Admits a device: logs its attestation and writes enrolled.cbor.
     #[command(after_help = "Example:\n  hallmark-node enrol plant meter/enrol.cbor")]
     Enrol(EnrolArgs),
-    /// Shows the network file, or (registrar) makes a version with another witness policy.
+    /// Shows the network file, or (registrar) makes or signs its next version.
     #[command(after_help = "Examples:
   hallmark-node network registry show
   hallmark-node network registry --quorum 2 --witness uscc-91310000MA1K4LCA5K \\
@@ -98,7 +103,18 @@ pub enum Command {
       --foreign-witness 'witness.example+8ce37f0c+BBOY9ixt… https://witness.example'
 
 A foreign witness is given as `<verifier key> <URL>`: checkpoints are posted to URL/add-checkpoint
-(C2SP tlog-witness), and its operator must have been told this network's logs.")]
+(C2SP tlog-witness), and its operator must have been told this network's logs.
+
+Several registrars: two of three sign from the next version on, which one makes and two sign.
+  hallmark-node network registry --threshold 2 \\
+      --registrar lei-529900T8BM49AURSDO55 gln-4012345000009 gln-9521234000013
+  hallmark-node network second --sign registry/network-4.draft
+
+Whatever a version changes (members, policy, registrars, a registrar's key), it counts once the
+threshold of the version in force and its own have signed. Until then it is a draft, a file that goes
+from one registrar to the next; --sign says first what it changes. Each signs one version of a number:
+--instead signs another, when the others gave the first up. Whoever signs last, and is a registrar
+already, puts it into force. A registrar's key is changed by `hallmark-node key DIR rotate`.")]
     Network(NetworkArgs),
     /// The organisation's next key takes the place of the one before.
     #[command(after_help = "Example:
@@ -108,7 +124,9 @@ The next key was made by `init` and committed to when the organisation was admit
 key alone nobody can rotate. The new key signs a `key` attestation; once that is recorded in the log of
 the running node, keys/ is changed: the next key becomes organisation.key, a fresh one the next. What
 the old key signed before stays proved, what it signs from then on is refused. Interrupted, give the
-command again. A registrar's key is not rotated in this release.")]
+command again. The key of a registrar is named in the network file: there the next version says it,
+signed with the old key and the new one. Where several registrars must sign, the command writes it as
+a draft and ends; once it is in force (`hallmark-node network DIR --sign`), give the command again.")]
     Key(KeyArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.
     #[command(after_help = "Example:

@@ -5,6 +5,7 @@
 //! said of themselves.
 
 mod taking;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,10 +15,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::Holder;
 use hallmark_schemas::id::{OrgId, Subject};
-use hallmark_schemas::identity::NaturalIdentity;
 use hallmark_schemas::key::{KeyId, PublicKey, SecretKey, Signer};
 use hallmark_schemas::kind::{Body, KindName};
-use hallmark_schemas::layout::{Data, Dir};
+use hallmark_schemas::layout::Data;
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::VerifierKey;
 use hallmark_schemas::time::{EntryTime, Timestamp};
@@ -30,8 +30,7 @@ use crate::api::limit::Limiter;
 use crate::api::problem::with_causes;
 use crate::client::Client;
 use crate::config::Config;
-use crate::core::{Clock, Node, Signing, former};
-use crate::files::write_durably;
+use crate::core::{Clock, Node, Signing};
 use crate::judge::Judged;
 use crate::labels::Ledger;
 use crate::net::Net;
@@ -160,45 +159,6 @@ impl Service {
     /// The newest network file.
     pub fn network(&self) -> Arc<NetworkFile> {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Takes over a newer version: checked against the one in force, durable, then effective.
-    pub fn adopt_network(&self, file: NetworkFile) -> Result<(), String> {
-        let mut current = self.network.write().unwrap_or_else(PoisonError::into_inner);
-        if file.bytes() == current.bytes() {
-            return Ok(());
-        }
-        NetworkFile::successor_valid(&current, &file).map_err(|e| with_causes(&e))?;
-        former::keep(&self.dir, &current)
-            .map_err(|e| format!("cannot keep the version of the network file in force: {e}"))?;
-        write_durably(&Dir::new(&self.dir).network(), file.bytes())
-            .map_err(|e| format!("cannot write the network file: {e}"))?;
-        self.node.adopt_network(&file);
-        *current = Arc::new(file);
-        drop(current);
-        self.network_changed.notify_waiters();
-        Ok(())
-    }
-
-    /// Takes over versions that the own log holds already: a crash may have come between logging
-    /// one and putting it into force.
-    pub fn adopt_logged(&self) -> Result<(), String> {
-        loop {
-            let version = self.network().network().version + 1;
-            let org = &self.config.org;
-            let identity = NaturalIdentity::of(KindName::Network, org, &(version,));
-            let log = self.node.log();
-            let id = log.same_statement(&identity.key).map_err(|e| with_causes(&e))?;
-            let Some(id) = id else { return Ok(()) };
-            let stored = log.body(&id).map_err(|e| with_causes(&e))?;
-            let envelope = stored.and_then(|stored| Envelope::parse(&stored).ok());
-            let Some(Body::Network(logged)) = envelope.as_ref().map(Envelope::body) else {
-                return Ok(());
-            };
-            let file = NetworkFile::parse(&logged.file.0).map_err(|e| with_causes(&e))?;
-            self.adopt_network(file)?;
-            tracing::info!(version, "took over a logged network file");
-        }
     }
 
     /// Learns the addresses of a `node` attestation, now or when its key is known.

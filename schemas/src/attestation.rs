@@ -251,7 +251,7 @@ impl Envelope {
             _ => Refusal::KeyUnknown { kid: self.signer },
         })?;
         let in_doubt = in_force.in_doubt;
-        self.check_authority(in_force.org, in_force.holder, keys)?;
+        self.check_authority(in_force.org, in_force.holder, keys, at)?;
         if !held_before {
             self.check_signature(in_force.key)?;
         }
@@ -265,6 +265,7 @@ impl Envelope {
         org: &OrgId,
         holder: &Holder,
         keys: &KeyHistory,
+        at: EntryTime,
     ) -> Result<(), Refusal> {
         if *org != self.claims.iss {
             let (claimed, holder) = (self.claims.iss.clone(), org.clone());
@@ -283,7 +284,7 @@ impl Envelope {
             return Err(Refusal::SignerNotAllowed { kid: self.signer, kind });
         }
         let needed = kind.issuers();
-        let held = |role| keys.has_role(org, role);
+        let held = |role| keys.has_role(org, role, at);
         if !needed.is_empty() && !needed.iter().any(held) {
             return Err(Refusal::RoleMissing { issuer: org.clone(), kind, needed });
         }

@@ -2,21 +2,25 @@
 //!
 //! Invariants: an entry's time is an interval, so a key covers an act, does not, or is in doubt; a
 //! key has one holder for ever, and a second use of it is refused; an organisation's key follows
-//! the one before only if that one committed to it; an organisation counts once the threshold of
-//! registrars has admitted it with the same key. Learning in any order of logs gives the same
-//! answer as long as each log is learnt in its order.
+//! the one before only if that one committed to it, a registrar's by the versions of the network
+//! file; an organisation counts once the threshold that registrars had then has said the same of it.
+//! Learning in any order of logs gives the same answer as long as each log is learnt in its order.
+
+mod registrars;
 
 use crate::attestation::{Envelope, Verified};
 use crate::audience::Region;
+use crate::cbor;
 use crate::id::{DeviceId, OrgId, Subject};
 use crate::key::{KeyId, PublicKey};
 use crate::kind::Body;
 use crate::kind::device::Device;
 use crate::kind::key::Key;
 use crate::kind::organisation::{LogKeys, Organisation};
-use crate::network::NetworkFile;
+use crate::network::{NetworkFile, Registrar};
 use crate::role::Role;
 use crate::time::{EntryTime, Timestamp};
+use registrars::{Named, Registrars};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who holds a key, within its organisation.
@@ -115,39 +119,91 @@ pub struct OrganisationRecord {
     pub node: Option<LogKeys>,
 }
 
+impl OrganisationRecord {
+    /// With its key and nothing else.
+    fn bare(key: KeyId, next_key_commitment: KeyId) -> OrganisationRecord {
+        OrganisationRecord {
+            legal_name: String::new(),
+            roles: BTreeSet::new(),
+            regions: Vec::new(),
+            key,
+            next_key_commitment,
+            node: None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct KeyRecord {
     key: PublicKey,
     org: OrgId,
     holder: Holder,
+    /// Since an attestation, or the members of the network file, introduced it.
     from: EntryTime,
+    /// Since another one followed it.
     until: Option<EntryTime>,
+    /// As a registrar's, by the versions of the network file.
+    named: Option<Named>,
     next: Option<KeyId>,
+}
+
+impl KeyRecord {
+    fn from(&self) -> EntryTime {
+        self.named.map_or(self.from, |named| earlier(named.from, self.from))
+    }
+
+    /// The key of a registrar that is one no more stays that of a member.
+    fn until(&self) -> Option<EntryTime> {
+        let is_member = self.from != NEVER;
+        let named = self.named.filter(|named| named.is_replaced || !is_member);
+        let ends = named.and_then(|named| named.until).into_iter().chain(self.until);
+        ends.reduce(earlier)
+    }
+}
+
+/// What registrars say of an organisation, and who said it when.
+#[derive(Clone, Debug)]
+struct Admission {
+    org: OrgId,
+    body: Organisation,
+    votes: BTreeMap<OrgId, EntryTime>,
+    is_settled: bool,
+}
+
+impl Admission {
+    /// What is said, but for the words that say what it takes the place of: those differ between
+    /// registrars.
+    fn said(body: &Organisation) -> Vec<u8> {
+        let said = Organisation { replaces: None, reason: None, ..body.clone() };
+        cbor::to_vec(&said).expect("it was decoded from its encoding")
+    }
 }
 
 /// All keys that the network file and the logs have introduced.
 #[derive(Clone, Debug)]
 pub struct KeyHistory {
-    threshold: usize,
+    registrars: Registrars,
     keys: BTreeMap<KeyId, KeyRecord>,
     organisations: BTreeMap<OrgId, OrganisationRecord>,
     devices: BTreeMap<DeviceId, (Device, EntryTime)>,
-    /// Registrars that admitted an organisation with a key, while they are too few.
-    pending: BTreeMap<(OrgId, KeyId), BTreeMap<OrgId, EntryTime>>,
+    /// By organisation and all that is said of it.
+    admissions: BTreeMap<(OrgId, Vec<u8>), Admission>,
 }
 
 /// In force since before any log began.
 const ALWAYS: EntryTime = EntryTime::at(Timestamp::from_unix_ms(0));
+/// Not introduced by anything that is known.
+const NEVER: EntryTime = EntryTime::at(Timestamp::MAX);
 
 impl KeyHistory {
     /// What the network file alone says.
     pub fn new(file: &NetworkFile) -> KeyHistory {
         let mut history = KeyHistory {
-            threshold: 1,
+            registrars: Registrars::of(file.network()),
             keys: BTreeMap::new(),
             organisations: BTreeMap::new(),
             devices: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            admissions: BTreeMap::new(),
         };
         history.adopt(file);
         history
@@ -157,31 +213,58 @@ impl KeyHistory {
     /// already known keep their holder.
     pub fn adopt(&mut self, file: &NetworkFile) {
         let network = file.network();
-        self.threshold = network.threshold as usize;
+        self.registrars.adopt(network);
+        self.name_registrars();
         for registrar in &network.registrars {
-            let record = OrganisationRecord {
-                legal_name: String::new(),
-                roles: BTreeSet::from([Role::Registrar]),
-                regions: Vec::new(),
-                key: registrar.key.id(),
-                next_key_commitment: registrar.next_key_commitment,
-                node: None,
+            let (key, next) = (registrar.key.id(), registrar.next_key_commitment);
+            let record = self.organisations.entry(registrar.org.clone());
+            let record = record.or_insert_with(|| OrganisationRecord::bare(key, next));
+            // One that a `key` attestation ended already stays ended.
+            if self.keys.get(&key).is_some_and(|known| known.until().is_none()) {
+                (record.key, record.next_key_commitment) = (key, next);
+            }
+        }
+        for (org, record) in &mut self.organisations {
+            let is_registrar = network.registrars.iter().any(|one| one.org == *org);
+            match is_registrar {
+                true => record.roles.insert(Role::Registrar),
+                false => record.roles.remove(&Role::Registrar),
             };
-            let org = self.organisations.entry(registrar.org.clone()).or_insert(record);
-            org.roles.insert(Role::Registrar);
-            let next = Some(registrar.next_key_commitment);
-            // A registrar's key that has another holder already stays with that holder.
-            let _known = self.insert(&registrar.key, &registrar.org, Holder::Org, ALWAYS, next);
         }
         for member in &network.members {
             self.insert_node(&member.org, &member.log_keys(), ALWAYS);
         }
     }
 
+    /// Gives the keys of registrars their times, and counts votes anew that were too few.
+    fn name_registrars(&mut self) -> Vec<KeyId> {
+        let mut keys = Vec::new();
+        for (registrar, named) in self.registrars.keys() {
+            let Registrar { org, key, next_key_commitment } = registrar;
+            // A registrar's key that has another holder already stays with that holder.
+            let next = Some(next_key_commitment);
+            let new = self.insert(&key, &org, Holder::Org, NEVER, next);
+            let Ok(new) = new else { continue };
+            keys.extend(new);
+            if let Some(record) = self.keys.get_mut(&key.id()) {
+                record.named = Some(named);
+            }
+        }
+        let open = self.admissions.iter().filter(|(_, admission)| !admission.is_settled);
+        let open: Vec<_> = open.map(|(said, _)| said.clone()).collect();
+        for said in open {
+            if let Ok(settled) = self.settle(&said) {
+                keys.extend(settled);
+            }
+        }
+        keys
+    }
+
     /// The key in force at this time.
     pub fn in_force(&self, kid: KeyId, at: EntryTime) -> Result<InForce<'_>, KeyFault> {
         let record = self.keys.get(&kid).ok_or(KeyFault::Unknown)?;
-        let KeyRecord { key, org, holder, from, until, .. } = record;
+        let KeyRecord { key, org, holder, .. } = record;
+        let (from, until) = (record.from(), record.until());
         let ended = until.is_some_and(|until| until.hi < at.lo);
         if ended || at.hi < from.lo {
             return Err(KeyFault::NotInForce);
@@ -192,19 +275,27 @@ impl KeyHistory {
 
     /// Whether a key is known and comes into force only after this time, by whichever clock told it.
     pub fn is_early(&self, kid: KeyId, at: EntryTime) -> bool {
-        self.keys.get(&kid).is_some_and(|record| at.hi < record.from.lo)
+        self.keys.get(&kid).is_some_and(|record| at.hi < record.from().lo)
     }
 
     /// Whose a key was, and when it ended; `None` for one that is unknown or still in use.
     pub fn ended(&self, kid: &KeyId) -> Option<(&OrgId, &PublicKey, EntryTime)> {
-        let KeyRecord { key, org, until, .. } = self.keys.get(kid)?;
-        Some((org, key, (*until)?))
+        let record = self.keys.get(kid)?;
+        // When a registrar's key was replaced is not known while no version is that says so.
+        let until = record.until().filter(|until| until.hi != Timestamp::MAX)?;
+        Some((&record.org, &record.key, until))
+    }
+
+    /// The key with this id, in force or not.
+    pub fn key(&self, kid: &KeyId) -> Option<&PublicKey> {
+        self.keys.get(kid).map(|record| &record.key)
     }
 
     /// The key that an attestation must be signed with.
     ///
     /// A `key` is signed by the new key itself, which the key before has committed to. A `genesis`
-    /// is older than its organisation's admission, so its key may come into force later.
+    /// is older than its organisation's admission, so its key may come into force later. Which key a
+    /// registrar had is told by the versions themselves.
     pub fn signer_of<'a>(
         &'a self,
         envelope: &'a Envelope,
@@ -229,21 +320,20 @@ impl KeyHistory {
     ) -> Result<InForce<'a>, KeyFault> {
         let before = self.keys.get(&body.replaces_key).ok_or(KeyFault::Unknown)?;
         let committed = before.next == Some(body.key.id()) && body.key.id() == envelope.signer();
-        if !committed || before.holder != Holder::Org || at.hi < before.from.lo {
+        if !committed || before.holder != Holder::Org || at.hi < before.from().lo {
             return Err(KeyFault::NotInForce);
         }
-        let in_doubt = at.lo < before.from.hi;
+        let in_doubt = at.lo < before.from().hi;
         Ok(InForce { key: &body.key, org: &before.org, holder: &Holder::Org, in_doubt })
     }
 
-    /// The roles an organisation holds.
-    pub fn roles(&self, org: &OrgId) -> BTreeSet<Role> {
-        self.organisations.get(org).map(|record| record.roles.clone()).unwrap_or_default()
-    }
-
-    /// Whether an organisation holds a role.
-    pub fn has_role(&self, org: &OrgId, role: &Role) -> bool {
-        self.organisations.get(org).is_some_and(|record| record.roles.contains(role))
+    /// Whether an organisation holds a role. That of a registrar it has by the versions of the
+    /// network file, at this time or perhaps at this time.
+    pub fn has_role(&self, org: &OrgId, role: &Role, at: EntryTime) -> bool {
+        match role {
+            Role::Registrar => self.registrars.has(org, at),
+            role => self.organisations.get(org).is_some_and(|record| record.roles.contains(role)),
+        }
     }
 
     /// A member.
@@ -277,6 +367,12 @@ impl KeyHistory {
     pub fn learn(&mut self, verified: &Verified, at: EntryTime) -> Result<Learned, LearnFault> {
         let claims = verified.claims();
         match (verified.body(), &claims.sub) {
+            (Body::Network(body), _) => {
+                let file = NetworkFile::parse(&body.file.0);
+                let is_new = file.is_ok_and(|file| self.registrars.learn(file.network(), at));
+                let keys = if is_new { self.name_registrars() } else { Vec::new() };
+                Ok(Learned { keys })
+            }
             (Body::Genesis(body), _) => {
                 let keys = self.insert_node(&claims.iss, &body.keys, at);
                 Ok(Learned { keys })
@@ -299,40 +395,58 @@ impl KeyHistory {
     ) -> Result<Learned, LearnFault> {
         let kid = body.key.id();
         self.free_for(&body.key, org, &Holder::Org)?;
-        let admitted_with = |record: &KeyRecord| record.org == *org && record.holder == Holder::Org;
-        let other =
-            self.keys.iter().find(|(known, record)| **known != kid && admitted_with(record));
-        if let (Some((first, _)), false) = (other, self.keys.contains_key(&kid)) {
+        let is_other = |(known, record): &(&KeyId, &KeyRecord)| {
+            **known != kid && record.org == *org && record.holder == Holder::Org
+        };
+        // The first key of a registrar may be told after the one that followed it.
+        let is_followed = |known: &KeyId| body.next_key_commitment == *known;
+        if let (Some((first, _)), false) =
+            (self.keys.iter().find(is_other), self.keys.contains_key(&kid))
+            && !is_followed(first)
+        {
             return Err(LearnFault::Admitted { org: org.clone(), kid: *first });
         }
-        let votes = self.pending.entry((org.clone(), kid)).or_default();
-        votes.entry(registrar.clone()).or_insert(at);
-        if votes.len() < self.threshold {
-            return Ok(Learned::default());
-        }
-        let mut times: Vec<EntryTime> = votes.values().copied().collect();
-        times.sort_by_key(|time| (time.hi, time.lo));
-        let from = times[self.threshold - 1];
-        let next = body.next_key_commitment;
-        let mut keys = Vec::new();
-        keys.extend(self.insert(&body.key, org, Holder::Org, from, Some(next))?);
-        let record = self.organisations.entry(org.clone()).or_insert(OrganisationRecord {
-            legal_name: String::new(),
-            roles: BTreeSet::new(),
-            regions: Vec::new(),
-            key: kid,
-            next_key_commitment: next,
-            node: None,
+        let said = (org.clone(), Admission::said(body));
+        let admission = self.admissions.entry(said.clone()).or_insert_with(|| Admission {
+            org: org.clone(),
+            body: body.clone(),
+            votes: BTreeMap::new(),
+            is_settled: false,
         });
+        admission.votes.entry(registrar.clone()).or_insert(at);
+        Ok(Learned { keys: self.settle(&said)? })
+    }
+
+    /// Admits an organisation, or changes what is known of it, once enough registrars said the same.
+    fn settle(&mut self, said: &(OrgId, Vec<u8>)) -> Result<Vec<KeyId>, LearnFault> {
+        let Some(admission) = self.admissions.get_mut(said) else {
+            return Ok(Vec::new());
+        };
+        let mut times: Vec<EntryTime> = admission.votes.values().copied().collect();
+        times.sort_by_key(|time| (time.hi, time.lo));
+        let enough =
+            (1..).zip(&times).find(|(count, at)| self.registrars.threshold(**at) <= *count);
+        let Some((_, from)) = enough else {
+            return Ok(Vec::new());
+        };
+        let from = *from;
+        admission.is_settled = true;
+        let (org, body) = (admission.org.clone(), admission.body.clone());
+        let (kid, next) = (body.key.id(), body.next_key_commitment);
+        let mut keys = Vec::new();
+        keys.extend(self.insert(&body.key, &org, Holder::Org, from, Some(next))?);
+        let record = self.organisations.entry(org.clone());
+        let record = record.or_insert_with(|| OrganisationRecord::bare(kid, next));
         body.legal_name.clone_into(&mut record.legal_name);
-        // A registrar stays one for as long as the network file names it.
+        // A registrar is one for as long as the network file names it, and by nothing else.
         let registrar = record.roles.contains(&Role::Registrar).then_some(Role::Registrar);
-        record.roles = body.roles.iter().copied().chain(registrar).collect();
+        let stated = body.roles.iter().copied().filter(|role| *role != Role::Registrar);
+        record.roles = stated.chain(registrar).collect();
         record.regions.clone_from(&body.regions);
         if let Some(node) = &body.node {
-            keys.extend(self.insert_node(org, node, from));
+            keys.extend(self.insert_node(&org, node, from));
         }
-        Ok(Learned { keys })
+        Ok(keys)
     }
 
     fn learn_key(&mut self, body: &Key, org: &OrgId, at: EntryTime) -> Result<Learned, LearnFault> {
@@ -421,8 +535,8 @@ impl KeyHistory {
             known.from = earlier(known.from, from);
             return Ok(None);
         }
-        let record =
-            KeyRecord { key: key.clone(), org: org.clone(), holder, from, until: None, next };
+        let (key, org) = (key.clone(), org.clone());
+        let record = KeyRecord { key, org, holder, from, until: None, named: None, next };
         self.keys.insert(kid, record);
         Ok(Some(kid))
     }

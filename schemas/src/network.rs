@@ -2,11 +2,15 @@
 //!
 //! Invariants: a [`NetworkFile`] is signed by the threshold of its own registrars, over exactly the
 //! bytes that were parsed; a later version counts only if the threshold of the earlier version's
-//! registrars signed it too, each with the key named there or with the next key committed to there.
-//! No key stands in two roles.
+//! registrars signed it too, each with the key named there or with the next key committed to there,
+//! and it tells all registrars that were before. No key stands in two roles.
 
-use crate::cbor::{self, CborError};
-use crate::cose::{ALG_ED25519, LABEL_ALG, LABEL_CONTENT_TYPE, LABEL_KID};
+mod draft;
+mod message;
+
+pub use draft::NetworkDraft;
+
+use crate::cbor::CborError;
 use crate::id::OrgId;
 use crate::key::{KeyId, PublicKey, SignError, Signer};
 use crate::kind::check::{self, FieldError};
@@ -17,8 +21,9 @@ use crate::note::VerifierKey;
 use crate::policy::Policy;
 use crate::role::Role;
 use crate::time::Timestamp;
-use minicbor::{Decoder, Encoder};
+use message::{Signatures, encode, read, signed_bytes};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// Largest network file: 1,000 members of 800 bytes fit.
@@ -29,13 +34,9 @@ pub const REGISTRARS_MAX: usize = 16;
 pub const MEMBERS_MAX: usize = 1024;
 /// Most rule packs.
 pub const PACKS_MAX: usize = 64;
-
-const CONTENT_TYPE: &str = "application/vnd.hallmark.network-file+cbor";
-/// Tag of COSE_Sign (RFC 9052 section 4.1).
-const TAG_COSE_SIGN: u64 = 98;
-
-/// Ed25519 signatures by the id of their key.
-type Signatures = BTreeMap<KeyId, [u8; 64]>;
+/// Most changes of registrars or threshold that a network file tells, the newest of them: 16
+/// registrars, one of which takes another key each month, for eight years.
+pub const FORMER_MAX: usize = 96;
 
 /// What a network file says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -63,6 +64,34 @@ pub struct Network {
     /// Logs that have ended, oldest first. One that is sealed stays sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sealed: Vec<Sealed>,
+    /// What the version before says, as [`NetworkFile::digest`]; the first one has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// Registrars and threshold of before, oldest first: one for each change of either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Epoch>,
+}
+
+/// Versions of a network file that have the same registrars and threshold.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Who admitted members.
+    pub registrars: Vec<Registrar>,
+    /// How many of them had to sign.
+    pub threshold: u32,
+}
+
+impl Epoch {
+    fn check(&self) -> Result<(), FieldError> {
+        check::count("/registrars", self.registrars.len(), 1..=REGISTRARS_MAX)?;
+        let most = i64::try_from(self.registrars.len()).unwrap_or(1);
+        check::range("/threshold", self.threshold, 1..=most)?;
+        let mut orgs: Vec<&OrgId> = self.registrars.iter().map(|one| &one.org).collect();
+        orgs.sort_unstable();
+        let distinct = orgs.windows(2).all(|pair| pair[0] != pair[1]);
+        check::consistent("/registrars", distinct, "names an organisation twice")
+    }
 }
 
 /// A log that has ended at this head: it was lost for good and another one follows it, or its
@@ -202,6 +231,34 @@ impl Network {
         self.member(org).is_none() && self.sealed.iter().any(ended)
     }
 
+    /// The registrars and threshold of this version.
+    pub fn epoch(&self) -> Epoch {
+        Epoch { registrars: self.registrars.clone(), threshold: self.threshold }
+    }
+
+    /// All registrars and thresholds that this version tells, its own last.
+    pub fn epochs(&self) -> Vec<Epoch> {
+        self.former.iter().cloned().chain([self.epoch()]).collect()
+    }
+
+    /// Whether an earlier version may be one that led to this one: it tells no other registrars
+    /// than this one tells of then.
+    ///
+    /// Its signatures prove nothing about this: a stranger may name a registrar of now beside
+    /// himself. That this one names those who signed it does.
+    pub fn is_after(&self, earlier: &Network) -> bool {
+        let (ours, theirs) = (self.epochs(), earlier.epochs());
+        // Of very many changes each tells the newest only.
+        let is_cut = self.former.len() == FORMER_MAX;
+        let may_end = |end: &usize| is_cut || *end == theirs.len();
+        let agrees = |end: usize| {
+            ours[..end].iter().rev().zip(theirs.iter().rev()).all(|(own, told)| own == told)
+        };
+        self.name == earlier.name
+            && earlier.version < self.version
+            && (1..=ours.len()).filter(may_end).any(agrees)
+    }
+
     /// True from the instant at which a newer version is due.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now
@@ -211,9 +268,13 @@ impl Network {
         check::range("/v", self.v, 1..=1)?;
         check::network_name("/name", &self.name)?;
         check::range("/version", self.version, 1..=i64::MAX)?;
-        check::count("/registrars", self.registrars.len(), 1..=REGISTRARS_MAX)?;
-        let most = i64::try_from(self.registrars.len()).unwrap_or(1);
-        check::range("/threshold", self.threshold, 1..=most)?;
+        self.epoch().check()?;
+        let follows = self.previous.is_some() == (1 < self.version);
+        check::consistent("/previous", follows, "stands in every version but the first")?;
+        check::count("/former", self.former.len(), 0..=FORMER_MAX)?;
+        for (index, epoch) in self.former.iter().enumerate() {
+            epoch.check().map_err(|error| error.under(&format!("/former/{index}")))?;
+        }
         check::count("/members", self.members.len(), 0..=MEMBERS_MAX)?;
         for (index, member) in self.members.iter().enumerate() {
             let under = |error: FieldError| error.under(&format!("/members/{index}"));
@@ -241,7 +302,14 @@ impl Network {
     }
 
     fn check_distinct(&self) -> Result<(), FieldError> {
-        let mut keys: Vec<&PublicKey> = self.registrars.iter().map(|one| &one.key).collect();
+        let mut holders: BTreeMap<&PublicKey, &OrgId> = BTreeMap::new();
+        let before = self.former.iter().flat_map(|epoch| &epoch.registrars);
+        for registrar in before.chain(&self.registrars) {
+            let holder = holders.entry(&registrar.key).or_insert(&registrar.org);
+            let same = **holder == registrar.org;
+            check::consistent("/registrars", same, "one key stands for two registrars")?;
+        }
+        let mut keys: Vec<&PublicKey> = holders.into_keys().collect();
         for member in &self.members {
             let own = [member.log_key.key(), member.witness_key.key(), member.mirror_key.key()];
             keys.extend(own);
@@ -251,10 +319,6 @@ impl Network {
         keys.sort_unstable();
         let distinct = keys.windows(2).all(|pair| pair[0] != pair[1]);
         check::consistent("", distinct, "one key stands in two roles")?;
-        let mut orgs: Vec<&OrgId> = self.registrars.iter().map(|one| &one.org).collect();
-        orgs.sort_unstable();
-        let distinct = orgs.windows(2).all(|pair| pair[0] != pair[1]);
-        check::consistent("/registrars", distinct, "names an organisation twice")?;
         let mut origins: Vec<&str> = self.members.iter().map(|one| one.origin.as_str()).collect();
         origins.extend(self.sealed.iter().map(|one| one.origin.as_str()));
         origins.sort_unstable();
@@ -328,6 +392,20 @@ pub enum NetworkError {
         /// The threshold known before.
         needed: u32,
     },
+    /// It follows another version than the one that is known.
+    #[error("version {found} follows another version {known} than the one known here")]
+    Forked {
+        /// The known version.
+        known: u64,
+        /// The file's.
+        found: u64,
+    },
+    /// It does not tell who was registrar before.
+    #[error("version {found} does not tell the registrars that were before")]
+    Forgetful {
+        /// The file's version.
+        found: u64,
+    },
     /// A sealed log is sealed no more, or otherwise.
     #[error("the log {origin}, which was sealed, is not sealed at the same head")]
     Unsealed {
@@ -339,36 +417,39 @@ pub enum NetworkError {
 impl NetworkFile {
     /// Reads a file and checks it against its own registrars.
     pub fn parse(bytes: &[u8]) -> Result<NetworkFile, NetworkError> {
-        if NETWORK_FILE_BYTES_MAX < bytes.len() {
-            return Err(NetworkError::TooLong { bytes: bytes.len() });
-        }
-        let (payload, signatures) = read(bytes)?;
-        let network: Network = cbor::from_slice(payload).map_err(NetworkError::Content)?;
-        network.check()?;
-        if encode(payload, &signatures) != bytes {
-            return Err(NetworkError::NotDeterministic);
-        }
-        let file = NetworkFile { network, signatures, bytes: bytes.to_vec() };
-        let signed = file.network.registrars.iter().filter(|one| file.signed_by(&one.key));
-        let (found, needed) = (signed.count(), file.network.threshold);
-        if found < needed as usize {
-            return Err(NetworkError::Threshold { found, needed });
-        }
-        Ok(file)
+        NetworkDraft::parse(bytes)?.complete()
     }
 
     /// Signs a network file. Signers beyond the registrars, such as a registrar's key before its
     /// rotation, are allowed.
     pub fn sign(network: Network, signers: &[&dyn Signer]) -> Result<NetworkFile, SignError> {
-        let malformed = |reason: String| SignError::Malformed { reason };
-        let payload = cbor::to_vec(&network).map_err(|error| malformed(error.to_string()))?;
-        let mut signatures = BTreeMap::new();
+        let mut draft = NetworkDraft::new(network)?;
         for signer in signers {
-            let kid = signer.public().id();
-            signatures.insert(kid, signer.sign(&signed_bytes(&kid, &payload))?);
+            draft.sign(*signer)?;
         }
-        let bytes = encode(&payload, &signatures);
-        NetworkFile::parse(&bytes).map_err(|error| malformed(error.to_string()))
+        draft.complete().map_err(|error| SignError::Malformed { reason: error.to_string() })
+    }
+
+    /// The version that comes after this one, with these changes: what it says of the versions
+    /// before follows from them.
+    pub fn next(&self, change: impl FnOnce(&mut Network)) -> Network {
+        let mut next = self.network.clone();
+        change(&mut next);
+        next.version = self.network.version + 1;
+        next.previous = Some(self.digest());
+        next.former.clone_from(&self.network.former);
+        if next.epoch() != self.network.epoch() {
+            next.former.push(self.network.epoch());
+            let told = next.former.len().saturating_sub(FORMER_MAX);
+            next.former.drain(..told);
+        }
+        next
+    }
+
+    /// SHA-256 of what the file says, whoever signed it.
+    pub fn digest(&self) -> Digest {
+        let payload = read(&self.bytes).expect("parsed before").0;
+        Digest(Sha256::digest(payload).into())
     }
 
     /// What it says.
@@ -382,24 +463,43 @@ impl NetworkFile {
     }
 
     /// Refuses `new` unless it may follow `old`: same name, higher version, signed by the
-    /// threshold of `old`'s registrars.
+    /// threshold of `old`'s registrars, and no other than the next version after `old` if it is the
+    /// next.
     pub fn successor_valid(old: &NetworkFile, new: &NetworkFile) -> Result<(), NetworkError> {
-        let (expected, found) = (&old.network.name, &new.network.name);
-        if expected != found {
-            let (expected, found) = (expected.clone(), found.clone());
-            return Err(NetworkError::OtherNetwork { expected, found });
-        }
-        let (known, found) = (old.network.version, new.network.version);
-        if found <= known {
-            return Err(NetworkError::NotNewer { known, found });
-        }
+        old.is_before(new)?;
         let signed = old.network.registrars.iter().filter(|one| new.continues(one));
         let (found, needed) = (signed.count(), old.network.threshold);
         if found < needed as usize {
             return Err(NetworkError::NotSucceeding { found, needed });
         }
+        old.leads_to(new)
+    }
+
+    /// The same name, and a higher version.
+    fn is_before(&self, new: &NetworkFile) -> Result<(), NetworkError> {
+        let (expected, found) = (&self.network.name, &new.network.name);
+        if expected != found {
+            let (expected, found) = (expected.clone(), found.clone());
+            return Err(NetworkError::OtherNetwork { expected, found });
+        }
+        let (known, found) = (self.network.version, new.network.version);
+        match found <= known {
+            true => Err(NetworkError::NotNewer { known, found }),
+            false => Ok(()),
+        }
+    }
+
+    /// What a later version says of this one, whoever signed it.
+    fn leads_to(&self, new: &NetworkFile) -> Result<(), NetworkError> {
+        let (known, found) = (self.network.version, new.network.version);
+        if found == known + 1 && new.network.previous != Some(self.digest()) {
+            return Err(NetworkError::Forked { known, found });
+        }
+        if !new.network.is_after(&self.network) {
+            return Err(NetworkError::Forgetful { found });
+        }
         let kept = |sealed: &&Sealed| new.network.sealed(&sealed.origin) == Some(*sealed);
-        match old.network.sealed.iter().find(|sealed| !kept(sealed)) {
+        match self.network.sealed.iter().find(|sealed| !kept(sealed)) {
             Some(sealed) => Err(NetworkError::Unsealed { origin: sealed.origin.clone() }),
             None => Ok(()),
         }
@@ -421,92 +521,6 @@ impl NetworkFile {
         let payload = read(&self.bytes).expect("parsed before").0;
         key.verify_strict(&signed_bytes(&key.id(), payload), signature).is_ok()
     }
-}
-
-fn protected_body() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes);
-    let done =
-        encoder.map(1).and_then(|e| e.i64(LABEL_CONTENT_TYPE)).and_then(|e| e.str(CONTENT_TYPE));
-    done.expect("writing to memory cannot fail");
-    bytes
-}
-
-fn protected_signer(kid: &KeyId) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes);
-    let done = encoder
-        .map(2)
-        .and_then(|e| e.i64(LABEL_ALG)?.i64(ALG_ED25519))
-        .and_then(|e| e.i64(LABEL_KID)?.bytes(kid.bytes()));
-    done.expect("writing to memory cannot fail");
-    bytes
-}
-
-/// `["Signature", body protected, signer protected, h'', payload]` of RFC 9052 section 4.4.
-fn signed_bytes(kid: &KeyId, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(payload.len() + 160);
-    let mut encoder = Encoder::new(&mut bytes);
-    let done = encoder
-        .array(5)
-        .and_then(|e| e.str("Signature")?.bytes(&protected_body())?.bytes(&protected_signer(kid)))
-        .and_then(|e| e.bytes(&[])?.bytes(payload));
-    done.expect("writing to memory cannot fail");
-    bytes
-}
-
-fn encode(payload: &[u8], signatures: &Signatures) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(payload.len() + 160 * (1 + signatures.len()));
-    let mut encoder = Encoder::new(&mut bytes);
-    let mut write = || -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        encoder.tag(minicbor::data::Tag::new(TAG_COSE_SIGN))?.array(4)?;
-        encoder.bytes(&protected_body())?.map(0)?.bytes(payload)?;
-        encoder.array(signatures.len() as u64)?;
-        for (kid, signature) in signatures {
-            encoder.array(3)?.bytes(&protected_signer(kid))?.map(0)?.bytes(signature)?;
-        }
-        Ok(())
-    };
-    write().expect("writing to memory cannot fail");
-    bytes
-}
-
-/// Payload and signatures. What this skips over, the comparison with [`encode`] checks.
-fn read(bytes: &[u8]) -> Result<(&[u8], Signatures), NetworkError> {
-    let mut decoder = Decoder::new(bytes);
-    let parts = read_parts(&mut decoder);
-    let at = decoder.position();
-    match parts {
-        Some(parts) if at == bytes.len() => Ok(parts),
-        _ => Err(NetworkError::NotSigned { at }),
-    }
-}
-
-fn read_parts<'a>(d: &mut Decoder<'a>) -> Option<(&'a [u8], Signatures)> {
-    let tag = d.tag().ok()?.as_u64();
-    let shape = d.array().ok()?? == 4 && d.bytes().ok()? == protected_body();
-    if tag != TAG_COSE_SIGN || !shape || d.map().ok()?? != 0 {
-        return None;
-    }
-    let payload = d.bytes().ok()?;
-    let mut signatures = BTreeMap::new();
-    let count = d.array().ok()??;
-    if 2 * REGISTRARS_MAX as u64 <= count {
-        return None;
-    }
-    for _ in 0..count {
-        if d.array().ok()?? != 3 {
-            return None;
-        }
-        let protected = d.bytes().ok()?;
-        let kid: [u8; 32] = protected.get(protected.len().checked_sub(32)?..)?.try_into().ok()?;
-        let kid = KeyId::from_bytes(kid);
-        if protected != protected_signer(&kid) || d.map().ok()?? != 0 {
-            return None;
-        }
-        signatures.insert(kid, d.bytes().ok()?.try_into().ok()?);
-    }
-    Some((payload, signatures))
 }
 
 #[cfg(test)]

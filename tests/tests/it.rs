@@ -25,6 +25,7 @@ mod it {
     mod read_only;
     mod readme;
     mod recovery;
+    mod registrars;
     mod repair;
     mod reports;
     mod rotation;

@@ -8,6 +8,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::id::{DeviceId, OrgId};
 use hallmark_schemas::key::{PublicKey, SecretKey, Signer};
 use hallmark_schemas::kind::readings::{ClockQuality, Sample};
+use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::merkle::node_hash;
 use hallmark_schemas::network::{Member, Network, NetworkFile, Registrar};
 use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
@@ -82,6 +83,8 @@ impl Node {
             policy,
             packs: Vec::new(),
             sealed: Vec::new(),
+            previous: (1 < version).then_some(Digest([1; 32])),
+            former: Vec::new(),
         };
         NetworkFile::sign(network, &[&*key(registrar)]).unwrap()
     }

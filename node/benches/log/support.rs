@@ -133,6 +133,8 @@ impl Meters {
             policy: Policy::none(),
             packs: Vec::new(),
             sealed: Vec::new(),
+            previous: None,
+            former: Vec::new(),
         };
         Ok(NetworkFile::sign(network, &[&self.org_key])?)
     }

@@ -11,8 +11,10 @@ use std::time::Duration;
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::history::KeyHistory;
 use hallmark_schemas::key::KeyId;
+use hallmark_schemas::kind::network::Network as Version;
 use hallmark_schemas::kind::{Body, KindName};
-use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::network::{Network, NetworkFile, Registrar};
+use hallmark_schemas::role::Role;
 use hallmark_schemas::time::EntryTime;
 
 /// Most identity attestations that wait for what they rest on: 16,384 of about 1 kB.
@@ -30,17 +32,59 @@ pub(crate) fn changes_keys(kind: KindName) -> bool {
     )
 }
 
+/// Most versions of the network file that are kept until they are in force here.
+const LATER_MAX: usize = 256;
+
 /// Which attestation introduced which key, and which ended it.
 #[derive(Debug, Default)]
 struct Introductions {
     by_key: BTreeMap<KeyId, Vec<ContentId>>,
     ended: BTreeMap<KeyId, ContentId>,
     devices: BTreeMap<String, Vec<KeyId>>,
+    /// By how many changes of registrars came before.
+    changes: BTreeMap<usize, Change>,
+}
+
+/// The first logged version of the network file with these registrars.
+#[derive(Debug)]
+struct Change {
+    version: u64,
+    id: ContentId,
+    begun: Vec<KeyId>,
+    ended: Vec<KeyId>,
+}
+
+impl Change {
+    /// Which keys of registrars a version brings or no longer has; none if it is like the one before.
+    fn of(network: &Network, id: ContentId) -> Option<Change> {
+        let keys = |registrars: &[Registrar]| -> Vec<KeyId> {
+            registrars.iter().map(|registrar| registrar.key.id()).collect()
+        };
+        let (before, now) = (keys(&network.former.last()?.registrars), keys(&network.registrars));
+        let without = |some: &[KeyId], others: &[KeyId]| {
+            some.iter().filter(|key| !others.contains(key)).copied().collect()
+        };
+        let (begun, ended) = (without(&now, &before), without(&before, &now));
+        Some(Change { version: network.version, id, begun, ended })
+    }
 }
 
 impl Introductions {
     /// Notes what a learnt attestation introduced.
     fn note(&mut self, envelope: &Envelope) {
+        if let Body::Network(body) = envelope.body() {
+            let file = NetworkFile::parse(&body.file.0).ok();
+            let change = file.and_then(|file| {
+                Some((file.network().former.len(), Change::of(file.network(), envelope.id())?))
+            });
+            if let Some((place, change)) = change {
+                let known = self.changes.get(&place);
+                if known.is_none_or(|known| change.version < known.version) {
+                    self.changes.insert(place, change);
+                }
+            }
+            return;
+        }
         let key = match envelope.body() {
             Body::Organisation(body) => body.key.id(),
             Body::Device(body) => body.key.id(),
@@ -67,11 +111,23 @@ impl Introductions {
         }
     }
 
-    /// The attestations that introduced a key: several registrars may have vouched for it.
+    /// The attestations that introduced a key: several registrars may have vouched for it. Of a
+    /// registrar's, the versions that first named it and no longer did.
     fn of(&self, kid: &KeyId) -> Vec<ContentId> {
-        self.by_key.get(kid).cloned().unwrap_or_default()
+        let changes = self.changes.values();
+        let told = changes.filter(|one| one.begun.contains(kid) || one.ended.contains(kid));
+        let told = told.map(|change| change.id);
+        self.by_key.get(kid).into_iter().flatten().copied().chain(told).collect()
+    }
+
+    fn ended(&self, kid: &KeyId) -> Option<ContentId> {
+        let change = self.changes.values().find(|change| change.ended.contains(kid));
+        self.ended.get(kid).copied().or(change.map(|change| change.id))
     }
 }
+
+/// By log and entry.
+type Waiting = BTreeMap<(String, u64), (Envelope, EntryTime)>;
 
 /// The shared key history.
 pub struct Keys {
@@ -79,7 +135,9 @@ pub struct Keys {
     /// What proves each key to others. Whoever learns an attestation adds to it.
     introductions: RwLock<Introductions>,
     /// Recorded identity attestations that did not verify yet, by log and entry.
-    waiting: Mutex<BTreeMap<(String, u64), (Envelope, EntryTime)>>,
+    waiting: Mutex<Waiting>,
+    /// Versions of the network file that a registrar's log holds and that are not in force here.
+    later: Mutex<BTreeMap<u64, Vec<NetworkFile>>>,
     /// How many attestations were learnt; `None` once the node stops.
     learnt: Mutex<Option<u64>>,
     grown: Condvar,
@@ -92,6 +150,7 @@ impl Keys {
             history: RwLock::new(history),
             introductions: RwLock::default(),
             waiting: Mutex::new(BTreeMap::new()),
+            later: Mutex::new(BTreeMap::new()),
             learnt: Mutex::new(Some(0)),
             grown: Condvar::new(),
         }
@@ -102,7 +161,8 @@ impl Keys {
         read(&self.history.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The recorded attestations that introduced a key, none for one that the network file names.
+    /// The recorded attestations that introduced a key, none for one that the network file always
+    /// named.
     pub fn introduced_by(&self, kid: &KeyId) -> Vec<ContentId> {
         self.introductions.read().unwrap_or_else(PoisonError::into_inner).of(kid)
     }
@@ -110,13 +170,14 @@ impl Keys {
     /// The recorded attestation that ended a key: a rotation, or a device's next key.
     pub(crate) fn ended_by(&self, kid: &KeyId) -> Option<ContentId> {
         let introductions = self.introductions.read().unwrap_or_else(PoisonError::into_inner);
-        introductions.ended.get(kid).copied()
+        introductions.ended(kid)
     }
 
     /// Whether any key has ended.
     pub(crate) fn any_ended(&self) -> bool {
         let introductions = self.introductions.read().unwrap_or_else(PoisonError::into_inner);
-        !introductions.ended.is_empty()
+        let has_ended = |change: &Change| !change.ended.is_empty();
+        !introductions.ended.is_empty() || introductions.changes.values().any(has_ended)
     }
 
     /// Waits until more than `seen` attestations were learnt, or for `wait`; how many were, or
@@ -139,7 +200,38 @@ impl Keys {
         let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
         history.adopt(network);
         drop(history);
-        self.count(1);
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        later.retain(|version, _| network.network().version < *version);
+        drop(later);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let learnt = self.learn_waiting(&mut waiting);
+        drop(waiting);
+        self.count(1 + learnt);
+    }
+
+    /// The logged versions of the network file before this one that are not in force yet, oldest
+    /// first: where registrars' keys were replaced twice, the one in force leads to the newest only
+    /// by those between.
+    pub(crate) fn versions_before(&self, version: u64) -> Vec<NetworkFile> {
+        let later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        later.range(..version).flat_map(|(_, files)| files).cloned().collect()
+    }
+
+    fn keep_version(&self, origin: &str, body: &Version) {
+        let Ok(file) = NetworkFile::parse(&body.file.0) else { return };
+        let of_registrar = self.read(|history| {
+            let mut organisations = history.organisations();
+            organisations.any(|(_, record)| {
+                let is_own = record.node.as_ref().is_some_and(|node| node.origin == origin);
+                is_own && record.roles.contains(&Role::Registrar)
+            })
+        });
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = later.values().map(Vec::len).sum::<usize>() < LATER_MAX;
+        let files = later.entry(file.network().version).or_default();
+        if of_registrar && has_room && !files.contains(&file) {
+            files.push(file);
+        }
     }
 
     fn count(&self, learnt: u64) {
@@ -155,12 +247,24 @@ impl Keys {
             Ok(envelope) if changes_keys(envelope.kind()) => envelope,
             _ => return,
         };
+        if let Body::Network(version) = envelope.body() {
+            self.keep_version(origin, version);
+        }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == WAITING_MAX {
             tracing::warn!(origin, index, "too many identity attestations wait for their issuers");
             return;
         }
         waiting.insert((origin.to_owned(), index), (envelope, time));
+        let learnt = self.learn_waiting(&mut waiting);
+        drop(waiting);
+        if 0 < learnt {
+            self.count(learnt);
+        }
+    }
+
+    /// Learns what verifies by now, until nothing more does; how many did.
+    fn learn_waiting(&self, waiting: &mut Waiting) -> u64 {
         let mut learnt = 0;
         loop {
             let before = learnt;
@@ -170,11 +274,8 @@ impl Keys {
                 !known
             });
             if learnt == before {
-                break;
+                return learnt;
             }
-        }
-        if 0 < learnt {
-            self.count(learnt);
         }
     }
 

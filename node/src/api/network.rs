@@ -1,9 +1,11 @@
 //! `/network.hallmark`: what everything is proved from; the owner may bring a newer version.
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hallmark_schemas::id::OrgId;
 use hallmark_schemas::network::NetworkFile;
+use serde_json::json;
 
 use super::problem::{ApiError, with_causes};
 use super::{BODY_BYTES_MAX, Ctx, blocking, cached, owner_only, read_body};
@@ -38,4 +40,19 @@ pub(super) async fn adopt(
         .await?
         .map_err(|detail| ApiError::Unproved { detail })?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `GET /local/organisations/{org}`: the key that an organisation has, by the logs held here.
+pub(super) async fn organisation(
+    State(app): Ctx,
+    origin: Origin,
+    Path(org): Path<OrgId>,
+) -> Result<Response, ApiError> {
+    owner_only(origin)?;
+    let known = app.node.keys().read(|history| {
+        let record = history.organisation(&org)?;
+        let key = history.key(&record.key)?;
+        Some(json!({ "key": key, "next_key_commitment": record.next_key_commitment }))
+    });
+    Ok(axum::Json(known.ok_or(ApiError::NotFound)?).into_response())
 }

@@ -8,14 +8,14 @@ use hallmark_schemas::attestation::{Draft, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::enrolment::Join;
 use hallmark_schemas::exit::Exit;
-use hallmark_schemas::id::Subject;
+use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::kind::Body;
-use hallmark_schemas::network::Member;
+use hallmark_schemas::network::{Member, Network, NetworkDraft};
 use hallmark_schemas::role::Role;
 
 use super::init::known_roles;
-use super::network::{Step, current, next_version, publish, registrar_key, take_turn};
-use super::wait_for;
+use super::network::make::{Maker, next_version};
+use super::network::{current, take_turn};
 use crate::cli::Output;
 use crate::cli::trust::AdmitArgs;
 use crate::config::Config;
@@ -31,7 +31,15 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     let _turn = take_turn(&args.dir)?;
     let file = current(&args.dir)?;
     let mut network = file.network().clone();
-    let key = registrar_key(&args.dir, &config, &file, args.passphrase_file.as_deref())?;
+    let maker = Maker {
+        dir: &args.dir,
+        config: &config,
+        old: &file,
+        passphrase_file: args.passphrase_file.as_deref(),
+        instead: args.instead,
+        output,
+    };
+    let key = maker.key()?;
     let (org, mut body) = (join.org, join.organisation);
     if !args.roles.is_empty() {
         body.roles = roles(&args.roles)?;
@@ -80,15 +88,41 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
             )
         })?;
     let id = admission.id();
-    let next = next_version(network, &key)?;
-    let step = Step { old: &file, new: &next };
-    wait_for(publish(&args.dir, &config, step, vec![admission], &key, output))?;
-    let version = next.network().version;
+    let next = match &args.sign {
+        None => next_version(&file, network, &[&key])?,
+        Some(path) => agreed(&maker, path, &network, &org)?,
+    };
+    let made = maker.conclude(next, vec![admission], &key)?;
+    let version = made.version();
     let json =
         serde_json::json!({ "org": org.to_string(), "id": id.to_string(), "version": version });
     output.item(id, &json);
-    output.verdict("admitted", format!("{org}, network file version {version}"));
+    made.tell("admitted", &org.to_string(), output);
     Ok(Exit::Done)
+}
+
+/// The draft of another registrar, signed, if it says of the newcomer what this one says too.
+fn agreed(
+    maker: &Maker<'_>,
+    path: &Path,
+    own: &Network,
+    org: &OrgId,
+) -> Result<NetworkDraft, Failure> {
+    let (draft, _) = maker.draft(path)?;
+    let said = |network: &Network| {
+        let member = network.member(org)?;
+        Some((member.log_keys(), member.roles.clone()))
+    };
+    let (theirs, ours) = (said(draft.network()), said(own));
+    let same_ends = own.sealed.iter().all(|one| draft.network().sealed.contains(one));
+    if theirs != ours || !same_ends {
+        return Err(Failure::input(format!(
+            "{} does not admit {org} with these keys and roles",
+            path.display()
+        ))
+        .help("give the same join.cbor and the same --role as the registrar that made it"));
+    }
+    Ok(draft)
 }
 
 fn read_join(path: &Path) -> Result<Join, Failure> {

@@ -346,6 +346,8 @@ fn found(
         policy: Policy::none(),
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     NetworkFile::sign(network, &[&keys.organisation]).map_err(|e| {
         Failure::usage("cannot found this network")

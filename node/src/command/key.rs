@@ -1,13 +1,13 @@
 //! `key`: an organisation's next key takes the place of the one before.
 //!
 //! Invariants: the new key is the one that was committed to beforehand, so that whoever has stolen
-//! the key in use cannot rotate; no key file changes before the new key is recorded in the log;
-//! interrupted and given again, the command goes on.
+//! the key in use cannot rotate; no key file changes before the new key is recorded in the log, a
+//! registrar's before the version of the network file that names it is in force; interrupted and
+//! given again, the command goes on.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use hallmark_schemas::attestation::{ContentId, Draft, sign};
+use hallmark_schemas::attestation::{Draft, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::id::Subject;
@@ -17,7 +17,8 @@ use hallmark_schemas::kind::key::Key;
 use hallmark_schemas::layout::Dir;
 use serde_json::json;
 
-use super::network::current;
+use super::network::make::{Made, Maker, next_version, wait_recorded};
+use super::network::{current, take_turn};
 use super::{running, sent, wait_for};
 use crate::cli::Output;
 use crate::cli::trust::{KeyAction, KeyArgs};
@@ -28,12 +29,6 @@ use crate::keys::random;
 use crate::keys::rotation::Rotation;
 use crate::outbox;
 use crate::sign::claims;
-use crate::socket::Local;
-
-/// Longest wait until the new key is recorded.
-const RECORDED_WAIT_MAX: Duration = Duration::from_secs(60);
-/// How often the node is asked.
-const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Does what was asked.
 pub(super) fn run(args: &KeyArgs, output: Output) -> Result<Exit, Failure> {
@@ -45,12 +40,16 @@ pub(super) fn run(args: &KeyArgs, output: Output) -> Result<Exit, Failure> {
 /// Has the next key recorded, then puts the key files right.
 fn rotate(dir: &Path, passphrase_file: Option<&Path>, output: Output) -> Result<Exit, Failure> {
     let config = Config::load(dir)?;
+    let turn = take_turn(dir)?;
     let network = current(dir)?;
-    if network.network().registrars.iter().any(|registrar| registrar.org == config.org) {
-        return Err(Failure::usage(format!("{} is a registrar", config.org))
-            .note("newcomers prove everything from its key in the network file")
-            .help("this release does not rotate the key of a registrar: keep it offline"));
+    if let Some(place) =
+        network.network().registrars.iter().position(|registrar| registrar.org == config.org)
+    {
+        let maker =
+            Maker { dir, config: &config, old: &network, passphrase_file, instead: false, output };
+        return registrar(&maker, place, passphrase_file);
     }
+    drop(turn);
     wait_for(async {
         let local = running(dir).await?;
         let rotation = Rotation::begin(&Dir::new(dir).keys(), passphrase_file)?;
@@ -72,7 +71,7 @@ fn rotate(dir: &Path, passphrase_file: Option<&Path>, output: Output) -> Result<
                 .map_err(|e| Failure::fault("the new key cannot be signed").because(&e))?;
             outbox::put(dir, std::slice::from_ref(&signed))?;
             for id in sent(dir, &local, &[signed]).await? {
-                wait_recorded(&local, &id).await?;
+                wait_recorded(&local, &id, "the key files are unchanged").await?;
                 let mut json = json.clone();
                 json["id"] = id.to_string().into();
                 output.item(id, &json);
@@ -85,15 +84,30 @@ fn rotate(dir: &Path, passphrase_file: Option<&Path>, output: Output) -> Result<
     })
 }
 
-async fn wait_recorded(local: &Local, id: &ContentId) -> Result<(), Failure> {
-    let until = Instant::now() + RECORDED_WAIT_MAX;
-    while local.get(&format!("/entries/{id}")).await?.status != 200 {
-        if until < Instant::now() {
-            return Err(Failure::busy(format!("{id} is stored, but not recorded yet"))
-                .note("the key files are unchanged")
-                .help("give the command again when `hallmark-node status` says ready"));
+/// Makes the version of the network file that names the next key, and puts the key files right once
+/// it is in force.
+fn registrar(
+    maker: &Maker<'_>,
+    place: usize,
+    passphrase_file: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let rotation = Rotation::begin(&Dir::new(maker.dir).keys(), passphrase_file)?;
+    let mut network = maker.old.network().clone();
+    let named = &mut network.registrars[place];
+    let new = rotation.next.public().id();
+    if named.key.id() != new && !rotation.is_recorded() {
+        named.key = rotation.next.public().clone();
+        named.next_key_commitment = rotation.after.public().id();
+        let keys: [&dyn Signer; 2] = [&rotation.before, &rotation.next];
+        let next = next_version(maker.old, network, &keys)?;
+        let made = maker.conclude(next, Vec::new(), &rotation.before)?;
+        if matches!(made, Made::Draft { .. }) {
+            made.tell("rotated", "once it is in force, give the command again", maker.output);
+            return Ok(Exit::Done);
         }
-        tokio::time::sleep(POLL_EVERY).await;
     }
-    Ok(())
+    rotation.finish()?;
+    maker.output.say("back up the folder keys/ again: the backup from before lacks the next key");
+    maker.output.verdict("rotated", format!("{new} is the key of {} now", maker.config.org));
+    Ok(Exit::Done)
 }

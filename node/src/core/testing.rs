@@ -83,6 +83,8 @@ pub(crate) fn network(policy: Policy) -> NetworkFile {
         policy,
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     NetworkFile::sign(network, &[&org_key]).unwrap()
 }

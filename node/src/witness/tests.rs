@@ -60,6 +60,8 @@ fn network() -> NetworkFile {
         policy: Policy::none(),
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     NetworkFile::sign(network, &[registrar.as_ref()]).unwrap()
 }

@@ -74,6 +74,8 @@ fn network(policy: Policy) -> NetworkFile {
         policy,
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
     NetworkFile::sign(network, &[&key(1)]).unwrap()
 }

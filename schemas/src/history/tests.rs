@@ -21,13 +21,16 @@ fn time(lo: u64, hi: u64) -> EntryTime {
     EntryTime { lo: at(lo), hi: at(hi) }
 }
 
-/// A history rooted in registrars with the keys 1 and 2, of which `threshold` must agree.
-fn history(threshold: u32) -> KeyHistory {
-    let registrar = |org: &str, seed| Registrar {
+fn registrar(org: &str, seed: u8) -> Registrar {
+    Registrar {
         org: org.parse().unwrap(),
         key: key(seed).public().clone(),
         next_key_commitment: key(seed + 10).public().id(),
-    };
+    }
+}
+
+/// The first version: registrars with the keys 1 and 2, of which `threshold` must agree.
+fn first(threshold: u32) -> NetworkFile {
     let network = Network {
         v: 1,
         name: "example".to_owned(),
@@ -39,8 +42,39 @@ fn history(threshold: u32) -> KeyHistory {
         policy: Policy::none(),
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     };
-    KeyHistory::new(&NetworkFile::sign(network, &[&key(1), &key(2)]).unwrap())
+    NetworkFile::sign(network, &[&key(1), &key(2)]).unwrap()
+}
+
+fn history(threshold: u32) -> KeyHistory {
+    KeyHistory::new(&first(threshold))
+}
+
+/// The version after it with these changes, signed by all keys that may have to.
+fn after(file: &NetworkFile, change: impl FnOnce(&mut Network)) -> NetworkFile {
+    let signers = [key(1), key(2), key(11), key(12)];
+    let signers: Vec<&dyn Signer> = signers.iter().map(|key| key as &dyn Signer).collect();
+    let next = NetworkFile::sign(file.next(change), &signers).unwrap();
+    NetworkFile::successor_valid(file, &next).unwrap();
+    next
+}
+
+/// A version as a registrar logs it.
+fn logged(file: &NetworkFile, (iss, seed): (&str, u8)) -> Envelope {
+    let body = crate::kind::network::Network {
+        version: file.network().version,
+        file: crate::kind::value::Blob(file.bytes().to_vec()),
+    };
+    let claims = Claims {
+        iss: iss.parse().unwrap(),
+        sub: Subject::parse(iss).unwrap(),
+        aud: Audience::Public,
+        iat: Timestamp::from_unix_ms(1_700_000_000_000),
+        regions: Vec::new(),
+    };
+    sign(Draft { claims, body: Body::Network(body) }, [8; 16], &key(seed)).unwrap()
 }
 
 fn attest(kind: KindName, (iss, sub, seed): (&str, &str, u8), body: Value) -> Envelope {
@@ -197,4 +231,121 @@ fn a_known_key_is_early_until_its_interval_begins() {
     assert!(history.is_early(kid, time(1, 50)));
     assert!(!history.is_early(kid, time(100, 100)));
     assert!(!history.is_early(key(8).public().id(), time(1, 50)), "it is not known");
+}
+
+#[test]
+fn a_registrars_key_counts_from_the_version_that_names_it_until_the_one_that_does_not() {
+    let old = first(1);
+    let new = after(&old, |network| network.registrars[0] = registrar(R1, 11));
+    let mut history = KeyHistory::new(&new);
+    // While no version is known to be logged, nobody can tell when the one followed the other.
+    assert_eq!(code(&history, organisation((R1, 1), 3), time(90, 90)), "in doubt");
+    assert_eq!(code(&history, organisation((R1, 11), 3), time(90, 90)), "in doubt");
+    assert_eq!(history.ended(&key(1).public().id()).map(|(_, _, end)| end), None);
+    let learned = learn(&mut history, logged(&new, (R1, 11)), time(100, 110)).unwrap();
+    assert_eq!(learned, Learned::default());
+    for (lo, hi, before, now) in [
+        (50, 99, "covered", "key-not-in-force"),
+        (50, 100, "in doubt", "in doubt"),
+        (111, 120, "key-not-in-force", "covered"),
+    ] {
+        let at = time(lo, hi);
+        let by = |seed| code(&history, organisation((R1, seed), 3), at);
+        assert_eq!((by(1), by(11)), (before, now), "{lo} {hi}");
+        assert_eq!(code(&history, organisation((R2, 2), 3), at), "covered", "the other goes on");
+    }
+    assert_eq!(history.ended(&key(1).public().id()).map(|(_, _, end)| end), Some(time(100, 110)));
+    let r1 = R1.parse().unwrap();
+    assert_eq!(history.organisation(&r1).unwrap().key, key(11).public().id());
+}
+
+#[test]
+fn who_is_a_registrar_no_more_admits_nobody_and_what_it_admitted_stays() {
+    let old = first(1);
+    let new = after(&old, |network| drop(network.registrars.remove(1)));
+    let mut history = KeyHistory::new(&old);
+    learn(&mut history, organisation((R2, 2), 3), time(80, 90)).unwrap();
+    // R2 is a member too, so its key stays: its role goes.
+    let body = json!({"legal_name": "Two", "roles": ["registrar", "producer"],
+        "key": key(2).public(), "next_key_commitment": key(12).public().id()});
+    let own = attest(KindName::Organisation, (R1, R2, 1), body);
+    learn(&mut history, own, time(80, 90)).unwrap();
+    learn(&mut history, logged(&new, (R1, 1)), time(100, 110)).unwrap();
+    assert_eq!(code(&history, organisation((R2, 2), 4), time(120, 120)), "covered");
+    history.adopt(&new);
+    assert_eq!(code(&history, organisation((R2, 2), 4), time(95, 99)), "covered");
+    let late = organisation((R2, 2), 4).verify(&history, time(120, 120)).unwrap_err();
+    assert!(matches!(late, Refusal::RoleMissing { .. }), "{late}");
+    assert_eq!(code(&history, node(3), time(120, 120)), "covered");
+    let known = history.organisation(&R2.parse().unwrap()).unwrap();
+    assert_eq!(known.roles, BTreeSet::from([Role::Producer]), "no attestation makes a registrar");
+
+    // One that the network file alone knew has no key any more.
+    let mut history = KeyHistory::new(&new);
+    learn(&mut history, logged(&new, (R1, 1)), time(100, 110)).unwrap();
+    assert_eq!(code(&history, organisation((R2, 2), 4), time(95, 99)), "covered");
+    assert_eq!(code(&history, organisation((R2, 2), 4), time(120, 120)), "key-not-in-force");
+}
+
+#[test]
+fn the_threshold_of_then_counts_and_only_for_the_same_words() {
+    let old = first(1);
+    let new = after(&old, |network| network.threshold = 2);
+    let mut history = KeyHistory::new(&new);
+    learn(&mut history, logged(&new, (R1, 1)), time(100, 110)).unwrap();
+    learn(&mut history, organisation((R1, 1), 3), time(50, 60)).unwrap();
+    assert_eq!(code(&history, node(3), time(70, 70)), "covered", "one was enough then");
+    let mut other = KeyHistory::new(&new);
+    learn(&mut other, logged(&new, (R1, 1)), time(100, 110)).unwrap();
+    learn(&mut other, organisation((R1, 1), 3), time(150, 160)).unwrap();
+    assert_eq!(code(&other, node(3), time(170, 170)), "key-unknown");
+    let body = json!({"legal_name": "Maker", "roles": ["verifier"], "key": key(3).public(),
+        "next_key_commitment": key(13).public().id()});
+    let more = attest(KindName::Organisation, (R2, MAKER, 2), body);
+    learn(&mut other, more, time(150, 160)).unwrap();
+    assert_eq!(code(&other, node(3), time(170, 170)), "key-unknown", "they say different things");
+    learn(&mut other, organisation((R2, 2), 3), time(150, 165)).unwrap();
+    assert_eq!(code(&other, node(3), time(170, 170)), "covered");
+    let maker = MAKER.parse().unwrap();
+    let roles = |history: &KeyHistory| history.organisation(&maker).unwrap().roles.clone();
+    assert_eq!(roles(&other), BTreeSet::from([Role::Producer]));
+}
+
+#[test]
+fn versions_are_learnt_in_any_order_and_a_strangers_begin_nothing() {
+    let v1 = first(1);
+    let v2 = after(&v1, |network| network.registrars[0] = registrar(R1, 11));
+    let v3 = after(&v2, |network| network.registrars[1] = registrar(R2, 12));
+    let at = [time(100, 110), time(200, 210)];
+    let mut answers = Vec::new();
+    for order in [[0, 1], [1, 0]] {
+        let mut history = KeyHistory::new(&v3);
+        for place in order {
+            let said = [logged(&v2, (R1, 11)), logged(&v3, (R2, 12))][place].clone();
+            learn(&mut history, said, at[place]).unwrap();
+        }
+        let said = [(R1, 1), (R1, 11), (R2, 2), (R2, 12)].map(|registrar| {
+            [99, 105, 150, 205, 220]
+                .map(|at| code(&history, organisation(registrar, 3), time(at, at)))
+        });
+        answers.push(said);
+    }
+    assert_eq!(answers[0], answers[1]);
+    let (yes, no, doubt) = ("covered", "key-not-in-force", "in doubt");
+    assert_eq!(
+        answers[0],
+        [
+            [yes, doubt, no, no, no],
+            [no, doubt, yes, yes, yes],
+            [yes, yes, yes, doubt, no],
+            [no, no, no, doubt, yes],
+        ]
+    );
+    // A file of a stranger beside a registrar: no version that the newest tells of.
+    let mut forged = v1.next(|network| network.registrars[0] = registrar(R1, 21));
+    forged.threshold = 1;
+    let forged = NetworkFile::sign(forged, &[&key(2), &key(21)]).unwrap();
+    let mut history = KeyHistory::new(&v3);
+    learn(&mut history, logged(&forged, (R2, 2)), time(50, 60)).unwrap();
+    assert_eq!(code(&history, organisation((R1, 21), 3), time(70, 70)), "key-unknown");
 }

@@ -108,6 +108,8 @@ fn network(policy: Policy) -> NetworkFile {
     };
     let network = Network {
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
         v: 1,
         name: "sim".to_owned(),
         version: 1,

@@ -8,7 +8,7 @@ use hallmark_schemas::attestation::{Claims, ContentId, Draft, Envelope, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::bundle::{Header, Item};
 use hallmark_schemas::entry::Entry;
-use hallmark_schemas::key::SecretKey;
+use hallmark_schemas::key::{SecretKey, Signer as _};
 use hallmark_schemas::kind::value::Blob;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::merkle::{Frontier, Hash, inclusion_proof};
@@ -246,6 +246,29 @@ pub fn large(events: usize) -> Vec<u8> {
     World::new(witnessed(), (0..events).map(one).collect()).whole()
 }
 
+/// A log under the second version of the network file, whose registrar has its next key: what the
+/// registrar signed before and after the version was logged, where it was.
+fn under_the_next_key(before: Option<u8>, is_logged: bool, after: Option<u8>) -> Vec<u8> {
+    let file = second_file();
+    let admitted = |local: &str, seed: &u8| {
+        let body = json!({"legal_name": "Third", "roles": ["retailer"],
+            "key": key(PRODUCER_THIRD).public(), "next_key_commitment": key(LOG_KEY).public().id()});
+        let body = Body::from_json(KindName::Organisation, body).expect("an organisation");
+        signed(REGISTRAR, local, body, &key(*seed))
+    };
+    let mut bodies = vec![event(PRODUCER, &key(PRODUCER_KEY))];
+    bodies.extend(before.iter().map(|seed| admitted("urn:hallmark:org:gln:9521234000013", seed)));
+    if is_logged {
+        let version = hallmark_schemas::kind::network::Network {
+            version: file.network().version,
+            file: Blob(file.bytes().to_vec()),
+        };
+        bodies.push(signed(REGISTRAR, REGISTRAR, version.into(), &key(REGISTRAR_NEXT)));
+    }
+    bodies.extend(after.iter().map(|seed| admitted("urn:hallmark:org:gln:9521234000020", seed)));
+    World::new(file, bodies).whole()
+}
+
 fn good() -> Vec<Case> {
     let case = |name: &str, bytes| Case { name: name.to_owned(), verdict: Verdict::Holds, bytes };
     let world = usual(witnessed());
@@ -267,6 +290,18 @@ fn good() -> Vec<Case> {
         case("proofs instead of receipts", world.bundle(&proved.collect::<Vec<_>>())),
         case("after a key rotation", World::new(network_file(), rotated).whole()),
         case("one event", small()),
+        case(
+            "after a registrar's key rotation",
+            under_the_next_key(None, true, Some(REGISTRAR_NEXT)),
+        ),
+        case(
+            "before a registrar's key rotation",
+            under_the_next_key(Some(REGISTRAR_KEY), true, None),
+        ),
+        case(
+            "a registrar's key rotation of which nothing is logged",
+            under_the_next_key(Some(REGISTRAR_KEY), false, Some(REGISTRAR_NEXT)),
+        ),
         case("two versions of the network file", under_two_versions(&[0, 1]).whole()),
         case("a receipt and a proof of one body", world.bundle(&both.collect::<Vec<_>>())),
     ]
@@ -291,6 +326,14 @@ fn wrong_authority() -> Vec<(&'static str, Vec<u8>)> {
         (
             "an organisation admitted by no registrar",
             of(vec![signed(PRODUCER, other, organisation, &key(PRODUCER_KEY))]),
+        ),
+        (
+            "signed with a registrar's key before the rotation",
+            under_the_next_key(None, true, Some(REGISTRAR_KEY)),
+        ),
+        (
+            "signed with a registrar's next key before the rotation",
+            under_the_next_key(Some(REGISTRAR_NEXT), true, None),
         ),
         ("signed with the key of a log", of(vec![event(PRODUCER, &key(LOG_KEY))])),
     ]

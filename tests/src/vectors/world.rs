@@ -66,14 +66,14 @@ fn registrar(seed: u8, next: u8) -> Registrar {
     }
 }
 
-fn network(version: u64, registrar: Registrar, policy: Policy) -> Network {
+fn network(registrar: Registrar, policy: Policy) -> Network {
     let producer = PRODUCER.parse().expect("a valid organisation");
     let mut member = Member::new(producer, vec![Role::Producer], log_keys());
     member.urls.push("http://127.0.0.1:8080".to_owned());
     Network {
         v: 1,
         name: NETWORK.to_owned(),
-        version,
+        version: 1,
         expires_at: instant("2030-01-01T00:00:00Z"),
         registrars: vec![registrar],
         threshold: 1,
@@ -81,6 +81,8 @@ fn network(version: u64, registrar: Registrar, policy: Policy) -> Network {
         policy,
         packs: Vec::new(),
         sealed: Vec::new(),
+        previous: None,
+        former: Vec::new(),
     }
 }
 
@@ -90,34 +92,38 @@ pub(super) fn network_file() -> NetworkFile {
 
 /// The first version with another witness policy.
 pub(super) fn network_file_with(policy: Policy) -> NetworkFile {
-    let network = network(1, registrar(REGISTRAR_KEY, REGISTRAR_NEXT), policy);
+    let network = network(registrar(REGISTRAR_KEY, REGISTRAR_NEXT), policy);
     NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a network file within its limits")
 }
 
 /// Two versions under one registrar, with these witness policies.
 pub(super) fn versions_with(first: Policy, second: Policy) -> [NetworkFile; 2] {
-    let registrar = || registrar(REGISTRAR_KEY, REGISTRAR_NEXT);
-    [network(1, registrar(), first), network(2, registrar(), second)].map(|network| {
-        NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a file within its limits")
-    })
+    let first = network_file_with(first);
+    let second = first.next(|network| network.policy = second);
+    let second = NetworkFile::sign(second, &[&key(REGISTRAR_KEY)]);
+    [first, second.expect("a file within its limits")]
 }
 
 /// The second version: the registrar has rotated to the key that it had committed to.
-fn second_file() -> NetworkFile {
-    let network = network(2, registrar(REGISTRAR_NEXT, PRODUCER_THIRD), Policy::none());
+pub(super) fn second_file() -> NetworkFile {
+    let network = network_file().next(|network| {
+        network.registrars = vec![registrar(REGISTRAR_NEXT, PRODUCER_THIRD)];
+    });
     NetworkFile::sign(network, &[&key(REGISTRAR_NEXT)]).expect("a network file within its limits")
 }
 
 /// The first version before its first member: which key signs a log is not in it.
 pub(super) fn memberless_file() -> NetworkFile {
-    let mut network = network(1, registrar(REGISTRAR_KEY, REGISTRAR_NEXT), Policy::none());
+    let mut network = network(registrar(REGISTRAR_KEY, REGISTRAR_NEXT), Policy::none());
     network.members.clear();
     NetworkFile::sign(network, &[&key(REGISTRAR_KEY)]).expect("a network file within its limits")
 }
 
 /// A second version that a stranger has signed.
 pub(super) fn stranger_file() -> NetworkFile {
-    let network = network(2, registrar(PRODUCER_THIRD, REGISTRAR_NEXT), Policy::none());
+    let network = network_file().next(|network| {
+        network.registrars = vec![registrar(PRODUCER_THIRD, REGISTRAR_NEXT)];
+    });
     NetworkFile::sign(network, &[&key(PRODUCER_THIRD)]).expect("a network file within its limits")
 }
 

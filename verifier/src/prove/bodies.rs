@@ -117,6 +117,8 @@ pub(super) fn verify(
             }
         }
     }
+    // Who was registrar when is asked of everything else that brings keys.
+    identity.sort_by_key(|(_, envelope)| envelope.kind() != KindName::Network);
     let mut verified = learn(known, logs, identity, &mut history, defects);
     let logs = &*logs;
     for log in logs.iter().filter(|log| log.key.is_none()) {
@@ -186,7 +188,8 @@ fn refused(log: &LogState, index: u64, id: ContentId, refusal: &Refusal, detail:
 }
 
 const fn brings_keys(kind: KindName) -> bool {
-    matches!(kind, KindName::Genesis | KindName::Organisation | KindName::Key | KindName::Device)
+    use KindName::{Device, Genesis, Key, Network, Organisation};
+    matches!(kind, Genesis | Network | Organisation | Key | Device)
 }
 
 fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {

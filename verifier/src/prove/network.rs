@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hallmark_schemas::attestation::Envelope;
 use hallmark_schemas::hex;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::network::{NetworkError, NetworkFile};
@@ -11,7 +12,7 @@ use hallmark_schemas::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::bodies::Parsed;
-use crate::evidence::{Defect, DefectKind, Evidence};
+use crate::evidence::{Defect, DefectKind, Evidence, Held};
 use crate::step::Step;
 
 /// For so long after a new version was logged, a node may not have heard of its policy yet.
@@ -30,7 +31,7 @@ pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Opti
                 continue;
             }
         };
-        match root.as_ref().map_or(Ok(true), |known| follows(known, &file)) {
+        match root.as_ref().map_or(Ok(true), |known| leads(known, &file, evidence)) {
             Ok(true) => root = Some(file),
             Ok(false) => {}
             Err(error) => defects.push(flaw(error.to_string())),
@@ -41,11 +42,43 @@ pub(super) fn trust_root(evidence: &Evidence, defects: &mut Vec<Defect>) -> Opti
 
 /// True if `other` is a later version than `known`, false if it is the same or an earlier one.
 fn follows(known: &NetworkFile, other: &NetworkFile) -> Result<bool, NetworkError> {
-    let same = known.bytes() == other.bytes();
-    if same || NetworkFile::successor_valid(other, known).is_ok() {
+    if known.bytes() == other.bytes() || known.network().is_after(other.network()) {
         return Ok(false);
     }
     NetworkFile::successor_valid(known, other).map(|()| true)
+}
+
+/// The same, also where registrars' keys were replaced twice, so that only logged versions between
+/// lead from the one to the other.
+fn leads(
+    known: &NetworkFile,
+    other: &NetworkFile,
+    evidence: &Evidence,
+) -> Result<bool, NetworkError> {
+    let follows = follows(known, other);
+    if !matches!(follows, Err(NetworkError::NotSucceeding { .. })) {
+        return follows;
+    }
+    let mut between: Vec<NetworkFile> = evidence
+        .bodies
+        .ids()
+        .filter_map(|id| {
+            let Ok(Held::Bytes(stored)) = evidence.bodies.get(id) else { return None };
+            let envelope = Envelope::parse(&stored).ok()?;
+            let Body::Network(version) = envelope.body() else { return None };
+            NetworkFile::parse(&version.file.0).ok()
+        })
+        .collect();
+    between.sort_by_key(|file| file.network().version);
+    let mut newest = known.clone();
+    for file in between {
+        if other.network().is_after(file.network())
+            && NetworkFile::successor_valid(&newest, &file).is_ok()
+        {
+            newest = file;
+        }
+    }
+    NetworkFile::successor_valid(&newest, other).map(|()| true)
 }
 
 fn flaw(detail: String) -> Defect {
@@ -128,13 +161,14 @@ impl Policies {
             same.map_or(Timestamp::EPOCH, |(_, at)| *at)
         };
         let mut versions = vec![(begin(root), root.network().policy.clone())];
-        let mut newest = root;
+        let mut oldest = root.network().version;
         let mut files = BTreeSet::from([digest(root)]);
         for (file, at) in &logged {
-            if NetworkFile::successor_valid(file, newest).is_ok() {
+            // Its own registrars signed it, and they are those of whom the root tells.
+            if file.network().version < oldest && root.network().is_after(file.network()) {
                 versions.push((*at, file.network().policy.clone()));
                 files.insert(digest(file));
-                newest = file;
+                oldest = file.network().version;
             }
         }
         versions.reverse();

@@ -97,6 +97,8 @@ impl World {
             policy,
             packs: Vec::new(),
             sealed: Vec::new(),
+            previous: None,
+            former: Vec::new(),
         };
         let network = NetworkFile::sign(network, &[&org_key]).unwrap();
         let mut world = World {
@@ -193,12 +195,15 @@ impl World {
     /// The network began without witnesses and changed to this policy so many milliseconds ago;
     /// both versions are logged.
     pub(crate) fn change_policy(&mut self, ago_ms: i64) {
-        let (mut first, mut second) =
-            (self.network.network().clone(), self.network.network().clone());
-        (first.policy, second.version) = (Policy::none(), 2);
+        let policy = self.network.network().policy.clone();
+        let mut first = self.network.network().clone();
+        first.policy = Policy::none();
+        let first = NetworkFile::sign(first, &[&self.org_key]).unwrap();
+        let second = first.next(|network| network.policy = policy);
+        let second = NetworkFile::sign(second, &[&self.org_key]).unwrap();
         for network in [first, second] {
-            let version = network.version;
-            self.network = NetworkFile::sign(network, &[&self.org_key]).unwrap();
+            let version = network.network().version;
+            self.network = network;
             let file = Blob(self.network.bytes().to_vec());
             let body = network::Network { version, file };
             self.add(Subject::Org(ORG.parse().unwrap()), body.into(), false);

@@ -4,32 +4,24 @@
 //! with the key that it had; no policy is left with a witness that is gone.
 
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::value::Digest;
-use hallmark_schemas::network::{Member, Sealed};
+use hallmark_schemas::network::{Member, Network, Sealed};
 use hallmark_schemas::note::{Checkpoint, SignedNote};
 
-use super::super::wait_for;
-use super::{Step, current, named, next_version, publish, registrar_key, take_turn};
-use crate::cli::Output;
-use crate::cli::trust::NetworkArgs;
-use crate::config::Config;
+use super::make::Maker;
+use super::named;
 use crate::failure::Failure;
 
-/// Makes the version without the member.
-pub(super) fn run(
-    args: &NetworkArgs,
-    config: &Config,
-    name: &str,
-    output: Output,
-) -> Result<Exit, Failure> {
-    let _turn = take_turn(&args.dir)?;
-    let file = current(&args.dir)?;
-    let key = registrar_key(&args.dir, config, &file, args.passphrase_file.as_deref())?;
-    let mut network = file.network().clone();
+/// The network without the member, and who that is.
+pub(super) fn without(maker: &Maker<'_>, name: &str) -> Result<(OrgId, Network), Failure> {
+    let mut network = maker.old.network().clone();
     let org = named(&network, name)?.org.clone();
     if network.registrars.iter().any(|registrar| registrar.org == org) {
-        return Err(Failure::usage(format!("{org} is a registrar"))
-            .help("without its registrars no version of the network file can be signed"));
+        return Err(Failure::usage(format!("{org} is a registrar")).help(
+            "make a version whose registrars go without it first: `hallmark-node network DIR \
+             --registrar …` with the others",
+        ));
     }
     let (leaving, staying): (Vec<Member>, Vec<Member>) =
         network.members.drain(..).partition(|member| member.org == org);
@@ -44,7 +36,7 @@ pub(super) fn run(
         ));
     }
     for member in leaving {
-        let end = end_of(config, args, &member)?;
+        let end = end_of(maker, &member)?;
         network.sealed.push(Sealed {
             org: member.org,
             origin: member.origin,
@@ -54,17 +46,12 @@ pub(super) fn run(
             successor: None,
         });
     }
-    let next = next_version(network, &key)?;
-    let step = Step { old: &file, new: &next };
-    wait_for(publish(&args.dir, config, step, Vec::new(), &key, output))?;
-    let version = next.network().version;
-    output.verdict("departed", format!("{org}, network file version {version}"));
-    Ok(Exit::Done)
+    Ok((org, network))
 }
 
 /// The head of the copy that is held here.
-fn end_of(config: &Config, args: &NetworkArgs, member: &Member) -> Result<Checkpoint, Failure> {
-    let path = config.data_dir(&args.dir).peer(&member.origin).checkpoint();
+fn end_of(maker: &Maker<'_>, member: &Member) -> Result<Checkpoint, Failure> {
+    let path = maker.config.data_dir(maker.dir).peer(&member.origin).checkpoint();
     let held = std::fs::read(path).ok().and_then(|bytes| SignedNote::parse(&bytes).ok());
     held.and_then(|note| note.checkpoint_of(&member.log_key).ok()).ok_or_else(|| {
         Failure::new(Exit::Incomplete, format!("no copy of {} is held here", member.origin))

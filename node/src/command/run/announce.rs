@@ -17,8 +17,10 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admission::{AdmitError, Admitted};
+use crate::api::problem::with_causes;
 use crate::command::init::{capture_file, network_version};
-use crate::command::network::{next_version, take_turn};
+use crate::command::network::make::next_version;
+use crate::command::network::take_turn;
 use crate::core::Signing;
 use crate::peers::road::Road;
 use crate::service::Service;
@@ -191,7 +193,7 @@ async fn admit_patiently(service: &Service, envelope: &Envelope) -> Result<Admit
             Ok(admitted) => return Ok(admitted),
             Err(AdmitError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(AdmitError::Full { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
-            Err(error) => return Err(crate::api::problem::with_causes(&error)),
+            Err(error) => return Err(with_causes(&error)),
         }
     }
 }
@@ -233,7 +235,9 @@ async fn renewed(service: &Arc<Service>, addresses: &Own) -> Result<bool, String
     member.urls = vec![addresses.url.clone()];
     member.multiaddrs.clone_from(&addresses.multiaddrs);
     let lines = |failure: crate::failure::Failure| failure.lines();
-    let next = next_version(network, key.as_ref()).map_err(lines)?;
+    let next = next_version(&file, network, &[key.as_ref()]).map_err(lines)?;
+    let next =
+        next.complete().map_err(|e| format!("{}; `node` attestations tell it", with_causes(&e)))?;
     let version = network_version(own, &next, (service.clock)(), key.as_ref()).map_err(lines)?;
     admit_patiently(service, &version).await?;
     let adopting = Arc::clone(service);
