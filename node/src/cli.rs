@@ -111,22 +111,24 @@ Several registrars: two of three sign from the next version on, which one makes 
   hallmark-node network second --sign registry/network-4.draft
 
 Whatever a version changes (members, policy, registrars, a registrar's key), it counts once the
-threshold of the version in force and its own have signed. Until then it is a draft, a file that goes
-from one registrar to the next; --sign says first what it changes. Each signs one version of a number:
---instead signs another, when the others gave the first up. Whoever signs last, and is a registrar
-already, puts it into force. A registrar's key is changed by `hallmark-node key DIR rotate`.")]
+threshold of the version in force and its own have signed. Until then it is a draft, a file that
+goes from one registrar to the next; --sign says first what it changes. Each signs one version of a
+number: --instead signs another, when the others gave the first up. Whoever signs last, and is a
+registrar already, puts it into force. `hallmark-node key DIR rotate` changes a registrar's key.")]
     Network(NetworkArgs),
     /// The organisation's next key takes the place of the one before.
     #[command(after_help = "Example:
   hallmark-node key plant rotate
 
-The next key was made by `init` and committed to when the organisation was admitted: with the stolen
-key alone nobody can rotate. The new key signs a `key` attestation; once that is recorded in the log of
-the running node, keys/ is changed: the next key becomes organisation.key, a fresh one the next. What
-the old key signed before stays proved, what it signs from then on is refused. Interrupted, give the
-command again. The key of a registrar is named in the network file: there the next version says it,
-signed with the old key and the new one. Where several registrars must sign, the command writes it as
-a draft and ends; once it is in force (`hallmark-node network DIR --sign`), give the command again.")]
+The next key was made by `init` and committed to when the organisation was admitted: with the
+stolen key alone nobody can rotate. The new key signs a `key` attestation; once that is recorded in
+the log of the running node, keys/ is changed: the next key becomes organisation.key, a fresh one
+the next. What the old key signed before stays proved, what it signs from then on is refused.
+Interrupted, give the command again.
+
+The key of a registrar is named in the network file: there the next version says it, signed with
+the old key and the new one. Where several registrars must sign, the command writes it as a draft
+and ends; once it is in force (`hallmark-node network DIR --sign`), give the command again.")]
     Key(KeyArgs),
     /// Serves HTTP, MQTT and peers until SIGTERM.
     #[command(after_help = "Example:

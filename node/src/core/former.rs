@@ -29,6 +29,10 @@ pub(crate) fn read(dir: &Dir, newest: &NetworkFile) -> Vec<Policy> {
     let mut names: Vec<(u64, std::path::PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(dir.former_networks()).into_iter().flatten().flatten() {
         let path = entry.path();
+        // Beside them lies what this registrar signed of versions that others have to sign too.
+        if path.extension().is_none_or(|extension| extension != "hallmark") {
+            continue;
+        }
         let stem = path.file_stem().and_then(|stem| stem.to_str());
         if let Some(version) = stem.and_then(|stem| stem.parse().ok()) {
             names.push((version, path));

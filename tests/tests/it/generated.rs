@@ -107,18 +107,33 @@ fn pages() -> BTreeMap<&'static str, String> {
     pages
 }
 
-/// The help of a program and of each of its subcommands.
+/// The help of a program, of each of its subcommands, and of theirs.
 fn help(program: &str) -> String {
     let first = run(program, &["--help"]).ok().stdout;
     let mut page = format!("# {program}\n\nGenerated; {HELP}.\n\n```text\n{first}```\n");
-    let list = first.split("Commands:\n").nth(1).unwrap_or_default();
-    let names = list.lines().take_while(|line| line.starts_with("  "));
-    let names = names.filter_map(|line| line.split_whitespace().next());
-    for name in names.filter(|name| *name != "help") {
-        let text = run(program, &[name, "--help"]).ok().stdout;
+    for name in commands(&first) {
+        let text = run(program, &[&name, "--help"]).ok().stdout;
         page.push_str(&format!("\n## {program} {name}\n\n```text\n{text}```\n"));
+        let dir = text.contains("<DIR> <COMMAND>").then(|| "DIR".to_owned());
+        let before: Vec<String> = std::iter::once(name).chain(dir).collect();
+        for inner in commands(&text) {
+            let line = [&before[..], std::slice::from_ref(&inner)].concat();
+            let text = run(program, &[&line[..], &["--help".to_owned()]].concat()).ok().stdout;
+            let title = line.join(" ");
+            page.push_str(&format!("\n### {program} {title}\n\n```text\n{text}```\n"));
+        }
     }
     page
+}
+
+/// The subcommands that a help lists.
+fn commands(help: &str) -> Vec<String> {
+    let list = help.split("Commands:\n").nth(1).unwrap_or_default();
+    // A long description goes on in the next line, further in.
+    let names = list.lines().take_while(|line| line.starts_with("  "));
+    let names = names.filter(|line| !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 /// What a running node answers.
