@@ -47,16 +47,7 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     let node = body.node.clone().ok_or_else(|| {
         Failure::input("the request names no log").help("the newcomer runs `init` again")
     })?;
-    let expected = format!("{}/{}/", network.name, org.slug());
-    if !node.origin.starts_with(&expected) {
-        return Err(Failure::input(format!(
-            "the request is for the log {}, in this network {org} has {expected}<n>",
-            node.origin
-        ))
-        .help(
-            "the newcomer runs `hallmark-node init` again with the network file of this network",
-        ));
-    }
+    check_origin(&network, &org, &node.origin)?;
     match (network.member(&org).cloned(), join.previous) {
         (Some(known), _) if known.log_keys() == node => {
             output.verdict("admitted", format!("{org} is a member already"));
@@ -99,6 +90,21 @@ pub(super) fn run(args: &AdmitArgs, output: Output) -> Result<Exit, Failure> {
     output.item(id, &json);
     made.tell("admitted", &org.to_string(), output);
     Ok(Exit::Done)
+}
+
+/// Refuses a request for a log of another network or organisation.
+fn check_origin(network: &Network, org: &OrgId, origin: &str) -> Result<(), Failure> {
+    let expected = format!("{}/{}/", network.name, org.slug());
+    if !origin.starts_with(&expected) {
+        return Err(Failure::input(format!(
+            "the request is for the log {}, in this network {org} has {expected}<n>",
+            origin
+        ))
+        .help(
+            "the newcomer runs `hallmark-node init` again with the network file of this network",
+        ));
+    }
+    Ok(())
 }
 
 /// The draft of another registrar, signed, if it says of the newcomer what this one says too.

@@ -250,14 +250,16 @@ pub fn large(events: usize) -> Vec<u8> {
 /// registrar signed before and after the version was logged, where it was.
 fn under_the_next_key(before: Option<u8>, is_logged: bool, after: Option<u8>) -> Vec<u8> {
     let file = second_file();
-    let admitted = |local: &str, seed: &u8| {
+    let admitted = |org: &str, own: u8, seed: &u8| {
         let body = json!({"legal_name": "Third", "roles": ["retailer"],
-            "key": key(PRODUCER_THIRD).public(), "next_key_commitment": key(LOG_KEY).public().id()});
+            "key": key(own).public(), "next_key_commitment": key(own + 1).public().id()});
         let body = Body::from_json(KindName::Organisation, body).expect("an organisation");
-        signed(REGISTRAR, local, body, &key(*seed))
+        signed(REGISTRAR, org, body, &key(*seed))
     };
     let mut bodies = vec![event(PRODUCER, &key(PRODUCER_KEY))];
-    bodies.extend(before.iter().map(|seed| admitted("urn:hallmark:org:gln:9521234000013", seed)));
+    bodies.extend(
+        before.iter().map(|seed| admitted("urn:hallmark:org:gln:9521234000013", 201, seed)),
+    );
     if is_logged {
         let version = hallmark_schemas::kind::network::Network {
             version: file.network().version,
@@ -265,7 +267,8 @@ fn under_the_next_key(before: Option<u8>, is_logged: bool, after: Option<u8>) ->
         };
         bodies.push(signed(REGISTRAR, REGISTRAR, version.into(), &key(REGISTRAR_NEXT)));
     }
-    bodies.extend(after.iter().map(|seed| admitted("urn:hallmark:org:gln:9521234000020", seed)));
+    bodies
+        .extend(after.iter().map(|seed| admitted("urn:hallmark:org:gln:9521234000020", 211, seed)));
     World::new(file, bodies).whole()
 }
 

@@ -121,9 +121,11 @@ pub(super) fn memberless_file() -> NetworkFile {
 
 /// A second version that a stranger has signed.
 pub(super) fn stranger_file() -> NetworkFile {
-    let network = network_file().next(|network| {
+    let mut network = network_file().next(|network| {
         network.registrars = vec![registrar(PRODUCER_THIRD, REGISTRAR_NEXT)];
     });
+    // He names nobody beside himself.
+    network.former.clear();
     NetworkFile::sign(network, &[&key(PRODUCER_THIRD)]).expect("a network file within its limits")
 }
 

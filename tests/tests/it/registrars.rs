@@ -145,7 +145,6 @@ fn proved(world: &World, nodes: &[&Node]) {
         let checked = wait("a copy of all that is cited", SOON, || {
             node.run("export", &["-o", path_text(&bundle)]).ok();
             let checked = run("hallmark-verify", &["check", path_text(&bundle)]);
-            assert!([0, 5].contains(&checked.code), "{}{}", checked.stdout, checked.stderr);
             (checked.code == 0).then_some(checked.stdout)
         });
         assert!(checked.contains("0 errors, 0 warnings"), "{checked}");
