@@ -33,7 +33,7 @@ pub(crate) async fn measure() -> Outcome<()> {
     let signed = |root: u8| -> Outcome<Vec<u8>> {
         let text = Checkpoint::new(&origin(1)?, 7, [root; 32]).to_string();
         let signature = log_signer(1)?.sign(&text, Timestamp::EPOCH)?;
-        let mut note = SignedNote::unsigned(text)?;
+        let mut note = SignedNote::unsigned(text).ok_or("no text of a note")?;
         note.add(signature);
         Ok(note.to_bytes())
     };

@@ -104,7 +104,7 @@ impl Peer {
 
     fn ask(&mut self) -> bool {
         let Some(node) = self.node else { return false };
-        self.swarm.behaviour_mut().ask.send_request(&node, Question::Network);
+        self.swarm.behaviour_mut().ask.send_request(&node, Ok(Question::Network));
         true
     }
 
