@@ -240,6 +240,13 @@ fn learn(
             break;
         }
     }
+    // What was learnt after it may say more of the time of its key.
+    for (place, attestation) in &mut verified {
+        let again = attestation.envelope().clone();
+        if let Ok(again) = again.verify_unless(history, time_of(logs, *place), true) {
+            *attestation = again;
+        }
+    }
     for ((log, index), envelope) in waiting {
         let id = envelope.id();
         let log = &logs[log];
