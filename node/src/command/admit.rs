@@ -97,8 +97,7 @@ fn check_origin(network: &Network, org: &OrgId, origin: &str) -> Result<(), Fail
     let expected = format!("{}/{}/", network.name, org.slug());
     if !origin.starts_with(&expected) {
         return Err(Failure::input(format!(
-            "the request is for the log {}, in this network {org} has {expected}<n>",
-            origin
+            "the request is for the log {origin}, in this network {org} has {expected}<n>"
         ))
         .help(
             "the newcomer runs `hallmark-node init` again with the network file of this network",

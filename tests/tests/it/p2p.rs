@@ -6,8 +6,6 @@ mod byzantine;
 mod demand;
 mod departure;
 mod liar;
-#[cfg(feature = "quic")]
-mod quic;
 
 use super::world::{Node, SOON, World, path_text, run, wait};
 
