@@ -10,6 +10,7 @@ mod it {
     mod crash;
     mod defect;
     mod epcis;
+    mod figures;
     mod forgetful;
     mod generated;
     mod input;

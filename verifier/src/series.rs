@@ -5,5 +5,14 @@
 //! whoever calls.
 
 pub mod balance;
+pub mod change;
+pub mod digits;
+pub mod lag;
+pub mod level;
+pub mod line;
 pub mod robust;
+pub mod scaled;
+pub mod shape;
+pub mod special;
+pub mod tail;
 pub mod week;

@@ -42,6 +42,13 @@ pub(super) enum Cell {
     Evidence(BTreeSet<String>),
 }
 
+impl Cell {
+    /// How many.
+    pub(super) fn count(number: usize) -> Cell {
+        Cell::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
 /// An answer, struct by struct.
 pub(super) type Structs = Vec<Vec<Cell>>;
 

@@ -80,7 +80,8 @@ fn goes_on(rows: &Rows, a: usize, b: usize) -> bool {
         && rows.integer(AMOUNT, a) == rows.integer(AMOUNT, b)
 }
 
-fn chance_ppb(n: usize, length: usize, share: f64) -> i64 {
+/// Chance in 10^9 of a stretch of `length` among `n`, each going on with the chance `share`.
+pub(super) fn chance_ppb(n: usize, length: usize, share: f64) -> i64 {
     if share <= 0.0 {
         return 0;
     }

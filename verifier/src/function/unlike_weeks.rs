@@ -17,27 +17,20 @@
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
+use super::days::{
+    COLUMNS, Day, INTERVAL_S, INTERVALS_MIN, ORDER, SERIES, begin_ms, days, evidence,
+};
 use super::series::{Cell, Rows, Spec, Structs, Type};
 use crate::series::week::{FIGURES_EN, FIGURES_ZH, PAST, Past, WEEK};
 
-const SERIES: usize = 0;
-const READ_AT: usize = 1;
-const INTERVAL_S: usize = 2;
-const AMOUNT: usize = 3;
-const CONTENT_ID: usize = 4;
-
-/// Seconds of a day.
-const DAY_S: i64 = 86_400;
 /// The past reaches back so many days at most: nine weeks, and four for gaps.
 const PAST_DAYS_MAX: i64 = 91;
-/// A day has so many intervals at least: fewer have no shape.
-const INTERVALS_MIN: usize = 24;
 
 /// See the module's words.
 pub(super) static UNLIKE_WEEKS: Spec = Spec {
     name: "unlike_weeks",
-    columns: &[Type::Text, Type::Instant, Type::Integer, Type::Integer, Type::Text],
-    order: &[SERIES, INTERVAL_S, READ_AT, CONTENT_ID],
+    columns: COLUMNS,
+    order: ORDER,
     settings: &["offset_s", "found_min_milli", "report_min_milli"],
     fields: &[
         ("start", Type::Instant),
@@ -62,55 +55,12 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
     };
     let mut found = Vec::new();
     for series in rows.groups(&[SERIES, INTERVAL_S]) {
-        let days = days(rows, series, offset_s);
+        let days = days(rows, series, offset_s, INTERVALS_MIN);
         for incident in incidents(&days, found_min_milli, report_min_milli) {
             found.push(describe(rows, &days, &incident, offset_s));
         }
     }
     Ok(found)
-}
-
-/// A whole day.
-struct Day {
-    /// Days since 1970, local.
-    number: i64,
-    values: Vec<f64>,
-    rows: std::ops::Range<usize>,
-}
-
-/// The whole days of one series, in order.
-fn days(rows: &Rows, series: std::ops::Range<usize>, offset_s: i64) -> Vec<Day> {
-    let interval_s = rows.integer(INTERVAL_S, series.start);
-    let count = if 0 < interval_s { (DAY_S / interval_s) as usize } else { 0 };
-    if count < INTERVALS_MIN || DAY_S % interval_s != 0 {
-        return Vec::new();
-    }
-    let number = |row: usize| {
-        let begin_s = rows.integer(READ_AT, row).div_euclid(1000) - interval_s;
-        begin_s.saturating_add(offset_s).div_euclid(DAY_S)
-    };
-    let mut days = Vec::new();
-    let mut start = series.start;
-    for row in series.start + 1..=series.end {
-        if row < series.end && number(row) == number(start) {
-            continue;
-        }
-        // Of two rows of one instant the lower content id counts.
-        let mut values = Vec::with_capacity(count);
-        let mut last = None;
-        for row in start..row {
-            let at = rows.integer(READ_AT, row);
-            if last != Some(at) {
-                values.push(rows.integer(AMOUNT, row) as f64);
-                last = Some(at);
-            }
-        }
-        if values.len() == count {
-            days.push(Day { number: number(start), values, rows: start..row });
-        }
-        start = row;
-    }
-    days
 }
 
 struct Incident {
@@ -188,8 +138,8 @@ impl Incident {
 
 fn describe(rows: &Rows, days: &[Day], incident: &Incident, offset_s: i64) -> Vec<Cell> {
     let (first, last) = (&days[incident.days.start], &days[incident.days.end - 1]);
-    let ms = |number: i64| (number * DAY_S - offset_s).saturating_mul(1000);
-    let evidence = rows.evidence(CONTENT_ID, first.rows.start..last.rows.end);
+    let ms = |number: i64| begin_ms(number, offset_s);
+    let evidence = evidence(rows, &days[incident.days.clone()]);
     let count = i64::try_from(evidence.len()).unwrap_or(i64::MAX);
     vec![
         Cell::Instant(ms(first.number)),
@@ -201,7 +151,7 @@ fn describe(rows: &Rows, days: &[Day], incident: &Incident, offset_s: i64) -> Ve
         Cell::Text(FIGURES_ZH[incident.reason].to_owned()),
         Cell::Integer(incident.reason_milli),
         Cell::Integer(PAST as i64),
-        Cell::Text(rows.text(SERIES, first.rows.start).to_owned()),
+        Cell::Text(rows.text(SERIES, first.rows[0]).to_owned()),
         Cell::Evidence(evidence),
         Cell::Integer(count),
     ]
