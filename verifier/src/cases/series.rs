@@ -2,9 +2,12 @@
 //!
 //! The block is a CSV whose `amount` holds all amounts of a meter, separated by spaces (in quotes,
 //! over as many lines as one likes): the first is read at `read_at`, each other one `interval_s`
-//! after the one before.
+//! after the one before. `60( 5 7 )` stands for 5 and 7 sixty times.
 
 use hallmark_schemas::time::Timestamp;
+
+/// Most amounts of a meter: eleven years of hours.
+const AMOUNTS_MAX: usize = 100_000;
 
 /// The same rows, one amount each, as the text of a block `csv <table>`.
 pub(super) fn expand(text: &str) -> Result<String, String> {
@@ -23,7 +26,7 @@ pub(super) fn expand(text: &str) -> Result<String, String> {
         let interval_s: i64 = record[interval_s]
             .parse()
             .map_err(|_| format!("{:?} is no number of seconds", &record[interval_s]))?;
-        for (step, value) in record[amount].split_whitespace().enumerate() {
+        for (step, value) in amounts(&record[amount])?.into_iter().enumerate() {
             let ms = i64::try_from(step).ok().and_then(|step| step.checked_mul(interval_s * 1000));
             let at =
                 ms.and_then(|ms| first.checked_add_ms(ms)).ok_or("an instant after time's end")?;
@@ -40,6 +43,31 @@ pub(super) fn expand(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
+/// The amounts, what is to be repeated written out.
+fn amounts(text: &str) -> Result<Vec<&str>, String> {
+    let mut all: Vec<&str> = Vec::new();
+    let mut open: Option<(usize, usize)> = None;
+    for word in text.split_whitespace() {
+        match (word.strip_suffix('('), open) {
+            (Some(times), None) => {
+                let times = times.parse().map_err(|_| format!("{word:?} repeats nothing"))?;
+                open = Some((all.len(), times));
+            }
+            (None, Some((from, times))) if word == ")" => {
+                let part = all.split_off(from);
+                if AMOUNTS_MAX < all.len() + part.len().saturating_mul(times) {
+                    return Err(format!("a meter has at most {AMOUNTS_MAX} amounts"));
+                }
+                (0..times).for_each(|_| all.extend(&part));
+                open = None;
+            }
+            (Some(_), Some(_)) => return Err("a repetition within a repetition".to_owned()),
+            (None, _) => all.push(word),
+        }
+    }
+    if open.is_some() { Err("a repetition has no end".to_owned()) } else { Ok(all) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::expand;
@@ -51,6 +79,13 @@ mod tests {
         let rows = "device,read_at,interval_s,amount\n\
             m,2026-02-28T16:15:00Z,900,5\nm,2026-02-28T16:30:00Z,900,7\nm,2026-02-28T16:45:00Z,900,-1\n";
         assert_eq!(expand(block).as_deref(), Ok(rows));
+        let repeated = "device,read_at,interval_s,amount\n\
+            m,2026-02-28T16:15:00Z,900,1( 5 ) 1( 7 -1 )\n";
+        assert_eq!(expand(repeated).as_deref(), Ok(rows));
+        for wrong in ["2( 5", "x( 5 )", "1( 2( 5 ) )", "999999( 5 )"] {
+            let text = format!("read_at,interval_s,amount\n2026-02-28T16:15:00Z,900,{wrong}\n");
+            assert!(expand(&text).is_err(), "{wrong}");
+        }
         assert!(expand("device,amount\nm,5\n").unwrap_err().contains("read_at"));
         assert!(expand("read_at,interval_s,amount\nnow,900,5\n").is_err());
     }

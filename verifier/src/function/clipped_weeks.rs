@@ -18,7 +18,7 @@ use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::days::{COLUMNS, Day, INTERVAL_S, INTERVALS_MIN, ORDER, SERIES};
-use super::days::{begin_ms, chance_ppb, days, evidence, past};
+use super::days::{begin_ms, days, evidence, past};
 use super::series::{Cell, Rows, Spec, Structs, Type};
 use crate::series::robust::quantile_of_sorted;
 use crate::series::tail::pareto;
@@ -168,6 +168,7 @@ fn clip(past: &[&Day], week: &[Day], limit: f64) -> Option<(f64, Option<f64>, Op
         (Some(now), Some(before)) => now < before,
         _ => true,
     };
-    let p_ppb = chance_ppb(past.len() - passes, past.len(), WEEK);
+    let stays = (past.len() - passes + 1) as f64 / (past.len() + 1) as f64;
+    let p_ppb = libm::round(1e9 * libm::pow(stays, WEEK as f64)) as i64;
     is_shorter.then_some((limit, tail, usual_tail, p_ppb))
 }

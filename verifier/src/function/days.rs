@@ -108,8 +108,59 @@ pub(super) fn stretches(days: &[Day], found: &[usize]) -> Vec<std::ops::RangeInc
         .collect()
 }
 
-/// Chance in 10^9 that `hits + 1` of `tests + 1` days show by chance what so many days in a row do.
-pub(super) fn chance_ppb(hits: usize, tests: usize, in_a_row: usize) -> i64 {
-    let share = (hits + 1) as f64 / (tests + 1) as f64;
-    libm::round(1e9 * libm::pow(share, in_a_row as f64)) as i64
+/// What other days than a stretch show: how many of how many are like it, and how often two in a row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Others {
+    pub(super) hits: usize,
+    pub(super) pairs: usize,
+    pub(super) tests: usize,
+}
+
+impl Others {
+    /// Those of `found` outside the stretch; `early` more were among those that nothing was said of.
+    pub(super) fn of(
+        found: &[usize],
+        stretch: &std::ops::RangeInclusive<usize>,
+        early: usize,
+        tests: usize,
+    ) -> Others {
+        let rest: Vec<usize> = found.iter().copied().filter(|at| !stretch.contains(at)).collect();
+        let pairs = rest.windows(2).filter(|two| two[0] + 1 == two[1]).count();
+        let length = stretch.end() - stretch.start() + 1;
+        Others { hits: early + rest.len(), pairs, tests: tests.saturating_sub(length) }
+    }
+
+    /// Chance that a day like these follows another one: (pairs + 1) / (hits + 2). Without any, one
+    /// half: whatever makes one day odd may well last.
+    pub(super) fn persistence(self) -> f64 {
+        (self.pairs + 1) as f64 / (self.hits + 2) as f64
+    }
+
+    /// Chance in 10^9 of a stretch of so many days: (hits + 1) / (tests + 1) for the first, and the
+    /// persistence for each that follows.
+    pub(super) fn chance_ppb(self, in_a_row: usize) -> i64 {
+        let first = (self.hits + 1) as f64 / (self.tests + 1) as f64;
+        libm::round(1e9 * self.lasting(first, in_a_row)) as i64
+    }
+
+    /// The same from the chance of the first day.
+    pub(super) fn lasting(self, first: f64, in_a_row: usize) -> f64 {
+        let more = in_a_row.saturating_sub(1) as f64;
+        (first * libm::pow(self.persistence(), more)).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_often_lasts_is_no_surprise_when_it_lasts() {
+        let rare = Others::of(&[5, 70, 71, 72, 73, 74], &(70..=74), 0, 100);
+        assert_eq!(rare, Others { hits: 1, pairs: 0, tests: 95 });
+        let lasting = Others::of(&[5, 6, 7, 8, 70, 71, 72, 73, 74], &(70..=74), 0, 100);
+        assert_eq!(lasting, Others { hits: 4, pairs: 3, tests: 95 });
+        assert!(rare.chance_ppb(5) < 1_000_000 && 5_000_000 < lasting.chance_ppb(5));
+        assert_eq!(Others::of(&[], &(0..=0), 0, 0).chance_ppb(1), 1_000_000_000);
+    }
 }

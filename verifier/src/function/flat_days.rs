@@ -7,16 +7,18 @@
 //!
 //! A day's variation is its standard deviation over its mean (without unit, in ppm). A day is flat if
 //! its variation is under `flat_ppm` of the median of the last `past_days` days that were not, while
-//! its mean is at least `level_ppm` of their median mean: a site at rest is flat too. p is the product
-//! over the stretch of 1 / (1 + z²), z being how far ln variation lies below its past mean in past
-//! standard deviations: Cantelli's inequality, which holds for any distribution. Source: rule M13;
+//! its mean is at least `level_ppm` of their median mean: a site at rest is flat too. p is the largest
+//! 1 / (1 + z²) of the stretch, z being how far ln variation lies below its past mean in past
+//! standard deviations (Cantelli's inequality, which holds for any distribution), times
+//! ((j + 1) / (h + 2))^(k - 1) for k days, h other days being flat too and j of them right after
+//! another one. Source: rule M13;
 //! Cantelli, Atti del Congresso Internazionale dei Matematici 6 (1928) 47.
 
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::days::{COLUMNS, Day, INTERVAL_S, INTERVALS_MIN, ORDER, SERIES};
-use super::days::{begin_ms, days, evidence, past, stretches};
+use super::days::{Others, begin_ms, days, evidence, past, stretches};
 use super::series::{Cell, Rows, Spec, Structs, Type};
 use crate::series::robust::{deviation, mean, median};
 
@@ -68,7 +70,9 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
         let which: Vec<usize> = flat.iter().map(|one| one.day).collect();
         for stretch in stretches(&days, &which) {
             let part: Vec<&Flat> = flat.iter().filter(|one| stretch.contains(&one.day)).collect();
-            let p_ppb = libm::round(1e9 * part.iter().map(|one| one.p).product::<f64>()) as i64;
+            let first = part.iter().map(|one| one.p).fold(0.0, f64::max);
+            let others = Others::of(&which, &stretch, 0, days.len());
+            let p_ppb = libm::round(1e9 * others.lasting(first, part.len())) as i64;
             if p_max_ppb < p_ppb {
                 continue;
             }

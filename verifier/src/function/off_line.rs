@@ -9,13 +9,13 @@
 //! ([`line`](crate::series::line)). A day is off if its residual is over `off_mad_milli` thousandths
 //! of their median absolute deviation (not scaled; a sixth of a permille of the median y at least, for
 //! rounding) and x is at least `load_min_ppm` of the median x: below it, starting and standing by use
-//! their own. With h of m other days off too, a stretch of k days to one side has p = ((h + 1) /
-//! (m + 1))^k; it needs `days_min` days. Source: rule M18.
+//! their own. With h of m other days off too, j of them right after another one, a stretch of k days to
+//! one side has p = (h + 1) / (m + 1) ((j + 1) / (h + 2))^(k - 1); it needs `days_min` days. Source: rule M18.
 
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
-use super::days::chance_ppb;
+use super::days::Others;
 use super::series::{Cell, Rows, Spec, Structs, Type};
 use crate::series::line::line;
 use crate::series::robust::{NORMAL, median};
@@ -67,13 +67,15 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
     let (far, load) = (off_mad_milli as f64 / 1000.0, load_min_ppm as f64 / 1e6);
     let mut found = Vec::new();
     for series in rows.groups(&[SERIES]) {
-        let (off, tests) = off(rows, series, past_days, (far, load));
+        let Compared { found: off, early, tests } = off(rows, series, past_days, (far, load));
+        let all: Vec<usize> = off.iter().map(|one| one.row).collect();
         let goes_on = |a: &Off, b: &Off| {
             (0.0 < a.by) == (0.0 < b.by)
                 && rows.integer(DAY_AT, a.row) + DAY_MS == rows.integer(DAY_AT, b.row)
         };
         for stretch in off.chunk_by(goes_on).filter(|stretch| days_min <= stretch.len()) {
-            let p_ppb = chance_ppb(off.len() - stretch.len(), tests - stretch.len(), stretch.len());
+            let rows_of = stretch[0].row..=stretch[stretch.len() - 1].row;
+            let p_ppb = Others::of(&all, &rows_of, early, tests).chance_ppb(stretch.len());
             if p_max_ppb < p_ppb {
                 continue;
             }
@@ -95,14 +97,23 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
     Ok(found)
 }
 
-/// Days that are off, and how many were compared.
+/// Days that are off, and what else was compared.
+#[derive(Default)]
+struct Compared {
+    found: Vec<Off>,
+    /// Days of the first past that are off too, though nothing was said of them.
+    early: usize,
+    tests: usize,
+}
+
 fn off(
     rows: &Rows,
     series: std::ops::Range<usize>,
     past_days: usize,
     (far, load): (f64, f64),
-) -> (Vec<Off>, usize) {
-    let (mut usual, mut found, mut tests) = (Vec::<(f64, f64)>::new(), Vec::new(), 0);
+) -> Compared {
+    let mut usual: Vec<(f64, f64)> = Vec::new();
+    let mut compared = Compared::default();
     for row in series {
         let point = (rows.integer(X, row) as f64, rows.integer(Y, row) as f64);
         let past = usual.len().checked_sub(past_days).map(|from| &usual[from..]);
@@ -112,18 +123,22 @@ fn off(
                 median(&mut past.iter().map(part).collect::<Vec<_>>())
             };
             let (x, y) = (of(|point| point.0), of(|point| point.1));
-            if point.0 < load * x {
-                return None;
-            }
-            tests += 1;
             let deviation = (line.spread / NORMAL).max(DEVIATION_MIN * y);
+            let is_off = |point: &(f64, f64)| {
+                load * x <= point.0 && far * deviation < libm::fabs(line.residual(*point))
+            };
+            if compared.tests == 0 {
+                compared.tests = past.len();
+                compared.early = past.iter().filter(|point| is_off(point)).count();
+            }
+            compared.tests += 1;
             let by = line.residual(point);
-            (far * deviation < libm::fabs(by)).then_some(Off { row, by, expected: point.1 - by })
+            is_off(&point).then_some(Off { row, by, expected: point.1 - by })
         });
         match off {
-            Some(off) => found.push(off),
+            Some(off) => compared.found.push(off),
             None => usual.push(point),
         }
     }
-    (found, tests)
+    compared
 }

@@ -9,15 +9,15 @@
 //! A day is found if its correlation with the typical day is negative (`forward`), that of the day
 //! read backwards is over `r_min_ppm` (`reversed`), and turning the day by any number of intervals
 //! makes it no more like the typical day: shifts that work at other hours are turned, not reversed.
-//! Correlations are Pearson's r, in ppm. With h of m other days found too, p = ((h + 1) / (m + 1))^k
-//! for a stretch of k. Source: rule M14; attack h6 of Jokar, Arianpoo and Leung, IEEE Transactions on
+//! Correlations are Pearson's r, in ppm. With h of m other days found too, j of them right after another
+//! one, p = (h + 1) / (m + 1) ((j + 1) / (h + 2))^(k - 1) for a stretch of k. Source: rule M14; attack h6 of Jokar, Arianpoo and Leung, IEEE Transactions on
 //! Smart Grid 7 (2016) 216.
 
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::days::{COLUMNS, Day, INTERVAL_S, INTERVALS_MIN, ORDER, SERIES};
-use super::days::{begin_ms, chance_ppb, days, evidence, past, stretches, typical};
+use super::days::{Others, begin_ms, days, evidence, past, stretches, typical};
 use super::series::{Cell, Rows, Spec, Structs, Type};
 use crate::series::robust::correlation;
 
@@ -52,11 +52,12 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
     let mut found = Vec::new();
     for series in rows.groups(&[SERIES, INTERVAL_S]) {
         let days = days(rows, series, offset_s, INTERVALS_MIN);
-        let (reversed, tests) = reversed(&days, past_days, r_min_ppm as f64 / 1e6);
+        let Compared { found: reversed, early, tests } =
+            reversed(&days, past_days, r_min_ppm as f64 / 1e6);
         let which: Vec<usize> = reversed.iter().map(|one| one.0).collect();
         for stretch in stretches(&days, &which) {
             let length = stretch.end() - stretch.start() + 1;
-            let p_ppb = chance_ppb(which.len() - length, tests - length, length);
+            let p_ppb = Others::of(&which, &stretch, early, tests).chance_ppb(length);
             let Some(first) = reversed.iter().find(|one| one.0 == *stretch.start()) else {
                 continue;
             };
@@ -83,26 +84,45 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
     Ok(found)
 }
 
-/// Reversed days with both correlations, and how many days were compared.
-fn reversed(days: &[Day], past_days: usize, r_min: f64) -> (Vec<(usize, f64, f64)>, usize) {
-    let (mut usual, mut found, mut tests) = (Vec::new(), Vec::new(), 0);
+/// Reversed days, and what else was compared.
+struct Compared {
+    /// Each with both correlations.
+    found: Vec<(usize, f64, f64)>,
+    /// Days of the first past that are found too, though nothing was said of them.
+    early: usize,
+    tests: usize,
+}
+
+fn reversed(days: &[Day], past_days: usize, r_min: f64) -> Compared {
+    let mut usual = Vec::new();
+    let mut compared = Compared { found: Vec::new(), early: 0, tests: 0 };
     for at in 0..days.len() {
         let Some(past) = past(days, &usual, at, past_days) else {
             usual.push(at);
             continue;
         };
-        tests += 1;
-        let (day, typical) = (&days[at].values, typical(&past));
-        let forward = correlation(day, &typical);
-        let back: Vec<f64> = day.iter().rev().copied().collect();
-        let reversed = correlation(&back, &typical);
-        if forward < 0.0 && r_min < reversed && turned(day, &typical) < reversed {
-            found.push((at, forward, reversed));
-        } else {
-            usual.push(at);
+        let typical = typical(&past);
+        if compared.tests == 0 {
+            compared.tests = past.len();
+            let is_one = |day: &&&Day| is_reversed(&day.values, &typical, r_min).is_some();
+            compared.early = past.iter().filter(is_one).count();
+        }
+        compared.tests += 1;
+        match is_reversed(&days[at].values, &typical, r_min) {
+            Some((forward, reversed)) => compared.found.push((at, forward, reversed)),
+            None => usual.push(at),
         }
     }
-    (found, tests)
+    compared
+}
+
+/// Both correlations of a day that runs backwards.
+fn is_reversed(day: &[f64], typical: &[f64], r_min: f64) -> Option<(f64, f64)> {
+    let forward = correlation(day, typical);
+    let back: Vec<f64> = day.iter().rev().copied().collect();
+    let reversed = correlation(&back, typical);
+    let holds = forward < 0.0 && r_min < reversed && turned(day, typical) < reversed;
+    holds.then_some((forward, reversed))
 }
 
 /// The best correlation of the day turned by any number of intervals.

@@ -1,12 +1,13 @@
 //! `scaled_copies(series, read_at, interval_s, amount, content_id, samples_min, difference_ppm,
-//! variation_ppm)`: stretches of readings that are earlier ones, times a number.
+//! variation_ppm, distinct_min, rich_ppm)`: stretches of readings that are earlier ones, times a number.
 //!
 //! An aggregate over all readings of meters that may be copied from one another; `series` tells the
 //! meters apart. It returns a list of structs, one for each stretch: `series` (of the later stretch),
 //! `start`, `end`, `source_series`, `source_start`, `source_end` (instants), `samples`, `scale_ppm` (later over
 //! earlier), `difference_ppm` (largest, of the mean), `n` (readings), `evidence`, `evidence_count`.
 //!
-//! What counts as a copy, and how it is found, is described in [`scaled`](crate::series::scaled). An
+//! Either stretch needs `distinct_min` different values, and so many that they are `rich_ppm` of its
+//! readings: what steps between a few levels is like itself at any scale. What counts as a copy, and how it is found, is described in [`scaled`](crate::series::scaled). An
 //! exact repetition of one meter's own readings is left to `copied_windows`; what two meters show at
 //! the same instants is no copy, because units that run in parallel do so.
 
@@ -24,7 +25,7 @@ pub(super) static SCALED_COPIES: Spec = Spec {
     name: "scaled_copies",
     columns: COLUMNS,
     order: &[INTERVAL_S, SERIES, READ_AT, CONTENT_ID],
-    settings: &["samples_min", "difference_ppm", "variation_ppm"],
+    settings: &["samples_min", "difference_ppm", "variation_ppm", "distinct_min", "rich_ppm"],
     fields: &[
         ("series", Type::Text),
         ("start", Type::Instant),
@@ -43,7 +44,7 @@ pub(super) static SCALED_COPIES: Spec = Spec {
 };
 
 fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
-    let &[samples_min, difference_ppm, variation_ppm] = settings else {
+    let &[samples_min, difference_ppm, variation_ppm, distinct_min, rich_ppm] = settings else {
         return exec_err!("scaled_copies got no settings");
     };
     let Some(samples_min) = usize::try_from(samples_min).ok().filter(|least| 1 < *least) else {
@@ -68,7 +69,19 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
         for mut one in search(&values, &parts(&kept, follows), gate) {
             let (copy, source) = (kept[one.copy], kept[one.source]);
             let by = rows.integer(READ_AT, copy) - rows.integer(READ_AT, source);
-            if by == 0 || (one.is_exact && rows.same(SERIES, copy, source)) {
+            let is_rich = |first: usize| {
+                let mut different = values[first..first + one.length].to_vec();
+                different.sort_unstable_by(f64::total_cmp);
+                different.dedup();
+                let different = i64::try_from(different.len()).unwrap_or(i64::MAX);
+                let share = one.length as f64 * rich_ppm as f64 / 1e6;
+                distinct_min <= different && share <= different as f64
+            };
+            if !is_rich(one.copy)
+                || !is_rich(one.source)
+                || by == 0
+                || (one.is_exact && rows.same(SERIES, copy, source))
+            {
                 continue;
             }
             if by < 0 {

@@ -11,15 +11,15 @@
 //! The lag of a day is the shift, up to `lag_s_max` either way, at which Pearson's r between it and
 //! what it is held against is largest: the second meter's day, or the typical day (the median of each
 //! interval over the last `past_days` days that were not off). A day is off if r is then at least
-//! `r_min_ppm` and `gain_min_ppm` above r without a shift. With h of m other days off too, a stretch of k days has p =
-//! ((h + 1) / (m + 1))^k; it needs `days_min` days. Source: rule M11; Box, Jenkins and Reinsel, Time
+//! `r_min_ppm` and `gain_min_ppm` above r without a shift. With h of m other days off too, j of them right after another
+//! one, a stretch of k days has p = (h + 1) / (m + 1) ((j + 1) / (h + 2))^(k - 1); it needs `days_min` days. Source: rule M11; Box, Jenkins and Reinsel, Time
 //! Series Analysis, 12.1 (cross-correlation).
 
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::days::{COLUMNS, Day, INTERVAL_S, INTERVALS_MIN, ORDER, SERIES};
-use super::days::{begin_ms, chance_ppb, days, evidence, past, stretches, typical};
+use super::days::{Others, begin_ms, days, evidence, past, stretches, typical};
 use super::series::{Cell, Rows, Spec, Structs, Type};
 use crate::series::lag::best_lag;
 use crate::series::robust::{correlation, median};
@@ -108,13 +108,14 @@ fn answer(rows: &Rows, settings: &[i64], is_beside: bool) -> Result<Structs> {
             let second = |row: &usize| rows.integer(BESIDE, *row) as f64;
             is_beside.then(|| day.rows.iter().map(second).collect())
         };
-        let (off, tests) = off(&days, interval_s, gate, &beside);
+        let Compared { found: off, early, tests } = off(&days, interval_s, gate, &beside);
+        let all: Vec<usize> = off.iter().map(|one| one.day).collect();
         for up in [true, false] {
             let side: Vec<usize> =
                 off.iter().filter(|one| (0 < one.lag_s) == up).map(|one| one.day).collect();
             for stretch in stretches(&days, &side) {
                 let part: Vec<&Off> = off.iter().filter(|one| stretch.contains(&one.day)).collect();
-                let p_ppb = chance_ppb(off.len() - part.len(), tests - part.len(), part.len());
+                let p_ppb = Others::of(&all, &stretch, early, tests).chance_ppb(part.len());
                 if gate.days_min <= part.len() && p_ppb <= gate.p_max_ppb {
                     found.push(describe(rows, &days[stretch], &part, gate, tests, p_ppb));
                 }
@@ -124,31 +125,48 @@ fn answer(rows: &Rows, settings: &[i64], is_beside: bool) -> Result<Structs> {
     Ok(found)
 }
 
-/// Days that are off, and how many were compared.
+/// Days that are off, and what else was compared.
+#[derive(Default)]
+struct Compared {
+    found: Vec<Off>,
+    /// Days of the first past that are off too, though nothing was said of them.
+    early: usize,
+    tests: usize,
+}
+
 fn off(
     days: &[Day],
     interval_s: i64,
     gate: Gate,
     beside: &dyn Fn(&Day) -> Option<Vec<f64>>,
-) -> (Vec<Off>, usize) {
+) -> Compared {
     let most = usize::try_from(gate.lag_s_max / interval_s.max(1)).unwrap_or(0);
-    let (mut usual, mut found, mut tests) = (Vec::new(), Vec::new(), 0);
+    let is_off = |at: usize, day: &Day, against: &[f64]| {
+        let (lag, r) = best_lag(&day.values, against, most)?;
+        let still = correlation(&day.values, against);
+        let is_off = lag != 0 && gate.r_min <= r && gate.gain_min <= r - still;
+        is_off.then_some(Off { day: at, lag_s: lag.saturating_mul(interval_s), r, still })
+    };
+    let mut usual = Vec::new();
+    let mut compared = Compared::default();
     for (at, day) in days.iter().enumerate() {
-        let against = beside(day)
-            .or_else(|| past(days, &usual, at, gate.past_days).map(|past| typical(&past)));
-        let lag = against.and_then(|against| {
-            tests += 1;
-            let (lag, r) = best_lag(&day.values, &against, most)?;
-            let still = correlation(&day.values, &against);
-            let is_off = lag != 0 && gate.r_min <= r && gate.gain_min <= r - still;
-            is_off.then_some(Off { day: at, lag_s: lag.saturating_mul(interval_s), r, still })
+        let against = beside(day).or_else(|| {
+            let past = past(days, &usual, at, gate.past_days)?;
+            let typical = typical(&past);
+            if compared.tests == 0 {
+                compared.tests = past.len();
+                let is_one = |day: &&&Day| is_off(at, day, &typical).is_some();
+                compared.early = past.iter().filter(is_one).count();
+            }
+            Some(typical)
         });
-        match lag {
-            Some(off) => found.push(off),
+        compared.tests += usize::from(against.is_some());
+        match against.and_then(|against| is_off(at, day, &against)) {
+            Some(off) => compared.found.push(off),
             None => usual.push(at),
         }
     }
-    (found, tests)
+    compared
 }
 
 fn describe(
