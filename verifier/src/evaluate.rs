@@ -11,6 +11,8 @@
 //!   statistic as score where it states one, else with whether it fired;
 //! - days: from the begin of the attack until it was noticed, the median;
 //! - false a year: findings of the rule on the whole untouched table, by device-year of readings.
+//!
+//! Rules that compare sites (scope `network`) are not tried: scenes of one meter share days.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +21,9 @@ use hallmark_schemas::time::Timestamp;
 use serde::Serialize;
 
 use crate::finding::{Finding, Severity};
+use crate::judge::bucket::Scope;
 use crate::judge::{Judge, JudgeError, JudgeOptions, Judged};
-use crate::pack::{Pack, ParameterValue};
+use crate::pack::{Pack, ParameterValue, Rule};
 use crate::table::TableSet;
 
 pub mod attack;
@@ -142,9 +145,11 @@ fn judge(tables: &TableSet, options: &Options, relaxed: bool) -> Result<Judged, 
             parameter.value = ParameterValue::Integer(0);
         }
     }
-    let meters = |code: &&String| code.starts_with("MTR-");
-    let codes: Vec<String> = pack.rules.iter().map(|rule| rule.header.code.clone()).collect();
-    let only = Some(codes.iter().filter(meters).cloned().collect());
+    // Scenes of one meter share days: a rule that compares sites would find each in the next one.
+    let is_tried =
+        |rule: &&Rule| rule.header.code.starts_with("MTR-") && rule.header.scope != Scope::Network;
+    let only = pack.rules.iter().filter(is_tried).map(|rule| rule.header.code.clone()).collect();
+    let only = Some(only);
     let as_of = crate::cases::newest(tables);
     Judge::new(vec![pack])?
         .run(tables, &JudgeOptions { as_of, memory_max: options.memory_max, only })

@@ -65,6 +65,10 @@ pub struct Finding {
     pub(crate) expires_days: u32,
     /// SHA-256 of the pack that holds the rule.
     pub pack_digest: Digest,
+    /// The finding that stands for the incident which this one belongs to; none where it is the one.
+    pub explained_by: Option<Digest>,
+    /// Findings outside that incident that would explain this one too.
+    pub competing: Vec<Digest>,
     /// Further columns of the rule, by name.
     pub columns: BTreeMap<String, Value>,
 }
@@ -135,6 +139,8 @@ impl Finding {
             expires_at: Timestamp::MAX,
             expires_days: header.expires.0,
             pack_digest: Digest(pack_digest),
+            explained_by: None,
+            competing: Vec::new(),
             columns: row.columns,
         };
         finding.message_en = finding.fill(&header.message_en);

@@ -25,6 +25,8 @@ pub mod summary;
 
 pub mod judge;
 
+mod incident;
+
 pub mod finding;
 
 pub mod cases;

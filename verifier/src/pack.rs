@@ -33,10 +33,22 @@ pub struct Pack {
     pub jurisdiction: String,
     /// Thresholds by name; `$name` in a rule.
     pub parameters: BTreeMap<String, Parameter>,
+    /// Which rules' findings explain which others, first what is to be ruled out first.
+    pub causes: Vec<Cause>,
     /// By code.
     pub rules: Vec<Rule>,
     /// SHA-256 over `pack.toml` and the rules.
     pub digest: [u8; 32],
+}
+
+/// A rule whose finding explains those of other rules on the same subject and period.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cause {
+    /// The rule.
+    pub code: String,
+    /// What it explains.
+    pub explains: Vec<String>,
 }
 
 /// A threshold or other setting of a pack.
@@ -233,6 +245,8 @@ struct Manifest {
     jurisdiction: String,
     #[serde(default, rename = "parameter")]
     parameters: BTreeMap<String, Parameter>,
+    #[serde(default, rename = "cause")]
+    causes: Vec<Cause>,
 }
 
 impl Pack {
@@ -261,6 +275,7 @@ impl Pack {
             what: "pack manifest",
             source: Box::new(source),
         })?;
+        check_causes(&manifest.causes)?;
         let mut digest = Sha256::new();
         let mut rules: Vec<Rule> = Vec::new();
         for (file, text) in files {
@@ -287,6 +302,7 @@ impl Pack {
             version: manifest.version,
             jurisdiction: manifest.jurisdiction,
             parameters: manifest.parameters,
+            causes: manifest.causes,
             rules,
             digest: digest.finalize().into(),
         })
@@ -303,6 +319,20 @@ impl Pack {
         let all = self.parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
         all.filter(move |(name, _)| named(name))
     }
+}
+
+/// A rule is a cause once, and explains nothing that is to be ruled out before it.
+fn check_causes(causes: &[Cause]) -> Result<(), PackError> {
+    for (rank, cause) in causes.iter().enumerate() {
+        let before = &causes[..=rank];
+        let turned = cause.explains.iter().find(|code| before.iter().any(|one| one.code == **code));
+        let twice = causes[..rank].iter().any(|one| one.code == cause.code).then_some(&cause.code);
+        if let Some(code) = turned.or(twice) {
+            let problem = format!("the cause {} and {code} are not in one order", cause.code);
+            return Err(PackError::Header { file: "pack.toml".to_owned(), problem });
+        }
+    }
+    Ok(())
 }
 
 impl Rule {

@@ -26,7 +26,7 @@ use crate::step::{self, StepState};
 use crate::table::TableSet;
 
 /// Version of the JSON form.
-pub const REPORT_VERSION: u32 = 3;
+pub const REPORT_VERSION: u32 = 4;
 
 /// How text is dressed.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,8 @@ pub struct Report {
     pub rules_failed: Vec<FailedRule>,
     /// Findings by severity.
     pub counts: Counts,
+    /// Incidents: findings that no other one explains.
+    pub incidents: u64,
     /// Findings that had expired at `as_of`: not listed.
     pub findings_expired: u64,
     /// What was found.
@@ -246,6 +248,7 @@ impl Report {
         fail_on: Severity,
     ) -> Report {
         let counts = count(&judged.findings);
+        let incidents = judged.findings.iter().filter(|one| one.explained_by.is_none()).count();
         let exit = exit_of(&sources, proven, &judged, fail_on);
         let rows = tables.iter().filter(|(name, _)| is_evidence(name));
         let rows_judged = rows.map(|(name, _)| tables.rows(name) as u64).sum();
@@ -265,6 +268,7 @@ impl Report {
             rules_silent: judged.silent,
             rules_failed: judged.failed,
             counts,
+            incidents: incidents as u64,
             findings_expired: judged.expired as u64,
             findings: judged.findings,
             defects: defects(proven),

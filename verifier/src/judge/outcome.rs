@@ -13,7 +13,7 @@ use super::bucket::Divided;
 use super::engine::Answer;
 use super::{FailedRule, Judged, PackUsed, SilentRule};
 use crate::finding::Finding;
-use crate::pack::{Pack, ParameterValue};
+use crate::pack::{Cause, Pack, ParameterValue};
 use crate::table::{TableSet, entered_at};
 
 /// Share of false findings that is accepted, unless a pack sets `false_discovery_ppm`.
@@ -125,6 +125,8 @@ impl Outcome {
         let before = findings.len();
         findings.retain(|finding| self.as_of < finding.expires_at);
         let expired = before - findings.len();
+        let causes: Vec<&Cause> = packs.iter().flat_map(|pack| &pack.causes).collect();
+        crate::incident::explain(&mut findings, &causes);
         let used = packs.iter().map(|pack| PackUsed {
             name: pack.name.clone(),
             version: pack.version.clone(),

@@ -3,8 +3,9 @@
 //! Invariants: a chart shows readings as they stand in the table `meter_readings`, nothing is filled
 //! in or smoothed; where an interval is missing the line is broken. Which series it is follows from
 //! columns of the finding: `series` (quantity and unit) or `quantity`; `copy_start` and
-//! `source_start`, what a stretch is a copy of; `parent`, the meter above. Without any of them the
-//! series that the finding cites most is shown beside the same hours of the week before.
+//! `source_start`, what a stretch is a copy of; `parent`, the meter above, of which is shown what it
+//! leaves for this one, its other children taken off. Without any of them the series that the
+//! finding cites most is shown beside the same hours of the week before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,10 +48,12 @@ pub enum Compared {
         /// How far it was moved.
         shift_ms: i64,
     },
-    /// The meter above.
+    /// The meter above, less its other children, whose readings are all there.
     Parent {
         /// Its id.
         device: String,
+        /// How many other children it has.
+        siblings: usize,
     },
     /// The same hours a week before.
     WeekBefore,
@@ -92,6 +95,18 @@ struct Wish<'a> {
     shift_ms: i64,
     own: BTreeMap<SeriesKey, Vec<Point>>,
     other: BTreeMap<SeriesKey, Vec<Point>>,
+    /// Meters of one parent by their sign: this one and its siblings.
+    children: BTreeMap<String, i64>,
+    /// What the siblings show, by instant: how many, their sum, its power of ten.
+    shares: BTreeMap<SeriesKey, BTreeMap<i64, Share>>,
+}
+
+/// What siblings show of one interval together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    count: usize,
+    amount: i64,
+    scale: i64,
 }
 
 /// The charts of these findings, in their order; `None` for a finding that no series belongs to.
@@ -99,23 +114,47 @@ struct Wish<'a> {
 pub fn charts(findings: &[Finding], tables: &TableSet) -> Vec<Option<Chart>> {
     let readings = tables.get("meter_readings");
     let devices = devices(findings, readings);
+    let families = families(tables.get("meter_topology"));
     let mut wishes: Vec<Option<Wish<'_>>> = findings
         .iter()
         .enumerate()
-        .map(|(place, finding)| Wish::new(finding, devices.get(&place)?.clone()))
+        .map(|(place, finding)| Wish::new(finding, devices.get(&place)?.clone(), &families))
         .collect();
     let mut asked: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (place, wish) in wishes.iter().enumerate() {
         let Some(wish) = wish else { continue };
         asked.entry(wish.device.clone()).or_default().push(place);
-        if let Compared::Parent { device } = &wish.compared {
-            asked.entry(device.clone()).or_default().push(place);
+        if let Compared::Parent { device, .. } = &wish.compared {
+            let siblings = wish.children.keys().filter(|child| **child != wish.device);
+            for device in siblings.chain([device]) {
+                asked.entry(device.clone()).or_default().push(place);
+            }
         }
     }
     for batch in readings {
         take(batch, &asked, &mut wishes);
     }
     wishes.into_iter().map(|wish| wish?.chart()).collect()
+}
+
+/// The children of each parent meter, with their signs.
+fn families(topology: &[RecordBatch]) -> BTreeMap<String, BTreeMap<String, i64>> {
+    let mut families: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+    for batch in topology {
+        let (Some(parents), Some(children)) = (texts(batch, "parent"), texts(batch, "child"))
+        else {
+            continue;
+        };
+        let signs = batch.column_by_name("sign").and_then(|sign| cast(sign, &DataType::Int64).ok());
+        let signs = signs.as_ref().map(|signs| signs.as_primitive::<Int64Type>());
+        for (row, (parent, child)) in parents.iter().zip(children).enumerate() {
+            let (Some(parent), Some(child)) = (parent, child) else { continue };
+            let sign =
+                signs.filter(|signs| signs.is_valid(row)).map_or(1, |signs| signs.value(row));
+            families.entry(parent.to_owned()).or_default().insert(child.to_owned(), sign.signum());
+        }
+    }
+    families
 }
 
 /// The meter that each finding is about: its subject, or else the one that its evidence names first.
@@ -159,7 +198,11 @@ fn instant(finding: &Finding, name: &str) -> Option<i64> {
 }
 
 impl<'a> Wish<'a> {
-    fn new(finding: &'a Finding, device: String) -> Option<Wish<'a>> {
+    fn new(
+        finding: &'a Finding,
+        device: String,
+        families: &BTreeMap<String, BTreeMap<String, i64>>,
+    ) -> Option<Wish<'a>> {
         let start = ms(finding.period_start.or(finding.period_end)?);
         let end = ms(finding.period_end.or(finding.period_start)?).min(start + SPAN_MAX_MS);
         let margin = ((end - start) / 2).clamp(MARGIN_MS.0, MARGIN_MS.1);
@@ -169,9 +212,13 @@ impl<'a> Wish<'a> {
             (Some((copy, source)), _) => {
                 (Compared::Source { shift_ms: copy - source }, copy - source)
             }
-            (None, Some(parent)) => (Compared::Parent { device: parent.to_owned() }, 0),
+            (None, Some(parent)) => {
+                (Compared::Parent { device: parent.to_owned(), siblings: 0 }, 0)
+            }
             (None, None) => (Compared::WeekBefore, 7 * DAY_MS),
         };
+        let family = parent.and_then(|parent| families.get(parent));
+        let children = family.filter(|all| all.contains_key(&device)).cloned().unwrap_or_default();
         Some(Wish {
             finding,
             device,
@@ -181,6 +228,8 @@ impl<'a> Wish<'a> {
             shift_ms,
             own: BTreeMap::new(),
             other: BTreeMap::new(),
+            children,
+            shares: BTreeMap::new(),
         })
     }
 
@@ -194,12 +243,45 @@ impl<'a> Wish<'a> {
             self.own.entry(key.clone()).or_default().push(point.clone());
         }
         let is_other = match &self.compared {
-            Compared::Parent { device: parent } => device == parent,
+            Compared::Parent { device: parent, .. } => device == parent,
             Compared::Source { .. } | Compared::WeekBefore => device == self.device,
         };
         if is_other && self.is_within(point.at_ms.saturating_add(self.shift_ms)) {
             let moved = Point { at_ms: point.at_ms + self.shift_ms, ..point.clone() };
             self.other.entry(key.clone()).or_default().push(moved);
+        }
+        if let Some(sign) = self.children.get(device).filter(|_| device != self.device) {
+            let of_key = self.shares.entry(key.clone()).or_default();
+            let share = of_key.entry(point.at_ms).or_default();
+            // A sibling in another power of ten, or read twice, leaves the interval out.
+            let fits = share.count == 0 || share.scale == point.scale;
+            let sum = point.amount.checked_mul(*sign).and_then(|one| share.amount.checked_add(one));
+            match sum.filter(|_| fits) {
+                Some(amount) => {
+                    *share = Share { count: share.count + 1, amount, scale: point.scale };
+                }
+                None => share.count = usize::MAX / 2,
+            }
+        }
+    }
+
+    /// Takes the siblings off the parent; an interval in which one is missing is left out.
+    fn leave(&mut self, key: &SeriesKey, parent: &mut Vec<Point>) {
+        let siblings = self.children.len().saturating_sub(1);
+        if siblings == 0 {
+            return;
+        }
+        let sign = self.children.get(&self.device).copied().unwrap_or(1);
+        let shares = self.shares.remove(key).unwrap_or_default();
+        parent.retain_mut(|point| {
+            let share = shares.get(&point.at_ms);
+            let share = share.filter(|one| one.count == siblings && one.scale == point.scale);
+            let left = share.and_then(|one| point.amount.checked_sub(one.amount));
+            point.amount = left.map_or(0, |left| left.saturating_mul(sign));
+            left.is_some()
+        });
+        if let Compared::Parent { siblings: told, .. } = &mut self.compared {
+            *told = siblings;
         }
     }
 
@@ -228,6 +310,7 @@ impl<'a> Wish<'a> {
             line.sort_unstable();
             line.dedup_by_key(|point| point.at_ms);
         }
+        self.leave(&key, &mut others);
         let (quantity, unit, interval_s, _) = key;
         Some(Chart {
             device: self.device,

@@ -30,6 +30,7 @@ const COLUMNS: &[&str] = &[
     "expires_at",
     "id",
     "pack_digest",
+    "explained_by",
 ];
 
 /// What separates the texts of a list in one cell, as in tables that are read.
@@ -72,6 +73,7 @@ fn cells(finding: &Finding) -> Vec<String> {
         instant(Some(finding.expires_at).filter(|at| *at != Timestamp::MAX)),
         finding.id.to_string(),
         finding.pack_digest.to_string(),
+        finding.explained_by.map(|id| id.to_string()).unwrap_or_default(),
     ]
 }
 

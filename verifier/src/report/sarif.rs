@@ -86,6 +86,9 @@ fn result(finding: &Finding, places: &BTreeMap<&str, usize>) -> Value {
             put(name, at.to_string().into());
         }
     }
+    if let Some(root) = finding.explained_by {
+        put("explainedBy", root.to_string().into());
+    }
     if let Some(effect) = finding.effect {
         put("effect", effect.into());
         put("effectUnit", finding.effect_unit.clone().unwrap_or_default().into());

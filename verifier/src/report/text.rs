@@ -1,8 +1,10 @@
 //! The report for people: findings first, the verdict last.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::time::Timestamp;
 
 use super::{Counts, Report, SourceView, Style};
@@ -16,6 +18,17 @@ const LINES_SHOWN: usize = 20;
 const UNTIMED: &str = "unknown: nothing here has a time that counts";
 /// Where the text of a labelled line begins.
 const LABEL: usize = 12;
+
+/// A finding and all that it explains.
+fn incident<'a>(report: &'a Report, root: &'a Finding) -> impl Iterator<Item = &'a Finding> {
+    let of = |one: &&Finding| one.explained_by == Some(root.id);
+    [root].into_iter().chain(report.findings.iter().filter(of))
+}
+
+/// The gravest severity of an incident.
+fn gravest(report: &Report, root: &Finding) -> Severity {
+    incident(report, root).map(|one| one.severity).max().unwrap_or(root.severity)
+}
 
 /// Writes the report as text.
 pub fn write(report: &Report, style: Style) -> String {
@@ -59,12 +72,20 @@ impl Out {
     }
 
     fn findings(&mut self, report: &Report) {
-        self.line(&format!("Findings: {}", counts(report.counts)));
+        let of = match report.incidents {
+            _ if report.findings.iter().all(|finding| finding.explained_by.is_none()) => {
+                String::new()
+            }
+            incidents => format!(", of {incidents} incident(s)"),
+        };
+        self.line(&format!("Findings: {}{of}", counts(report.counts)));
         let severities = [Severity::Error, Severity::Warning, Severity::Note];
         for severity in severities {
-            for finding in report.findings.iter().filter(|one| one.severity == severity) {
+            let roots = report.findings.iter().filter(|one| one.explained_by.is_none());
+            for finding in roots.filter(|one| gravest(report, one) == severity) {
                 self.line("");
                 self.finding(finding);
+                self.explained(report, finding);
             }
         }
         if 0 < report.findings_expired {
@@ -105,6 +126,21 @@ impl Out {
         };
         self.labelled("expires", &expires);
         self.labelled("finding", &finding.id.to_string());
+    }
+
+    /// What a finding explains, in one line each, and what else would explain that.
+    fn explained(&mut self, report: &Report, root: &Finding) {
+        let part: Vec<&Finding> = incident(report, root).skip(1).collect();
+        self.list("explains", &part, LINES_SHOWN, |finding| {
+            let Finding { severity, code, message_en, id, .. } = finding;
+            format!("{severity} {code} {message_en} ({id})")
+        });
+        let ids: BTreeSet<Digest> = part.iter().flat_map(|one| &one.competing).copied().collect();
+        let others: Vec<&Finding> =
+            report.findings.iter().filter(|one| ids.contains(&one.id)).collect();
+        self.list("or else", &others, LINES_SHOWN, |finding| {
+            format!("{} {} ({})", finding.code, finding.title, finding.id)
+        });
     }
 
     /// Red, yellow or blue on a terminal, so that no reader depends on the colour alone.

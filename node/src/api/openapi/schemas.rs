@@ -171,7 +171,8 @@ fn findings() -> Value {
         "effect_unit": or_null(string()), "message_en": string(), "message_zh": string(),
         "evidence": list(string()), "evidence_count": count(), "innocent": list(string()),
         "basis": list(string()), "answer": string(), "expires_at": schema("Instant"),
-        "pack_digest": schema("Digest"), "columns": { "type": "object" },
+        "pack_digest": schema("Digest"), "explained_by": or_null(schema("Digest")),
+        "competing": list(schema("Digest")), "columns": { "type": "object" },
     });
     let silent = object(
         "A rule with nothing to judge.",

@@ -74,3 +74,64 @@ fn a_finding_without_readings_has_no_chart_and_a_missing_hour_stays_missing() {
     let chart = charts[0].as_ref().expect("a chart");
     assert!(chart.points.windows(2).any(|two| two[1].at_ms - two[0].at_ms == 7_200_000));
 }
+
+/// Two days of a parent, of line `a` cut from the second day on, and of a much larger line `b`,
+/// which one hour is missing of.
+fn parent() -> TableSet {
+    let table = table("meter_readings").expect("declared");
+    let mut rows = Rows::new();
+    for hour in 0..48_u64 {
+        let (a, b) = (100 + hour % 7, 50_000 + (hour * 37) % 101);
+        let cut = if hour < 24 { a } else { a / 2 };
+        for (device, amount) in [("p", a + b), ("a", cut), ("b", b)] {
+            if device == "b" && hour == 30 {
+                continue;
+            }
+            let mut cells = vec![Cell::text(format!("{device}#{hour}"))];
+            cells.resize(COMMON.len(), Cell::Null);
+            let at = Timestamp::from_unix_ms(1_772_323_200_000 + hour * HOUR_MS);
+            cells.extend(table.columns.iter().map(|column| match column.name {
+                "device" => Cell::text(device),
+                "quantity" => Cell::text("electricity"),
+                "unit" => Cell::text("Wh"),
+                "read_at" => Cell::Instant(at),
+                "interval_s" => Cell::Integer(3_600),
+                "amount" => Cell::integer(amount),
+                _ => Cell::Null,
+            }));
+            rows.push_whole(table, cells);
+        }
+    }
+    let topology = hallmark_schemas::table::table("meter_topology").expect("declared");
+    for child in ["a", "b"] {
+        let mut cells = vec![Cell::text(format!("p/{child}"))];
+        cells.resize(COMMON.len(), Cell::Null);
+        cells.extend(topology.columns.iter().map(|column| match column.name {
+            "parent" => Cell::text("p"),
+            "child" => Cell::text(child),
+            "sign" => Cell::Integer(1),
+            "complete" => Cell::Bool(true),
+            _ => Cell::Null,
+        }));
+        rows.push_whole(topology, cells);
+    }
+    TableSet::from_rows(rows).expect("rows fit")
+}
+
+#[test]
+fn a_child_is_drawn_beside_what_its_parent_and_its_siblings_leave_for_it() {
+    let tables = parent();
+    let mut finding = findings(&copied())[0].clone();
+    finding.subject = "a".to_owned();
+    finding.period_start = Timestamp::try_from_unix_ms(1_772_323_200_000 + 24 * HOUR_MS);
+    finding.period_end = Timestamp::try_from_unix_ms(1_772_323_200_000 + 48 * HOUR_MS);
+    finding.columns = [("parent".to_owned(), Value::from("p"))].into();
+    let charts = charts(&[finding], &tables);
+    let chart = charts[0].as_ref().expect("a chart");
+    assert_eq!(chart.compared, Compared::Parent { device: "p".to_owned(), siblings: 1 });
+    assert_eq!((chart.points.len(), chart.others.len()), (48, 47), "an hour of b is missing");
+    let most = chart.others.iter().map(|point| point.amount).max();
+    assert_eq!(most, Some(106), "of the size of the child, not of the parent");
+    let halves = chart.points.iter().skip(24).zip(chart.others.iter().skip(24));
+    assert!(halves.take(5).all(|(own, left)| own.amount == left.amount / 2));
+}

@@ -54,6 +54,7 @@ pub(super) fn article(
                 (row("How to answer", "如何答复", &html! { span lang="en" { (finding.answer) } }))
                 (row("Expires", "失效时间", &html! { (finding.expires_at.to_string()) }))
                 (row("Finding", "编号", &html! { code { (finding.id.to_string()) } }))
+                (explained(finding, report))
             }
             @if let Some(chart) = chart { (drawn(chart)) }
             (values(finding, rule))
@@ -70,6 +71,27 @@ pub(super) fn article(
             }
             (related(finding, report))
         }
+    }
+}
+
+/// What explains the finding, what it explains, and what competes to.
+fn explained(finding: &Finding, report: &Report) -> Markup {
+    let named = |is_one: &dyn Fn(&Finding) -> bool| {
+        let found: Vec<&Finding> = report.findings.iter().filter(|one| is_one(one)).collect();
+        let shown = found.len().min(RELATED_SHOWN);
+        let links = html! {
+            @for other in &found[..shown] { a href={ "#" (anchor(other)) } { (other.code) } " " }
+            (cut(shown, found.len()))
+        };
+        (!found.is_empty()).then_some(links)
+    };
+    let root = named(&|one| finding.explained_by == Some(one.id));
+    let part = named(&|one| one.explained_by == Some(finding.id));
+    let others = named(&|one| finding.competing.contains(&one.id));
+    html! {
+        @if let Some(links) = root { (row("Explained by", "可由此解释", &links)) }
+        @if let Some(links) = part { (row("Explains", "可解释", &links)) }
+        @if let Some(links) = others { (row("Or by", "也可由此解释", &links)) }
     }
 }
 
@@ -101,9 +123,14 @@ fn compared(compared: &Compared) -> Markup {
             let hours = shift_ms / 3_600_000;
             html! { (both("the earlier stretch, moved by ", "较早时段，平移 ")) (hours) " h" }
         }
-        Compared::Parent { device } => {
+        Compared::Parent { device, siblings: 0 } => {
             html! { (both("the meter above, ", "上级表 ")) code { (device) } }
         }
+        Compared::Parent { device, .. } => html! {
+            (both("what the meter above and its other children leave for it, ",
+                "上级表减去其他下级表后的余量 "))
+            code { (device) }
+        },
         Compared::WeekBefore => both("the same hours a week before", "一周前同一时刻"),
     }
 }
