@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::evidence::Source;
 use crate::finding::Finding;
+use crate::judge::progress::Progress;
 use crate::judge::{Judge, JudgeError, JudgeOptions, MEMORY_DEFAULT, SHAPE, Shape};
 use crate::load::csv;
 use crate::load::map::TableMap;
@@ -122,7 +123,9 @@ fn findings(
     options: &JudgeOptions,
     shape: Shape,
 ) -> Result<Vec<Finding>, String> {
-    let judged = judge.run_shaped(tables, options, shape).map_err(|error| error.to_string())?;
+    let judged = judge
+        .run_shaped(tables, options, shape, &Progress::default())
+        .map_err(|error| error.to_string())?;
     match judged.failed.first() {
         Some(failed) => Err(failed.reason.clone()),
         None => Ok(judged.findings),

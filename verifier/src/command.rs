@@ -4,6 +4,7 @@ pub mod check;
 pub mod evaluate;
 pub mod event_hash;
 pub mod explain;
+mod onlooker;
 pub mod rules;
 pub mod tables;
 

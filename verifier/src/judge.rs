@@ -21,9 +21,11 @@ use crate::table::TableSet;
 pub mod bucket;
 mod engine;
 mod outcome;
+pub mod progress;
 pub mod rows;
 
 use bucket::{Divided, Family};
+use progress::Progress;
 
 /// Memory that the query engine may use unless told otherwise: 2 GiB.
 pub const MEMORY_DEFAULT: usize = 2 * 1024 * 1024 * 1024;
@@ -76,6 +78,8 @@ pub struct Judged {
     pub failed: Vec<FailedRule>,
     /// Findings left out because they expired before the as-of instant.
     pub expired: usize,
+    /// Whether the run was stopped before every rule had seen everything.
+    pub is_partial: bool,
     /// Names, versions and digests of the packs.
     pub packs: Vec<PackUsed>,
 }
@@ -168,7 +172,17 @@ impl Judge {
 
     /// Runs the rules over the tables.
     pub fn run(&self, tables: &TableSet, options: &JudgeOptions) -> Result<Judged, JudgeError> {
-        self.run_shaped(tables, options, SHAPE)
+        self.run_shaped(tables, options, SHAPE, &Progress::default())
+    }
+
+    /// The same for someone who looks on and may stop it.
+    pub fn run_watched(
+        &self,
+        tables: &TableSet,
+        options: &JudgeOptions,
+        progress: &Progress,
+    ) -> Result<Judged, JudgeError> {
+        self.run_shaped(tables, options, SHAPE, progress)
     }
 
     pub(crate) fn run_shaped(
@@ -176,6 +190,7 @@ impl Judge {
         tables: &TableSet,
         options: &JudgeOptions,
         shape: Shape,
+        progress: &Progress,
     ) -> Result<Judged, JudgeError> {
         let rules = self.chosen(options)?;
         let mut tables = tables.clone();
@@ -185,6 +200,7 @@ impl Judge {
             tables.insert("meter_days", summary::meter_days(&tables).map_err(JudgeError::Divide)?);
         }
         let mut outcome = outcome::Outcome::new(options.as_of);
+        let mut is_partial = false;
         for stage in [1, 2] {
             if stage == 2 {
                 outcome.publish(&mut tables).map_err(JudgeError::Divide)?;
@@ -193,7 +209,6 @@ impl Judge {
             for bound in rules.iter().filter(|bound| bound.rule.header.stage == stage) {
                 let missing = missing_tables(bound.rule, &tables);
                 if missing.is_empty() {
-                    outcome.ran(&bound.rule.header.code);
                     families.entry(bound.rule.header.scope.family()).or_default().push(*bound);
                 } else {
                     outcome.silent(&bound.rule.header.code, &missing);
@@ -202,13 +217,23 @@ impl Judge {
             for (family, rules) in families {
                 let divided =
                     bucket::divide(&tables, family, shape.buckets).map_err(JudgeError::Divide)?;
-                for answer in run_buckets(&divided, &rules, options, shape)? {
+                let buckets = divided.buckets.len();
+                let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+                for answer in run_buckets(&divided, &rules, options, shape, progress)? {
+                    *seen.entry(answer.code.clone()).or_default() += 1;
                     outcome.add(answer, &divided);
+                }
+                for code in rules.iter().map(|bound| &bound.rule.header.code) {
+                    if seen.get(code) == Some(&buckets) {
+                        outcome.ran(code);
+                    } else {
+                        is_partial = true;
+                    }
                 }
             }
             outcome.date(&tables);
         }
-        Ok(outcome.finish(&self.packs))
+        Ok(outcome.finish(&self.packs, is_partial))
     }
 
     fn chosen(&self, options: &JudgeOptions) -> Result<Vec<Bound<'_>>, JudgeError> {
@@ -249,7 +274,10 @@ fn run_buckets(
     rules: &[Bound<'_>],
     options: &JudgeOptions,
     shape: Shape,
+    progress: &Progress,
 ) -> Result<Vec<engine::Answer>, JudgeError> {
+    let rows = divided.buckets.iter().map(|tables| engine::rows_ahead(tables, rules)).sum();
+    progress.expect(rows);
     let runtime = engine::runtime(options.memory_max).map_err(JudgeError::Engine)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
@@ -260,7 +288,7 @@ fn run_buckets(
             let Some(tables) = divided.buckets.get(bucket) else {
                 return Ok(());
             };
-            let found = engine::run(tables, rules, bucket, &runtime, options.as_of, shape)?;
+            let found = engine::run(tables, rules, bucket, (&runtime, progress), options, shape)?;
             answers.lock().expect("a judging thread never panics with the lock").extend(found);
         }
     };

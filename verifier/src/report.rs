@@ -42,6 +42,8 @@ pub struct Report {
     pub v: u32,
     /// Program and version.
     pub program: &'static str,
+    /// Whether the check was interrupted: rules that are not among `rules_run` were not finished.
+    pub partial: bool,
     /// The instant that was judged for; `None` if nothing in the evidence has a time.
     pub as_of: Option<Timestamp>,
     /// Up to then the registrars' logs are known; a key given up later is not seen.
@@ -255,6 +257,7 @@ impl Report {
         let mut report = Report {
             v: REPORT_VERSION,
             program: concat!("hallmark-verify ", env!("CARGO_PKG_VERSION")),
+            partial: judged.is_partial,
             as_of: Some(as_of).filter(|at| *at != Timestamp::EPOCH),
             revocations_as_of: step::revocations_as_of(proven),
             sources: sources.into_iter().map(SourceView::from).collect(),
@@ -301,6 +304,7 @@ fn exit_of(sources: &[Source], proven: &Proven, judged: &Judged, fail_on: Severi
     let when = |holds: bool, exit: Exit| if holds { exit } else { Exit::Done };
     proven
         .exit()
+        .or(when(judged.is_partial, Exit::Incomplete))
         .or(when(found, Exit::Found))
         .or(when(refused, Exit::Input))
         .or(when(!judged.failed.is_empty(), Exit::Fault))

@@ -3,13 +3,16 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::time::Timestamp;
 
+use super::onlooker::Onlooker;
 use crate::cli::{CaseArgs, CheckArgs, ReportFormat};
 use crate::failure::Failure;
 use crate::finding::Severity;
+use crate::judge::progress::Progress;
 use crate::judge::{Judge, JudgeOptions};
 use crate::load;
 use crate::pack::Pack;
@@ -149,9 +152,12 @@ pub(crate) fn checked(
         .map_err(|error| Failure::fault("failed to build the tables").because(&error))?;
     let as_of = case.at.or(proven.as_of).unwrap_or(Timestamp::EPOCH);
     let options = JudgeOptions { as_of, memory_max: case.memory, only: None };
+    let progress = Arc::new(Progress::default());
+    let onlooker = Onlooker::new(&progress);
     let judged = judge
-        .run(&tables, &options)
+        .run_watched(&tables, &options, &progress)
         .map_err(|error| Failure::fault("failed to judge").because(&error))?;
+    drop(onlooker);
     let report = Report::new(sources, &proven, &tables, judged, as_of, fail_on);
     Ok((report, tables))
 }

@@ -8,7 +8,8 @@
 //!
 //! Either stretch needs `distinct_min` different values, and so many that they are `rich_ppm` of its
 //! readings: what steps between a few levels is like itself at any scale. What counts as a copy, and how it is found, is described in [`scaled`](crate::series::scaled). An
-//! exact repetition of one meter's own readings is left to `copied_windows`; what two meters show at
+//! exact repetition of one meter's own readings (half of the stretch or more) is left to
+//! `copied_windows`; what two meters show at
 //! the same instants is no copy, because units that run in parallel do so.
 
 use std::ops::Range;
@@ -69,6 +70,8 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
         for mut one in search(&values, &parts(&kept, follows), gate) {
             let (copy, source) = (kept[one.copy], kept[one.source]);
             let by = rows.integer(READ_AT, copy) - rows.integer(READ_AT, source);
+            // A neighbour that happens to fit makes an exact repetition no scaled one.
+            let is_repeated = one.length <= 2 * one.equal && rows.same(SERIES, copy, source);
             let is_rich = |first: usize| {
                 let mut different = values[first..first + one.length].to_vec();
                 different.sort_unstable_by(f64::total_cmp);
@@ -77,11 +80,7 @@ fn answer(rows: &Rows, settings: &[i64]) -> Result<Structs> {
                 let share = one.length as f64 * rich_ppm as f64 / 1e6;
                 distinct_min <= different && share <= different as f64
             };
-            if !is_rich(one.copy)
-                || !is_rich(one.source)
-                || by == 0
-                || (one.is_exact && rows.same(SERIES, copy, source))
-            {
+            if !is_rich(one.copy) || !is_rich(one.source) || by == 0 || is_repeated {
                 continue;
             }
             if by < 0 {

@@ -13,8 +13,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use hallmark_schemas::time::Timestamp;
 
+use super::progress::Progress;
 use super::rows::{check_columns, rows};
-use super::{Bound, JudgeError, SHAPE, Shape, missing_tables};
+use super::{Bound, JudgeError, JudgeOptions, SHAPE, Shape, missing_tables};
 use crate::finding::Finding;
 use crate::function;
 use crate::table::{TableSet, declared, schema, schema_all};
@@ -56,22 +57,43 @@ pub(crate) fn run(
     tables: &TableSet,
     rules: &[Bound<'_>],
     bucket: usize,
-    runtime: &Arc<RuntimeEnv>,
-    as_of: Timestamp,
+    (runtime, progress): (&Arc<RuntimeEnv>, &Progress),
+    options: &JudgeOptions,
     shape: Shape,
 ) -> std::result::Result<Vec<Answer>, JudgeError> {
     // Without its tables a rule has no answer here; planning it would be all the cost.
-    let mut rules = rules.to_vec();
-    rules.retain(|bound| missing_tables(bound.rule, tables).is_empty());
+    let (mut rules, idle): (Vec<Bound<'_>>, Vec<Bound<'_>>) =
+        rules.iter().partition(|bound| missing_tables(bound.rule, tables).is_empty());
+    let nothing = |bound: &Bound<'_>| {
+        let code = bound.rule.header.code.clone();
+        Answer { code, bucket, findings: Ok(Vec::new()) }
+    };
+    if progress.is_stopped() {
+        rules.clear();
+    }
     let context = session(tables, &rules, runtime, shape).map_err(JudgeError::Engine)?;
     block_on(async {
-        let mut answers = Vec::new();
+        let mut answers: Vec<Answer> = idle.iter().map(nothing).collect();
         for bound in &rules {
-            let findings = judge(&context, bound, as_of).await;
+            if progress.is_stopped() {
+                break;
+            }
+            let findings = judge(&context, bound, options.as_of).await;
             answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
+            progress.done(rows_of(tables, bound));
         }
         answers
     })
+}
+
+/// Rows that these rules go over in one bucket, each once for every rule.
+pub(crate) fn rows_ahead(tables: &TableSet, rules: &[Bound<'_>]) -> u64 {
+    let able = rules.iter().filter(|bound| missing_tables(bound.rule, tables).is_empty());
+    able.map(|bound| rows_of(tables, bound)).sum()
+}
+
+fn rows_of(tables: &TableSet, bound: &Bound<'_>) -> u64 {
+    bound.rule.query.tables.iter().map(|name| tables.rows(name) as u64).sum()
 }
 
 async fn judge(

@@ -117,7 +117,7 @@ impl Outcome {
         tables.add_rows(rows)
     }
 
-    pub(crate) fn finish(self, packs: &[Pack]) -> Judged {
+    pub(crate) fn finish(self, packs: &[Pack], is_partial: bool) -> Judged {
         let mut findings: Vec<Finding> = self.findings.into_values().collect();
         findings.sort_by_cached_key(Finding::order);
         let (tests, chance) = tests(&findings, false_discovery(packs));
@@ -143,6 +143,7 @@ impl Outcome {
                 .map(|(code, reason)| FailedRule { code, reason })
                 .collect(),
             expired,
+            is_partial,
             packs: used.collect(),
         }
     }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use hallmark_schemas::table::{Cell, Rows};
 use hallmark_schemas::time::Timestamp;
 
+use super::progress::Progress;
 use super::{Judge, JudgeError, JudgeOptions, MEMORY_DEFAULT, SHAPE, Shape};
 use crate::pack::{Pack, PackError};
 use crate::table::TableSet;
@@ -86,7 +87,13 @@ fn buckets_and_partitions_change_nothing() {
     let whole = judge.run(&tables, &options()).expect("judged").findings;
     for buckets in [1, 2, 5, 64] {
         let shape = Shape { buckets: Some(buckets), partitions: 3, batch_rows: 2 };
-        assert_eq!(judge.run_shaped(&tables, &options(), shape).expect("judged").findings, whole);
+        assert_eq!(
+            judge
+                .run_shaped(&tables, &options(), shape, &Progress::default())
+                .expect("judged")
+                .findings,
+            whole
+        );
     }
     assert_eq!(whole.len(), 40);
     assert_eq!(SHAPE.partitions, 1);
@@ -158,4 +165,20 @@ fn a_rule_that_lacks_a_column_or_a_key_is_refused() {
         assert!(pack_of(each("NULL").replacen(from, to, 1)).is_err(), "{from} -> {to}");
     }
     assert!(pack(&[("TST-1", each("NULL"))]).is_err());
+}
+
+#[test]
+fn a_run_that_is_stopped_says_so_and_names_no_rule_as_done() {
+    let judge = Judge::new(vec![pack(&[("ABC-001", each("1"))]).expect("valid")]).expect("planned");
+    let as_of = Timestamp::from_unix_ms(900_000);
+    let options = JudgeOptions { as_of, memory_max: MEMORY_DEFAULT, only: None };
+    let whole = Progress::default();
+    let judged = judge.run_watched(&readings(20), &options, &whole).expect("judged");
+    assert!(!judged.is_partial && judged.rules_run == ["ABC-001"]);
+    assert_eq!(whole.rows(), (20, 20));
+    let stopped = Progress::default();
+    stopped.stop();
+    let judged = judge.run_watched(&readings(20), &options, &stopped).expect("judged");
+    assert!(judged.is_partial && judged.rules_run.is_empty() && judged.findings.is_empty());
+    assert_eq!(stopped.rows(), (0, 20));
 }

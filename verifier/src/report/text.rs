@@ -322,6 +322,9 @@ fn counts(counts: Counts) -> String {
 /// The last line: one sentence, also when nothing was found.
 pub(super) fn verdict(report: &Report) -> String {
     let mut text = String::new();
+    if report.partial {
+        text.push_str("partial, the check was interrupted: ");
+    }
     let looked = format!(
         "{} rules over {} rows of evidence, {} attestations proven",
         report.rules_run.len(),

@@ -42,8 +42,8 @@ pub struct Copied {
     pub scale: f64,
     /// Largest difference, as a share of the mean.
     pub difference: f64,
-    /// Whether both are equal, reading by reading.
-    pub is_exact: bool,
+    /// Most readings in a row that are equal in both.
+    pub equal: usize,
 }
 
 /// All stretches of `values`, none of which lies within another found before; `parts` are the
@@ -125,6 +125,9 @@ fn extend(
         return None;
     }
     let difference = super::shape::scaled_difference(one, other);
+    let same: Vec<bool> = one.iter().zip(other).map(|(a, b)| a == b).collect();
+    let runs = same.chunk_by(|a, b| a == b).filter(|run| run[0]);
+    let equal = runs.map(<[bool]>::len).max().unwrap_or(0);
     let scale = of_other / middle;
     (difference <= gate.difference_max).then_some(Copied {
         copy,
@@ -132,7 +135,7 @@ fn extend(
         length,
         scale,
         difference,
-        is_exact: one == other,
+        equal,
     })
 }
 
@@ -185,7 +188,8 @@ mod tests {
             forged
         };
         assert_eq!(search(&forge(40, 0.7), &[0..1_000], GATE), []);
-        assert!(search(&forge(90, 1.0), &[0..1_000], GATE)[0].is_exact);
+        assert!(90 <= search(&forge(90, 1.0), &[0..1_000], GATE)[0].equal);
+        assert!(search(&forge(90, 0.7), &[0..1_000], GATE)[0].equal < 5);
         assert_eq!(search(&forge(90, 0.7), &[0..640, 640..1_000], GATE), []);
         assert_eq!(search(&forge(90, 0.7), &[0..1_000], GATE).len(), 1);
         let flat: Vec<f64> = (0..1_000).map(|at| 500.0 + f64::from(at % 13 == 0)).collect();
