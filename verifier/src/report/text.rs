@@ -348,6 +348,7 @@ pub(super) fn verdict(report: &Report) -> String {
         Exit::Broken => {
             write!(text, "broken: proofs of the input do not hold, {defects} ({found}); {looked}")
         }
+        Exit::Incomplete if report.partial => write!(text, "found so far: {found}; {looked}"),
         Exit::Incomplete => {
             write!(text, "incomplete: evidence is missing, cannot say more ({found}); {looked}")
         }
