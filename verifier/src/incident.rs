@@ -35,9 +35,8 @@ pub(crate) fn explain(findings: &mut [Finding], causes: &[&Cause]) {
         let mut explaining: Vec<usize> = near
             .filter(|other| {
                 let other = &findings[*other];
-                let explains = |rank: usize| {
-                    rank < own && causes[rank].explains.iter().any(|code| *code == finding.code)
-                };
+                let explains =
+                    |rank: usize| rank < own && causes[rank].explains.contains(&finding.code);
                 rank(other).is_some_and(explains) && may_explain(other, finding)
             })
             .collect();

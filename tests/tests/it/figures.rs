@@ -129,7 +129,7 @@ fn copies(figures: &mut Vec<Value>, seed: u64) {
         values[150 + step] = (values[40 + step] * 0.63).round();
     }
     let gate = scaled::Gate { samples_min: 48, difference_max: 0.005, variation_min: 0.1 };
-    let found = scaled::search(&values, &[0..values.len()], gate);
+    let found = scaled::search(&values, std::slice::from_ref(&(0..values.len())), gate);
     let lags: Vec<usize> = found.iter().map(|one| one.copy - one.source).collect();
     figures.push(figure("scaled", json!([values, 48, 0.005, 0.1]), json!(lags)));
 }
