@@ -75,7 +75,8 @@ pub(super) fn view(
             id: text("id"),
             code: text("code"),
             severity: text("severity"),
-            is_copy: COPY_CODES.contains(&text("code").as_str()),
+            // As a note such a finding may be one birth that was posted twice.
+            is_copy: COPY_CODES.contains(&text("code").as_str()) && text("severity") != "note",
             title: text("title"),
             message_en: message("message_en"),
             message_zh: message("message_zh"),

@@ -233,11 +233,22 @@ pub(super) fn printed<'a>(ai: &str, title: &'a str, language: Language) -> &'a s
 }
 
 /// What rules about goods find, in Chinese; their own titles are English.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 15] = [
     ("TRC-001", "同一序列号登记生产不止一次"),
+    ("TRC-002", "序列号不在标签发放方的标签订单之中"),
     ("TRC-003", "产品在生产之前已被扫描"),
     ("TRC-004", "产品在登记终结之后又出现"),
     ("TRC-005", "同一序列号在两地出现的间隔过短"),
+    ("TRC-006", "产品装入一个包装，却从另一个包装取出"),
+    ("TRC-007", "包装内有未登记装入的产品"),
+    ("TRC-012", "已发往某成员，而该成员无收货记录"),
+    ("TRC-013", "交出产品的一方并未登记收到产品"),
+    ("TRC-014", "产品在其批次限定的市场之外销售"),
+    ("TRC-015", "证书在有效期或适用范围之外使用"),
+    ("TRC-016", "过期或已召回的产品被销售或发出"),
+    ("TRC-017", "产品的批号或有效期记录不一致"),
+    ("TRC-019", "同一机构对同一事件说法不一"),
+    ("TRC-021", "传感器报警后无检验记录"),
 ];
 
 /// What a rule finds, in the page's language, and whether that is English on a Chinese page.

@@ -12,12 +12,13 @@
 -- message_en = "{subject} was seen on {seen}, before it was made on {born}; {sightings} such event(s)"
 -- message_zh = "{subject} 于 {seen} 已被扫描，早于其生产时间 {born}；此类事件共 {sightings} 个"
 WITH withdrawn AS (
-  SELECT DISTINCT event_id FROM events WHERE declared_error
+  SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error
 ),
 live AS (
   SELECT e.event_id AS event_id, e.event_at AS event_at, e.content_id AS content_id,
     coalesce(e.action, '') AS action, coalesce(e.biz_step, '') AS biz_step
-  FROM events AS e LEFT JOIN withdrawn AS w ON w.event_id = e.event_id
+  FROM events AS e
+    LEFT JOIN withdrawn AS w ON w.event_id = e.event_id AND w.issuer = coalesce(e.issuer, '')
   WHERE w.event_id IS NULL
 ),
 seen AS (

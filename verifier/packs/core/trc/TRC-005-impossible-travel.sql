@@ -12,7 +12,7 @@
 -- message_en = "{subject} was at {place_before} on {seen_before} and at {place} on {seen}, {distance_km} km away; {jumps} such jump(s)"
 -- message_zh = "{subject} 于 {seen_before} 在 {place_before}，于 {seen} 在 {place}，相距 {distance_km} 公里；此类跳变共 {jumps} 次"
 WITH withdrawn AS (
-  SELECT DISTINCT event_id FROM events WHERE declared_error
+  SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error
 ),
 -- The newest word on where a place is.
 ranked AS (
@@ -24,7 +24,8 @@ ranked AS (
 placed AS (
   SELECT e.event_id AS event_id, e.event_at AS event_at, e.content_id AS content_id,
     coalesce(e.read_point, e.biz_location) AS place
-  FROM events AS e LEFT JOIN withdrawn AS w ON w.event_id = e.event_id
+  FROM events AS e
+    LEFT JOIN withdrawn AS w ON w.event_id = e.event_id AND w.issuer = coalesce(e.issuer, '')
   WHERE w.event_id IS NULL
 ),
 seen AS (
