@@ -53,6 +53,11 @@ pub(super) fn open<'a>(judged: &'a Judged, goods: &str, now: Timestamp) -> Vec<O
     found
 }
 
+/// Whether a finding says that the code was copied. As a note it may be one birth, posted twice.
+fn is_copy(code: &str, severity: &str) -> bool {
+    COPY_CODES.contains(&code) && severity != "note"
+}
+
 /// What is shown of them.
 pub(super) fn view(
     node: &Node,
@@ -75,8 +80,7 @@ pub(super) fn view(
             id: text("id"),
             code: text("code"),
             severity: text("severity"),
-            // As a note such a finding may be one birth that was posted twice.
-            is_copy: COPY_CODES.contains(&text("code").as_str()) && text("severity") != "note",
+            is_copy: is_copy(&text("code"), &text("severity")),
             title: text("title"),
             message_en: message("message_en"),
             message_zh: message("message_zh"),
@@ -181,4 +185,15 @@ fn answers(finding: &Digest, evidence: &Evidence, party: &dyn Fn(&OrgId) -> Part
     }
     found.sort_by_key(|(order, _)| *order);
     found.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_copy;
+
+    #[test]
+    fn a_note_calls_no_code_copied_and_other_rules_call_none() {
+        assert!(is_copy("TRC-001", "warning") && is_copy("TRC-005", "error"));
+        assert!(!is_copy("TRC-001", "note") && !is_copy("TRC-017", "warning"));
+    }
 }

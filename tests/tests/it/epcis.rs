@@ -47,6 +47,16 @@ fn example_documents_are_submitted_logged_exported_and_checked() {
     node.run("export", &line).ok();
     let checked = run("hallmark-verify", &["check", path_text(&bundle), "--report", "json"]);
     assert!([0, 1].contains(&checked.code), "{}", checked.stderr);
+    let report: serde_json::Value = serde_json::from_str(&checked.stdout).expect("JSON");
+    assert_eq!(report["rules_failed"], serde_json::json!([]), "every rule can judge them");
+    // Examples of others are honest: no rule on goods accuses them.
+    let accused = |finding: &&serde_json::Value| {
+        let code = finding["code"].as_str().unwrap_or_default();
+        code.starts_with("TRC") && finding["severity"] != "note"
+    };
+    let findings = report["findings"].as_array().expect("a list");
+    let accusing: Vec<_> = findings.iter().filter(accused).collect();
+    assert!(accusing.is_empty(), "{accusing:#?}");
     // Two of the examples say different things of one event: a contradiction, though all is whole.
     let ran = node.run("check", &[]).fails(1);
     assert!(ran.stdout.contains("fork: ") && ran.stdout.contains("found: "), "{}", ran.stdout);
