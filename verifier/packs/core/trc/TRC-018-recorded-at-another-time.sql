@@ -6,7 +6,7 @@
 -- class    = "inconsistency"
 -- scope    = "location"
 -- basis    = ["GS1 EPCIS 2.0, 7.4.1", "RFC 9943, section 6"]
--- innocent = ["the clock of the place is a few minutes ahead", "the device's spool drained late", "an earlier repository had recorded them in time", "they were recorded within the month", "no log proves when they were recorded", "one of the events was declared to be in error"]
+-- innocent = ["the clock of the place is a few minutes ahead", "the device's spool drained late", "an earlier repository had recorded them in time", "they were recorded within the month", "their author took over its history when it joined", "no log proves when they were recorded", "one of the events was declared to be in error"]
 -- answer   = "Say why the events were recorded then, publish the device's own spool, or declare the wrong events to be in error."
 -- expires  = "365d"
 -- message_en = "{events} event(s) at {subject} by {author}, the first of {first_at}, {problem_en}"
@@ -30,13 +30,19 @@ first_held AS (
   FROM live
   GROUP BY place, issuer, event_id
 ),
+-- Since when an author records at a place: what is older is its history, taken over.
+dated AS (
+  SELECT place, issuer, event_id, event_at, content_id, from_lo, from_hi, asserted_at, recorded_at,
+    min(from_lo) OVER (PARTITION BY place, issuer) AS joined_at
+  FROM first_held
+),
 odd AS (
   SELECT place, issuer, event_id, event_at, content_id,
     CASE WHEN unix_ms(from_hi) + $birth_clock_ms < unix_ms(event_at) THEN 'future' ELSE 'late' END AS way
-  FROM first_held
+  FROM dated
   WHERE unix_ms(from_hi) + $birth_clock_ms < unix_ms(event_at)
     -- Signed in time and sent late is what a spool does; what an earlier repository wrote down is known.
-    OR (unix_ms(event_at) + $spool_days * 86400000 < unix_ms(from_lo)
+    OR (joined_at <= event_at AND unix_ms(event_at) + $spool_days * 86400000 < unix_ms(from_lo)
       AND unix_ms(event_at) + $signing_ms < unix_ms(coalesce(asserted_at, from_lo))
       AND unix_ms(event_at) + $spool_days * 86400000 < unix_ms(coalesce(recorded_at, from_lo)))
 )
