@@ -63,7 +63,7 @@ mod tests {
         points[30..38].iter_mut().for_each(|point| point.1 *= 0.5);
         let found = line(&points).expect("different x");
         assert!((found.slope - 2.0).abs() < 0.05, "{found:?}");
-        assert!(found.residual(points[35]) < -30.0);
+        assert!(found.residual(points[35]) < -20.0, "{found:?}");
         assert_eq!(line(&[(1.0, 2.0), (1.0, 3.0)]), None);
         assert_eq!(line(&[]), None);
     }

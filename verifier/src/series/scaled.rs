@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(whole(&forge(40, 0.7)), []);
         assert!(90 <= whole(&forge(90, 1.0))[0].equal);
         assert!(whole(&forge(90, 0.7))[0].equal < 5);
-        assert_eq!(search(&forge(90, 0.7), &[0..640, 640..1_000], GATE), []);
+        assert_eq!(search(&forge(90, 0.7), &[0..645, 645..1_000], GATE), []);
         assert_eq!(whole(&forge(90, 0.7)).len(), 1);
         let flat: Vec<f64> = (0..1_000).map(|at| 500.0 + f64::from(at % 13 == 0)).collect();
         assert_eq!(whole(&flat), []);
