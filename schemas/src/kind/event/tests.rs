@@ -1,3 +1,4 @@
+use super::fields::EventType;
 use super::*;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,59 @@ fn valid_documents_are_read_and_invalid_ones_refused() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rows of `schema_result.tsv`: a file's path in the data, what the EPCIS schema says of it with
+/// formats asserted, its type.
+fn schema_results() -> Vec<(String, bool, String)> {
+    let Some(table) = files("", "tsv").pop() else {
+        return Vec::new();
+    };
+    let text = std::fs::read_to_string(table).unwrap();
+    let row = |line: &str| {
+        let mut cells = line.split('\t').map(str::to_owned);
+        let (path, result, kind) = (cells.next()?, cells.next()?, cells.next()?);
+        Some((path, result == "valid", kind))
+    };
+    text.lines().skip(1).filter_map(row).collect()
+}
+
+#[test]
+fn a_capture_interface_judges_documents_as_their_schema_does_but_takes_what_the_field_sends() {
+    let root = files("", "tsv").pop();
+    let (mut wrong, mut field) = (Vec::new(), (0_usize, 0_usize));
+    for (path, is_valid, kind) in schema_results() {
+        let is_known = kind.starts_with("EPCIS") || EventType::named(&kind).is_some();
+        if !is_known || path.starts_with("profiles") {
+            continue;
+        }
+        let file = root.as_ref().unwrap().with_file_name(&path);
+        let read = document::read_conforming(&std::fs::read_to_string(file).unwrap());
+        let read = read.and_then(|document| {
+            let events = document.events.iter().enumerate();
+            let parsed = events.map(|(index, event)| {
+                Event::parse(event).map_err(|error| error.under(&document.pointer(index)))
+            });
+            parsed.collect::<Result<Vec<Event>, FieldError>>()
+        });
+        let refused = read.err().map(|error| error.pointer);
+        let is_right = match &refused {
+            // A place that names the fault, and a fault that the schema names too.
+            Some(pointer) => !is_valid && pointer.starts_with('/'),
+            None => !path.contains("/Invalid/"),
+        };
+        // Published as examples, against the schema: CBV words as URNs and members that it does not
+        // know are taken; numbers that are texts and words of no list are not.
+        if path.starts_with("events-dpp/") {
+            let taken = usize::from(refused.is_none());
+            field = (field.0 + taken, field.1 + 1);
+        }
+        if !is_right {
+            wrong.push(format!("{path}: {refused:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(field.1 <= 2 * field.0, "of {} documents of the field {} are taken", field.1, field.0);
 }
 
 /// An identifier of 24 digits that the reference implementation of the vectors passed through a
