@@ -21,7 +21,6 @@ use tracing::{error, info, warn};
 use super::{Fault, Seen, Witness, seen_in};
 use crate::core::LogHandle;
 use crate::mirror::Mirror;
-use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskError, OnPath};
 
@@ -95,9 +94,6 @@ impl Known {
 
     /// Whether what was last cosigned of this log may be other than what is here.
     pub(super) fn doubts(&self, hex: &str, is_stranger: bool, is_here: bool) -> bool {
-        if mutant("witness-never-doubts") {
-            return false;
-        }
         match self.logs.get(hex) {
             Some(is_doubted) => *is_doubted || !is_here,
             None => !is_here && (self.is_lost || is_stranger && self.doubts_strangers),

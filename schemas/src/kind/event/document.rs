@@ -64,7 +64,7 @@ fn find(
     }
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('<') {
-        return xml::events_of(text);
+        return xml::events_of(text, conforms);
     }
     let document = json::parse(text).map_err(|error| check::decode("", error.to_string()))?;
     conforms(&document)?;

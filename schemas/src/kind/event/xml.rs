@@ -38,14 +38,19 @@ const PAIR_LISTS: [(&str, &str); 3] = [
 const NUMBERS: [&str; 8] =
     ["quantity", "value", "minValue", "maxValue", "meanValue", "sDev", "percRank", "percValue"];
 
-/// The events of an `EPCISDocument` or `EPCISQueryDocument`.
-pub(super) fn events_of(text: &str) -> Result<Document, FieldError> {
+/// The events of an `EPCISDocument` or `EPCISQueryDocument` of which what stands around them, in the
+/// form that it has in JSON, is as it must be.
+pub(super) fn events_of(
+    text: &str,
+    conforms: impl Fn(&Json) -> Result<(), FieldError>,
+) -> Result<Document, FieldError> {
     let root = tree::parse(text.trim_start_matches('\u{feff}'))
         .map_err(|fault| check::decode("", format!("not XML: {fault}")))?;
     if !(root.is("EPCISDocument") || root.is("EPCISQueryDocument")) {
         let expected = "an EPCISDocument or EPCISQueryDocument";
         return Err(FieldError::new("", FieldFault::Malformed { expected }));
     }
+    conforms(&head(&root))?;
     let list = event_list(&root).ok_or_else(|| FieldError::new(LIST, FieldFault::Missing))?;
     let mut elements = Vec::new();
     unwrapped(list, &mut elements);
@@ -56,6 +61,16 @@ pub(super) fn events_of(text: &str) -> Result<Document, FieldError> {
         events.push(event(element).map_err(|error| error.under(&pointer))?);
     }
     Ok(Document { events, path: Some(LIST), ignored: ignored(&root) })
+}
+
+/// The document without its body, as JSON has it.
+fn head(root: &Element) -> Json {
+    let mut members = Members::default();
+    members.add("@context", Json::Text(CONTEXT.to_owned()));
+    members.add("type", Json::Text(root.name.local.clone()));
+    let own = own_attributes(root).filter(|(name, _)| name.uri.is_none());
+    own.for_each(|(name, value)| members.add(&name.local, Json::Text(value.to_owned())));
+    Json::Object(members.0)
 }
 
 /// Names of extensions that a document excludes from hashes: the reference implementation's

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kind::event::document;
 
 fn around(events: &str) -> String {
     format!(
@@ -14,7 +15,7 @@ const HEAD: &str = "<eventTime>2026-03-01T08:00:00+08:00</eventTime>\
 
 fn one(inside: &str) -> Result<String, FieldError> {
     let event = format!("<ObjectEvent>{HEAD}{inside}</ObjectEvent>");
-    events_of(&around(&event)).map(|mut document| document.events.pop().unwrap())
+    document::read(&around(&event)).map(|mut document| document.events.pop().unwrap())
 }
 
 #[test]
@@ -66,10 +67,25 @@ fn what_is_no_event_is_refused_with_its_place() {
             "/EPCISBody/EventList/0/sensorElementList/0/sensorReport/0/booleanValue",
         ),
     ] {
-        assert_eq!(events_of(&around(events)).unwrap_err().pointer, pointer);
+        assert_eq!(document::read(&around(events)).unwrap_err().pointer, pointer);
     }
     for text in ["<a/>", "<EPCISDocument/>", "<EPCISDocument><EPCISBody/></EPCISDocument>"] {
-        assert!(events_of(text).is_err(), "{text}");
+        assert!(document::read(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_capture_interface_asks_an_xml_document_for_its_version_and_date_too() {
+    let whole = around("");
+    assert!(document::read_conforming(&whole).is_ok());
+    for (from, to, pointer) in [
+        (" schemaVersion=\"2.0\"", "", "/schemaVersion"),
+        ("schemaVersion=\"2.0\"", "schemaVersion=\"1.2\"", "/schemaVersion"),
+        ("T08:00:00Z", "", "/creationDate"),
+    ] {
+        let text = whole.replacen(from, to, 1);
+        assert_eq!(document::read_conforming(&text).unwrap_err().pointer, pointer, "{to}");
+        assert!(document::read(&text).is_ok(), "{to}");
     }
 }
 
@@ -99,7 +115,7 @@ fn numbers_of_xml_schema_keep_their_digits() {
 proptest::proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "[<>/a-e=\"':! &;#x0-9]{0,80}") {
-        let _ = events_of(&text);
-        let _ = events_of(&around(&text));
+        let _ = document::read(&format!("<{text}"));
+        let _ = document::read(&around(&text));
     }
 }
