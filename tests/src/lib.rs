@@ -1,4 +1,5 @@
-//! What system tests share; the tests themselves live in `tests/it.rs`.
+//! What system tests and benchmarks share; the tests themselves live in `tests/it.rs`.
 
+pub mod liar;
 pub mod sim;
 pub mod vectors;

@@ -5,7 +5,6 @@ mod audience;
 mod byzantine;
 mod demand;
 mod departure;
-mod liar;
 
 use super::world::{Node, SOON, World, path_text, run, wait};
 

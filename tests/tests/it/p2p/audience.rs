@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use hallmark_node::net::wire::{self, Question};
 use hallmark_schemas::attestation::ContentId;
+use hallmark_tests::liar::{Liar, nothing};
 
-use super::byzantine::{enter, member, nothing, origin};
+use super::byzantine::{enter, member, origin};
 use super::facility;
-use super::liar::Liar;
 use crate::it::world::http::{self, Answer};
 use crate::it::world::{Node, SOON, World, path_text, wait};
 

@@ -2,16 +2,12 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::Instant;
 
-use hallmark_node::keys::{self, Purpose};
 use hallmark_node::net::wire::Question;
 use hallmark_schemas::layout::peer_name;
-use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
-use hallmark_schemas::time::Timestamp;
+use hallmark_tests::liar::{Answers, Liar, false_checkpoint, nothing};
 
-use super::liar::{Answers, Liar};
 use super::{connected, facility, hidden, place, standing};
 use crate::it::world::{Node, SOON, World, path_text, wait};
 
@@ -36,16 +32,12 @@ fn kept_out(node: &Node, other: &Node, fault: &str) {
 
 /// A liar in the place of a member, once the node has let it in: its own side believes that before.
 pub(super) fn enter(node: &Node, member: &Node, answers: Answers) -> Liar {
-    let liar = Liar::new(member, &place(node), answers);
+    let liar = Liar::new(&member.dir.join("keys"), "world", &place(node), answers);
     wait("the liar to be let in", SOON, || {
         // Who lies at once is known for it at once.
         matches!(standing(node, member).as_deref(), Some("connected" | "kept")).then_some(())
     });
     liar
-}
-
-pub(super) fn nothing() -> Answers {
-    Box::new(|_| 404_u16.to_be_bytes().to_vec())
 }
 
 fn ok(body: &[u8]) -> Vec<u8> {
@@ -59,14 +51,7 @@ pub(super) fn origin(node: &Node) -> String {
 
 /// What the log of this member signs: so many entries under a root that no tree has.
 fn signed(member: &Node, size: u64, root: u8) -> Vec<u8> {
-    let origin = origin(member);
-    let key = keys::open(&member.dir.join("keys"), Purpose::Log, None).expect("its key");
-    let signer = NoteSigner::log(&origin, Arc::new(key)).expect("an origin");
-    let text = Checkpoint::new(&origin, size, [root; 32]).to_string();
-    let signature = signer.sign(&text, Timestamp::EPOCH).expect("signed");
-    let mut note = SignedNote::unsigned(text).expect("a text");
-    note.add(signature);
-    note.to_bytes()
+    false_checkpoint(&member.dir.join("keys"), &origin(member), size, root)
 }
 
 /// What a liar does, and what it is counted as.

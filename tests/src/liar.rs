@@ -1,10 +1,16 @@
-//! A peer that speaks libp2p with a member's key and says whatever a test wants.
+//! A peer that speaks libp2p with a member's key and says whatever a test or a benchmark wants.
+//!
+//! Its calls block: run them off the async threads. What goes wrong in its own world panics.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hallmark_node::keys::{self, Purpose};
 use hallmark_node::net::wire::{PROTOCOL, Question};
 use hallmark_schemas::cbor;
+use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote};
+use hallmark_schemas::time::Timestamp;
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
 use libp2p::identity::Keypair;
@@ -13,10 +19,8 @@ use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::world::Node;
-
 /// What it answers to a question: the raw bytes of an answer.
-pub(super) type Answers = Box<dyn FnMut(&Question) -> Vec<u8> + Send>;
+pub type Answers = Box<dyn FnMut(&Question) -> Vec<u8> + Send>;
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
@@ -90,24 +94,42 @@ enum Act {
     IsConnected(oneshot::Sender<bool>),
 }
 
-/// One peer that lies, connected to one node.
-pub(super) struct Liar {
+/// One peer that lies, connected to one node of a network.
+pub struct Liar {
     acts: mpsc::UnboundedSender<Act>,
+    network: String,
+}
+
+/// The answer that there is nothing of the kind.
+pub fn nothing() -> Answers {
+    Box::new(|_| 404_u16.to_be_bytes().to_vec())
+}
+
+/// A checkpoint that the log of these keys signs: so many entries under a root that no tree has.
+pub fn false_checkpoint(keys: &Path, origin: &str, size: u64, root: u8) -> Vec<u8> {
+    let key = keys::open(keys, Purpose::Log, None).expect("its key");
+    let signer = NoteSigner::log(origin, Arc::new(key)).expect("an origin");
+    let text = Checkpoint::new(origin, size, [root; 32]).to_string();
+    let signature = signer.sign(&text, Timestamp::EPOCH).expect("signed");
+    let mut note = SignedNote::unsigned(text).expect("a text");
+    note.add(signature);
+    note.to_bytes()
 }
 
 impl Liar {
-    /// Takes the place of a member whose node does not run, and dials `to`: a multiaddress with a
-    /// peer id. What it is asked, `answers` answers.
-    pub(super) fn new(member: &Node, to: &str, answers: Answers) -> Liar {
-        let secret = keys::open(&member.dir.join("keys"), Purpose::Peer, None).expect("its key");
+    /// Takes the place of the member with these keys, whose node does not run, and dials `to`: a
+    /// multiaddress with a peer id. What it is asked, `answers` answers.
+    pub fn new(keys: &Path, network: &str, to: &str, answers: Answers) -> Liar {
+        let secret = keys::open(keys, Purpose::Peer, None).expect("its key");
         let key = Keypair::ed25519_from_bytes(*secret.seed()).expect("a key");
         let to: Multiaddr = to.parse().expect("a multiaddress");
         let (acts, acting) = mpsc::unbounded_channel();
+        let topics = ["checkpoints", "defects"].map(|topic| topic_of(network, topic));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(run(key, to, acting, answers));
+            runtime.expect("a runtime").block_on(run((key, to), topics, acting, answers));
         });
-        Liar { acts }
+        Liar { acts, network: network.to_owned() }
     }
 
     fn act(&self, act: Act) {
@@ -115,14 +137,14 @@ impl Liar {
     }
 
     /// Asks with these bytes; `None` if there is no answer.
-    pub(super) fn ask(&self, question: Vec<u8>) -> Option<Vec<u8>> {
+    pub fn ask(&self, question: Vec<u8>) -> Option<Vec<u8>> {
         let (reply, answer) = oneshot::channel();
         self.act(Act::Ask(question, reply));
         answer.blocking_recv().ok().flatten()
     }
 
     /// Asks with these bytes so many times at once, and waits until nothing more is answered.
-    pub(super) fn ask_at_once(&self, question: &[u8], times: usize) {
+    pub fn ask_at_once(&self, question: &[u8], times: usize) {
         let asked = (0..times).map(|_| {
             let (reply, answer) = oneshot::channel();
             self.act(Act::Ask(question.to_vec(), reply));
@@ -133,7 +155,7 @@ impl Liar {
     }
 
     /// Asks what a node would ask; the status and the body.
-    pub(super) fn ask_well(&self, question: &Question) -> Option<(u16, Vec<u8>)> {
+    pub fn ask_well(&self, question: &Question) -> Option<(u16, Vec<u8>)> {
         let bytes = cbor::to_vec(question).expect("a question");
         let answer = self.ask(bytes)?;
         let (status, body) = answer.split_first_chunk::<2>()?;
@@ -141,17 +163,17 @@ impl Liar {
     }
 
     /// Gossips these bytes.
-    pub(super) fn publish(&self, topic: &str, bytes: Vec<u8>) {
-        self.act(Act::Publish(format!("hallmark/1/world/{topic}"), bytes));
+    pub fn publish(&self, topic: &str, bytes: Vec<u8>) {
+        self.act(Act::Publish(topic_of(&self.network, topic), bytes));
     }
 
     /// Subscribes to a topic.
-    pub(super) fn subscribe(&self, topic: &str) {
+    pub fn subscribe(&self, topic: &str) {
         self.act(Act::Subscribe(topic.to_owned()));
     }
 
     /// Whether the node still has it.
-    pub(super) fn is_connected(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         let (reply, answer) = oneshot::channel();
         self.act(Act::IsConnected(reply));
         answer.blocking_recv().unwrap_or(false)
@@ -193,17 +215,19 @@ struct Turning {
     node: Option<PeerId>,
 }
 
+fn topic_of(network: &str, topic: &str) -> String {
+    format!("hallmark/1/{network}/{topic}")
+}
+
 async fn run(
-    key: Keypair,
-    to: Multiaddr,
+    (key, to): (Keypair, Multiaddr),
+    topics: [String; 2],
     mut acting: mpsc::UnboundedReceiver<Act>,
     answers: Answers,
 ) {
     let swarm = build(key);
     let mut turning = Turning { swarm, answers, asked: Vec::new(), told: Vec::new(), node: None };
-    for topic in ["checkpoints", "defects"] {
-        turning.subscribe(&format!("hallmark/1/world/{topic}"));
-    }
+    topics.iter().for_each(|topic| turning.subscribe(topic));
     let mut beat = tokio::time::interval(Duration::from_millis(100));
     loop {
         tokio::select! {
