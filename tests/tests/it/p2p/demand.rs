@@ -1,5 +1,7 @@
 //! A body that nobody gives is demanded for all to see, and the demand ends when it has come.
 
+use std::time::Instant;
+
 use super::byzantine::member;
 use super::facility;
 use crate::it::world::{Node, SOON, World, path_text, wait};
@@ -13,6 +15,19 @@ fn refused(late: &Node, secret: &str) {
     late.run("peer", &["demand", &absent]).fails(3);
     let nothing = late.run("peer", &["demand", secret, "--withdraw", "a mistake"]).ok();
     assert!(nothing.stdout.contains("no demand"), "{nothing:?}");
+}
+
+/// Waits for an attestation of one member at another, and says after half the time how they stand.
+fn comes_to(node: &Node, id: &str, of: &Node) {
+    let (began, mut is_told) = (Instant::now(), false);
+    wait("the demand at another member", SOON, || {
+        let got = node.run("get", &[id]);
+        if SOON / 2 < began.elapsed() && !std::mem::replace(&mut is_told, true) {
+            let [wanted, why] = [&["wanted"][..], &["why", &of.org]].map(|a| node.run("peer", a));
+            eprintln!("{got:?}\n{wanted:?}\n{why:?}");
+        }
+        (got.code == 0).then_some(())
+    });
 }
 
 #[test]
@@ -54,9 +69,7 @@ fn a_body_that_nobody_gives_is_demanded_for_all_to_see_until_it_comes() {
         let listed = late.run("peer", &["wanted"]).ok().stdout;
         listed.contains("named demanded, due by ").then_some(())
     });
-    wait("the demand at another member", SOON, || {
-        (registrar.run("get", &[&demand]).code == 0).then_some(())
-    });
+    comes_to(&registrar, &demand, &late);
     let again = late.run("peer", &["demand", &secret]).ok();
     assert!(again.stdout.contains("due by"), "it stands: {again:?}");
     // Before its term nobody finds anything.
