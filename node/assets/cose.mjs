@@ -1,7 +1,7 @@
 // COSE_Sign1 (RFC 9052 section 4.2), and attestations in it; schemas/spec/attestation.md.
 
 import {
-  Reader, byteString, concat, decode, fields, hex, isBytes, isCount, need, sha256, unhex, utf8,
+  Reader, byteString, concat, decode, fields, hex, isBytes, isCount, isInstant, need, sha256, unhex, utf8,
 } from './bytes.mjs';
 import { isKey } from './ed25519.mjs';
 
@@ -25,7 +25,7 @@ export const signedBytes = (guarded, payload) =>
 export const KINDS = new Map(`genesis O;network O registrar;organisation O registrar;key O;node;
 facility;device O;event;label;readings D;emissions;finding;response;
 accreditation accreditor regulator;masterdata;certificate certifier regulator customs;
-recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O;demand`
+recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O;demand;revocation O`
   .split(/;\s*/).map(line => {
     const [kind, ...rules] = line.split(' ');
     const signer = rules[0] === 'O' || rules[0] === 'D' ? rules.shift() : '';
@@ -55,6 +55,7 @@ export async function attestation(bytes) {
   const key = body.get('key');
   if (['device', 'organisation', 'key'].includes(kind)) need(isBytes(key, 32) && isKey(key), 'key');
   need(kind !== 'device' || sub.startsWith(iss.replace(':org:', ':device:') + ':'), 'signer');
+  if (kind === 'revocation') need(isBytes(key, 32) && isInstant(body.get('since')), 'shape');
   if (kind === 'event') JSON.parse(body.get('epcis'));
   const signed = signedBytes(guarded, payload);
   return { kind, kid: hex(kid), iss, sub, aud: audience(aud), body, key, signed, signature };

@@ -12,7 +12,7 @@ const NEVER = [Infinity, Infinity], SOMETIME = [0, Infinity];
 const commitment = body => hex(body.get('next_key_commitment'));
 
 /** Kinds that bring keys: they are checked before the others. */
-export const LEARNT = ['network', 'genesis', 'organisation', 'key', 'device'];
+export const LEARNT = ['network', 'genesis', 'organisation', 'key', 'device', 'revocation'];
 
 /** Keys by their id, as the network file and proven attestations introduce them. */
 export class Keys {
@@ -21,6 +21,7 @@ export class Keys {
   admissions = new Map();
   logs = new Map();
   devices = new Map();
+  revocations = new Map();
 
   static async of({ says, name, epochs }) {
     const keys = new Keys();
@@ -56,12 +57,36 @@ export class Keys {
     for (const [kid, times] of named) this.known.get(kid).named = times;
   }
 
-  /** Since when a key counts, and until when. That of a registrar who is one no more stays a
-   *  member's. */
-  static times({ from, until, named }) {
-    if (!named) return { from, until };
-    const ends = [until, named.isReplaced || from === NEVER ? named.until : null].filter(Boolean);
-    return { from: earlier(named.from, from), until: ends.length ? ends.reduce(earlier) : undefined };
+  /** Since when a key counts, until when, and since when what it signed is in doubt. That of a
+   *  registrar who is one no more stays a member's. */
+  times(kid) {
+    const { from, until, named, org } = this.known.get(kid), revoked = this.revoked(kid, org);
+    const ends = [until, revoked && revoked.at,
+      named && (named.isReplaced || from === NEVER) ? named.until : null].filter(Boolean);
+    return { from: named ? earlier(named.from, from) : from, since: revoked && revoked.since,
+      until: ends.length ? ends.reduce(earlier) : undefined };
+  }
+
+  /** How a key was given up: by its organisation, or by as many registrars as it took, who said the
+   *  same. */
+  revoked(kid, org) {
+    let revoked;
+    for (const [since, votes] of this.revocations.get(kid) || []) {
+      const told = [...votes].filter(([by, time]) => this.isRegistrar(by, time));
+      const ends = [this.enough(told.map(([, time]) => time)), votes.get(org)].filter(Boolean);
+      if (!ends.length) continue;
+      const at = ends.reduce(earlier);
+      revoked = revoked ? { at: earlier(revoked.at, at), since: Math.min(revoked.since, since) }
+        : { at, since };
+    }
+    return revoked;
+  }
+
+  /** When so many had said the same that it was as many as it took then. */
+  enough(times) {
+    const needed = time => Math.min(...this.at(time).map(({ threshold }) => threshold));
+    const sorted = times.sort((a, b) => a[1] - b[1] || a[0] - b[0]);
+    return sorted.find((time, place) => needed(time) <= place + 1);
   }
 
   /** Registrars and thresholds that may have been those of this time. */
@@ -116,39 +141,46 @@ export class Keys {
       const before = this.known.get(hex(body.get('replaces_key')));
       if (!before) return undefined;
       need(before.next === kid && await keyId(key) === kid && before.holder === 'org', 'key-time');
-      need(hi >= Keys.times(before).from[0], 'key-time');
+      need(hi >= this.times(hex(body.get('replaces_key'))).from[0], 'key-time');
       return { key, org: before.org, holder: 'org' };
     }
     const found = this.known.get(kid);
     if (!found || kind === 'genesis') return found;
-    const { from, until } = Keys.times(found);
+    if (kind === 'revocation' && !this.known.has(hex(body.get('key')))) return undefined;
+    const { from, until } = this.times(kid);
     need(!(until && until[1] < lo) && hi >= from[0], 'key-time');
     return found;
   }
 
-  /** Whether an act may have come before the begin of its key's time, or after the end: nobody can
-   *  tell, because their intervals overlap. */
+  /** Whether an act may have come before the begin of its key's time, or after the end, or since
+   *  the key may have been another's: nobody can tell. */
   isInDoubt({ kind, kid, body }, [lo, hi]) {
-    const found = this.known.get(kind === 'key' ? hex(body.get('replaces_key')) : kid);
-    if (!found || kind === 'genesis') return false;
-    const { from, until } = Keys.times(found), isEnding = kind !== 'key' && until && until[0] <= hi;
-    return lo < from[1] || Boolean(isEnding);
+    const of = kind === 'key' ? hex(body.get('replaces_key')) : kid;
+    if (!this.known.has(of) || kind === 'genesis') return false;
+    const { from, until, since } = this.times(of);
+    const isEnding = (until && until[0] <= hi) || (since !== undefined && since <= hi);
+    return lo < from[1] || Boolean(kind !== 'key' && isEnding);
   }
 
   /** Whether the holder of this key may say this at this time. */
-  allow({ kind, iss, sub }, { org, holder }, time) {
+  allow({ kind, iss, sub, body }, { org, holder }, time) {
     const { signer, roles } = KINDS.get(kind), held = this.roles.get(org) || new Set();
     need(org === iss, 'issuer');
     const isMember = holder === 'org' || holder.startsWith('urn:hallmark:device:');
     need(signer === '' ? isMember : holder === (signer === 'O' ? 'org' : sub), 'signer');
     const has = role => role === 'registrar' ? this.isRegistrar(org, time) : held.has(role);
     need(roles.length === 0 || roles.some(has), 'role');
+    if (kind !== 'revocation') return;
+    const revoked = this.known.get(hex(body.get('key')));
+    need(revoked.holder === 'org' ? revoked.org === sub : revoked.holder === sub, 'signer');
+    need(revoked.org === iss || this.isRegistrar(iss, time), 'role');
   }
 
   /** What a verified identity attestation brings. */
   async learn({ kind, iss, sub, body, key }, time) {
     if (kind === 'network') return this.version(body, time);
     if (kind === 'genesis') return this.node(iss, body.get('keys'), '', time);
+    if (kind === 'revocation') return this.revoke(iss, body, time);
     const kid = await keyId(key);
     if (kind === 'organisation') return this.admit(iss, sub, body, kid, time);
     if (kind === 'device') {
@@ -166,6 +198,14 @@ export class Keys {
     this.put(kid, { key, org: iss, holder: 'org', from: time, next: commitment(body) });
     before.until = before.until ? earlier(before.until, time) : time;
     return undefined;
+  }
+
+  /** Takes in what one organisation says of a key. */
+  revoke(by, body, time) {
+    const kid = hex(body.get('key')), said = this.revocations.get(kid) || new Map();
+    const votes = said.get(body.get('since')) || new Map(), known = votes.get(by);
+    votes.set(by, known ? earlier(known, time) : time);
+    this.revocations.set(kid, said.set(body.get('since'), votes));
   }
 
   /** Since when registrars are: since a version of theirs was logged. */
@@ -195,9 +235,7 @@ export class Keys {
   /** Counts an admission once as many registrars say the same as it took then. */
   async settle(admission) {
     const { org, body, kid, votes } = admission;
-    const times = [...votes.values()].sort((a, b) => a[1] - b[1] || a[0] - b[0]);
-    const needed = time => Math.min(...this.at(time).map(({ threshold }) => threshold));
-    const from = times.find((time, place) => needed(time) <= place + 1);
+    const from = this.enough([...votes.values()]);
     if (admission.isSettled || !from) return;
     admission.isSettled = true;
     this.put(kid, { key: body.get('key'), org, holder: 'org', from, next: commitment(body) });

@@ -285,5 +285,6 @@ fn is_identity(kind: KindName) -> bool {
             | KindName::Facility
             | KindName::Device
             | KindName::Erasure
+            | KindName::Revocation
     )
 }

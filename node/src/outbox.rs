@@ -150,7 +150,8 @@ impl Parcel {
                     | KindName::Key
                     | KindName::Device
                     | KindName::Label
-                    | KindName::Network)
+                    | KindName::Network
+                    | KindName::Revocation)
             )
         })
     }

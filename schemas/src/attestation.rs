@@ -288,7 +288,12 @@ impl Envelope {
         if !needed.is_empty() && !needed.iter().any(held) {
             return Err(Refusal::RoleMissing { issuer: org.clone(), kind, needed });
         }
-        Ok(())
+        let Body::Revocation(body) = &self.body else { return Ok(()) };
+        let kid = body.key;
+        match keys.may_revoke(kid, (org, &self.claims.sub), at) {
+            None => Err(Refusal::KeyUnknown { kid }),
+            Some(may) => may.map_err(|why| Refusal::NotRevoked { kid, why }),
+        }
     }
 }
 

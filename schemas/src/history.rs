@@ -3,10 +3,12 @@
 //! Invariants: an entry's time is an interval, so a key covers an act, does not, or is in doubt; a
 //! key has one holder for ever, and a second use of it is refused; an organisation's key follows
 //! the one before only if that one committed to it, a registrar's by the versions of the network
-//! file; an organisation counts once the threshold that registrars had then has said the same of it.
+//! file; an organisation counts once the threshold that registrars had then has said the same of it,
+//! and so does what registrars revoke.
 //! Learning in any order of logs gives the same answer as long as each log is learnt in its order.
 
 mod registrars;
+mod revocations;
 
 use crate::attestation::{Envelope, Verified};
 use crate::audience::Region;
@@ -21,6 +23,7 @@ use crate::network::{NetworkFile, Registrar};
 use crate::role::Role;
 use crate::time::{EntryTime, Timestamp};
 use registrars::{Named, Registrars};
+use revocations::{Revocations, ends, enough};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who holds a key, within its organisation.
@@ -140,7 +143,7 @@ struct KeyRecord {
     holder: Holder,
     /// Since an attestation, or the members of the network file, introduced it.
     from: EntryTime,
-    /// Since another one followed it.
+    /// Since another one followed it; that it was revoked is kept apart.
     until: Option<EntryTime>,
     /// As a registrar's, by the versions of the network file.
     named: Option<Named>,
@@ -188,6 +191,7 @@ pub struct KeyHistory {
     devices: BTreeMap<DeviceId, (Device, EntryTime)>,
     /// By organisation and all that is said of it.
     admissions: BTreeMap<(OrgId, Vec<u8>), Admission>,
+    revocations: Revocations,
 }
 
 /// In force since before any log began.
@@ -204,6 +208,7 @@ impl KeyHistory {
             organisations: BTreeMap::new(),
             devices: BTreeMap::new(),
             admissions: BTreeMap::new(),
+            revocations: Revocations::default(),
         };
         history.adopt(file);
         history
@@ -264,12 +269,15 @@ impl KeyHistory {
     pub fn in_force(&self, kid: KeyId, at: EntryTime) -> Result<InForce<'_>, KeyFault> {
         let record = self.keys.get(&kid).ok_or(KeyFault::Unknown)?;
         let KeyRecord { key, org, holder, .. } = record;
-        let (from, until) = (record.from(), record.until());
+        let (from, revoked) = (record.from(), self.revoked(kid));
+        let until = ends(record, revoked);
         let ended = until.is_some_and(|until| until.hi < at.lo);
         if ended || at.hi < from.lo {
             return Err(KeyFault::NotInForce);
         }
-        let covered = from.hi <= at.lo && until.is_none_or(|until| at.hi < until.lo);
+        let covered = from.hi <= at.lo
+            && until.is_none_or(|until| at.hi < until.lo)
+            && revoked.is_none_or(|revoked| at.hi < revoked.since);
         Ok(InForce { key, org, holder, in_doubt: !covered })
     }
 
@@ -282,7 +290,7 @@ impl KeyHistory {
     pub fn ended(&self, kid: &KeyId) -> Option<(&OrgId, &PublicKey, EntryTime)> {
         let record = self.keys.get(kid)?;
         // When a registrar's key was replaced is not known while no version is that says so.
-        let until = record.until().filter(|until| until.hi != Timestamp::MAX)?;
+        let until = ends(record, self.revoked(*kid)).filter(|until| until.hi != Timestamp::MAX)?;
         Some((&record.org, &record.key, until))
     }
 
@@ -382,6 +390,10 @@ impl KeyHistory {
             }
             (Body::Key(body), _) => self.learn_key(body, &claims.iss, at),
             (Body::Device(body), Subject::Device(device)) => self.learn_device(body, device, at),
+            (Body::Revocation(body), _) => {
+                self.revocations.learn(body.key, body.since, &claims.iss, at);
+                Ok(Learned::default())
+            }
             _ => Ok(Learned::default()),
         }
     }
@@ -422,14 +434,10 @@ impl KeyHistory {
         let Some(admission) = self.admissions.get_mut(said) else {
             return Ok(Vec::new());
         };
-        let mut times: Vec<EntryTime> = admission.votes.values().copied().collect();
-        times.sort_by_key(|time| (time.hi, time.lo));
-        let enough =
-            (1..).zip(&times).find(|(count, at)| self.registrars.threshold(**at) <= *count);
-        let Some((_, from)) = enough else {
+        let Some(from) = enough(admission.votes.values().copied().collect(), &self.registrars)
+        else {
             return Ok(Vec::new());
         };
-        let from = *from;
         admission.is_settled = true;
         let (org, body) = (admission.org.clone(), admission.body.clone());
         let (kid, next) = (body.key.id(), body.next_key_commitment);

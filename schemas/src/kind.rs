@@ -40,6 +40,7 @@ pub mod payload;
 pub mod readings;
 pub mod recall;
 pub mod response;
+pub mod revocation;
 pub mod value;
 pub mod words;
 
@@ -281,6 +282,7 @@ kinds! {
     Label, label, "label", "A range of codes made, activated or scrapped.";
     Erasure, erasure, "erasure", "The operator of a log erased a body of it.";
     Demand, demand, "demand", "A body is asked for that a log names and nobody gives.";
+    Revocation, revocation, "revocation", "A key is given up.";
 }
 
 impl Body {
@@ -292,7 +294,7 @@ impl Body {
     /// What counts as the content when two attestations of one identity are compared: the fields
     /// without `salt`; for an event what its hash, eventID and error declaration say; for a
     /// consumer's word all but the day on which the node received it; for an erasure what it erases;
-    /// for a demand how it stands.
+    /// for a demand how it stands; for a revocation which key and since when.
     pub fn normalised(&self) -> Vec<u8> {
         match self {
             Body::Event(event) => event.normalised(),
@@ -300,6 +302,7 @@ impl Body {
             Body::Complaint(complaint) => complaint.normalised(),
             Body::Erasure(erasure) => erasure.normalised(),
             Body::Demand(demand) => demand.normalised(),
+            Body::Revocation(revocation) => revocation.normalised(),
             _ => self.fields(),
         }
     }

@@ -379,6 +379,7 @@ static ALL: &[&Table] = &[
     &trust::RELATIONS,
     &derived::RESOLUTIONS,
     &crate::kind::response::RESPONSES,
+    &crate::kind::revocation::REVOCATIONS,
     &measurement::SAMPLE_PARTS,
     &measurement::SAMPLES,
     &crate::kind::event::rows::SENSOR_REPORTS,

@@ -13,6 +13,7 @@ mod it {
     mod figures;
     mod forgetful;
     mod generated;
+    mod half;
     mod input;
     mod killed;
     mod label;

@@ -333,6 +333,8 @@ pub enum DefectKind {
     Unlogged,
     /// A body, entry or key that the evidence needs and does not hold.
     Withheld,
+    /// What another system signed, under a key or in a form that is not known here.
+    Unchecked,
     /// Tiles, entries, receipts or the head that do not give the root of the checkpoint.
     BadProof,
     /// A file of the node's own log, such as a head slot, that is not what was written.
@@ -362,6 +364,7 @@ impl DefectKind {
             DefectKind::BadChain => "bad_chain",
             DefectKind::Unlogged => "unlogged",
             DefectKind::Withheld => "withheld",
+            DefectKind::Unchecked => "unchecked",
             DefectKind::BadProof => "bad_proof",
             DefectKind::Damaged => "damaged",
             DefectKind::BadBody => "bad_body",
@@ -391,6 +394,9 @@ impl DefectKind {
             DefectKind::Withheld => {
                 "get what is missing from a copy of DATA, from a peer, or from who made the bundle"
             }
+            DefectKind::Unchecked => {
+                "give the public key of who signed it (PEM) and the statement as further inputs"
+            }
             DefectKind::BadProof | DefectKind::BadBody | DefectKind::Damaged => {
                 "put the file back from a copy of DATA or from a peer's copy of this log; a bundle, \
                  get again from who sent it"
@@ -411,7 +417,7 @@ impl DefectKind {
     pub const fn exit(self) -> Exit {
         match self {
             DefectKind::Fork | DefectKind::BadChain => Exit::Done,
-            DefectKind::Withheld => Exit::Incomplete,
+            DefectKind::Withheld | DefectKind::Unchecked => Exit::Incomplete,
             _ => Exit::Broken,
         }
     }

@@ -74,7 +74,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     notes.extend(sealed::notes(root.network(), &logs));
     notes.extend(erased.notes(&logs, &evidence));
     notes.extend(logs.iter().flat_map(LogState::notes));
-    notes.extend(cross::notes(&attestations));
+    notes.extend(cross::notes(&attestations, &stood.revoked));
     notes.extend(remarks);
     let tables = evidence.tables;
     let proven_logs: Vec<_> = logs.iter().filter_map(proven_log).collect();

@@ -154,7 +154,7 @@ impl DefectKind {
             | DefectKind::BadTile => Step::Receipt,
             DefectKind::NoQuorum | DefectKind::BadCosignature => Step::Witnesses,
             DefectKind::KeyNotInForce | DefectKind::RoleMissing => Step::Key,
-            DefectKind::BadSignature => Step::Signature,
+            DefectKind::BadSignature | DefectKind::Unchecked => Step::Signature,
         })
     }
 }

@@ -29,6 +29,7 @@ pub(crate) fn changes_keys(kind: KindName) -> bool {
             | KindName::Organisation
             | KindName::Key
             | KindName::Device
+            | KindName::Revocation
     )
 }
 
@@ -89,6 +90,7 @@ impl Introductions {
             Body::Organisation(body) => body.key.id(),
             Body::Device(body) => body.key.id(),
             Body::Key(body) => body.key.id(),
+            Body::Revocation(body) => body.key,
             _ => return,
         };
         let ids = self.by_key.entry(key).or_default();
@@ -98,6 +100,9 @@ impl Introductions {
         match envelope.body() {
             Body::Key(body) => {
                 self.ended.entry(body.replaces_key).or_insert(envelope.id());
+            }
+            Body::Revocation(body) => {
+                self.ended.entry(body.key).or_insert(envelope.id());
             }
             Body::Device(_) => {
                 let device = envelope.claims().sub.to_string();
@@ -111,7 +116,7 @@ impl Introductions {
         }
     }
 
-    /// The attestations that introduced a key: several registrars may have vouched for it. Of a
+    /// The attestations that introduced a key, or gave it up: several registrars may have said so. Of a
     /// registrar's, the versions that first named it and no longer did.
     fn of(&self, kid: &KeyId) -> Vec<ContentId> {
         let changes = self.changes.values();
@@ -161,13 +166,13 @@ impl Keys {
         read(&self.history.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The recorded attestations that introduced a key, none for one that the network file always
+    /// The recorded attestations that introduced or revoked a key, none for one that the network file always
     /// named.
     pub fn introduced_by(&self, kid: &KeyId) -> Vec<ContentId> {
         self.introductions.read().unwrap_or_else(PoisonError::into_inner).of(kid)
     }
 
-    /// The recorded attestation that ended a key: a rotation, or a device's next key.
+    /// The recorded attestation that ended a key: a rotation, a device's next key, a revocation.
     pub(crate) fn ended_by(&self, kid: &KeyId) -> Option<ContentId> {
         let introductions = self.introductions.read().unwrap_or_else(PoisonError::into_inner);
         introductions.ended(kid)

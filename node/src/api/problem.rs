@@ -304,7 +304,8 @@ fn remedy(kind: KindName, earlier: &ContentId) -> String {
         | KindName::Genesis
         | KindName::Key
         | KindName::Network
-        | KindName::Node => format!("a {kind} is not corrected: state a new one"),
+        | KindName::Node
+        | KindName::Revocation => format!("a {kind} is not corrected: state a new one"),
         _ => format!(
             "to correct it, state the whole payload again with \"replaces\": \"{earlier}\" and \
              \"reason\": \"why\" in it"

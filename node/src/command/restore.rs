@@ -85,6 +85,10 @@ fn from_backup(
              there can stay for `hallmark-node restore DIR --from-peers`, without the backup",
             data.display()
         )),
+        FromBackupError::Interrupted { data } => Failure::usage(&error).help(format!(
+            "give the backup that was begun again, or move {} away first",
+            data.display()
+        )),
         FromBackupError::Foreign { .. } => Failure::input("this backup is not used")
             .because(&error)
             .help("give the folder that `hallmark-node backup` of this node wrote"),

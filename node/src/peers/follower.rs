@@ -18,6 +18,10 @@ use crate::store::StoreError;
 
 /// Bodies of one group commit.
 const BODIES_BATCH: usize = 256;
+/// Longest wait, in beats, before a body that was not given is asked for again: about a minute, as a
+/// beat is 5 s where the peer gossips and 1 s where not. Where
+/// more are lacking than fit so many requests, each has its turn, one request a beat.
+const WAIT_BEATS_MAX: u64 = 16;
 /// Most bodies of one log that are remembered as not given.
 const LACKING_MAX: usize = 100_000;
 
@@ -126,8 +130,7 @@ pub struct Follower {
 impl Follower {
     /// Begins at rest.
     pub fn new(log: Arc<MirroredLog>) -> Follower {
-        let lacking = Lacking { beat: 0, refused: HashMap::new(), max: LACKING_MAX, asked: None };
-        Follower { log, lacking, stage: Stage::Resting, resumes: true }
+        Follower { log, lacking: Lacking::new(LACKING_MAX), stage: Stage::Resting, resumes: true }
     }
 
     /// The copy that it keeps.
@@ -232,7 +235,7 @@ impl Follower {
     }
 
     fn rest_is_bodies(&mut self, grown: bool) -> Result<Progress, FollowError> {
-        self.lacking.beat += 1;
+        self.lacking.next_beat();
         let is_idle = self.lacking.is_idle(self.log.head().size);
         let ask = if is_idle { None } else { self.fill(0)? };
         Ok(Progress { ask, is_new: grown, grown, kept: Vec::new() })
@@ -289,20 +292,43 @@ struct Lacking {
     max: usize,
     /// The size up to which all was asked for, and the next beat at which something is due.
     asked: Option<(u64, u64)>,
+    /// How many may still be asked for again at this beat: the rest waits for the next ones.
+    again: usize,
 }
 
 impl Lacking {
-    fn skips(&self, id: &ContentId) -> bool {
-        self.refused.get(id).is_some_and(|(until, _)| self.beat < *until)
+    fn new(max: usize) -> Lacking {
+        Lacking { beat: 0, refused: HashMap::new(), max, asked: None, again: BODIES_BATCH }
     }
 
-    /// Asked again after 2, 4, 8 … 1,024 beats.
+    fn next_beat(&mut self) {
+        self.beat += 1;
+        self.again = BODIES_BATCH;
+    }
+
+    /// Whether a body is not asked for now. One that is due and has no room goes to the next beat.
+    fn skips(&mut self, id: &ContentId) -> bool {
+        let Some((until, _)) = self.refused.get_mut(id) else { return false };
+        if self.beat < *until {
+            return true;
+        }
+        if self.again == 0 {
+            *until = self.beat + 1;
+            return true;
+        }
+        self.again -= 1;
+        false
+    }
+
+    /// Asked again after 2, 4, 8 or 16 beats, or once all others that are lacking had their turn.
     fn refuse(&mut self, id: ContentId) {
         let is_full = self.max <= self.refused.len() && !mutant("lacking-unbounded");
         if is_full && !self.refused.contains_key(&id) {
             self.refused.clear();
         }
-        let step = self.refused.get(&id).map_or(2, |(_, step)| (step * 2).min(1024));
+        let turns = self.refused.len().div_ceil(BODIES_BATCH) as u64;
+        let longest = WAIT_BEATS_MAX.max(turns);
+        let step = self.refused.get(&id).map_or(2, |(_, step)| (step * 2).min(longest));
         self.refused.insert(id, (self.beat + step, step));
     }
 
@@ -331,22 +357,50 @@ mod tests {
     #[test]
     fn what_nobody_gave_is_asked_for_ever_more_rarely_and_at_once_when_somebody_is_back() {
         let id = ContentId::of(b"body");
-        let mut lacking = Lacking { beat: 0, refused: HashMap::new(), max: 8, asked: None };
+        let mut lacking = Lacking::new(8);
         let mut waited = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..8 {
             lacking.refuse(id);
             let refused_at = lacking.beat;
             lacking.rest(9);
             while lacking.is_idle(9) && lacking.skips(&id) {
-                lacking.beat += 1;
+                lacking.next_beat();
             }
             waited.push(lacking.beat - refused_at);
         }
-        assert_eq!(waited, [2, 4, 8, 16]);
+        assert_eq!(waited, [2, 4, 8, 16, 16, 16, 16, 16]);
         lacking.refuse(id);
         lacking.rest(9);
         assert!(lacking.is_idle(9) && lacking.skips(&id));
         lacking.forget();
         assert!(!lacking.is_idle(9) && !lacking.skips(&id));
+    }
+
+    #[test]
+    fn however_much_is_lacking_a_beat_asks_for_one_request_of_it_and_each_has_its_turn() {
+        for count in [1_000, 40_000_u64] {
+            let ids: Vec<_> = (0..count).map(|n| ContentId::of(&n.to_be_bytes())).collect();
+            let mut lacking = Lacking::new(LACKING_MAX);
+            ids.iter().for_each(|id| lacking.refuse(*id));
+            lacking.rest(count);
+            let mut last = HashMap::new();
+            let mut longest = 0;
+            for beat in 1..=1_000 {
+                lacking.next_beat();
+                if lacking.is_idle(count) {
+                    continue;
+                }
+                let asked: Vec<_> = ids.iter().filter(|id| !lacking.skips(id)).copied().collect();
+                assert!(asked.len() <= BODIES_BATCH, "beat {beat}: {}", asked.len());
+                for id in asked {
+                    lacking.refuse(id);
+                    longest = longest.max(beat - last.insert(id, beat).unwrap_or(0));
+                }
+                lacking.rest(count);
+            }
+            assert_eq!(last.len() as u64, count, "nobody is passed over");
+            let turn = count.div_ceil(BODIES_BATCH as u64);
+            assert!(longest <= WAIT_BEATS_MAX.max(turn) + turn, "{count}: {longest} beats");
+        }
     }
 }

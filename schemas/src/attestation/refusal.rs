@@ -158,6 +158,14 @@ pub enum Refusal {
         /// Why not.
         why: &'static str,
     },
+    /// A revocation by somebody, or of a key, that it is not for.
+    #[error("key {kid} is not revoked: {why}")]
+    NotRevoked {
+        /// The key.
+        kid: KeyId,
+        /// Why not.
+        why: &'static str,
+    },
     /// Only nodes in other regions may hold it.
     #[error("it may be held in {} alone, and this node is in none of these regions", regions(.listed))]
     OutsideRegions {
@@ -189,6 +197,7 @@ impl Refusal {
             Refusal::CodesScrapped { .. } => "codes-scrapped",
             Refusal::CodesNotMade => "codes-not-made",
             Refusal::NotErased { .. } => "not-erased",
+            Refusal::NotRevoked { .. } => "not-revoked",
             Refusal::OutsideRegions { .. } => "outside-regions",
             Refusal::Departed { .. } => "departed",
         }

@@ -349,3 +349,75 @@ fn versions_are_learnt_in_any_order_and_a_strangers_begin_nothing() {
     learn(&mut history, logged(&forged, (R2, 2)), time(50, 60)).unwrap();
     assert_eq!(code(&history, organisation((R1, 21), 3), time(70, 70)), "key-unknown");
 }
+
+fn revoked((kid, since): (u8, u64), (iss, sub, signer): (&str, &str, u8)) -> Envelope {
+    let since = Timestamp::from_unix_ms(since * 1000);
+    let body = json!({"key": key(kid).public().id(), "since": since, "why": "compromised"});
+    attest(KindName::Revocation, (iss, sub, signer), body)
+}
+
+#[test]
+fn a_revoked_key_signs_nothing_more_and_what_it_signed_since_is_in_doubt() {
+    let mut history = history(1);
+    learn(&mut history, organisation((R1, 1), 3), time(50, 60)).unwrap();
+    learn(&mut history, device(4, 3), time(70, 80)).unwrap();
+    let act = |history: &KeyHistory, at| code(history, node(4), time(at, at));
+    assert_eq!([90, 150, 220].map(|at| act(&history, at)), ["covered"; 3]);
+    learn(&mut history, revoked((4, 120), (MAKER, METER, 3)), time(200, 210)).unwrap();
+    let answers = [90, 119, 120, 150, 205, 220].map(|at| act(&history, at));
+    let (yes, doubt, no) = ("covered", "in doubt", "key-not-in-force");
+    assert_eq!(answers, [yes, yes, doubt, doubt, doubt, no]);
+    let ended = history.ended(&key(4).public().id()).map(|(_, _, end)| end);
+    assert_eq!(ended, Some(time(200, 210)));
+    // A later word that it was another's earlier still, and one that says less.
+    learn(&mut history, revoked((4, 100), (MAKER, METER, 3)), time(300, 310)).unwrap();
+    learn(&mut history, revoked((4, 190), (MAKER, METER, 3)), time(320, 330)).unwrap();
+    assert_eq!([99, 100, 220].map(|at| act(&history, at)), [yes, doubt, no]);
+    // The organisation's own key is not touched, and the device goes on with another.
+    assert_eq!(code(&history, node(3), time(400, 400)), yes);
+    learn(&mut history, device(5, 3), time(410, 420)).unwrap();
+    assert_eq!(code(&history, node(5), time(430, 430)), yes);
+}
+
+#[test]
+fn an_organisation_goes_on_after_its_own_key_was_revoked_by_the_next_one() {
+    let mut history = history(1);
+    learn(&mut history, organisation((R1, 1), 3), time(50, 60)).unwrap();
+    learn(&mut history, revoked((3, 100), (MAKER, MAKER, 3)), time(200, 210)).unwrap();
+    assert_eq!(code(&history, device(4, 3), time(220, 220)), "key-not-in-force");
+    learn(&mut history, rotation(3, 13), time(300, 310)).unwrap();
+    assert_eq!(code(&history, device(4, 13), time(320, 320)), "covered");
+    assert_eq!(code(&history, node(3), time(220, 220)), "key-not-in-force", "the earlier end");
+}
+
+#[test]
+fn a_key_is_revoked_by_its_organisation_or_by_as_many_registrars_as_it_takes() {
+    let mut history = history(2);
+    for registrar in [(R1, 1), (R2, 2)] {
+        learn(&mut history, organisation(registrar, 3), time(50, 60)).unwrap();
+    }
+    let act = |history: &KeyHistory| code(history, node(3), time(400, 400));
+    learn(&mut history, revoked((3, 100), (R1, MAKER, 1)), time(200, 210)).unwrap();
+    assert_eq!(act(&history), "covered", "one of two registrars");
+    learn(&mut history, revoked((3, 90), (R2, MAKER, 2)), time(220, 230)).unwrap();
+    assert_eq!(act(&history), "covered", "they say different things");
+    let before = history.clone();
+    learn(&mut history, revoked((3, 100), (R2, MAKER, 2)), time(240, 250)).unwrap();
+    assert_eq!(act(&history), "key-not-in-force");
+    let end = history.ended(&key(3).public().id()).map(|(_, _, end)| end);
+    assert_eq!(end, Some(time(240, 250)), "when the second one said it");
+    assert_eq!(history.revoked_since(&key(3).public().id()).map(Timestamp::unix_ms), Some(100_000));
+
+    let at = time(300, 310);
+    let refused = [
+        (revoked((1, 100), (MAKER, R1, 3)), "not-revoked"),
+        (revoked((3, 100), (R1, R2, 1)), "not-revoked"),
+        (revoked((3, 100), (R1, METER, 1)), "not-revoked"),
+        (revoked((9, 100), (R1, MAKER, 1)), "key-unknown"),
+    ];
+    for (envelope, expected) in refused {
+        assert_eq!(code(&before, envelope, at), expected);
+    }
+    let unknown = revoked((9, 100), (R1, MAKER, 1)).verify(&before, at).unwrap_err();
+    assert!(unknown.is_deferral(), "its log may lag behind");
+}

@@ -55,6 +55,7 @@ impl Erasure {
                 | KindName::Node
                 | KindName::Device
                 | KindName::Erasure
+                | KindName::Revocation
         )
     }
 
@@ -141,7 +142,7 @@ mod tests {
     fn what_keys_rest_on_is_never_erased() {
         let kept: Vec<_> =
             KindName::ALL.iter().filter(|kind| !Erasure::may_erase(**kind)).collect();
-        assert_eq!(kept.len(), 7);
+        assert_eq!(kept.len(), 8);
         assert!(Erasure::may_erase(KindName::Event) && Erasure::may_erase(KindName::Facility));
     }
 }

@@ -11,7 +11,7 @@ pub static DEFECTS: Table = Table {
         Column::text(
             "kind",
             "`bad_signature`, `key_not_in_force`, `fork`, `split`, `shrink`, `bad_tile`, \
-             `bad_cosignature`, `bad_chain`, `unlogged`, `withheld` …",
+             `bad_cosignature`, `bad_chain`, `unlogged`, `withheld`, `unchecked` …",
         )
         .required(),
         Column::text("subject", "Of what").required(),

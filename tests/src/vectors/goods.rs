@@ -3,6 +3,7 @@
 use super::bodies::{Sample, sample};
 use super::world::*;
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::key::Signer as _;
 use hallmark_schemas::kind::KindName;
 use serde_json::{Value, json};
 
@@ -164,9 +165,19 @@ fn demanded() -> Vec<Sample> {
     )]
 }
 
+/// A meter's key that somebody took.
+fn revoked() -> Vec<Sample> {
+    vec![sample(
+        ("revocation", KindName::Revocation),
+        (PRODUCER, METER, PRODUCER_KEY),
+        json!({"key": key(METER_KEY).public().id(), "since": "2026-02-20T00:00:00Z",
+            "why": "compromised"}),
+    )]
+}
+
 /// All samples, in the order of the kinds.
 pub(super) fn samples() -> Vec<Sample> {
-    [oversight(), descriptions(), words_on_goods(), erased(), demanded()]
+    [oversight(), descriptions(), words_on_goods(), erased(), demanded(), revoked()]
         .into_iter()
         .flatten()
         .collect()

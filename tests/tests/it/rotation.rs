@@ -76,3 +76,55 @@ fn a_key_follows_the_one_before_and_a_stranger_proves_what_both_signed() {
     }
     plant.run("check", &[]).ok();
 }
+
+/// A file that gives a key of this subject up since `since`.
+fn revocation(world: &World, sub: &str, key: &str, since: &str) -> String {
+    let said = format!(
+        r#"{{"kind":"revocation","sub":"{sub}","payload":{{"key":"{key}","since":"{since}","why":"compromised"}}}}"#
+    );
+    path_text(&world.file("revocation.json", said)).to_owned()
+}
+
+#[test]
+fn a_revoked_key_signs_nothing_more_and_a_stranger_is_told_what_is_in_doubt() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = world.newcomer("plant", 2, "producer", &registrar);
+    registrar.run("admit", &[path_text(&plant.dir.join("join.cbor"))]).ok();
+    plant.start();
+    plant.ready();
+    let id = recorded(&world, &plant, "works-1");
+    let shown = plant.run("get", &[&id, "--format", "json"]).ok().stdout;
+    let (kid, at) = (told(&shown, "kid"), told(&shown, "iat"));
+    let device = plant.org.replace(":org:", ":device:") + ":capture";
+
+    // Neither another member nor of another's name.
+    let stolen = revocation(&world, &registrar.org, &kid, &at);
+    plant.run("submit", &[&stolen]).fails(1);
+    let early = revocation(&world, &device, &kid, "2999-01-01T00:00:00Z");
+    let refused = plant.run("submit", &[&early]).fails(3);
+    assert!(
+        format!("{}{}", refused.stdout, refused.stderr).contains("/since"),
+        "{}",
+        refused.stderr
+    );
+
+    let revoked = revocation(&world, &device, &kid, &at);
+    plant.run("submit", &[&revoked, "--receipt"]).ok();
+    let sub = plant.org.replace(":org:", ":facility:");
+    let late = world.file("late.json", FACILITY.replace("SUB", &format!("{sub}:works-2")));
+    let refused = plant.run("submit", &[path_text(&late)]).fails(1);
+    assert!(format!("{}{}", refused.stdout, refused.stderr).contains("not in force"));
+
+    for option in [None, Some("--public")] {
+        let bundle = world.path("case.hallmark");
+        let mut line = vec!["-o", path_text(&bundle)];
+        line.extend(option);
+        plant.run("export", &line).ok();
+        let checked = run("hallmark-verify", &["check", path_text(&bundle)]).stdout;
+        let told = format!("in doubt, as their key {kid} was revoked");
+        assert!(checked.contains(&told), "{option:?}: {checked}");
+        assert!(checked.contains("0 errors"), "{option:?}: {checked}");
+    }
+}

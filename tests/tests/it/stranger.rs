@@ -310,3 +310,15 @@ fn statements_of_another_system_are_checked_within_a_bundle() {
         assert_eq!(wrong.code, 4, "{name}: {}", wrong.stdout);
     }
 }
+
+#[test]
+fn a_statement_of_another_system_under_a_key_that_nobody_gave_is_neither_broken_nor_withheld() {
+    let Some(vectors) = real_data("transparency/cose/scitt-ccf") else { return };
+    for name in ["cts-hashv-cwtclaims-b64url.cose", "uvm_0.2.10.transparent.cose"] {
+        let path = vectors.join(name);
+        let checked = run("hallmark-verify", &["check", path_text(&path)]).fails(5).stdout;
+        assert!(checked.contains("unchecked its signature is not checked"), "{name}: {checked}");
+        assert!(checked.contains("its key or its form is not known here"), "{name}: {checked}");
+        assert!(!checked.contains("withheld") && !checked.contains("bad_"), "{name}: {checked}");
+    }
+}

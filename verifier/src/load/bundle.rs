@@ -149,10 +149,10 @@ pub(super) fn keep_inclusion(
     evidence: &mut Evidence,
 ) {
     let placed = parsed.map_err(|error| chain(&error)).and_then(|inclusion| {
-        let state = inclusion.checkpoint().checkpoint().map_err(|error| error.to_string())?;
+        let origin = origin_signed(inclusion.checkpoint())?;
         let entry = inclusion.entry(id).map_err(|error| chain(&error))?;
         let is_receipt = matches!(inclusion, Inclusion::Receipt(_));
-        Ok((state.origin, LogInclusion { entry, index: inclusion.index(), is_receipt, place }))
+        Ok((origin, LogInclusion { entry, index: inclusion.index(), is_receipt, place }))
     });
     match placed {
         Ok((origin, inclusion)) => {
@@ -167,8 +167,17 @@ pub(super) fn keep_inclusion(
 }
 
 fn origin_of(note: &[u8]) -> Result<String, String> {
-    let note = SignedNote::parse(note).map_err(|error| error.to_string())?;
-    note.checkpoint().map(|checkpoint| checkpoint.origin).map_err(|error| error.to_string())
+    origin_signed(&SignedNote::parse(note).map_err(|error| error.to_string())?)
+}
+
+/// The log that a checkpoint says it is of. One that nobody of that name signed is broken as it is,
+/// whoever's key is at hand: `tlog-checkpoint` has the log sign under its origin.
+fn origin_signed(note: &SignedNote) -> Result<String, String> {
+    let origin = note.checkpoint().map_err(|error| error.to_string())?.origin;
+    match note.signatures().iter().any(|line| line.name == origin) {
+        true => Ok(origin),
+        false => Err(format!("the checkpoint names the log {origin}, which did not sign it")),
+    }
 }
 
 pub(super) fn flaw(kind: DefectKind, detail: String) -> Defect {

@@ -38,6 +38,8 @@ pub(super) struct Stood {
     pub(super) held: BTreeSet<(usize, u64)>,
     /// Signatures with keys that nothing at hand introduces, counted by key.
     pub(super) keys_unknown: BTreeMap<KeyId, u64>,
+    /// Since when keys that signed some of it are revoked.
+    pub(super) revoked: BTreeMap<KeyId, Timestamp>,
 }
 
 /// Reads and parses the body of every entry.
@@ -162,8 +164,18 @@ pub(super) fn verify(
         time: time_of(logs, (log, entry)),
         attestation,
     };
+    let revoked = revoked(verified.values(), &history);
     let attestations = verified.into_iter().map(proven).collect();
-    Stood { attestations, held, keys_unknown }
+    Stood { attestations, held, keys_unknown, revoked }
+}
+
+/// Since when keys are revoked that signed what is in doubt.
+fn revoked<'a>(
+    verified: impl Iterator<Item = &'a Verified>,
+    history: &KeyHistory,
+) -> BTreeMap<KeyId, Timestamp> {
+    let kids = verified.filter(|one| one.in_doubt()).map(|one| one.envelope().signer());
+    kids.filter_map(|kid| Some((kid, history.revoked_since(&kid)?))).collect()
 }
 
 /// What proving bodies and dating their logs rests on.
@@ -188,8 +200,8 @@ fn refused(log: &LogState, index: u64, id: ContentId, refusal: &Refusal, detail:
 }
 
 const fn brings_keys(kind: KindName) -> bool {
-    use KindName::{Device, Genesis, Key, Network, Organisation};
-    matches!(kind, Genesis | Network | Organisation | Key | Device)
+    use KindName::{Device, Genesis, Key, Network, Organisation, Revocation};
+    matches!(kind, Genesis | Network | Organisation | Key | Device | Revocation)
 }
 
 fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {
@@ -277,7 +289,7 @@ fn kind_of(refusal: &Refusal) -> DefectKind {
         Refusal::KeyNotInForce { .. }
         | Refusal::IssuerMismatch { .. }
         | Refusal::SignerNotAllowed { .. } => DefectKind::KeyNotInForce,
-        Refusal::RoleMissing { .. } => DefectKind::RoleMissing,
+        Refusal::RoleMissing { .. } | Refusal::NotRevoked { .. } => DefectKind::RoleMissing,
         Refusal::Contradicted { .. } => DefectKind::Fork,
         _ => DefectKind::BadBody,
     }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::id::{DeviceId, Subject};
 use hallmark_schemas::identity::NaturalIdentity;
+use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::readings::Readings;
+use hallmark_schemas::time::Timestamp;
 
 use super::erased::Erased;
 use super::log::LogState;
@@ -200,10 +202,19 @@ pub(super) fn unlogged(
 }
 
 /// Remarks for the reader.
-pub(super) fn notes(attestations: &[ProvenAttestation]) -> Vec<String> {
+pub(super) fn notes(
+    attestations: &[ProvenAttestation],
+    revoked: &BTreeMap<KeyId, Timestamp>,
+) -> Vec<String> {
     let mut in_doubt = super::Counts::new();
+    let mut suspect: BTreeMap<(KeyId, Timestamp, String), u64> = BTreeMap::new();
     for proven in attestations.iter().filter(|proven| proven.attestation.in_doubt()) {
-        *in_doubt.entry(proven.origin.clone()).or_default() += 1;
+        let kid = proven.attestation.envelope().signer();
+        let origin = proven.origin.clone();
+        match revoked.get(&kid).filter(|since| **since <= proven.time.hi) {
+            Some(since) => *suspect.entry((kid, *since, origin)).or_default() += 1,
+            None => *in_doubt.entry(origin).or_default() += 1,
+        }
     }
     let note = |(origin, count)| {
         format!(
@@ -211,5 +222,11 @@ pub(super) fn notes(attestations: &[ProvenAttestation]) -> Vec<String> {
              before or after, as both were recorded between the same two checkpoints"
         )
     };
-    in_doubt.into_iter().map(note).collect()
+    let under_revoked = |((kid, since, origin), count)| {
+        format!(
+            "{origin}: {count} attestation(s) are in doubt, as their key {kid} was revoked and may \
+             have been another's since {since}"
+        )
+    };
+    in_doubt.into_iter().map(note).chain(suspect.into_iter().map(under_revoked)).collect()
 }

@@ -35,8 +35,8 @@ pub(super) fn check(evidence: &Evidence, defects: &mut Vec<Defect>) -> Vec<Strin
         match (signed, keys.is_empty()) {
             (true, _) => {}
             (false, true) => {
-                let detail = "its signature is not checked: no public key is given".to_owned();
-                defects.push(defect(DefectKind::Withheld, &subject, detail));
+                let detail = "its signature is not checked: whose key signed it is not known, no public key is given".to_owned();
+                defects.push(defect(DefectKind::Unchecked, &subject, detail));
             }
             (false, false) => {
                 let detail = "no key that is given verifies its signature".to_owned();
@@ -73,7 +73,7 @@ pub(super) fn check(evidence: &Evidence, defects: &mut Vec<Defect>) -> Vec<Strin
             Some(error) => drop(take(Err(error), subject, defects)),
             None => {
                 let detail = "the statement that it is about is not given".to_owned();
-                defects.push(defect(DefectKind::Withheld, subject, detail));
+                defects.push(defect(DefectKind::Unchecked, subject, detail));
             }
         }
     }
@@ -118,10 +118,14 @@ fn take(
     let (kind, detail) = match checked {
         Ok(root) => return Some(root),
         Err(None) => {
-            (DefectKind::Withheld, "its receipt is not checked: no public key is given".to_owned())
+            (DefectKind::Unchecked, "its receipt is not checked: no public key is given".to_owned())
         }
         Err(Some(error @ ForeignError::Vds { .. })) => {
-            (DefectKind::Withheld, format!("its receipt cannot be checked here: {error}"))
+            (DefectKind::Unchecked, format!("its receipt cannot be checked here: {error}"))
+        }
+        // It rides in a header that nobody signed, in a form of before RFC 9942 or of something else.
+        Err(Some(error @ ForeignError::Cose(_))) => {
+            (DefectKind::Unchecked, format!("what it carries as its receipt is none: {error}"))
         }
         Err(Some(error)) => (DefectKind::BadProof, format!("its receipt: {}", chain(&error))),
     };

@@ -103,3 +103,21 @@ fn a_renewed_checkpoint_is_newer_and_its_entries_are_not() {
     let turned = check(&world, world.receipt(last as u64), true);
     assert_eq!((turned.logs[0].at, of_last(&turned)), (renewed_at, of_last(&before)));
 }
+
+#[test]
+fn a_receipt_whose_checkpoint_names_another_log_than_the_one_that_signed_it_is_broken() {
+    for quorum in [0, 2] {
+        let world = world(quorum, None);
+        let mut altered = receipt(&world);
+        let line = format!("{ORIGIN}\n");
+        let at = altered.windows(line.len()).position(|window| window == line.as_bytes());
+        altered[at.unwrap()] ^= 1;
+        for entry in [true, false] {
+            let defects = check(&world, altered.clone(), entry).defects;
+            let broken: Vec<_> = defects.iter().filter(|one| one.exit() == Exit::Broken).collect();
+            assert_eq!(broken.len(), 1, "{defects:#?}");
+            assert_eq!(broken[0].kind, DefectKind::BadProof);
+            assert!(broken[0].detail.contains("which did not sign it"), "{}", broken[0].detail);
+        }
+    }
+}

@@ -60,7 +60,7 @@ fn entries() -> Vec<Operation> {
                 &["Location", "Hallmark-Status"],
             )
             .gives(302, "Not recorded yet: ask again.", &[], &running)
-            .fails(&[404])
+            .fails(&[400, 404])
             .shared(),
     ]
 }

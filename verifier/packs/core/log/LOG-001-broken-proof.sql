@@ -25,7 +25,7 @@ SELECT subject,
   cardinality(evidence) AS evidence_count,
   -- Bytes that are missing prove no lie: their holder may yet deliver them.
   -- What was served is one member's word.
-  CASE WHEN kind IN ('withheld', 'bad_chain', 'bad_tile') THEN 'warning' ELSE 'error' END AS severity,
+  CASE WHEN kind IN ('withheld', 'unchecked', 'bad_chain', 'bad_tile') THEN 'warning' ELSE 'error' END AS severity,
   kind,
   CASE kind
     WHEN 'bad_audience' THEN 'its entry in the log states another audience than was signed'
@@ -42,6 +42,7 @@ SELECT subject,
     WHEN 'role_missing' THEN 'the issuer lacks the role that this kind of record takes'
     WHEN 'shrink' THEN 'this log dropped entries that it had signed, or went back in time'
     WHEN 'split' THEN 'this log signed two histories that contradict each other, so that readers were shown different ones'
+    WHEN 'unchecked' THEN 'what another system signed was not checked, as its key or its form is not known here'
     WHEN 'unlogged' THEN 'this record stands in none of the logs at hand'
     WHEN 'withheld' THEN 'a record that was logged or is cited is missing here'
     ELSE 'a check failed'
@@ -61,6 +62,7 @@ SELECT subject,
     WHEN 'role_missing' THEN '签发方不具备签发此类记录所需的角色'
     WHEN 'shrink' THEN '该日志丢弃了已签署的条目，或时间倒退'
     WHEN 'split' THEN '该日志签署了两段相互矛盾的历史，不同读者所见不同'
+    WHEN 'unchecked' THEN '其他系统签署的内容未经核验，因其密钥或形式在此未知'
     WHEN 'unlogged' THEN '该记录不在现有的任何日志中'
     WHEN 'withheld' THEN '已入账或被引用的记录在此缺失'
     ELSE '一项检查未通过'
