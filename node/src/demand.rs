@@ -1,18 +1,23 @@
 //! Bodies that other logs name and that nobody gives, and what this organisation demands of them.
 //!
-//! Invariant: nothing here says that a body is withheld; it says which one is not here, who may read
-//! it by its entry, and how the own demand for it stands.
+//! Invariants: nothing here says that a body is withheld; it says which one is not here, who may read
+//! it by its entry, and how the own demand for it stands. An own demand ends, for all to see, as soon
+//! as its body comes from whoever is followed.
+
+use std::sync::Arc;
 
 use hallmark_schemas::attestation::{Claims, ContentId, Envelope};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::kind::demand::{Demand, State};
-use hallmark_schemas::kind::{Body, Kind};
+use hallmark_schemas::kind::{Body, Kind, KindName};
 use hallmark_schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::api::problem::with_causes;
 use crate::service::Service;
+use crate::sign::Statement;
 use crate::store::StoreError;
 
 /// Most missing bodies of one log that are listed.
@@ -68,8 +73,66 @@ pub fn places(service: &Service, body: &ContentId) -> Result<Vec<Named>, StoreEr
     places.map(|place| named(service, &place.origin, place.index, place.entry)).collect()
 }
 
+/// What ends this demand, which stands as `open`.
+pub fn closing(opening: Demand, open: ContentId, state: State, reason: &str) -> Demand {
+    let (replaces, reason) = (Some(open), Some(reason.to_owned()));
+    Demand { state, term_days: None, replaces, reason, ..opening }
+}
+
+/// Closes the own demands for these bodies of a followed log, which have come.
+pub async fn close_met(service: Arc<Service>, origin: String, came: Vec<ContentId>) {
+    let looking = Arc::clone(&service);
+    let closed = tokio::task::spawn_blocking(move || met(&looking, &origin, &came)).await;
+    let closed = match closed {
+        Ok(Ok(closed)) => closed,
+        Ok(Err(error)) => {
+            return tracing::warn!(error = %with_causes(&error), "own demands are not looked up");
+        }
+        Err(_) => return,
+    };
+    for envelope in closed {
+        let id = envelope.id();
+        match service.admit(envelope.stored().to_vec()).await {
+            Ok(_) => tracing::info!(%id, "a demand is closed: its body has come"),
+            // It is closed by hand then: the demand says so where it is listed.
+            Err(error) => {
+                tracing::warn!(error = %with_causes(&error), "a demand is not closed, though its body has come");
+            }
+        }
+    }
+}
+
+/// What closes the open ones among the own demands for these bodies.
+fn met(service: &Service, origin: &str, came: &[ContentId]) -> Result<Vec<Envelope>, StoreError> {
+    let mut closed = Vec::new();
+    let Some(holder) = holder_of(origin) else { return Ok(closed) };
+    let Some(log) = service.node.mirror().log(origin) else { return Ok(closed) };
+    for body in came {
+        let Some(entry) = log.index_of(body)? else { continue };
+        let standing = standing(service, (origin, &holder), entry, *body)?;
+        let open = standing.filter(|standing| standing.state == State::Open);
+        let Some(Standing { id, .. }) = open else { continue };
+        let demand = Demand::opening(origin, entry, *body, 1);
+        let demand = closing(demand, id, State::Met, "the body has come");
+        let aud = service.config.audience_of(KindName::Demand);
+        let statement = Statement::of(demand.into(), Subject::Org(holder.clone()), aud);
+        match statement.sign(&service.config, (service.clock)(), service.capture.as_ref()) {
+            Ok(envelope) => closed.push(envelope),
+            Err(error) => {
+                tracing::warn!(error = %with_causes(&error), "a demand cannot be closed");
+            }
+        }
+    }
+    Ok(closed)
+}
+
+/// Whose log this is, if its origin tells.
+fn holder_of(origin: &str) -> Option<OrgId> {
+    origin.split('/').nth(1).and_then(|slug| OrgId::from_slug(slug).ok())
+}
+
 fn named(service: &Service, origin: &str, index: u64, entry: Entry) -> Result<Named, StoreError> {
-    let holder = origin.split('/').nth(1).and_then(|slug| OrgId::from_slug(slug).ok());
+    let holder = holder_of(origin);
     let audience = match entry.audience {
         0 => "public",
         1 => "members",

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::api::problem::with_causes;
+use crate::demand;
 use crate::mirror::{MirrorError, MirroredLog};
 use crate::net::roster::Fault;
 use crate::service::Service;
@@ -316,7 +317,7 @@ async fn round(
             let key = log.log_key().clone();
             cosign(service, &log, &key).await;
         }
-        told(service, progress.grown, progress.kept);
+        told(service, origin, progress.grown, progress.kept);
         service.catch_up.after(service.node.is_taking_in(), bytes, began.elapsed()).await;
     }
     tracing::trace!(origin, "followed");
@@ -362,12 +363,14 @@ async fn unless_news(
 }
 
 /// What a step of following a log brought.
-fn told(service: &Arc<Service>, grown: bool, kept: Vec<Vec<u8>>) {
+fn told(service: &Arc<Service>, origin: &str, grown: bool, kept: Vec<Vec<u8>>) {
     if grown {
         metrics::counter!("hallmark_mirror_checkpoints_total").increment(1);
     }
     if !kept.is_empty() {
         metrics::counter!("hallmark_mirror_bodies_total").increment(kept.len() as u64);
+        let came = kept.iter().map(|body| ContentId::of(body)).collect();
+        tokio::spawn(demand::close_met(Arc::clone(service), origin.to_owned(), came));
     }
     if grown || !kept.is_empty() {
         service.evidence_changed.notify_one();

@@ -42,7 +42,8 @@ pub enum PeerAction {
 
 That a body is withheld cannot be proved: a demand is a complaint. Unless the body comes in time, rule
 LOG-002 tells a warning to all that hold both logs, which goes once they hold the body or the demand
-is closed. Other members who are entitled join by a demand of their own.")]
+is closed. The node closes it by itself when the body comes from a peer; --met is for a body that came
+otherwise. Other members who are entitled join by a demand of their own.")]
     Demand(DemandArgs),
 }
 

@@ -18,7 +18,7 @@ use super::super::{running, sent, wait_for};
 use crate::cli::Output;
 use crate::cli::peer::DemandArgs;
 use crate::config::Config;
-use crate::demand::{LISTED_MAX, Named, Standing};
+use crate::demand::{LISTED_MAX, Named, Standing, closing};
 use crate::failure::Failure;
 use crate::files::now;
 use crate::keys::{self, Purpose};
@@ -100,9 +100,7 @@ fn next(args: &DemandArgs, place: &Named) -> Result<Option<Demand>, Failure> {
     let opening = Demand::opening(&place.log, place.entry, place.body, args.days);
     let open = place.demand.as_ref().filter(|standing| standing.state == State::Open);
     let close = |state, reason: &str| {
-        let replaces = open.map(|standing| standing.id);
-        let reason = Some(reason.to_owned());
-        open.map(|_| Demand { state, term_days: None, replaces, reason, ..opening.clone() })
+        open.map(|standing| closing(opening.clone(), standing.id, state, reason))
     };
     if args.met {
         return match place.here {
@@ -148,7 +146,7 @@ fn told(standing: &Standing) -> String {
     match (standing.state, standing.due_at) {
         (State::Open, Some(due)) => format!("demanded, due by {due}"),
         (State::Open, None) => "demanded, not recorded yet".to_owned(),
-        (closed, _) => format!("demand {closed}"),
+        (closed, _) => format!("demand {closed} by {}", standing.id),
     }
 }
 
