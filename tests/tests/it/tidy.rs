@@ -254,6 +254,32 @@ fn nothing_unfinished_unwrapped_or_bound_to_one_machine_is_left() {
 }
 
 #[test]
+fn sentences_with_a_number_are_right_for_one_and_for_many() {
+    let mut files: Vec<(String, String)> = Vec::new();
+    let mut rules = Vec::new();
+    find_rules(&root().join("verifier/packs"), &mut rules);
+    for rule in rules {
+        files.push((rule.display().to_string(), std::fs::read_to_string(&rule).unwrap()));
+    }
+    let sources = sources().into_iter().filter(|source| !source.path.ends_with("it/tidy.rs"));
+    files.extend(sources.map(|source| (source.path, source.text)));
+    let mut faults = Vec::new();
+    for (path, text) in files {
+        for (number, line) in text.lines().enumerate() {
+            for ending in ["(s)", "(es)", "(ies)"] {
+                let is_word = |at: usize| line[..at].ends_with(|c: char| c.is_ascii_lowercase());
+                // A word that one or many things have, not a call such as `ids(s)`.
+                let is_told = line.trim_start().starts_with("-- ") || line.contains('"');
+                if is_told && line.match_indices(ending).any(|(at, _)| is_word(at)) {
+                    faults.push(format!("{path}:{}: {}", number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    check(faults);
+}
+
+#[test]
 fn main_files_are_short() {
     let all = sources();
     let mains = all.iter().filter(|source| source.path.ends_with("src/main.rs"));

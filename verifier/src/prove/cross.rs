@@ -218,8 +218,8 @@ pub(super) fn notes(
     }
     let note = |(origin, count)| {
         format!(
-            "{origin}: for {count} attestation(s) it is in doubt whether the key was in force \
-             before or after, as both were recorded between the same two checkpoints"
+            "{origin}: attestations of which it is in doubt whether the key was in force, as both \
+             were recorded between the same two checkpoints: {count}"
         )
     };
     let under_revoked = |((kid, since, origin), count)| {

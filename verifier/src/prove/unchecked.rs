@@ -22,9 +22,7 @@ pub(super) fn of(
             what: UncheckedWhat::Key,
             log: None,
             count: *count,
-            detail: format!(
-                "{count} signature(s) with key {kid}, which nothing at hand introduces"
-            ),
+            detail: format!("key {kid}, which nothing at hand introduces; signatures: {count}"),
             command: export("a node that holds the registrars' logs", ""),
         });
     }

@@ -195,8 +195,8 @@ fn summary(report: &Report) -> Markup {
             }
         } }
         @if 0 < report.findings_expired {
-            p { (report.findings_expired)
-                (both(" finding(s) had expired by then and are not listed.", " 项发现届时已过期，未列出。")) }
+            p { (both("Not listed, as they had expired by then: ", "届时已过期而未列出的发现："))
+                (report.findings_expired) }
         }
     }
 }

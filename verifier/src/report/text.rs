@@ -76,7 +76,7 @@ impl Out {
             _ if report.findings.iter().all(|finding| finding.explained_by.is_none()) => {
                 String::new()
             }
-            incidents => format!(", of {incidents} incident(s)"),
+            incidents => format!(", incidents: {incidents}"),
         };
         self.line(&format!("Findings: {}{of}", counts(report.counts)));
         let severities = [Severity::Error, Severity::Warning, Severity::Note];
@@ -91,7 +91,7 @@ impl Out {
         if 0 < report.findings_expired {
             self.line("");
             let expired = report.findings_expired;
-            self.line(&format!("{expired} finding(s) had expired by then and are not listed"));
+            self.line(&format!("not listed, as they had expired by then: {expired}"));
         }
     }
 

@@ -85,8 +85,8 @@ pub(super) fn warn_of_copies(network: &Network, output: Output) {
 fn stranger(text: &str) -> Result<Witness, Failure> {
     let wrong = || {
         Failure::usage(format!("--foreign-witness {text}")).help(
-            "give the verifier key of its cosignatures (type 4), a space and its http(s) URL, as \
-             its operator publishes them",
+            "give the verifier key of its cosignatures (type 4), a space and its URL, as its \
+             operator publishes them",
         )
     };
     let (key, url) = text.trim().split_once(' ').ok_or_else(wrong)?;

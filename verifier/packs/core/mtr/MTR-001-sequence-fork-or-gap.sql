@@ -93,13 +93,13 @@ gaps AS (
 )
 SELECT device AS subject, 'fork ' || CAST(boot AS VARCHAR) AS anchor, period_start, period_end,
   evidence, evidence_count, 'error' AS severity, boot, first_sequence, batches,
-  'signed two versions of ' || CAST(batches AS VARCHAR) || ' batch(es)' AS problem_en,
+  'signed two versions of what it had sent (batches: ' || CAST(batches AS VARCHAR) || ')' AS problem_en,
   '对 ' || CAST(batches AS VARCHAR) || ' 批数据签署了两个版本' AS problem_zh
 FROM forked
 UNION ALL
 SELECT device AS subject, 'gap ' || CAST(boot AS VARCHAR) AS anchor, period_start, period_end,
   evidence, cardinality(evidence) AS evidence_count, 'note' AS severity, boot, first_sequence, batches,
-  'lacks ' || CAST(batches AS VARCHAR) || ' batch(es)' AS problem_en,
+  'has a gap (batches: ' || CAST(batches AS VARCHAR) || ')' AS problem_en,
   '缺少 ' || CAST(batches AS VARCHAR) || ' 批数据' AS problem_zh
 FROM gaps
 ORDER BY subject, anchor

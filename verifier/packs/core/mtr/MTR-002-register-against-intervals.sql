@@ -9,7 +9,7 @@
 -- innocent = ["the meter was replaced or its register rolled over between the two readings", "a reading between the two is not at hand", "the register shows whole steps and the interval's amount was rounded", "the same reading was recorded twice"]
 -- answer   = "Publish the record of the replacement or rollover, or a correction that cites both readings and says which figure is right."
 -- expires  = "1825d"
--- message_en = "{subject} {problem_en} in {places} places from {period_start} on ({series}): the register moved by {moved} where the interval says {amount}"
+-- message_en = "{subject} {problem_en} from {period_start} on ({series}; places: {places}): the register moved by {moved} where the interval says {amount}"
 -- message_zh = "{subject} 自 {period_start} 起有 {places} 处{problem_zh}（{series}）：表码变化 {moved}，而区间量为 {amount}"
 WITH registers AS (
   SELECT device, quantity || ' ' || unit AS series, coalesce(scale_e10, 0) AS scale, interval_s,

@@ -9,7 +9,7 @@
 -- innocent = ["the energies are too small for the digits that the meter shows", "the power factor is of the leading current", "the figures are of different intervals"]
 -- answer   = "Publish the meter's own log of the period: active energy, reactive energy and power factor of each interval."
 -- expires  = "1825d"
--- message_en = "{subject} shows in {places} intervals from {period_start} to {period_end} another power factor than its energies have: first {shown_ppm} ppm, where they give {computed_ppm} ppm"
+-- message_en = "{subject} shows another power factor from {period_start} to {period_end} than its energies have (intervals: {places}): first {shown_ppm} ppm, where they give {computed_ppm} ppm"
 -- message_zh = "{subject} 在 {period_start} 至 {period_end} 的 {places} 个区间内功率因数与电量不符：首个显示 {shown_ppm} ppm，按电量应为 {computed_ppm} ppm"
 WITH readings AS (
   SELECT device, quantity, read_at, interval_s, content_id, coalesce(resolution, 1) AS step,

@@ -9,7 +9,7 @@
 -- innocent = ["the clock is a few minutes fast", "a spool that drained late was logged long after it was read", "summer time begins or ends at the site", "the table is sorted by something else"]
 -- answer   = "Publish the record of the clock's setting, or a correction with the right instants."
 -- expires  = "1825d"
--- message_en = "{subject} {problem_en} ({series}), in {places} {places_en} from {period_start} to {period_end}"
+-- message_en = "{subject} {problem_en} ({series}; {places_en}: {places}), from {period_start} to {period_end}"
 -- message_zh = "{subject} 自 {period_start} 至 {period_end} 共 {places} {places_zh}{problem_zh}（{series}）"
 -- # An instant after its own admission is arithmetic, hence an error. A shift is statistics: a note, or
 -- # a warning where the meter above disagrees. Thresholds: drift of a logger; false-alarm budget.
@@ -120,14 +120,14 @@ shifts AS (
 )
 SELECT device AS subject, 'ahead ' || series AS anchor, start_at AS period_start, end_at AS period_end,
   evidence, cardinality(evidence) AS evidence_count, 'error' AS severity, series, places,
-  'record(s)' AS places_en, '条记录' AS places_zh, by_s AS lag_s, CAST(NULL AS BIGINT) AS n, CAST(NULL AS BIGINT) AS p_ppb,
+  'records' AS places_en, '条记录' AS places_zh, by_s AS lag_s, CAST(NULL AS BIGINT) AS n, CAST(NULL AS BIGINT) AS p_ppb,
   'signed instants up to ' || CAST(by_s AS VARCHAR) || ' s after they were logged' AS problem_en,
   '签署的时刻比入账晚，最多 ' || CAST(by_s AS VARCHAR) || ' 秒' AS problem_zh
 FROM ahead
 UNION ALL
 SELECT device AS subject, 'backwards ' || series AS anchor, start_at AS period_start, end_at AS period_end,
   evidence, cardinality(evidence) AS evidence_count, 'note' AS severity, series, places,
-  'place(s)' AS places_en, '处' AS places_zh, CAST(NULL AS BIGINT) AS lag_s, CAST(NULL AS BIGINT) AS n,
+  'places' AS places_en, '处' AS places_zh, CAST(NULL AS BIGINT) AS lag_s, CAST(NULL AS BIGINT) AS n,
   CAST(NULL AS BIGINT) AS p_ppb, 'was written with instants that go back' AS problem_en,
   '写入的时刻倒退' AS problem_zh
 FROM steps_back
@@ -135,7 +135,7 @@ UNION ALL
 SELECT device AS subject, CAST(start_at AS VARCHAR) || ' ' || series || ' ' || other AS anchor,
   start_at AS period_start, end_at AS period_end, evidence, evidence_count,
   CASE WHEN other = '' THEN 'note' ELSE 'warning' END AS severity, series, days AS places,
-  'day(s)' AS places_en, '天' AS places_zh, lag_s, n, p_ppb,
+  'days' AS places_en, '天' AS places_zh, lag_s, n, p_ppb,
   'is shifted by ' || CAST(lag_s AS VARCHAR) || ' s against '
     || CASE WHEN other = '' THEN 'its own typical day' ELSE other END AS problem_en,
   '与' || CASE WHEN other = '' THEN '自身典型日' ELSE ' ' || other || ' ' END || '相差 '

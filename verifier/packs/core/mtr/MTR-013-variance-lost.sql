@@ -9,7 +9,7 @@
 -- innocent = ["the site stands still", "one day is less varied than others", "the days before varied as little", "the readings are declared as substituted or estimated"]
 -- answer   = "Say what ran evenly at the site on those days, or publish the instrument's own log of them."
 -- expires  = "1825d"
--- message_en = "{subject} varies by {variation_ppm} ppm of its mean at most within each of {days} day(s) from {period_start} to {period_end} ({series}), usually by {usual_ppm} ppm"
+-- message_en = "{subject} varies by {variation_ppm} ppm of its mean at most within a day from {period_start} to {period_end} ({series}; days: {days}), usually by {usual_ppm} ppm"
 -- message_zh = "{subject} 在 {period_start} 至 {period_end} 的 {days} 天内日内变化不超过均值的 {variation_ppm} ppm（{series}），平时为 {usual_ppm} ppm"
 -- # Thresholds: a fifth of the usual over 60 days, as the catalogue says; chance by the false-alarm budget.
 WITH sites AS (

@@ -9,7 +9,7 @@
 -- innocent = ["the site's shift moved to the night", "one day happens to look reversed", "a typical day looks the same backwards", "the readings are declared as substituted or estimated"]
 -- answer   = "Publish the instrument's own log of the days, or a correction in the right order."
 -- expires  = "1825d"
--- message_en = "{subject} shows {days} day(s) from {period_start} to {period_end} ({series}) that are like its typical day only when read backwards"
+-- message_en = "{subject} is like its typical day only when read backwards, from {period_start} to {period_end} ({series}; days: {days})"
 -- message_zh = "{subject} 在 {period_start} 至 {period_end} 的 {days} 天（{series}）只有倒序后才与其典型日相似"
 -- # Thresholds: signs of both correlations and 0.8 are the catalogue's; chance by the false-alarm budget.
 WITH sites AS (

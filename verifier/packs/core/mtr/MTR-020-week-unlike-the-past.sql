@@ -9,7 +9,7 @@
 -- innocent = ["weeks differ as they always did", "the use of the site changed slowly", "days are missing", "the readings are declared as substituted or estimated"]
 -- answer   = "Say what changed at the site in that week, or publish the instrument's own log of it."
 -- expires  = "1825d"
--- message_en = "{subject} is unlike its own {past_days} days before in {weeks} week(s), from {period_start} to {period_end} ({series}), most in its {reason}"
+-- message_en = "{subject} is unlike its own {past_days} days before from {period_start} to {period_end} ({series}; weeks: {weeks}), most in its {reason}"
 -- message_zh = "{subject} 在 {period_start} 至 {period_end} 的 {weeks} 周内（{series}）与此前 {past_days} 天明显不同，最突出的是：{reason_zh}"
 WITH sites AS (
   SELECT facility, min(utc_offset) AS utc_offset FROM facilities GROUP BY facility

@@ -9,7 +9,7 @@
 -- innocent = ["the clocks of two places differ", "one of the events was declared to be in error", "the code was written before the goods were made", "it is a class or lot, not one item"]
 -- answer   = "Declare the wrong event to be in error, or say when the item was made."
 -- expires  = "730d"
--- message_en = "{subject} was seen on {seen}, before it was made on {born}; {sightings} such event(s)"
+-- message_en = "{subject} was seen on {seen}, before it was made on {born}; such events in all: {sightings}"
 -- message_zh = "{subject} 于 {seen} 已被扫描，早于其生产时间 {born}；此类事件共 {sightings} 个"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

@@ -9,7 +9,7 @@
 -- innocent = ["it was sold, returned and sold again", "it came back or was put into use anew", "it is on its way as waste", "only its radio tag was ended", "the pack was dispensed in parts", "the clocks of two places differ", "one of the events was declared to be in error", "it is a class or lot, not one item"]
 -- answer   = "Declare the wrong event to be in error, record the return or the new birth, or say which of the items carries the serial rightly."
 -- expires  = "730d"
--- message_en = "{subject} was {ended_en} on {ended}, but seen on {seen} ({seen_step}); {sightings} such event(s)"
+-- message_en = "{subject} was {ended_en} on {ended}, but seen on {seen} ({seen_step}); such events in all: {sightings}"
 -- message_zh = "{subject} 于 {ended} {ended_zh}，却在 {seen} 又出现（{seen_step}）；此类事件共 {sightings} 个"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

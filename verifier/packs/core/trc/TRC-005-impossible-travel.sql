@@ -9,7 +9,7 @@
 -- innocent = ["an aircraft can cover the distance in the time", "one of the events was declared to be in error", "it is a class or lot, not one item", "the position of a place is not known well enough", "the clocks of two neighbouring places differ"]
 -- answer   = "Declare the wrong event to be in error, correct the position of a place, or say which of the items is genuine."
 -- expires  = "730d"
--- message_en = "{subject} was at {place_before} on {seen_before} and at {place} on {seen}, {distance_km} km away; {jumps} such jump(s)"
+-- message_en = "{subject} was at {place_before} on {seen_before} and at {place} on {seen}, {distance_km} km away; such jumps in all: {jumps}"
 -- message_zh = "{subject} 于 {seen_before} 在 {place_before}，于 {seen} 在 {place}，相距 {distance_km} 公里；此类跳变共 {jumps} 次"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

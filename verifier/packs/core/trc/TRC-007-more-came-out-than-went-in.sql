@@ -9,7 +9,7 @@
 -- innocent = ["every item that came out was packed", "the log of whoever packed is not held whole", "nobody recorded the packing of the unit", "what is listed is inside a case inside the unit", "the clocks of two places differ", "one of the events was declared to be in error"]
 -- answer   = "Publish the packing event that is missing, or declare the wrong event to be in error."
 -- expires  = "365d"
--- message_en = "{subject} was packed with {packed} item(s) of this sort, and {extra} more came out of it, {example} among them"
+-- message_en = "{subject} held {packed} of this sort when it was packed, and {extra} more came out of it, for one {example}"
 -- message_zh = "{subject} 登记装入此类产品 {packed} 件，开箱时多出 {extra} 件，其中有 {example}"
 WITH whole AS (
   SELECT covered_log, max(to_at) AS to_at

@@ -9,7 +9,7 @@
 -- innocent = ["the clock of the place is a few minutes ahead", "the device's spool drained late", "an earlier repository had recorded them in time", "they were recorded within the month", "their author took over its history when it joined", "no log proves when they were recorded", "one of the events was declared to be in error"]
 -- answer   = "Say why the events were recorded then, publish the device's own spool, or declare the wrong events to be in error."
 -- expires  = "365d"
--- message_en = "{events} event(s) at {subject} by {author}, the first of {first_at}, {problem_en}"
+-- message_en = "Events at {subject} by {author} {problem_en}: {events} in all, the first of {first_at}"
 -- message_zh = "{author} 在 {subject} 的 {events} 个事件（最早 {first_at}）{problem_zh}"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

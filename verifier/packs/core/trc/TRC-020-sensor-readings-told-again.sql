@@ -9,7 +9,7 @@
 -- innocent = ["one logger travelled with several units", "the readings of one journey are told of the same goods again", "few readings may repeat by chance", "one of the events was declared to be in error"]
 -- answer   = "Publish the logger's own record, or declare the wrong event to be in error."
 -- expires  = "730d"
--- message_en = "{readings} reading(s) of {device} told at {subject} on {first_at} are told again of other goods on {again_at}"
+-- message_en = "{readings} readings of {device} told at {subject} on {first_at} are told again of other goods on {again_at}"
 -- message_zh = "{device} 于 {first_at} 在 {subject} 的 {readings} 个读数，于 {again_at} 又用于其他货物"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

@@ -9,7 +9,7 @@
 -- innocent = ["the goods were found to conform afterwards", "the goods were set apart", "the sensor says that it is out of order", "one of the events was declared to be in error"]
 -- answer   = "Record the inspection of the goods and its result."
 -- expires  = "365d"
--- message_en = "{subject} had a sensor alarm ({measured}) on {raised}; {alarms} such event(s)"
+-- message_en = "{subject} had a sensor alarm ({measured}) on {raised}; such events in all: {alarms}"
 -- message_zh = "{subject} 于 {raised} 有传感器报警（{measured}）；此类事件共 {alarms} 个"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

@@ -9,7 +9,7 @@
 -- innocent = ["a calibration was in force", "the record of a calibration is still to come", "no calibration of the device is on record", "the device measures nothing", "one of the events was declared to be in error"]
 -- answer   = "Publish the calibration that was in force."
 -- expires  = "730d"
--- message_en = "{events} event(s) at {subject}, the first of {first_at}, tell readings of {device} at a time when no calibration of it was in force"
+-- message_en = "{subject} has an event of {first_at} with readings of {device}, of which no calibration was in force then; such events in all: {events}"
 -- message_zh = "{subject} 有 {events} 个事件（最早 {first_at}）引用 {device} 的读数，当时该设备无有效校准"
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

@@ -9,7 +9,7 @@
 -- innocent = ["the label orders cover what was made", "a label order of the goods names no lot", "the log of whoever labels the goods is not held whole", "members differ in who labels the goods", "one item is recorded by two systems", "one of the events was declared to be in error"]
 -- answer   = "Publish the label order that is missing, or declare the wrong events to be in error."
 -- expires  = "730d"
--- message_en = "{subject} made {made} items of lot {lot} of {class}, for which {ordered} labels were ordered"
+-- message_en = "{subject} made more of lot {lot} of {class} than labels were ordered for it: {made} against {ordered}"
 -- message_zh = "{subject} 登记生产 {class} 批次 {lot} 共 {made} 件，而该批次仅订购标签 {ordered} 枚"
 WITH whole AS (
   SELECT covered_log, max(to_at) AS to_at
