@@ -1,7 +1,7 @@
 // node browser.mjs < REQUEST: opens each page in every view and says what does not hold.
 //
 // REQUEST is JSON: {origin, shots: folder of screenshots, sizes?: [name of SIZES], pages: [PAGE]}.
-// PAGE is {name, path, status, probes: [text], golden: bool, few?: bool,
+// PAGE is {name, path, status, probes: [text], golden: bool, few?: bool, sheet?: bool (prints on one),
 //   says: {"zh-Hans": {both: [text in title and h1], shown: [text]}, en: …},
 //   check?: {"zh-Hans": {text: verdict, steps: [text]}, en: …},
 //   taps?: [selector, or {fill: selector, text, was?}], lands?: path, then?: {"zh-Hans": {both, shown}, en: …},
@@ -18,7 +18,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { accessible, checks, fits, inert, says, watch } from './checks.mjs';
+import { accessible, checks, fits, inert, printed, says, watch } from './checks.mjs';
 import { comparable, compare, fontsOf, settle } from './golden.mjs';
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -71,6 +71,7 @@ async function look(browser, page, view) {
   found.push(...await says(tab, language, page.says[language]), ...await fits(tab),
     ...await inert(tab, page.probes));
   if (script) found.push(...await accessible(tab));
+  if (page.sheet && !script && size === 'phone') found.push(...await printed(tab));
   if (script && page.check && !zoom && size === 'phone' && scheme === 'light') {
     found.push(...await checks(tab, page.check[language]), ...await fits(tab),
       ...await accessible(tab));

@@ -51,6 +51,13 @@ export async function fits(page) {
   });
 }
 
+/** Printed, it takes one sheet of A4. */
+export async function printed(page) {
+  const pdf = await page.pdf({ preferCSSPageSize: true });
+  const sheets = pdf.toString('latin1').match(/\/Type \/Page\b/g)?.length;
+  return sheets === 1 ? [] : [`${sheets} sheets when printed`];
+}
+
 /** Language, title and heading say what the page is. */
 export async function says(page, language, words) {
   const [lang, title, heading, shown] = await page.evaluate(() => [

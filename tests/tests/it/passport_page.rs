@@ -61,7 +61,7 @@ impl Shown {
         let [zh, en] = self.words;
         let mut page = json!({
             "name": format!("passport-{}", self.name), "path": self.path, "status": self.status,
-            "probes": self.probes, "golden": true, "few": true,
+            "probes": self.probes, "golden": true, "few": true, "sheet": true,
             "says": { "zh-Hans": { "both": [zh] }, "en": { "both": [en] } },
         });
         let more = self.more.as_object().expect("an object").clone();
