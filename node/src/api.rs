@@ -169,11 +169,13 @@ async fn wrong_method(method: Method) -> Response {
     ApiError::MethodNotAllowed { method: method.to_string() }.into_response()
 }
 
-/// Public reads may be used by any page.
+/// Public reads may be used by any page, with what their headers tell.
 async fn share(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let any = HeaderValue::from_static("*");
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    let head = response.headers_mut();
+    head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let told = HeaderValue::from_static("ETag, Link, Retry-After, hallmark-bodies-damaged");
+    head.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
     response
 }
 
@@ -248,14 +250,18 @@ pub(crate) fn cached(
     (StatusCode::OK, head, bytes).into_response()
 }
 
+/// What all lines of a header say together: a list may come in several.
+pub(crate) fn listed(headers: &axum::http::HeaderMap, name: &header::HeaderName) -> String {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.collect::<Vec<_>>().join(",")
+}
+
 /// Whether the client has what this validator names, or, with `*`, whatever there is. Compared
 /// weakly, as `If-None-Match` is.
 pub(crate) fn knows(request: &axum::http::HeaderMap, tag: &str) -> bool {
     let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let known = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    known.is_some_and(|list| {
-        list.trim() == "*" || list.split(',').any(|one| strong(one) == strong(tag))
-    })
+    let list = listed(request, &header::IF_NONE_MATCH);
+    list.trim() == "*" || list.split(',').any(|one| strong(one) == strong(tag))
 }
 
 /// Immutable for a week: what its name commits to never changes.

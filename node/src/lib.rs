@@ -29,6 +29,7 @@ pub mod labels;
 pub mod mirror;
 pub mod mqtt;
 pub mod mutants;
+mod negotiate;
 pub mod net;
 pub mod outbox;
 pub mod page;

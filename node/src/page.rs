@@ -10,6 +10,7 @@ use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
 use crate::judge::Judged;
+use crate::negotiate;
 
 pub mod passport;
 
@@ -39,19 +40,15 @@ pub enum Language {
 impl Language {
     /// The better of the two for an `Accept-Language` header.
     pub fn of(header: &str) -> Language {
-        let mut best = (Language::En, 0.0f32);
-        for item in header.split(',') {
-            let mut parts = item.trim().split(';');
-            let tag = parts.next().unwrap_or("").trim().to_ascii_lowercase();
-            let quality = parts.find_map(|part| part.trim().strip_prefix("q="));
-            let quality = quality.map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        let mut best = (Language::En, 0);
+        for (tag, weight) in negotiate::members(header) {
             let language = match tag.split('-').next() {
                 Some("zh") => Language::Zh,
                 Some("en") => Language::En,
                 _ => continue,
             };
-            if best.1 < quality {
-                best = (language, quality);
+            if best.1 < weight {
+                best = (language, weight);
             }
         }
         best.0
@@ -250,6 +247,8 @@ mod tests {
     fn the_better_language_wins() {
         assert_eq!(Language::of("zh-CN,zh;q=0.9,en;q=0.8"), Language::Zh);
         assert_eq!(Language::of("en;q=0.5, zh;q=0.4"), Language::En);
+        assert_eq!(Language::of("en;q=0.2, zh;Q=0.9"), Language::Zh);
+        assert_eq!(Language::of("zh;q=NaN, en;q=0.1"), Language::En);
         assert_eq!(Language::of("fr"), Language::En);
         assert_eq!(Language::of(""), Language::En);
     }

@@ -4,10 +4,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Ctx;
 use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::Asked;
+use super::{Ctx, listed};
 use crate::page;
 
 /// Most findings of one answer.
@@ -88,8 +88,7 @@ pub(super) async fn page(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let language = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = page::Language::of(language.unwrap_or(""));
+    let language = page::Language::of(&listed(&headers, &header::ACCEPT_LANGUAGE));
     let is_open = admit(&app, &caller).is_ok();
     let judged = app.findings();
     let view = page::View {

@@ -8,6 +8,9 @@ use axum::http::{HeaderMap, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::listed;
+use crate::negotiate;
+
 /// Bits of the window of Brotli: 64 KiB, more than any script.
 const BROTLI_WINDOW_BITS: u32 = 16;
 /// Bytes that are packed at once.
@@ -35,8 +38,7 @@ impl Coding {
 
     /// Whether the client takes it.
     pub(super) fn is_taken(self, headers: &HeaderMap) -> bool {
-        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-        accepted.is_some_and(|accepted| names(accepted, self.as_str()))
+        names(&listed(headers, &header::ACCEPT_ENCODING), self.as_str())
     }
 
     /// The bytes, compressed: gzip at `level` (0 to 9), Brotli as small as it goes. None where the
@@ -76,11 +78,7 @@ pub(super) fn pack(bytes: &[u8], level: u32) -> Option<Vec<u8>> {
 
 /// Whether a list of codings has this one, with a quality above nought.
 fn names(accepted: &str, coding: &str) -> bool {
-    accepted.split(',').any(|item| {
-        let mut parts = item.split(';').map(str::trim);
-        let is_it = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
-        is_it && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+    negotiate::members(accepted).any(|(name, weight)| name == coding && 0 < weight)
 }
 
 #[cfg(test)]
@@ -93,6 +91,8 @@ mod tests {
             ("gzip, deflate, br", true),
             ("br;q=1.0, gzip;q=0.8", true),
             ("gzip;q=0", false),
+            ("gzip; Q=0.0", false),
+            ("GZIP;q=0.1", true),
             ("x-gzip", false),
             ("", false),
         ] {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
-use super::{App, Ctx, blocking, cached, gzip, knows};
+use super::{App, Ctx, blocking, cached, gzip, knows, listed};
 use crate::page::Language;
 use crate::page::passport::forms::Given;
 use crate::page::passport::refusal::{self, Refusal};
@@ -95,9 +95,8 @@ fn asked(uri: &Uri) -> Asked {
 
 /// The language that the query names, else the better one of the header.
 fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let named = asked.and_then(Language::named);
-    named.unwrap_or_else(|| Language::of(accepted.unwrap_or("")))
+    named.unwrap_or_else(|| Language::of(&listed(headers, &header::ACCEPT_LANGUAGE)))
 }
 
 /// Answers for a code, or for a text that is none.
@@ -110,7 +109,7 @@ async fn answer(
     let asked = asked(uri);
     let form = accept::form(headers, asked.link_type.as_deref()).map_err(|none| match none {
         NoForm::Type => ApiError::NotAcceptable { offered: accept::OFFERED },
-        NoForm::LinkType => ApiError::NotFound,
+        NoForm::LinkType => ApiError::NoLink,
     })?;
     let language = language(asked.lang.as_deref(), headers);
     let code = match code {
@@ -125,7 +124,7 @@ async fn answer(
     let (passport, stamp) = passport_of(app, &code).await?;
     if form == Form::Trace {
         if !linkset::has_public_event(&passport) {
-            return Err(ApiError::NotFound);
+            return Err(ApiError::NoLink);
         }
         let to = [(header::LOCATION, linkset::trace_path(&code.goods))];
         return Ok((StatusCode::TEMPORARY_REDIRECT, to).into_response());
@@ -203,7 +202,7 @@ fn represent(
             Form::JsonLd => ("application/ld+json", json_ld(app, passport, headers).to_string()),
             Form::Linkset => match code {
                 Some(code) => {
-                    let set = linkset::linkset(app.root(), code, passport);
+                    let set = linkset::linkset(app.root(), code, passport, language);
                     ("application/linkset+json", set.to_string())
                 }
                 None => ("application/linkset+json", json!({ "linkset": [] }).to_string()),
@@ -230,8 +229,12 @@ fn represent(
     if let Some(Ok(link)) = link.map(|link| HeaderValue::from_str(&link)) {
         head.insert(header::LINK, link);
     }
-    if form == Form::Page {
-        return dressed(response, language);
+    match form {
+        Form::Page => return dressed(response, language),
+        Form::Linkset => {
+            head.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        }
+        Form::Json | Form::JsonLd | Form::Trace => {}
     }
     response
 }

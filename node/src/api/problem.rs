@@ -38,6 +38,8 @@ pub enum ApiError {
     NotFound,
     /// No record of the goods that a form is about.
     NoRecord { detail: &'static str },
+    /// No link of the type that is asked for.
+    NoLink,
     /// The goods are not in a state in which they can be confirmed.
     Unconfirmed { detail: &'static str },
     /// The body was erased; the entry stays.
@@ -97,6 +99,7 @@ impl ApiError {
             ApiError::Unauthorized { .. } => (S::UNAUTHORIZED, "unauthorized", "token needed"),
             ApiError::Forbidden { .. } => (S::FORBIDDEN, "forbidden", "not allowed"),
             ApiError::NotFound => (S::NOT_FOUND, "not_found", "not found"),
+            ApiError::NoLink => (S::NOT_FOUND, "no_link", "no link of this type"),
             ApiError::NoRecord { .. } => (S::NOT_FOUND, "no_record", "no record of these goods"),
             ApiError::Unconfirmed { .. } => {
                 (S::CONFLICT, "unconfirmed", "goods that cannot be confirmed")
@@ -152,6 +155,10 @@ impl ApiError {
             | ApiError::Damaged { detail, .. }
             | ApiError::Busy { detail, .. } => detail.clone(),
             ApiError::NotFound => "nothing here that you may know of".to_owned(),
+            ApiError::NoLink => {
+                "`linkType=linkset` lists the types of links that there are of these goods"
+                    .to_owned()
+            }
             ApiError::NoRecord { detail } | ApiError::Unconfirmed { detail } => {
                 (*detail).to_owned()
             }
@@ -215,6 +222,7 @@ pub(crate) fn examples() -> Vec<ApiError> {
         ApiError::Unauthorized { detail: detail() },
         ApiError::Forbidden { detail: detail() },
         ApiError::NotFound,
+        ApiError::NoLink,
         ApiError::NoRecord { detail: "" },
         ApiError::Unconfirmed { detail: "" },
         ApiError::Erased { by: ContentId::from_bytes([0; 32]) },

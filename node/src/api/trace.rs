@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::Asked;
-use super::{Ctx, blocking};
+use super::{Ctx, blocking, listed};
 use crate::entitled::{Asker, hide};
+use crate::negotiate;
 use crate::passport::code::Code;
 use crate::trace::Reader;
 
@@ -44,14 +45,13 @@ impl FromStr for Form {
 
 impl Form {
     fn accepted(headers: &HeaderMap) -> Result<Form, ApiError> {
-        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        match accept.unwrap_or("") {
-            accept if accept.contains("text/vnd.graphviz") => Ok(Form::Dot),
-            accept if accept.contains("text/plain") => Ok(Form::Text),
-            "" => Ok(Form::Json),
-            accept if accept.contains("json") || accept.contains("*/*") => Ok(Form::Json),
-            _ => Err(ApiError::NotAcceptable { offered: OFFERED }),
-        }
+        const FORMS: [(&str, Form); 3] = [
+            ("application/json", Form::Json),
+            ("text/plain", Form::Text),
+            ("text/vnd.graphviz", Form::Dot),
+        ];
+        let best = negotiate::best(&listed(headers, &header::ACCEPT), &FORMS);
+        best.ok_or(ApiError::NotAcceptable { offered: OFFERED })
     }
 }
 

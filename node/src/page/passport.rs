@@ -326,7 +326,7 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
 }
 
 /// The text in the page's language, or the first there is.
-fn words_of(all: &[Text], language: Language) -> Option<&Text> {
+pub(crate) fn words_of(all: &[Text], language: Language) -> Option<&Text> {
     let own = all.iter().find(|text| text.lang.as_deref() == Some(language.tag()));
     own.or_else(|| all.first())
 }

@@ -219,11 +219,13 @@ fn forms() -> Value {
 }
 
 fn resolver() -> Value {
+    let titled =
+        object("A title in a language.", json!({ "value": string(), "language": string() }));
     let link = object(
-        "A link to this node.",
+        "A link to this node: `title` in the reader's language, `title*` in all.",
         json!({
             "href": { "type": "string", "format": "uri" }, "title": string(), "type": string(),
-            "hreflang?": list(string()),
+            "title*": list(titled), "hreflang?": list(string()),
         }),
     );
     let mut context = object(

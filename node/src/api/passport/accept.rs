@@ -5,6 +5,9 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::api::listed;
+use crate::negotiate;
+
 /// The forms.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Form {
@@ -33,22 +36,24 @@ pub(super) enum NoForm {
 pub(super) const OFFERED: &str =
     "text/html, application/json, application/ld+json, application/linkset+json";
 
+/// What a link is called, in English and in Chinese.
+pub(super) type Title = [&'static str; 2];
+
 /// Link types of the GS1 Web Vocabulary that something here serves.
-pub(super) const LINK_TYPES: [(&str, Form, &str); 7] = [
-    ("defaultLink", Form::Page, "Passport"),
-    ("pip", Form::Page, "Passport"),
-    ("dpp", Form::JsonLd, "Digital product passport"),
-    ("certificationInfo", Form::Page, "Certificates and who vouches"),
-    ("recallStatus", Form::Json, "Recall status"),
-    ("sustainabilityInfo", Form::Page, "Carbon footprint"),
-    ("traceability", Form::Trace, "Trace of the goods"),
+pub(super) const LINK_TYPES: [(&str, Form, Title); 7] = [
+    ("defaultLink", Form::Page, ["Passport", "产品护照"]),
+    ("pip", Form::Page, ["Passport", "产品护照"]),
+    ("dpp", Form::JsonLd, ["Digital product passport", "数字产品护照"]),
+    ("certificationInfo", Form::Page, ["Certificates and who vouches", "证书及认证机构"]),
+    ("recallStatus", Form::Json, ["Recall status", "召回状态"]),
+    ("sustainabilityInfo", Form::Page, ["Carbon footprint", "碳足迹"]),
+    ("traceability", Form::Trace, ["Trace of the goods", "货物追溯"]),
 ];
 
 /// The form of the link type, else of the `Accept` header.
 pub(super) fn form(headers: &HeaderMap, link_type: Option<&str>) -> Result<Form, NoForm> {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     match link_type {
-        None | Some("") => accepted(accept).ok_or(NoForm::Type),
+        None | Some("") => accepted(&listed(headers, &header::ACCEPT)).ok_or(NoForm::Type),
         Some("linkset" | "all") => Ok(Form::Linkset),
         Some(name) => {
             let name = ["gs1:", "https://gs1.org/voc/", "http://gs1.org/voc/"]
@@ -66,42 +71,21 @@ pub(super) fn form(headers: &HeaderMap, link_type: Option<&str>) -> Result<Form,
 
 /// Whether a client names pages, and nothing that it would rather have: a browser.
 pub(super) fn reads_pages(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    accept.contains("text/html") && accepted(accept) == Some(Form::Page)
+    let accept = listed(headers, &header::ACCEPT);
+    let is_named = negotiate::members(&accept).any(|(name, _)| name == "text/html");
+    is_named && accepted(&accept) == Some(Form::Page)
 }
 
+/// The page stands first: it wins among equals.
 fn accepted(accept: &str) -> Option<Form> {
-    if accept.trim().is_empty() {
-        return Some(Form::Page);
-    }
-    let mut best: Option<(Form, f32)> = None;
-    let mut takes_any = false;
-    for item in accept.split(',').take(32) {
-        let mut parts = item.split(';');
-        let kind = parts.next().unwrap_or("").trim().to_ascii_lowercase();
-        let quality = parts.find_map(|part| part.trim().strip_prefix("q=")?.parse::<f32>().ok());
-        let quality = quality.unwrap_or(1.0);
-        if quality <= 0.0 {
-            continue;
-        }
-        let form = match kind.as_str() {
-            "text/html" | "application/xhtml+xml" => Form::Page,
-            "application/json" | "application/*" => Form::Json,
-            "application/ld+json" => Form::JsonLd,
-            "application/linkset+json" => Form::Linkset,
-            "*/*" | "text/*" => {
-                takes_any = true;
-                continue;
-            }
-            _ => continue,
-        };
-        let wins = |(_, most)| most < quality || (most == quality && form == Form::Page);
-        if best.is_none_or(wins) {
-            best = Some((form, quality));
-        }
-    }
-    let any = takes_any.then_some(Form::Page);
-    best.map(|(form, _)| form).or(any)
+    const FORMS: [(&str, Form); 5] = [
+        ("text/html", Form::Page),
+        ("application/json", Form::Json),
+        ("application/ld+json", Form::JsonLd),
+        ("application/linkset+json", Form::Linkset),
+        ("application/xhtml+xml", Form::Page),
+    ];
+    negotiate::best(accept, &FORMS)
 }
 
 #[cfg(test)]
@@ -135,10 +119,23 @@ mod tests {
             ("application/json;q=0.5, application/ld+json;q=0.9", Ok(Form::JsonLd)),
             ("application/linkset+json", Ok(Form::Linkset)),
             ("application/linkset+json;q=0, */*", Ok(Form::Page)),
+            ("text/html;q=0, */*", Ok(Form::Json)),
+            ("application/json;q=0.5, */*;q=0.8", Ok(Form::Page)),
+            ("application/json;Q=0.1, application/ld+json;q=0.3", Ok(Form::JsonLd)),
+            ("application/json;q=NaN, text/html", Ok(Form::Page)),
+            ("*/*;q=0", Err(NoForm::Type)),
             ("image/png", Err(NoForm::Type)),
         ] {
             assert_eq!(of(accept, None), expected, "{accept}");
         }
+    }
+
+    #[test]
+    fn a_header_of_several_lines_is_one_list() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::ACCEPT, "image/png".parse().unwrap());
+        headers.append(header::ACCEPT, "application/json".parse().unwrap());
+        assert_eq!(form(&headers, None), Ok(Form::Json));
     }
 
     #[test]

@@ -1,25 +1,32 @@
 //! Link sets (RFC 9264) and the description of this resolver.
 //!
 //! Invariants: a link leads to a route of this node and nowhere else; what a route cannot serve
-//! is in no link set.
+//! is in no link set; a link is of one language, or tells each that it answers in.
 
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::gs1::digital_link::CANONICAL;
 use serde_json::{Map, Value, json};
 
-use super::accept::{Form, LINK_TYPES};
+use super::accept::{Form, LINK_TYPES, Title};
+use crate::page::Language;
+use crate::page::passport::words_of;
 use crate::passport::code::Code;
 use crate::passport::view::Passport;
 
 /// Namespace of the link types.
 pub(super) const VOCABULARY: &str = "https://gs1.org/voc/";
 
-/// The links of one passport. `root` is this node's URL, without a slash at its end.
-pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
+/// The link that is followed where none is asked for.
+const DEFAULT: &str = "defaultLink";
+const JSON: &str = "application/json";
+
+/// The links of one passport, for a reader of `language`. `root` is this node's URL, without a
+/// slash at its end.
+pub(super) fn linkset(root: &str, code: &Code, passport: &Passport, language: Language) -> Value {
     let anchor = format!("{root}{}", code.path());
     let mut context = Map::new();
     context.insert("anchor".to_owned(), json!(anchor));
-    if let Some(name) = passport.item.names.first() {
+    if let Some(name) = words_of(&passport.item.names, language) {
         context.insert("itemDescription".to_owned(), json!(name.text));
     }
     let has_trace = has_public_event(passport);
@@ -27,27 +34,52 @@ pub(super) fn linkset(root: &str, code: &Code, passport: &Passport) -> Value {
         if form == Form::Trace && !has_trace {
             continue;
         }
-        let (href, kind) = match form {
-            Form::Page => (fragment(&anchor, name), "text/html"),
-            Form::Json => (format!("{anchor}?linkType=gs1:{name}"), "application/json"),
-            Form::JsonLd => (format!("{anchor}?linkType=gs1:{name}"), "application/ld+json"),
-            Form::Trace => (fragment(&anchor, name), "text/html"),
+        let links = match form {
+            Form::Page => of_page(&anchor, name, title, language),
+            Form::Json | Form::JsonLd => {
+                let kind = if form == Form::Json { JSON } else { "application/ld+json" };
+                vec![link(&format!("{anchor}?linkType=gs1:{name}"), kind, title, language)]
+            }
+            Form::Trace => {
+                // First where whoever takes anything is led; the page is for whoever reads pages.
+                let href = format!("{root}{}", trace_path(&code.goods));
+                let mut links = vec![link(&href, JSON, title, language)];
+                links.extend(of_page(&anchor, name, title, language));
+                links
+            }
             Form::Linkset => continue,
         };
-        let mut link = json!({ "href": href, "title": title, "type": kind });
-        if kind == "text/html" {
-            link["hreflang"] = json!(["en", "zh-Hans"]);
-        }
-        let mut links = vec![link];
-        if form == Form::Trace {
-            // First where whoever takes anything is led; the page is for whoever reads pages.
-            let href = format!("{root}{}", trace_path(&code.goods));
-            let trace = json!({ "href": href, "title": title, "type": "application/json" });
-            links.insert(0, trace);
-        }
         context.insert(format!("{VOCABULARY}{name}"), json!(links));
     }
     json!({ "linkset": [context] })
+}
+
+/// A link and what it is called: by itself in the reader's language, beside it in both.
+fn link(href: &str, kind: &str, title: Title, language: Language) -> Value {
+    let [en, zh] = title;
+    let all = [(Language::En, en), (Language::Zh, zh)];
+    let all = all.map(|(of, title)| json!({ "value": title, "language": of.tag() }));
+    json!({ "href": href, "type": kind, "title": language.pick(en, zh), "title*": all })
+}
+
+/// The links to a part of the page, one of each language, the reader's first. The default link is
+/// one alone, as the resolver standard has it, and answers in the language that it is asked in.
+fn of_page(anchor: &str, name: &str, title: Title, language: Language) -> Vec<Value> {
+    let part = fragment(name);
+    let of = |href: &str, languages: &[Language]| {
+        let mut link = link(href, "text/html", title, languages[0]);
+        link["hreflang"] = languages.iter().map(|language| language.tag()).collect();
+        link
+    };
+    let other = match language {
+        Language::En => Language::Zh,
+        Language::Zh => Language::En,
+    };
+    let both = [language, other];
+    if name == DEFAULT {
+        return vec![of(&format!("{anchor}{part}"), &both)];
+    }
+    both.map(|language| of(&format!("{anchor}?lang={}{part}", language.tag()), &[language])).into()
 }
 
 /// Whether a trace shows anyone a step: of events that are not public it tells nothing.
@@ -56,12 +88,13 @@ pub(super) fn has_public_event(passport: &Passport) -> bool {
     records.any(|record| record.is_public && record.kind.as_deref() == Some("event"))
 }
 
-fn fragment(anchor: &str, name: &str) -> String {
+/// Where on the page it stands.
+fn fragment(name: &str) -> &'static str {
     match name {
-        "traceability" => format!("{anchor}#journey"),
-        "certificationInfo" => format!("{anchor}#certificates"),
-        "sustainabilityInfo" => format!("{anchor}#footprint"),
-        _ => anchor.to_owned(),
+        "traceability" => "#journey",
+        "certificationInfo" => "#certificates",
+        "sustainabilityInfo" => "#footprint",
+        _ => "",
     }
 }
 

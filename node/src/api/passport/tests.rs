@@ -134,8 +134,14 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     let (_, response) = get(&world, &format!("{PATH}?linkType=all"), "*/*").await;
     let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
     assert_eq!(set["linkset"][0]["anchor"], PATH, "relative, as this node does not listen");
+    assert_links_are_of_one_language_each(&set["linkset"][0], ["en", "zh-Hans"]);
+    assert_eq!(set["linkset"][0]["itemDescription"], "Flask");
+    let chinese = Request::get(format!("{PATH}?linkType=all")).header("accept-language", "zh-CN");
+    let (_, response) = world.ask(FAR, chinese, Vec::new()).await;
+    assert_eq!(header_of(&response, "content-language"), "zh-Hans");
+    let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+    assert_links_are_of_one_language_each(&set["linkset"][0], ["zh-Hans", "en"]);
     assert_eq!(set["linkset"][0]["itemDescription"], "保温杯");
-    assert_eq!(set["linkset"][0]["https://gs1.org/voc/pip"][0]["href"], PATH);
     assert!(
         page_at(&world, &format!("{PATH}?lang=zh-Hans")).await.contains("<html lang=\"zh-Hans\">")
     );
@@ -146,6 +152,24 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     let (_, described) = json_at(&world, "/.well-known/gs1resolver").await;
     assert_eq!(described["supportedPrimaryKeys"], json!(["all"]));
     world.end();
+}
+
+/// The default link is one and answers in both; each other page has one link for each language.
+fn assert_links_are_of_one_language_each(links: &Value, languages: [&str; 2]) {
+    let default = &links["https://gs1.org/voc/defaultLink"];
+    assert_eq!(default.as_array().map(Vec::len), Some(1));
+    assert_eq!(default[0]["href"], PATH);
+    assert_eq!(default[0]["hreflang"], json!(languages));
+    let pages = &links["https://gs1.org/voc/certificationInfo"];
+    assert_eq!(pages.as_array().map(Vec::len), Some(2));
+    for (link, language) in pages.as_array().unwrap().iter().zip(languages) {
+        assert_eq!(link["href"], format!("{PATH}?lang={language}#certificates"));
+        assert_eq!(link["hreflang"], json!([language]));
+        let title = link["title*"].as_array().unwrap().iter();
+        let own = title.clone().find(|title| title["language"] == language).unwrap();
+        assert_eq!(link["title"], own["value"], "its own language names it");
+        assert_eq!(title.count(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,7 +193,7 @@ async fn a_browser_that_asks_for_the_trace_sees_the_journey_and_a_program_is_led
     let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
     let traces = &set["linkset"][0]["https://gs1.org/voc/traceability"];
     assert_eq!(traces[0]["href"], format!("/v1/trace{PATH}"), "where the resolver leads");
-    assert_eq!(traces[1]["href"], format!("{PATH}#journey"));
+    assert_eq!(traces[1]["href"], format!("{PATH}?lang=en#journey"));
     let class = "/01/09520123456788?linkType=all";
     let (_, response) = get(&world, class, "*/*").await;
     let set: Value = serde_json::from_slice(&bytes(response).await).unwrap();
