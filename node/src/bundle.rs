@@ -110,7 +110,7 @@ pub fn write(
     }
     // What is lost or damaged is told before the first piece: after it the stream only breaks off.
     for log in &logs {
-        log.each_run(|_, _| Ok(true))?;
+        log.prove()?;
     }
     let chosen = select::chosen(service, selection, &logs)?;
     let mut as_of = Timestamp::EPOCH;

@@ -8,12 +8,14 @@ use hallmark_schemas::bundle::ENTRIES_MAX;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::layout::Data;
 use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
 use crate::core::LogHandle;
 use crate::mirror::MirroredLog;
 use crate::service::Service;
 use crate::store::StoreError;
+use crate::store::tiles::TILE_WIDTH;
 
 /// A log that is held here, up to its size when the bundle was begun.
 pub(super) struct HeldLog {
@@ -57,6 +59,22 @@ impl HeldLog {
             Source::Own(log) => log.entries(from..to),
             Source::Peer(log) => log.entries(from..to),
         }
+    }
+
+    /// Holds every entry bundle against the root: one that is lost or changed is an error that names it.
+    pub(super) fn prove(&self) -> Result<(), StoreError> {
+        for index in 0..self.size.div_ceil(TILE_WIDTH) {
+            let width = (self.size - index * TILE_WIDTH).min(TILE_WIDTH) as u16;
+            let path = TilePath::Entries { index, width };
+            let proved = match &self.source {
+                Source::Own(log) => log.tile(&path)?,
+                Source::Peer(log) => log.tile(&path)?,
+            };
+            if proved.is_none() {
+                return Err(StoreError::Beyond { size: index * TILE_WIDTH, asked: self.size });
+            }
+        }
+        Ok(())
     }
 
     /// When its newest entry was admitted.

@@ -123,7 +123,7 @@ fn a_revoked_key_signs_nothing_more_and_a_stranger_is_told_what_is_in_doubt() {
         line.extend(option);
         plant.run("export", &line).ok();
         let checked = run("hallmark-verify", &["check", path_text(&bundle)]).stdout;
-        let told = format!("in doubt, as their key {kid} was revoked");
+        let told = format!("in doubt, as the key {kid} was revoked");
         assert!(checked.contains(&told), "{option:?}: {checked}");
         assert!(checked.contains("0 errors"), "{option:?}: {checked}");
     }

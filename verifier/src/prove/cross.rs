@@ -224,8 +224,8 @@ pub(super) fn notes(
     };
     let under_revoked = |((kid, since, origin), count)| {
         format!(
-            "{origin}: {count} attestation(s) are in doubt, as their key {kid} was revoked and may \
-             have been another's since {since}"
+            "{origin}: attestations in doubt, as the key {kid} was revoked and may have been \
+             another's since {since}: {count}"
         )
     };
     in_doubt.into_iter().map(note).chain(suspect.into_iter().map(under_revoked)).collect()
