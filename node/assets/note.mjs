@@ -33,6 +33,8 @@ export function checkpoint(bytes) {
   need(origin && /^(0|[1-9]\d{0,15})$/.test(size) && isCount(+size) && !more.includes(''), 'note');
   const root = base64(stated || '');
   need(root.length === 32, 'note');
+  // Whatever keys are known: nobody of that name signed it.
+  need(lines.some(({ name }) => name === origin), 'note');
   return { text: whole.slice(0, split + 1), lines, origin, size: +size, root };
 }
 

@@ -91,43 +91,48 @@ fn emptied(statement: &[u8]) -> Vec<u8> {
     message.map(|one| Sign1 { unprotected: EMPTY_MAP, ..one }.encode()).unwrap_or_default()
 }
 
-fn check_receipt(
-    entry: &Hash,
-    receipt: &[u8],
-    keys: &[ForeignKey],
-) -> Result<Hash, Option<ForeignError>> {
-    let receipt = Foreign::parse(receipt).map_err(Some)?;
-    let mut error = None;
+fn check_receipt(entry: &Hash, receipt: &[u8], keys: &[ForeignKey]) -> Result<Hash, Unproved> {
+    let receipt = Foreign::parse(receipt).map_err(Unproved::Unread)?;
+    let mut unproved = Unproved::NoKey;
     for key in keys {
         match receipt.verify_receipt(entry, key) {
             Ok(root) => return Ok(root),
             // A key of another algorithm says nothing about the receipt.
-            Err(ForeignError::Algorithm { .. }) if error.is_some() => {}
-            Err(other) => error = Some(other),
+            Err(ForeignError::Algorithm { .. }) if matches!(unproved, Unproved::Wrong(_)) => {}
+            Err(other) => unproved = Unproved::Wrong(other),
         }
     }
-    Err(error)
+    Err(unproved)
+}
+
+/// Why a receipt proves nothing.
+enum Unproved {
+    /// No key is given.
+    NoKey,
+    /// It is no message of the form that is known here.
+    Unread(ForeignError),
+    /// It does not hold under any key that is given.
+    Wrong(ForeignError),
 }
 
 /// The root, or the defect; without any key nothing is wrong, only unknown.
-fn take(
-    checked: Result<Hash, Option<ForeignError>>,
-    subject: &str,
-    defects: &mut Vec<Defect>,
-) -> Option<Hash> {
+fn take(checked: Result<Hash, Unproved>, subject: &str, defects: &mut Vec<Defect>) -> Option<Hash> {
     let (kind, detail) = match checked {
         Ok(root) => return Some(root),
-        Err(None) => {
+        Err(Unproved::NoKey) => {
             (DefectKind::Unchecked, "its receipt is not checked: no public key is given".to_owned())
         }
-        Err(Some(error @ ForeignError::Vds { .. })) => {
+        Err(Unproved::Wrong(error @ ForeignError::Vds { .. })) => {
             (DefectKind::Unchecked, format!("its receipt cannot be checked here: {error}"))
         }
         // It rides in a header that nobody signed, in a form of before RFC 9942 or of something else.
-        Err(Some(error @ ForeignError::Cose(_))) => {
-            (DefectKind::Unchecked, format!("what it carries as its receipt is none: {error}"))
+        Err(Unproved::Unread(error)) => {
+            let detail = format!("what it carries as its receipt is none: {}", chain(&error));
+            (DefectKind::Unchecked, detail)
         }
-        Err(Some(error)) => (DefectKind::BadProof, format!("its receipt: {}", chain(&error))),
+        Err(Unproved::Wrong(error)) => {
+            (DefectKind::BadProof, format!("its receipt: {}", chain(&error)))
+        }
     };
     defects.push(defect(kind, subject, detail));
     None
