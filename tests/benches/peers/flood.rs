@@ -120,7 +120,7 @@ impl Client {
             iss: self.org.clone(),
             sub: Subject::Facility(facility.parse()?),
             aud: Audience::Members,
-            iat: Timestamp::from_unix_ms(1_780_000_000_000 + number),
+            iat: Timestamp::from_unix_ms(1_780_000_000_000),
             regions: Vec::new(),
         };
         let body = Body::Facility(Facility {
