@@ -80,8 +80,11 @@ pub fn closing(opening: Demand, open: ContentId, state: State, reason: &str) -> 
 }
 
 /// Closes the own demands for these bodies of a followed log, which have come.
-pub async fn close_met(service: Arc<Service>, origin: String, came: Vec<ContentId>) {
-    let looking = Arc::clone(&service);
+pub async fn close_met(service: &Arc<Service>, origin: &str, came: Vec<ContentId>) {
+    if came.is_empty() {
+        return;
+    }
+    let (looking, origin) = (Arc::clone(service), origin.to_owned());
     let closed = tokio::task::spawn_blocking(move || met(&looking, &origin, &came)).await;
     let closed = match closed {
         Ok(Ok(closed)) => closed,

@@ -317,7 +317,9 @@ async fn round(
             let key = log.log_key().clone();
             cosign(service, &log, &key).await;
         }
-        told(service, origin, progress.grown, progress.kept);
+        let came = progress.kept.iter().map(|body| ContentId::of(body)).collect();
+        told(service, progress.grown, progress.kept);
+        demand::close_met(service, origin, came).await;
         service.catch_up.after(service.node.is_taking_in(), bytes, began.elapsed()).await;
     }
     tracing::trace!(origin, "followed");
@@ -363,14 +365,12 @@ async fn unless_news(
 }
 
 /// What a step of following a log brought.
-fn told(service: &Arc<Service>, origin: &str, grown: bool, kept: Vec<Vec<u8>>) {
+fn told(service: &Arc<Service>, grown: bool, kept: Vec<Vec<u8>>) {
     if grown {
         metrics::counter!("hallmark_mirror_checkpoints_total").increment(1);
     }
     if !kept.is_empty() {
         metrics::counter!("hallmark_mirror_bodies_total").increment(kept.len() as u64);
-        let came = kept.iter().map(|body| ContentId::of(body)).collect();
-        tokio::spawn(demand::close_met(Arc::clone(service), origin.to_owned(), came));
     }
     if grown || !kept.is_empty() {
         service.evidence_changed.notify_one();

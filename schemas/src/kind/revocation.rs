@@ -18,26 +18,15 @@ use crate::table::{Bucket, Cell, Column, RowContext, Rows, Table};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Why a key is given up.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// Somebody else had it, or may have had it.
-    Compromised,
-    /// Nobody has it any more.
-    Lost,
-    /// Its holder has no more use for it.
-    Retired,
-}
-
-impl Why {
-    /// Its word in JSON and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Why::Compromised => "compromised",
-            Why::Lost => "lost",
-            Why::Retired => "retired",
-        }
+crate::text::closed_set! {
+    /// Why a key is given up.
+    Why {
+        /// Somebody else had it, or may have had it.
+        Compromised => "compromised",
+        /// Nobody has it any more.
+        Lost => "lost",
+        /// Its holder has no more use for it.
+        Retired => "retired",
     }
 }
 
@@ -99,7 +88,7 @@ impl Kind for Revocation {
             Cell::text(self.key),
             Cell::text(&context.claims.sub),
             Cell::Instant(self.since),
-            Cell::text(self.why.as_str()),
+            Cell::text(self.why),
         ];
         rows.push(&REVOCATIONS, context, cells);
     }
