@@ -1,6 +1,6 @@
 //! Registrars: several who must agree, a key that follows another, one who is a registrar no more.
 
-use super::world::{Node, SOON, World, path_text, run, wait};
+use super::world::{Node, SOON, World, http, path_text, run, wait};
 
 const FACILITY: &str = r#"{"kind":"facility","sub":"SUB","payload":{"v":1,"name":"Works 1","lat_e7":311234567,"lon_e7":1214567890,"province":"CN-31","utc_offset":"+08:00","sector":"steel"}}"#;
 
@@ -192,4 +192,32 @@ fn a_member_that_was_away_while_a_registrars_key_changed_twice_follows_by_the_lo
     std::fs::write(&file, oldest).expect("writable");
     let checked = run("hallmark-verify", &["check", path_text(&file), path_text(&bundle)]).ok();
     assert!(checked.stdout.contains("0 errors, 0 warnings"), "{}", checked.stdout);
+}
+
+/// A member that is behind takes what another tells it, and logs it after the key that signed it has
+/// ended elsewhere. It stands as it does where it was recorded in time.
+#[test]
+fn what_a_member_that_is_behind_logs_again_under_a_key_that_has_ended_accuses_nobody() {
+    let world = World::new();
+    let mut registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = world.newcomer("plant", 2, "producer", &registrar);
+    registrar.run("admit", &[path_text(&plant.dir.join("join.cbor"))]).ok();
+    plant.start();
+    plant.ready();
+    agree(&[&registrar, &plant]);
+    assert_eq!(plant.stop(), 0, "{}", plant.log());
+    registrar.run("key", &["rotate"]).ok();
+    assert_eq!(registrar.stop(), 0, "{}", registrar.log());
+
+    plant.start();
+    let device = std::fs::read(registrar.dir.join("keys/capture.cose")).expect("its device");
+    let headers = [("Content-Type", "application/cose")];
+    let told = http::send("POST", &plant.url, "/entries", &headers, &device);
+    assert!(told.status < 300, "{told:?}");
+    registrar.start();
+    registrar.ready();
+    agree(&[&registrar, &plant]);
+    recorded(&world, &registrar, "works-1");
+    proved(&world, &[&registrar, &plant]);
 }

@@ -121,7 +121,7 @@ pub(super) fn verify(
     }
     // Who was registrar when is asked of everything else that brings keys.
     identity.sort_by_key(|(_, envelope)| envelope.kind() != KindName::Network);
-    let mut verified = learn(known, logs, identity, &mut history, defects);
+    let (mut verified, mut rejected) = learn(known, logs, identity, &mut history, defects);
     let logs = &*logs;
     for log in logs.iter().filter(|log| log.key.is_none()) {
         let detail = "nothing at hand says which key signs this log".to_owned();
@@ -143,20 +143,22 @@ pub(super) fn verify(
         counter.one();
         (place, id, verified)
     });
-    let mut keys_unknown = BTreeMap::new();
-    for ((log, entry), id, result) in checked {
+    for (place, id, result) in checked {
         match result {
             Ok(attestation) => {
-                verified.insert((log, entry), attestation);
+                verified.insert(place, attestation);
             }
-            Err(refusal) => {
-                if let Refusal::KeyUnknown { kid } = refusal {
-                    *keys_unknown.entry(kid).or_default() += 1;
-                }
-                let detail = chain(&refusal);
-                defects.push(refused(&logs[log], entry, id, &refusal, detail));
-            }
+            Err(refusal) => rejected.push(Rejected { place, id, refusal }),
         }
+    }
+    take_copies(logs, &mut verified, &mut rejected);
+    let mut keys_unknown = BTreeMap::new();
+    for Rejected { place: (log, entry), id, refusal } in rejected {
+        if let Refusal::KeyUnknown { kid } = refusal {
+            *keys_unknown.entry(kid).or_default() += 1;
+        }
+        let detail = chain(&refusal);
+        defects.push(refused(&logs[log], entry, id, &refusal, detail));
     }
     let proven = |((log, entry), attestation): (Place, Verified)| ProvenAttestation {
         origin: logs[log].origin.clone(),
@@ -167,6 +169,35 @@ pub(super) fn verify(
     let revoked = revoked(verified.values(), &history);
     let attestations = verified.into_iter().map(proven).collect();
     Stood { attestations, held, keys_unknown, revoked }
+}
+
+/// What a log records again after its key has ended stands as it does where it was recorded before:
+/// a member that is behind takes it from another before it learns of the end.
+fn take_copies(
+    logs: &[LogState],
+    verified: &mut BTreeMap<Place, Verified>,
+    rejected: &mut Vec<Rejected>,
+) {
+    let sought = rejected.iter().filter(|one| one.key_has_ended()).map(|one| one.id);
+    let sought: BTreeSet<_> = sought.collect();
+    if sought.is_empty() {
+        return;
+    }
+    let mut stands: BTreeMap<ContentId, (Timestamp, Verified)> = BTreeMap::new();
+    for (place, attestation) in verified.iter() {
+        let (id, hi) = (attestation.id(), time_of(logs, *place).hi);
+        if sought.contains(&id) && stands.get(&id).is_none_or(|(earliest, _)| hi < *earliest) {
+            stands.insert(id, (hi, attestation.clone()));
+        }
+    }
+    rejected.retain(|one| {
+        let stands = stands.get(&one.id).filter(|_| one.key_has_ended());
+        let copied = stands.filter(|(hi, _)| *hi <= time_of(logs, one.place).hi);
+        if let Some((_, attestation)) = copied {
+            verified.insert(one.place, attestation.clone());
+        }
+        copied.is_none()
+    });
 }
 
 /// Since when keys are revoked that signed what is in doubt.
@@ -189,6 +220,19 @@ pub(super) struct Known<'a> {
 
 type Place = (usize, u64);
 
+/// A body that does not count where it is recorded.
+struct Rejected {
+    place: Place,
+    id: ContentId,
+    refusal: Refusal,
+}
+
+impl Rejected {
+    fn key_has_ended(&self) -> bool {
+        matches!(self.refusal, Refusal::KeyNotInForce { .. })
+    }
+}
+
 /// A body that does not count. One whose key nobody introduced lacks what would say whose it is.
 fn refused(log: &LogState, index: u64, id: ContentId, refusal: &Refusal, detail: String) -> Defect {
     let defect = log.defect_at(index, kind_of(refusal), id, detail);
@@ -210,14 +254,14 @@ fn time_of(logs: &[LogState], (log, index): Place) -> EntryTime {
 }
 
 /// Dates logs as their keys become known and learns from them, in their order, until neither
-/// brings anything new.
+/// brings anything new: what counts, and what does not.
 fn learn(
     known: Known<'_>,
     logs: &mut [LogState],
     mut waiting: Vec<(Place, Box<Envelope>)>,
     history: &mut KeyHistory,
     defects: &mut Vec<Defect>,
-) -> BTreeMap<Place, Verified> {
+) -> (BTreeMap<Place, Verified>, Vec<Rejected>) {
     let mut verified = BTreeMap::new();
     loop {
         let mut progress = false;
@@ -259,19 +303,16 @@ fn learn(
             *attestation = again;
         }
     }
-    for ((log, index), envelope) in waiting {
+    let mut rejected = Vec::new();
+    for (place, envelope) in waiting {
         let id = envelope.id();
-        let log = &logs[log];
-        if log.proves(index, id) {
-            let entry = log.entry(index).expect("only proven entries have a place");
-            let time = log.time(index, entry);
-            if let Err(refusal) = envelope.verify(history, time) {
-                let detail = chain(&refusal);
-                defects.push(refused(log, index, id, &refusal, detail));
-            }
+        if logs[place.0].proves(place.1, id)
+            && let Err(refusal) = envelope.verify(history, time_of(logs, place))
+        {
+            rejected.push(Rejected { place, id, refusal });
         }
     }
-    verified
+    (verified, rejected)
 }
 
 fn log_key(root: &NetworkFile, history: &KeyHistory, origin: &str) -> Option<VerifierKey> {
