@@ -315,8 +315,8 @@ pub struct SubmitArgs {
     /// Waits for *recorded* and prints the index too.
     #[arg(long)]
     pub receipt: bool,
-    /// Seconds to wait for a node that does not run yet (without it: none), and for *recorded*
-    /// (without it: 60).
+    /// Seconds to wait for a node that does not run or takes nothing yet (without it: none), and
+    /// for *recorded* (without it: 60).
     #[arg(long, value_name = "SECONDS", env = "HALLMARK_WAIT")]
     pub wait: Option<u64>,
     /// File that holds the passphrase of the organisation key.

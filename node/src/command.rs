@@ -40,7 +40,7 @@ pub mod trace;
 /// How long a deferred attestation is sent again: a node that has just started knows its own
 /// capture device after the next batch.
 const DEFERRED_WAIT_MAX: Duration = Duration::from_secs(10);
-const DEFERRED_RETRY_WAIT: Duration = Duration::from_millis(200);
+const SEND_RETRY_WAIT: Duration = Duration::from_millis(200);
 /// Attestations of one file that are on their way at once.
 const SENT_AT_ONCE: usize = 64;
 
@@ -106,15 +106,17 @@ pub(crate) fn not_running(dir: &Path) -> Failure {
 
 /// Sends everything in the outbox, oldest file first, and settles it.
 ///
-/// Stops at the first file of which something cannot be taken now.
+/// Stops at the first file of which something cannot be taken even after this patience.
 pub(crate) async fn send_outbox(
     dir: &Path,
     local: &Local,
+    patience: Duration,
     mut told: impl FnMut(&ContentId, &Fate),
 ) -> Result<bool, Failure> {
+    let taken_until = Instant::now() + patience;
     for parcel in outbox::waiting(dir)? {
         let at_once = if parcel.is_ordered() { 1 } else { SENT_AT_ONCE };
-        let fates = send(&parcel, local, at_once, &mut told).await?;
+        let fates = send(&parcel, local, at_once, taken_until, &mut told).await?;
         parcel.settle(dir, &fates)?;
         if fates.iter().any(|(_, fate)| matches!(fate, Fate::Later { .. })) {
             return Ok(false);
@@ -127,9 +129,10 @@ async fn send(
     parcel: &Parcel,
     local: &Local,
     at_once: usize,
+    taken_until: Instant,
     told: &mut impl FnMut(&ContentId, &Fate),
 ) -> Result<Vec<(ContentId, Fate)>, Failure> {
-    let until = Instant::now() + DEFERRED_WAIT_MAX;
+    let until = Until { known: Instant::now() + DEFERRED_WAIT_MAX, taken: taken_until };
     let sent = parcel.items.iter().map(|(id, stored)| post(local, id, stored, until));
     let mut answers = futures_util::stream::iter(sent).buffered(at_once);
     let mut fates = Vec::new();
@@ -141,12 +144,20 @@ async fn send(
     Ok(fates)
 }
 
-/// Sends one attestation; while its signer's key is only being recorded, again.
+/// How long one attestation is sent again: while its signer's key is not known, and while the node
+/// takes nothing.
+#[derive(Clone, Copy)]
+struct Until {
+    known: Instant,
+    taken: Instant,
+}
+
+/// Sends one attestation; while its signer's key is only being recorded or the node is busy, again.
 async fn post(
     local: &Local,
     id: &ContentId,
     stored: &[u8],
-    until: Instant,
+    until: Until,
 ) -> Result<(ContentId, Fate), Failure> {
     let ask = Ask {
         body: Some(("application/cose", stored)),
@@ -156,10 +167,15 @@ async fn post(
     };
     loop {
         let fate = fate_of(id, &local.ask("/entries", ask).await?);
-        if fate != Fate::Deferred || until < Instant::now() {
+        let again_until = match fate {
+            Fate::Deferred => until.known,
+            Fate::Later { .. } => until.taken,
+            Fate::Stored { .. } | Fate::Refused { .. } => return Ok((*id, fate)),
+        };
+        if again_until <= Instant::now() {
             return Ok((*id, fate));
         }
-        tokio::time::sleep(DEFERRED_RETRY_WAIT).await;
+        tokio::time::sleep(SEND_RETRY_WAIT).await;
     }
 }
 
@@ -190,7 +206,7 @@ pub(crate) async fn log(
         return Ok(false);
     };
     let mut refused = None;
-    send_outbox(dir, &local, |id, fate| {
+    send_outbox(dir, &local, Duration::ZERO, |id, fate| {
         if let Fate::Refused { reason } = fate {
             refused = Some(format!("{id}: {reason}"));
         }
@@ -211,7 +227,7 @@ pub(crate) async fn sent(
     envelopes: &[hallmark_schemas::attestation::Envelope],
 ) -> Result<Vec<ContentId>, Failure> {
     let (mut taken, mut refused) = (Vec::new(), None);
-    send_outbox(dir, local, |sent, fate| match fate {
+    send_outbox(dir, local, Duration::ZERO, |sent, fate| match fate {
         _ if envelopes.iter().all(|envelope| envelope.id() != *sent) => {}
         Fate::Stored { id, .. } => taken.push(*id),
         Fate::Refused { reason } => refused = Some(reason.clone()),

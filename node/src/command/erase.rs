@@ -87,7 +87,7 @@ fn signed(args: &EraseArgs, config: &Config, target: ContentId) -> Result<Envelo
 /// Sends what waits; the id under which the node keeps the erasure.
 async fn sent(args: &EraseArgs, local: &Local, id: ContentId) -> Result<ContentId, Failure> {
     let mut fate_of_it = None;
-    let all = send_outbox(&args.dir, local, |sent, fate| {
+    let all = send_outbox(&args.dir, local, Duration::ZERO, |sent, fate| {
         if *sent == id {
             fate_of_it = Some(fate.clone());
         }

@@ -6,6 +6,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::exit::Exit;
@@ -255,7 +256,7 @@ fn form(format: Format, path: &Path) -> Result<Form, Failure> {
 /// What the node has stored for the GTIN, once everything signed before has reached it.
 async fn ranges(dir: &Path, gtin: &str) -> Result<Vec<Logged>, Failure> {
     let local = running(dir).await?;
-    if !send_outbox(dir, &local, |_, _| {}).await? {
+    if !send_outbox(dir, &local, Duration::ZERO, |_, _| {}).await? {
         return Err(Failure::busy("the node does not take what waits in the outbox")
             .help("see `hallmark-node status`; then run the command again"));
     }
@@ -415,7 +416,7 @@ fn attest(dir: &Path, config: &Config, label: Label) -> Result<ContentId, Failur
     let fate = wait_for(async {
         let local: Local = running(dir).await?;
         let mut fate = None;
-        send_outbox(dir, &local, |id, told| {
+        send_outbox(dir, &local, Duration::ZERO, |id, told| {
             if *id == signed.id() {
                 fate = Some(told.clone());
             }

@@ -144,6 +144,7 @@ pub(crate) fn open(
     let _ = metrics::set_global_recorder(recorder);
     let data = config.data_dir(dir);
     let client = Client::new().map_err(|e| Failure::fault("cannot make HTTP calls").because(&e))?;
+    let is_founded = node.log().head().size != 0;
     let service = Arc::new(Service {
         addresses: AddressBook::open(data.path().join("addresses.json"), &config.peer),
         findings: RwLock::new(Arc::new(Judged::read(&data.path().join("findings.json")))),
@@ -167,7 +168,7 @@ pub(crate) fn open(
         heard: HeardNotes::default(),
         catch_up: CatchUp::new(config.peers.catch_up_bytes_per_second_max),
         health: Health::default(),
-        founded: AtomicBool::new(false),
+        founded: AtomicBool::new(is_founded),
         network_changed: Notify::new(),
         evidence_changed: Notify::new(),
         network,

@@ -49,16 +49,18 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
     if !envelopes.is_empty() {
         outbox::put(&args.dir, &envelopes)?;
     }
+    let wait = Duration::from_secs(args.wait.unwrap_or(0));
     wait_for(async {
-        let Some(local) = connect(&args.dir, args.wait.unwrap_or(0)).await? else {
+        let until = Instant::now() + wait;
+        let Some(local) = connect(&args.dir, wait).await? else {
             let count = envelopes.len();
             return Err(super::not_running(&args.dir)
                 .note(format!("{count} signed attestations wait in the outbox")));
         };
         let mut tally = Tally::default();
-        let done =
-            send_outbox(&args.dir, &local, |id, fate| tell(&mut tally, id, fate, args, output));
-        done.await?;
+        let patience = until.saturating_duration_since(Instant::now());
+        let told = |id: &_, fate: &_| tell(&mut tally, id, fate, args, output);
+        send_outbox(&args.dir, &local, patience, told).await?;
         if args.receipt {
             wait_recorded(&args.dir, &tally, args.wait.unwrap_or(RECORDED_WAIT_S), output).await?;
         }
@@ -67,9 +69,8 @@ pub(super) fn run(args: &SubmitArgs, output: Output) -> Result<Exit, Failure> {
 }
 
 /// The running node, waited for as long as was asked; says so where a person looks on.
-async fn connect(dir: &Path, wait_s: u64) -> Result<Option<Local>, Failure> {
+async fn connect(dir: &Path, wait: Duration) -> Result<Option<Local>, Failure> {
     let started = Instant::now();
-    let wait = Duration::from_secs(wait_s);
     let is_shown = std::io::stderr().is_terminal();
     let mut is_told = false;
     loop {
@@ -82,7 +83,8 @@ async fn connect(dir: &Path, wait_s: u64) -> Result<Option<Local>, Failure> {
         }
         if is_shown {
             is_told = true;
-            eprint!("\rwaiting for the node: {} of {wait_s} s", started.elapsed().as_secs());
+            let (waited_s, wait_s) = (started.elapsed().as_secs(), wait.as_secs());
+            eprint!("\rwaiting for the node: {waited_s} of {wait_s} s");
         }
         tokio::time::sleep(CONNECT_RETRY_WAIT).await;
     }

@@ -1,6 +1,10 @@
 //! Bad input: a clear error that says what to do, the right exit code, nothing half done.
 
-use super::world::{Agent, Ran, World, assert_knows_its_stdout, path_text, program, run, run_with};
+use std::path::PathBuf;
+
+use super::world::{
+    Agent, Node, Ran, World, assert_knows_its_stdout, path_text, program, run, run_with,
+};
 
 /// What a person reads: what is wrong on stderr with a remedy, nothing on stdout.
 fn assert_told(ran: &Ran, code: i32, line: &str) {
@@ -276,19 +280,24 @@ fn a_device_is_not_logged_by_a_node_that_no_device_can_reach() {
     assert_eq!(waiting(), before);
 }
 
-#[test]
-fn a_submission_waits_for_its_node_as_long_as_it_is_told_to() {
-    let world = World::new();
-    let mut node = world.founder("plant");
-    node.ready();
-    node.stop();
+/// A file that tells a facility of this node.
+fn works(world: &World, node: &Node) -> PathBuf {
     let facility = format!(
         r#"{{"kind":"facility","sub":"{}:works-1","payload":{{"name":"Works 1",
         "lat_e7":312300000,"lon_e7":1214700000,"province":"CN-SH","utc_offset":"+08:00",
         "sector":"metal-goods"}}}}"#,
         node.org.replacen(":org:", ":facility:", 1)
     );
-    let file = world.file("works.json", facility);
+    world.file("works.json", facility)
+}
+
+#[test]
+fn a_submission_waits_for_its_node_as_long_as_it_is_told_to() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    node.stop();
+    let file = works(&world, &node);
     let refused = node.run("submit", &[path_text(&file)]);
     assert_told(&refused, 6, "submit");
     let line = ["submit", node.dir_text(), path_text(&file), "--wait", "60"].map(str::to_owned);
@@ -296,6 +305,24 @@ fn a_submission_waits_for_its_node_as_long_as_it_is_told_to() {
     node.start();
     let ran = submitting.join().expect("it ended").ok();
     assert!(ran.stderr.contains("stored"), "{}", ran.stderr);
+}
+
+/// A node that runs and may take nothing yet is waited for too.
+#[test]
+fn a_submission_waits_for_the_admission_of_its_organisation() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = world.newcomer("plant", 2, "producer", &registrar);
+    plant.start();
+    let file = works(&world, &plant);
+    let refused = plant.run("submit", &[path_text(&file)]).fails(6);
+    assert!(refused.stderr.contains("waits for its genesis"), "{}", refused.stderr);
+    let line = ["submit", plant.dir_text(), "--wait", "60"].map(str::to_owned);
+    let submitting = std::thread::spawn(move || run("hallmark-node", &line));
+    registrar.run("admit", &[path_text(&plant.dir.join("join.cbor"))]).ok();
+    let ran = submitting.join().expect("it ended").ok();
+    assert!(ran.stderr.contains("stored") && !ran.stderr.contains("later"), "{}", ran.stderr);
 }
 
 /// What a file says of itself goes before what config.toml says of it.

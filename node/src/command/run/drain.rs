@@ -17,9 +17,6 @@ const RETRY_WAIT: Duration = Duration::from_millis(200);
 
 /// Stores everything that waits, in order. The genesis waits until the organisation is admitted.
 pub(crate) async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
-    if service.node.log().head().size != 0 {
-        service.founded.store(true, Ordering::Release);
-    }
     let mut told = false;
     loop {
         match round(&service, &mut told).await {
