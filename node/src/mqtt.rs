@@ -237,7 +237,7 @@ async fn admit(ingest: &Ingest, publish: &Publish) -> bool {
             match ingest.service.admit_parsed(envelope.clone()).await {
                 Ok(admitted) => break after(ingest, admitted, &envelope, &topic).await,
                 Err(AdmitError::Refused(refusal)) => {
-                    let reason = Some(with_causes(&refusal));
+                    let reason = Some(crate::remedy::told(&refusal));
                     break Ack {
                         id: envelope.id(),
                         status: Status::Refused,

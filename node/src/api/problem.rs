@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::attestation::{ContentId, Refusal};
-use hallmark_schemas::kind::KindName;
 
 use super::App;
 use crate::admission::AdmitError;
@@ -244,20 +243,12 @@ pub(crate) fn examples() -> Vec<ApiError> {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
-        let detail = with_causes(&refusal);
+        let detail = crate::remedy::told(&refusal);
         match refusal {
-            Refusal::CodesScrapped { earlier } => {
-                let detail = format!("{detail}; activate the codes before and after them");
+            Refusal::CodesScrapped { earlier } | Refusal::Contradicted { earlier, .. } => {
                 ApiError::Contradicted { detail, earlier: Some(earlier) }
             }
-            Refusal::CodesNotMade => {
-                let detail = format!("{detail}; record the range as made first");
-                ApiError::Contradicted { detail, earlier: None }
-            }
-            Refusal::Contradicted { kind, earlier } => {
-                let detail = format!("{detail}; {}", remedy(kind, &earlier));
-                ApiError::Contradicted { detail, earlier: Some(earlier) }
-            }
+            Refusal::CodesNotMade => ApiError::Contradicted { detail, earlier: None },
             other => ApiError::Refused { code: other.code().to_owned(), detail },
         }
     }
@@ -295,29 +286,6 @@ impl From<StoreError> for ApiError {
             }
             _ => ApiError::Fault { cause },
         }
-    }
-}
-
-/// How to correct what was said: a statement that the record shows beside the first.
-fn remedy(kind: KindName, earlier: &ContentId) -> String {
-    match kind {
-        KindName::Event => "to correct it, declare the error of that event (EPCIS \
-                            errorDeclaration) and give the corrected event its own eventID"
-            .to_owned(),
-        KindName::Readings => "readings are never corrected: the device goes on with the next \
-                               sequence number"
-            .to_owned(),
-        KindName::Complaint
-        | KindName::Confirmation
-        | KindName::Genesis
-        | KindName::Key
-        | KindName::Network
-        | KindName::Node
-        | KindName::Revocation => format!("a {kind} is not corrected: state a new one"),
-        _ => format!(
-            "to correct it, state the whole payload again with \"replaces\": \"{earlier}\" and \
-             \"reason\": \"why\" in it"
-        ),
     }
 }
 

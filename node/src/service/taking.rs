@@ -45,7 +45,8 @@ impl Service {
         let is_new = !self.founded.load(Ordering::Acquire) && !is_read_only;
         is_new.then_some(AdmitError::Busy {
             retry_after: Duration::from_secs(2),
-            what: "this log waits for its genesis, its organisation for admission",
+            what: "this log waits for its genesis, its organisation for admission by the registrar, to \
+                   whom join.cbor goes",
         })
     }
 

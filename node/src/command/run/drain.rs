@@ -78,7 +78,7 @@ async fn send(service: &Service, parcel: &Parcel) -> Vec<(ContentId, Fate)> {
         Ok(Admitted::Stored { id, .. }) => Fate::Stored { id, recorded: false },
         Ok(Admitted::Deferred { .. }) => Fate::Deferred,
         Err(AdmitError::Refused(refusal)) => {
-            Fate::Refused { reason: crate::api::problem::with_causes(&refusal) }
+            Fate::Refused { reason: crate::remedy::told(&refusal) }
         }
         Err(error) => Fate::Later { reason: error.to_string() },
     });
