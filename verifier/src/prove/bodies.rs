@@ -18,6 +18,11 @@ use crate::evidence::{Bodies, Defect, DefectKind, Evidence, Held, ProvenAttestat
 use crate::step::Step;
 use crate::watch::{Counter, Stage, Watch};
 
+/// A log whose key neither the network file nor an attestation tells.
+const NO_LOG_KEY: &str = "give a newer network file, which any node of the network serves as \
+                          /network.hallmark, or a bundle with the registrars' logs: its organisation may \
+                          have been admitted since";
+
 /// One entry whose body came along.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -125,8 +130,8 @@ pub(super) fn verify(
     let logs = &*logs;
     for log in logs.iter().filter(|log| log.key.is_none()) {
         let detail = "nothing at hand says which key signs this log".to_owned();
-        let step = DefectKind::BadProof.step();
-        defects.push(Defect { step, ..log.defect(DefectKind::Withheld, detail) });
+        let (step, remedy) = (DefectKind::BadProof.step(), Some(NO_LOG_KEY));
+        defects.push(Defect { step, remedy, ..log.defect(DefectKind::Withheld, detail) });
         log.leave_undated(defects);
     }
     others.retain(|((log, entry), envelope)| logs[*log].proves(*entry, envelope.id()));

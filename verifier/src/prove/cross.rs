@@ -165,7 +165,8 @@ fn lone_loss(log: &LogState, index: u64, id: ContentId, evidence: &Evidence) -> 
 }
 
 /// A bundle's bodies must stand in a log or have a receipt. One whose receipt cannot be checked, as
-/// the log's key is not at hand, or whose signature cannot, may stand in it.
+/// the log's key is not at hand, or whose signature cannot, may stand in it; so may any where a log
+/// is not at hand up to a checkpoint.
 pub(super) fn unlogged(
     evidence: &Evidence,
     logs: &[LogState],
@@ -185,19 +186,31 @@ pub(super) fn unlogged(
     for id in told.flat_map(|defect| &defect.cites) {
         unlogged.remove(id);
     }
+    let Some(first) = unlogged.first() else { return };
+    let defect = |kind: DefectKind, id: &ContentId, detail| Defect {
+        log: None,
+        entry: None,
+        kind,
+        subject: id.to_string(),
+        cites: vec![*id],
+        detail,
+        at: None,
+        remedy: None,
+        proof: None,
+        step: DefectKind::Unlogged.step(),
+    };
+    if logs.is_empty() || !logs.iter().all(LogState::is_whole) {
+        let detail = format!(
+            "checkpoints or entries are missing in which these records could stand: {}, the first \
+             {first}",
+            unlogged.len()
+        );
+        defects.push(defect(DefectKind::Withheld, first, detail));
+        return;
+    }
     for id in &unlogged {
-        defects.push(Defect {
-            log: None,
-            entry: None,
-            kind: DefectKind::Unlogged,
-            subject: id.to_string(),
-            cites: vec![*id],
-            detail: format!("{id} stands in none of the logs at hand"),
-            at: None,
-            remedy: None,
-            proof: None,
-            step: DefectKind::Unlogged.step(),
-        });
+        let detail = format!("{id} stands in none of the logs at hand");
+        defects.push(defect(DefectKind::Unlogged, id, detail));
     }
 }
 

@@ -475,6 +475,11 @@ impl LogState {
         self.dated.as_ref()?.last()
     }
 
+    /// Whether all entries up to a checkpoint that counts are at hand.
+    pub(super) fn is_whole(&self) -> bool {
+        self.newest_dated().is_some() && self.holes.is_empty()
+    }
+
     /// True if the log is proved to hold this attestation there.
     pub(super) fn proves(&self, index: u64, id: ContentId) -> bool {
         let vouched = self.newest_dated().is_some_and(|newest| index < newest.size);

@@ -398,6 +398,20 @@ fn a_bundle_that_lacks_entries_or_is_cut_says_so() {
     let proven = check(&path).unwrap();
     assert!(kinds(&proven).contains(&DefectKind::Withheld), "{:#?}", proven.defects);
 
+    // What it lacks accuses none of the records that it would prove.
+    let without = |gone: fn(&Item) -> bool| {
+        let items: Vec<_> = world.items().into_iter().filter(|item| !gone(item)).collect();
+        let (_kept, path) = bundle_of(&world, &items);
+        let proven = check(&path).unwrap();
+        assert_eq!(proven.exit(), Exit::Incomplete, "{:#?}", proven.defects);
+        kinds(&proven)
+    };
+    for gone in [(|item| matches!(item, Item::Checkpoint(_))) as fn(&Item) -> bool, |item| {
+        matches!(item, Item::Entries { .. })
+    }] {
+        assert_eq!(without(gone), [DefectKind::Withheld]);
+    }
+
     let bytes = world.bundle(&world.items());
     fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
     let error = check(&path).unwrap_err();
