@@ -40,7 +40,15 @@ pub const MUTANTS: &[Mutant] = &[
     breaks("sync-tried-again", "a failed sync is final"),
     breaks("twin-gives-way-always", "of two processes that see each other one goes on"),
     breaks("twin-unnoticed", "a copy that reaches the running original signs nothing"),
+    breaks(
+        "witness-cosigns-in-doubt",
+        "a witness that may have forgotten cosigns nothing until the others told what they hold",
+    ),
     breaks("witness-forgets", "what is cosigned is remembered after a start"),
+    breaks(
+        "witness-goes-on-with-any-tree",
+        "a witness that has forgotten goes on with a tree that holds all that it was told of",
+    ),
     breaks("witness-goes-back", "a witness never states an earlier time than before"),
     breaks("witness-signs-before-durable", "what is cosigned is durable before it is told"),
 ];

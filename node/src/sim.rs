@@ -5,7 +5,9 @@
 //! the guard, the conversations with witnesses, the witness itself. Invariant: no clock, randomness,
 //! thread or socket; the same events at the same times do the same.
 
+mod asking;
 mod guard;
+mod recall;
 mod serve;
 mod view;
 
@@ -17,9 +19,9 @@ use std::time::Duration;
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::key::Signer;
 use hallmark_schemas::kind::KindName;
-use hallmark_schemas::layout::Dir;
-use hallmark_schemas::network::{Member, NetworkFile};
-use hallmark_schemas::note::{NoteSigner, SignedNote, VerifierKey};
+use hallmark_schemas::layout::{Dir, peer_name};
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::{NoteSigner, SignedNote};
 use hallmark_schemas::tile::TilePath;
 
 use crate::admission::gate::{Gate, Proved};
@@ -33,6 +35,7 @@ use crate::peers::follower::{Ask, Follower, Heard};
 use crate::sequencer::writer::{self, Opened};
 use crate::sequencer::writing::{self, Now, Writer};
 use crate::store::disk::Disk;
+use crate::store::sim::SimDisk;
 use crate::witness::asking::Asking;
 use crate::witness::guard::Guard;
 use crate::witness::twin::{Beside, Process};
@@ -121,6 +124,13 @@ pub enum Call {
     Guard(String),
     /// The publisher, of this witness.
     Ask(String),
+    /// The own witness, of what this other one holds of a log of which it may have forgotten more.
+    Recall {
+        /// The log.
+        origin: String,
+        /// The other.
+        witness: String,
+    },
     /// The publisher that was refused, of the node of this witness.
     Elsewhere(String),
     /// The start, of whoever answers where the own log is published.
@@ -219,6 +229,7 @@ pub struct SimNode {
     number: u64,
     retry_at: Duration,
     renew_at: Duration,
+    recall_at: Duration,
 }
 
 /// DIR of every simulated node, on its own disk.
@@ -229,6 +240,27 @@ pub fn dir() -> Dir {
 /// Where the witness of every simulated node remembers what it cosigned.
 fn witness_dir() -> PathBuf {
     dir().path().join("head").join("witness")
+}
+
+/// Every log that a witness of this network may have cosigned, by hex of its origin.
+fn logs(network: &NetworkFile) -> BTreeSet<String> {
+    network.network().members.iter().map(|member| peer_name(&member.origin)).collect()
+}
+
+/// The files of the witness of a stopped node that tell what it cosigned; that of the log `origin`
+/// alone, or all, with that which tells which there were.
+pub fn memory_of(disk: &SimDisk, origin: Option<&str>) -> Vec<PathBuf> {
+    let dir = witness_dir();
+    let wanted = origin.map(|origin| dir.join(peer_name(origin)));
+    let is_asked = |path: &PathBuf| wanted.as_ref().is_none_or(|wanted| path == wanted);
+    disk.paths().into_iter().filter(|path| path.starts_with(&dir) && is_asked(path)).collect()
+}
+
+/// Puts the memory of the witness of a stopped node back as it was in an old copy, as `restore` does,
+/// which says that it may be old.
+pub fn restore_memory(disk: &SimDisk, old: &SimDisk, network: &NetworkFile) -> Result<(), String> {
+    disk.restore(old, &witness_dir());
+    witness::memory::doubt(disk, &witness_dir(), &logs(network)).map_err(|e| writer::chain(&e))
 }
 
 /// Makes the store of a new, empty log.
@@ -261,6 +293,7 @@ impl SimNode {
         deferred.set_limits(setup.limits.0, setup.limits.1);
         let witness = Witness::open(disk, &witness_dir(), setup.witness_signer.clone());
         let witness = witness.map_err(|e| chain(&e))?;
+        witness.begin(&logs(&setup.network)).map_err(|e| chain(&e))?;
         let mut writer = None;
         match opened {
             Opened::Whole(sequencer) => {
@@ -303,6 +336,7 @@ impl SimNode {
             number: 0,
             retry_at: now.monotonic,
             renew_at: now.monotonic + RENEW_EVERY,
+            recall_at: now.monotonic,
         })
     }
 
@@ -376,6 +410,7 @@ impl SimNode {
         self.write(now, writing::Event::Tick, effects);
         self.watch(now, effects);
         self.look(now, effects);
+        self.recall(now, effects);
         if self.renew_at <= now.monotonic {
             self.renew_at = now.monotonic + RENEW_EVERY;
             self.write(now, writing::Event::Renew, effects);
@@ -471,6 +506,7 @@ impl SimNode {
                     }
                 }
             }
+            Call::Recall { origin, witness } => self.recalled(&origin, &witness, reply),
             Call::Elsewhere(_) => self.heard_elsewhere(now, reply, effects),
             Call::Twin => self.heard_twin(now, reply, effects),
             Call::Beside => self.heard_beside(now, reply, effects),
@@ -512,78 +548,5 @@ impl SimNode {
         if let Some(ask) = progress.ask {
             self.follow(origin, ask, effects);
         }
-    }
-
-    /// Asks for cosignatures of the checkpoint that waits for its quorum.
-    fn ask_witnesses(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let note = self.shared.unsigned.borrow().clone();
-        let text = note.as_ref().map(|note| note.text().to_owned());
-        if text != self.asked_for {
-            self.asking.clear();
-            self.calls.retain(|call, _| !matches!(call, Call::Ask(_)));
-            self.asked_for = text;
-            for (name, _) in self.asked() {
-                self.converse(&name, now.monotonic);
-            }
-        }
-        let due = |(name, (_, at)): (&String, &(Asking, Duration))| {
-            (*at <= now.monotonic).then(|| name.clone())
-        };
-        let due: Vec<String> = self.asking.iter().filter_map(due).collect();
-        for name in due {
-            if !self.calls.contains_key(&Call::Ask(name.clone())) {
-                self.ask_witness(now, name, effects);
-            }
-        }
-    }
-
-    /// Plans a conversation with this witness, from its beginning, about what waits for its quorum.
-    fn converse(&mut self, name: &str, at: Duration) {
-        let note = self.shared.unsigned.borrow().clone();
-        let witness = self.asked().into_iter().find(|(one, _)| one == name);
-        let (Some(note), Some((_, key))) = (note, witness) else { return };
-        let old = self.witnessed.get(name).copied().unwrap_or(0);
-        if let Ok(asking) = Asking::new(key, note, old) {
-            self.asking.insert(name.to_owned(), (asking, at));
-        }
-    }
-
-    /// The witnesses of the policy, by name; where it names none, the own one.
-    fn asked(&self) -> Vec<(String, VerifierKey)> {
-        let witnesses = self.setup.network.network().policy.witnesses().iter();
-        let mut asked: Vec<_> = witnesses.map(|one| (one.name.clone(), one.key.clone())).collect();
-        if asked.is_empty() {
-            asked.push(("own".to_owned(), self.witness.vkey().clone()));
-        }
-        asked
-    }
-
-    fn ask_witness(&mut self, now: Now, name: String, effects: &mut Vec<Effect>) {
-        let Some((asking, again_at)) = self.asking.get_mut(&name) else { return };
-        *again_at = now.monotonic + ASK_AGAIN;
-        let log = self.log.clone();
-        if asking.is_of(self.witness.vkey()) {
-            let prove = |old, new| log.consistency_proof(old, new).ok();
-            let note = asking.note().clone();
-            let word = self.witness.cosign_held(log.log_key(), &note, now.clock, prove);
-            let Ok(Some(lines)) = self.heeded(word) else { return };
-            let Some((asking, _)) = self.asking.get_mut(&name) else { return };
-            if let Ok(Some(cosigned)) = asking.answered(200, lines.as_bytes()) {
-                self.asking.remove(&name);
-                self.write(now, writing::Event::Cosigned(cosigned), effects);
-            }
-            return;
-        }
-        let Ok(body) = asking.request(|old, new| log.consistency_proof(old, new)) else { return };
-        let Some(to) = self.member_of(&name) else { return };
-        self.call(to, Request::AddCheckpoint(body), Call::Ask(name), effects);
-    }
-
-    /// The origin of the member that runs this witness of the policy.
-    fn member_of(&self, witness: &str) -> Option<String> {
-        let network = self.setup.network.network();
-        let witness = network.policy.witnesses().iter().find(|one| one.name == witness)?;
-        let runs = |member: &&Member| member.witness_key == witness.key;
-        network.members.iter().find(runs).map(|member| member.origin.clone())
     }
 }

@@ -77,14 +77,17 @@ struct States {
 
 impl States {
     /// What the next checkpoint of a log must go on from: what was cosigned; or the copy here, which
-    /// contains it; or, in doubt, the newest that anyone told.
+    /// contains it; or, in doubt, the newest that anyone told, or what that has to be shown to grow from.
     fn base(&self, hex: &str, copied: Option<Copied>, is_in_doubt: bool) -> Option<Seen> {
         let seen = self.seen.get(hex);
         // What was never cosigned, and is in no doubt, begins at nothing.
         let copied = copied.filter(|_| seen.is_some() || is_in_doubt);
         let copy = copied.filter(|copied| copied.before.as_ref() == seen).map(|copied| copied.copy);
         let told = self.told.get(hex).filter(|_| is_in_doubt);
-        let told = told.and_then(|told| told.newest.clone());
+        let told = match told.map(|told| &told.lacks) {
+            Some(Some((old, _))) => return Some(old.clone()),
+            _ => told.and_then(|told| told.newest().cloned()),
+        };
         let newest = seen.cloned().into_iter().chain(copy).chain(told);
         newest.reduce(|one, other| if one.size < other.size { other } else { one })
     }
@@ -337,7 +340,10 @@ impl Witness {
         if request.old != size && (0 < size || !is_in_doubt) {
             return Ok(Answer::Conflict { size });
         }
-        if is_in_doubt {
+        let lacks = states.told.get(&hex).and_then(|told| told.lacks.as_ref());
+        let is_lacked =
+            |(_, new): &(Seen, Seen)| (new.size, new.root) == (checkpoint.size, checkpoint.root);
+        if is_in_doubt && !lacks.is_some_and(is_lacked) {
             return Err(Fault::Forgotten { origin: checkpoint.origin.clone() });
         }
         let (old, new) = (request.old, checkpoint.size);
@@ -373,7 +379,10 @@ impl Witness {
         note.retain(|line| keys.iter().any(|key| line.is_of(key)));
         note.add(signature);
         let state = Seen { size: new, root: checkpoint.root, note: note.to_string() };
-        self.store(&mut states, hex, state)?;
+        self.store(&mut states, hex.clone(), state)?;
+        if is_in_doubt {
+            self.end_doubt(&mut states, &hex, true)?;
+        }
         states.stated_at = at;
         Ok(Answer::Cosigned { lines })
     }

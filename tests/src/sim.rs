@@ -7,6 +7,7 @@
 
 mod byzantine;
 mod damage;
+mod forgetting;
 mod host;
 mod oracle;
 mod stock;

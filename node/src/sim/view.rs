@@ -8,7 +8,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::Head;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
 
-use super::SimNode;
+use super::{Call, SimNode};
 use crate::core::{Published, Recorded, Signing};
 use crate::witness::Seen;
 
@@ -121,6 +121,16 @@ impl SimNode {
     /// What the own witness last cosigned of a log.
     pub fn witnessed(&self, origin: &str) -> Option<Seen> {
         self.witness.seen(&hallmark_schemas::layout::peer_name(origin))
+    }
+
+    /// Whether the own witness may have forgotten what it cosigned of a log.
+    pub fn doubts(&self, origin: &str) -> bool {
+        !self.witness.in_doubt([origin]).is_empty()
+    }
+
+    /// Whether it still waits for the answer to this request.
+    pub fn awaits(&self, call: &Call, number: u64) -> bool {
+        self.calls.get(call) == Some(&number)
     }
 
     /// The key of the own witness.

@@ -3,8 +3,9 @@
 //!
 //! Invariants: a log is noted before the first cosignature of it leaves, so a file that is gone is
 //! missed; only `init` says that nothing was cosigned before, so a folder that is gone is missed; of
-//! a log that is *in doubt* nothing is cosigned until enough others told what they hold, and what
-//! anyone tells only raises what a request must go on from; nobody's silence does.
+//! a log that is *in doubt* nothing is cosigned until enough others told what they hold and all of it
+//! is of one tree, and what anyone tells only raises what a request must go on from; nobody's silence
+//! does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,9 +19,10 @@ use hallmark_schemas::note::{SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
 use tracing::{error, info, warn};
 
-use super::{Fault, Seen, Witness, seen_in};
+use super::{Fault, Seen, States, Witness, seen_in};
 use crate::core::LogHandle;
 use crate::mirror::Mirror;
+use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskError, OnPath};
 
@@ -94,6 +96,9 @@ impl Known {
 
     /// Whether what was last cosigned of this log may be other than what is here.
     pub(super) fn doubts(&self, hex: &str, is_stranger: bool, is_here: bool) -> bool {
+        if mutant("witness-cosigns-in-doubt") {
+            return false;
+        }
         match self.logs.get(hex) {
             Some(is_doubted) => *is_doubted || !is_here,
             None => !is_here && (self.is_lost || is_stranger && self.doubts_strangers),
@@ -162,21 +167,80 @@ pub fn doubt(disk: &dyn Disk, dir: &Path, logs: &BTreeSet<String>) -> Result<(),
 /// What others told of one log while it was in doubt.
 #[derive(Default)]
 pub(super) struct Told {
-    /// Witnesses that did, by name.
-    pub(super) heard: BTreeSet<String>,
-    /// The newest of it.
-    pub(super) newest: Option<Seen>,
-    /// Two trees of one size were told: nothing here can say which one was cosigned.
-    pub(super) is_torn: bool,
+    /// By name of who did, the newest that it holds; `None` if it holds nothing.
+    by: BTreeMap<String, Option<Seen>>,
+    /// One told two trees of one size: nothing here can say which one was cosigned.
+    is_torn: bool,
+    /// All that is known is of one tree if the second is shown to grow from the first.
+    pub(super) lacks: Option<(Seen, Seen)>,
 }
 
 impl Told {
-    pub(super) fn take(&mut self, seen: Seen) {
-        match &self.newest {
-            Some(newest) if seen.size < newest.size => {}
-            Some(newest) if seen.size == newest.size => self.is_torn |= seen.root != newest.root,
-            _ => self.newest = Some(seen),
+    /// Takes what one of them holds. That its own word has only grown is its promise.
+    fn take(&mut self, name: &str, told: Option<Seen>) {
+        self.lacks = None;
+        let known = self.by.entry(name.to_owned()).or_default();
+        match (&*known, told) {
+            (Some(known), Some(told)) if told.size < known.size => {}
+            (Some(known), Some(told)) if told.size == known.size => {
+                self.is_torn |= told.root != known.root;
+            }
+            (_, Some(told)) => *known = Some(told),
+            (_, None) => {}
         }
+    }
+
+    fn heads(&self) -> impl Iterator<Item = &Seen> {
+        self.by.values().flatten()
+    }
+
+    /// The newest that anyone holds.
+    pub(super) fn newest(&self) -> Option<&Seen> {
+        self.heads().max_by_key(|seen| seen.size)
+    }
+}
+
+/// Whether all that is known of a log is of one tree.
+enum Lineage {
+    /// It is.
+    One,
+    /// It is if the second is shown to grow from the first.
+    Lacks(Seen, Seen),
+    /// Nobody can tell yet: the copy here has to grow first.
+    Open,
+    /// It is not.
+    Torn,
+}
+
+/// Holds what is known of a log against the copy here, of which the newest checkpoint is `copy`.
+fn lineage<'a>(
+    known: impl Iterator<Item = &'a Seen>,
+    held: Option<&Held<'_>>,
+    copy: Option<&Seen>,
+) -> Lineage {
+    if mutant("witness-goes-on-with-any-tree") {
+        return Lineage::One;
+    }
+    let copied = copy.map_or(0, |copy| copy.size);
+    let mut beyond: BTreeMap<u64, &Seen> = BTreeMap::new();
+    for seen in known {
+        let is_other = |root| root != seen.root;
+        if seen.size <= copied {
+            let root = held.and_then(|held| (held.root_at)(seen.size));
+            match root {
+                Some(root) if is_other(root) => return Lineage::Torn,
+                Some(_) => {}
+                None => return Lineage::Open,
+            }
+        } else if beyond.insert(seen.size, seen).is_some_and(|other| is_other(other.root)) {
+            return Lineage::Torn;
+        }
+    }
+    let mut steps = copy.filter(|_| !beyond.is_empty()).into_iter().chain(beyond.into_values());
+    match (steps.next(), steps.next(), steps.next()) {
+        (_, None, _) => Lineage::One,
+        (Some(old), Some(new), None) => Lineage::Lacks(old.clone(), new.clone()),
+        _ => Lineage::Open,
     }
 }
 
@@ -288,16 +352,18 @@ impl Witness {
         let told = states.told.entry(peer_name(origin)).or_default();
         match seen {
             Some(None) => warn!(origin, name, "a witness's word about a log proves nothing"),
-            Some(Some(seen)) => {
-                told.take(seen);
-                told.heard.insert(name.to_owned());
-            }
-            None => _ = told.heard.insert(name.to_owned()),
+            Some(seen) => told.take(name, seen),
+            None => told.take(name, None),
         }
     }
 
-    /// Ends the doubt about a log if enough others have told what they hold of it; true if there is
-    /// none any more. What is newest of all that is known is what its next checkpoint goes on from.
+    /// Ends the doubt about a log if enough others have told what they hold of it, and all that is
+    /// known of it is of one tree; true if there is none any more. What is newest of all that is known
+    /// is what its next checkpoint goes on from.
+    ///
+    /// A log that lies may have been cosigned in one of its histories and be told of in the other: so
+    /// where the copy here does not reach what was told, the log's next request has to show that it
+    /// does ([`Told::lacks`]), or the copy to grow.
     pub fn settle(
         &self,
         network: &NetworkFile,
@@ -305,7 +371,7 @@ impl Witness {
         held: Option<&Held<'_>>,
     ) -> Result<bool, Fault> {
         let (hex, keys) = (peer_name(origin), self.keys_of(network, origin));
-        let copied = held.and_then(|held| self.copied(&hex, &keys, held));
+        let copy = held.and_then(|held| seen_in(&held.note, &keys));
         let mut states = self.states();
         if !self.is_in_doubt(&states, &hex) {
             return Ok(true);
@@ -314,33 +380,51 @@ impl Witness {
         states.stated_at = states.stated_at.max(stated.unwrap_or(Timestamp::EPOCH));
         let Some(told) = states.told.get(&hex) else { return Ok(false) };
         let (own, network) = (self.signer.vkey(), network.network());
-        if told.is_torn || !is_enough(network, own, origin, &told.heard, held.is_some()) {
+        let heard = told.by.keys().cloned().collect();
+        if told.is_torn || !is_enough(network, own, origin, &heard, held.is_some()) {
             return Ok(false);
         }
-        // What is here as a tree must contain all that is smaller.
-        let known = told.newest.iter().chain(states.seen.get(&hex));
-        let contradicts = |held: &Held<'_>, seen: &Seen| {
-            (held.root_at)(seen.size).is_some_and(|root| root != seen.root)
+        let known = || told.heads().chain(states.seen.get(&hex));
+        let lacks = match lineage(known(), held, copy.as_ref()) {
+            Lineage::One => None,
+            Lineage::Lacks(old, new) => Some((old, new)),
+            Lineage::Open => return Ok(false),
+            Lineage::Torn => {
+                error!(origin, "others hold other histories of a log: it is not cosigned");
+                return Ok(false);
+            }
         };
-        if held.is_some_and(|held| known.clone().any(|seen| contradicts(held, seen))) {
-            error!(origin, "what others hold of a log is not of the tree here: it is not cosigned");
+        let newest = known().chain(&copy).max_by_key(|seen| seen.size).cloned();
+        if lacks.is_some() {
+            if let Some(told) = states.told.get_mut(&hex) {
+                told.lacks = lacks;
+            }
             return Ok(false);
         }
-        let base = states.base(&hex, copied, true);
-        let is_here = base.is_some();
-        if let Some(base) = base {
-            self.store(&mut states, hex.clone(), base)?;
+        if let Some(base) = &newest {
+            self.store(&mut states, hex.clone(), base.clone())?;
         }
+        self.end_doubt(&mut states, &hex, newest.is_some())?;
+        info!(origin, "enough others told what they hold of a log: it is cosigned again");
+        Ok(true)
+    }
+
+    /// What was cosigned of a log is known again, or nothing was. Durable when it returns.
+    pub(super) fn end_doubt(
+        &self,
+        states: &mut States,
+        hex: &str,
+        is_here: bool,
+    ) -> Result<(), Fault> {
         let mut known = states.known.clone();
-        known.settle(&hex, is_here);
+        known.settle(hex, is_here);
         known.write(&*self.disk, &self.dir).map_err(|source| {
             states.failed = source.is_final();
             Fault::Disk { source }
         })?;
         states.known = known;
-        states.told.remove(&hex);
-        info!(origin, "enough others told what they hold of a log: it is cosigned again");
-        Ok(true)
+        states.told.remove(hex);
+        Ok(())
     }
 
     /// The own log's fork guard has heard what others hold of it, and has found all of it here.

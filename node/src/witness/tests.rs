@@ -428,6 +428,8 @@ fn a_witness_that_lost_its_memory_cosigns_nothing_until_enough_others_told_what_
         assert_eq!(ask(&lost, 0, &[], &three).unwrap(), Answer::Conflict { size: 3 });
         forgotten(ask(&lost, 3, &proof(3, &leaves), &nine));
         lost.told(&network, ORIGIN, "demo/third", Some(&seven));
+        assert!(!lost.settle(&network, ORIGIN, None).unwrap(), "{what}: is it of one tree?");
+        lost.told(&network, ORIGIN, "demo/other", Some(&seven));
         assert!(lost.settle(&network, ORIGIN, None).unwrap(), "{what}");
         // Over a restart too, nothing older is cosigned, and the log goes on.
         let again = reopened(dir.path());
@@ -439,6 +441,55 @@ fn a_witness_that_lost_its_memory_cosigns_nothing_until_enough_others_told_what_
         ));
         let grown = ask(&again, 7, &proof(7, &leaves), &nine);
         assert!(matches!(grown, Ok(Answer::Cosigned { .. })), "{what}: {grown:?}");
+    }
+}
+
+#[test]
+fn a_witness_that_forgot_goes_on_only_with_what_is_shown_to_be_one_tree() {
+    let network = of_three();
+    let (five, five_leaves) = signed(5, 0);
+    let (seven, leaves) = signed(7, 0);
+    let (nine, more) = signed(9, 0);
+    let copy = || {
+        let leaves = five_leaves.clone();
+        let root_at = move |size: u64| {
+            let mut frontier = Frontier::new();
+            leaves.get(..size as usize)?.iter().for_each(|leaf| frontier.push(*leaf));
+            Some(frontier.root())
+        };
+        Held { note: Arc::new(five.clone()), root_at: Box::new(root_at) }
+    };
+    // Here is a copy of five, others tell of seven: of the same tree, or of the other that the log has.
+    for twist in [0, 1] {
+        let dir = tempfile::tempdir().unwrap();
+        has_cosigned_seven(dir.path());
+        std::fs::remove_dir_all(dir.path()).unwrap();
+        let lost = reopened(dir.path());
+        lost.begin(&[peer_name(ORIGIN)].into()).unwrap();
+        for name in ["demo/other", "demo/third"] {
+            lost.told(&network, ORIGIN, name, Some(&signed(7, twist).0));
+        }
+        assert!(!lost.settle(&network, ORIGIN, Some(&copy())).unwrap(), "{twist}");
+        assert_eq!(ask(&lost, 7, &proof(7, &more), &nine).unwrap(), Answer::Conflict { size: 5 });
+        let answer = ask(&lost, 5, &proof(5, &more), &nine);
+        assert!(
+            matches!(answer, Err(Fault::Forgotten { .. })),
+            "{twist}: it says nothing of seven"
+        );
+        let (other, other_leaves) = signed(7, twist);
+        let answer = ask(&lost, 5, &proof(5, &other_leaves), &other);
+        if twist == 0 {
+            assert!(matches!(answer, Ok(Answer::Cosigned { .. })), "{answer:?}");
+            assert!(lost.in_doubt([ORIGIN]).is_empty());
+            let again = reopened(dir.path());
+            let grown = ask(&again, 7, &proof(7, &more), &nine);
+            assert!(matches!(grown, Ok(Answer::Cosigned { .. })), "{grown:?}");
+        } else {
+            assert!(matches!(answer, Err(Fault::Unproved { .. })), "{answer:?}");
+            let answer = ask(&lost, 5, &proof(5, &leaves), &seven);
+            assert!(matches!(answer, Err(Fault::Forgotten { .. })), "{answer:?}");
+            assert_eq!(lost.in_doubt([ORIGIN]), [ORIGIN]);
+        }
     }
 }
 

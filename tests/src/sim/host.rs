@@ -193,6 +193,13 @@ impl Host {
         }
     }
 
+    /// Puts the memory of the witness back as it was in the old copy, if there is one.
+    pub(super) fn restore_memory(&self) -> Result<bool, String> {
+        let Some(backup) = &self.backup else { return Ok(false) };
+        sim::restore_memory(&self.disk, &backup.disk, &self.setup.network)?;
+        Ok(true)
+    }
+
     /// Whether the node, started again, could do better.
     pub(super) fn is_ill(&self) -> bool {
         let ill = |node: &SimNode| {

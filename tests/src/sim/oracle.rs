@@ -17,6 +17,7 @@ use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::Timestamp;
 
 use super::byzantine::Byzantine;
+use super::forgetting::Forgotten;
 use super::stock::{DAWN, HONEST, STOCK};
 
 /// Limits of what a node may remember of strangers, as every simulated node is set.
@@ -51,6 +52,10 @@ struct Promises {
     /// What its witness stated last of each log, and the latest of all.
     stated: BTreeMap<String, String>,
     stated_at: Option<Timestamp>,
+    /// What its witness may have forgotten, by origin.
+    forgotten: BTreeMap<String, Forgotten>,
+    /// Logs that its witness doubted, and of which it may so remember what others told.
+    doubted: BTreeSet<String>,
 }
 
 /// All promises.
@@ -78,6 +83,28 @@ impl Oracle {
     /// The files of a node's copy of this log were damaged.
     pub(super) fn damaged(&mut self, node: usize, origin: &str) {
         self.promises[node].copies.remove(origin);
+    }
+
+    /// Whether the witness of some node may have forgotten something.
+    pub(super) fn forgets_any(&self) -> bool {
+        self.promises.iter().any(|promises| !promises.forgotten.is_empty())
+    }
+
+    /// The witness of a node may have forgotten what it cosigned of these logs.
+    pub(super) fn forgets(&mut self, node: usize, origins: &[String]) {
+        let promises = &mut self.promises[node];
+        for origin in origins {
+            promises.forgotten.insert(origin.clone(), Forgotten::default());
+        }
+        // Nor does it know when it stated something last.
+        promises.stated_at = None;
+    }
+
+    /// A node was told by another what that holds of a log; nothing, or no note, if it holds nothing.
+    pub(super) fn told(&mut self, (node, by): (usize, usize), origin: &str, note: &[u8]) {
+        if let Some(forgotten) = self.promises[node].forgotten.get_mut(origin) {
+            forgotten.tell(by, note);
+        }
     }
 
     /// A node said that it stored this.
@@ -208,6 +235,17 @@ impl Oracle {
         for whose in 0..=HONEST {
             let origin = &STOCK.origins[whose];
             let word = node.witnessed(origin);
+            if node.doubts(origin) {
+                self.promises[number].doubted.insert(origin.clone());
+            }
+            let forgotten = self.promises[number].forgotten.get_mut(origin);
+            let is_left = forgotten.map(|forgotten| forgotten.is_left(word.as_ref()));
+            if is_left == Some(true) {
+                continue;
+            }
+            if is_left.is_some() {
+                self.recalled((number, whose), word.as_ref(), liar)?;
+            }
             let seen = word.as_ref().map_or(Head::EMPTY, |word| word.head());
             let before =
                 self.promises[number].witnessed.entry(origin.clone()).or_insert(Head::EMPTY);
@@ -229,6 +267,41 @@ impl Oracle {
         Ok(())
     }
 
+    /// A witness that had forgotten has taken in, or cosigned, something of that log again.
+    fn recalled(
+        &mut self,
+        (number, whose): (usize, usize),
+        word: Option<&Seen>,
+        liar: &Byzantine,
+    ) -> Result<(), String> {
+        let (origin, promises) = (&STOCK.origins[whose], &mut self.promises[number]);
+        let Some(forgotten) = promises.forgotten.remove(origin) else { return Ok(()) };
+        forgotten.may_end(number, whose, self.network.network().policy.is_none())?;
+        let seen = word.map_or(Head::EMPTY, Seen::head);
+        let contains = |head: &Head| {
+            let is_one = whose < HONEST || *head == Head::EMPTY || liar.has_both(*head, seen);
+            is_one && head.size <= seen.size
+        };
+        if !forgotten.heads().all(contains) {
+            let size = seen.size;
+            return Err(format!(
+                "witness {number} went on with {size} entries of log {whose}, not with what it was told"
+            ));
+        }
+        // No quorum has seen more of an honest log than it published; what one of another saw nobody
+        // can tell.
+        let before = promises.witnessed.entry(origin.clone()).or_insert(Head::EMPTY);
+        match self.trees.get(whose) {
+            Some(tree) if tree.published < before.size => {
+                let size = tree.published;
+                *before = Head { size, root: tree.roots[size as usize] };
+            }
+            Some(_) => {}
+            None => *before = Head::EMPTY,
+        }
+        Ok(())
+    }
+
     /// Whatever its clock says, a witness states no earlier time than it stated before.
     fn look_time(
         &mut self,
@@ -244,8 +317,15 @@ impl Oracle {
         };
         let parsed = SignedNote::parse(note.as_bytes()).map_err(|error| error.to_string())?;
         let at = parsed.signed_by(node.witness_key()).map_err(|error| error.to_string())?;
-        let at = at.ok_or_else(|| format!("witness {number} keeps what it did not cosign"))?;
         promises.stated.insert(origin.to_owned(), note);
+        let Some(at) = at else {
+            // What others told is remembered as they told it.
+            let what = || format!("witness {number} keeps what it did not cosign");
+            return promises.doubted.contains(origin).then_some(()).ok_or_else(what);
+        };
+        if !node.doubts(origin) {
+            promises.doubted.remove(origin);
+        }
         match promises.stated_at {
             Some(before) if at < before => {
                 Err(format!("witness {number} stated {at} after it had stated {before}"))
@@ -313,6 +393,14 @@ impl Oracle {
                 if !self.trees[number].places.contains_key(id) && !node.defers(id) {
                     return Some(format!("{id}, deferred by node {number}, is nowhere"));
                 }
+            }
+            let is_witnessed = !self.network.network().policy.is_none();
+            let honest = &STOCK.origins[..HONEST];
+            if let Some(log) = honest.iter().position(|origin| is_witnessed && node.doubts(origin))
+            {
+                return Some(format!(
+                    "witness {number} still doubts what it cosigned of log {log}"
+                ));
             }
             for copy in node.copies() {
                 let Some(whose) = (0..HONEST).find(|one| STOCK.origins[*one] == copy.origin) else {

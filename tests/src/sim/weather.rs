@@ -24,9 +24,10 @@ enum Fault {
     OldData,
     OldWhole,
     MixedIndex,
+    WitnessForgets,
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     Fault::Crash,
     Fault::StopInside,
     Fault::SyncFails,
@@ -39,6 +40,7 @@ const FAULTS: [Fault; 12] = [
     Fault::OldData,
     Fault::OldWhole,
     Fault::MixedIndex,
+    Fault::WitnessForgets,
 ];
 
 /// The faults of one world and what of them is at work.
@@ -62,6 +64,10 @@ impl Weather {
         let mut faults: Vec<Fault> = FAULTS.into_iter().filter(|_| rng.u8(..3) == 0).collect();
         if !is_witnessed {
             // Nobody else could know of what a whole old folder forgot.
+            faults.retain(|fault| *fault != Fault::OldWhole);
+        }
+        if faults.contains(&Fault::WitnessForgets) {
+            // Of two witnesses that forget at once neither can tell the other.
             faults.retain(|fault| *fault != Fault::OldWhole);
         }
         if faults.is_empty() {
@@ -162,6 +168,7 @@ impl World {
                 self.mix_index(host, other);
                 Ok(())
             }
+            Fault::WitnessForgets => self.forget(host),
         }
     }
 

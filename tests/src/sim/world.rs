@@ -166,6 +166,18 @@ impl World {
                 if self.hosts[to].epoch != epoch {
                     return Ok(());
                 }
+                let is_heard =
+                    self.hosts[to].node.as_ref().is_some_and(|node| node.awaits(&call, number));
+                let log = match &call {
+                    Call::Recall { origin, .. } => Some(origin),
+                    Call::Guard(_) => Some(&STOCK.origins[to]),
+                    _ => None,
+                };
+                if let (true, Some(log), Some(Reply::Bytes(200 | 404, note))) =
+                    (is_heard, log, &reply)
+                {
+                    self.oracle.told((to, from), log, note);
+                }
                 self.happen(to, Event::Replied { call, number, reply })
             }
         }
