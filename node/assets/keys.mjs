@@ -159,7 +159,16 @@ export class Keys {
     if (!this.known.has(of) || kind === 'genesis') return false;
     const { from, until, since } = this.times(of);
     const isEnding = (until && until[0] <= hi) || (since !== undefined && since <= hi);
-    return lo < from[1] || Boolean(kind !== 'key' && isEnding);
+    return lo < from[1] || !this.isEnrolled(this.known.get(of), lo)
+      || Boolean(kind !== 'key' && isEnding);
+  }
+
+  /** Whether a device was enrolled by then by a key that was not revoked since before; all others are. */
+  isEnrolled({ enrolled, org }, lo) {
+    return !enrolled || [...enrolled].some(([by, time]) => {
+      const revoked = this.revoked(by, org);
+      return time[1] <= lo && !(revoked && revoked.since <= time[1]);
+    });
   }
 
   /** Whether the holder of this key may say this at this time. */
@@ -177,7 +186,7 @@ export class Keys {
   }
 
   /** What a verified identity attestation brings. */
-  async learn({ kind, iss, sub, body, key }, time) {
+  async learn({ kind, kid: by, iss, sub, body, key }, time) {
     if (kind === 'network') return this.version(body, time);
     if (kind === 'genesis') return this.node(iss, body.get('keys'), '', time);
     if (kind === 'revocation') return this.revoke(iss, body, time);
@@ -186,6 +195,8 @@ export class Keys {
     if (kind === 'device') {
       const newest = this.devices.get(sub);
       this.put(kid, { key, org: iss, holder: sub, from: time });
+      const device = this.known.get(kid), before = device.enrolled || new Map(), first = before.get(by);
+      device.enrolled = before.set(by, first ? earlier(first, time) : time);
       if (newest === undefined || newest <= time[1]) {
         for (const [other, record] of this.known) {
           if (record.holder === sub && other !== kid && !record.until) record.until = time;

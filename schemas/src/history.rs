@@ -3,7 +3,7 @@
 //! Invariants: an entry's time is an interval, so a key covers an act, does not, or is in doubt; a
 //! key has one holder for ever, and a second use of it is refused; an organisation's key follows
 //! the one before only if that one committed to it, a registrar's by the versions of the network
-//! file; an organisation counts once the threshold that registrars had then has said the same of it,
+//! file; a device whose key was enrolled by one that is in doubt is in doubt itself; an organisation counts once the threshold that registrars had then has said the same of it,
 //! and so does what registrars revoke.
 //! Learning in any order of logs gives the same answer as long as each log is learnt in its order.
 
@@ -148,6 +148,8 @@ struct KeyRecord {
     /// As a registrar's, by the versions of the network file.
     named: Option<Named>,
     next: Option<KeyId>,
+    /// Of a device's: which keys of its organisation have enrolled it, and when each did first.
+    enrolled: BTreeMap<KeyId, EntryTime>,
 }
 
 impl KeyRecord {
@@ -275,7 +277,7 @@ impl KeyHistory {
         if ended || at.hi < from.lo {
             return Err(KeyFault::NotInForce);
         }
-        let covered = from.hi <= at.lo
+        let covered = self.has_begun(record, at)
             && until.is_none_or(|until| at.hi < until.lo)
             && revoked.is_none_or(|revoked| at.hi < revoked.since);
         Ok(InForce { key, org, holder, in_doubt: !covered })
@@ -389,7 +391,9 @@ impl KeyHistory {
                 self.learn_organisation(body, org, &claims.iss, at)
             }
             (Body::Key(body), _) => self.learn_key(body, &claims.iss, at),
-            (Body::Device(body), Subject::Device(device)) => self.learn_device(body, device, at),
+            (Body::Device(body), Subject::Device(device)) => {
+                self.learn_device(body, device, (verified.envelope().signer(), at))
+            }
             (Body::Revocation(body), _) => {
                 self.revocations.learn(body.key, body.since, &claims.iss, at);
                 Ok(Learned::default())
@@ -481,10 +485,14 @@ impl KeyHistory {
         &mut self,
         body: &Device,
         device: &DeviceId,
-        at: EntryTime,
+        (by, at): (KeyId, EntryTime),
     ) -> Result<Learned, LearnFault> {
         let holder = Holder::Device(device.clone());
         let keys = self.insert(&body.key, &device.org(), holder.clone(), at, None)?;
+        if let Some(record) = self.keys.get_mut(&body.key.id()) {
+            let known = record.enrolled.entry(by).or_insert(at);
+            *known = earlier(*known, at);
+        }
         let newest = self.devices.get(device).is_none_or(|(_, known)| known.hi <= at.hi);
         if newest {
             let kid = body.key.id();
@@ -544,7 +552,8 @@ impl KeyHistory {
             return Ok(None);
         }
         let (key, org) = (key.clone(), org.clone());
-        let record = KeyRecord { key, org, holder, from, until: None, named: None, next };
+        let (until, named, enrolled) = (None, None, BTreeMap::new());
+        let record = KeyRecord { key, org, holder, from, until, named, next, enrolled };
         self.keys.insert(kid, record);
         Ok(Some(kid))
     }

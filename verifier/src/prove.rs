@@ -66,7 +66,8 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     erased.unexplained(&logs, &evidence, &mut defects);
     cross::unlogged(&evidence, &logs, &attestations, &mut defects);
     proofs::check(&root, &policies, &evidence.proofs, &mut defects);
-    let unchecked = unchecked::of(Some(root.network()), &logs, &evidence, &stood.keys_unknown);
+    let unchecked =
+        unchecked::of(Some(root.network()), &logs, &evidence, &attestations, &stood.keys_unknown);
     sealed::check(root.network(), &logs, &attestations, &mut defects);
     defects.sort();
     defects.dedup();
@@ -74,7 +75,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     notes.extend(sealed::notes(root.network(), &logs));
     notes.extend(erased.notes(&logs, &evidence));
     notes.extend(logs.iter().flat_map(LogState::notes));
-    notes.extend(cross::notes(&attestations, &stood.revoked));
+    notes.extend(cross::notes(&attestations, &stood.doubted));
     notes.extend(remarks);
     let tables = evidence.tables;
     let proven_logs: Vec<_> = logs.iter().filter_map(proven_log).collect();
@@ -117,7 +118,7 @@ fn without_root(
     }
     defects.sort();
     defects.dedup();
-    let unchecked = unchecked::of(None, &logs, &evidence, &BTreeMap::new());
+    let unchecked = unchecked::of(None, &logs, &evidence, &[], &BTreeMap::new());
     let tables = evidence.tables;
     Proven {
         attestations: Vec::new(),

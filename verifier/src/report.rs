@@ -46,7 +46,8 @@ pub struct Report {
     pub partial: bool,
     /// The instant that was judged for; `None` if nothing in the evidence has a time.
     pub as_of: Option<Timestamp>,
-    /// Up to then the registrars' logs are known; a key given up later is not seen.
+    /// Up to then the logs of registrars, and those at hand of who signed the evidence, are known; a key
+    /// given up later is not seen.
     pub revocations_as_of: Option<Timestamp>,
     /// What was read.
     pub sources: Vec<SourceView>,

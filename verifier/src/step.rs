@@ -4,12 +4,16 @@
 //! that it rests on holds; what the input does not hold and does not claim to hold, such as the log
 //! in which a key would be given up, is *not checked*, never *holds*.
 
+use std::collections::BTreeSet;
+
 use hallmark_schemas::exit::Exit;
-use hallmark_schemas::network::Network;
+use hallmark_schemas::id::{OrgId, Subject};
+use hallmark_schemas::kind::Body;
+use hallmark_schemas::network::{Member, Network};
 use hallmark_schemas::role::Role;
 use hallmark_schemas::time::Timestamp;
 
-use crate::evidence::{DefectKind, Proven, UncheckedWhat};
+use crate::evidence::{DefectKind, Proven, ProvenAttestation, UncheckedWhat};
 
 /// A step of a check, in the order in which one rests on another.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -30,7 +34,7 @@ pub enum Step {
     Signature,
     /// What it cites is here.
     Cited,
-    /// Whether a key was given up: the registrars' logs, whole.
+    /// Whether a key was given up: the logs of registrars and of those who signed, whole.
     Revocations,
 }
 
@@ -217,28 +221,88 @@ fn unchecked(proven: &Proven) -> Option<String> {
     if revocations_as_of(proven).is_none() {
         return Some("the log of a registrar is not here as a whole".to_owned());
     }
-    let is_registrars = |log: &Option<String>| {
-        log.as_deref().is_some_and(|log| registrar_logs(network).any(|origin| origin == log))
+    let logs = revoking_logs(network, &proven.attestations);
+    let is_asked = |log: &Option<String>| {
+        log.as_deref().is_some_and(|log| logs.iter().any(|one| one.origin == Some(log)))
     };
-    let absent = proven.unchecked.iter().find(|one| {
-        matches!(one.what, UncheckedWhat::Body | UncheckedWhat::Range) && is_registrars(&one.log)
+    let absent = proven.unchecked.iter().find(|one| match one.what {
+        UncheckedWhat::Body | UncheckedWhat::Range => is_asked(&one.log),
+        UncheckedWhat::Log => true,
+        _ => false,
     });
     absent.map(|one| format!("any of them may end a key: {}", one.detail))
 }
 
-/// The logs of those who can end keys.
-pub(crate) fn registrar_logs(network: &Network) -> impl Iterator<Item = &str> {
-    let registrars = network.members.iter().filter(|member| {
-        let named = network.registrars.iter().any(|registrar| registrar.org == member.org);
-        named || member.roles.contains(&Role::Registrar)
-    });
-    registrars.map(|member| member.origin.as_str())
+/// A log in which keys that signed the evidence are given up.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Revoking<'a> {
+    /// Its origin; none where nothing at hand names the log of that organisation.
+    pub(crate) origin: Option<&'a str>,
+    /// Whose it is.
+    pub(crate) org: &'a OrgId,
+    /// Whether registrars give up keys of everybody in it.
+    pub(crate) is_registrars: bool,
 }
 
-/// Until when the logs of all registrars are known; `None` if one is missing.
+/// The logs of registrars, and of those whose keys signed the evidence: an organisation gives its own
+/// keys up in its own log.
+pub(crate) fn revoking_logs<'a>(
+    network: &'a Network,
+    attestations: &'a [ProvenAttestation],
+) -> BTreeSet<Revoking<'a>> {
+    let is_registrar = |member: &Member| {
+        let named = network.registrars.iter().any(|registrar| registrar.org == member.org);
+        named || member.roles.contains(&Role::Registrar)
+    };
+    let registrars = network.members.iter().filter(|member| is_registrar(member));
+    let registrars: BTreeSet<_> = registrars.map(|member| &member.org).collect();
+    let issuers = attestations.iter().map(|one| &one.attestation.claims().iss);
+    let orgs: BTreeSet<_> = registrars.iter().copied().chain(issuers).collect();
+    let named = orgs.into_iter().map(|org| Revoking {
+        origin: log_of(network, attestations, org),
+        org,
+        is_registrars: registrars.contains(org),
+    });
+    named.collect()
+}
+
+/// The log of an organisation: as the network file names it, or the last one that it closed, or as
+/// its admission says.
+fn log_of<'a>(
+    network: &'a Network,
+    attestations: &'a [ProvenAttestation],
+    org: &OrgId,
+) -> Option<&'a str> {
+    let member = network.members.iter().find(|member| member.org == *org);
+    let sealed = || network.sealed.iter().rfind(|sealed| sealed.org == *org);
+    let stated = |one: &'a ProvenAttestation| match (
+        one.attestation.body(),
+        &one.attestation.claims().sub,
+    ) {
+        (Body::Organisation(body), Subject::Org(of)) if of == org => {
+            body.node.as_ref().map(|node| node.origin.as_str())
+        }
+        _ => None,
+    };
+    let member = member.map(|member| member.origin.as_str());
+    member
+        .or_else(|| sealed().map(|sealed| sealed.origin.as_str()))
+        .or_else(|| attestations.iter().find_map(stated))
+}
+
+/// Until when it is known which keys that signed the evidence were given up: the oldest word at hand
+/// of the logs that tell it. Logs that are not at hand are among what is unchecked; `None` if one of
+/// them is a registrar's.
 pub(crate) fn revocations_as_of(proven: &Proven) -> Option<Timestamp> {
     let network = proven.network.as_ref()?;
-    let of = |origin: &str| proven.logs.iter().find(|log| log.origin == origin).map(|log| log.at);
-    let times: Option<Vec<_>> = registrar_logs(network).map(of).collect();
-    times?.into_iter().min()
+    let mut oldest = None;
+    for one in revoking_logs(network, &proven.attestations) {
+        let log = one.origin.and_then(|origin| proven.logs.iter().find(|log| log.origin == origin));
+        match log {
+            Some(log) => oldest = Some(oldest.map_or(log.at, |at| log.at.min(at))),
+            None if one.is_registrars => return None,
+            None => {}
+        }
+    }
+    oldest
 }

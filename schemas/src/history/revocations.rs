@@ -2,7 +2,8 @@
 //!
 //! Invariants: the word of the holder's organisation counts at once, that of registrars once as
 //! many as the threshold was then said the same; the earliest end and the earliest begin of doubt
-//! hold, so the order in which revocations come does not matter.
+//! hold, so the order in which revocations come does not matter; what a key enrolled since then is in
+//! doubt as what it signed is.
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,27 @@ impl KeyHistory {
     /// Since when what a key signed is in doubt, because it was revoked.
     pub fn revoked_since(&self, kid: &KeyId) -> Option<Timestamp> {
         self.revoked(*kid).map(|revoked| revoked.since)
+    }
+
+    /// The revoked key that enrolled this one when it may have been another's, and since when.
+    pub fn enrolled_in_doubt(&self, kid: &KeyId) -> Option<(KeyId, Timestamp)> {
+        let mut enrolled = self.keys.get(kid)?.enrolled.iter();
+        enrolled.find_map(|(by, at)| {
+            let revoked = self.revoked(*by).filter(|revoked| revoked.since <= at.hi)?;
+            Some((*by, revoked.since))
+        })
+    }
+
+    /// Whether a key was in force before this act: a device's only by an enrolment that is in no
+    /// doubt.
+    pub(super) fn has_begun(&self, record: &KeyRecord, act: EntryTime) -> bool {
+        let is_good = |by: &KeyId, at: &EntryTime| {
+            self.revoked(*by).is_none_or(|revoked| at.hi < revoked.since)
+        };
+        let mut enrolled = record.enrolled.iter();
+        record.from().hi <= act.lo
+            && (record.enrolled.is_empty()
+                || enrolled.any(|(by, at)| at.hi <= act.lo && is_good(by, at)))
     }
 
     pub(super) fn revoked(&self, kid: KeyId) -> Option<Revoked> {

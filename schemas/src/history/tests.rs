@@ -421,3 +421,36 @@ fn a_key_is_revoked_by_its_organisation_or_by_as_many_registrars_as_it_takes() {
     let unknown = revoked((9, 100), (R1, MAKER, 1)).verify(&before, at).unwrap_err();
     assert!(unknown.is_deferral(), "its log may lag behind");
 }
+
+#[test]
+fn a_device_that_a_revoked_key_enrolled_since_is_in_doubt_until_another_key_enrols_it() {
+    let begun = || {
+        let mut history = history(1);
+        learn(&mut history, organisation((R1, 1), 3), time(50, 60)).unwrap();
+        learn(&mut history, device(4, 3), time(70, 80)).unwrap();
+        learn(&mut history, rotation(3, 13), time(150, 160)).unwrap();
+        history
+    };
+    let act = |history: &KeyHistory, at| code(history, node(4), time(at, at));
+    let (yes, doubt) = ("covered", "in doubt");
+    // Revoked since: well before the enrolment, at its earliest and latest, after it.
+    for (since, expected) in [(60, doubt), (70, doubt), (80, doubt), (81, yes)] {
+        let mut history = begun();
+        assert_eq!([90, 300].map(|at| act(&history, at)), [yes; 2]);
+        let of_maker = revoked((3, since), (MAKER, MAKER, 13));
+        learn(&mut history, of_maker, time(200, 210)).unwrap();
+        assert_eq!([90, 300].map(|at| act(&history, at)), [expected; 2], "since {since}");
+        let told = history.enrolled_in_doubt(&key(4).public().id());
+        let by = (key(3).public().id(), Timestamp::from_unix_ms(since * 1000));
+        assert_eq!(told, (expected == doubt).then_some(by));
+        // The next key says that it is the organisation's: what came before stays in doubt.
+        learn(&mut history, device(4, 13), time(400, 410)).unwrap();
+        assert_eq!([300, 405, 420].map(|at| act(&history, at)), [expected, expected, yes]);
+    }
+    // The order in which enrolments and revocations are learnt says nothing.
+    let mut turned = begun();
+    learn(&mut turned, device(4, 13), time(400, 410)).unwrap();
+    assert_eq!(act(&turned, 300), yes);
+    learn(&mut turned, revoked((3, 60), (MAKER, MAKER, 13)), time(420, 430)).unwrap();
+    assert_eq!([300, 405, 440].map(|at| act(&turned, at)), [doubt, doubt, yes]);
+}

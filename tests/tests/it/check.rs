@@ -152,6 +152,17 @@ fn same(name: &str, bundle: &[u8], judge: &Judge, answer: &Value) -> Exit {
     exit
 }
 
+/// Holds the script, in each environment, against `hallmark-verify`; how many are in doubt.
+pub(super) fn agree(name: &str, bundle: &[u8]) -> usize {
+    let judge = Judge::new();
+    for environment in ABLE {
+        if let Some(answers) = verdicts(environment, &[bundle.to_vec()], &[]) {
+            same(name, bundle, &judge, &answers[0]);
+        }
+    }
+    judge.says(bundle).doubted
+}
+
 /// Why the two may differ: the script leaves the meaning of a body's fields to `hallmark-verify`.
 const MEANING: [&str; 2] = ["a field of another kind", "a unit that is not the base unit"];
 

@@ -128,3 +128,45 @@ fn a_revoked_key_signs_nothing_more_and_a_stranger_is_told_what_is_in_doubt() {
         assert!(checked.contains("0 errors"), "{option:?}: {checked}");
     }
 }
+
+#[test]
+fn a_device_that_a_stolen_key_enrolled_is_in_doubt_for_the_program_and_the_script() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = world.newcomer("plant", 2, "producer", &registrar);
+    registrar.run("admit", &[path_text(&plant.dir.join("join.cbor"))]).ok();
+    plant.start();
+    plant.ready();
+    let id = recorded(&world, &plant, "works-1");
+    let device = told(&plant.run("get", &[&id, "--format", "json"]).ok().stdout, "kid");
+    let rotated = plant.run("key", &["rotate", "--format", "json"]).ok().stdout;
+    let stolen = told(&rotated, "replaces_key");
+
+    let doubted = |when: &str| {
+        [None, Some("--public")].map(|option| {
+            let path = world.path("case.hallmark");
+            let mut line = vec!["-o", path_text(&path)];
+            line.extend(option);
+            plant.run("export", &line).ok();
+            let checked = run("hallmark-verify", &["check", path_text(&path)]).stdout;
+            assert!(checked.contains("0 errors"), "{when} {option:?}: {checked}");
+            // The script reads public bundles alone.
+            let bundle = option.map(|_| std::fs::read(&path).expect("readable"));
+            (bundle.map(|bundle| super::check::agree(when, &bundle)), checked)
+        })
+    };
+    for (count, checked) in doubted("before") {
+        assert!(count.is_none_or(|count| count == 0), "{count:?}: {checked}");
+        assert!(!checked.contains("was revoked"), "{checked}");
+    }
+    // Only now it is told that the key was stolen before it enrolled the device.
+    let revoked = revocation(&world, &plant.org, &stolen, "2020-01-01T00:00:00Z");
+    plant.run("submit", &[&revoked, "--receipt"]).ok();
+    for (count, checked) in doubted("after") {
+        let told =
+            format!("in doubt, as the key {device} was enrolled under the key {stolen}, which was");
+        assert!(checked.contains(&told), "{checked}");
+        assert!(count.is_none_or(|count| 1 < count), "the device's, and its enrolment: {checked}");
+    }
+}

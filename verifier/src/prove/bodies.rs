@@ -43,8 +43,17 @@ pub(super) struct Stood {
     pub(super) held: BTreeSet<(usize, u64)>,
     /// Signatures with keys that nothing at hand introduces, counted by key.
     pub(super) keys_unknown: BTreeMap<KeyId, u64>,
-    /// Since when keys that signed some of it are revoked.
-    pub(super) revoked: BTreeMap<KeyId, Timestamp>,
+    /// Keys that signed some of what is in doubt, and how each came to be so.
+    pub(super) doubted: BTreeMap<KeyId, Doubted>,
+}
+
+/// Since when a key may have been another's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Doubted {
+    /// Since then, because it was revoked.
+    pub(super) revoked: Option<Timestamp>,
+    /// From its enrolment, which this key signed after it may have been another's, since then.
+    pub(super) enrolled: Option<(KeyId, Timestamp)>,
 }
 
 /// Reads and parses the body of every entry.
@@ -171,9 +180,9 @@ pub(super) fn verify(
         time: time_of(logs, (log, entry)),
         attestation,
     };
-    let revoked = revoked(verified.values(), &history);
+    let doubted = doubted(verified.values(), &history);
     let attestations = verified.into_iter().map(proven).collect();
-    Stood { attestations, held, keys_unknown, revoked }
+    Stood { attestations, held, keys_unknown, doubted }
 }
 
 /// What a log records again after its key has ended stands as it does where it was recorded before:
@@ -205,13 +214,18 @@ fn take_copies(
     });
 }
 
-/// Since when keys are revoked that signed what is in doubt.
-fn revoked<'a>(
+/// How the keys came into doubt that signed what is in doubt.
+fn doubted<'a>(
     verified: impl Iterator<Item = &'a Verified>,
     history: &KeyHistory,
-) -> BTreeMap<KeyId, Timestamp> {
+) -> BTreeMap<KeyId, Doubted> {
     let kids = verified.filter(|one| one.in_doubt()).map(|one| one.envelope().signer());
-    kids.filter_map(|kid| Some((kid, history.revoked_since(&kid)?))).collect()
+    let kids: BTreeSet<_> = kids.collect();
+    let doubted = |kid| {
+        let (revoked, enrolled) = (history.revoked_since(&kid), history.enrolled_in_doubt(&kid));
+        (kid, Doubted { revoked, enrolled })
+    };
+    kids.into_iter().map(doubted).collect()
 }
 
 /// What proving bodies and dating their logs rests on.

@@ -8,8 +8,8 @@ use hallmark_schemas::identity::NaturalIdentity;
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::readings::Readings;
-use hallmark_schemas::time::Timestamp;
 
+use super::bodies::Doubted;
 use super::erased::Erased;
 use super::log::LogState;
 use crate::evidence::{Defect, DefectKind, Evidence, ProvenAttestation};
@@ -217,29 +217,29 @@ pub(super) fn unlogged(
 /// Remarks for the reader.
 pub(super) fn notes(
     attestations: &[ProvenAttestation],
-    revoked: &BTreeMap<KeyId, Timestamp>,
+    doubted: &BTreeMap<KeyId, Doubted>,
 ) -> Vec<String> {
-    let mut in_doubt = super::Counts::new();
-    let mut suspect: BTreeMap<(KeyId, Timestamp, String), u64> = BTreeMap::new();
+    let mut counts = super::Counts::new();
     for proven in attestations.iter().filter(|proven| proven.attestation.in_doubt()) {
         let kid = proven.attestation.envelope().signer();
-        let origin = proven.origin.clone();
-        match revoked.get(&kid).filter(|since| **since <= proven.time.hi) {
-            Some(since) => *suspect.entry((kid, *since, origin)).or_default() += 1,
-            None => *in_doubt.entry(origin).or_default() += 1,
-        }
+        let doubt = doubted.get(&kid).copied().unwrap_or_default();
+        let revoked = doubt.revoked.filter(|since| *since <= proven.time.hi);
+        let origin = &proven.origin;
+        let why = match (revoked, doubt.enrolled) {
+            (Some(since), _) => format!(
+                "{origin}: attestations in doubt, as the key {kid} was revoked and may have been \
+                 another's since {since}"
+            ),
+            (None, Some((by, since))) => format!(
+                "{origin}: attestations in doubt, as the key {kid} was enrolled under the key {by}, \
+                 which was revoked and may have been another's since {since}"
+            ),
+            (None, None) => format!(
+                "{origin}: attestations of which it is in doubt whether the key was in force, as \
+                 both were recorded between the same two checkpoints"
+            ),
+        };
+        *counts.entry(why).or_default() += 1;
     }
-    let note = |(origin, count)| {
-        format!(
-            "{origin}: attestations of which it is in doubt whether the key was in force, as both \
-             were recorded between the same two checkpoints: {count}"
-        )
-    };
-    let under_revoked = |((kid, since, origin), count)| {
-        format!(
-            "{origin}: attestations in doubt, as the key {kid} was revoked and may have been \
-             another's since {since}: {count}"
-        )
-    };
-    in_doubt.into_iter().map(note).chain(suspect.into_iter().map(under_revoked)).collect()
+    counts.into_iter().map(|(why, count)| format!("{why}: {count}")).collect()
 }

@@ -6,14 +6,15 @@ use hallmark_schemas::key::KeyId;
 use hallmark_schemas::network::Network;
 
 use super::log::LogState;
-use crate::evidence::{Evidence, Unchecked, UncheckedWhat};
-use crate::step::registrar_logs;
+use crate::evidence::{Evidence, ProvenAttestation, Unchecked, UncheckedWhat};
+use crate::step::revoking_logs;
 
 /// Ranges, bodies, keys and logs that are not at hand.
 pub(super) fn of(
     network: Option<&Network>,
     logs: &[LogState],
     evidence: &Evidence,
+    attestations: &[ProvenAttestation],
     keys_unknown: &BTreeMap<KeyId, u64>,
 ) -> Vec<Unchecked> {
     let mut unchecked: Vec<_> = logs.iter().flat_map(|log| of_log(log, evidence)).collect();
@@ -26,16 +27,21 @@ pub(super) fn of(
             command: export("a node that holds the registrars' logs", ""),
         });
     }
-    let absent = network.into_iter().flat_map(registrar_logs);
-    for origin in absent.filter(|origin| !is_proved(logs, origin)) {
+    let logs_of_keys = network.into_iter().flat_map(|network| revoking_logs(network, attestations));
+    for one in logs_of_keys.filter(|one| !one.origin.is_some_and(|log| is_proved(logs, log))) {
+        let what = match one.origin {
+            Some(origin) if one.is_registrars => format!("{origin}, the log of a registrar,"),
+            Some(origin) => format!("{origin}, the log of {}, who signed evidence,", one.org),
+            None => format!("the log of {}, who signed evidence,", one.org),
+        };
+        let ended = if one.is_registrars { "ended" } else { "gave up" };
+        let holder = one.origin.map_or_else(|| format!("the log of {}", one.org), str::to_owned);
         unchecked.push(Unchecked {
             what: UncheckedWhat::Log,
-            log: Some(origin.to_owned()),
+            log: one.origin.map(str::to_owned),
             count: 1,
-            detail: format!(
-                "{origin}, the log of a registrar, is not at hand: which keys it ended is not known"
-            ),
-            command: export(&format!("a node that keeps or follows {origin}"), ""),
+            detail: format!("{what} is not at hand: which keys it {ended} is not known"),
+            command: export(&format!("a node that keeps or follows {holder}"), ""),
         });
     }
     unchecked

@@ -8,6 +8,7 @@ use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::time::Timestamp;
 
 use super::{Counts, Report, SourceView, Style};
+use crate::evidence::UncheckedWhat;
 use crate::finding::{Finding, Severity};
 
 /// Most evidence ids printed for one finding; the line says how many there are.
@@ -245,6 +246,11 @@ impl Out {
             None => "unknown: the log of a registrar is not at hand".to_owned(),
         };
         self.line(&format!("  revocations as of {revocations}"));
+        let unseen = report.unchecked.iter().filter(|one| one.what == UncheckedWhat::Log.as_str());
+        let unseen: Vec<_> = unseen.collect();
+        if report.revocations_as_of.is_some() {
+            self.list("but not", &unseen, LINES_SHOWN, |one| one.detail.clone());
+        }
     }
 
     fn unchecked(&mut self, report: &Report) {
