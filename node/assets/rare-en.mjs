@@ -116,6 +116,9 @@ export const wording = {
         "May be a copied code"
       ],
       [
+        "A buyer confirmed this code after its goods were recorded as destroyed, used up or taken out of use. It may be a copy.",
+        "A buyer confirmed this code before its goods were shipped. It may be a copy.",
+        "A buyer confirmed this code where its lot, by the records, is not sold. It may be a copy.",
         "A label with this code was made and, as far as is recorded, not put on goods; yet the code has been seen. It may be a copy, or the label was taken.",
         "The records of this code cannot all be of one item. It may be a copy.",
         "This code has been seen where it cannot be. It may be a copy.",

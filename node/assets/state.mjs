@@ -3,8 +3,8 @@
 
 import { Unread, need } from './bytes.mjs';
 import { Item } from './bundle.mjs';
-import { canonical, decoded, said } from './goods.mjs';
-import { goodsOf, isSuperseded, lastVersions, lotsOf, standing } from './tell.mjs';
+import { canonical, decoded, isText, normal, said } from './goods.mjs';
+import { APART_MS, at, goodsOf, isSuperseded, lastVersions, lotsOf, standing } from './tell.mjs';
 
 /** The strongest first, as a page shows them. */
 const STATES = ['unreadable', 'foreign', 'unknown', 'broken', 'recalled', 'withdrawn', 'expired',
@@ -24,8 +24,77 @@ function familyOf(goods, items) {
   return direct;
 }
 
+/** Whether one thing has this code, and whether it is bought by it: nobody buys a pallet. */
+const isBought = goods => /^urn:|\/(?:21|800[34]|8011)\//.test(goods);
+const isOne = goods => isBought(goods) || /\/(?:00|40[12])\//.test(goods);
+
+const DAY_MS = 86_400_000;
+const ANEW = ['repairing', 'repackaging', 'installing'];
+const TRADED = ['arriving', 'receiving', 'accepting', 'retail_selling', 'dispensing'];
+const word = one => (isText(one) ? one.split(/[:-]/).at(-1) : '');
+const country = region => region.split('-')[0];
+
+/** An event in short: whether it names the goods in the lists of these names, and what else counts. */
+function briefly({ said: record, places }, wanted) {
+  const { epcis } = said(record);
+  const has = (...lists) => lists.some(list =>
+    (Array.isArray(epcis[list]) ? epcis[list] : []).some(one => isText(one) && canonical(one) === wanted));
+  const { type, action } = epcis, step = word(epcis.bizStep);
+  const isObject = type === 'ObjectEvent', isOwn = said(record).all.some(one => isText(one) && canonical(one) === wanted);
+  const isBirth = has('outputEPCList') || (action === 'ADD' && has('epcList'));
+  const isDestroyed = isObject && step === 'destroying' && action !== 'ADD';
+  const isBack = word(epcis.disposition) === 'returned';
+  return {
+    iss: record.iss, epcis, places, isBirth, isOwn, time: Date.parse(epcis.eventTime), key: epcis.eventID,
+    isEnd: isOwn && ((type === 'TransformationEvent' && has('inputEPCList')) || (has('epcList')
+      && (isDestroyed || (isObject && step === 'decommissioning' && action === 'DELETE')))),
+    isReturn: isBirth || isBack || ANEW.includes(step),
+    isShipping: step === 'shipping' || step === 'departing', isTraded: isBack || TRADED.includes(step),
+  };
+}
+
+/** Whether a record was in its log before another can have been. */
+const isBefore = (one, other) => one.places.some(a => other.places.some(b =>
+  a.time[1] + (a.origin === b.origin ? 0 : APART_MS) < b.time[0]));
+
+/** Whether a confirmation cannot be of the goods that the records tell of, as confirmed.rs has it:
+ *  these had ended, or were not shipped yet, or are sold elsewhere. */
+function isImpossible(item, events, lots, teller) {
+  const { body } = item.said, from = Date.parse(body.get('day')), to = from + DAY_MS, region = body.get('region');
+  const isAfter = end => (end.time < from || (end.time < to && isBefore(end, item)))
+    && !events.some(one => one.isReturn && end.time <= one.time && one.time < to);
+  if (events.some(one => one.isEnd && isAfter(one))) return true;
+  const [first] = events.filter(one => one.isShipping).sort((a, b) => a.time - b.time);
+  const latest = Math.min(to, item.verified.time[1]) + APART_MS;
+  if (first && latest < first.time && events.some(one => one.isBirth && one.iss === first.iss)
+    && !events.some(one => one.isTraded && one.time <= first.time)) return true;
+  if (!region || !lots.length || lots.some(all => !all || !all.length)) return false;
+  const isSold = one => one === region || one === country(region)
+    || (!region.includes('-') && country(one) === region);
+  const texts = events.flatMap(one => said({ kind: '', body: one.epcis }).all.filter(isText));
+  const been = [...new Set(texts.map(normal))].flatMap(one => teller.described(one)).map(({ said: { body: of } }) =>
+    of.get('province') || at(of, 'about', 'location', 'region'));
+  return !lots.flat().some(isSold) && !been.some(one => one && country(one) === country(region));
+}
+
+/** Confirmations that the records rule out. */
+function impossible(goods, last, direct, teller) {
+  const wanted = decoded(goods);
+  const events = last.filter(({ said: { kind } }) => kind === 'event')
+    .map(item => briefly(item, wanted)).filter(({ epcis, isOwn }) => isOwn || teller.units.has(epcis.parentID)
+      || said({ kind: '', body: epcis }).all.some(one => isText(one) && teller.units.has(normal(one))));
+  const isError = ({ iss, key }) => key && events.some(one => one.epcis.errorDeclaration && one.iss === iss && one.key === key);
+  const lots = last.filter(({ said: record }) => record.kind === 'masterdata' && at(record.body, 'about', 'lot')
+    && goodsOf(record).some(one => direct.has(one))).map(({ said: { body } }) => at(body, 'about', 'lot', 'markets'));
+  const right = events.filter(one => !isError(one) && !one.epcis.errorDeclaration);
+  return confirmed(goods, last).filter(item => isBought(goods) && isImpossible(item, right, lots, teller));
+}
+
+const confirmed = (goods, last) => last.filter(({ said: { kind, sub } }) =>
+  kind === 'confirmation' && canonical(sub) === decoded(goods));
+
 /** What the records ask for at an instant: the strongest state that they alone give. */
-function asked(goods, others, now) {
+function asked(goods, others, now, teller) {
   const last = lastVersions(others), direct = familyOf(goods, last);
   const of = kind => last.filter(({ said: record }) =>
     record.kind === kind && goodsOf(record).some(one => direct.has(one)));
@@ -33,17 +102,17 @@ function asked(goods, others, now) {
   const has = how => certificates.some(({ said: { body } }) => standing(body, now) === how);
   if (of('recall').some(item => isInForce(item, now))) return 'recalled';
   const faulty = ['withdrawn', 'expired'].find(has);
-  const isOne = /\/(?:21|00|8006)\//.test(goods);
-  const isSeen = isOne && last.some(({ said: { kind, sub } }) => kind === 'confirmation' && canonical(sub) === decoded(goods));
-  return faulty || (isSeen ? 'consistent_seen' : 'consistent');
+  if (faulty) return faulty;
+  if (impossible(goods, last, direct, teller).length) return 'copy_suspected';
+  return isOne(goods) && confirmed(goods, last).length ? 'consistent_seen' : 'consistent';
 }
 
 const isInForce = ({ said: { body } }, now) =>
   body.get('since') <= now && !(body.get('lifted_at') <= now);
 
 /** Whether the state is what records give, or may stand in front of that. */
-function holds({ state, goods }, others, faulty, now) {
-  const least = asked(goods, others, now), recalls = others.filter(({ said: { kind } }) => kind === 'recall');
+function holds({ state, goods }, others, faulty, now, teller) {
+  const least = asked(goods, others, now, teller), recalls = others.filter(({ said: { kind } }) => kind === 'recall');
   if (STATES.indexOf(state) > STATES.indexOf(least)) return false;
   if (state === 'broken') return faulty.size > 0;
   // A lot that a label order alone tells may be recalled too.
@@ -62,10 +131,11 @@ export async function weigh(shown, others, teller, faulty) {
     const hasBand = ['word', 'sentence'].every(of => pieces.some(one => one.of === of && one.isInBand));
     need(STATES.includes(state) && hasBand, 'state');
     need(recalls.filter(one => isInForce(one, now)).every(isShown), 'state-recall');
-    need(teller.times.some(at => holds(shown, others, faulty, at)), 'state');
+    need(teller.times.some(now => holds(shown, others, faulty, now, teller)), 'state');
     need(state !== 'foreign' && state !== 'unreadable', 'state');
     const own = ['unknown', 'copy_suspected', 'disputed', 'stale'];
-    if (own.includes(state)) throw new Unread('state-own');
+    const isAsked = teller.times.some(now => asked(shown.goods, others, now, teller) === state);
+    if (own.includes(state) && !isAsked) throw new Unread('state-own');
   });
   return line;
 }

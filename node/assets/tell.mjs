@@ -9,7 +9,7 @@ import { hex, isBytes } from './bytes.mjs';
 import { canonical, dayOf, normal, said } from './goods.mjs';
 
 /** So far page and browser may be apart, ms. */
-const APART_MS = 600_000;
+export const APART_MS = 600_000;
 export const HOST = 'https://id.gs1.org';
 
 export const at = (body, ...path) =>

@@ -291,6 +291,7 @@ fn elsewhere(passport: &Passport, language: Language) -> Markup {
 
 fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
     let confirmations = &passport.confirmations;
+    let is_often = confirmations.innocent_max < confirmations.count;
     html! {
         ul {
             @for finding in passport.findings.iter().filter(|finding| finding.is_copy) {
@@ -304,7 +305,7 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
                     }
                 }
             }
-            @if confirmations.innocent_max < confirmations.count {
+            @if is_often {
                 li {
                     (language.pick("Buyers confirmed it ", "购买者已确认 "))
                     (times(confirmations.count, language))
@@ -314,6 +315,9 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
                     (times(confirmations.innocent_max, language))
                     (language.pick(" is told here.", "即在此提示。"))
                 }
+            }
+            @if !confirmations.impossible.is_empty() && !is_often {
+                li data-of="confirmed" { (language.pick("Confirmed in ", "确认月份：")) (months) }
             }
             @if passport.is_scrapped {
                 li { (language.pick(

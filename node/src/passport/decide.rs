@@ -49,6 +49,8 @@ pub struct Facts {
     pub confirmations: usize,
     /// As many confirmations are innocent.
     pub confirmations_max: usize,
+    /// Causes for which a confirmation cannot be of the goods that the records tell of.
+    pub impossible: usize,
     /// Parts of the print that the records contradict.
     pub contradictions: usize,
     /// Its label was made, others of the kind were put on goods, this one was not, and the code was
@@ -74,7 +76,7 @@ impl Facts {
 
     /// Whether the records cannot all be of one item.
     fn is_of_many(&self) -> bool {
-        0 < self.copy_findings || self.confirmations_max < self.confirmations
+        0 < self.copy_findings || self.confirmations_max < self.confirmations || 0 < self.impossible
     }
 }
 
@@ -180,6 +182,14 @@ mod tests {
             let facts = Facts { confirmations, confirmations_max: max, ..well() };
             assert_eq!(decide(&facts), expected, "{confirmations} of {max}");
         }
+    }
+
+    #[test]
+    fn one_confirmation_is_enough_where_the_records_rule_it_out() {
+        let facts = Facts { confirmations: 1, impossible: 1, ..well() };
+        assert_eq!(decide(&facts), State::CopySuspected);
+        assert_eq!(decide(&Facts { recalls: 1, ..facts.clone() }), State::Recalled);
+        assert_eq!(decide(&Facts { impossible: 0, ..facts }), State::ConsistentSeen);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use super::view::{
 };
 
 mod certificates;
+mod confirmed;
 mod description;
 pub mod journey;
 mod late;
@@ -60,7 +61,8 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
     let makers = makers(&evidence.records);
     let recalls = recalls::of(&records, given);
     let certificates = certificates::of(&records, given);
-    let confirmations = confirmations(&records, given);
+    let confirmations = confirmed::of(&records, &evidence.carried, given);
+    let impossible = confirmed::impossible(&records, &evidence.carried, given);
     let item = description::item(&records, &makers, given);
     let contradictions = print::contradictions(&records, &makers, &item, given);
     let passed = print::passed(&item, given);
@@ -82,6 +84,7 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         certificates_expired: faulty(super::view::Standing::Expired),
         confirmations: confirmations.count,
         confirmations_max: given.confirmations_max,
+        impossible: confirmations.impossible.len().max(impossible.len()),
         contradictions: contradictions.len(),
         is_inactive_seen: inactive.is_some_and(|inactive| {
             inactive.others_are_active && (inactive.is_seen || 0 < confirmations.count)
@@ -307,25 +310,6 @@ fn decimal(amount: i64, scale: i32) -> String {
     let (whole, part) = padded.split_at(padded.len() - after.min(padded.len() - 1));
     let part = part.trim_end_matches('0');
     if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
-}
-
-fn confirmations(records: &[&Proven], given: &Given<'_>) -> Confirmations {
-    let mut found = Confirmations { innocent_max: given.confirmations_max, ..Default::default() };
-    let mut months = BTreeSet::new();
-    // Who buys a thing also opens it: of several acts the most frequent one counts.
-    let mut of_act = BTreeMap::new();
-    // The code of a lot or class stands on many things: that many buy them tells nothing.
-    let counted =
-        |record: &&&Proven| record.level == Level::Own && sort_of(&given.code.goods).is_one();
-    for record in records.iter().filter(counted) {
-        if let Body::Confirmation(body) = record.verified.body() {
-            *of_act.entry(body.act.as_str()).or_insert(0) += 1;
-            months.insert(month(body.day.starts_at()));
-        }
-    }
-    found.count = of_act.into_values().max().unwrap_or(0);
-    found.months = months.into_iter().collect();
-    found
 }
 
 /// Whether it is a label order of the class that tells nothing of this code.

@@ -4,7 +4,7 @@
 //! whose number goods have; none says complete where something was left out or is missing; a calm
 //! look is for answers of which nothing must be seen.
 
-use super::view::{Misread, Passport, Sort};
+use super::view::{Impossible, Misread, Passport, Sort};
 use super::{State, findings};
 use crate::page::Language;
 
@@ -196,10 +196,7 @@ impl Passport {
             return if of_copies.any(|finding| finding.code == findings::TWO_PLACES) {
                 State::CopySuspected.sentence(language)
             } else {
-                language.pick(
-                    "The records of this code cannot all be of one item. It may be a copy.",
-                    "关于此代码的记录不可能都属于同一件产品，可能是复制品上的代码。",
-                )
+                of_many(language)
             };
         }
         if self.is_scrapped {
@@ -224,6 +221,13 @@ impl Passport {
                  可能是复制品上的代码，或标签被盗用。",
             );
         }
+        if let Some(cause) = self.confirmations.impossible.first() {
+            return cause.sentence(language);
+        }
+        if self.confirmations.count <= self.confirmations.innocent_max {
+            // What rules a confirmation out is not public.
+            return of_many(language);
+        }
         language.pick(
             "This code was confirmed more often than one item is bought. It may be a copy.",
             "此代码被确认的次数多于一件产品的购买次数，可能是复制品上的代码。",
@@ -244,6 +248,35 @@ impl Passport {
             tone => tone,
         }
     }
+}
+
+impl Impossible {
+    /// Why a confirmed code may be a copy.
+    fn sentence(self, language: Language) -> &'static str {
+        match self {
+            Impossible::AfterEnd => language.pick(
+                "A buyer confirmed this code after its goods were recorded as destroyed, used up or \
+                 taken out of use. It may be a copy.",
+                "此代码的产品登记为已销毁、耗用或注销之后，仍有购买者确认，可能是复制品上的代码。",
+            ),
+            Impossible::BeforeShipping => language.pick(
+                "A buyer confirmed this code before its goods were shipped. It may be a copy.",
+                "此代码的产品发运之前，已有购买者确认，可能是复制品上的代码。",
+            ),
+            Impossible::OtherMarket => language.pick(
+                "A buyer confirmed this code where its lot, by the records, is not sold. It may be a \
+                 copy.",
+                "有购买者在登记的销售地区之外确认了此代码，可能是复制品上的代码。",
+            ),
+        }
+    }
+}
+
+fn of_many(language: Language) -> &'static str {
+    language.pick(
+        "The records of this code cannot all be of one item. It may be a copy.",
+        "关于此代码的记录不可能都属于同一件产品，可能是复制品上的代码。",
+    )
 }
 
 #[cfg(test)]
@@ -275,6 +308,24 @@ mod tests {
         assert_eq!(passport.tone(), "warn");
         passport.state = State::Recalled;
         assert_eq!(passport.tone(), "bad", "a stronger look stays");
+    }
+
+    #[test]
+    fn a_confirmation_that_cannot_be_is_told_with_its_cause_and_without_it_where_that_is_closed() {
+        let mut passport = of(State::CopySuspected);
+        passport.confirmations.count = 1;
+        passport.confirmations.innocent_max = 1;
+        let closed = passport.sentence(Language::En);
+        assert!(closed.contains("cannot all be of one item"), "{closed}");
+        for (cause, en, zh) in [
+            (Impossible::AfterEnd, "destroyed", "销毁"),
+            (Impossible::BeforeShipping, "before its goods were shipped", "发运之前"),
+            (Impossible::OtherMarket, "is not sold", "销售地区之外"),
+        ] {
+            passport.confirmations.impossible = vec![cause];
+            assert!(passport.sentence(Language::En).contains(en), "{cause:?}");
+            assert!(passport.sentence(Language::Zh).contains(zh), "{cause:?}");
+        }
     }
 
     #[test]

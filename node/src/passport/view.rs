@@ -530,6 +530,20 @@ pub struct Confirmations {
     pub innocent_max: usize,
     /// In which months, each once.
     pub months: Vec<String>,
+    /// Why one of them cannot be of the goods that public records tell of.
+    pub impossible: Vec<Impossible>,
+}
+
+/// What of the records a confirmation contradicts.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Impossible {
+    /// The goods were destroyed, used up or taken out of use before.
+    AfterEnd,
+    /// Whoever made them had not shipped them yet.
+    BeforeShipping,
+    /// Their lot is not sold there, and no event was there.
+    OtherMarket,
 }
 
 /// How to check it.

@@ -3,6 +3,7 @@
 //! The same files that a node serves are run by Node.js, with WebCrypto and without. Where
 //! `node` is not installed one line says what was skipped.
 
+mod confirmed;
 mod mutants;
 mod shown;
 

@@ -58,6 +58,7 @@ fn members() -> Value {
         )),
         "confirmations": object("Buyers' confirmations.", json!({
             "count": count(), "innocent_max": count(), "months": list(string()),
+            "impossible": list(words(&["after_end", "before_shipping", "other_market"])),
         })),
         "is_scrapped": truth(),
         "inactive": or_null(inactive),

@@ -17,7 +17,7 @@ use super::super::view::LateLabel;
 use super::{Given, day, journey};
 
 /// So far the clocks of two logs may be apart.
-const CLOCKS_APART_MS_MAX: i64 = 10 * 60_000;
+pub(super) const CLOCKS_APART_MS_MAX: i64 = 10 * 60_000;
 
 /// The order that made the label, where the code was recorded before it.
 pub(super) fn label(
@@ -66,7 +66,7 @@ fn with_earlier_versions(evidence: &Evidence, orders: &BTreeSet<ContentId>) -> B
 }
 
 /// Whether an entry was there before another one can have been.
-fn is_before(one: EntryTime, other: EntryTime, is_one_log: bool) -> bool {
+pub(super) fn is_before(one: EntryTime, other: EntryTime, is_one_log: bool) -> bool {
     let apart = if is_one_log { 0 } else { CLOCKS_APART_MS_MAX };
     apart < other.lo.ms_since(one.hi)
 }

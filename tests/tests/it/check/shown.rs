@@ -34,7 +34,7 @@ fn event_of(answer: &Value) -> Value {
     items.rfind(|one| one["kind"] == "event").expect("an event").clone()
 }
 
-fn with_shown(bundles: &[Vec<u8>], shown: &[Value]) -> Vec<Value> {
+pub(super) fn with_shown(bundles: &[Vec<u8>], shown: &[Value]) -> Vec<Value> {
     let bundles: Vec<_> = bundles.iter().map(|bundle| hex::encode(bundle)).collect();
     let request = json!({"bundles": bundles, "shown": shown});
     let answers = node("verdicts.mjs", "webcrypto", &request).expect("node was there before");
@@ -312,7 +312,7 @@ fn the_script_reads_goods_as_hallmark_does() {
 }
 
 /// What a page says of itself in its attributes, as `shown.mjs` reads them.
-fn attributes(page: &str) -> Value {
+pub(super) fn attributes(page: &str) -> Value {
     let host = page.split("<div data-check=").nth(1).and_then(|rest| rest.split('>').next());
     let host = host.unwrap_or_else(|| panic!("no check: {page}"));
     let of = |name: &str| {

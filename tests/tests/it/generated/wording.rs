@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use hallmark_node::page::Language;
 use hallmark_node::passport::State;
 use hallmark_node::passport::view::{
-    Contradiction, Elsewhere, Inactive, LateLabel, MakerClaim, Misread, OpenFinding, Party,
-    Passport, Sort, Text,
+    Contradiction, Elsewhere, Impossible, Inactive, LateLabel, MakerClaim, Misread, OpenFinding,
+    Party, Passport, Sort, Text,
 };
 use hallmark_schemas::gs1::ai::Ai;
 use serde_json::{Value, json};
@@ -207,7 +207,7 @@ fn samples(state: State) -> Vec<Passport> {
         printed: String::new(),
         recorded: Vec::new(),
     };
-    let changes: [&dyn Fn(&mut Passport); 17] = [
+    let changes: [&dyn Fn(&mut Passport); 20] = [
         &|_| {},
         &|it| it.misread = Some(Misread::Nothing),
         &|it| it.misread = Some(Misread::ShortGtin),
@@ -222,6 +222,9 @@ fn samples(state: State) -> Vec<Passport> {
         &|it| it.is_scrapped = true,
         &|it| it.link.contradictions = vec![contradiction()],
         &|it| it.confirmations.count = 1,
+        &|it| it.confirmations.impossible = vec![Impossible::AfterEnd],
+        &|it| it.confirmations.impossible = vec![Impossible::BeforeShipping],
+        &|it| it.confirmations.impossible = vec![Impossible::OtherMarket],
         &|it| it.sort = None,
         &|it| it.late_label = Some(LateLabel { seen: None, made: String::new() }),
         &|it| it.misread = Some(Misread::Garbled),
