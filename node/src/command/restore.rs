@@ -91,7 +91,10 @@ fn from_backup(
         )),
         FromBackupError::Foreign { .. } => Failure::input("this backup is not used")
             .because(&error)
-            .help("give the folder that `hallmark-node backup` of this node wrote"),
+            .help(
+                "give the folder that `hallmark-node backup` of this node wrote to its verdict; one \
+                 that was interrupted is finished by the same `backup` again",
+            ),
     })?;
     let json = serde_json::json!({
         "from": backup.display().to_string(), "entries": head.size, "bytes": copied.bytes,
