@@ -80,7 +80,10 @@ pub enum Command {
     Spool(DirArgs),
     /// Reads scan data, element strings, Digital Links and EPC URNs: one JSON object a line.
     ///
-    /// With `--format text` the line is for people. Blank lines are passed over.
+    /// `canonical` is the identifier, `ais` and `elements` what was read; `needs`, where it is there,
+    /// says what another barcode of the same label must still give, such as the GTIN of a lot:
+    /// alone this one names nothing. With `--format text` the line is for people. Blank lines are
+    /// passed over.
     #[command(after_help = "Examples:
   hallmark-agent parse < scans.txt
   hallmark-agent parse --format text scans.txt

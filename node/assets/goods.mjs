@@ -21,17 +21,21 @@ export async function learnEpc() {
 /** Whether a text is one. */
 export const isEpc = one => isText(one) && one.startsWith('urn:epc:');
 
+/** Retired words for keys and qualifiers, which old events have. */
+const WORDS = { gtin: '01', ser: '21', lot: '10', cpv: '22', sscc: '00', giai: '8004', grai: '8003', itip: '8006' };
+
 /** The canonical text of goods, decoded, whatever form a record has them in; null if it is none. */
 export function canonical(text) {
   let path = ofEpc(text);
   if (!path && /^https?:\/\//i.test(text)) {
     const own = /\/goods\/(\w+)\/([^?#]+)/.exec(text);
     if (own) return decoded(`urn:hallmark:goods:${own[1]}:${own[2]}`);
-    [path] = /\/(?:0[01]|25[35]|4\d\d|80\d\d)\/[^?#]+$/.exec(text.replace(/[?#].*/, '')) || [];
-    const [, gtin, fine] = /^\/01\/(\d{14})(\/.*)?$/.exec(path || '') || [];
+    const link = text.replace(/\/(gtin|ser|lot|cpv|sscc|giai|grai|itip)(?=\/)/g, (_, word) => '/' + WORDS[word]);
+    [path] = /\/(?:0[01]|25[35]|4\d\d|80\d\d)\/[^?#]+$/.exec(link.replace(/[?#].*/, '')) || [];
+    const [, gtin, fine] = /^\/01\/(\d{8}|\d{12,14})(\/.*)?$/.exec(path || '') || [];
     // The finest qualifier alone, as in the canonical text.
     const [finest] = [21, 10].map(code => new RegExp(`/${code}/[^/]+`).exec(fine)).filter(Boolean);
-    if (gtin) path = '/01/' + gtin + (finest || '');
+    if (gtin) path = '/01/' + gtin.padStart(14, '0') + (finest || '');
     else if (/^\/01\//.test(path)) path = '';
   }
   if (path) return 'https://id.gs1.org' + decoded(path);

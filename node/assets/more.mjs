@@ -3,7 +3,7 @@
 
 import { hex, isBytes } from './bytes.mjs';
 import { canonical, dayOf, decoded, normal, said } from './goods.mjs';
-import { HOST, at, expiries, goodsOf, lastDay, minute, standing } from './tell.mjs';
+import { HOST, UTC, at, expiries, goodsOf, lastDay, minute, onClock, standing, zone } from './tell.mjs';
 import { isMinute } from './worded.mjs';
 
 /** Characters of what cannot be read that a page quotes. */
@@ -44,7 +44,7 @@ export const FIELDS = {
     const digest = one.get('digest');
     return t.text(one.get('alt')) + one.get('url') + (isBytes(digest) ? hex(digest) : digest);
   }),
-  since: ({ body }) => dayOf(body.get('since')),
+  since: ({ body }) => dayOf(onClock(body, 'since')) + zone(body),
   action: ({ body }, t) => t.text(body.get('what_to_do')),
   contact: ({ body }) =>
     ['phone', 'url'].map(key => at(body, 'contact', key)).filter(Boolean).join(' · '),
@@ -55,8 +55,8 @@ export const FIELDS = {
   },
   faulty: ({ body }, t) => t.times.map(now => `${body.get('standard')} ${body.get('id')}`
     + `${t.mark(': ', '：')}${t.say(standing(body, now))} `
-    + (body.has('withdrawn_at') ? dayOf(body.get('withdrawn_at'))
-      : body.has('valid_to') ? lastDay(body.get('valid_to')) : '')
+    + (body.has('withdrawn_at') ? dayOf(onClock(body, 'withdrawn_at'))
+      : body.has('valid_to') ? lastDay(onClock(body, 'valid_to')) : '') + zone(body)
     + (body.has('withdrawn_at') && body.get('reason')
       ? t.say('. Reason: ') + body.get('reason') : '')),
   inside: (record, t) => said(record).all.filter(one => typeof one === 'string').map(canonical)
@@ -65,9 +65,9 @@ export const FIELDS = {
   severity: ({ body }, t) => t.say(SEVERITY[body.get('severity')]),
   message: ({ body }, t) => told(body.get(t.language === 'en' ? 'message_en' : 'message_zh'), t),
   subject: ({ body }) => body.get('subject'),
-  looked: ({ body }) => dayOf(body.get('as_of')),
+  looked: ({ body }) => dayOf(body.get('as_of')) + UTC,
   answer: ({ body }, t) => t.text(body.get('text')),
-  answered: (record, t, { places }) => places.map(({ time }) => dayOf(time[1])),
+  answered: (record, t, { places }) => places.map(({ time }) => dayOf(time[1]) + UTC),
 };
 
 /** What an address prints beside the goods, by application identifier. */
@@ -122,7 +122,7 @@ export function owns(teller, { address, goods, damaged }, { prints, identifiers,
   /** A code that was recorded before its label was ordered, by public records of both. */
   const late = ({ text }) => {
     const of = (kinds, end) => t.items.filter(({ said: { kind } }) => kinds.includes(kind))
-      .flatMap(({ places }) => places.map(({ time }) => dayOf(time[end])));
+      .flatMap(({ places }) => places.map(({ time }) => dayOf(time[end]) + UTC));
     const seen = of(['event', 'confirmation'], 1).map(day => t.say(': first by ') + day);
     return of(['label'], 0).some(made => ['', ...seen].some(first =>
       text === t.say('This code was recorded before its label was ordered') + first

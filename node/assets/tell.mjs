@@ -15,7 +15,14 @@ export const HOST = 'https://id.gs1.org';
 export const at = (body, ...path) =>
   path.reduce((value, key) => (value instanceof Map ? value.get(key) : undefined), body);
 export const lastDay = end => dayOf(end > 0 ? end - 1 : end);
-const isOver = (end, now) => typeof end === 'number' && lastDay(end) < dayOf(now);
+const isOver = (end, now) => end >= 0 && lastDay(end) < dayOf(now);
+/** How far a clock is ahead of UTC, ms; nothing where none is told. */
+const ahead = offset => (offset ? Date.parse('1970-01-01T00:00Z') - Date.parse('1970-01-01T00:00' + offset) : 0);
+/** What stands behind a day of UTC. */
+export const UTC = ' UTC';
+/** A statement's instant on the clock by which it is meant, and what to say of that clock. */
+export const onClock = (body, key) => body.get(key) + ahead(body.get('utc_offset'));
+export const zone = body => (body.has('utc_offset') ? '' : UTC);
 export const minute = text =>
   `${text.slice(0, 10)} ${text.slice(11, 16)} UTC`;
 
@@ -40,7 +47,7 @@ export function lastVersions(items) {
 /** How a certificate stands at an instant, in the English words of the page. */
 export function standing(body, now) {
   if (body.get('withdrawn_at') <= now) return 'withdrawn';
-  if (isOver(body.get('valid_to'), now)) return 'expired';
+  if (isOver(onClock(body, 'valid_to'), now + ahead(body.get('utc_offset')))) return 'expired';
   return now < body.get('valid_from') ? 'not in force yet' : 'in force';
 }
 const FAULTY = ['withdrawn', 'expired'];
@@ -49,6 +56,9 @@ const FAULTY = ['withdrawn', 'expired'];
 export const isSuperseded = (body, all, now) => FAULTY.includes(standing(body, now))
   && all.some(({ said: { kind, body: other } }) => kind === 'certificate'
     && other.get('standard') === body.get('standard') && standing(other, now) === 'in force');
+
+/** What turns the order of characters, which no page shows as it is. */
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 export class Teller {
   /** `items` are the verified ones of the page, `all` those of the bundle, `whole` with all others. */
@@ -111,7 +121,7 @@ export class Teller {
   confirmedMonths() {
     const months = this.items.filter(({ said: { kind } }) => kind === 'confirmation')
       .map(({ said: { body } }) => body.get('day').slice(0, 7));
-    return [...new Set(months)].sort().join(this.mark(', ', '、'));
+    return [...new Set(months)].sort().join(this.mark(', ', '、')) + UTC;
   }
 
   /** Those of the bundle with these ids, proved or not. */
@@ -121,7 +131,8 @@ export class Teller {
   expected(piece, item) {
     const isOf = KINDS_OF.every(([kind, fields]) => kind === item.said.kind || !fields.includes(piece.of));
     const make = isOf && Object.hasOwn(this.fields, piece.of) ? this.fields[piece.of] : () => [];
-    return [make(item.said, this, item, piece)].flat(3).filter(one => typeof one === 'string');
+    return [make(item.said, this, item, piece)].flat(3).filter(one => typeof one === 'string')
+      .map(one => one.replace(TURNS, '\ufffd'));
   }
 }
 
@@ -181,10 +192,10 @@ const FIELDS = {
   standard: ({ body }) => body.get('standard'),
   number: ({ body }) => body.get('id'),
   status: ({ body }, t) => t.times.map(now => t.say(standing(body, now))
-    + (body.has('withdrawn_at') ? ` (${dayOf(body.get('withdrawn_at'))})` : '')
+    + (body.has('withdrawn_at') ? ` (${dayOf(onClock(body, 'withdrawn_at'))}${zone(body)})` : '')
     + (isSuperseded(body, t.last, now) ? ' · ' + t.say('a later one is in force') : '')),
-  valid: ({ body }) => `${dayOf(body.get('valid_from'))} – `
-    + (body.has('valid_to') ? lastDay(body.get('valid_to')) : '…'),
+  valid: ({ body }) => `${dayOf(onClock(body, 'valid_from'))} – `
+    + (body.has('valid_to') ? lastDay(onClock(body, 'valid_to')) : '…') + zone(body),
   accreditation: ({ kind, iss, body }, t) => {
     if (kind !== 'accreditation') {
       const isOf = ({ said: one }) => one.kind === 'accreditation' && one.sub === iss;
@@ -193,7 +204,7 @@ const FIELDS = {
     const why = body.get('status') === 'in_force' ? undefined : body.get('reason');
     return t.times.map(now => [t.say(accredited(body, now)), body.get('number'), t.called(iss),
       ...(why ? [t.say('reason: ') + why] : []),
-      ...(body.has('valid_to') ? [t.say('until ') + lastDay(body.get('valid_to'))] : [])].join(' · '));
+      ...(body.has('valid_to') ? [t.say('until ') + lastDay(body.get('valid_to')) + UTC] : [])].join(' · '));
   },
   step: (record, t) => {
     const step = epcisOf(record).bizStep;
@@ -207,11 +218,14 @@ const FIELDS = {
     if (!known.length) return [point, point && normal(point)];
     return known.map(one => t.placeName(one));
   },
-  month: record => dayOf(Date.parse(epcisOf(record).eventTime)).slice(0, 7),
+  month: record => {
+    const { eventTime, eventTimeZoneOffset } = epcisOf(record);
+    return dayOf(Date.parse(eventTime) + ahead(eventTimeZoneOffset)).slice(0, 7);
+  },
   kg: ({ body }) => decimal(body.get('amount_g'), (body.get('scale_e10') || 0) - 3) + ' kg CO₂e',
   per: ({ body }, t) => t.word('footprint', body.get('declared_unit')),
   boundary: ({ body }, t) => t.word('footprint', body.get('boundary')),
-  period: ({ body }) => `${dayOf(body.get('period_start'))} – ${lastDay(body.get('period_end'))}`,
+  period: ({ body }) => `${dayOf(body.get('period_start'))} – ${lastDay(body.get('period_end'))}${UTC}`,
   verification,
   primary: ({ body }) => `${Math.floor(body.get('primary_share_ppm') / 10_000)} %`,
   confirmed: (record, t) => t.say('Confirmed in ') + t.confirmedMonths(),

@@ -37,6 +37,13 @@ pub enum Language {
     Zh,
 }
 
+/// The text with U+FFFD for every character that turns the order of those around it: nothing that is
+/// shown here needs one, and a name could read as another with it.
+pub(crate) fn in_order(text: String) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.contains(turns) { text.replace(turns, "\u{fffd}") } else { text }
+}
+
 impl Language {
     /// The better of the two for an `Accept-Language` header.
     pub fn of(header: &str) -> Language {
@@ -61,11 +68,12 @@ impl Language {
 
     /// The language of `?lang=`; only the tags that the pages link to.
     pub fn named(tag: &str) -> Option<Language> {
-        match tag {
-            "en" => Some(Language::En),
-            "zh-Hans" | "zh" => Some(Language::Zh),
-            _ => None,
+        // Tags of languages are the same in capital and small letters (RFC 5646, 2.1.1).
+        let is = |known: &str| tag.eq_ignore_ascii_case(known);
+        if is("en") {
+            return Some(Language::En);
         }
+        (is("zh-Hans") || is("zh")).then_some(Language::Zh)
     }
 
     pub(crate) const fn pick<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
@@ -242,6 +250,14 @@ fn strings<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_turns_the_order_of_what_stands_around_it() {
+        let turned = "Maker \u{202e}gro.elpmaxe\u{202c} \u{2067}x\u{2069} اسم";
+        let shown = in_order(turned.to_owned());
+        assert_eq!(shown, "Maker \u{fffd}gro.elpmaxe\u{fffd} \u{fffd}x\u{fffd} اسم");
+        assert_eq!(in_order("保温杯".to_owned()), "保温杯");
+    }
 
     #[test]
     fn the_better_language_wins() {

@@ -8,7 +8,7 @@ pub mod scheme;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::gs1;
+use crate::gs1::{self, Reading};
 use crate::id::check::Fault;
 use scheme::Scheme;
 
@@ -61,6 +61,26 @@ impl GoodsId {
     /// # Ok::<(), hallmark_schemas::goods::GoodsError>(())
     /// ```
     pub fn parse(text: &str) -> Result<GoodsId, GoodsError> {
+        GoodsId::parse_with(text, &Reading::STRICT)
+    }
+
+    /// Reads what events of others hold: also GTINs of 8, 12 and 13 digits in a Digital Link, which
+    /// are the same with zeros in front, and the retired words for its keys.
+    ///
+    /// ```
+    /// use hallmark_schemas::goods::GoodsId;
+    ///
+    /// let short = "https://shop.example/01/9506000134352/21/A";
+    /// assert!(GoodsId::parse(short).is_err());
+    /// assert_eq!(GoodsId::read(short)?.as_str(), "https://id.gs1.org/01/09506000134352/21/A");
+    /// # Ok::<(), hallmark_schemas::goods::GoodsError>(())
+    /// ```
+    pub fn read(text: &str) -> Result<GoodsId, GoodsError> {
+        // A wrong check digit names nothing, however much is let pass beside it.
+        GoodsId::parse_with(text, &Reading { check_digits: true, ..Reading::TOLERANT })
+    }
+
+    fn parse_with(text: &str, reading: &Reading) -> Result<GoodsId, GoodsError> {
         let fail = |offset: usize, reason: String| GoodsError::at(text, offset, reason);
         if GOODS_MAX < text.len() {
             return Err(fail(GOODS_MAX, format!("longer than {GOODS_MAX} bytes")));
@@ -71,7 +91,7 @@ impl GoodsId {
                 return Ok(goods);
             }
             // A Digital Link may have such a path before its own.
-            return match (gs1::canonical(text), said) {
+            return match (gs1::canonical_with(text, reading), said) {
                 (Ok(canonical), _) => Ok(GoodsId { text: canonical }),
                 (_, Some(Err(fault))) | (Err(fault), _) => Err(fail(fault.offset, fault.reason)),
             };

@@ -83,6 +83,13 @@ impl Timestamp {
         }
     }
 
+    /// This instant as a clock that is `offset` (such as `+08:00`) ahead of UTC shows it: the text of
+    /// the answer begins with the day there. Outside 1970 to 9999, or of another form, it stays.
+    pub fn on_clock(self, offset: &str) -> Timestamp {
+        let ms = offset_ms(offset).ok().and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
+        self.checked_add_ms(ms).unwrap_or(self)
+    }
+
     /// Milliseconds from `earlier` to this instant, negative when it is later.
     pub const fn ms_since(self, earlier: Timestamp) -> i64 {
         self.0 as i64 - earlier.0 as i64
@@ -248,6 +255,21 @@ impl EntryTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_shown_on_the_clock_of_its_place() {
+        for (at, offset, shown) in [
+            ("2026-03-09T16:00:00Z", "+08:00", "2026-03-10T00:00:00Z"),
+            ("2026-03-09T15:59:59.999Z", "+08:00", "2026-03-09T23:59:59.999Z"),
+            ("2026-03-10T04:59:00Z", "-05:00", "2026-03-09T23:59:00Z"),
+            ("2026-03-10T00:00:00Z", "+00:00", "2026-03-10T00:00:00Z"),
+            ("1970-01-01T00:00:00Z", "-05:00", "1970-01-01T00:00:00Z"),
+            ("2026-03-10T00:00:00Z", "noon", "2026-03-10T00:00:00Z"),
+        ] {
+            let at = Timestamp::parse(at).unwrap();
+            assert_eq!(at.on_clock(offset).to_string(), shown, "{at} {offset}");
+        }
+    }
     use proptest::prelude::*;
 
     #[test]

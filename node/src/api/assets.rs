@@ -59,7 +59,7 @@ const CHECK: &str = "check.mjs";
 const EXPORTS: &str = "run, check, canonical, verifyStrict, isKey, KINDS, hex, same, sha, unhex, L, P, \
                        littleEndian, mod, pointOf, power, sum, decoded, learnEpc, joined, isBytes, \
                        dayOf, normal, said, HOST, at, expiries, goodsOf, lastDay, minute, standing, \
-                       isMinute";
+                       isMinute, UTC, onClock, zone";
 
 /// Every script as it is served, by its name.
 pub fn scripts() -> BTreeMap<&'static str, String> {

@@ -14,6 +14,7 @@ use super::problem::ApiError;
 use super::{App, BODY_BYTES_MAX, Ctx, IMMUTABLE, IMMUTABLE_PRIVATE, blocking, cached, read_body};
 use crate::admission::Admitted;
 use crate::entitled::{Asker, body_for, hide};
+use crate::negotiate;
 use crate::sign::{Defaults, Statement};
 use crate::store::StoreError;
 
@@ -83,6 +84,21 @@ fn payload_of(envelope: &Envelope) -> Vec<u8> {
     message.payload.expect("an envelope has its payload").to_vec()
 }
 
+/// How an attestation is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Form {
+    Json,
+    Payload,
+    Cose,
+}
+
+/// The first is what clients get that name none.
+const FORMS: [(&str, Form); 3] = [
+    ("application/json", Form::Json),
+    ("application/cbor", Form::Payload),
+    ("application/cose", Form::Cose),
+];
+
 async fn represent(
     app: &App,
     headers: &HeaderMap,
@@ -91,15 +107,16 @@ async fn represent(
 ) -> Result<Response, ApiError> {
     let is_public = envelope.claims().aud.byte() == 0;
     let control = if is_public { IMMUTABLE } else { IMMUTABLE_PRIVATE };
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let accept = super::listed(headers, &header::ACCEPT);
+    let form = negotiate::best(&accept, &FORMS);
     let hex = id.to_string();
-    let mut response = if accept.contains("application/cose") {
+    let mut response = if form == Some(Form::Cose) {
         let stored = envelope.stored().to_vec();
         cached(headers, "application/cose", control, &hex, stored)
-    } else if accept.contains("application/cbor") {
+    } else if form == Some(Form::Payload) {
         let payload = payload_of(&envelope);
         cached(headers, "application/cbor", control, &format!("{hex}-cbor"), payload)
-    } else if accept.is_empty() || accept.contains("json") || accept.contains("*/*") {
+    } else if form == Some(Form::Json) {
         let node = app.node.clone();
         let places = blocking(move || node.places(&id)).await??;
         let places = places.iter().map(|place| {

@@ -248,6 +248,13 @@ pub(super) fn reader(request: &Request) -> Option<Language> {
     (is_read && accept::reads_pages(headers)).then(|| language(asked.lang.as_deref(), headers))
 }
 
+/// The language of whoever sent this with a browser.
+pub(super) fn sender(request: &Request) -> Option<Language> {
+    let asked = asked(request.uri());
+    let headers = request.headers();
+    accept::reads_pages(headers).then(|| language(asked.lang.as_deref(), headers))
+}
+
 /// A refusal as a page, with the status and headers that it has as problem details.
 pub(super) fn refusal(
     app: &App,
@@ -272,7 +279,7 @@ pub(super) fn refusal(
 
 /// A page of the passport's design.
 fn html_page(status: StatusCode, language: Language, text: String) -> Response {
-    dressed((status, text).into_response(), language)
+    dressed((status, crate::page::in_order(text)).into_response(), language)
 }
 
 /// The headers of every such page.

@@ -62,6 +62,8 @@ pub enum ApiError {
     UriTooLong { max: usize },
     /// The route takes another media type.
     WrongType { wanted: &'static str },
+    /// The body is packed, and nothing here unpacks what it is sent.
+    WrongCoding,
     /// Well-formed, but it proves nothing.
     Unproved { detail: String },
     /// Too many requests.
@@ -126,6 +128,9 @@ impl ApiError {
             ApiError::WrongType { .. } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "wrong_type", "media type not taken")
             }
+            ApiError::WrongCoding => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "wrong_coding", "content coding not taken")
+            }
             ApiError::Unproved { .. } => (S::UNPROCESSABLE_ENTITY, "unproved", "proof is wrong"),
             ApiError::TooMany { .. } => (S::TOO_MANY_REQUESTS, "too_many", "too many requests"),
             ApiError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "not now"),
@@ -174,6 +179,9 @@ impl ApiError {
             }
             ApiError::UriTooLong { max } => format!("path and query take at most {max} bytes"),
             ApiError::WrongType { wanted } => format!("this route takes {wanted}"),
+            ApiError::WrongCoding => {
+                "bodies are taken as they are: send it without Content-Encoding".to_owned()
+            }
             ApiError::TooMany { after_s } => format!("try again in {after_s} s"),
             ApiError::Full { after_s } => {
                 format!(
@@ -232,6 +240,7 @@ pub(crate) fn examples() -> Vec<ApiError> {
         ApiError::HeaderTooLarge { fields_max: 0, bytes_max: 0 },
         ApiError::UriTooLong { max: 0 },
         ApiError::WrongType { wanted: "" },
+        ApiError::WrongCoding,
         ApiError::Unproved { detail: detail() },
         ApiError::TooMany { after_s: 1 },
         ApiError::Busy { after_s: 1, detail: detail() },
@@ -369,6 +378,10 @@ fn finish(response: &mut Response, error: &ApiError) {
     if let Some(after) = error.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
     }
+    if matches!(error, ApiError::WrongCoding) {
+        // RFC 9110, section 12.5.3: what would have been taken.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     if matches!(error, ApiError::Unauthorized { .. }) {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -378,13 +391,32 @@ fn finish(response: &mut Response, error: &ApiError) {
 pub(crate) async fn speak(State(app): State<App>, request: Request, next: Next) -> Response {
     let speaks_cose = speaks_cose(request.headers());
     let reader = super::passport::reader(&request);
-    let response = translate(next.run(request).await).await;
+    let sender = super::passport::sender(&request);
+    let response = match is_packed(request.headers()) {
+        true => ApiError::WrongCoding.into_response(),
+        false => translate(next.run(request).await).await,
+    };
     let error = response.extensions().get::<Arc<ApiError>>().cloned();
     match (error, reader) {
         (Some(error), _) if speaks_cose => with_headers_of(concise(&error), response.headers()),
+        // What takes no form has no page of its own to answer one with.
+        (Some(error), None) if matches!(*error, ApiError::MethodNotAllowed { .. }) => {
+            match sender {
+                Some(language) => super::passport::refusal(&app, language, &error, response),
+                None => response,
+            }
+        }
         (Some(error), Some(language)) => super::passport::refusal(&app, language, &error, response),
         _ => response,
     }
+}
+
+/// Whether a body is sent in another coding than none.
+fn is_packed(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings = codings.flat_map(|one| one.as_bytes().split(|byte| *byte == b','));
+    let mut codings = codings.map(<[u8]>::trim_ascii).filter(|one| !one.is_empty());
+    codings.any(|one| !one.eq_ignore_ascii_case(b"identity"))
 }
 
 /// What layers and routes said beside the body stays said: who may read it, what is allowed.

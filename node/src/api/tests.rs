@@ -282,6 +282,21 @@ async fn bad_requests_are_told_apart() {
             assert!(header_of(&response, "content-type").contains("problem"), "{name}");
         }
     }
+    // A browser that sends a form where none is taken reads why, a program gets problem details.
+    let sent = Request::post("/01/09506000134352?lang=EN").header("accept", "text/html");
+    let (status, response) = world.ask(FAR, sent, Vec::new()).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(header_of(&response, "content-type").starts_with("text/html"));
+    assert!(header_of(&response, "allow").contains("GET"));
+    assert_eq!(header_of(&response, "content-language"), "en", "tags have no case");
+    for (coding, expected) in [("gzip", 415), ("identity, br", 415), ("Identity", 400), ("", 400)] {
+        let packed = post("/entries", "application/cose").header("content-encoding", coding);
+        let packed = packed.header("accept", "application/json");
+        let (status, response) = world.ask(FAR, packed, b"nonsense".to_vec()).await;
+        assert_eq!(status.as_u16(), expected, "{coding}");
+        let is_told = header_of(&response, "accept-encoding") == "identity";
+        assert_eq!(is_told, expected == 415, "{coding}");
+    }
     let far = post("/entries", "application/cose");
     let (_, response) = world.ask(FAR, far, b"nonsense".to_vec()).await;
     assert_eq!(header_of(&response, "content-type"), "application/concise-problem-details+cbor");

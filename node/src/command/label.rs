@@ -37,6 +37,9 @@ use crate::store::lock::{DirLock, LockError};
 const LABELS_MAX: u64 = 100_000;
 /// Ranges that are drawn until one meets no other; one in a thousand would meet already.
 const DRAWS_MAX: usize = 64;
+/// Most characters of a Digital Link in a QR code of 33 modules at level M, which a phone reads from a
+/// label of 15 mm.
+const LINK_CHARS_MAX: usize = 62;
 /// Stands in where no code leads anywhere: canonical, and printed nowhere.
 const NO_ADDRESS: &str = "https://id.gs1.org";
 
@@ -96,6 +99,9 @@ pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
         Scheme::Sequence => None,
     };
     let sheet = plan.print.as_ref().map(|print| open(print, &label, over)).transpose()?;
+    if let Some(warning) = plan.print.as_ref().and_then(|print| too_long(print, &label)) {
+        output.say(warning);
+    }
     let id = match known {
         Some(known) if known.label != label => known.id,
         _ => attest(&args.dir, &config, label.clone())?,
@@ -280,7 +286,10 @@ fn new_numbers(plan: &Plan) -> Result<(), Failure> {
     let Range::Numbers(first, last) = plan.range else {
         return Ok(());
     };
-    let what = format!("no labels {first}..{last} of order {} were made before", plan.order);
+    let what = match first == last {
+        true => format!("no label {first} of order {} was made before", plan.order),
+        false => format!("no labels {first}..{last} of order {} were made before", plan.order),
+    };
     Err(Failure::usage(what).help(
         "the CSV of the labels tells order, lot and numbers; --count N makes new labels, \
          --serials A..B those of a sequence",
@@ -326,7 +335,8 @@ fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
         && let Some(old) = labels::scrapped(ranges, &label)
     {
         let (from, to) = (old.label.first, old.label.last);
-        let what = format!("{from}..{to} of order {order} were scrapped by {}", old.id);
+        let verb = if from == to { "was" } else { "were" };
+        let what = format!("{} of order {order} {verb} scrapped by {}", spanned(from, to), old.id);
         return Err(Failure::new(Exit::Found, format!("not activated: {what}"))
             .help("what was scrapped stays scrapped: activate the numbers before and after it"));
     }
@@ -344,8 +354,11 @@ fn label(plan: &Plan, ranges: &[Logged]) -> Result<Label, Failure> {
         }
         _ => "the CSV of the labels, and `hallmark-node get`, tell order and numbers",
     };
-    Err(Failure::usage(format!("not all of {first}..{last} of order {order} was ever made"))
-        .help(help))
+    let what = match first == last {
+        true => format!("{first} of order {order} was never made"),
+        false => format!("not all of {first}..{last} of order {order} were ever made"),
+    };
+    Err(Failure::usage(what).help(help))
 }
 
 /// A range that may be printed: new codes, or codes of one range made before and not scrapped.
@@ -370,20 +383,39 @@ fn makeable(ranges: &[Logged], label: Label) -> Result<Label, Failure> {
             .to_owned(),
     };
     Err(Failure::usage(format!(
-        "{}..{} meets {first}..{last} of order {order}, {state} by {}",
-        label.first, label.last, old.id
+        "{} meets {} of order {order}, {state} by {}",
+        spanned(label.first, label.last),
+        spanned(first, last),
+        old.id
     ))
     .help(help))
 }
 
-/// Opens what is printed to; a symbol that cannot hold the label is found here.
-fn open(print: &Print, label: &Label, over: Over) -> Result<Sheet, Failure> {
+/// The label with most to hold.
+fn widest(print: &Print, label: &Label) -> Result<Item, String> {
     let length = match label.scheme {
         Scheme::Derived => SERIAL_CHARS,
         Scheme::Sequence => label.sequence_serial(label.last).len(),
     };
-    let widest = print.template.item(label.first, &"Z".repeat(length));
-    let widest = widest.map_err(|reason| uncarried(&reason))?;
+    print.template.item(label.first, &"Z".repeat(length))
+}
+
+/// What is said of a QR code that holds more than phones read well from a small label.
+fn too_long(print: &Print, label: &Label) -> Option<String> {
+    let length = widest(print, label).ok()?.link.len();
+    let is_long = print.symbology == Symbology::Qr && LINK_CHARS_MAX < length;
+    is_long.then(|| {
+        format!(
+            "warning: the QR code holds {length} characters, more than the {LINK_CHARS_MAX} that a \
+             small label is read well with\n\
+             help: a shorter --host, serial or lot; or --symbol datamatrix, which holds no address"
+        )
+    })
+}
+
+/// Opens what is printed to; a symbol that cannot hold the label is found here.
+fn open(print: &Print, label: &Label, over: Over) -> Result<Sheet, Failure> {
+    let widest = widest(print, label).map_err(|reason| uncarried(&reason))?;
     let press = Press::new(print.symbology, &widest).map_err(|e| {
         Failure::usage("the symbol cannot hold the label")
             .because(&e)
@@ -486,13 +518,22 @@ fn unprinted(error: &SheetError, label: &Label, id: &ContentId) -> Failure {
         .help(format!("print the same codes with {again}"))
 }
 
+/// A range as people read it.
+fn spanned(first: u64, last: u64) -> String {
+    if first == last { first.to_string() } else { format!("{first}..{last}") }
+}
+
+fn numbered(first: u64, last: u64) -> String {
+    format!("number{} {}", if first == last { "" } else { "s" }, spanned(first, last))
+}
+
 fn tell(plan: &Plan, label: &Label, id: &ContentId, output: Output) {
     let (first, last, order) = (label.first, label.last, &label.order);
     let counted = |one: &str| match label.count {
         1 => format!("1 {one}"),
         count => format!("{count} {one}s"),
     };
-    let what = format!("order {order}, numbers {first}..{last}, attested as {id}");
+    let what = format!("order {order}, {}, attested as {id}", numbered(first, last));
     let Some(print) = &plan.print else {
         let json = serde_json::json!({
             "id": id.to_string(), "order": order, "first": first, "last": last,

@@ -12,12 +12,14 @@ use crate::failure::Failure;
 
 /// Prints what the node answers; that nothing is known is an answer too.
 pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
-    let goods = GoodsId::by_hand(&args.goods).map_err(|e| {
-        Failure::usage("no goods to trace").because(&e).help(
+    let goods = GoodsId::by_hand(&args.goods)
+        .or_else(|fault| GoodsId::read(&args.goods).map_err(|_| fault))
+        .map_err(|e| {
+            Failure::usage("no goods to trace").because(&e).help(
             "give the address that a label prints, an element string such as (01)…(21)…, an EPC \
              URN or urn:hallmark:goods:<scheme>:<value>",
         )
-    })?;
+        })?;
     let form = match output.format {
         Format::Text => "text",
         Format::Json => "json",

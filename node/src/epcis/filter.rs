@@ -257,7 +257,7 @@ impl Filter {
         self.conditions.iter().find_map(|condition| match condition {
             Condition::Match(_, patterns) => {
                 let exact = patterns.iter().map(|pattern| match pattern {
-                    Pattern::Exact(text) => GoodsId::parse(text).ok(),
+                    Pattern::Exact(text) => GoodsId::read(text).ok(),
                     Pattern::Beginning(_) => None,
                 });
                 exact.collect()

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Language;
 use crate::passport::State;
 use crate::passport::code::asked;
+use crate::passport::fold::UTC;
 use crate::passport::view::{Certificate, Passport, Recall, Sort, Standing, Text};
 use sections::party;
 
@@ -196,7 +197,7 @@ fn print_facts(passport: &Passport, language: Language) -> Markup {
 }
 
 fn state_facts(passport: &Passport, language: Language) -> Markup {
-    let months = passport.confirmations.months.join(language.pick(", ", "、"));
+    let months = passport.confirmations.months.join(language.pick(", ", "、")) + of_zone(UTC);
     let is_faulty = |one: &&Certificate| !one.is_superseded && one.standing < Standing::Future;
     let faulty = passport.certificates.iter().filter(is_faulty);
     let oldest = passport.proof.logs.iter().filter_map(|log| log.checkpoint_at.as_deref()).min();
@@ -214,6 +215,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
                         (one.standard) " " (one.number) (language.pick(": ", "："))
                         (sections::standing(one.standing, language)) " "
                         (one.withdrawn.as_ref().or(one.valid_to.as_ref()).map_or("", String::as_str))
+                        (of_zone(&one.zone))
                         @if let Some(reason) = &one.reason {
                             (language.pick(". Reason: ", "。原因：")) (reason)
                         }
@@ -252,7 +254,7 @@ fn confirmed(passport: &Passport, months: &str, language: Language) -> Markup {
 fn recall_terms(recall: &Recall, language: Language) -> Markup {
     html! {
         dl data-record=(recall.id) data-kind="recall" data-by=(recall.by.id) {
-            dt { (language.pick("Recalled since", "召回日期")) } dd data-of="since" { (recall.since) }
+            dt { (language.pick("Recalled since", "召回日期")) } dd data-of="since" { (recall.since) (of_zone(&recall.zone)) }
             dt { (language.pick("Reason", "原因")) } dd data-of="reason" { (texts(&recall.reason, language)) }
             dt { (language.pick("What to do", "处理办法")) }
             dd data-of="action" { (texts(&recall.action, language)) }
@@ -299,7 +301,7 @@ fn copy_facts(passport: &Passport, months: &str, language: Language) -> Markup {
                     @match words::copied(&finding.code, language) {
                         Some(words) => {
                             (words)
-                            @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
+                            @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) (of_zone(UTC)) ")" }
                         }
                         None => (questions::message(passport, finding, language)),
                     }
@@ -347,6 +349,11 @@ fn times(count: usize, language: Language) -> String {
         (Language::En, 1) => "once".to_owned(),
         (Language::En, count) => format!("{count} times"),
     }
+}
+
+/// What stands behind a day or month: its clock, where that is not of its place.
+fn of_zone(zone: &str) -> &'static str {
+    if zone == UTC { " UTC" } else { "" }
 }
 
 /// An instant to the minute, as people read it.

@@ -253,6 +253,9 @@ pub(super) fn texts(words: &Words) -> Vec<Text> {
     text("zh-Hans", &words.zh_hans).into_iter().chain(text("en", &words.en)).collect()
 }
 
+/// Where no clock is told days are of this one, and the page says so.
+pub const UTC: &str = "UTC";
+
 /// The day of UTC.
 pub(super) fn day(at: Timestamp) -> String {
     Day::of(at).to_string()
@@ -270,6 +273,16 @@ pub(super) fn last_of(end: Timestamp) -> Day {
 /// The month of UTC, as `2026-11`.
 pub(super) fn month(at: Timestamp) -> String {
     at.to_string()[..7].to_owned()
+}
+
+/// An instant on the clock by which its author means it, of UTC where they tell none.
+pub(super) fn on_clock(at: Timestamp, offset: Option<&str>) -> Timestamp {
+    offset.map_or(at, |offset| at.on_clock(offset))
+}
+
+/// The name of that clock.
+pub(super) fn zone(offset: Option<&str>) -> String {
+    offset.unwrap_or(UTC).to_owned()
 }
 
 fn footprints(records: &[&Proven], given: &Given<'_>) -> Vec<Footprint> {

@@ -20,6 +20,29 @@ const FORMS: [(&str, &str); 6] = [
     ("urn:hallmark:facility:", ""),
 ];
 
+impl Passport {
+    /// The organisations that are called by their names here, by their identifiers.
+    pub fn organisations(&self) -> BTreeSet<String> {
+        let Passport { item, recalls, lot_recalls, certificates, footprints, .. } = self;
+        let claims = item.maker_claims.iter().flat_map(|one| [&one.by, &one.maker]);
+        let recalls = recalls.iter().chain(lot_recalls.iter().map(|one| &one.recall));
+        let answers = self.findings.iter().flat_map(|one| &one.answers);
+        let answers = answers.chain(self.stated_findings.iter().flat_map(|one| &one.answers));
+        let parties = item.described_by.iter().chain(&item.maker).chain(claims);
+        let parties = parties
+            .chain(recalls.map(|one| &one.by))
+            .chain(certificates.iter().map(|one| &one.issuer))
+            .chain(certificates.iter().filter_map(|one| one.accreditation.accreditor.as_ref()))
+            .chain(self.journey.iter().map(|one| &one.by))
+            .chain(footprints.iter().flat_map(|one| [&one.by].into_iter().chain(&one.verifier)))
+            .chain(self.stated_findings.iter().map(|one| &one.by))
+            .chain(answers.map(|one| &one.by))
+            .chain(self.names.iter().filter_map(|one| one.party.as_ref()))
+            .chain(self.proof.records.iter().filter_map(|one| one.issuer.as_ref()));
+        parties.filter(|one| !one.name.is_empty()).map(|one| one.id.clone()).collect()
+    }
+}
+
 /// A text in pieces: identifiers of places and organisations, and what stands between.
 pub enum Piece<'a> {
     /// Words.

@@ -3,8 +3,6 @@
 //! Invariants: member names are stable; instants of the journey are months; texts of others carry
 //! the language they are in, where it is known; nothing here is trusted as markup.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use super::State;
@@ -55,29 +53,6 @@ pub struct Passport {
     pub elsewhere: Option<Elsewhere>,
     /// How to check it.
     pub proof: Proof,
-}
-
-impl Passport {
-    /// The organisations that are called by their names here, by their identifiers.
-    pub fn organisations(&self) -> BTreeSet<String> {
-        let Passport { item, recalls, lot_recalls, certificates, footprints, .. } = self;
-        let claims = item.maker_claims.iter().flat_map(|one| [&one.by, &one.maker]);
-        let recalls = recalls.iter().chain(lot_recalls.iter().map(|one| &one.recall));
-        let answers = self.findings.iter().flat_map(|one| &one.answers);
-        let answers = answers.chain(self.stated_findings.iter().flat_map(|one| &one.answers));
-        let parties = item.described_by.iter().chain(&item.maker).chain(claims);
-        let parties = parties
-            .chain(recalls.map(|one| &one.by))
-            .chain(certificates.iter().map(|one| &one.issuer))
-            .chain(certificates.iter().filter_map(|one| one.accreditation.accreditor.as_ref()))
-            .chain(self.journey.iter().map(|one| &one.by))
-            .chain(footprints.iter().flat_map(|one| [&one.by].into_iter().chain(&one.verifier)))
-            .chain(self.stated_findings.iter().map(|one| &one.by))
-            .chain(answers.map(|one| &one.by))
-            .chain(self.names.iter().filter_map(|one| one.party.as_ref()))
-            .chain(self.proof.records.iter().filter_map(|one| one.issuer.as_ref()));
-        parties.filter(|one| !one.name.is_empty()).map(|one| one.id.clone()).collect()
-    }
 }
 
 fn by_name<S: serde::Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
@@ -326,6 +301,8 @@ pub struct Recall {
     pub goods: String,
     /// The day since when.
     pub since: String,
+    /// The clock of that day: an offset such as `+08:00`, or `UTC`.
+    pub zone: String,
     /// Why.
     pub reason: Vec<Text>,
     /// What to do.
@@ -376,6 +353,8 @@ pub struct Certificate {
     pub valid_to: Option<String>,
     /// The day it was pulled.
     pub withdrawn: Option<String>,
+    /// The clock of these days: an offset such as `+08:00`, or `UTC`.
+    pub zone: String,
     /// Why, in the words of who vouched; none where it was not pulled.
     pub reason: Option<String>,
     /// Whether a later one of the same standard is in force, so that this one raises no question.
@@ -412,7 +391,7 @@ pub struct Step {
     pub place_names: Vec<Text>,
     /// ISO 3166-2 region of the place.
     pub region: Option<String>,
-    /// The month, as `2026-11`.
+    /// The month on the clock of the place, as `2026-11`.
     pub month: Option<String>,
     /// Who says so.
     pub by: Party,
@@ -528,7 +507,7 @@ pub struct Confirmations {
     pub count: usize,
     /// So many are innocent.
     pub innocent_max: usize,
-    /// In which months, each once.
+    /// In which months of UTC, each once.
     pub months: Vec<String>,
     /// Why one of them cannot be of the goods that public records tell of.
     pub impossible: Vec<Impossible>,

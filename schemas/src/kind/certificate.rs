@@ -49,6 +49,10 @@ pub struct Certificate {
     /// When it was withdrawn. The version that says so replaces the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn_at: Option<Timestamp>,
+    /// Offset of the clock by which these instants are meant, such as `+08:00`: it decides the days that
+    /// are shown, of which the last one counts to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset: Option<String>,
     /// SHA-256 of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Digest>,
@@ -102,6 +106,7 @@ impl Kind for Certificate {
         check::period("/valid_to", self.valid_from, self.valid_to)?;
         let later = self.withdrawn_at.is_none() || self.replaces.is_some();
         check::consistent("/withdrawn_at", later, "stands in a version that replaces another")?;
+        super::facility::check_utc_offset(self.utc_offset.as_deref())?;
         check::cites(&self.cites)?;
         check::correction(self.replaces.is_some(), self.reason.as_deref())
     }

@@ -106,6 +106,12 @@ pub(crate) fn is_utc_offset(text: &str) -> bool {
         && minutes < "60"
 }
 
+/// Refuses what is no such offset, where there is one.
+pub(crate) fn check_utc_offset(text: Option<&str>) -> Result<(), FieldError> {
+    let holds = text.is_none_or(is_utc_offset);
+    check::form("/utc_offset", holds, "an offset such as `+08:00`")
+}
+
 impl Facility {
     fn polygon(&self) -> Cell {
         if self.boundary.is_empty() {
@@ -132,7 +138,7 @@ impl Kind for Facility {
                 .map_err(|error| error.under(&format!("/boundary/{index}")))?;
         }
         check::text("/province", &self.province, check::NAME_BYTES_MAX)?;
-        check::form("/utc_offset", is_utc_offset(&self.utc_offset), "an offset such as `+08:00`")?;
+        check_utc_offset(Some(&self.utc_offset))?;
         check::code("/sector", &self.sector)?;
         check::count("/locations", self.locations.len(), 0..=LOCATIONS_MAX)?;
         check::sorted_set("/locations", &self.locations)?;

@@ -32,6 +32,9 @@ pub struct Recall {
     pub contact: Contact,
     /// Since when the goods are recalled.
     pub since: Timestamp,
+    /// Offset of the clock by which `since` is meant, such as `+08:00`: it decides the day that is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset: Option<String>,
     /// When the recall ended. The version that says so replaces the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifted_at: Option<Timestamp>,
@@ -106,6 +109,7 @@ impl Kind for Recall {
         check::period("/lifted_at", self.since, self.lifted_at)?;
         let later = self.lifted_at.is_none() || self.replaces.is_some();
         check::consistent("/lifted_at", later, "stands in a version that replaces another")?;
+        super::facility::check_utc_offset(self.utc_offset.as_deref())?;
         check::cites(&self.cites)?;
         check::correction(self.replaces.is_some(), self.reason.as_deref())
     }

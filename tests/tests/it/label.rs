@@ -318,7 +318,7 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     assert_eq!((&told["state"], &told["count"]), (&"activated".into(), &9.into()));
     state(&node, "scrapped", "0010").ok();
     let ran = state(&node, "scrapped", "0011").fails(2);
-    assert!(ran.stderr.contains("was ever made"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("11 of order A was never made"), "{}", ran.stderr);
     let line = [GTIN, "--numbers", "9..9", "--order", "A", "--state", "scrapped"];
     let ran = node.run("label", &line).fails(2);
     assert!(ran.stderr.contains("name its codes by --serials A..B"), "{}", ran.stderr);
@@ -328,7 +328,7 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     }
     make(&node, "0001..0009", "A").ok();
     let ran = state(&node, "activated", "0009..0010").fails(1);
-    assert!(ran.stderr.contains("10..10 of order A were scrapped by sha256:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("10 of order A was scrapped by sha256:"), "{}", ran.stderr);
     assert!(ran.stderr.contains("help: what was scrapped stays"), "{}", ran.stderr);
     state(&node, "activated", "0009").ok();
     // Other labels are not written over these, unless that is said.
@@ -342,6 +342,27 @@ fn codes_of_a_sequence_are_made_once_also_after_the_index_was_lost() {
     assert_ne!(std::fs::read_to_string(&zpl).expect("there"), before);
     let ran = make(&node, "2..3", "D").fails(2);
     assert!(ran.stderr.contains("meets 1..3 of order C"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_qr_code_with_more_text_than_a_small_label_is_read_well_with_is_warned_of() {
+    let world = World::new();
+    let node = world.founder("plant");
+    let out = world.path("labels.csv");
+    let print = |order: &str, host: &str, symbol: &str| {
+        let line = [GTIN, "--serials", "1", "--order", order, "--symbol", symbol, "--host", host];
+        node.run("label", &[&line[..], &["--force", "-o", path_text(&out)]].concat()).ok().stderr
+    };
+    // With `/01/`, 14 digits, `/21/` and one digit of a serial 39 characters are left.
+    let (fits, long) =
+        (format!("https://{}.cn", "a".repeat(28)), format!("https://{}.cn", "a".repeat(29)));
+    let told = print("A", &fits, "qr");
+    assert!(!told.contains("warning: the QR code"), "{told}");
+    let told = print("A", &long, "qr");
+    let warned = "warning: the QR code holds 63 characters, more than the 62 ";
+    assert!(told.contains(warned) && told.contains("help: a shorter --host"), "{told}");
+    let told = print("A", &long, "datamatrix");
+    assert!(!told.contains("warning: the QR code"), "{told}");
 }
 
 #[test]

@@ -164,6 +164,30 @@ fn a_restricted_way_is_like_none_to_strangers_and_whole_to_members_with_a_token(
 }
 
 #[test]
+fn goods_in_short_or_old_links_are_those_of_the_whole_code() {
+    let world = World::new();
+    let node = world.founder("plant");
+    node.ready();
+    let way = |code: &str| steps(&traced(&node, code)).join(" ");
+    let short = [
+        object(0, "ADD", "commissioning", &[&item("1")]),
+        object(3, "OBSERVE", "shipping", &["https://shop.example/01/9521234000129/21/1"]),
+        object(4, "OBSERVE", "receiving", &["http://shop.example/x/gtin/09521234000129/ser/1"]),
+        object(5, "ADD", "commissioning", &["https://shop.example/01/95050003/21/8"]),
+        object(6, "ADD", "commissioning", &["https://shop.example/01/614141000036/21/12"]),
+    ];
+    record(&world, &node, "short.json", &short, &["--aud", "public"]);
+    for code in [&item("1"), "https://shop.example/01/9521234000129/21/1"] {
+        assert_eq!(way(code), "commissioning shipping receiving", "{code}");
+    }
+    for code in ["(01)00000095050003(21)8", "(01)00614141000036(21)12"] {
+        assert_eq!(way(code), "commissioning", "{code}");
+    }
+    let passport = get(&node, "/01/09521234000129/21/1", &[("Accept", "application/json")]);
+    assert_eq!(passport.json()["journey"].as_array().map(Vec::len), Some(3), "{passport:?}");
+}
+
+#[test]
 fn goods_are_one_thing_however_their_code_is_written() {
     let world = World::new();
     let node = world.founder("plant");

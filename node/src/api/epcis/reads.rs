@@ -12,10 +12,11 @@ use super::query::{Paging, encoded};
 use crate::api::caller::Caller;
 use crate::api::problem::ApiError;
 use crate::api::trace::DAMAGED;
-use crate::api::{App, Ctx, blocking};
+use crate::api::{App, Ctx, blocking, listed};
 use crate::entitled::{Asker, hide};
 use crate::epcis::filter::Filter;
 use crate::epcis::find;
+use crate::negotiate;
 
 /// The context of EPCIS in JSON-LD.
 const CONTEXT: &str = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld";
@@ -192,8 +193,11 @@ fn tell_damage(damaged: u64, response: &mut Response) {
 
 /// Answers are JSON.
 fn acceptable(headers: &HeaderMap) -> Result<(), EpcisError> {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let is_json = accept.is_empty() || accept.contains("json") || accept.contains("*/*");
     let offered = "application/ld+json";
-    if is_json { Ok(()) } else { Err(ApiError::NotAcceptable { offered }.into()) }
+    let accept = listed(headers, &header::ACCEPT);
+    if negotiate::best(&accept, &[(offered, ()), ("application/json", ())]).is_some() {
+        Ok(())
+    } else {
+        Err(ApiError::NotAcceptable { offered }.into())
+    }
 }

@@ -141,12 +141,12 @@ fn parts() -> Value {
             "markets": list(string()),
         })),
         "PassportRecall": object("A recall in force.", json!({
-            "id": schema("ContentId"), "by": party(), "goods": string(), "since": string(),
+            "id": schema("ContentId"), "by": party(), "goods": string(), "since": string(), "zone": string(),
             "reason": texts(), "action": texts(), "contact": or_null(string()),
         })),
         "PassportCertificate": object("A certificate.", json!({
             "id": schema("ContentId"), "number": string(), "standard": string(),
-            "issuer": party(), "standing": standing(), "valid_from": day(), "valid_to": day(),
+            "issuer": party(), "standing": standing(), "valid_from": day(), "valid_to": day(), "zone": string(),
             "withdrawn": day(), "reason": or_null(string()), "is_superseded": truth(), "accreditation": accreditation,
         })),
         "PassportStep": object("A place and a month.", json!({

@@ -40,13 +40,16 @@ mod sent;
 /// Most bytes of a form: the longest text, percent-encoded, and the rest.
 pub(crate) const FORM_BYTES_MAX: usize = 8 << 10;
 
+/// Most characters of a choice that there is not, in the answer to it.
+const CHOICE_CHARS_MAX: usize = 40;
+
 /// "I bought this".
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfirmationForm {
     goods: String,
     form: String,
-    act: Act,
+    act: String,
     #[serde(default)]
     region: Option<String>,
     #[serde(default)]
@@ -61,7 +64,7 @@ struct ConfirmationForm {
 struct ComplaintForm {
     goods: String,
     form: String,
-    category: Category,
+    category: String,
     #[serde(default)]
     text: Option<String>,
     #[serde(default)]
@@ -93,13 +96,15 @@ async fn take_confirmation(
         return Err(Refused::new(Why::Many, ApiError::malformed(many)));
     }
     confirmable(&passport)?;
+    let act = chosen("/act", &form.act, Act::ALL, |one| one.as_str())?;
     let token = token_of(app, Given::Confirmation, &goods, &form.form)?;
     let body = Confirmation {
-        act: form.act,
+        act,
         day: Day::of((app.clock)()),
         region: form.region.filter(|region| !region.is_empty()),
         form: token.digest,
     };
+    body.check().map_err(Refused::field)?;
     let id = record(app, goods.clone(), body.into(), token).await?;
     let answer = Answer { id, number: &short(&id), goods: &goods, at: form.at.as_deref() };
     Ok(answered(&answer, sent))
@@ -124,6 +129,7 @@ async fn take_complaint(
     if !passport.state.takes_complaints() {
         return Err(unknown("no member of this network has a record of these goods"));
     }
+    let category = chosen("/category", &form.category, Category::ALL, |one| one.as_str())?;
     let token = token_of(app, Given::Complaint, &goods, &form.form)?;
     let number = number_of(&token.digest);
     // A text area sends line ends; a record holds none. What has nothing but spaces is refused.
@@ -131,7 +137,7 @@ async fn take_complaint(
     let text = text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let body = Complaint {
         number: number.clone(),
-        category: form.category,
+        category,
         day: Day::of((app.clock)()),
         region: form.region.filter(|region| !region.is_empty()),
         text,
@@ -195,6 +201,22 @@ async fn told(
 fn printed(goods: &GoodsId, at: Option<&str>) -> Option<String> {
     let code = at.and_then(Code::from_printed)?;
     (code.goods == *goods).then(|| code.printed())
+}
+
+/// What was chosen of what a form offers.
+fn chosen<T: Copy>(
+    pointer: &str,
+    text: &str,
+    all: &[T],
+    name: fn(&T) -> &'static str,
+) -> Result<T, Refused> {
+    let found = all.iter().find(|one| name(one) == text).copied();
+    found.ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(name).collect();
+        let said: String = text.chars().take(CHOICE_CHARS_MAX).collect();
+        let detail = format!("{pointer}: {said:?} is none of {}", names.join(", "));
+        Refused::new(Why::Choice, ApiError::malformed(detail))
+    })
 }
 
 /// The goods that are named, and what is known of them.

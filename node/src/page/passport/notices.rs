@@ -6,9 +6,10 @@
 use maud::{Markup, html};
 
 use super::super::Language;
-use super::{party, recall_terms, words};
+use super::{of_zone, party, recall_terms, words};
 use crate::passport::State;
 use crate::passport::code::{asked, path_of};
+use crate::passport::fold::UTC;
 use crate::passport::view::{Inactive, LateLabel, Passport};
 use hallmark_schemas::goods::GoodsId;
 
@@ -118,9 +119,9 @@ fn late(late: &LateLabel, language: Language) -> Markup {
                 "此代码在其标签下单之前已有记录",
             )) }
             @if let Some(seen) = &late.seen {
-                (language.pick(": first by ", "：最早登记不晚于 ")) (seen)
+                (language.pick(": first by ", "：最早登记不晚于 ")) (seen) (of_zone(UTC))
             }
-            (language.pick("; the label was ordered on or after ", "；标签下单不早于 ")) (late.made)
+            (language.pick("; the label was ordered on or after ", "；标签下单不早于 ")) (late.made) (of_zone(UTC))
             (language.pick(".", "。"))
         }
     }

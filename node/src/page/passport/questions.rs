@@ -9,8 +9,9 @@ use maud::{Markup, html};
 use super::super::Language;
 use super::sections::party;
 use super::words;
-use super::{instant, texts};
+use super::{instant, of_zone, texts};
 use crate::passport::State;
+use crate::passport::fold::UTC;
 use crate::passport::named::{Piece, pieces, short};
 use crate::passport::view::{Answer, Named, OpenFinding, Passport, StatedFinding};
 
@@ -62,7 +63,7 @@ fn stated(passport: &Passport, one: &StatedFinding, language: Language) -> Marku
             p class="none" {
                 code data-of="code" { (one.code) } " · "
                 span data-of="severity" { (severity(one.severity, language)) } " · "
-                span data-of="looked" { (one.day) }
+                span data-of="looked" { (one.day) (of_zone(UTC)) }
                 @if passport.goods.as_deref() != Some(one.subject.as_str()) {
                     " · " (language.pick("about ", "针对 ")) code data-of="subject" { (one.subject) }
                 }
@@ -89,7 +90,7 @@ fn answers(answers: &[Answer], finding: &str, language: Language) -> Markup {
                 data-by=[shown.map(|one| &one.by.id)] data-finding=[shown.map(|_| finding)] {
                 strong {
                     span data-of="by" { (party(&answer.by)) } " · "
-                    span data-of="answered" { (answer.day) } (language.pick(": ", "："))
+                    span data-of="answered" { (answer.day) (of_zone(UTC)) } (language.pick(": ", "："))
                 }
                 @if answer.text.is_empty() {
                     (language.pick("the answer is not public", "答复未公开"))
@@ -119,7 +120,7 @@ pub(super) fn message(passport: &Passport, finding: &OpenFinding, language: Lang
             None => {
                 @let (title, is_foreign) = words::rule(&finding.code, &finding.title, language);
                 span lang=[is_foreign.then_some("en")] { (title) }
-                @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) ")" }
+                @if !finding.months.is_empty() { " (" (finding.months.join(" – ")) (of_zone(UTC)) ")" }
             }
         }
     }

@@ -5,11 +5,12 @@ use maud::{Markup, html};
 
 use super::super::Language;
 use super::words;
-use super::{sort_word, texts};
+use super::{of_zone, sort_word, texts};
 use hallmark_schemas::gs1::digital_link::CANONICAL;
 
 use crate::passport::State;
 use crate::passport::code::{asked, path_of};
+use crate::passport::fold::UTC;
 use crate::passport::view::{
     Accreditation, Certificate, Footprint, Item, Party, Passport, Sort, Standing, Step,
 };
@@ -229,7 +230,9 @@ pub(super) fn certificates(passport: &Passport, language: Language) -> Markup {
         section id="certificates" {
             h2 { (language.pick("Certificates", "证书")) }
             @if passport.certificates.is_empty() {
-                p class="none" { (language.pick("None is recorded.", "没有登记的证书。")) }
+                p class="none" { (language.pick(
+                    "None is shown to the public.", "没有向公众公布的证书。",
+                )) }
             }
             @for one in &passport.certificates { (certificate(one, language)) }
         }
@@ -248,7 +251,7 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
                 dt { (language.pick("Status", "状态")) }
                 dd data-of="status" {
                     strong { (standing(one.standing, language)) }
-                    @if let Some(day) = &one.withdrawn { " (" (day) ")" }
+                    @if let Some(day) = &one.withdrawn { " (" (day) (of_zone(&one.zone)) ")" }
                     @if one.is_superseded {
                         " · " (language.pick("a later one is in force", "已有后续证书生效"))
                     }
@@ -257,7 +260,7 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
                     dt { (language.pick("Reason", "原因")) } dd data-of="reason" { (reason) }
                 }
                 dt { (language.pick("Valid", "有效期")) }
-                dd data-of="valid" { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) }
+                dd data-of="valid" { (dash(&one.valid_from)) " – " (dash(&one.valid_to)) (of_zone(&one.zone)) }
                 dt { (language.pick("Vouched for by", "发证机构")) }
                 dd data-of="by" { (party(&one.issuer)) }
                 dt { (language.pick("Their accreditation", "该机构的认可")) }
@@ -283,7 +286,7 @@ fn accreditation(one: &Accreditation, language: Language) -> Markup {
                     " · " (language.pick("reason: ", "原因：")) (reason)
                 }
                 @if let Some(day) = &one.valid_to {
-                    " · " (language.pick("until ", "至 ")) (day)
+                    " · " (language.pick("until ", "至 ")) (day) (of_zone(UTC))
                 }
             }
         }
@@ -353,7 +356,9 @@ pub(super) fn footprints(passport: &Passport, language: Language) -> Markup {
         section id="footprint" {
             h2 { (language.pick("Carbon footprint", "碳足迹")) }
             @if passport.footprints.is_empty() {
-                p class="none" { (language.pick("None is stated.", "没有公布。")) }
+                p class="none" { (language.pick(
+                    "None is shown to the public.", "没有向公众公布的碳足迹。",
+                )) }
             }
             @for one in &passport.footprints { (footprint(one, language)) }
         }
@@ -370,7 +375,7 @@ fn footprint(one: &Footprint, language: Language) -> Markup {
             dl {
                 dt { (language.pick("Boundary", "核算边界")) } dd data-of="boundary" { (words::footprint(&one.boundary, language)) }
                 @if let Some([from, to]) = &one.period {
-                    dt { (language.pick("Period", "时段")) } dd data-of="period" { (from) " – " (to) }
+                    dt { (language.pick("Period", "时段")) } dd data-of="period" { (from) " – " (to) (of_zone(UTC)) }
                 }
                 dt { (language.pick("Stated by", "发布方")) } dd data-of="by" { (party(&one.by)) }
                 dt { (language.pick("Verification", "核查")) }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use super::forms::{Given, given};
 use super::refusal::Refusal;
 use super::*;
+use crate::passport::fold::UTC;
 use crate::passport::view::{
     Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Elsewhere,
     Footprint, Inactive, Item, LateLabel, Link, LogView, LotRecall, MakerClaim, Named, OpenFinding,
@@ -61,6 +62,7 @@ fn certificate(text_of: &str, standing: Standing) -> Certificate {
         valid_from: some(),
         valid_to: some(),
         withdrawn: some(),
+        zone: UTC.to_owned(),
         reason: some(),
         is_superseded: false,
         accreditation: Accreditation {
@@ -204,6 +206,7 @@ fn recall(text_of: &str) -> Recall {
         by: party(text_of),
         goods: own(),
         since: own(),
+        zone: UTC.to_owned(),
         reason: text(text_of),
         action: text(text_of),
         contact: Some(own()),

@@ -1,7 +1,7 @@
 //! Certificates and the accreditation of who vouches.
 //!
 //! Invariant: what has an end is in force on the day that is shown as its last, to the end of that
-//! day in UTC.
+//! day on the clock that its issuer tells, else in UTC.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::super::gather::{Level, Proven};
 use super::super::view::{Accreditation, Certificate, Standing};
-use super::{Given, day, last_day, last_of};
+use super::{Given, day, last_day, last_of, on_clock, zone};
 
 /// All that are about the goods, those that raise a question first.
 pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
@@ -21,15 +21,20 @@ pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
     for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
         let Body::Certificate(body) = record.verified.body() else { continue };
         let issuer = &record.verified.claims().iss;
+        let offset = body.utc_offset.as_deref();
+        let [now, from] = [given.now, body.valid_from].map(|at| on_clock(at, offset));
+        let [to, withdrawn] =
+            [body.valid_to, body.withdrawn_at].map(|at| at.map(|at| on_clock(at, offset)));
         found.push(Certificate {
             id: record.verified.id().to_string(),
             number: body.id.clone(),
             standard: body.standard.clone(),
             issuer: (given.party)(issuer),
-            standing: standing(given.now, body.valid_from, body.valid_to, body.withdrawn_at),
-            valid_from: Some(day(body.valid_from)),
-            valid_to: body.valid_to.map(last_day),
-            withdrawn: body.withdrawn_at.map(day),
+            standing: standing(now, from, to, withdrawn),
+            valid_from: Some(day(from)),
+            valid_to: to.map(last_day),
+            withdrawn: withdrawn.map(day),
+            zone: zone(offset),
             reason: body.withdrawn_at.and(body.reason.clone()),
             is_superseded: false,
             accreditation: behind(issuer, records, given),

@@ -85,7 +85,7 @@ fn step(
         place: name.filter(|_| may(Reveal::Place)),
         place_names: if may(Reveal::Place) { names } else { Vec::new() },
         region: known.and_then(|known| known.region.clone()).filter(|_| may(Reveal::Region)),
-        month: may(Reveal::Month).then(|| month(fields.event_at)),
+        month: may(Reveal::Month).then(|| month(fields.event_at.on_clock(&fields.utc_offset))),
         by: (given.party)(&record.verified.claims().iss),
         id: record.is_public.then(|| record.verified.id().to_string()),
         inside: None,

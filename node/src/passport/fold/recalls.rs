@@ -6,7 +6,7 @@ use hallmark_schemas::kind::Body;
 
 use super::super::gather::{Level, Proven};
 use super::super::view::{LotRecall, Recall};
-use super::{Given, day, texts};
+use super::{Given, day, on_clock, texts, zone};
 
 /// Those that are in force, of the goods themselves, their lot or their class; the newest first.
 pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Recall> {
@@ -41,7 +41,7 @@ fn in_force(record: &Proven, given: &Given<'_>) -> Option<Recall> {
     if !record.is_public || given.now < recall.since || is_lifted {
         return None;
     }
-    let claims = record.verified.claims();
+    let (claims, offset) = (record.verified.claims(), recall.utc_offset.as_deref());
     let contact: Vec<&str> = [&recall.contact.phone, &recall.contact.url]
         .into_iter()
         .flatten()
@@ -51,7 +51,8 @@ fn in_force(record: &Proven, given: &Given<'_>) -> Option<Recall> {
         id: record.verified.id().to_string(),
         by: (given.party)(&claims.iss),
         goods: claims.sub.to_string(),
-        since: day(recall.since),
+        since: day(on_clock(recall.since, offset)),
+        zone: zone(offset),
         reason: texts(&recall.why),
         action: texts(&recall.what_to_do),
         contact: (!contact.is_empty()).then(|| contact.join(" · ")),

@@ -103,7 +103,7 @@ pub enum ItemName {
 impl ItemName {
     /// Goods where the text names any, else the text.
     pub(super) fn read(text: &str) -> ItemName {
-        GoodsId::parse(text).map_or_else(|_| ItemName::Other(text.to_owned()), ItemName::Goods)
+        GoodsId::read(text).map_or_else(|_| ItemName::Other(text.to_owned()), ItemName::Goods)
     }
 
     /// The goods, where it names any.

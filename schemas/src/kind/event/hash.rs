@@ -9,7 +9,7 @@
 use super::decimal;
 use super::json::Json;
 use super::vocabulary::{self, WordList};
-use crate::gs1;
+use crate::gs1::{self, Reading};
 use crate::kind::value::Digest;
 use crate::time::Timestamp;
 use sha2::Digest as _;
@@ -360,7 +360,7 @@ const FINER: [(&str, &[&str]); 5] = [
 /// The canonical Digital Link with its finest key only; other identifiers as they stand, as every
 /// program that makes this hash leaves them.
 fn identifier(text: &str) -> String {
-    let item = gs1::canonical(text).unwrap_or_else(|_| text.to_owned());
+    let item = gs1::canonical_with(text, &Reading::TOLERANT).unwrap_or_else(|_| text.to_owned());
     let Some(path) = item.strip_prefix("https://id.gs1.org/") else {
         return item;
     };

@@ -134,6 +134,7 @@ impl Refused {
             ("/text", FieldFault::Control) => Why::Unseen,
             ("/text", FieldFault::Empty) => Why::Blank,
             ("/text", _) => Why::Person,
+            ("/region", _) => Why::Choice,
             _ => Why::Form,
         };
         Refused { why, error: ApiError::malformed(error.to_string()) }
@@ -257,7 +258,6 @@ mod tests {
         assert_eq!(text.text.as_deref(), Some("a b\r\n中"));
         for bad in [
             &b"goods=x&form=y"[..],
-            b"goods=x&form=y&act=stolen",
             b"goods=x&form=y&act=bought&more=1",
             b"goods=x&goods=z&form=y&act=bought",
             b"\xff",

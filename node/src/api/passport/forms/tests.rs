@@ -429,6 +429,38 @@ async fn a_page_of_another_site_sends_no_form_and_is_handed_none() {
     world.end();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_choice_that_a_form_does_not_have_is_named_with_those_that_it_has() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    let size = world.app.node.log().head().size;
+    let good = confirmation(&world);
+    let encoded = "application/x-www-form-urlencoded";
+    let post = |path: &str| Request::post(path.to_owned()).header("content-type", encoded);
+    let form = handed_out(&world, KindName::Complaint, ITEM, 0);
+    let report = format!("goods={ITEM}&form={form}&category=damaged&region=CN-SH&lang=en");
+    for (path, good, bad, said) in [
+        ("/confirmations", &good, "act=stolen", "/act: \"stolen\" is none of bought, opened"),
+        ("/confirmations", &good, "region=Shanghai", "/region: "),
+        ("/complaints", &report, "category=nice", "/category: \"nice\" is none of suspected_copy"),
+        ("/complaints", &report, "region=cn", "/region: "),
+    ] {
+        let field = bad.split('=').next().unwrap();
+        let fields = good.split('&').map(|one| if one.starts_with(field) { bad } else { one });
+        let body = fields.collect::<Vec<_>>().join("&");
+        for (accept, wanted) in [("application/json", said), ("text/html", "Choose again")] {
+            let request = post(path).header("accept", accept);
+            let (status, response) = world.ask(FAR, request, body.clone().into_bytes()).await;
+            let text = String::from_utf8(bytes(response).await).unwrap().replace("\\\"", "\"");
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {text}");
+            assert!(text.contains(wanted), "{body}: {text}");
+        }
+    }
+    assert_eq!(world.app.node.log().head().size, size, "nothing was recorded");
+    world.end();
+}
+
 #[test]
 fn numbers_follow_from_the_form_and_are_easy_to_read_out() {
     let number = |byte| number_of(&value::Digest([byte; 32]));

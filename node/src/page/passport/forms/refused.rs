@@ -80,6 +80,8 @@ pub enum Why {
     NotNow,
     /// A page of another site sent it.
     Elsewhere,
+    /// What was chosen is none of what the form offers.
+    Choice,
     /// It is not the form that the page sends.
     Form,
 }
@@ -158,14 +160,24 @@ impl Why {
                  something, open the record from the code.",
                 "此表单由其他网站以您的名义提交，未予受理。如需登记，请扫码打开记录页。",
             ),
-            Why::Form => (
-                "What was sent is not what this form sends. Check it and send it again.",
-                "提交的内容与表单不符。请检查后重新提交。",
-            ),
+            Why::Choice => CHOICE,
+            Why::Form => FORM,
         };
         language.pick(en, zh).to_owned()
     }
 }
+
+/// Of what is no form of ours.
+const FORM: (&str, &str) = (
+    "What was sent is not what this form sends. Check it and send it again.",
+    "提交的内容与表单不符。请检查后重新提交。",
+);
+
+/// Of a choice that there is not.
+const CHOICE: (&str, &str) = (
+    "What was chosen is none of what this form offers. Choose again and send it.",
+    "所选内容不在此表单的选项之中。请重新选择后提交。",
+);
 
 fn too_many(after_s: u64, language: Language) -> String {
     match language {
