@@ -439,7 +439,10 @@ fn a_rules_sentence_is_told_in_plain_words() {
     finding.months = vec!["2026-03".to_owned()];
     let english = html(&passport, Language::En);
     let (band, rest) = english.split_once("</section>").unwrap();
-    assert!(band.contains("two places too far apart for the time between. (2026-03)"), "{band}");
+    assert!(
+        band.contains("two places too far apart for the time between. (2026-03 UTC)"),
+        "{band}"
+    );
     let told = "This code was seen on <time datetime=\"2026-03-01T00:00:00Z\">2026-03-01 00:00 UTC\
         </time>, too &lt;b&gt; far";
     assert!(rest.contains(told), "{rest}");

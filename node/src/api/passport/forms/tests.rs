@@ -191,7 +191,13 @@ async fn a_browser_whose_form_is_refused_gets_it_back_with_what_was_written() {
         (form(&token, ITEM, &boundless), 413, "Shorten it", false, false),
         (form(&token, &foreign, "seal"), 404, "没有该代码的记录", true, false),
         (form(&token, "nothing", "seal"), 400, "无法识别产品代码", true, false),
-        (form(&token, ITEM, "seal").replace("unsafe", "bad"), 400, "与表单不符", true, false),
+        (
+            form(&token, ITEM, "seal").replace("unsafe", "bad"),
+            400,
+            "不在此表单的选项之中",
+            true,
+            false,
+        ),
         (form("Z", ITEM, "seal"), 403, "打开已超过一天", true, true),
         (form(&old, ITEM, "seal"), 403, "打开已超过一天", true, true),
     ] {
