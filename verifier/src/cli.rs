@@ -77,11 +77,11 @@ receipts and tlog-proofs, each put to the attestation that it leads to its check
 statements of other SCITT systems with their receipts. Public keys (PEM) count for the latter alone,
 also for those in bundles; without a key they are told as not checked, which ends with 5.
 
-A bundle that is cut, moved, repeated or added to is refused with the byte where that begins (3). A
-defect proof, in a file of its own, in a bundle or in a node's folder, is a finding about the log,
-witness or key that it is about (1); one that does not hold accuses nobody and ends with 4. What could
-not be checked is listed under `Not checked`, with the command that fetches it. No check opens a
-network connection.
+A bundle that is cut, in which an item stands twice or a checkpoint or entry out of its order, or to
+which something was added is refused with the byte where that begins (3). A defect proof, in a file
+of its own, in a bundle or in a node's folder, is a finding about the log, witness or key that it is
+about (1); one that does not hold accuses nobody and ends with 4. What could not be checked is listed
+under `Not checked`, with the command that fetches it. No check opens a network connection.
 
 The lake in a node's folder is derived and no evidence: it is not read, everything is proved and
 tabulated from the log and its packs. A lake that is itself the INPUT is judged as it stands:

@@ -64,6 +64,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<Exit, Failure> {
         let path = args.output.display();
         let json = serde_json::json!({
             "bundle": path.to_string(), "bytes": written, "bodies": passage.counted.bodies,
+            "attestations": passage.counted.records,
         });
         output.item(format!("exported: {path}, {written} bytes"), &json);
     }

@@ -102,7 +102,9 @@ impl KeyHistory {
         let may = record.org == *by || self.registrars.has(by, at);
         Some(match (is_holders, may) {
             (true, true) => Ok(()),
-            (false, _) => Err("it is not the key of that subject"),
+            (false, _) => {
+                Err("another holds it: state as subject the organisation or device whose key it is")
+            }
             (_, false) => Err("only the organisation that holds it, or a registrar, gives it up"),
         })
     }

@@ -235,8 +235,8 @@ pub(super) fn notes(
                  which was revoked and may have been another's since {since}"
             ),
             (None, None) => format!(
-                "{origin}: attestations of which it is in doubt whether the key was in force, as \
-                 both were recorded between the same two checkpoints"
+                "{origin}: attestations of which it is in doubt whether the key was in force, as no \
+                 checkpoint at hand lies between the two"
             ),
         };
         *counts.entry(why).or_default() += 1;

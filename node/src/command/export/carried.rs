@@ -25,7 +25,7 @@ pub(super) struct Carried {
     /// Bodies that are no identities.
     pub(super) bodies: u64,
     /// Bodies and identities, and their bytes.
-    records: u64,
+    pub(super) records: u64,
     bytes: usize,
     /// The first half of the id of each.
     carried: BTreeSet<[u8; 16]>,
