@@ -430,26 +430,6 @@ fn only_forms_that_are_handed_out_are_on_the_page() {
 }
 
 #[test]
-fn a_rules_sentence_is_told_in_plain_words() {
-    let mut passport = full(State::CopySuspected, "urn:x", 1);
-    let finding = &mut passport.findings[0];
-    finding.code = "TRC-005".to_owned();
-    finding.message_en = Some("urn:x was seen on 2026-03-01T00:00:00Z, too <b> far".to_owned());
-    finding.message_zh = Some("urn:x 于 2026-03-01T00:00:00Z；共 1 次".to_owned());
-    finding.months = vec!["2026-03".to_owned()];
-    let english = html(&passport, Language::En);
-    let (band, rest) = english.split_once("</section>").unwrap();
-    assert!(
-        band.contains("two places too far apart for the time between. (2026-03 UTC)"),
-        "{band}"
-    );
-    let told = "This code was seen on <time datetime=\"2026-03-01T00:00:00Z\">2026-03-01 00:00 UTC\
-        </time>, too &lt;b&gt; far";
-    assert!(rest.contains(told), "{rest}");
-    assert!(html(&passport, Language::Zh).contains("2026-03-01 00:00 UTC</time>；共 1 次"));
-}
-
-#[test]
 fn a_broken_record_is_named_and_what_is_left_is_not_shown_as_if_it_held() {
     let mut passport = full(State::Broken, "text", 3);
     passport.proof.records = vec![record("event", Some("digest")), record("recall", None)];
