@@ -37,9 +37,10 @@ pub enum Language {
     Zh,
 }
 
-/// The text with U+FFFD for every character that turns the order of those around it: nothing that is
-/// shown here needs one, and a name could read as another with it.
-pub(crate) fn in_order(text: String) -> String {
+/// A page as it is sent: with U+FFFD for every character that turns the order of those around it.
+/// Nothing that is shown here needs one, and a name could read as another with it.
+pub(crate) fn written(page: Markup) -> String {
+    let text = page.into_string();
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.contains(turns) { text.replace(turns, "\u{fffd}") } else { text }
 }
@@ -254,9 +255,10 @@ mod tests {
     #[test]
     fn no_text_turns_the_order_of_what_stands_around_it() {
         let turned = "Maker \u{202e}gro.elpmaxe\u{202c} \u{2067}x\u{2069} اسم";
-        let shown = in_order(turned.to_owned());
+        let written = |text: &str| written(maud::html! { (text) });
+        let shown = written(turned);
         assert_eq!(shown, "Maker \u{fffd}gro.elpmaxe\u{fffd} \u{fffd}x\u{fffd} اسم");
-        assert_eq!(in_order("保温杯".to_owned()), "保温杯");
+        assert_eq!(written("保温杯"), "保温杯");
     }
 
     #[test]

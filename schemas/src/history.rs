@@ -3,8 +3,9 @@
 //! Invariants: an entry's time is an interval, so a key covers an act, does not, or is in doubt; a
 //! key has one holder for ever, and a second use of it is refused; an organisation's key follows
 //! the one before only if that one committed to it, a registrar's by the versions of the network
-//! file; a device whose key was enrolled by one that is in doubt is in doubt itself; an organisation counts once the threshold that registrars had then has said the same of it,
-//! and so does what registrars revoke.
+//! file; a device whose key was enrolled by one that is in doubt is in doubt itself; an organisation
+//! counts once the threshold that registrars had then has said the same of it, and so does what
+//! registrars revoke.
 //! Learning in any order of logs gives the same answer as long as each log is learnt in its order.
 
 mod registrars;

@@ -98,7 +98,7 @@ pub(super) async fn page(
         size: app.node.log().published().map_or(0, |published| published.head.size),
         judged: is_open.then_some(&*judged),
     };
-    let text = page::findings(&view, language).into_string();
+    let text = page::written(page::findings(&view, language));
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_LANGUAGE, language.tag()),

@@ -19,10 +19,10 @@ use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
 use super::{App, Ctx, blocking, cached, gzip, knows, listed};
-use crate::page::Language;
 use crate::page::passport::forms::Given;
 use crate::page::passport::refusal::{self, Refusal};
 use crate::page::passport::{Forms, Frame, page};
+use crate::page::{Language, written};
 use crate::passport::State as PassportState;
 use crate::passport::code::{Code, LINK_BYTES_MAX, asked as with, misread};
 use crate::passport::form::FormKey;
@@ -270,7 +270,7 @@ pub(super) fn refusal(
     };
     let forms = Forms::default();
     let frame = Frame { language, operator: &app.config.name, path: "", forms: &forms };
-    let text = refusal::page(&refusal, &frame).into_string();
+    let text = written(refusal::page(&refusal, &frame));
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
@@ -279,7 +279,7 @@ pub(super) fn refusal(
 
 /// A page of the passport's design.
 fn html_page(status: StatusCode, language: Language, text: String) -> Response {
-    dressed((status, crate::page::in_order(text)).into_response(), language)
+    dressed((status, text).into_response(), language)
 }
 
 /// The headers of every such page.
@@ -311,7 +311,7 @@ fn html(app: &App, passport: &Passport, path: &str, wanted: &Wanted<'_>) -> Stri
     let forms = forms_of(app, passport, wanted.headers);
     let frame =
         Frame { language: wanted.language, operator: &app.config.name, path, forms: &forms };
-    page(passport, &frame).into_string()
+    written(page(passport, &frame))
 }
 
 /// The forms that are taken about these goods, handed out now; none to pages of other sites.

@@ -165,8 +165,8 @@ fn lone_loss(log: &LogState, index: u64, id: ContentId, evidence: &Evidence) -> 
 }
 
 /// A bundle's bodies must stand in a log or have a receipt. One whose receipt cannot be checked, as
-/// the log's key is not at hand, or whose signature cannot, may stand in it; so may any where a log
-/// is not at hand up to a checkpoint.
+/// the log's key is not at hand, or whose signature cannot, may stand in it; so may any where of a
+/// log parts are missing.
 pub(super) fn unlogged(
     evidence: &Evidence,
     logs: &[LogState],
@@ -199,7 +199,7 @@ pub(super) fn unlogged(
         proof: None,
         step: DefectKind::Unlogged.step(),
     };
-    if logs.is_empty() || !logs.iter().all(LogState::is_whole) {
+    if logs.iter().any(LogState::is_partial) {
         let detail = format!(
             "checkpoints or entries are missing in which these records could stand: {}, the first \
              {first}",

@@ -475,9 +475,12 @@ impl LogState {
         self.dated.as_ref()?.last()
     }
 
-    /// Whether all entries up to a checkpoint that counts are at hand.
-    pub(super) fn is_whole(&self) -> bool {
-        self.newest_dated().is_some() && self.holes.is_empty()
+    /// Whether checkpoints or ranges of entries are at hand, and not all entries up to a checkpoint
+    /// that counts: more of it may hold what is sought. Of a log that receipts alone tell of, what is
+    /// at hand is all that is meant.
+    pub(super) fn is_partial(&self) -> bool {
+        let is_ranged = !self.entries.is_empty() || !self.notes.is_empty();
+        is_ranged && (self.newest_dated().is_none() || !self.holes.is_empty())
     }
 
     /// True if the log is proved to hold this attestation there.

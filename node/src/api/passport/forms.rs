@@ -26,6 +26,7 @@ use crate::admission::Admitted;
 use crate::page::passport::forms::refused::Why;
 use crate::page::passport::forms::{Given, given};
 use crate::page::passport::{Forms, Frame};
+use crate::page::written;
 use crate::passport::State as PassportState;
 use crate::passport::code::{Code, asked as with, path_of, sort_of};
 use crate::passport::form::{FormKey, Token};
@@ -192,7 +193,7 @@ async fn told(
     let language = language(asked.lang.as_deref(), headers);
     let forms = Forms::default();
     let frame = Frame { language, operator: &app.config.name, path: &path, forms: &forms };
-    let text = given(kind, (&number, &id), &frame).into_string();
+    let text = written(given(kind, (&number, &id), &frame));
     Ok(html_page(StatusCode::OK, language, text))
 }
 

@@ -224,6 +224,17 @@ async fn a_browser_that_asks_for_the_trace_sees_the_journey_and_a_program_is_led
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_never_turns_the_order_of_what_stands_around_it() {
+    let world = World::with_forms(100).await;
+    let mut turned = masterdata();
+    turned["payload"]["name"]["en"] = json!("Flask \u{202e}live");
+    attest(&world, turned).await;
+    let page = page_at(&world, &format!("{}?lang=en", &CLASS["https://id.gs1.org".len()..])).await;
+    assert!(page.contains("Flask \u{fffd}live") && !page.contains('\u{202e}'), "{page}");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_other_origins_may_ask_for_public_reads_and_for_nothing_else() {
     let world = world().await;
     let bundle = format!("/v1/bundle{PATH}");

@@ -64,7 +64,10 @@ fn days_and_months_are_those_of_the_clock_that_is_told_and_else_said_to_be_of_ut
     let file = world.file("wrong.json", wrong.to_string());
     let refused = node.run("submit", &[path_text(&file)]).fails(3).stderr;
     assert!(refused.contains("utc_offset"), "{refused}");
-    record(&world, &node, &statements);
+    // One after the other, so that entries are in this order.
+    for one in statements.chunks(1) {
+        record(&world, &node, one);
+    }
     let json = expect(&node, PATH, 200, "recalled");
     let months: Vec<_> =
         json["journey"].as_array().expect("steps").iter().map(|one| &one["month"]).collect();
