@@ -41,6 +41,8 @@ pub(super) struct LogState {
     pub(super) whole: bool,
     /// It lies in the folder of a node.
     pub(super) kept: bool,
+    /// Checkpoints or runs of entries came along, not receipts alone.
+    is_ranged: bool,
     /// Sizes of trees whose checkpoints are known to be lost.
     restored: Vec<Range<u64>>,
     /// What its node found to be signed elsewhere, with the file.
@@ -102,6 +104,7 @@ impl LogState {
             origin,
             whole: log.whole,
             kept: log.folder.is_some(),
+            is_ranged: !log.entries.is_empty() || !log.checkpoints.is_empty(),
             restored: log.restored,
             elsewhere: None,
             checkpoints_lost: 0,
@@ -479,8 +482,7 @@ impl LogState {
     /// that counts: more of it may hold what is sought. Of a log that receipts alone tell of, what is
     /// at hand is all that is meant.
     pub(super) fn is_partial(&self) -> bool {
-        let is_ranged = !self.entries.is_empty() || !self.notes.is_empty();
-        is_ranged && (self.newest_dated().is_none() || !self.holes.is_empty())
+        self.is_ranged && (self.newest_dated().is_none() || !self.holes.is_empty())
     }
 
     /// True if the log is proved to hold this attestation there.
