@@ -21,7 +21,7 @@ use hallmark_schemas::key::Signer;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::layout::{Dir, peer_name};
 use hallmark_schemas::network::NetworkFile;
-use hallmark_schemas::note::{NoteSigner, SignedNote};
+use hallmark_schemas::note::NoteSigner;
 use hallmark_schemas::tile::TilePath;
 
 use crate::admission::gate::{Gate, Proved};
@@ -79,8 +79,8 @@ pub struct Setup {
 pub enum Request {
     /// `GET /log/checkpoint`
     Checkpoint,
-    /// `GET /peers/{hex}/checkpoint`
-    Newest(String),
+    /// `GET /witness/{hex}/checkpoint` and `/peers/{hex}/checkpoint`
+    Held(String),
     /// `GET /log/tile/entries/…`
     Bundle(TilePath),
     /// `GET /v1/attestations/{id}`, each
@@ -98,6 +98,8 @@ pub enum Reply {
     Bytes(u16, Vec<u8>),
     /// Each body, as far as it is given.
     Bodies(Vec<Option<Vec<u8>>>),
+    /// The newest checkpoints of a log, as [`Holds`](crate::witness::guard::Holds).
+    Held([Option<String>; 2]),
     /// Which process it is.
     Process(Alike),
 }
@@ -474,13 +476,12 @@ impl SimNode {
         match call {
             Call::Follow(origin) => self.followed(now, &origin, reply, effects),
             Call::Guard(name) => {
-                let newest = match reply {
-                    Some(Reply::Bytes(404, _)) => Some(None),
-                    Some(Reply::Bytes(200, note)) => SignedNote::parse(&note).ok().map(Some),
-                    _ => None,
-                };
-                if let Some(newest) = newest {
-                    self.guard_hears(&name, newest.as_ref());
+                if let Some(holds) = serve::holds(reply) {
+                    let notes: Vec<_> = holds.iter().flatten().collect();
+                    notes.iter().for_each(|note| self.guard_hears(&name, Some(note)));
+                    if notes.is_empty() {
+                        self.guard_hears(&name, None);
+                    }
                 }
                 self.watch(now, effects);
             }

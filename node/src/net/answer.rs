@@ -3,6 +3,7 @@
 //! Invariants: a body leaves only to whom its audience admits; a body that may not be told of and one
 //! that does not exist answer alike, and as late.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use hallmark_schemas::attestation::{ContentId, Envelope};
@@ -19,7 +20,7 @@ use crate::api::problem::with_causes;
 use crate::entitled::{Asker, body_for, hide};
 use crate::service::Service;
 use crate::store::StoreError;
-use crate::witness::guard::newest_held;
+use crate::witness::guard::{holds, newest_held};
 use crate::witness::recall::held;
 use crate::witness::{Answer, Fault};
 
@@ -31,6 +32,7 @@ pub(super) async fn answer(service: &Arc<Service>, peer: &Peer, question: Questi
         Question::Bodies { ids } => bodies(service, peer, ids).await,
         Question::Network => Reply::ok(service.network().bytes().to_vec()),
         Question::Checkpoint { log } => blocking(move || Ok(found(checkpoint(&asked, &log)))).await,
+        Question::Held { log } => blocking(move || Ok(held_of(&asked, &log))).await,
         Question::Tile { log, path } => {
             blocking(move || Ok(found(tile(&asked, &log, &path)?))).await
         }
@@ -59,6 +61,21 @@ fn checkpoint(service: &Service, log: &str) -> Option<Vec<u8>> {
         return Some(service.node.log().published()?.note.to_string().into_bytes());
     }
     newest_held(&service.witness, service.node.mirror(), log).map(String::into_bytes)
+}
+
+fn held_of(service: &Service, log: &str) -> Reply {
+    let mut holds = holds(&service.witness, service.node.mirror(), log);
+    let own = || Some(service.node.log().published()?.note.to_string());
+    if log == peer_name(&service.config.origin) {
+        holds[1] = own();
+    }
+    if holds.iter().all(Option::is_none) {
+        return Reply::refused(404, "");
+    }
+    let framed = wire::frame_bodies::<Infallible>(holds.len(), |place| {
+        Ok(holds[place].take().map(String::into_bytes))
+    });
+    framed.map_or_else(|never| match never {}, Reply::ok)
 }
 
 fn tile(service: &Service, log: &str, path: &str) -> Result<Option<Vec<u8>>, StoreError> {

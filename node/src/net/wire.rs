@@ -50,6 +50,12 @@ pub enum Question {
         /// Which log.
         log: String,
     },
+    /// The newest checkpoints of that log that whoever is asked has cosigned and has mirrored, framed
+    /// as two bodies: they may be of two trees.
+    Held {
+        /// Which log.
+        log: String,
+    },
     /// A hash tile or an entry bundle of a log that whoever is asked keeps or mirrors.
     Tile {
         /// Which log.
@@ -83,6 +89,7 @@ impl Question {
     pub fn word(&self) -> &'static str {
         match self {
             Question::Checkpoint { .. } => "checkpoint",
+            Question::Held { .. } => "held",
             Question::Tile { .. } => "tile",
             Question::Bodies { .. } => "bodies",
             Question::Cosign { .. } => "cosign",
@@ -98,7 +105,10 @@ impl Question {
             Question::Cosign { request: bytes } | Question::Submit { attestation: bytes } => {
                 bytes.len()
             }
-            Question::Checkpoint { .. } | Question::Tile { .. } | Question::Network => 128,
+            Question::Checkpoint { .. }
+            | Question::Held { .. }
+            | Question::Tile { .. }
+            | Question::Network => 128,
         }
     }
 
@@ -107,7 +117,9 @@ impl Question {
         let question: Question = cbor::from_slice(bytes).map_err(|e| e.to_string())?;
         let is_log = |log: &str| hex::decode_array::<32>(log).is_some();
         match &question {
-            Question::Checkpoint { log } if !is_log(log) => Err("names no log".to_owned()),
+            Question::Checkpoint { log } | Question::Held { log } if !is_log(log) => {
+                Err("names no log".to_owned())
+            }
             Question::Tile { log, path } if !is_log(log) || path.parse::<TilePath>().is_err() => {
                 Err("names no tile".to_owned())
             }
@@ -282,6 +294,7 @@ mod tests {
         let log = "ab".repeat(32);
         vec![
             Question::Checkpoint { log: log.clone() },
+            Question::Held { log: log.clone() },
             Question::Tile { log, path: "tile/entries/000".to_owned() },
             Question::Bodies { ids: vec![ContentId::of(b"a"), ContentId::of(b"b")] },
             Question::Cosign { request: b"old 0\n\n".to_vec() },
@@ -307,6 +320,7 @@ mod tests {
         let ids = vec![ContentId::of(b"a"); BODIES_MAX + 1];
         for question in [
             Question::Checkpoint { log: "ab".to_owned() },
+            Question::Held { log: "ab".to_owned() },
             Question::Tile { log: log.clone(), path: "tile/entries/0".to_owned() },
             Question::Tile { log: log.to_uppercase() + "x", path: "tile/0/000".to_owned() },
             Question::Bodies { ids: Vec::new() },

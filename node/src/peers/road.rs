@@ -22,6 +22,7 @@ use crate::net::PeerName;
 use crate::net::roster::Fault;
 use crate::net::wire::{self, Question, Reply};
 use crate::service::Service;
+use crate::witness::guard::Holds;
 
 /// Media type of a request to a witness.
 const NOTE_TYPE: &str = "text/plain; charset=utf-8";
@@ -198,19 +199,32 @@ impl<'a> Road<'a> {
     }
 
     /// The newest checkpoints of a log that this node holds, as witness and as mirror: what the fork
-    /// guard of that log asks. Older nodes tell both at the second address.
-    pub async fn held(&self, log: &str) -> Result<Vec<Reply>, String> {
+    /// guard of that log asks, and a witness that has forgotten.
+    pub async fn held(&self, log: &str) -> Result<Holds, String> {
         let hex = peer_name(log);
-        let over_net = self.over_net(Question::Checkpoint { log: hex.clone() });
-        if let Ok(Some(reply)) = tokio::time::timeout(SILENT_WAIT_MAX, over_net).await {
-            return Ok(vec![reply]);
+        let mut holds = Holds::default();
+        let over_net = self.over_net(Question::Held { log: hex.clone() });
+        if let Ok(Some(reply)) = tokio::time::timeout(SILENT_WAIT_MAX, over_net).await
+            && matches!(reply.status, 200 | 404)
+        {
+            let framed = (reply.status == 200).then_some(&reply.body);
+            let notes = framed.map(|framed| wire::parse_bodies(framed, holds.len()));
+            let notes = notes.unwrap_or_else(|| Some(Vec::new())).ok_or("it answers no notes")?;
+            for (held, note) in holds.iter_mut().zip(notes) {
+                *held = note.map(|note| parsed(&note)).transpose()?;
+            }
+            return Ok(holds);
         }
-        let mut replies = Vec::new();
-        for part in ["witness", "peers"] {
+        for (held, part) in holds.iter_mut().zip(["witness", "peers"]) {
             let path = format!("/{part}/{hex}/checkpoint");
-            replies.push(self.over_http(&path, Request::default()).await?);
+            let reply = self.over_http(&path, Request::default()).await?;
+            *held = match reply.status {
+                404 => None,
+                200 => Some(parsed(&reply.body)?),
+                status => return Err(format!("{} answers {status}", self.name())),
+            };
         }
-        Ok(replies)
+        Ok(holds)
     }
 
     /// Where it serves a log over HTTP.
@@ -348,6 +362,10 @@ impl<'a> Road<'a> {
         }
         best
     }
+}
+
+fn parsed(note: &[u8]) -> Result<SignedNote, String> {
+    SignedNote::parse(note).map_err(|error| with_causes(&error))
 }
 
 /// The entries that a served checkpoint states, whoever signed it.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::note::SignedNote;
 
-use super::{ASK_AGAIN, Alike, Call, Effect, LOOK_AGAIN, LOOK_EVERY, Reply, Request, SimNode};
+use super::{
+    ASK_AGAIN, Alike, Call, Effect, LOOK_AGAIN, LOOK_EVERY, Reply, Request, SimNode, serve,
+};
 use crate::core::Signing;
 use crate::sequencer::writing::{self, Now};
 use crate::witness::elsewhere::judge;
@@ -39,7 +41,7 @@ impl SimNode {
                     let seen = seen.and_then(|seen| SignedNote::parse(seen.note.as_bytes()).ok());
                     self.guard_hears(&witness.name, seen.as_ref());
                 } else if let Some(to) = self.member_of(&witness.name) {
-                    let request = Request::Newest(self.setup.origin.clone());
+                    let request = Request::Held(self.setup.origin.clone());
                     self.call(to, request, Call::Guard(witness.name.clone()), effects);
                 }
             }
@@ -150,7 +152,7 @@ impl SimNode {
         if let Some(to) = self.member_of(witness)
             && !self.calls.contains_key(&call)
         {
-            self.call(to, Request::Newest(self.setup.origin.clone()), call, effects);
+            self.call(to, Request::Held(self.setup.origin.clone()), call, effects);
         }
     }
 
@@ -160,9 +162,9 @@ impl SimNode {
         reply: Option<Reply>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(Reply::Bytes(200, note)) = reply else { return };
-        let Ok(note) = SignedNote::parse(&note) else { return };
-        if let Some(refused) = self.judged(&note) {
+        let holds = serve::holds(reply).into_iter().flatten().flatten();
+        let mut judged = holds.filter_map(|note| self.judged(&note));
+        if let Some(refused) = judged.next() {
             let refusal = self.log.refusal(&refused, true);
             self.write(now, writing::Event::GuardRefused(refusal), effects);
         }

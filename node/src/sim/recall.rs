@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use hallmark_schemas::layout::peer_name;
-use hallmark_schemas::note::SignedNote;
 
-use super::{ASK_AGAIN, Call, Effect, Reply, Request, SimNode};
+use super::{ASK_AGAIN, Call, Effect, Reply, Request, SimNode, serve};
 use crate::sequencer::writing::Now;
 use crate::witness::memory::{Held, others};
 
@@ -26,7 +25,7 @@ impl SimNode {
                 if let Some(its) = its
                     && !self.calls.contains_key(&call)
                 {
-                    let request = Request::Newest(origin.clone());
+                    let request = Request::Held(origin.clone());
                     self.call(its.origin.clone(), request, call, effects);
                 }
             }
@@ -35,16 +34,9 @@ impl SimNode {
 
     /// What one of them answers, or nothing.
     pub(super) fn recalled(&mut self, origin: &str, witness: &str, reply: Option<Reply>) {
-        let note = match reply {
-            Some(Reply::Bytes(404, _)) => None,
-            Some(Reply::Bytes(200, note)) => match SignedNote::parse(&note) {
-                Ok(note) => Some(note),
-                Err(_) => return,
-            },
-            _ => return,
-        };
+        let Some(holds) = serve::holds(reply) else { return };
         let network = &self.setup.network;
-        self.witness.told(network, origin, witness, note.as_ref());
+        self.witness.told(network, origin, witness, &holds);
         let held = Held::of(&self.log, &self.mirror, &peer_name(origin));
         let settled = self.witness.settle(network, origin, held.as_ref());
         if let Err(error) = self.heeded(settled) {

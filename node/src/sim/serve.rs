@@ -1,12 +1,13 @@
 //! What a simulated node answers others, as the routes of a running one do.
 
 use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::note::SignedNote;
 use hallmark_schemas::time::Timestamp;
 
 use super::{Alike, Reply, Request, SimNode};
 use crate::core::Signing;
 use crate::sequencer::writer;
-use crate::witness::guard::newest_held;
+use crate::witness::guard::{self, Holds};
 use crate::witness::memory::Held;
 use crate::witness::{Answer, Fault};
 
@@ -21,9 +22,8 @@ impl SimNode {
             Request::Checkpoint => {
                 found(self.log.published().map(|published| published.note.to_bytes()))
             }
-            Request::Newest(origin) => {
-                let newest = newest_held(&self.witness, &self.mirror, &peer_name(origin));
-                found(newest.map(String::into_bytes))
+            Request::Held(origin) => {
+                Reply::Held(guard::holds(&self.witness, &self.mirror, &peer_name(origin)))
             }
             Request::Bundle(path) => match self.log.tile(path) {
                 Ok(bytes) => found(bytes),
@@ -65,6 +65,16 @@ impl SimNode {
         }
         word
     }
+}
+
+/// What another says that it holds of a log, if that can be read.
+pub(super) fn holds(reply: Option<Reply>) -> Option<Holds> {
+    let Some(Reply::Held(texts)) = reply else { return None };
+    let mut holds = Holds::default();
+    for (held, text) in holds.iter_mut().zip(texts) {
+        *held = text.map(|text| SignedNote::parse(text.as_bytes())).transpose().ok()?;
+    }
+    Some(holds)
 }
 
 /// The status of a refused `add-checkpoint`.

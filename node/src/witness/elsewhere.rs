@@ -56,19 +56,6 @@ pub(crate) fn judge(log: &LogHandle, key: &VerifierKey, note: &SignedNote) -> Op
     Some(Refused { size: theirs.size, view, note: Some(note.clone()) })
 }
 
-/// The checkpoints of a log that a node holds, as witness and as mirror. Err: it did not say.
-pub(super) async fn held_at(road: &Road<'_>, origin: &str) -> Result<Vec<SignedNote>, String> {
-    let mut held = Vec::new();
-    for reply in road.held(origin).await? {
-        match reply.status {
-            404 => {}
-            200 => held.push(SignedNote::parse(&reply.body).map_err(|e| with_causes(&e))?),
-            status => return Err(format!("{} answers {status}", road.name())),
-        }
-    }
-    Ok(held)
-}
-
 /// Looks for the checkpoint that a witness speaks of which refused ours: at its own node, in the own
 /// witness's memory, then at all others.
 pub(super) async fn look(service: &Arc<Service>, witness: &VerifierKey) -> Behind {
@@ -98,8 +85,8 @@ pub(super) async fn look(service: &Arc<Service>, witness: &VerifierKey) -> Behin
 
 /// What a node holds of our log; nothing if it does not say so in time.
 async fn patient(service: &Service, road: &Road<'_>) -> Vec<SignedNote> {
-    let held = tokio::time::timeout(HELD_WAIT_MAX, held_at(road, &service.config.origin)).await;
-    held.ok().and_then(Result::ok).unwrap_or_default()
+    let held = tokio::time::timeout(HELD_WAIT_MAX, road.held(&service.config.origin)).await;
+    held.ok().and_then(Result::ok).into_iter().flatten().flatten().collect()
 }
 
 /// Of these checkpoints one that is not of the tree here; rather one that shows another tree.

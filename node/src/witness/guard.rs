@@ -110,8 +110,19 @@ impl Guard {
     }
 }
 
+/// The checkpoints of one log that a node holds: as witness, and as mirror. Each has only grown; the
+/// two may be of two trees where that log lies, so both are told.
+pub type Holds = [Option<SignedNote>; 2];
+
+/// What this node holds of the log with this hex of its origin, as [`Holds`]: what another node's
+/// guard hears, and another's witness that has forgotten.
+pub fn holds(witness: &Witness, mirror: &Mirror, hex: &str) -> [Option<String>; 2] {
+    let held = mirror.by_digest(hex).and_then(|log| log.checkpoint());
+    [witness.seen(hex).map(|seen| seen.note), held.map(|held| held.to_string())]
+}
+
 /// The newest checkpoint of the log with this hex of its origin that this node has seen, as witness
-/// or as mirror: what another node's guard hears.
+/// or as mirror.
 pub fn newest_held(witness: &Witness, mirror: &Mirror, hex: &str) -> Option<String> {
     let seen = witness.seen(hex);
     let held = mirror.by_digest(hex);

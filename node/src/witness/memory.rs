@@ -19,6 +19,7 @@ use hallmark_schemas::note::{SignedNote, VerifierKey};
 use hallmark_schemas::time::Timestamp;
 use tracing::{error, info, warn};
 
+use super::guard::Holds;
 use super::{Fault, Seen, States, Witness, seen_in};
 use crate::core::LogHandle;
 use crate::mirror::Mirror;
@@ -167,8 +168,8 @@ pub fn doubt(disk: &dyn Disk, dir: &Path, logs: &BTreeSet<String>) -> Result<(),
 /// What others told of one log while it was in doubt.
 #[derive(Default)]
 pub(super) struct Told {
-    /// By name of who did, the newest that it holds; `None` if it holds nothing.
-    by: BTreeMap<String, Option<Seen>>,
+    /// By name of who did, the newest that it holds, as witness and as mirror.
+    by: BTreeMap<String, [Option<Seen>; 2]>,
     /// One told two trees of one size: nothing here can say which one was cosigned.
     is_torn: bool,
     /// All that is known is of one tree if the second is shown to grow from the first.
@@ -176,22 +177,24 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Takes what one of them holds. That its own word has only grown is its promise.
-    fn take(&mut self, name: &str, told: Option<Seen>) {
+    /// Takes what one of them holds. That each of its two words has only grown is its promise.
+    fn take(&mut self, name: &str, told: [Option<Seen>; 2]) {
         self.lacks = None;
         let known = self.by.entry(name.to_owned()).or_default();
-        match (&*known, told) {
-            (Some(known), Some(told)) if told.size < known.size => {}
-            (Some(known), Some(told)) if told.size == known.size => {
-                self.is_torn |= told.root != known.root;
+        for (known, told) in known.iter_mut().zip(told) {
+            match (&*known, told) {
+                (Some(known), Some(told)) if told.size < known.size => {}
+                (Some(known), Some(told)) if told.size == known.size => {
+                    self.is_torn |= told.root != known.root;
+                }
+                (_, Some(told)) => *known = Some(told),
+                (_, None) => {}
             }
-            (_, Some(told)) => *known = Some(told),
-            (_, None) => {}
         }
     }
 
     fn heads(&self) -> impl Iterator<Item = &Seen> {
-        self.by.values().flatten()
+        self.by.values().flatten().flatten()
     }
 
     /// The newest that anyone holds.
@@ -341,20 +344,23 @@ impl Witness {
         self.doubted.notified().await;
     }
 
-    /// Takes what a witness of this name holds of a log in doubt; `None` if it holds nothing. What is
-    /// not signed by the log says nothing, and counts as no answer.
-    pub fn told(&self, network: &NetworkFile, origin: &str, name: &str, note: Option<&SignedNote>) {
+    /// Takes what a witness of this name holds of a log in doubt. What is not signed by the log says
+    /// nothing, and counts as no answer.
+    pub fn told(&self, network: &NetworkFile, origin: &str, name: &str, holds: &Holds) {
         let keys = self.keys_of(network, origin);
-        let seen = note.map(|note| seen_in(note, &keys));
         let mut states = self.states();
-        let stated = note.and_then(|note| note.signed_by(self.signer.vkey()).ok().flatten());
-        states.stated_at = states.stated_at.max(stated.unwrap_or(Timestamp::EPOCH));
-        let told = states.told.entry(peer_name(origin)).or_default();
-        match seen {
-            Some(None) => warn!(origin, name, "a witness's word about a log proves nothing"),
-            Some(seen) => told.take(name, seen),
-            None => told.take(name, None),
+        let mut told = [None, None];
+        for (told, note) in told.iter_mut().zip(holds) {
+            let Some(note) = note else { continue };
+            let stated = note.signed_by(self.signer.vkey()).ok().flatten();
+            states.stated_at = states.stated_at.max(stated.unwrap_or(Timestamp::EPOCH));
+            *told = seen_in(note, &keys);
+            if told.is_none() {
+                warn!(origin, name, "a witness's word about a log proves nothing");
+                return;
+            }
         }
+        states.told.entry(peer_name(origin)).or_default().take(name, told);
     }
 
     /// Ends the doubt about a log if enough others have told what they hold of it, and all that is

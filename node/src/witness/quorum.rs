@@ -149,7 +149,10 @@ async fn held(service: &Service, key: &VerifierKey) -> Result<Vec<SignedNote>, S
         return Ok(seen.into_iter().collect());
     }
     match witness_road(service, key) {
-        Some(road) => elsewhere::held_at(&road, &service.config.origin).await,
+        Some(road) => {
+            let holds = road.held(&service.config.origin).await?;
+            Ok(holds.into_iter().flatten().collect())
+        }
         None => Err("no address known".to_owned()),
     }
 }

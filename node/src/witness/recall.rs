@@ -12,7 +12,6 @@ use hallmark_schemas::network::Network;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::elsewhere::held_at;
 use super::memory::{Held, others};
 use super::quorum::witness_road;
 use crate::api::problem::with_causes;
@@ -57,14 +56,9 @@ async fn ask(service: &Arc<Service>, origin: &str) {
     let network = service.network();
     for (name, key) in others(network.network(), service.witness.vkey()) {
         let Some(road) = witness_road(service, &key) else { continue };
-        let held = tokio::time::timeout(HELD_WAIT_MAX, held_at(&road, origin)).await;
-        match held.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
-            Ok(held) if held.is_empty() => service.witness.told(&network, origin, &name, None),
-            Ok(held) => {
-                held.iter().for_each(|note| {
-                    service.witness.told(&network, origin, &name, Some(note));
-                });
-            }
+        let holds = tokio::time::timeout(HELD_WAIT_MAX, road.held(origin)).await;
+        match holds.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
+            Ok(holds) => service.witness.told(&network, origin, &name, &holds),
             Err(reason) => debug!(name, origin, reason, "a witness did not say what it holds"),
         }
     }

@@ -420,16 +420,16 @@ fn a_witness_that_lost_its_memory_cosigns_nothing_until_enough_others_told_what_
         assert_eq!(held.unwrap(), None, "{what}: a copy is as old as it is");
         let network = of_three();
         // The log's own word alone, a word that proves nothing, and the same one twice.
-        lost.told(&network, ORIGIN, "demo/other", Some(&three));
+        lost.told(&network, ORIGIN, "demo/other", &[Some(three.clone()), None]);
         let unsigned = SignedNote::unsigned(seven.text().to_owned()).unwrap();
-        lost.told(&network, ORIGIN, "demo/third", Some(&unsigned));
-        lost.told(&network, ORIGIN, "demo/other", None);
+        lost.told(&network, ORIGIN, "demo/third", &[Some(unsigned.clone()), None]);
+        lost.told(&network, ORIGIN, "demo/other", &[None, None]);
         assert!(!lost.settle(&network, ORIGIN, None).unwrap(), "{what}");
         assert_eq!(ask(&lost, 0, &[], &three).unwrap(), Answer::Conflict { size: 3 });
         forgotten(ask(&lost, 3, &proof(3, &leaves), &nine));
-        lost.told(&network, ORIGIN, "demo/third", Some(&seven));
+        lost.told(&network, ORIGIN, "demo/third", &[Some(seven.clone()), None]);
         assert!(!lost.settle(&network, ORIGIN, None).unwrap(), "{what}: is it of one tree?");
-        lost.told(&network, ORIGIN, "demo/other", Some(&seven));
+        lost.told(&network, ORIGIN, "demo/other", &[Some(seven.clone()), None]);
         assert!(lost.settle(&network, ORIGIN, None).unwrap(), "{what}");
         // Over a restart too, nothing older is cosigned, and the log goes on.
         let again = reopened(dir.path());
@@ -467,7 +467,7 @@ fn a_witness_that_forgot_goes_on_only_with_what_is_shown_to_be_one_tree() {
         let lost = reopened(dir.path());
         lost.begin(&[peer_name(ORIGIN)].into()).unwrap();
         for name in ["demo/other", "demo/third"] {
-            lost.told(&network, ORIGIN, name, Some(&signed(7, twist).0));
+            lost.told(&network, ORIGIN, name, &[Some(signed(7, twist).0.clone()), None]);
         }
         assert!(!lost.settle(&network, ORIGIN, Some(&copy())).unwrap(), "{twist}");
         assert_eq!(ask(&lost, 7, &proof(7, &more), &nine).unwrap(), Answer::Conflict { size: 5 });
@@ -506,12 +506,18 @@ fn an_old_memory_is_a_lower_bound_and_two_trees_of_one_size_settle_nothing() {
     assert_eq!(ask(&old, 0, &[], &nine).unwrap(), Answer::Conflict { size: 7 });
     let again = reopened(dir.path());
     assert!(matches!(request(&again), Err(Fault::Forgotten { .. })), "a start forgets no doubt");
-    again.told(&network, ORIGIN, "demo/other", Some(&signed(8, 0).0));
-    again.told(&network, ORIGIN, "demo/third", Some(&signed(8, 1).0));
+    again.told(&network, ORIGIN, "demo/other", &[Some(signed(8, 0).0.clone()), None]);
+    again.told(&network, ORIGIN, "demo/third", &[Some(signed(8, 1).0.clone()), None]);
     assert!(!again.settle(&network, ORIGIN, None).unwrap(), "one of them is a lie");
+    // Both witnesses say the same, and one has a copy of the other history.
+    let torn = reopened(dir.path());
+    let eight = || Some(signed(8, 0).0);
+    torn.told(&network, ORIGIN, "demo/other", &[eight(), Some(signed(8, 1).0)]);
+    torn.told(&network, ORIGIN, "demo/third", &[eight(), None]);
+    assert!(!torn.settle(&network, ORIGIN, None).unwrap(), "which one was cosigned?");
     let third = reopened(dir.path());
     for name in ["demo/other", "demo/third"] {
-        third.told(&network, ORIGIN, name, None);
+        third.told(&network, ORIGIN, name, &[None, None]);
     }
     assert!(third.settle(&network, ORIGIN, None).unwrap(), "what is here is the newest");
     assert!(matches!(request(&third), Ok(Answer::Cosigned { .. })));

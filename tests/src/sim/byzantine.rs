@@ -177,7 +177,8 @@ impl Byzantine {
                 };
                 Reply::Bodies(ids.iter().map(&mut answer).collect())
             }
-            Request::Newest(_) | Request::AddCheckpoint(_) | Request::Process => not_found,
+            Request::Held(_) => Reply::Held([None, None]),
+            Request::AddCheckpoint(_) | Request::Process => not_found,
         }
     }
 

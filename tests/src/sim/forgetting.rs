@@ -18,8 +18,8 @@ use super::world::{What, World};
 pub(super) struct Forgotten {
     /// What it still remembers, once it was looked at.
     left: Option<Option<Seen>>,
-    /// Who told since then what they hold of that log, and the newest of it.
-    told: BTreeMap<usize, Head>,
+    /// Who told since then what they hold of that log, as witness and as mirror, the newest of each.
+    told: BTreeMap<usize, [Head; 2]>,
 }
 
 impl Forgotten {
@@ -29,17 +29,20 @@ impl Forgotten {
     }
 
     /// Takes what another node answers.
-    pub(super) fn tell(&mut self, by: usize, note: &[u8]) {
-        let told = self.told.entry(by).or_insert(Head::EMPTY);
-        let checkpoint = SignedNote::parse(note).ok().and_then(|note| note.checkpoint().ok());
-        if let Some(checkpoint) = checkpoint.filter(|checkpoint| told.size < checkpoint.size) {
-            *told = Head { size: checkpoint.size, root: checkpoint.root };
+    pub(super) fn tell(&mut self, by: usize, holds: &[Option<String>; 2]) {
+        let told = self.told.entry(by).or_insert([Head::EMPTY; 2]);
+        for (told, note) in told.iter_mut().zip(holds) {
+            let note = note.as_ref().and_then(|note| SignedNote::parse(note.as_bytes()).ok());
+            let checkpoint = note.and_then(|note| note.checkpoint().ok());
+            if let Some(checkpoint) = checkpoint.filter(|checkpoint| told.size < checkpoint.size) {
+                *told = Head { size: checkpoint.size, root: checkpoint.root };
+            }
         }
     }
 
     /// What it was told of.
     pub(super) fn heads(&self) -> impl Iterator<Item = &Head> {
-        self.told.values()
+        self.told.values().flatten()
     }
 
     /// Fails unless so many told that the witness `number` may cosign log `whose` again: both other

@@ -100,10 +100,15 @@ impl Oracle {
         promises.stated_at = None;
     }
 
-    /// A node was told by another what that holds of a log; nothing, or no note, if it holds nothing.
-    pub(super) fn told(&mut self, (node, by): (usize, usize), origin: &str, note: &[u8]) {
+    /// A node was told by another what that holds of a log, as witness and as mirror.
+    pub(super) fn told(
+        &mut self,
+        (node, by): (usize, usize),
+        origin: &str,
+        holds: &[Option<String>; 2],
+    ) {
         if let Some(forgotten) = self.promises[node].forgotten.get_mut(origin) {
-            forgotten.tell(by, note);
+            forgotten.tell(by, holds);
         }
     }
 

@@ -173,10 +173,8 @@ impl World {
                     Call::Guard(_) => Some(&STOCK.origins[to]),
                     _ => None,
                 };
-                if let (true, Some(log), Some(Reply::Bytes(200 | 404, note))) =
-                    (is_heard, log, &reply)
-                {
-                    self.oracle.told((to, from), log, note);
+                if let (true, Some(log), Some(Reply::Held(holds))) = (is_heard, log, &reply) {
+                    self.oracle.told((to, from), log, holds);
                 }
                 self.happen(to, Event::Replied { call, number, reply })
             }
