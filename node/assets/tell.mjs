@@ -6,7 +6,7 @@
 // text (wording-en.mjs, wording-zh.mjs, which are generated from the page's own source).
 
 import { hex, isBytes } from './bytes.mjs';
-import { canonical, dayOf, normal, said } from './goods.mjs';
+import { canonical, dayOf, decoded, isText, normal, said } from './goods.mjs';
 
 /** So far page and browser may be apart, ms. */
 export const APART_MS = 600_000;
@@ -150,6 +150,11 @@ export const lotsOf = record => [at(record.body, 'about', 'lot', 'lot'),
 export const goodsOf = ({ sub, body }) =>
   [sub, ...body.get('covers') || []].map(canonical).filter(Boolean);
 
+/** Whether other goods were made of these. */
+const isUsedUp = ({ inputEPCList: items, inputQuantityList: amounts }, goods) =>
+  [items, amounts].flatMap(list => (Array.isArray(list) ? list : [])).map(one => (one && one.epcClass) || one)
+    .some(one => isText(one) && canonical(one) === decoded(goods));
+
 const accredited = (body, now) =>
   (body.get('status') === 'in_force' ? standing(body, now) : 'withdrawn');
 
@@ -207,7 +212,7 @@ const FIELDS = {
       ...(body.has('valid_to') ? [t.say('until ') + lastDay(body.get('valid_to')) + UTC] : [])].join(' · '));
   },
   step: (record, t) => {
-    const step = epcisOf(record).bizStep;
+    const step = isUsedUp(epcisOf(record), t.goods) ? 'used_up' : epcisOf(record).bizStep;
     if (typeof step !== 'string') return t.say('recorded');
     return [t.word('steps', step.split(/[:-]/).at(-1)), t.word('steps', step)];
   },

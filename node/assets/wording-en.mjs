@@ -269,6 +269,7 @@ export const wording = {
     "storing": "stored",
     "transporting": "in transport",
     "unloading": "unloaded",
-    "unpacking": "unpacked"
+    "unpacking": "unpacked",
+    "used_up": "used up to make other goods"
   }
 };

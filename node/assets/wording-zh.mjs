@@ -271,6 +271,7 @@ export const wording = {
     "storing": "入库",
     "transporting": "运输",
     "unloading": "卸货",
-    "unpacking": "拆包"
+    "unpacking": "拆包",
+    "used_up": "用于制造其他产品"
   }
 };

@@ -81,8 +81,8 @@ fn correction(kind: KindName, earlier: &ContentId) -> String {
         | KindName::Node
         | KindName::Revocation => format!("a {kind} is not corrected: state a new one"),
         _ => format!(
-            "to correct it, state the whole payload again with \"replaces\": \"{earlier}\" and \
-             \"reason\": \"why\" in it"
+            "the log shows both as contradicting each other; to correct it, state the whole payload \
+             again with \"replaces\": \"{earlier}\" and \"reason\": \"why\" in it"
         ),
     }
 }

@@ -323,6 +323,8 @@ pub enum DefectKind {
     RoleMissing,
     /// Two contents under one natural identity.
     Fork,
+    /// The same, of which its issuer has since corrected one.
+    ForkCorrected,
     /// Two checkpoints of one log of which neither extends the other.
     Split,
     /// A later checkpoint that is smaller, or an earlier time on a later entry.
@@ -359,6 +361,7 @@ impl DefectKind {
             DefectKind::KeyNotInForce => "key_not_in_force",
             DefectKind::RoleMissing => "role_missing",
             DefectKind::Fork => "fork",
+            DefectKind::ForkCorrected => "fork_corrected",
             DefectKind::Split => "split",
             DefectKind::Shrink => "shrink",
             DefectKind::BadChain => "bad_chain",
@@ -385,6 +388,7 @@ impl DefectKind {
                 "ask the registrar which keys and roles the issuer had at that time"
             }
             DefectKind::Fork => "ask the issuer which of the two it stands by",
+            DefectKind::ForkCorrected => "nothing: the issuer has said what it stands by",
             DefectKind::Split => {
                 "keep both signed checkpoints, they prove it together, and show them to the registrar"
             }
@@ -416,7 +420,7 @@ impl DefectKind {
     /// name; anything else says that the input itself proves nothing, or not everything.
     pub const fn exit(self) -> Exit {
         match self {
-            DefectKind::Fork | DefectKind::BadChain => Exit::Done,
+            DefectKind::Fork | DefectKind::ForkCorrected | DefectKind::BadChain => Exit::Done,
             DefectKind::Withheld | DefectKind::Unchecked => Exit::Incomplete,
             _ => Exit::Broken,
         }

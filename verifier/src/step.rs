@@ -147,7 +147,7 @@ impl DefectKind {
     /// statements that hold.
     pub const fn step(self) -> Option<Step> {
         Some(match self {
-            DefectKind::Fork | DefectKind::BadChain => return None,
+            DefectKind::Fork | DefectKind::ForkCorrected | DefectKind::BadChain => return None,
             DefectKind::BadBody | DefectKind::Withheld => Step::Bytes,
             DefectKind::Split
             | DefectKind::Shrink

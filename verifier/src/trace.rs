@@ -244,6 +244,9 @@ pub struct Stay {
     pub looked_up: bool,
     /// The steps that concern it, in order.
     pub steps: Vec<usize>,
+    /// Those of them that used it up: it went into other goods.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub used_up_by: Vec<usize>,
 }
 
 /// What a limit left out. All zero: nothing.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::id::OrgId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::value::Digest;
@@ -38,13 +39,24 @@ pub(super) struct Open<'a> {
     finding: &'a Value,
 }
 
-/// The open findings whose subject is the code, in the order of the judgement.
-pub(super) fn open<'a>(judged: &'a Judged, goods: &str, now: Timestamp) -> Vec<Open<'a>> {
+/// The open findings about the code, and those contradictions about its lot or class, of which it shows
+/// the descriptions; in the order of the judgement.
+pub(super) fn open<'a>(
+    judged: &'a Judged,
+    goods: &GoodsId,
+    family: &BTreeSet<GoodsId>,
+    now: Timestamp,
+) -> Vec<Open<'a>> {
+    let is_about = |finding: &Value| {
+        let subject = finding["subject"].as_str().unwrap_or_default();
+        let is_error = finding["severity"] == "error";
+        subject == goods.as_str() || is_error && family.iter().any(|one| one.as_str() == subject)
+    };
     let mut found = Vec::new();
     for finding in &judged.findings {
         let expires = finding["expires_at"].as_str().and_then(|at| Timestamp::parse(at).ok());
         let is_over = expires.is_some_and(|expires| expires <= now);
-        if finding["subject"].as_str() != Some(goods) || is_over || FINDINGS_MAX <= found.len() {
+        if !is_about(finding) || is_over || FINDINGS_MAX <= found.len() {
             continue;
         }
         let digest = serde_json::from_value(finding["id"].clone());
@@ -80,6 +92,7 @@ pub(super) fn view(
             id: text("id"),
             code: text("code"),
             severity: text("severity"),
+            subject: text("subject"),
             is_copy: is_copy(&text("code"), &text("severity")),
             title: text("title"),
             message_en: message("message_en"),

@@ -99,6 +99,8 @@ pub struct Evidence {
     pub telling: BTreeSet<String>,
     /// The logs that records lie in.
     pub logs: BTreeMap<String, LogSeen>,
+    /// Its class, and its lots where a record or label order tells them.
+    pub family: BTreeSet<GoodsId>,
     /// Whether a record or label order tells the lot; what the print says of it does not count.
     pub is_lot_told: bool,
     /// Whether there is more than was read.
@@ -266,6 +268,7 @@ impl<'a> Gatherer<'a> {
     pub fn rest(&mut self, code: &Code, ordered: &BTreeSet<String>) -> Result<(), StoreError> {
         let mut lots = self.lots(code, ordered);
         self.evidence.is_lot_told = !lots.is_empty();
+        self.evidence.family = lots.iter().cloned().chain(class_over(code)).collect();
         if lots.is_empty() {
             lots.extend(code.lot.as_deref().and_then(|lot| code.goods.in_lot(lot)));
         }

@@ -164,6 +164,7 @@ mod tests {
             id: String::new(),
             code: "TRC-005".to_owned(),
             severity: "warning".to_owned(),
+            subject: String::new(),
             is_copy: true,
             title: String::new(),
             message_en: Some(format!("at {named}, {bare}, {nobody} and {named}")),

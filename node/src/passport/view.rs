@@ -399,6 +399,8 @@ pub struct Step {
     pub id: Option<String>,
     /// What the goods were inside of; none where the event names them.
     pub inside: Option<String>,
+    /// Whether other goods were made of these.
+    pub is_used_up: bool,
 }
 
 /// A product carbon footprint.
@@ -435,6 +437,8 @@ pub struct OpenFinding {
     pub code: String,
     /// `note`, `warning` or `error`.
     pub severity: String,
+    /// What it is about: the code, or its lot or class.
+    pub subject: String,
     /// Whether it says that the code was copied.
     pub is_copy: bool,
     /// What the rule finds, in English.

@@ -10,7 +10,7 @@ pub static DEFECTS: Table = Table {
     columns: &[
         Column::text(
             "kind",
-            "`bad_signature`, `key_not_in_force`, `fork`, `split`, `shrink`, `bad_tile`, \
+            "`bad_signature`, `key_not_in_force`, `fork`, `fork_corrected`, `split`, `shrink`, `bad_tile`, \
              `bad_cosignature`, `bad_chain`, `unlogged`, `withheld`, `unchecked` …",
         )
         .required(),

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hallmark_schemas::attestation::ContentId;
-use hallmark_schemas::id::{DeviceId, Subject};
+use hallmark_schemas::id::{DeviceId, OrgId, Subject};
 use hallmark_schemas::identity::NaturalIdentity;
 use hallmark_schemas::key::KeyId;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::readings::Readings;
+
+use hallmark_schemas::time::Timestamp;
 
 use super::bodies::Doubted;
 use super::erased::Erased;
@@ -40,8 +42,10 @@ pub(super) fn once_each(mut attestations: Vec<ProvenAttestation>) -> Vec<ProvenA
     attestations
 }
 
-/// Two contents under one natural identity. An event that declares its own error is none.
+/// Two contents under one natural identity. An event that declares its own error is none; where the
+/// issuer has since corrected one of them, that is said.
 pub(super) fn forks(attestations: &[ProvenAttestation], defects: &mut Vec<Defect>) {
+    let corrections = corrections(attestations);
     let mut first: BTreeMap<NaturalIdentity, (&ProvenAttestation, [u8; 32])> = BTreeMap::new();
     for proven in attestations {
         let envelope = proven.attestation.envelope();
@@ -60,10 +64,33 @@ pub(super) fn forks(attestations: &[ProvenAttestation], defects: &mut Vec<Defect
             );
             let mut fork = defect(proven, DefectKind::Fork, detail);
             fork.cites.push(earlier.attestation.id());
+            let issuer = &proven.attestation.claims().iss;
+            let of_either = fork.cites.iter().filter_map(|id| corrections.get(&(*id, issuer)));
+            // What was corrected before it was contradicted was not corrected for that.
+            let since = proven.time.hi.max(earlier.time.hi);
+            if let Some((_, id)) = of_either.flatten().find(|(at, _)| since <= *at) {
+                fork.kind = DefectKind::ForkCorrected;
+                fork.cites.push(*id);
+            }
             fork.cites.sort();
             defects.push(fork);
         }
     }
+}
+
+/// By what was corrected and who may correct it: when that became part of a log, and the correction.
+type Corrections<'a> = BTreeMap<(ContentId, &'a OrgId), Vec<(Timestamp, ContentId)>>;
+
+fn corrections(attestations: &[ProvenAttestation]) -> Corrections<'_> {
+    let mut corrections = Corrections::new();
+    for proven in attestations {
+        let attestation = &proven.attestation;
+        if let Some(replaced) = attestation.body().replaces() {
+            let of = corrections.entry((replaced, &attestation.claims().iss)).or_default();
+            of.push((proven.time.hi, attestation.id()));
+        }
+    }
+    corrections
 }
 
 /// A batch names the content id of the batch with the sequence number before its own.

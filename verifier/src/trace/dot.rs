@@ -21,7 +21,11 @@ pub(super) fn write(trace: &Trace) -> String {
         steps.sort_unstable();
         steps.dedup();
         let mut label = vec![(*goods).to_owned()];
-        label.extend(steps.iter().take(STEPS_SHOWN).map(|step| line(trace, *step)));
+        let used = |step| {
+            if stays.iter().any(|stay| stay.used_up_by.contains(step)) { ", used up" } else { "" }
+        };
+        let lines = steps.iter().take(STEPS_SHOWN).map(|step| line(trace, *step, used(step)));
+        label.extend(lines);
         if STEPS_SHOWN < steps.len() {
             label.push(format!("showing {STEPS_SHOWN} of {} steps", steps.len()));
         }
@@ -55,7 +59,7 @@ pub(super) fn write(trace: &Trace) -> String {
     out
 }
 
-fn line(trace: &Trace, step: usize) -> String {
+fn line(trace: &Trace, step: usize, used: &str) -> String {
     let step = &trace.steps[step];
     match &step.event {
         None if step.is_damaged => format!("damaged here: entry {}", step.entry),
@@ -64,7 +68,7 @@ fn line(trace: &Trace, step: usize) -> String {
             let what = told.biz_step.as_deref().unwrap_or(told.kind);
             let place = told.biz_location.as_ref().or(told.read_point.as_ref());
             let place = place.map_or(String::new(), |place| format!(" at {place}"));
-            format!("{} {what}{place}", told.event_at)
+            format!("{} {what}{used}{place}", told.event_at)
         }
     }
 }

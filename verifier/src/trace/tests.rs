@@ -297,7 +297,11 @@ fn inputs_lead_up_and_outputs_down_and_neither_to_what_else_was_made() {
         ]
     );
     assert_eq!(steps(&one), ["creating_class_instance", "commissioning", "dispensing"]);
+    assert!(
+        one.stays.iter().all(|stay| stay.used_up_by.is_empty() || stay.relation == Relation::Input)
+    );
     let milk = held.trace(&lot("MILK"));
+    assert_eq!(milk.stays[0].used_up_by, milk.stays[0].steps, "it went into cheese and butter");
     let reached: BTreeSet<String> = relations(&milk).into_iter().map(|(_, id)| id).collect();
     let all = [lot("MILK"), lot("CHEESE"), lot("BUTTER"), item("1"), item("2")];
     assert_eq!(reached, BTreeSet::from(all));

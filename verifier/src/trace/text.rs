@@ -57,7 +57,7 @@ impl Tree<'_> {
         };
         for step in &stay.steps {
             if self.shown.insert(*step) {
-                self.step(&trace.steps[*step], stay, depth + 1);
+                self.step(*step, stay, depth + 1);
             }
             for (below, _) in led_to(Some(*step)) {
                 self.stay(below, depth + 2);
@@ -76,8 +76,8 @@ impl Tree<'_> {
         }
     }
 
-    fn step(&mut self, step: &Step, stay: &Stay, depth: usize) {
-        let Step { id, log, entry, admitted_at, event, is_damaged } = step;
+    fn step(&mut self, at: usize, stay: &Stay, depth: usize) {
+        let Step { id, log, entry, admitted_at, event, is_damaged } = &self.trace.steps[at];
         let Some(told) = event else {
             let why = match is_damaged {
                 true => "damaged here, not what was logged",
@@ -86,7 +86,9 @@ impl Tree<'_> {
             self.line(depth, &format!("{why}: {log} entry {entry}, {id}"));
             return;
         };
-        self.line(depth, &format!("{:<20}  {}", told.event_at.to_string(), sentence(told, stay)));
+        let used = if stay.used_up_by.contains(&at) { ", used up" } else { "" };
+        let sentence = sentence(told, stay, used);
+        self.line(depth, &format!("{:<20}  {sentence}", told.event_at.to_string()));
         let source =
             format!("{} in {log} entry {entry}, admitted {admitted_at}, {id}", told.issuer);
         let _ = writeln!(self.text, "{:width$}{source}", "", width = 2 * depth + UNDER_TEXT);
@@ -115,9 +117,10 @@ fn title(trace: &Trace, stay: &Stay) -> String {
     format!("{relation} {}{end}", stay.goods)
 }
 
-/// What happened, in the fewest words.
-fn sentence(told: &Told, stay: &Stay) -> String {
+/// What happened, in the fewest words; `used` says that the goods went into others.
+fn sentence(told: &Told, stay: &Stay, used: &str) -> String {
     let mut text = told.biz_step.clone().unwrap_or_else(|| told.kind.to_owned());
+    text.push_str(used);
     if let Some(disposition) = &told.disposition {
         let _ = write!(text, " ({disposition})");
     }

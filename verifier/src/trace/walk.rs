@@ -292,6 +292,12 @@ impl<'a> Walk<'a> {
         steps
     }
 
+    /// Whether the event made other goods of these.
+    fn uses_up(&self, rank: Rank, goods: &GoodsId) -> bool {
+        let mut mentions = self.ranked.mentions(goods).iter();
+        mentions.any(|one| one.rank == rank && one.item.role == ItemRole::Input)
+    }
+
     /// What was found, in the form that is shown.
     pub(super) fn into_trace(self, start: &GoodsId) -> Trace {
         let mut listed = 0;
@@ -323,6 +329,11 @@ impl<'a> Walk<'a> {
             packed_again: visit.packed_again,
             looked_up: false,
             steps: steps.iter().filter_map(find).collect(),
+            used_up_by: steps
+                .iter()
+                .filter(|rank| self.uses_up(**rank, &visit.goods))
+                .filter_map(find)
+                .collect(),
         });
         let (stays, logs) = (stays.collect(), Vec::new());
         Trace { goods: start.clone(), stays, steps, cut, logs }

@@ -152,7 +152,7 @@ fn parts() -> Value {
         "PassportStep": object("A place and a month.", json!({
             "step": or_null(string()), "place": or_null(string()), "place_names": texts(), "region": or_null(string()),
             "month": or_null(string()), "by": party(), "id": or_null(schema("ContentId")),
-            "inside": or_null(string()),
+            "inside": or_null(string()), "is_used_up": truth(),
         })),
         "PassportFootprint": object("A product carbon footprint. Who verified it and how well is \
             its issuer's own claim, which the verifier has not signed.", json!({
@@ -194,7 +194,8 @@ fn findings() -> Value {
     object(
         "An open finding.",
         json!({
-            "id": schema("Digest"), "code": string(), "severity": string(), "is_copy": truth(),
+            "id": schema("Digest"), "code": string(), "severity": string(),
+            "subject": string(), "is_copy": truth(),
             "title": string(), "message_en": or_null(string()), "message_zh": or_null(string()),
             "months": list(string()), "evidence_count": count(), "answers": list(answer()),
         }),

@@ -22,6 +22,7 @@ pub(super) fn traces() -> Value {
             "goods": string(), "relation": { "type": "string", "enum": relations },
             "parent?": count(), "from_step?": count(), "to_step?": count(),
             "packed_again?": truth(), "looked_up": truth(), "steps": list(count()),
+            "used_up_by?": list(count()),
         }),
     );
     let step = object(

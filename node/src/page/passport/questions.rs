@@ -27,6 +27,11 @@ pub(super) fn findings(passport: &Passport, language: Language) -> Markup {
                 article {
                     h3 data-of="found" { code { (one.code) } " · " (severity(&one.severity, language)) }
                     p data-of="found" { (message(passport, one, language)) }
+                    @if passport.goods.as_deref() != Some(one.subject.as_str()) {
+                        p class="none" data-of="found" {
+                            (language.pick("about ", "针对 ")) code { (one.subject) }
+                        }
+                    }
                     (answers(&one.answers, &one.id, language))
                 }
             }

@@ -330,7 +330,8 @@ pub(super) fn journey(passport: &Passport, language: Language) -> Markup {
 }
 
 fn way_point(one: &Step, language: Language) -> Markup {
-    let what = one.step.as_deref().map(|step| words::step(step, language));
+    let step = if one.is_used_up { Some(words::USED_UP) } else { one.step.as_deref() };
+    let what = step.map(|step| words::step(step, language));
     let region = one.region.as_deref().map(|region| words::region(region, language));
     html! {
         strong data-of="step" { (what.unwrap_or_else(|| language.pick("recorded", "有记录"))) }

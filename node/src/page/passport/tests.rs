@@ -47,6 +47,7 @@ fn step(text_of: &str, number: usize) -> Step {
         by: party(text_of),
         id: some(),
         inside: None,
+        is_used_up: false,
     }
 }
 
@@ -240,6 +241,7 @@ fn finding(text_of: &str, has_message: bool) -> OpenFinding {
         id: own(),
         code: own(),
         severity: own(),
+        subject: own(),
         is_copy: true,
         title: own(),
         message_en: has_message.then(own),

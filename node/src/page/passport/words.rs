@@ -9,8 +9,11 @@ use countries::COUNTRIES;
 
 mod countries;
 
+/// Whatever the business step: other goods were made of these. No word of the CBV.
+pub(super) const USED_UP: &str = "used_up";
+
 /// Business steps of the CBV that happen to goods before they are sold.
-const STEPS: [(&str, &str, &str); 33] = [
+const STEPS: [(&str, &str, &str); 34] = [
     ("accepting", "accepted", "验收"),
     ("arriving", "arrived", "到达"),
     ("assembling", "assembled", "组装"),
@@ -44,6 +47,7 @@ const STEPS: [(&str, &str, &str); 33] = [
     ("transporting", "in transport", "运输"),
     ("unloading", "unloaded", "卸货"),
     ("unpacking", "unpacked", "拆包"),
+    ("used_up", "used up to make other goods", "用于制造其他产品"),
 ];
 
 /// A business step in words.

@@ -6,7 +6,7 @@ use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::id::{OrgId, Subject};
 use hallmark_schemas::kind::Body;
-use hallmark_schemas::kind::event::fields::Fields;
+use hallmark_schemas::kind::event::fields::{Fields, Item, ItemRole};
 use hallmark_schemas::kind::masterdata::About;
 use hallmark_schemas::time::Timestamp;
 use serde::Deserialize;
@@ -79,6 +79,8 @@ fn step(
     let place = fields.read_point.as_ref().or(fields.biz_location.as_ref());
     let known = place.and_then(|place| places.get(place));
     let names = known.map(|known| known.names.clone()).unwrap_or_default();
+    let goods = given.code.goods.as_str();
+    let is_input = |one: &Item| one.role == ItemRole::Input && one.item.as_str() == goods;
     let name = names.first().map(|name| &name.text).or(place).cloned();
     Step {
         step: fields.biz_step.clone().filter(|_| may(Reveal::Step)),
@@ -89,6 +91,7 @@ fn step(
         by: (given.party)(&record.verified.claims().iss),
         id: record.is_public.then(|| record.verified.id().to_string()),
         inside: None,
+        is_used_up: may(Reveal::Step) && fields.items.iter().any(is_input),
     }
 }
 

@@ -183,14 +183,13 @@ fn noticed() -> BTreeSet<String> {
 /// States that most pages are in.
 const OFTEN: [State; 2] = [State::ConsistentSeen, State::Consistent];
 
-/// Passports that together have every word and sentence of every state.
-fn samples(state: State) -> Vec<Passport> {
-    let party = || Party { id: "a".to_owned(), name: String::new() };
-    let claim = || MakerClaim { id: String::new(), by: party(), maker: party() };
-    let finding = |code: &str| OpenFinding {
+/// A finding of a rule that says a code was copied.
+fn finding(code: &str) -> OpenFinding {
+    OpenFinding {
         id: String::new(),
         code: code.to_owned(),
         severity: String::new(),
+        subject: String::new(),
         is_copy: true,
         title: String::new(),
         message_en: None,
@@ -198,7 +197,13 @@ fn samples(state: State) -> Vec<Passport> {
         months: Vec::new(),
         evidence_count: 0,
         answers: Vec::new(),
-    };
+    }
+}
+
+/// Passports that together have every word and sentence of every state.
+fn samples(state: State) -> Vec<Passport> {
+    let party = || Party { id: "a".to_owned(), name: String::new() };
+    let claim = || MakerClaim { id: String::new(), by: party(), maker: party() };
     let inactive = |others_are_active, is_seen| Inactive { others_are_active, is_seen };
     let name = || Text { lang: None, text: "a".to_owned() };
     let contradiction = || Contradiction {

@@ -25,7 +25,8 @@ SELECT subject,
   cardinality(evidence) AS evidence_count,
   -- Bytes that are missing prove no lie: their holder may yet deliver them.
   -- What was served is one member's word.
-  CASE WHEN kind IN ('withheld', 'unchecked', 'bad_chain', 'bad_tile') THEN 'warning' ELSE 'error' END AS severity,
+  CASE WHEN kind = 'fork_corrected' THEN 'note'
+    WHEN kind IN ('withheld', 'unchecked', 'bad_chain', 'bad_tile') THEN 'warning' ELSE 'error' END AS severity,
   kind,
   CASE kind
     WHEN 'bad_audience' THEN 'its entry in the log states another audience than was signed'
@@ -37,6 +38,7 @@ SELECT subject,
     WHEN 'bad_tile' THEN 'a member reports, on its word alone, that it was served other entries than this log signed'
     WHEN 'damaged' THEN 'a file is not as it was written'
     WHEN 'fork' THEN 'two different contents were recorded under one identity'
+    WHEN 'fork_corrected' THEN 'two different contents were recorded under one identity, and their issuer has since corrected one of them'
     WHEN 'key_not_in_force' THEN 'it was signed with a key that was not in force when it was recorded'
     WHEN 'no_quorum' THEN 'fewer witnesses signed than the network demands'
     WHEN 'role_missing' THEN 'the issuer lacks the role that this kind of record takes'
@@ -57,6 +59,7 @@ SELECT subject,
     WHEN 'bad_tile' THEN '仅据一成员陈述，其所获条目与该日志签署的不符'
     WHEN 'damaged' THEN '文件内容与写入时不符'
     WHEN 'fork' THEN '同一标识下记录了两份不同内容'
+    WHEN 'fork_corrected' THEN '同一标识下记录了两份不同内容，签发方其后已更正其中一份'
     WHEN 'key_not_in_force' THEN '签名所用密钥在入账时不在有效期内'
     WHEN 'no_quorum' THEN '见证方数量少于网络的要求'
     WHEN 'role_missing' THEN '签发方不具备签发此类记录所需的角色'
