@@ -13,8 +13,10 @@
 const listed = (text = '') => text.split(' ').filter(Boolean);
 /** What shows something that is no text. */
 const OTHER = 'img,picture,iframe,object,embed,video,audio,canvas,template,dialog,style,input[type=image]';
+/** What shows nothing of its text. */
+const UNSEEN = '[hidden],[aria-hidden=true],[inert]';
 /** Attributes that are read out or shown. */
-const SPOKEN = ['title', 'alt', 'aria-label', 'placeholder'];
+const SPOKEN = ['title', 'alt', 'aria-label', 'placeholder', 'label'];
 
 /** The pieces of text in an element, but for what the check itself writes. */
 function* pieces(element, host) {
@@ -27,6 +29,7 @@ function* pieces(element, host) {
   const piece = (of, text, more) =>
     ({ of, text: text.trim(), record, time, isLabelled, isInBand, isInFooter, ...more });
   if (element.matches(OTHER)) yield piece('', `<${element.localName}>`);
+  if (element.matches(UNSEEN) && element.textContent.trim()) yield piece('', `<${element.localName} hidden>`);
   for (const name of SPOKEN) {
     if (element.hasAttribute(name)) yield piece('', element.getAttribute(name));
   }

@@ -28,6 +28,10 @@ function familyOf(goods, items) {
 const isBought = goods => /^urn:|\/(?:21|800[34]|8011)\//.test(goods);
 const isOne = goods => isBought(goods) || /\/(?:00|40[12])\//.test(goods);
 
+/** Whether a record describes them as a lot: of many things. */
+const isLot = goods => ({ said: { kind, sub, body } }) =>
+  kind === 'masterdata' && at(body, 'about', 'lot') && canonical(sub) === decoded(goods);
+
 const DAY_MS = 86_400_000;
 const ANEW = ['repairing', 'repackaging', 'installing'];
 const TRADED = ['arriving', 'receiving', 'accepting', 'retail_selling', 'dispensing'];
@@ -104,7 +108,7 @@ function asked(goods, others, now, teller) {
   const faulty = ['withdrawn', 'expired'].find(has);
   if (faulty) return faulty;
   if (impossible(goods, last, direct, teller).length) return 'copy_suspected';
-  return isOne(goods) && confirmed(goods, last).length ? 'consistent_seen' : 'consistent';
+  return isOne(goods) && !last.some(isLot(goods)) && confirmed(goods, last).length ? 'consistent_seen' : 'consistent';
 }
 
 const isInForce = ({ said: { body } }, now) =>
@@ -128,7 +132,11 @@ export async function weigh(shown, others, teller, faulty) {
   const recalls = lastVersions(others).filter(({ said: { kind } }) => kind === 'recall');
   await line.step('state', () => {
     const [now] = teller.times;
-    const hasBand = ['word', 'sentence'].every(of => pieces.some(one => one.of === of && one.isInBand));
+    const known = Object.hasOwn(shown.wording.states, state) ? shown.wording.states[state] : [];
+    const hasBand = ['word', 'sentence'].every((of, at) => {
+      const told = pieces.filter(one => one.of === of && one.isInBand);
+      return told.length && told.every(({ text }) => !known[at] || known[at].includes(text));
+    });
     need(STATES.includes(state) && hasBand, 'state');
     need(recalls.filter(one => isInForce(one, now)).every(isShown), 'state-recall');
     need(teller.times.some(now => holds(shown, others, faulty, now, teller)), 'state');

@@ -35,13 +35,25 @@ function decimal(amount, scale) {
   return sign + padded.slice(0, scale) + (part && '.' + part);
 }
 
-/** Verified items that no later version of their issuer replaces. */
+/** What makes two records of one issuer the same statement; the others are alone. */
+const PARTS = {
+  accreditation: ['scheme', 'number', 'from_at'], certificate: ['id'], facility: [], footprint: ['footprint'],
+  label: ['order', 'class', 'scheme', 'first', 'last', 'state'], masterdata: ['from_at'], recall: ['recall'],
+  response: ['finding'],
+};
+const ABOUT = ['accreditation', 'facility', 'masterdata'];
+const identity = ({ id, said: { kind, iss, sub, body } }) => (!PARTS[kind] ? id
+  : JSON.stringify([kind, iss, ABOUT.includes(kind) ? sub : '', ...[...PARTS[kind], 'replaces'].map(key => String(body.get(key)))]));
+
+/** Verified items that no later version of their issuer replaces, nor what one replaces that they
+ *  contradict: that was refused, and is corrected with it. */
 export function lastVersions(items) {
-  const replaced = new Set(items.flatMap(({ said: { body, iss } }) => {
+  const named = new Set(items.flatMap(({ said: { body, iss } }) => {
     const before = body.get('replaces');
     return isBytes(before) ? [hex(before) + iss] : [];
   }));
-  return items.filter(({ id, said: { iss } }) => !replaced.has(id + iss));
+  const replaced = new Set(items.filter(({ id, said: { iss } }) => named.has(id + iss)).map(identity));
+  return items.filter(item => !replaced.has(identity(item)));
 }
 
 /** How a certificate stands at an instant, in the English words of the page. */

@@ -9,7 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, join, ready, select};
 use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
@@ -284,23 +285,32 @@ async fn round(
 ) -> Result<(Follower, Result<(), Ended>), String> {
     let log = Arc::clone(follows.log());
     let mut given = gossiped.map(Heard::Checkpoint);
+    let mut coming = None;
     let mut next = Some(follows.begin());
     while let Some(ask) = next {
         let began = Instant::now();
         let heard = match given.take() {
             Some(heard) => heard,
-            None => match unless_news(service, origin, fetch(road, others, &log, ask)).await {
-                Ok(heard) => heard,
-                Err(ended) => return Ok((follows, Err(ended))),
-            },
+            None => {
+                let asked = coming.take().filter(|(ahead, _)| *ahead == ask);
+                let fetched = asked.map(|(_, fetched)| fetched);
+                let fetched = fetched.unwrap_or_else(|| fetch(road, others, &log, ask).boxed());
+                match unless_news(service, origin, fetched).await {
+                    Ok(heard) => heard,
+                    Err(ended) => return Ok((follows, Err(ended))),
+                }
+            }
         };
-        let bytes = heard.bytes();
-        let work = move || {
+        let (bytes, ahead) = (heard.bytes(), follows.ahead());
+        let work = tokio::task::spawn_blocking(move || {
             let progress = follows.heard(heard);
             (follows, progress)
-        };
-        let (back, progress) =
-            tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
+        });
+        // What comes next is on its way while this is worked off.
+        let begun = ahead.map(|ask| (ask.clone(), fetch(road, others, &log, ask).boxed()));
+        let worked;
+        (worked, coming) = beside(work, begun).await;
+        let (back, progress) = worked.map_err(|e| e.to_string())?;
         follows = back;
         let progress = match progress {
             Ok(progress) => progress,
@@ -324,6 +334,21 @@ async fn round(
     }
     tracing::trace!(origin, "followed");
     Ok((follows, Ok(())))
+}
+
+/// What is being fetched.
+type Fetched<'a> = BoxFuture<'a, Result<Heard, String>>;
+
+/// Waits for the work, while what was asked for goes on.
+async fn beside<'a, W: Future + Unpin>(
+    work: W,
+    begun: Option<(Ask, Fetched<'a>)>,
+) -> (W::Output, Option<(Ask, Fetched<'a>)>) {
+    let Some((ask, fetched)) = begun else { return (work.await, None) };
+    match select(work, fetched).await {
+        Either::Left((done, fetched)) => (done, Some((ask, fetched))),
+        Either::Right((heard, work)) => (work.await, Some((ask, ready(heard).boxed()))),
+    }
 }
 
 /// Counts what refutes whoever was asked, or the keeper of the log.

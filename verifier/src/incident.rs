@@ -19,37 +19,27 @@ use serde_json::Value;
 use crate::finding::{Finding, Severity};
 use crate::pack::Cause;
 
+use spans::Spans;
+
+mod spans;
+
 /// Milliseconds between two periods of one rule that still meet.
 const GAP_MS: u64 = 86_400_000;
+/// Most findings that are looked at as causes of one.
+const EXPLAINING_MAX: usize = 1024;
 
 /// Says of each finding which other one explains it, and which compete to.
 pub(crate) fn explain(findings: &mut [Finding], causes: &[&Cause]) {
-    let order: BTreeMap<&str, usize> =
-        causes.iter().enumerate().map(|(rank, cause)| (cause.code.as_str(), rank)).collect();
-    let rank = |finding: &Finding| order.get(finding.code.as_str()).copied();
-    let by_subject = by_subject(findings);
-    let mut told: Vec<(Option<usize>, Vec<usize>)> = Vec::with_capacity(findings.len());
-    for (at, finding) in findings.iter().enumerate() {
-        let own = rank(finding).unwrap_or(usize::MAX);
-        let near = related(finding, &by_subject).filter(|other| *other != at);
-        let mut explaining: Vec<usize> = near
-            .filter(|other| {
-                let other = &findings[*other];
-                let explains =
-                    |rank: usize| rank < own && causes[rank].explains.contains(&finding.code);
-                rank(other).is_some_and(explains) && may_explain(other, finding)
-            })
-            .collect();
-        explaining.sort_unstable_by_key(|other| {
-            let other = &findings[*other];
-            (rank(other), Reverse(other.severity), other.period_start, other.id)
-        });
-        explaining.dedup();
-        let first = explaining.first().copied();
-        // Of one rule, the first of those whose periods meet stands for all.
-        let first = first.or_else(|| same_before(findings, at, &by_subject));
-        told.push((first, explaining.into_iter().skip(1).collect()));
-    }
+    let found = Found::new(findings, causes);
+    let told: Vec<(Option<usize>, Vec<usize>)> = (0..findings.len())
+        .map(|at| {
+            let explaining = found.explaining(at);
+            let first = explaining.first().copied();
+            // Of one rule, the first of those whose periods meet stands for all.
+            let first = first.or_else(|| found.same_before(at));
+            (first, explaining.into_iter().skip(1).collect())
+        })
+        .collect();
     let root = |mut at: usize| {
         while let Some(next) = told[at].0 {
             at = next;
@@ -71,68 +61,143 @@ pub(crate) fn explain(findings: &mut [Finding], causes: &[&Cause]) {
     }
 }
 
-/// Indices of findings by the names in them: their subject, and whatever their columns name.
-fn by_subject(findings: &[Finding]) -> BTreeMap<String, Vec<usize>> {
-    let mut names: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (at, finding) in findings.iter().enumerate() {
-        for name in named(finding) {
-            names.entry(name.to_owned()).or_default().push(at);
+/// Findings of one cause, by the meter that they are about and by those that they name beside it.
+#[derive(Default)]
+struct OfCause<'a> {
+    about: BTreeMap<&'a str, Spans>,
+    naming: BTreeMap<&'a str, Spans>,
+}
+
+/// Findings of one rule on one subject that say the same of it, in order.
+#[derive(Default)]
+struct Alike {
+    order: Vec<usize>,
+    /// The latest end, a gap included, of those up to each place.
+    reach_ms: Vec<u64>,
+}
+
+/// What of a rule's finding has to be alike for two of them to be one.
+type Sort<'a> = (&'a str, &'a str, Severity, Option<&'a str>);
+
+/// All findings, to look up what explains what without comparing each with each.
+struct Found<'a> {
+    findings: &'a [Finding],
+    causes: &'a [&'a Cause],
+    /// By the code of a cause: its rank, which is its place in `causes`.
+    ranks: BTreeMap<&'a str, usize>,
+    of_cause: Vec<OfCause<'a>>,
+    alike: BTreeMap<Sort<'a>, Alike>,
+}
+
+impl<'a> Found<'a> {
+    fn new(findings: &'a [Finding], causes: &'a [&'a Cause]) -> Found<'a> {
+        let codes = causes.iter().enumerate().map(|(rank, cause)| (cause.code.as_str(), rank));
+        let ranks: BTreeMap<&str, usize> = codes.collect();
+        let mut spans: Vec<[BTreeMap<&str, Vec<_>>; 2]> =
+            causes.iter().map(|_| Default::default()).collect();
+        let mut alike: BTreeMap<Sort<'_>, Alike> = BTreeMap::new();
+        for (at, finding) in findings.iter().enumerate() {
+            let Some((start, end)) = period(finding) else { continue };
+            alike.entry(sort(finding)).or_default().order.push(at);
+            if let Some(rank) = ranks.get(finding.code.as_str()) {
+                let [about, naming] = &mut spans[*rank];
+                let span = (start, end, at);
+                about.entry(finding.subject.as_str()).or_default().push(span);
+                for name in beside(finding) {
+                    naming.entry(name).or_default().push(span);
+                }
+            }
         }
+        let whole = |names: BTreeMap<&'a str, Vec<_>>| {
+            names.into_iter().map(|(name, spans)| (name, Spans::from_iter(spans))).collect()
+        };
+        let of_cause = spans
+            .into_iter()
+            .map(|[about, naming]| OfCause { about: whole(about), naming: whole(naming) });
+        let of_cause = of_cause.collect();
+        for one in alike.values_mut() {
+            one.order.sort_unstable_by_key(|at| key(&findings[*at]));
+            let ends = one.order.iter().map(|at| {
+                period(&findings[*at]).map_or(0, |(_, end)| end.unix_ms().saturating_add(GAP_MS))
+            });
+            one.reach_ms = ends
+                .scan(0, |latest, end| {
+                    *latest = end.max(*latest);
+                    Some(*latest)
+                })
+                .collect();
+        }
+        Found { findings, causes, ranks, of_cause, alike }
     }
-    names
+
+    /// What explains this finding, the best first.
+    fn explaining(&self, at: usize) -> Vec<usize> {
+        let finding = &self.findings[at];
+        let Some(period) = period(finding) else { return Vec::new() };
+        let own = self.rank(finding).unwrap_or(usize::MAX);
+        let mut explaining = Vec::new();
+        for (rank, of_cause) in self.of_cause.iter().enumerate().take_while(|(rank, _)| *rank < own)
+        {
+            if !self.causes[rank].explains.contains(&finding.code) {
+                continue;
+            }
+            // Two children of one parent both name it, which alone ties neither to the other.
+            let about = named(finding).filter_map(|name| of_cause.about.get(name));
+            for spans in about.chain(of_cause.naming.get(finding.subject.as_str())) {
+                let mut near = Vec::new();
+                spans.overlapping(period, EXPLAINING_MAX, &mut near);
+                explaining.extend(near);
+            }
+        }
+        let may = |other: &usize| {
+            let is_proof = self.findings[*other].severity == Severity::Error;
+            *other != at && (finding.severity < Severity::Error || is_proof)
+        };
+        explaining.retain(may);
+        explaining.sort_unstable_by_key(|other| {
+            let other = &self.findings[*other];
+            (self.rank(other), Reverse(other.severity), other.period_start, other.id)
+        });
+        explaining.dedup();
+        explaining.truncate(EXPLAINING_MAX);
+        explaining
+    }
+
+    /// The earliest finding alike whose period meets this one's, if that is another.
+    fn same_before(&self, at: usize) -> Option<usize> {
+        let finding = &self.findings[at];
+        let (start, _) = period(finding)?;
+        let alike = self.alike.get(&sort(finding))?;
+        let first = alike.reach_ms.partition_point(|reach_ms| *reach_ms < start.unix_ms());
+        let earliest = *alike.order.get(first)?;
+        (key(&self.findings[earliest]) < key(finding)).then_some(earliest)
+    }
+
+    fn rank(&self, finding: &Finding) -> Option<usize> {
+        self.ranks.get(finding.code.as_str()).copied()
+    }
 }
 
 /// Columns in which a rule names another meter.
 const NAMING: &[&str] = &["parent", "other", "source"];
 
-fn named(finding: &Finding) -> impl Iterator<Item = &str> {
+/// The meters that a finding names beside its subject.
+fn beside(finding: &Finding) -> impl Iterator<Item = &str> {
     let columns = NAMING.iter().filter_map(|name| finding.columns.get(*name)?.as_str());
-    columns.filter(|name| !name.is_empty()).chain([finding.subject.as_str()])
+    columns.filter(|name| !name.is_empty() && *name != finding.subject)
 }
 
-/// Findings that are of this one's subject or name it, and those of a subject that it names.
-fn related<'a>(
-    finding: &'a Finding,
-    by_subject: &'a BTreeMap<String, Vec<usize>>,
-) -> impl Iterator<Item = usize> + 'a {
-    named(finding).filter_map(|name| by_subject.get(name)).flatten().copied()
+fn named(finding: &Finding) -> impl Iterator<Item = &str> {
+    beside(finding).chain([finding.subject.as_str()])
 }
 
-fn may_explain(cause: &Finding, finding: &Finding) -> bool {
-    let meets = match (period(cause), period(finding)) {
-        (Some((from, to)), Some((start, end))) => from < end && start < to,
-        _ => false,
-    };
-    // Two children of one parent both name it, which alone ties neither to the other.
-    let is_named = |name: &str, of: &Finding| named(of).any(|other| other == name);
-    let tied = is_named(&cause.subject, finding) || is_named(&finding.subject, cause);
-    meets && tied && (finding.severity < Severity::Error || cause.severity == Severity::Error)
+fn sort(finding: &Finding) -> Sort<'_> {
+    let problem = finding.columns.get("problem_en").and_then(Value::as_str);
+    (&finding.code, &finding.subject, finding.severity, problem)
 }
 
-/// An earlier finding of the same rule, subject and series group whose period meets this one's.
-fn same_before(
-    findings: &[Finding],
-    at: usize,
-    by_subject: &BTreeMap<String, Vec<usize>>,
-) -> Option<usize> {
-    let finding = &findings[at];
-    let (start, _) = period(finding)?;
-    let problem = |finding: &Finding| {
-        finding.columns.get("problem_en").and_then(Value::as_str).map(str::to_owned)
-    };
-    let key = |finding: &Finding| (finding.period_start, finding.period_end, finding.id);
-    let same = by_subject.get(&finding.subject)?.iter().copied().filter(|other| {
-        let other = &findings[*other];
-        let meets = period(other)
-            .is_some_and(|(_, end)| start.unix_ms() <= end.unix_ms().saturating_add(GAP_MS));
-        other.code == finding.code
-            && other.subject == finding.subject
-            && other.severity == finding.severity
-            && problem(other) == problem(finding)
-            && key(other) < key(finding)
-            && meets
-    });
-    same.min_by_key(|other| key(&findings[*other]))
+fn key(finding: &Finding) -> impl Ord {
+    (finding.period_start, finding.period_end, finding.id)
 }
 
 fn period(finding: &Finding) -> Option<(Timestamp, Timestamp)> {

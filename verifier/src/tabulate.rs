@@ -4,11 +4,11 @@
 //! it alone; a correction hides what it replaces only if both have one issuer, and `<table>_all`
 //! shows both; the same attestations give the same rows in the same order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray,
 };
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -23,7 +23,7 @@ use hallmark_schemas::table::{Cell, RowContext, Rows};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::evidence::{Coverage, Defect, Proven, ProvenAttestation};
+use crate::evidence::{Coverage, Defect, DefectKind, Proven, ProvenAttestation};
 use crate::table::{self, TableSet};
 
 /// The helper table of the lake that says which attestation replaces which.
@@ -242,20 +242,45 @@ pub fn hide_replaced(set: TableSet) -> Result<TableSet, ArrowError> {
     Ok(out)
 }
 
-/// (replaced, issuer) -> replacing; of several, the first in the order of the rows.
+/// (replaced, issuer) -> replacing; of several, the first in the order of the rows. What contradicted the
+/// replaced one is replaced with it.
 fn replaced_ids(set: &TableSet) -> BTreeMap<(String, String), String> {
     let mut replaced = BTreeMap::new();
+    let corrected = corrected_forks(set);
     for batch in set.get(REPLACEMENTS) {
         let column = |name| table::texts(batch, name);
         let columns = (column("replaced"), column("issuer"), column("content_id"));
         if let (Some(old), Some(issuer), Some(new)) = columns {
             for row in 0..batch.num_rows() {
-                let key = (old.value(row).to_owned(), issuer.value(row).to_owned());
-                replaced.entry(key).or_insert_with(|| new.value(row).to_owned());
+                let (old, issuer, new) = (old.value(row), issuer.value(row), new.value(row));
+                let fork = corrected.iter().find(|fork| fork.contains(old) && fork.contains(new));
+                let also = fork.into_iter().flatten().map(String::as_str).filter(|id| *id != new);
+                for old in [old].into_iter().chain(also) {
+                    let key = (old.to_owned(), issuer.to_owned());
+                    replaced.entry(key).or_insert_with(|| new.to_owned());
+                }
             }
         }
     }
     replaced
+}
+
+/// What each contradiction cites that its issuer has corrected.
+fn corrected_forks(set: &TableSet) -> Vec<BTreeSet<String>> {
+    let mut forks = Vec::new();
+    for batch in set.get(DEFECTS.name) {
+        let cites = batch.column_by_name("cites").and_then(|cites| cites.as_list_opt::<i32>());
+        let (Some(kinds), Some(cites)) = (table::texts(batch, "kind"), cites) else { continue };
+        for row in 0..batch.num_rows() {
+            let cited = cites.value(row);
+            if kinds.value(row) == DefectKind::ForkCorrected.as_str()
+                && let Some(cited) = cited.as_string_opt::<i32>()
+            {
+                forks.push(cited.iter().flatten().map(str::to_owned).collect());
+            }
+        }
+    }
+    forks
 }
 
 fn replaced_by(batch: &RecordBatch, replaced: &BTreeMap<(String, String), String>) -> StringArray {

@@ -1,5 +1,6 @@
 //! A copy against the log it follows: whole at every stop, never shrunk, never forked.
 
+mod ahead;
 mod erasing;
 mod kept;
 mod regions;

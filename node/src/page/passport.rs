@@ -382,7 +382,7 @@ fn sort_word(sort: Sort, language: Language) -> &'static str {
         Sort::Document => ("a document", "单证"),
         Sort::Coupon => ("a coupon", "优惠券"),
         Sort::Relation => ("a service relation", "服务关系"),
-        Sort::Other => ("goods", "物品"),
+        Sort::Other => ("goods of another numbering", "其他编码体系的物品"),
     };
     language.pick(en, zh)
 }

@@ -170,7 +170,7 @@ fn gathered(source: &Source<'_>, code: &Code, now: Timestamp) -> Result<Kept, St
     gatherer.own(code)?;
     let told = issuance(labels, org, &code.goods, &mut gatherer)?;
     gatherer.rest(code, &told.lots)?;
-    let open = findings::open(judged, &code.goods, &gatherer.evidence().family, now);
+    let open = findings::open(judged, &code.goods, gatherer.evidence(), now);
     let stated = findings::stated(gatherer.evidence(), &open, now);
     for digest in open.iter().map(|one| &one.digest).chain(stated.iter().map(|(id, _)| id)) {
         gatherer.answers(digest)?;

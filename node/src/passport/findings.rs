@@ -32,6 +32,9 @@ const COPY_CODES: [&str; 3] = ["TRC-001", "TRC-004", TWO_PLACES];
 /// The one of them that speaks of places.
 pub(super) const TWO_PLACES: &str = "TRC-005";
 
+/// Rules that find an event told in two ways, whose subjects are the event or its issuer.
+const EVENT_CODES: [&str; 2] = ["LOG-001", "TRC-019"];
+
 /// A finding that is open.
 pub(super) struct Open<'a> {
     /// Its id.
@@ -40,17 +43,27 @@ pub(super) struct Open<'a> {
 }
 
 /// The open findings about the code, and those contradictions about its lot or class, of which it shows
-/// the descriptions; in the order of the judgement.
+/// the descriptions, or between its events; in the order of the judgement.
 pub(super) fn open<'a>(
     judged: &'a Judged,
     goods: &GoodsId,
-    family: &BTreeSet<GoodsId>,
+    evidence: &Evidence,
     now: Timestamp,
 ) -> Vec<Open<'a>> {
+    let own = evidence.records.iter().filter(|one| one.level == Level::Own);
+    let events = own.filter(|one| matches!(one.verified.body(), Body::Event(_)));
+    let events: BTreeSet<String> = events.map(|one| one.verified.id().to_string()).collect();
     let is_about = |finding: &Value| {
         let subject = finding["subject"].as_str().unwrap_or_default();
-        let is_error = finding["severity"] == "error";
-        subject == goods.as_str() || is_error && family.iter().any(|one| one.as_str() == subject)
+        if subject == goods.as_str() || finding["severity"] != "error" {
+            return subject == goods.as_str();
+        }
+        let mut cited = finding["evidence"].as_array().into_iter().flatten();
+        let mut is_cited = || cited.any(|id| id.as_str().is_some_and(|id| events.contains(id)));
+        evidence.family.iter().any(|one| one.as_str() == subject)
+            || finding["code"].as_str().is_some_and(|code| EVENT_CODES.contains(&code))
+                && subject.parse::<GoodsId>().is_err()
+                && is_cited()
     };
     let mut found = Vec::new();
     for finding in &judged.findings {

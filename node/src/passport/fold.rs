@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::day::Day;
 use hallmark_schemas::id::OrgId;
+use hallmark_schemas::identity::NaturalIdentity;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::event;
 use hallmark_schemas::kind::masterdata::About;
@@ -153,14 +154,18 @@ pub(super) fn places(evidence: &Evidence) -> BTreeMap<String, journey::Place> {
     journey::places(&last_versions(&evidence.records))
 }
 
-/// Without what a later version of the same issuer replaces.
+/// Without what a later version of the same issuer replaces, and without what contradicted that: it was
+/// refused, is in the log as evidence alone, and is corrected with it.
 fn last_versions(records: &[Proven]) -> Vec<&Proven> {
-    let replaced: BTreeSet<(ContentId, &OrgId)> = records
+    let named: BTreeSet<(ContentId, &OrgId)> = records
         .iter()
         .filter_map(|one| Some((one.verified.body().replaces()?, &one.verified.claims().iss)))
         .collect();
-    let is_last =
-        |one: &&Proven| !replaced.contains(&(one.verified.id(), &one.verified.claims().iss));
+    let is_named = |one: &&Proven| named.contains(&(one.verified.id(), &one.verified.claims().iss));
+    let identity = |one: &Proven| one.verified.envelope().identity();
+    let replaced: BTreeSet<NaturalIdentity> =
+        records.iter().filter(is_named).map(identity).collect();
+    let is_last = |one: &&Proven| replaced.is_empty() || !replaced.contains(&identity(one));
     let mut records: Vec<&Proven> = records.iter().filter(is_last).collect();
     records.sort_by_key(|one| (one.time.hi, one.time.lo, one.verified.id()));
     records

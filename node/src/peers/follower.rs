@@ -112,10 +112,17 @@ enum Stage {
     Looking,
     /// Entry bundles are.
     Growing(Box<Growth>),
-    /// Bodies of entries before this one are.
+    /// Bodies of entries before this one are; `ahead` is what follows them.
     Filling {
         after: u64,
+        ahead: Option<Batch>,
     },
+}
+
+/// Bodies that are asked for at once, and the entry from which others follow.
+struct Batch {
+    ids: Vec<ContentId>,
+    after: u64,
 }
 
 /// One log's follower.
@@ -149,6 +156,15 @@ impl Follower {
         Ask::Checkpoint
     }
 
+    /// What will be asked for next whatever the answer is, as far as that is known: whoever asks may ask
+    /// for it before that answer is worked off.
+    pub fn ahead(&self) -> Option<Ask> {
+        match &self.stage {
+            Stage::Filling { ahead: Some(batch), .. } => Some(Ask::Bodies(batch.ids.clone())),
+            _ => None,
+        }
+    }
+
     /// Takes the answer to what was asked for last. Reads and writes the copy: it blocks.
     pub fn heard(&mut self, heard: Heard) -> Result<Progress, FollowError> {
         match (std::mem::replace(&mut self.stage, Stage::Resting), heard) {
@@ -157,9 +173,12 @@ impl Follower {
                 growth.feed(&bundle)?;
                 self.grow(growth)
             }
-            (Stage::Filling { after }, Heard::Bodies(bodies)) => {
+            (Stage::Filling { after, ahead }, Heard::Bodies(bodies)) => {
                 let kept = self.keep(bodies)?;
-                let ask = self.fill(after)?;
+                let ask = match ahead {
+                    Some(batch) => Some(self.ask_for(batch)?),
+                    None => self.fill(after)?,
+                };
                 Ok(Progress { ask, kept, ..Progress::default() })
             }
             _ => Err(FollowError::Unasked),
@@ -254,10 +273,22 @@ impl Follower {
             let ids = wanted.iter().map(|(_, entry)| entry.id);
             let asked: Vec<ContentId> = ids.filter(|id| !self.lacking.skips(id)).collect();
             if !asked.is_empty() {
-                self.stage = Stage::Filling { after };
-                return Ok(Some(Ask::Bodies(asked)));
+                return Ok(Some(self.ask_for(Batch { ids: asked, after })?));
             }
         }
+    }
+
+    /// Asks for these, and looks what follows them: where some of that was not given before, it is
+    /// seen when its turn has come.
+    fn ask_for(&mut self, batch: Batch) -> Result<Ask, FollowError> {
+        let Batch { ids, after } = batch;
+        let wanted = self.log.wanted(after, BODIES_BATCH)?;
+        let follows: Vec<ContentId> = wanted.iter().map(|(_, entry)| entry.id).collect();
+        let is_new = |id| !self.lacking.refused.contains_key(id);
+        let ahead = wanted.last().filter(|_| follows.iter().all(is_new));
+        let ahead = ahead.map(|(last, _)| Batch { ids: follows.clone(), after: last + 1 });
+        self.stage = Stage::Filling { after, ahead };
+        Ok(Ask::Bodies(ids))
     }
 
     fn keep(

@@ -4,6 +4,7 @@
 //! `node` is not installed one line says what was skipped.
 
 mod confirmed;
+mod corrected;
 mod dated;
 mod mutants;
 mod shown;

@@ -5,6 +5,8 @@ mod audience;
 mod byzantine;
 mod demand;
 mod departure;
+#[cfg(feature = "quic")]
+mod quic;
 
 use super::world::{Node, SOON, World, path_text, run, wait};
 

@@ -93,3 +93,76 @@ fn a_finding_that_two_causes_explain_names_the_other_one() {
     assert!(found[1].explained_by.is_none() && found[1].competing.is_empty());
     assert_eq!(found[2].severity, Severity::Warning);
 }
+
+/// As [`explain`] says it of few findings, each compared with each.
+fn compared(findings: &mut [Finding], causes: &[&crate::pack::Cause]) {
+    let order: std::collections::BTreeMap<&str, usize> =
+        causes.iter().enumerate().map(|(rank, cause)| (cause.code.as_str(), rank)).collect();
+    let rank = |one: &Finding| order.get(one.code.as_str()).copied();
+    let all = findings.to_vec();
+    let key = |one: &Finding| (one.period_start, one.period_end, one.id);
+    let first = |finding: &Finding| -> Option<usize> {
+        let (start, end) = super::period(finding)?;
+        let named = |of: &Finding, name: &str| super::named(of).any(|other| other == name);
+        let explains = |other: &&usize| {
+            let other = &all[**other];
+            let own = rank(finding).unwrap_or(usize::MAX);
+            let is_cause = rank(other)
+                .is_some_and(|rank| rank < own && causes[rank].explains.contains(&finding.code));
+            let meets = super::period(other).is_some_and(|(from, to)| from < end && start < to);
+            let tied = named(finding, &other.subject) || named(other, &finding.subject);
+            let may = finding.severity < Severity::Error || other.severity == Severity::Error;
+            is_cause && meets && tied && may
+        };
+        let places: Vec<usize> = (0..all.len()).collect();
+        let best = places.iter().filter(explains).min_by_key(|other| {
+            let other = &all[**other];
+            (rank(other), std::cmp::Reverse(other.severity), other.period_start, other.id)
+        });
+        let alike = places.iter().filter(|other| {
+            let other = &all[**other];
+            let gap = super::GAP_MS;
+            let meets = super::period(other)
+                .is_some_and(|(_, to)| start.unix_ms() <= to.unix_ms().saturating_add(gap));
+            super::sort(other) == super::sort(finding) && key(other) < key(finding) && meets
+        });
+        best.or_else(|| alike.min_by_key(|other| key(&all[**other]))).copied()
+    };
+    let told: Vec<Option<usize>> = all.iter().map(first).collect();
+    for (at, finding) in findings.iter_mut().enumerate() {
+        let mut root = at;
+        while let Some(next) = told[root] {
+            root = next;
+        }
+        finding.explained_by = (root != at).then(|| all[root].id);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn looking_up_says_what_comparing_each_with_each_says(
+        drawn in proptest::collection::vec((0_usize..4, 0_usize..3, 0_u64..40, 1_u64..9, 0_usize..3, 0_usize..4), 1..30),
+    ) {
+        let codes = ["MTR-001", "MTR-005", "MTR-008", "MTR-011"];
+        let found = drawn.into_iter().map(|(code, subject, from, days, severity, other)| {
+            finding(
+                codes[code],
+                ["a", "b", "p"][subject],
+                (from, from + days),
+                ["note", "warning", "error"][severity],
+                ["", "a", "b", "p"][other],
+            )
+        });
+        let mut found: Vec<Finding> = found.collect();
+        found.sort_by_key(|one| one.id);
+        found.dedup_by_key(|one| one.id);
+        let pack = Pack::core().expect("valid");
+        let causes: Vec<_> = pack.causes.iter().collect();
+        let mut expected = found.clone();
+        compared(&mut expected, &causes);
+        explain(&mut found, &causes);
+        for (one, other) in found.iter().zip(&expected) {
+            proptest::prop_assert_eq!(one.explained_by, other.explained_by);
+        }
+    }
+}

@@ -43,7 +43,7 @@ pub(super) fn once_each(mut attestations: Vec<ProvenAttestation>) -> Vec<ProvenA
 }
 
 /// Two contents under one natural identity. An event that declares its own error is none; where the
-/// issuer has since corrected one of them, that is said.
+/// issuer has since corrected one of them, or declared that event to be in error, that is said.
 pub(super) fn forks(attestations: &[ProvenAttestation], defects: &mut Vec<Defect>) {
     let corrections = corrections(attestations);
     let mut first: BTreeMap<NaturalIdentity, (&ProvenAttestation, [u8; 32])> = BTreeMap::new();
@@ -83,11 +83,27 @@ type Corrections<'a> = BTreeMap<(ContentId, &'a OrgId), Vec<(Timestamp, ContentI
 
 fn corrections(attestations: &[ProvenAttestation]) -> Corrections<'_> {
     let mut corrections = Corrections::new();
+    let mut declared: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for proven in attestations {
         let attestation = &proven.attestation;
+        let (iss, this) = (&attestation.claims().iss, (proven.time.hi, attestation.id()));
         if let Some(replaced) = attestation.body().replaces() {
-            let of = corrections.entry((replaced, &attestation.claims().iss)).or_default();
-            of.push((proven.time.hi, attestation.id()));
+            corrections.entry((replaced, iss)).or_default().push(this);
+        }
+        match attestation.body() {
+            Body::Event(event) if event.fields().error.is_some() => {
+                declared.entry((event.fields().identity(), iss)).or_default().push(this);
+            }
+            _ => {}
+        }
+    }
+    for proven in attestations {
+        let attestation = &proven.attestation;
+        let iss = &attestation.claims().iss;
+        if let Body::Event(event) = attestation.body()
+            && let Some(errors) = declared.get(&(event.fields().identity(), iss))
+        {
+            corrections.entry((attestation.id(), iss)).or_default().extend(errors);
         }
     }
     corrections

@@ -153,7 +153,7 @@ fn sentence(told: &Told, stay: &Stay, used: &str) -> String {
 }
 
 /// The text without characters that change how the rest of the line is shown.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let hides = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -43,7 +43,11 @@ pub(super) fn of(
     // Who buys a thing also opens it: of several acts the most frequent one counts.
     let mut of_act = BTreeMap::new();
     // The code of a lot or class stands on many things: that many buy them tells nothing.
-    let is_one = sort_of(&given.code.goods).is_one();
+    let is_lot = |one: &&Proven| match one.verified.body() {
+        Body::Masterdata(body) => one.level == Level::Own && matches!(body.about, About::Lot(_)),
+        _ => false,
+    };
+    let is_one = sort_of(&given.code.goods).is_one() && !records.iter().any(is_lot);
     for (_, body) in all(records).filter(|_| is_one) {
         *of_act.entry(body.act.as_str()).or_insert(0) += 1;
         months.insert(month(body.day.starts_at()));

@@ -4,6 +4,7 @@
 //! them or to order their labels is listened to, and called no maker; where others name another
 //! maker all of them are told; pictures are named, never fetched.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use hallmark_schemas::day::Day;
@@ -141,7 +142,8 @@ fn described(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) -
             Body::Masterdata(body) => body.from_at,
             _ => Timestamp::EPOCH,
         };
-        (std::cmp::Reverse(record.level), from, record.verified.id())
+        // Of several that hold from one instant, the first to be recorded wins.
+        (Reverse(record.level), from, Reverse(order(record)))
     });
     // The last one wins, field by field: the item's own words over the lot's over the class's.
     for record in all.iter().filter(|record| record.level != Level::Beside) {

@@ -9,14 +9,14 @@ use super::super::world::Node;
 use super::shown::{attributes, with_shown};
 use super::*;
 
-const CLASS: &str = "https://id.gs1.org/01/09520123456788";
+pub(super) const CLASS: &str = "https://id.gs1.org/01/09520123456788";
 const MADE: &str = "2026-03-01T08:00:00+08:00";
 
 fn item(serial: &str) -> String {
     format!("{CLASS}/21/{serial}")
 }
 
-fn path(serial: &str) -> String {
+pub(super) fn path(serial: &str) -> String {
     format!("/01/09520123456788/21/{serial}")
 }
 
@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// An honest page's attributes with its band, and its bundle.
-fn look(node: &Node, serial: &str) -> (Value, Vec<u8>) {
+pub(super) fn look(node: &Node, serial: &str) -> (Value, Vec<u8>) {
     let path = path(serial);
     let page = page_at(node, &format!("{path}?lang=en"));
     let bundle = node.get(&format!("/v1/bundle{path}"));

@@ -20,10 +20,10 @@ use super::super::super::problem::ApiError;
 use super::super::super::{App, read_body};
 use super::super::{accept, dressed, language, site};
 use super::FORM_BYTES_MAX;
-use crate::page::Language;
 use crate::page::passport::forms::Given;
 use crate::page::passport::forms::refused::{Kept, Why, page};
 use crate::page::passport::{Forms, Frame};
+use crate::page::{Language, written};
 use crate::passport::code::path_of;
 use crate::passport::form::FormKey;
 use crate::serve::Origin;
@@ -162,7 +162,7 @@ impl Refused {
             path: &path,
             forms: &forms,
         };
-        let text = page(sent.given, why, &sent.kept, &frame).into_string();
+        let text = written(page(sent.given, why, &sent.kept, &frame));
         let (mut head, _) = response.into_parts();
         // No problem details any more, in whatever encoding.
         head.extensions.remove::<Arc<ApiError>>();
