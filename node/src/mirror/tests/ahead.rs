@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn what_is_asked_for_next_is_known_before_unless_it_was_not_given_before() {
-    let source = Source::of(600, "plant");
+    let bodies = (0..600_u16).map(|n| facility((n % 200) as u8, "plant", (n / 200) as u8));
+    let source = Source::new(bodies.collect());
     let log = started(&SimDisk::default());
     source.feed(&log, 600).unwrap();
     let given = |ids: &[ContentId]| {
