@@ -27,6 +27,7 @@ use hallmark_schemas::receipt::Receipt;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use crate::prove::demanded::Missing;
+use crate::prove::unseen::Unseen;
 use crate::step::Step;
 use crate::table::TableSet;
 
@@ -554,6 +555,8 @@ pub struct ProvenLog {
     pub at: Timestamp,
     /// False if nobody but the log itself vouches for its times.
     pub witnessed: bool,
+    /// What of it may be public records that are not at hand.
+    pub unseen: Option<Unseen>,
 }
 
 /// What proving leaves: the attestations that stand, and what is wrong with the rest.

@@ -18,6 +18,7 @@ mod proofs;
 mod sealed;
 mod tree;
 mod unchecked;
+pub mod unseen;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -32,6 +33,7 @@ use crate::watch::{Unwatched, Watch};
 use bodies::Known;
 use erased::Erased;
 use log::LogState;
+use unseen::Unseen;
 
 /// Proves what can be proved of the evidence, and says what cannot.
 pub fn prove(evidence: Evidence) -> Proven {
@@ -78,7 +80,11 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     notes.extend(cross::notes(&attestations, &stood.doubted));
     notes.extend(remarks);
     let tables = evidence.tables;
-    let proven_logs: Vec<_> = logs.iter().filter_map(proven_log).collect();
+    let proven_logs = logs.iter().enumerate().filter_map(|(number, log)| {
+        let unseen = unseen::of(number, log, &stood.held, &evidence.bodies);
+        proven_log(log, unseen)
+    });
+    let proven_logs: Vec<_> = proven_logs.collect();
     let as_of = newest(evidence.as_of, &proven_logs, &tables);
     Proven {
         coverage: coverage::of(&logs, &attestations, &stood.held),
@@ -135,7 +141,7 @@ fn without_root(
     }
 }
 
-fn proven_log(log: &LogState) -> Option<ProvenLog> {
+fn proven_log(log: &LogState, unseen: Option<Unseen>) -> Option<ProvenLog> {
     let newest = log.newest_dated()?;
     Some(ProvenLog {
         origin: log.origin.clone(),
@@ -143,6 +149,7 @@ fn proven_log(log: &LogState) -> Option<ProvenLog> {
         root: hex::encode(&newest.root),
         at: newest.vouched_at,
         witnessed: newest.witnessed,
+        unseen,
     })
 }
 

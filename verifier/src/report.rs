@@ -46,8 +46,8 @@ pub struct Report {
     pub partial: bool,
     /// The instant that was judged for; `None` if nothing in the evidence has a time.
     pub as_of: Option<Timestamp>,
-    /// Up to then the logs of registrars, and those at hand of who signed the evidence, are known; a key
-    /// given up later is not seen.
+    /// Up to then all public records of the logs of registrars, and of those at hand of who signed the
+    /// evidence, are here; a key given up later is not seen.
     pub revocations_as_of: Option<Timestamp>,
     /// What was read.
     pub sources: Vec<SourceView>,
@@ -398,7 +398,7 @@ impl From<Source> for SourceView {
 
 impl From<&ProvenLog> for LogView {
     fn from(log: &ProvenLog) -> LogView {
-        let ProvenLog { origin, size, root, at, witnessed } = log.clone();
+        let ProvenLog { origin, size, root, at, witnessed, .. } = log.clone();
         LogView { origin, size, root, at, witnessed }
     }
 }

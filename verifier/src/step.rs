@@ -13,7 +13,7 @@ use hallmark_schemas::network::{Member, Network};
 use hallmark_schemas::role::Role;
 use hallmark_schemas::time::Timestamp;
 
-use crate::evidence::{DefectKind, Proven, ProvenAttestation, UncheckedWhat};
+use crate::evidence::{DefectKind, Proven, ProvenAttestation, ProvenLog, UncheckedWhat};
 
 /// A step of a check, in the order in which one rests on another.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -34,7 +34,7 @@ pub enum Step {
     Signature,
     /// What it cites is here.
     Cited,
-    /// Whether a key was given up: the logs of registrars and of those who signed, whole.
+    /// Whether a key was given up: what is public of the logs of registrars and of those who signed.
     Revocations,
 }
 
@@ -215,22 +215,23 @@ fn held(proven: &Proven, step: Step) -> (Standing, Option<String>) {
     }
 }
 
-/// Why nobody can tell which keys were given up.
+/// Why nobody can tell which keys were given up. A revocation is public: of what only some may read,
+/// nothing needs to be at hand.
 fn unchecked(proven: &Proven) -> Option<String> {
     let network = proven.network.as_ref()?;
-    if revocations_as_of(proven).is_none() {
-        return Some("the log of a registrar is not here as a whole".to_owned());
-    }
     let logs = revoking_logs(network, &proven.attestations);
-    let is_asked = |log: &Option<String>| {
-        log.as_deref().is_some_and(|log| logs.iter().any(|one| one.origin == Some(log)))
-    };
-    let absent = proven.unchecked.iter().find(|one| match one.what {
-        UncheckedWhat::Body | UncheckedWhat::Range => is_asked(&one.log),
-        UncheckedWhat::Log => true,
-        _ => false,
-    });
-    absent.map(|one| format!("any of them may end a key: {}", one.detail))
+    let absent_registrars = "the log of a registrar is not here as a whole".to_owned();
+    if logs.iter().any(|one| one.is_registrars && one.proven(&proven.logs).is_none()) {
+        return Some(absent_registrars);
+    }
+    let mut unseen = logs.iter().filter_map(|one| one.proven(&proven.logs)?.unseen.as_ref());
+    let mut absent = proven.unchecked.iter().filter(|one| one.what == UncheckedWhat::Log);
+    let detail = unseen.next().map(|one| &one.detail);
+    match detail.or_else(|| absent.next().map(|one| &one.detail)) {
+        Some(detail) => Some(format!("a key may be given up there: {detail}")),
+        // A registrar that is no member has a log that nothing names.
+        None => revocations_as_of(proven).is_none().then_some(absent_registrars),
+    }
 }
 
 /// A log in which keys that signed the evidence are given up.
@@ -242,6 +243,14 @@ pub(crate) struct Revoking<'a> {
     pub(crate) org: &'a OrgId,
     /// Whether registrars give up keys of everybody in it.
     pub(crate) is_registrars: bool,
+}
+
+impl Revoking<'_> {
+    /// What is proved of it.
+    fn proven<'a>(&self, logs: &'a [ProvenLog]) -> Option<&'a ProvenLog> {
+        let origin = self.origin?;
+        logs.iter().find(|log| log.origin == origin)
+    }
 }
 
 /// The logs of registrars, and of those whose keys signed the evidence: an organisation gives its own
@@ -291,18 +300,20 @@ fn log_of<'a>(
 }
 
 /// Until when it is known which keys that signed the evidence were given up: the oldest word at hand
-/// of the logs that tell it. Logs that are not at hand are among what is unchecked; `None` if one of
-/// them is a registrar's.
+/// of the logs that tell it, each only as far as all its public records are here. Logs that are not
+/// at hand are among what is unchecked; `None` if one of them is a registrar's, or if of one not even
+/// the first records are here.
 pub(crate) fn revocations_as_of(proven: &Proven) -> Option<Timestamp> {
     let network = proven.network.as_ref()?;
     let mut oldest = None;
     for one in revoking_logs(network, &proven.attestations) {
-        let log = one.origin.and_then(|origin| proven.logs.iter().find(|log| log.origin == origin));
-        match log {
-            Some(log) => oldest = Some(oldest.map_or(log.at, |at| log.at.min(at))),
+        let known = match one.proven(&proven.logs) {
+            Some(ProvenLog { at, unseen: None, .. }) => *at,
+            Some(ProvenLog { at, unseen: Some(unseen), .. }) => unseen.since?.min(*at),
             None if one.is_registrars => return None,
-            None => {}
-        }
+            None => continue,
+        };
+        oldest = Some(oldest.map_or(known, |oldest| known.min(oldest)));
     }
     oldest
 }

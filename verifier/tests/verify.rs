@@ -18,6 +18,8 @@ mod map;
 mod memory;
 #[path = "verify/receipt.rs"]
 mod receipt;
+#[path = "verify/revocations.rs"]
+mod revocations;
 #[path = "verify/tamper.rs"]
 mod tamper;
 #[path = "verify/world.rs"]

@@ -504,6 +504,26 @@ impl LogState {
         }
     }
 
+    /// No entry from this index on was recorded before then; `None` where nothing at hand says when.
+    pub(super) fn earliest(&self, index: u64) -> Option<Timestamp> {
+        let dated = self.dated.as_deref()?;
+        let after = dated.partition_point(|checkpoint| checkpoint.size <= index);
+        // What vouches for it does not count, so it came after the newest that does.
+        let Some(first) = dated.get(after) else {
+            return dated.last().map(|newest| newest.vouched_at);
+        };
+        let instant = match first.witnessed {
+            true => first.lo.min(first.at),
+            // What an unwitnessed log says itself never goes back from one entry to the next.
+            false => {
+                let until = self.entries.partition_point(|(at, _)| *at <= index);
+                let (_, entry) = self.entries[..until].last()?;
+                entry.admitted_at.checked_add_ms(-1)?
+            }
+        };
+        (instant != Timestamp::EPOCH).then_some(instant)
+    }
+
     /// Entries that proofs of their own bring, where the ranges of the log are not at hand.
     pub(super) fn single(&self) -> impl Iterator<Item = (u64, &Entry)> {
         self.included.iter().map(|(index, (entry, _))| (*index, entry))

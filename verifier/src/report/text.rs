@@ -17,6 +17,9 @@ const EVIDENCE_SHOWN: usize = 6;
 const LINES_SHOWN: usize = 20;
 /// In the place of an instant.
 const UNTIMED: &str = "unknown: nothing here has a time that counts";
+/// In the place of the instant up to which revocations are known.
+const UNTOLD: &str =
+    "unknown: the log of a registrar, or the beginning of another one, is not at hand";
 /// Where the text of a labelled line begins.
 const LABEL: usize = 12;
 
@@ -243,7 +246,7 @@ impl Out {
         self.labelled("as of", &as_of);
         let revocations = match report.revocations_as_of {
             Some(at) => at.to_string(),
-            None => "unknown: the log of a registrar is not at hand".to_owned(),
+            None => UNTOLD.to_owned(),
         };
         self.line(&format!("  revocations as of {revocations}"));
         let unseen = report.unchecked.iter().filter(|one| one.what == UncheckedWhat::Log.as_str());

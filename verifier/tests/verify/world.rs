@@ -17,6 +17,7 @@ use hallmark_schemas::kind::device::{Device, DeviceClass};
 use hallmark_schemas::kind::genesis::Genesis;
 use hallmark_schemas::kind::network;
 use hallmark_schemas::kind::organisation::{LogKeys, Organisation};
+use hallmark_schemas::kind::revocation::{Revocation, Why};
 use hallmark_schemas::kind::value::Blob;
 use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::{Data, Dir};
@@ -45,10 +46,12 @@ pub(crate) struct World {
     pub(crate) bodies: Vec<Vec<u8>>,
     /// Every checkpoint that was published, oldest first.
     pub(crate) checkpoints: Vec<SignedNote>,
+    /// Who may read what is added.
+    pub(crate) aud: Audience,
     now: Timestamp,
 }
 
-fn key(seed: u8) -> SecretKey {
+pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed([seed; 32])
 }
 
@@ -110,6 +113,7 @@ impl World {
             entries: Vec::new(),
             bodies: Vec::new(),
             checkpoints: Vec::new(),
+            aud: Audience::Members,
             now: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
         };
         world.add_identity(roles);
@@ -150,8 +154,8 @@ impl World {
     /// Signs a body and appends it to the batch that [`World::publish`] ends.
     pub(crate) fn add(&mut self, sub: Subject, body: Body, by_meter: bool) -> ContentId {
         let iss: OrgId = ORG.parse().unwrap();
-        let claims =
-            Claims { iss, sub, aud: Audience::Members, iat: self.now, regions: Vec::new() };
+        let aud = self.aud.clone();
+        let claims = Claims { iss, sub, aud, iat: self.now, regions: Vec::new() };
         let signer = if by_meter { &self.meter_key } else { &self.org_key };
         let salt = [self.entries.len() as u8; 16];
         let envelope = sign(Draft { claims, body }, salt, signer).unwrap();
@@ -192,6 +196,29 @@ impl World {
         self.add(meter(), body, true)
     }
 
+    /// The organisation gives up the key of its meter, from now on.
+    pub(crate) fn give_up_meter(&mut self) -> ContentId {
+        let key = self.meter_key.public().id();
+        let body = Revocation { key, since: self.now, why: Why::Lost };
+        let before = std::mem::replace(&mut self.aud, Audience::Public);
+        let id = self.add(meter(), body.into(), false);
+        self.aud = before;
+        id
+    }
+
+    /// Logs the version of the network file that is in force; then one comes by which the witness
+    /// with this key alone counts, and which is not logged yet.
+    pub(crate) fn next_policy(&mut self, witness: &NoteSigner) -> NetworkFile {
+        let network = self.network.network();
+        let (version, file) = (network.version, Blob(self.network.bytes().to_vec()));
+        let (name, key) = (witness.vkey().name().to_owned(), witness.vkey().clone());
+        let policy = Policy::threshold(1, vec![Witness { name, key, url: None }]).unwrap();
+        let next = self.network.next(|network| network.policy = policy);
+        let body = network::Network { version, file };
+        self.add(Subject::Org(ORG.parse().unwrap()), body.into(), false);
+        NetworkFile::sign(next, &[&self.org_key]).unwrap()
+    }
+
     /// The network began without witnesses and changed to this policy so many milliseconds ago;
     /// both versions are logged.
     pub(crate) fn change_policy(&mut self, ago_ms: i64) {
@@ -218,24 +245,35 @@ impl World {
     }
 
     pub(crate) fn publish_root(&mut self, root: Hash) {
-        let checkpoint = Checkpoint::new(ORIGIN, self.entries.len() as u64, root);
-        let mut note = SignedNote::unsigned(checkpoint.to_string()).unwrap();
         self.now = self.now.checked_add_ms(60_000).unwrap();
-        for signer in std::iter::once(&self.log).chain(&self.witnesses) {
-            note.add(signer.sign(note.text(), self.now).unwrap());
+        let checkpoint = Checkpoint::new(ORIGIN, self.entries.len() as u64, root);
+        self.checkpoints.push(self.cosigned(&self.log, &checkpoint, self.now));
+    }
+
+    /// A checkpoint that its log and all witnesses signed at this instant.
+    pub(crate) fn cosigned(
+        &self,
+        log: &NoteSigner,
+        checkpoint: &Checkpoint,
+        at: Timestamp,
+    ) -> SignedNote {
+        let mut note = SignedNote::unsigned(checkpoint.to_string()).unwrap();
+        for signer in std::iter::once(log).chain(&self.witnesses) {
+            note.add(signer.sign(note.text(), at).unwrap());
         }
-        self.checkpoints.push(note);
+        note
+    }
+
+    /// When the newest checkpoint was published, or vouched for again.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// The witnesses vouch for the newest checkpoint again; so many milliseconds pass before.
     pub(crate) fn renew(&mut self, after_ms: i64) -> Timestamp {
         self.now = self.now.checked_add_ms(after_ms).unwrap();
-        let newest = self.checkpoints.last().unwrap();
-        let mut note = SignedNote::unsigned(newest.text().to_owned()).unwrap();
-        for signer in std::iter::once(&self.log).chain(&self.witnesses) {
-            note.add(signer.sign(note.text(), self.now).unwrap());
-        }
-        self.checkpoints.push(note);
+        let newest = self.checkpoints.last().unwrap().checkpoint().unwrap();
+        self.checkpoints.push(self.cosigned(&self.log, &newest, self.now));
         self.now
     }
 
