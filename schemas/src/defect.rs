@@ -115,6 +115,8 @@ pub struct Shown {
 pub enum DefectError {
     #[error("{bytes} bytes are more than the limit of {DEFECT_BYTES_MAX}")]
     TooLong { bytes: usize },
+    #[error("it is empty")]
+    Empty,
     #[error("not a defect proof of version {DEFECT_VERSION}")]
     Content(#[source] CborError),
     #[error("a defect proof of version {v}, known is {DEFECT_VERSION}")]
@@ -160,8 +162,8 @@ pub enum DefectError {
 impl DefectError {
     /// True if the bytes are no defect proof at all, and not one that does not hold.
     pub const fn is_malformed(&self) -> bool {
-        use DefectError::{Content, Network, TooLong, Version};
-        matches!(self, TooLong { .. } | Content(_) | Version { .. } | Network(_))
+        use DefectError::{Content, Empty, Network, TooLong, Version};
+        matches!(self, Empty | TooLong { .. } | Content(_) | Version { .. } | Network(_))
     }
 }
 
@@ -187,6 +189,9 @@ impl DefectProof {
     pub fn parse(bytes: &[u8]) -> Result<DefectProof, DefectError> {
         if DEFECT_BYTES_MAX < bytes.len() {
             return Err(DefectError::TooLong { bytes: bytes.len() });
+        }
+        if bytes.is_empty() {
+            return Err(DefectError::Empty);
         }
         let wire: Wire = cbor::from_slice(bytes).map_err(DefectError::Content)?;
         if wire.v != DEFECT_VERSION {

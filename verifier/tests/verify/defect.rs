@@ -61,6 +61,32 @@ fn a_defect_proof_is_a_finding_and_one_that_does_not_hold_is_broken() {
     assert!(said.contains("error: ") && said.contains("help: "), "{said}");
 }
 
+#[test]
+fn what_is_left_of_a_defect_proof_is_called_one_however_little_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let proof = split(&mut usual(2));
+    let whole = proof.bytes();
+    let garbage = b"not a proof, and no bundle either".as_slice();
+    let left = [0, 1, 5, 11, 12, 40, whole.len() - 1].map(|length| &whole[..length]);
+    for bytes in left.into_iter().chain([garbage]) {
+        fs::write(folder.path().join("split.defect"), bytes).unwrap();
+        let output = verify(&["check", "split.defect"], folder.path());
+        let (said, length) = (stderr(&output), bytes.len());
+        assert_eq!(output.status.code(), Some(3), "{length}: {said}");
+        assert!(
+            said.contains("error: split.defect is no whole defect proof\n"),
+            "{length}: {said}"
+        );
+        assert!(said.contains("help: get the proof again"), "{length}: {said}");
+        assert_eq!(said.contains("cause: it is empty\n"), bytes.is_empty(), "{length}: {said}");
+    }
+    // The name alone makes no proof of a bundle.
+    let world = usual(2);
+    fs::write(folder.path().join("case.defect"), world.bundle(&world.items())).unwrap();
+    let output = verify(&["check", "case.defect"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
 /// Every sort of proof in `schemas/vectors/defects.json`, as a file of its own: two histories, a log
 /// that shrank, a witness that cosigned two, a tile of another history, a key after its end.
 #[test]
