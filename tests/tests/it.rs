@@ -24,6 +24,7 @@ mod it {
     mod p2p;
     mod passport;
     mod passport_page;
+    mod policy;
     mod read_only;
     mod readme;
     mod recovery;

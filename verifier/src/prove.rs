@@ -54,7 +54,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     let Some(root) = root else {
         return without_root(evidence, logs, (defects, remarks));
     };
-    let policies = network::Policies::new(&root, &parsed);
+    let policies = network::Policies::new(&root, &parsed, &evidence);
     let stood = {
         let known = Known { root: &root, policies: &policies, bodies: &evidence.bodies, watch };
         bodies::verify(known, &mut logs, parsed, &mut defects)

@@ -143,8 +143,12 @@ pub(super) struct Policies {
 impl Policies {
     /// The policy of the root, and of the versions before it that the logs, or proofs of single
     /// entries, bring.
-    pub(super) fn new(root: &NetworkFile, parsed: &[Parsed]) -> Policies {
+    ///
+    /// A root that the caller trusts, and that no log at hand tells of, came after all that the log
+    /// with the version before it brings. One that the input itself carries may have been there always.
+    pub(super) fn new(root: &NetworkFile, parsed: &[Parsed], evidence: &Evidence) -> Policies {
         let mut logged: Vec<(NetworkFile, Timestamp)> = Vec::new();
+        let mut newest: Option<(u64, usize)> = None;
         for one in parsed {
             let Some(Body::Network(body)) = one.envelope.as_ref().map(|envelope| envelope.body())
             else {
@@ -152,15 +156,23 @@ impl Policies {
             };
             // What a log claims here of the time counts only if its entry proves to be there.
             if let Ok(file) = NetworkFile::parse(&body.file.0) {
+                newest = newest.max(Some((file.network().version, one.log)));
                 logged.push((file, one.admitted_at));
             }
         }
         logged.sort_by_key(|(file, at)| (std::cmp::Reverse(file.network().version), *at));
-        let begin = |file: &NetworkFile| {
-            let same = logged.iter().find(|(known, _)| known.bytes() == file.bytes());
-            same.map_or(Timestamp::EPOCH, |(_, at)| *at)
+        let same = logged.iter().find(|(known, _)| known.bytes() == root.bytes());
+        let is_carried = evidence.networks_carried.iter().any(|one| one == root.bytes());
+        let before = newest.filter(|(version, _)| *version < root.network().version);
+        let begin = match (same, before) {
+            (Some((_, at)), _) => *at,
+            (None, Some((_, log))) if !is_carried => {
+                let of_log = parsed.iter().filter(|one| one.log == log);
+                of_log.map(|one| one.admitted_at).max().unwrap_or(Timestamp::EPOCH)
+            }
+            _ => Timestamp::EPOCH,
         };
-        let mut versions = vec![(begin(root), root.network().policy.clone())];
+        let mut versions = vec![(begin, root.network().policy.clone())];
         let mut oldest = root.network().version;
         let mut files = BTreeSet::from([digest(root)]);
         for (file, at) in &logged {

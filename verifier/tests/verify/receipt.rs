@@ -1,14 +1,17 @@
 //! A receipt counts only over a checkpoint with the quorum that was in force when it was made.
 
 use std::fs;
+use std::sync::Arc;
 
 use hallmark_schemas::bundle::Item;
 use hallmark_schemas::exit::Exit;
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::{NoteSigner, SignedNote};
 use hallmark_verifier::evidence::{DefectKind, Proven};
 use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
 
-use crate::world::{ORIGIN, World};
+use crate::world::{ORIGIN, World, key};
 
 /// A log with one batch of readings, witnessed by two; its network began without
 /// witnesses so many milliseconds before, where `changed`.
@@ -102,6 +105,41 @@ fn a_renewed_checkpoint_is_newer_and_its_entries_are_not() {
     world.checkpoints.reverse();
     let turned = check(&world, world.receipt(last as u64), true);
     assert_eq!((turned.logs[0].at, of_last(&turned)), (renewed_at, of_last(&before)));
+}
+
+/// A newer network file than the one that a bundle was made under: another witness counts since, and
+/// the bundle does not tell since when.
+#[test]
+fn a_bundle_older_than_the_trusted_network_file_is_judged_by_the_witnesses_of_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(2);
+    let later = NoteSigner::witness("w3", Arc::new(key(13))).unwrap();
+    let newer = world.next_policy(&later);
+    world.readings(1, None, 41_003);
+    world.publish();
+    let check = |world: &World, trusted: &NetworkFile| {
+        let [file, bundle] =
+            ["network.hallmark", "case.hallmark"].map(|one| folder.path().join(one));
+        fs::write(&file, trusted.bytes()).unwrap();
+        fs::write(&bundle, world.bundle(&world.items())).unwrap();
+        load(&[file, bundle], &[]).map(prove).unwrap()
+    };
+    for trusted in [&world.network, &newer] {
+        let proven = check(&world, trusted);
+        assert_eq!(proven.defects, []);
+        assert!(proven.logs[0].witnessed);
+        assert_eq!(proven.attestations.len(), world.entries.len());
+    }
+    // Under neither does a checkpoint count that no witness has signed.
+    let note = &mut world.checkpoints[0];
+    let mut bare = SignedNote::unsigned(note.text().to_owned()).unwrap();
+    bare.add(note.signatures()[0].clone());
+    *note = bare;
+    for trusted in [&world.network, &newer] {
+        let proven = check(&world, trusted);
+        let kinds: Vec<_> = proven.defects.iter().map(|defect| defect.kind).collect();
+        assert_eq!(kinds, [DefectKind::NoQuorum], "{:#?}", proven.defects);
+    }
 }
 
 #[test]
