@@ -39,13 +39,21 @@ pub fn keep(service: &Service, claim: Claim) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps a proof that a peer gossiped, which holds under the network file here.
-pub fn take_in(service: &Service, proof: DefectProof) -> Result<(), StoreError> {
+/// Keeps a proof that a peer gossiped, which holds under the network file here. One of two trees of
+/// the own log ends all signing here, as either of its checkpoints would that is not of the tree here.
+pub fn take_in(service: &Arc<Service>, proof: DefectProof) -> Result<(), StoreError> {
     let Ok(shown) = proof.verify() else { return Ok(()) };
     if shown.origin == service.config.origin {
         tracing::error!(defect = shown.sentence, "a peer proves a defect of the own log");
         if let Err(reason) = elsewhere::keep(&service.data, &proof) {
             tracing::warn!(reason, "the proof is not kept");
+        }
+        if let Claim::Split(trees) = proof.claim() {
+            let notes =
+                [&trees.first, &trees.second].map(|note| SignedNote::parse(note.as_bytes()));
+            for note in notes.iter().flatten() {
+                elsewhere::shown(service, note);
+            }
         }
         service.evidence_changed.notify_one();
         return Ok(());

@@ -98,7 +98,7 @@ fn hear_checkpoint(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
     Verdict::ACCEPT
 }
 
-fn hear_defect(service: &Service, bytes: &[u8]) -> Verdict {
+fn hear_defect(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
     let proof = match DefectProof::parse(bytes) {
         Ok(proof) => proof,
         Err(error) => return Verdict::reject(Fault::Malformed, format!("a proof: {error}")),

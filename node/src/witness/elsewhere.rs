@@ -27,6 +27,8 @@ use crate::files::write_durably;
 use crate::mutants::mutant;
 use crate::peers::road::Road;
 use crate::service::Service;
+use crate::store::disk::OsDisk;
+use crate::store::elsewhere::Elsewhere;
 
 /// Longest wait for what one node holds of our log.
 const HELD_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -126,6 +128,25 @@ pub(super) async fn ask_witnesses(service: &Arc<Service>) {
     if let Some(refused) = worst(service, held.into_iter().flatten().collect()).await {
         stop(service, refused, true);
     }
+}
+
+/// What an earlier run found to be signed elsewhere, if nobody but this folder can say so: where there
+/// are witnesses, they say after each start what counts. `restore` is what forgets it.
+pub(super) async fn found_before(service: &Arc<Service>) -> Option<Refused> {
+    if !service.network().network().policy.is_none() {
+        return None;
+    }
+    let asked = Arc::clone(service);
+    let work = move || {
+        let kept = Elsewhere::new(Arc::new(OsDisk), &asked.data).newest();
+        let kept = kept.unwrap_or_else(|error| {
+            let error = with_causes(&error);
+            warn!(error, "what was signed elsewhere before cannot be read");
+            None
+        });
+        judge(asked.node.log(), &own_key(&asked), &kept?)
+    };
+    tokio::task::spawn_blocking(work).await.ok().flatten()
 }
 
 /// The key under which checkpoints are this log's.

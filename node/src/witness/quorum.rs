@@ -53,6 +53,10 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
 
 /// Returns when signing may begin; never, if a witness is ahead.
 async fn guard(service: &Arc<Service>) {
+    if let Some(refused) = elsewhere::found_before(service).await {
+        elsewhere::stop(service, refused, false);
+        return std::future::pending().await;
+    }
     let mut wait = RETRY_WAIT;
     loop {
         let network = service.network();

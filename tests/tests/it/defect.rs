@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use hallmark_schemas::layout::peer_name;
 use serde_json::Value;
 
+use super::recovery::{json, mirrored, published, record, size, slug};
 use super::world::{Node, SOON, World, path_text, run, wait};
 
 fn facility(world: &World, node: &Node, local: &str) -> PathBuf {
@@ -105,4 +107,75 @@ fn a_fork_that_lies_beyond_the_copy_is_proved_in_one_file_that_a_stranger_checks
     let refused = run("hallmark-verify", &["check", path_text(&forged)]);
     assert!([3, 4].contains(&refused.code), "{}", refused.stdout);
     assert!(!refused.stdout.contains("signed two histories"), "{}", refused.stdout);
+}
+
+/// Both copies published what they signed while neither could be told of the other: nothing mends
+/// that. The one whose tree the members hold is sealed there, and everybody follows the next log.
+#[test]
+fn a_log_that_two_copies_published_apart_is_sealed_and_everybody_follows_its_successor() {
+    let world = World::new();
+    let mut registrar = world.founder("registrar");
+    registrar.ready();
+    let mut plant = world.newcomer("plant", 2, "producer", &registrar);
+    let mut auditor = world.newcomer("auditor", 3, "verifier", &registrar);
+    for newcomer in [&mut plant, &mut auditor] {
+        registrar.run("admit", &[path_text(&newcomer.dir.join("join.cbor"))]).ok();
+        newcomer.start();
+        newcomer.ready();
+    }
+    record(&world, &plant, "works-1");
+    plant.stop();
+    let old = world.path("old");
+    copy(&plant.dir, &old);
+    plant.start();
+    plant.ready();
+    let held = ["works-2", "works-3", "works-4", "works-5"].map(|one| record(&world, &plant, one));
+    let newest = published(&plant);
+    for peer in [&registrar, &auditor] {
+        mirrored(peer, &plant, newest);
+    }
+    // The copy signs where nobody hears it, and nobody who could tell it is there.
+    plant.stop();
+    let newest = size(&std::fs::read(plant.dir.join("data/log/checkpoint")).expect("a note"));
+    registrar.stop();
+    auditor.stop();
+    let mut twin = world.adopted(&plant, &old);
+    twin.start();
+    twin.ready();
+    let lost = record(&world, &twin, "other-2");
+    assert!(published(&twin) < newest, "{} {newest}", published(&twin));
+    registrar.start();
+    auditor.start();
+    registrar.ready();
+    auditor.ready();
+
+    let peers = [&registrar, &auditor, &twin].map(|node| ["--peer", node.url.as_str()]).concat();
+    let both = plant.run("restore", &[&["--from-peers"], &peers[..]].concat()).fails(4);
+    assert!(both.stderr.contains("signed two trees and published both"), "{}", both.stderr);
+    assert!(both.stderr.contains("`hallmark-node restore DIR --successor`"), "{}", both.stderr);
+    let made = plant.run("restore", &[&["--successor", "--format", "json"], &peers[..]].concat());
+    let told = json(&made.ok()).remove(0);
+    let (first, next) = (format!("world/{}/1", slug(&plant)), format!("world/{}/2", slug(&plant)));
+    assert_eq!((told["previous"].as_str(), told["origin"].as_str()), (Some(&*first), Some(&*next)));
+    assert_eq!(told["previous_size"], newest, "at what the members hold");
+    twin.stop();
+    registrar.run("admit", &[path_text(&plant.dir.join("join.cbor"))]).ok();
+    plant.start();
+    plant.ready();
+    let id = record(&world, &plant, "works-6");
+    for peer in [&registrar, &auditor] {
+        wait("the mirror of the next log", SOON, || {
+            (peer.run("get", &[&id]).code == 0).then_some(())
+        });
+        // The tree that they held is read as before; of the other one nothing has come.
+        let old_log = format!("/peers/{}", peer_name(&first));
+        assert_eq!(size(&peer.get(&format!("{old_log}/checkpoint")).body), newest);
+        held.iter().for_each(|id| drop(peer.run("get", &[id]).ok()));
+        assert_ne!(peer.run("get", &[&lost]).code, 0);
+        let checked = run("hallmark-verify", &["check", peer.dir_text()]);
+        assert!([0, 1].contains(&checked.code), "{}", checked.stdout);
+        let line = format!("{first}: sealed at {newest} entries");
+        assert!(checked.stdout.contains(&line), "{}", checked.stdout);
+        assert!(checked.stdout.contains(&format!("followed by {next}")), "{}", checked.stdout);
+    }
 }

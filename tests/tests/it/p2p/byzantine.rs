@@ -5,7 +5,10 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use hallmark_node::net::wire::Question;
+use hallmark_schemas::defect::{Claim, DefectProof, TwoTrees};
 use hallmark_schemas::layout::peer_name;
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::SignedNote;
 use hallmark_tests::liar::{Answers, Liar, false_checkpoint, nothing};
 
 use super::{connected, facility, hidden, place, standing};
@@ -234,4 +237,72 @@ fn a_fork_that_is_gossiped_to_one_is_proved_to_all_and_a_replay_accuses_nobody()
         kept_out(node, &plant, "equivocated");
     }
     connected(&auditor, &registrar);
+}
+
+/// That this member's log has signed another tree than the one it publishes.
+fn split(member: &Node) -> DefectProof {
+    let file = std::fs::read(member.dir.join("network.hallmark")).expect("a network file");
+    let network = NetworkFile::parse(&file).expect("a network file");
+    let key = &network.network().member_of_origin(&origin(member)).expect("a member").log_key;
+    let published = SignedNote::parse(&member.get("/log/checkpoint").body).expect("a note");
+    let size = published.checkpoint().expect("a checkpoint").size;
+    let other = SignedNote::parse(&signed(member, size, 1)).expect("a note");
+    let trees = TwoTrees::new(key, [&published, &other], None);
+    DefectProof::new(&network, Claim::Split(trees)).expect("two trees of one size")
+}
+
+#[test]
+fn a_member_that_is_told_of_two_histories_of_its_own_log_says_so_and_signs_nothing_more() {
+    let world = World::new();
+    let mut accused = world.founder("accused");
+    accused.ready();
+    let teller = member(&world, "teller", 2, &accused);
+    let liar = enter(&accused, &teller, nothing());
+    let proof = split(&accused);
+    let publish = |liar: &Liar, bytes: &[u8]| liar.publish("defects", bytes.to_vec());
+    // Whoever forges one accuses itself.
+    let mut forged = proof.bytes().to_vec();
+    let network = forged.windows(8).position(|window| window == b"gnetwork").expect("a map");
+    let digit = &mut forged[network - 20];
+    *digit = if *digit == b'A' { b'B' } else { b'A' };
+    publish(&liar, &forged);
+    wait("the forger to be counted", SOON, || {
+        why(&accused, &teller).contains("faults             forged ").then_some(())
+    });
+    let status = |node: &Node| {
+        let status = node.run("status", &["--format", "json"]).stdout;
+        let line = status.lines().next().expect("a line");
+        serde_json::from_str::<serde_json::Value>(line).expect("JSON")
+    };
+    assert_eq!(status(&accused)["signing"]["state"], "ready");
+    assert_eq!(status(&accused)["defect_proofs"][0], serde_json::Value::Null);
+    accused.record(&world.file("facility.json", facility(&accused.org, "works-1")), &[]);
+
+    publish(&liar, proof.bytes());
+    wait("the log to be read-only", SOON, || {
+        (status(&accused)["signing"]["state"] == "read_only").then_some(())
+    });
+    assert!(accused.log().contains("a peer proves a defect of the own log"), "{}", accused.log());
+    let file = world.file("facility.json", facility(&accused.org, "works-2"));
+    let newest = accused.get("/log/checkpoint").body;
+    // A start forgets nothing of it.
+    for start in [false, true] {
+        if start {
+            accused.stop();
+            accused.start();
+        }
+        let told = status(&accused);
+        let shown = told["defect_proofs"][0].as_str().expect("a proof").to_owned();
+        assert!(shown.starts_with("split: ") && shown.contains("signed two histories"), "{shown}");
+        let word = told["readiness"]["log"].as_str().expect("a word").to_owned();
+        assert!(word.starts_with("read-only: "), "{word}");
+        let said = accused.run("status", &[]).fails(6).stderr;
+        assert!(said.contains("warning: proved against this log: split: "), "{said}");
+        let refused = accused.run("submit", &[path_text(&file)]).fails(6);
+        assert!(refused.stderr.contains("this log is read-only"), "{}", refused.stderr);
+        assert_eq!(accused.get("/log/checkpoint").body, newest);
+    }
+    let checked = accused.run("check", &[]);
+    assert!([1, 4].contains(&checked.code), "{}", checked.stdout);
+    assert!(checked.stdout.contains("elsewhere"), "{}", checked.stdout);
 }
