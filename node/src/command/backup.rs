@@ -1,5 +1,6 @@
 //! `backup`: a copy of DATA taken while the node runs.
 
+use std::fs::DirEntry;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,7 +87,9 @@ fn check_target(dir: &Path, data: &Data, target: &Path) -> Result<(), Failure> {
         return Err(Failure::usage(format!("{} lies in the node's own folder", target.display()))
             .help("give a folder elsewhere, best on another disk"));
     }
-    let is_taken = target.read_dir().is_ok_and(|mut files| files.next().is_some());
+    // All that one leaves which was killed before it had begun.
+    let is_lock = |file: std::io::Result<DirEntry>| file.is_ok_and(|file| file.file_name() == LOCK);
+    let is_taken = target.read_dir().is_ok_and(|mut files| !files.all(is_lock));
     if target.is_file() || (is_taken && !Data::new(target).packs().is_dir()) {
         return Err(Failure::usage(format!("{} holds something else", target.display()))
             .help("give a new or empty folder, or an older backup of this log"));

@@ -1,6 +1,7 @@
 //! `check`, `backup`, `restore` and `reindex` killed at random moments: given again they go on, and
 //! what they leave is whole.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -110,4 +111,82 @@ fn check_backup_restore_and_reindex_go_on_after_kills_at_any_moment_and_end_whol
         mirrored(&plant, peer, published(peer));
     }
     plant.run("check", &[]).ok();
+}
+
+/// `backup` that ends at this step as a kill would end it; whether it got there.
+fn dies(node: &Node, target: &Path, step: &str) -> bool {
+    let mut command = Command::new(program("hallmark-node"));
+    command.args(["backup", node.dir_text(), path_text(target)]).env("HALLMARK_CRASH", step);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().expect("it starts").code().is_none()
+}
+
+#[test]
+fn a_backup_killed_early_is_refused_by_restore_with_what_to_do_and_finished_by_another() {
+    let world = World::new();
+    let mut node = world.founder("plant");
+    node.ready();
+    let file = world.file("first.json", facility(&node.org, "works-1"));
+    node.record(&file, &[]);
+    node.stop();
+    let (data, kept) = (node.dir.join("data"), world.path("kept"));
+    let refused = |half: &Path| {
+        std::fs::rename(&data, &kept).expect("moved");
+        let refused = node.run("restore", &[path_text(half)]).fails(3);
+        assert!(refused.stderr.contains("holds no checkpoint of this log"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("finished by the same `backup` again"),
+            "it says what to do"
+        );
+        assert!(!data.exists(), "nothing was put there");
+        std::fs::rename(&kept, &data).expect("moved");
+    };
+    // Before anything was copied there is its lock alone.
+    let empty = world.path("empty");
+    std::fs::create_dir(&empty).expect("writable");
+    std::fs::write(empty.join("backup.lock"), "1\n").expect("writable");
+    refused(&empty);
+    node.run("backup", &[path_text(&empty)]).ok();
+    run("hallmark-verify", &["check", path_text(&empty)]).ok();
+    let copied =
+        |backup: &Path| size(&std::fs::read(backup.join("log/checkpoint")).expect("a note"));
+    let entries = copied(&empty);
+
+    let steps = [
+        "append:pack:1",
+        "sync:pack:1",
+        "write:tile:1",
+        "sync:tile:1",
+        "write:history:1",
+        "rename:history:1",
+        "write:intent:1",
+        "rename:intent:1",
+        "write:checkpoint:1",
+    ];
+    for (number, step) in steps.into_iter().enumerate() {
+        let half = world.path(&format!("half-{number}"));
+        assert!(dies(&node, &half, step), "{step} is never reached");
+        let checked = run("hallmark-verify", &["check", path_text(&half)]).fails(5);
+        assert!(checked.stdout.contains("checkpoint"), "{step}: {}", checked.stdout);
+        refused(&half);
+        node.run("backup", &[path_text(&half)]).ok();
+        run("hallmark-verify", &["check", path_text(&half)]).ok();
+    }
+    // Over an older one: that stays whole, whenever the newer one dies.
+    node.start();
+    node.ready();
+    let file = world.file("second.json", facility(&node.org, "works-2"));
+    node.record(&file, &[]);
+    for (number, step) in steps.into_iter().enumerate() {
+        let older = world.path(&format!("half-{number}"));
+        assert!(dies(&node, &older, step), "{step} is never reached");
+        run("hallmark-verify", &["check", path_text(&older)]).ok();
+        assert_eq!(copied(&older), entries, "{step}");
+    }
+    let last = world.path("half-0");
+    node.run("backup", &[path_text(&last)]).ok();
+    node.stop();
+    std::fs::remove_dir_all(&data).expect("removed");
+    node.run("restore", &[path_text(&last)]).ok();
+    node.run("check", &[]).ok();
 }
