@@ -75,7 +75,7 @@ fn an_event_told_in_two_ways_is_open_on_its_goods_until_it_is_declared_to_be_in_
     let world = World::new();
     let mut node = works(&world, "works");
     let shipped = event(40, "fine", "shipping", "2026-03-06T08:00:00+08:00", XIAMEN);
-    record(&world, &node, &[shipped.clone()]);
+    record(&world, &node, std::slice::from_ref(&shipped));
     expect(&node, &path("fine"), 200, "consistent");
     let received = event(40, "fine", "receiving", "2026-03-06T08:00:00+08:00", XIAMEN);
     contradicted(&world, &node, &received);
