@@ -37,5 +37,7 @@ mod it {
     mod tidy;
     mod trace;
     mod twin;
+    #[cfg(feature = "url")]
+    mod url;
     mod world;
 }

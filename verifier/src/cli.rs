@@ -45,6 +45,7 @@ pub enum Command {
   hallmark-verify check case.hallmark --report html -o report.html
   hallmark-verify check - < case.hallmark
   hallmark-verify check split.defect
+  hallmark-verify check network.hallmark https://node.example.org
   hallmark-verify check --table meter_readings=- < march.csv
 
 A CSV names its columns in the first line, as `hallmark-verify tables` lists them. Instants are
@@ -81,7 +82,12 @@ A bundle that is cut, in which an item stands twice or a checkpoint or entry out
 which something was added is refused with the byte where that begins (3). A defect proof, in a file
 of its own, in a bundle or in a node's folder, is a finding about the log, witness or key that it is
 about (1); one that does not hold accuses nobody and ends with 4. What could not be checked is listed
-under `Not checked`, with the command that fetches it. No check opens a network connection.
+under `Not checked`, with the command that fetches it.
+
+A node's URL is read by a program built with `--features url` alone: network file, checkpoints,
+tiles and the public records of the node's log and of those that it copies, up to 1 GiB and one
+hour; without TLS only on loopback. Give network.hallmark too, and whoever answers there is trusted
+with nothing. No other check opens a network connection.
 
 The lake in a node's folder is derived and no evidence: it is not read, everything is proved and
 tabulated from the log and its packs. A lake that is itself the INPUT is judged as it stands:
@@ -143,8 +149,8 @@ either. A hash proves nothing about who wrote an event; a signature does.")]
 /// `check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// A bundle, a node's folder or its data folder, a lake, or single files (below); `-` is a
-    /// bundle on stdin.
+    /// A bundle, a node's folder, its data folder or its URL, a lake, or single files (below); `-` is
+    /// a bundle on stdin.
     #[arg(value_name = "INPUT", required_unless_present = "tables")]
     pub inputs: Vec<PathBuf>,
     /// What is judged beside the inputs, and how.

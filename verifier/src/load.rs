@@ -10,6 +10,8 @@ pub mod dir;
 mod head;
 mod loose;
 pub mod map;
+#[cfg(feature = "url")]
+pub mod node_url;
 pub mod parquet;
 mod plain;
 pub mod unit;
@@ -139,6 +141,22 @@ pub enum LoadError {
         /// What is wrong.
         source: Box<LakeError>,
     },
+    /// A node that cannot be read at its URL.
+    #[cfg(feature = "url")]
+    #[error("failed to read the node at {url}")]
+    Node {
+        /// The URL.
+        url: String,
+        /// Why.
+        source: node_url::NodeUrlError,
+    },
+    /// A URL, given to a program that opens no connection.
+    #[cfg(not(feature = "url"))]
+    #[error("{url} is a URL, and this program was built without what reads those")]
+    Url {
+        /// The URL.
+        url: String,
+    },
     /// The rows could not be put in order.
     #[error("failed to sort the rows")]
     Sort(#[from] ArrowError),
@@ -155,6 +173,10 @@ impl LoadError {
         match self {
             LoadError::Sort(_) => Exit::Fault,
             LoadError::Map { .. } => Exit::Usage,
+            #[cfg(feature = "url")]
+            LoadError::Node { source, .. } => source.exit(),
+            #[cfg(not(feature = "url"))]
+            LoadError::Url { .. } => Exit::Usage,
             _ => Exit::Input,
         }
     }
@@ -184,6 +206,13 @@ impl LoadError {
             }
             LoadError::Map { .. } => "`hallmark-verify check --help` shows a map",
             LoadError::Lake { .. } => "rebuild the lake with `hallmark-node reindex`",
+            #[cfg(feature = "url")]
+            LoadError::Node { source, .. } => source.help(),
+            #[cfg(not(feature = "url"))]
+            LoadError::Url { .. } => {
+                "build it with `cargo build --package hallmark-verifier --features url`; or give a \
+                 bundle, which the node's keeper makes by `hallmark-node export DIR -o FILE.hallmark`"
+            }
             LoadError::Sort(_) => "report this with the input",
         }
     }
@@ -230,6 +259,10 @@ fn load_input(
     if path == Path::new("-") {
         bundle::read_stdin(evidence)?;
         return Ok("bundle");
+    }
+    if let Some(url) = url_of(path) {
+        read_url(url, evidence)?;
+        return Ok("node");
     }
     if !path.is_dir() {
         if defect::is_one(path)? {
@@ -279,6 +312,24 @@ fn load_input(
         }
         None => Err(LoadError::NotEvidence { path: path.to_owned() }),
     }
+}
+
+/// The input as a URL, if it begins as one: a file of such a name is given with `./` before it.
+fn url_of(path: &Path) -> Option<&str> {
+    let (scheme, _) = path.to_str()?.split_once("://")?;
+    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    path.to_str().filter(|_| is_http)
+}
+
+#[cfg(feature = "url")]
+fn read_url(url: &str, evidence: &mut Evidence) -> Result<(), LoadError> {
+    let wrong = |source| LoadError::Node { url: url.to_owned(), source };
+    node_url::read(url, evidence).map_err(wrong)
+}
+
+#[cfg(not(feature = "url"))]
+fn read_url(url: &str, _: &mut Evidence) -> Result<(), LoadError> {
+    Err(LoadError::Url { url: url.to_owned() })
 }
 
 /// The most bytes of a map: the longest honest one names every column of every table.

@@ -22,5 +22,7 @@ mod receipt;
 mod revocations;
 #[path = "verify/tamper.rs"]
 mod tamper;
+#[path = "verify/url.rs"]
+mod url;
 #[path = "verify/world.rs"]
 mod world;

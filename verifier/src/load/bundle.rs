@@ -166,7 +166,8 @@ pub(super) fn keep_inclusion(
     }
 }
 
-fn origin_of(note: &[u8]) -> Result<String, String> {
+/// The log that a checkpoint is of.
+pub(super) fn origin_of(note: &[u8]) -> Result<String, String> {
     origin_signed(&SignedNote::parse(note).map_err(|error| error.to_string())?)
 }
 

@@ -262,7 +262,8 @@ fn entries_max(folder: &Path) -> u64 {
     count.saturating_mul(2).saturating_add(1).saturating_mul(u64::from(TILE_WIDTH))
 }
 
-fn entries(file: &[u8], width: u16) -> Result<Vec<Entry>, String> {
+/// The entries of a bundle's file, of which the tree has `width`.
+pub(super) fn entries(file: &[u8], width: u16) -> Result<Vec<Entry>, String> {
     let parsed = tile::parse_entries(file).map_err(|error| error.to_string())?;
     let width = usize::from(width);
     if parsed.len() < width {
@@ -368,12 +369,19 @@ fn read_pack(path: &Path, evidence: &mut Evidence) -> Result<(), LoadError> {
 /// The content type of an `erasure`.
 const ERASURE: &[u8] = b"application/vnd.hallmark.erasure+cbor";
 /// So far into a body its content type ends.
-const ERASURE_WITHIN_BYTES: usize = 96;
+const CONTENT_TYPE_WITHIN_BYTES: usize = 96;
+
+/// Whether the head of a body names this content type; none that is another does.
+pub(super) fn is_of_type(body: &[u8], content_type: &[u8]) -> bool {
+    let head = &body[..body.len().min(CONTENT_TYPE_WITHIN_BYTES)];
+    head.windows(content_type.len()).any(|window| window == content_type)
+}
 
 /// What a body erases, if it is an `erasure`: few are, so few are parsed.
-fn erased_by(body: &[u8]) -> Option<ContentId> {
-    let head = &body[..body.len().min(ERASURE_WITHIN_BYTES)];
-    head.windows(ERASURE.len()).find(|window| *window == ERASURE)?;
+pub(super) fn erased_by(body: &[u8]) -> Option<ContentId> {
+    if !is_of_type(body, ERASURE) {
+        return None;
+    }
     match Envelope::parse(body).ok()?.body() {
         Body::Erasure(erasure) => Some(erasure.erased),
         _ => None,

@@ -71,6 +71,11 @@ impl World {
     /// A log with genesis, organisation and meter, witnessed by `quorum` of two witnesses (0:
     /// none), nothing published yet.
     pub(crate) fn new(quorum: usize) -> World {
+        World::for_audience(quorum, Audience::Members)
+    }
+
+    /// The same, signed for this audience.
+    pub(crate) fn for_audience(quorum: usize, audience: Audience) -> World {
         let (org_key, meter_key) = (key(1), key(6));
         let log = NoteSigner::log(ORIGIN, Arc::new(key(2))).unwrap();
         let witness = |name, seed| NoteSigner::witness(name, Arc::new(key(seed))).unwrap();
@@ -113,7 +118,7 @@ impl World {
             entries: Vec::new(),
             bodies: Vec::new(),
             checkpoints: Vec::new(),
-            aud: Audience::Members,
+            aud: audience,
             now: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
         };
         world.add_identity(roles);
