@@ -379,44 +379,6 @@ impl DefectKind {
         }
     }
 
-    /// What to do about it.
-    pub const fn help(self) -> &'static str {
-        match self {
-            DefectKind::BadSignature => {
-                "get these bytes again from who signed them; as they are they prove nothing"
-            }
-            DefectKind::KeyNotInForce | DefectKind::RoleMissing => {
-                "ask the registrar which keys and roles the issuer had at that time"
-            }
-            DefectKind::Fork => "ask the issuer which of the two it stands by",
-            DefectKind::ForkCorrected => "nothing: the issuer has said what it stands by",
-            DefectKind::Split => {
-                "keep both signed checkpoints, they prove it together, and show them to the registrar"
-            }
-            DefectKind::Shrink => "compare with another copy of the log, such as a peer's",
-            DefectKind::BadChain => "look for the batches in between in the agent's spool",
-            DefectKind::Unlogged => "ask for the entries of its log, or for its receipt",
-            DefectKind::Withheld => {
-                "get what is missing from a copy of DATA, from a peer, or from who made the bundle"
-            }
-            DefectKind::Unchecked => {
-                "give the public key of who signed it (PEM) and the statement as further inputs"
-            }
-            DefectKind::BadProof | DefectKind::BadBody | DefectKind::Damaged => {
-                "put the file back from a copy of DATA or from a peer's copy of this log; a bundle, \
-                 get again from who sent it"
-            }
-            DefectKind::BadAudience => "ask the log's organisation for whom the body was meant",
-            DefectKind::NoQuorum => "ask the witnesses to cosign this checkpoint",
-            DefectKind::BadTile => {
-                "fetch the log from another peer, and show the proof to who served the tile"
-            }
-            DefectKind::BadCosignature => {
-                "keep the proof and show it to the registrar: the witness is to be replaced"
-            }
-        }
-    }
-
     /// What it makes of a check: a contradiction between proved statements is for the rules to
     /// name; anything else says that the input itself proves nothing, or not everything.
     pub const fn exit(self) -> Exit {

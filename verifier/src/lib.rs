@@ -13,6 +13,8 @@ pub mod load;
 pub mod prove;
 pub mod step;
 
+mod remedy;
+
 pub mod tabulate;
 
 pub mod lake;

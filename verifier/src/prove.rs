@@ -35,6 +35,10 @@ use erased::Erased;
 use log::LogState;
 use unseen::Unseen;
 
+/// No network file is at hand that can be used.
+const NO_NETWORK: &str = "give the network file too, `hallmark-verify check network.hallmark INPUT`; any \
+                          node of the network serves it as /network.hallmark";
+
 /// Proves what can be proved of the evidence, and says what cannot.
 pub fn prove(evidence: Evidence) -> Proven {
     prove_watched(evidence, &Unwatched)
@@ -117,7 +121,7 @@ fn without_root(
             cites: Vec::new(),
             detail: "there is no usable network file, so no key can be traced".to_owned(),
             at: None,
-            remedy: None,
+            remedy: Some(NO_NETWORK),
             proof: None,
             step: Some(Step::Network),
         });

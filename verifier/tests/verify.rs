@@ -22,6 +22,8 @@ mod receipt;
 mod revocations;
 #[path = "verify/tamper.rs"]
 mod tamper;
+#[path = "verify/told.rs"]
+mod told;
 #[path = "verify/url.rs"]
 mod url;
 #[path = "verify/world.rs"]

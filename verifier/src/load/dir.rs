@@ -27,8 +27,9 @@ use crate::watch::{Counter, Stage, Watch};
 const FILE_BYTES_MAX: u64 = 1 << 31;
 
 /// The dates of entries are the witnesses' signatures under the checkpoints of then.
-const LOST_HISTORY: &str = "put the file back from a copy of DATA; until then entries are dated by \
-                            the newest checkpoint alone";
+const LOST_HISTORY: &str = "put the file back from a copy of DATA, as `hallmark-node backup DIR \
+                            SAVED` makes one; until then entries are dated by the newest checkpoint \
+                            alone";
 
 /// What a folder given as input is.
 #[derive(Clone, Debug, Eq, PartialEq)]

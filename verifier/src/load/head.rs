@@ -14,15 +14,15 @@ use super::dir::{flaw, read_file};
 use crate::evidence::{Defect, DefectKind, Evidence, OwnHead};
 
 /// One slot is gone, the other is whole.
-const ONE_SLOT: &str =
-    "start the node: it goes on from the other slot, and its next batches write this one anew";
+const ONE_SLOT: &str = "start the node, `hallmark-node run DIR`: it goes on from the other slot, and its next batches \
+     write this one anew";
 /// No slot is whole.
 const NO_SLOT: &str = "put the folder `head` back as this machine last wrote it, or stop the node and \
                        give `hallmark-node restore DIR --from-peers`; until then it serves what it \
                        can prove and signs nothing";
 /// The intent is missing or damaged.
-const INTENT: &str =
-    "start the node: it goes on without the last intent and finds in the packs what is missing";
+const INTENT: &str = "start the node, `hallmark-node run DIR`: it goes on without the last intent and finds in the \
+     packs what is missing";
 
 /// Reads slots and intent of the node in `dir`, which keeps its data in `data`.
 pub(super) fn read(dir: &Dir, data: &Data, evidence: &mut Evidence) -> Result<OwnHead, LoadError> {

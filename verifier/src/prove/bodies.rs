@@ -20,8 +20,8 @@ use crate::watch::{Counter, Stage, Watch};
 
 /// A log whose key neither the network file nor an attestation tells.
 const NO_LOG_KEY: &str = "give a newer network file, which any node of the network serves as \
-                          /network.hallmark, or a bundle with the registrars' logs: its organisation may \
-                          have been admitted since";
+                          /network.hallmark, or a bundle with the registrars' logs, `hallmark-node \
+                          export DIR -o FILE.hallmark`: its organisation may have been admitted since";
 
 /// One entry whose body came along.
 #[derive(Debug)]

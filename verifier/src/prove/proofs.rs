@@ -9,7 +9,7 @@ use crate::evidence::{Defect, DefectKind, FoundProof, chain};
 
 /// A proof that does not hold.
 const NO_PROOF: &str = "leave this file out: it proves nothing; ask for the proof again where it \
-                        came from";
+                        came from, `hallmark-node export DIR -o FILE.hallmark` takes it along";
 
 /// Checks each proof under the network that is trusted.
 pub(super) fn check(

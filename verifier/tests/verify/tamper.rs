@@ -15,10 +15,13 @@ use hallmark_verifier::prove::prove;
 use tempfile::TempDir;
 
 use crate::command::{stdout, verify};
+use crate::told;
 use crate::world::{ORIGIN, World, usual};
 
 fn check(path: &Path) -> Result<Proven, LoadError> {
-    load(&[path.to_owned()], &[]).map(prove)
+    let proven = load(&[path.to_owned()], &[]).map(prove)?;
+    told::assert_tells_what_to_do(&proven);
+    Ok(proven)
 }
 
 fn dir_of(world: &World) -> (TempDir, Dir) {

@@ -8,8 +8,9 @@ use super::LogState;
 use crate::evidence::{Defect, DefectKind};
 
 /// Checkpoints are not there.
-const LOST_HISTORY: &str = "put the file `checkpoints` back from a copy of DATA; until then entries \
-                            are dated by later checkpoints alone";
+const LOST_HISTORY: &str = "put the file `checkpoints` back from a copy of DATA, as `hallmark-node \
+                            backup DIR SAVED` makes one; until then entries are dated by later \
+                            checkpoints alone";
 
 impl LogState {
     /// A node publishes each batch before it makes the next, and a batch has one time: entries of
