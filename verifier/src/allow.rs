@@ -15,10 +15,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::pack::{Parameter, ParameterValue};
 use crate::table::declared;
 
+mod growth;
 mod join;
 mod need;
 
@@ -26,6 +28,39 @@ mod need;
 pub const RULE_BYTES_MAX: usize = 64 * 1024;
 /// Deepest nesting that the parser follows.
 const DEPTH_MAX: usize = 64;
+/// Most operators of a rule: `1 + 1 + 1 …` is as deep as it is long, and whoever walks it or drops it
+/// needs a stack for that. Ours have under 150.
+const OPERATORS_MAX: usize = 256;
+/// A tree of so many takes under 4 MiB where nothing is optimised; threads have 2 MiB.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+/// Words that may stand between two values, or behind one, any number of times.
+const OPERATOR_WORDS: &[&str] = &[
+    "AND",
+    "AT",
+    "BETWEEN",
+    "COLLATE",
+    "DIV",
+    "EXCEPT",
+    "ILIKE",
+    "IN",
+    "INTERSECT",
+    "IS",
+    "ISNULL",
+    "LIKE",
+    "MATCH",
+    "MEMBER",
+    "MINUS",
+    "NOT",
+    "NOTNULL",
+    "OPERATOR",
+    "OR",
+    "OVERLAPS",
+    "REGEXP",
+    "RLIKE",
+    "SIMILAR",
+    "UNION",
+    "XOR",
+];
 /// The parameter that every rule has: the as-of instant, in Unix milliseconds.
 pub const AS_OF: &str = "as_of_ms";
 
@@ -118,7 +153,6 @@ const FUNCTIONS: &[&str] = &[
     "split_part",
     "starts_with",
     "strpos",
-    "substr",
     "upper",
     "unnest",
     // aggregate and window
@@ -153,12 +187,29 @@ const ORDERED: &[&str] = &[
 
 /// Checks a rule's text against everything above.
 pub fn check(text: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Query, NotAllowed> {
+    let work = || checked(text, parameters);
+    std::thread::scope(|scope| {
+        let deep = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        match deep {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => work(),
+        }
+    })
+}
+
+fn checked(text: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Query, NotAllowed> {
     if RULE_BYTES_MAX < text.len() {
         return Err(NotAllowed::TooLong { length: text.len() });
     }
     let syntax = |error: datafusion::sql::sqlparser::parser::ParserError| NotAllowed::Syntax {
         message: error.to_string(),
     };
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
+    let tokens = tokens.map_err(|error| NotAllowed::Syntax { message: error.to_string() })?;
+    if OPERATORS_MAX < tokens.iter().filter(|token| is_operator(token)).count() {
+        let what = format!("a text of more than {OPERATORS_MAX} operators");
+        return Err(NotAllowed::Construct { what });
+    }
     let mut statements = Parser::new(&GenericDialect {})
         .with_recursion_limit(DEPTH_MAX)
         .try_with_sql(text)
@@ -171,14 +222,42 @@ pub fn check(text: &str, parameters: &BTreeMap<String, Parameter>) -> Result<Que
     let Statement::Query(query) = &statement else {
         return Err(NotAllowed::NotOneSelect);
     };
-    let mut walk =
-        Walk { parameters, named: BTreeSet::new(), tables: BTreeSet::new(), seen: BTreeSet::new() };
+    let mut walk = Walk {
+        parameters,
+        named: BTreeSet::new(),
+        tables: BTreeSet::new(),
+        seen: BTreeSet::new(),
+        depth: 0,
+    };
     if let ControlFlow::Break(refused) = statement.visit(&mut walk) {
+        return Err(refused);
+    }
+    if let ControlFlow::Break(refused) = growth::check(query) {
         return Err(refused);
     }
     let required = need::required(query);
     let Walk { tables, seen, .. } = walk;
     Ok(Query { statement, tables, required, parameters: seen })
+}
+
+/// Whether a chain of these makes a deep tree.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => OPERATOR_WORDS.contains(&word.value.to_ascii_uppercase().as_str()),
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::Whitespace(_)
+        | Token::Comma
+        | Token::Period
+        | Token::SemiColon
+        | Token::LParen
+        | Token::RParen
+        | Token::LBracket
+        | Token::RBracket
+        | Token::EOF => false,
+        _ => true,
+    }
 }
 
 impl Query {
@@ -202,6 +281,8 @@ struct Walk<'a> {
     tables: BTreeSet<String>,
     /// Parameters met.
     seen: BTreeSet<String>,
+    /// How many queries one is in.
+    depth: usize,
 }
 
 type Verdict = ControlFlow<NotAllowed>;
@@ -218,9 +299,15 @@ impl Visitor for Walk<'_> {
     type Break = NotAllowed;
 
     fn pre_visit_query(&mut self, query: &ast::Query) -> Verdict {
+        self.depth += 1;
         if let Some(with) = &query.with {
             refuse_if(with.recursive, "WITH RECURSIVE")?;
+            // Further in, its names would end before the rule does.
+            refuse_if(1 < self.depth, "WITH inside a query")?;
             for table in &with.cte_tables {
+                // What is written like a name of this schema must be one.
+                let plain = is_word(&table.alias.name.value);
+                refuse_if(!plain, "a WITH name that is not one word")?;
                 let name = table.alias.name.value.to_ascii_lowercase();
                 let taken = declared(&name).is_some();
                 refuse_if(taken, "a WITH name that is an evidence table's")?;
@@ -232,6 +319,11 @@ impl Visitor for Walk<'_> {
         refuse_if(query.settings.is_some() || query.format_clause.is_some(), "SETTINGS or FORMAT")?;
         refuse_if(!query.pipe_operators.is_empty(), "a pipe operator")?;
         body(&query.body)
+    }
+
+    fn post_visit_query(&mut self, _: &ast::Query) -> Verdict {
+        self.depth -= 1;
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &ast::Select) -> Verdict {
@@ -309,6 +401,7 @@ impl Visitor for Walk<'_> {
             | Expr::Between { .. }
             | Expr::Nested(_)
             | Expr::Case { .. }
+            | Expr::Substring { .. }
             | Expr::Array(_) => ControlFlow::Continue(()),
             Expr::Like { any, .. } => refuse_if(*any, "LIKE ANY"),
             Expr::BinaryOp { op, .. } => refuse_if(!plain_operator(op), &format!("operator {op}")),
@@ -349,9 +442,8 @@ impl Walk<'_> {
                 let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
                 refuse_if(!whole, &format!("the number {digits}, which is not whole,"))
             }
-            Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {
-                ControlFlow::Continue(())
-            }
+            Value::SingleQuotedString(text) => growth::check_literal(text),
+            Value::Boolean(_) | Value::Null => ControlFlow::Continue(()),
             Value::Placeholder(name) => {
                 let name = name.trim_start_matches('$').to_owned();
                 if name != AS_OF && !self.parameters.contains_key(&name) {
@@ -363,6 +455,11 @@ impl Walk<'_> {
             other => refuse(format!("the literal {other}")),
         }
     }
+}
+
+/// Letters, digits and `_`.
+fn is_word(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn body(body: &SetExpr) -> Verdict {

@@ -85,6 +85,38 @@ const HOSTILE: &[&str] = &[
     "SELECT x -> 'y' FROM devices",
     "SELECT arrow_cast(device, 'Float64') AS x FROM devices",
     "SELECT {fn abs(accuracy_ppm)} AS x FROM devices",
+    // Ways to files, other systems and settings.
+    "SELECT * FROM read_parquet('/etc/passwd')",
+    "SELECT * FROM parquet_metadata('/etc/passwd')",
+    "SELECT * FROM arrow_scan('/etc/passwd')",
+    "SELECT * FROM 'http://127.0.0.1/x.csv'",
+    "SELECT input_file_name() AS x FROM devices",
+    "LOAD DATA INPATH '/etc/passwd' INTO TABLE devices",
+    "CREATE FUNCTION f() RETURNS INT RETURN 1",
+    "SELECT current_setting('x') AS x FROM devices",
+    // A name of WITH that reaches beyond it, to a table that the rule does not say it reads.
+    "SELECT a.x FROM (WITH \"datafusion.public.keys\" AS (SELECT device AS x FROM devices) SELECT device AS x FROM devices) AS a JOIN datafusion.public.keys AS b ON a.x = b.x",
+    "WITH \"datafusion.public.keys\" AS (SELECT device FROM devices) SELECT device FROM datafusion.public.keys",
+    "WITH \"information_schema.tables\" AS (SELECT device FROM devices) SELECT table_name FROM information_schema.tables",
+    "SELECT device FROM (WITH t AS (SELECT device FROM devices) SELECT device FROM t) AS a",
+    // Rows, texts and work without end.
+    "SELECT unnest(range(0, 1000000000000)) AS x FROM devices",
+    "SELECT unnest(array_repeat(1, 1000000000)) AS x FROM devices",
+    "SELECT array_resize(cites, 1000000000) AS x FROM defects",
+    "SELECT lpad(device, 1000000000) AS x FROM devices",
+    "SELECT rpad(device, 1000000000) AS x FROM devices",
+    "SELECT replace(device, 'a', 'aaaa') AS x FROM devices",
+    "SELECT power(accuracy_ppm, 1000000) AS x FROM devices",
+    "SELECT factorial(20) AS x FROM devices",
+    "SELECT regexp_replace(device, '(a+)+$', 'b') AS x FROM devices",
+    "SELECT regexp_like(device, '(a|a)*b') AS x FROM devices",
+    "SELECT device FROM devices WHERE device ~* '(a|a)*b'",
+    "SELECT device FROM devices WHERE device LIKE ANY ('a')",
+    "SELECT device FROM devices GROUP BY CUBE (device, model)",
+    "SELECT device FROM devices GROUP BY ROLLUP (device, model)",
+    "SELECT device FROM devices GROUP BY GROUPING SETS ((device), (model))",
+    "SELECT device FROM devices MATCH_RECOGNIZE (PATTERN (a))",
+    "SELECT * FROM devices PIVOT (count(device) FOR model IN ('a'))",
 ];
 
 /// Each of these may stay.
@@ -96,6 +128,7 @@ const HONEST: &[&str] = &[
     "SELECT subject, unnest(cites) AS cite, cites[1] AS head FROM defects",
     "SELECT device FROM devices WHERE device IN (SELECT device FROM calibrations)",
     "SELECT lag(read_at) OVER (PARTITION BY device ORDER BY read_at, content_id) AS x FROM meter_readings",
+    "SELECT substr(device, 1, 3) AS head, substring(device FROM 2 FOR 1) AS next FROM devices",
     "SELECT device FROM devices WHERE 0 < $as_of_ms UNION ALL SELECT device FROM calibrations",
 ];
 
@@ -108,6 +141,62 @@ fn everything_that_no_rule_needs_is_refused() {
     assert!(check(&deep, &BTreeMap::new()).is_err());
     let long = format!("SELECT device FROM devices -- {}", "x".repeat(super::RULE_BYTES_MAX));
     assert!(check(&long, &BTreeMap::new()).is_err());
+}
+
+/// `first`, then this line so often, each over the one before, then a query over the last.
+fn chain(count: usize, line: impl Fn(usize) -> String) -> String {
+    let lines: Vec<String> = (1..=count).map(line).collect();
+    let first = "WITH t0 AS (SELECT device AS x, 1 AS k FROM devices)";
+    format!("{first}, {} SELECT x FROM t{count}", lines.join(", "))
+}
+
+#[test]
+fn a_query_that_multiplies_what_it_reads_is_refused_before_it_is_planned() {
+    let doubling: [fn(usize) -> String; 6] = [
+        |n| format!("t{n} AS (SELECT concat(x, x) AS x, k FROM t{})", n - 1),
+        |n| format!("t{n} AS (SELECT x || x AS x, k FROM t{})", n - 1),
+        |n| {
+            format!(
+                "t{n} AS (SELECT array_concat(make_array(x), make_array(x)) AS x, k FROM t{})",
+                n - 1
+            )
+        },
+        |n| format!("t{n} AS (SELECT x, k FROM t{0} UNION ALL SELECT x, k FROM t{0})", n - 1),
+        |n| format!("t{n} AS (SELECT a.x, a.k FROM t{0} AS a JOIN t{0} AS b ON a.k = b.k)", n - 1),
+        |n| {
+            let before = n - 1;
+            format!("t{n} AS (SELECT x, k FROM t{before} WHERE x IN (SELECT x FROM t{before}))")
+        },
+    ];
+    for line in doubling {
+        let (few, many) = (chain(2, line), chain(30, line));
+        assert!(check(&few, &BTreeMap::new()).is_ok(), "{:?}", check(&few, &BTreeMap::new()).err());
+        assert!(check(&many, &BTreeMap::new()).is_err(), "{many}");
+    }
+    let mut nested = "devices".to_owned();
+    for _ in 0..14 {
+        nested = format!("(SELECT concat(device, device) AS device FROM {nested})");
+    }
+    let nested = format!("SELECT device FROM {nested} AS a");
+    assert!(check(&nested, &BTreeMap::new()).is_err());
+    let wide = format!("SELECT concat({}) AS x FROM devices", vec!["device"; 5_000].join(", "));
+    assert!(check(&wide, &BTreeMap::new()).is_err());
+    let literal = format!("SELECT '{}' AS x FROM devices", "x".repeat(1_025));
+    assert!(check(&literal, &BTreeMap::new()).is_err());
+    let sum = |count: usize| format!("SELECT {} AS x FROM devices", vec!["1"; count].join(" + "));
+    assert!(check(&sum(250), &BTreeMap::new()).is_ok(), "no deeper than a stack");
+    for text in [
+        sum(9_000),
+        format!("SELECT device{} AS x FROM devices", " IS NULL".repeat(3_000)),
+        format!(
+            "SELECT device FROM devices{}",
+            " UNION ALL SELECT device FROM devices".repeat(1_000)
+        ),
+        format!("SELECT device FROM devices WHERE {} device = 'a'", "NOT ".repeat(3_000)),
+        format!("SELECT {}1{} AS x FROM devices", "abs(".repeat(3_000), ")".repeat(3_000)),
+    ] {
+        assert!(check(&text, &BTreeMap::new()).is_err(), "{}", &text[..60]);
+    }
 }
 
 #[test]

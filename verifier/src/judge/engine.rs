@@ -1,6 +1,8 @@
 //! The query engine: one session for each bucket, every evidence table known to it.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -19,6 +21,12 @@ use super::{Bound, JudgeError, JudgeOptions, SHAPE, Shape, missing_tables};
 use crate::finding::Finding;
 use crate::function;
 use crate::table::{TableSet, declared, schema, schema_all};
+
+/// Most findings of one rule in one bucket: with their sentences they take about a gigabyte.
+pub(crate) const FINDINGS_MAX: usize = 1_000_000;
+/// The engine's own words name its parts.
+const TOO_LITTLE_MEMORY: &str = "it needs more memory than `--memory` gives; give more, such as \
+                                 `--memory 8G`";
 
 /// What one rule said about one bucket.
 pub(crate) struct Answer {
@@ -72,18 +80,24 @@ pub(crate) fn run(
         rules.clear();
     }
     let context = session(tables, &rules, runtime, shape).map_err(JudgeError::Engine)?;
-    block_on(async {
-        let mut answers: Vec<Answer> = idle.iter().map(nothing).collect();
-        for bound in &rules {
-            if progress.is_stopped() {
-                break;
-            }
-            let findings = judge(&context, bound, options.as_of).await;
-            answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
-            progress.done(rows_of(tables, bound));
+    let mut answers: Vec<Answer> = idle.iter().map(nothing).collect();
+    for bound in &rules {
+        if progress.is_stopped() {
+            break;
         }
-        answers
-    })
+        let findings = caught(|| block_on(judge(&context, bound, options.as_of)))?;
+        answers.push(Answer { code: bound.rule.header.code.clone(), bucket, findings });
+        progress.done(rows_of(tables, bound));
+    }
+    Ok(answers)
+}
+
+/// A rule on which the engine panics, as on a text beyond 2 GiB, stops no other rule.
+fn caught<T>(
+    work: impl FnOnce() -> std::result::Result<std::result::Result<T, String>, JudgeError>,
+) -> std::result::Result<std::result::Result<T, String>, JudgeError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Ok(Err("the query engine broke off".to_owned())))
 }
 
 /// Rows that these rules go over in one bucket, each once for every rule.
@@ -103,10 +117,15 @@ async fn judge(
 ) -> std::result::Result<Vec<Finding>, String> {
     let answer = async {
         let plan = plan(context, bound, as_of).await?;
-        context.execute_logical_plan(plan).await?.collect().await
+        context.execute_logical_plan(plan).await?.execute_stream().await
     };
+    let mut answer = answer.await.map_err(|error| plain(&error))?;
     let mut findings = Vec::new();
-    for batch in answer.await.map_err(|error| plain(&error))? {
+    while let Some(batch) = poll_fn(|context| answer.as_mut().poll_next(context)).await {
+        let batch = batch.map_err(|error| plain(&error))?;
+        if FINDINGS_MAX < findings.len() + batch.num_rows() {
+            return Err(format!("it finds more than {FINDINGS_MAX} things in one bucket"));
+        }
         for row in rows(&batch).map_err(|error| error.to_string())? {
             findings.push(Finding::new(bound.rule, bound.pack.digest, row));
         }
@@ -174,6 +193,12 @@ fn block_on<T>(work: impl Future<Output = T>) -> std::result::Result<T, JudgeErr
 
 /// The engine's first line: what follows names places in its source.
 fn plain(error: &DataFusionError) -> String {
+    if let DataFusionError::ResourcesExhausted(_) = error.find_root() {
+        return TOO_LITTLE_MEMORY.to_owned();
+    }
     let text = error.strip_backtrace();
     text.lines().next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

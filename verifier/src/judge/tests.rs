@@ -141,6 +141,36 @@ fn a_rule_without_its_tables_is_named_silent_and_one_that_fails_stops_no_other()
 }
 
 #[test]
+fn a_rule_that_needs_more_memory_than_it_is_given_is_named_with_what_to_do() {
+    let counts = each("NULL").replace("ORDER BY subject", "AND amount < 1");
+    let pack = pack(&[("TST-001", each("NULL")), ("TST-002", counts)]).expect("valid");
+    let judge = Judge::new(vec![pack]).expect("fits");
+    let little = JudgeOptions { memory_max: 64 * 1024, ..options() };
+    let judged = judge.run(&readings(20_000), &little).expect("judged");
+    assert_eq!(judged.failed.len(), 1, "{:?}", judged.failed);
+    assert_eq!(judged.failed[0].code, "TST-001", "what sorts nothing needs none");
+    assert!(judged.failed[0].reason.contains("give more, such as `--memory 8G`"));
+    assert!(judged.findings.iter().all(|finding| finding.code == "TST-002"));
+}
+
+#[test]
+fn a_rule_that_finds_without_end_is_stopped() {
+    // Each reading beside each other one: 1,440,000 rows of 1,200.
+    let pairs = format!(
+        "{HEADER}SELECT a.device AS subject, b.content_id AS anchor, a.read_at AS period_start, b.read_at AS period_end,
+           make_array(a.content_id) AS evidence, 1 AS evidence_count, a.amount AS n
+         FROM meter_readings AS a JOIN meter_readings AS b ON a.unit = b.unit"
+    );
+    let judge = Judge::new(vec![pack(&[("TST-001", pairs)]).expect("valid")]).expect("fits");
+    let shape = Shape { buckets: Some(1), ..SHAPE };
+    let judged = judge
+        .run_shaped(&readings(1_200), &options(), shape, &Progress::default())
+        .expect("judged");
+    assert_eq!((judged.failed.len(), judged.findings.len()), (1, 0));
+    assert!(judged.failed[0].reason.contains("more than 1000000 things"), "{:?}", judged.failed);
+}
+
+#[test]
 fn a_rule_that_lacks_a_column_or_a_key_is_refused() {
     let lacks = each("NULL").replace("AS evidence_count", "AS count");
     let pack_of = |text: String| pack(&[("TST-001", text)]);

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::bundle::{ENTRIES_MAX, Header, Item};
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::time::Timestamp;
 
+use crate::command::{stderr, stdout, verify};
 use crate::world::{ORIGIN, World};
 
 /// Entries of the bundle, unless the environment says otherwise.
@@ -99,4 +101,22 @@ fn a_large_bundle_is_checked_in_memory_that_its_entries_bound() {
     println!("{entries} entries: peak {} MiB, of 100 entries {} MiB", large >> 20, small >> 20);
     let bound = small + entries * BYTES_PER_ENTRY + SLACK_BYTES;
     assert!(large <= bound, "{large} bytes for {entries} entries, {small} for 100");
+}
+
+#[test]
+fn a_check_that_is_given_too_little_memory_ends_with_a_verdict_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "device,quantity,unit,read_at,interval_s,amount\n".to_owned();
+    for number in 0..12_000_u64 {
+        let at = Timestamp::from_unix_ms(1_767_225_600_000 + (number + 1) * 900_000);
+        text.push_str(&format!("m,electricity,Wh,{at},900,{}\n", number * 7_919 % 5_000));
+    }
+    fs::write(folder.path().join("long.csv"), text).unwrap();
+    let args = ["check", "--table", "meter_readings=long.csv", "--memory", "16M"];
+    let ran = verify(&args, folder.path());
+    let (said, talk) = (stdout(&ran), stderr(&ran));
+    assert_eq!(ran.status.code(), Some(70), "{said}{talk}");
+    assert!(said.lines().last().unwrap().starts_with("failed: "), "{said}");
+    assert!(said.contains("give more, such as `--memory 8G`"), "{said}");
+    assert!(!talk.contains("panicked"), "{talk}");
 }
