@@ -1,14 +1,18 @@
 //! Which finding explains which.
 
+use std::sync::LazyLock;
+
 use super::explain;
 use crate::finding::{Finding, Row, Severity};
 use crate::pack::Pack;
 use hallmark_schemas::time::Timestamp;
 use serde_json::Value;
 
+static CORE: LazyLock<Pack> = LazyLock::new(|| Pack::core().expect("valid"));
+
 /// A finding of a core rule: code, subject, days of January 2026, severity, and a meter it names.
 fn finding(code: &str, subject: &str, days: (u64, u64), severity: &str, other: &str) -> Finding {
-    let pack = Pack::core().expect("valid");
+    let pack = &*CORE;
     let at = |day: u64| Some(Timestamp::from_unix_ms(1_767_225_600_000 + day * 86_400_000));
     let row = Row {
         subject: subject.to_owned(),
@@ -24,8 +28,7 @@ fn finding(code: &str, subject: &str, days: (u64, u64), severity: &str, other: &
 
 /// For each finding the code and subject of what explains it.
 fn told(mut findings: Vec<Finding>) -> Vec<String> {
-    let pack = Pack::core().expect("valid");
-    let causes: Vec<_> = pack.causes.iter().collect();
+    let causes: Vec<_> = CORE.causes.iter().collect();
     explain(&mut findings, &causes);
     let backwards: Vec<Finding> = {
         let mut again: Vec<Finding> = findings.iter().rev().cloned().collect();
@@ -86,8 +89,7 @@ fn a_finding_that_two_causes_explain_names_the_other_one() {
         finding("MTR-003", "a", (4, 5), "note", ""),
         finding("MTR-008", "a", (3, 9), "warning", "p"),
     ];
-    let pack = Pack::core().expect("valid");
-    explain(&mut found, &pack.causes.iter().collect::<Vec<_>>());
+    explain(&mut found, &CORE.causes.iter().collect::<Vec<_>>());
     assert_eq!(found[2].explained_by, Some(found[0].id));
     assert_eq!(found[2].competing, [found[1].id]);
     assert!(found[1].explained_by.is_none() && found[1].competing.is_empty());
@@ -156,8 +158,7 @@ proptest::proptest! {
         let mut found: Vec<Finding> = found.collect();
         found.sort_by_key(|one| one.id);
         found.dedup_by_key(|one| one.id);
-        let pack = Pack::core().expect("valid");
-        let causes: Vec<_> = pack.causes.iter().collect();
+        let causes: Vec<_> = CORE.causes.iter().collect();
         let mut expected = found.clone();
         compared(&mut expected, &causes);
         explain(&mut found, &causes);
