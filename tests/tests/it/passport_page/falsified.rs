@@ -106,13 +106,28 @@ fn words() -> Vec<Case> {
         ),
         case("no field", &[both("<strong data-of=\"name\">", "<strong>Safe ")], LEFT, WORDS),
         case(
+            "a heading",
+            &[[
+                ["data-of=\"word\">记录一致", "data-of=\"word\">已召回"],
+                ["data-of=\"word\">Records consistent", "data-of=\"word\">Recalled"],
+            ]],
+            FAILED,
+            STATE,
+        ),
+        case(
+            "a heading that is not shown",
+            &[both("<h1 data-of=\"word\"", "<h1 hidden data-of=\"word\"")],
+            LEFT,
+            WORDS,
+        ),
+        case(
             "a sentence",
             &[[
                 ["data-of=\"sentence\">", "data-of=\"sentence\">安全。"],
                 ["data-of=\"sentence\">", "data-of=\"sentence\">Safe. "],
             ]],
-            LEFT,
-            WORDS,
+            FAILED,
+            STATE,
         ),
         case("the title", &[both("<title>", "<title>Safe: ")], LEFT, WORDS),
         case(
