@@ -132,12 +132,10 @@ export async function weigh(shown, others, teller, faulty) {
   const recalls = lastVersions(others).filter(({ said: { kind } }) => kind === 'recall');
   await line.step('state', () => {
     const [now] = teller.times;
-    const known = Object.hasOwn(shown.wording.states, state) ? shown.wording.states[state] : [];
-    const hasBand = ['word', 'sentence'].every((of, at) => {
-      const told = pieces.filter(one => one.of === of && one.isInBand);
-      return told.length && told.every(({ text }) => !known[at] || known[at].includes(text));
-    });
-    need(STATES.includes(state) && hasBand, 'state');
+    need(STATES.includes(state), 'state');
+    const known = shown.wording.states[state] || [];
+    need(['word', 'sentence'].every((of, at) => pieces.some(one => one.of === of && one.isInBand
+      && (!known[at] || known[at].includes(one.text)))), 'state');
     need(recalls.filter(one => isInForce(one, now)).every(isShown), 'state-recall');
     need(teller.times.some(now => holds(shown, others, faulty, now, teller)), 'state');
     need(state !== 'foreign' && state !== 'unreadable', 'state');

@@ -35,15 +35,13 @@ function decimal(amount, scale) {
   return sign + padded.slice(0, scale) + (part && '.' + part);
 }
 
-/** What makes two records of one issuer the same statement; the others are alone. */
+/** What makes two records of one issuer the same statement, of the kinds on which a state rests. */
 const PARTS = {
-  accreditation: ['scheme', 'number', 'from_at'], certificate: ['id'], facility: [], footprint: ['footprint'],
-  label: ['order', 'class', 'scheme', 'first', 'last', 'state'], masterdata: ['from_at'], recall: ['recall'],
-  response: ['finding'],
+  accreditation: ['sub', 'scheme', 'number', 'from_at'], certificate: ['id'], masterdata: ['sub', 'from_at'],
+  recall: ['recall'],
 };
-const ABOUT = ['accreditation', 'facility', 'masterdata'];
-const identity = ({ id, said: { kind, iss, sub, body } }) => (!PARTS[kind] ? id
-  : JSON.stringify([kind, iss, ABOUT.includes(kind) ? sub : '', ...[...PARTS[kind], 'replaces'].map(key => String(body.get(key)))]));
+const identity = ({ id, said: { kind, iss, sub, body } }) => (PARTS[kind]
+  ? JSON.stringify([kind, iss, ...[...PARTS[kind], 'replaces'].map(key => (key === 'sub' ? sub : String(body.get(key))))]) : id);
 
 /** Verified items that no later version of their issuer replaces, nor what one replaces that they
  *  contradict: that was refused, and is corrected with it. */
@@ -163,9 +161,8 @@ export const goodsOf = ({ sub, body }) =>
   [sub, ...body.get('covers') || []].map(canonical).filter(Boolean);
 
 /** Whether other goods were made of these. */
-const isUsedUp = ({ inputEPCList: items, inputQuantityList: amounts }, goods) =>
-  [items, amounts].flatMap(list => (Array.isArray(list) ? list : [])).map(one => (one && one.epcClass) || one)
-    .some(one => isText(one) && canonical(one) === decoded(goods));
+const isUsedUp = ({ inputEPCList: items, inputQuantityList: amounts }, goods) => [items, amounts].flat()
+  .map(one => (one && one.epcClass) || one).some(one => isText(one) && canonical(one) === decoded(goods));
 
 const accredited = (body, now) =>
   (body.get('status') === 'in_force' ? standing(body, now) : 'withdrawn');
