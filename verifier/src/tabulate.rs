@@ -246,15 +246,19 @@ pub fn hide_replaced(set: TableSet) -> Result<TableSet, ArrowError> {
 /// replaced one is replaced with it.
 fn replaced_ids(set: &TableSet) -> BTreeMap<(String, String), String> {
     let mut replaced = BTreeMap::new();
-    let corrected = corrected_forks(set);
+    let forks = corrected_forks(set);
+    let mut forks_of: BTreeMap<&str, Vec<&BTreeSet<String>>> = BTreeMap::new();
+    for fork in &forks {
+        fork.iter().for_each(|id| forks_of.entry(id).or_default().push(fork));
+    }
     for batch in set.get(REPLACEMENTS) {
         let column = |name| table::texts(batch, name);
         let columns = (column("replaced"), column("issuer"), column("content_id"));
         if let (Some(old), Some(issuer), Some(new)) = columns {
             for row in 0..batch.num_rows() {
                 let (old, issuer, new) = (old.value(row), issuer.value(row), new.value(row));
-                let fork = corrected.iter().find(|fork| fork.contains(old) && fork.contains(new));
-                let also = fork.into_iter().flatten().map(String::as_str).filter(|id| *id != new);
+                let forks = forks_of.get(old).into_iter().flatten().filter(|it| it.contains(new));
+                let also = forks.copied().flatten().map(String::as_str).filter(|id| *id != new);
                 for old in [old].into_iter().chain(also) {
                     let key = (old.to_owned(), issuer.to_owned());
                     replaced.entry(key).or_insert_with(|| new.to_owned());

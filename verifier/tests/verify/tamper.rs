@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::bundle::Item;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::frame;
 use hallmark_schemas::head::{Head, Slot};
+use hallmark_schemas::id::Subject;
+use hallmark_schemas::kind::{Body, KindName};
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::time::EntryTime;
 use hallmark_verifier::evidence::{DefectKind, Proven};
@@ -455,6 +458,38 @@ fn signatures_audiences_and_network_files_are_checked() {
     let proven = check(dir.path()).unwrap();
     assert!(kinds(&proven).contains(&DefectKind::BadSignature));
     assert_eq!((proven.attestations.len(), proven.exit()), (0, Exit::Broken));
+}
+
+/// Several may contradict one statement, each with a fork of its own.
+#[test]
+fn a_correction_takes_the_place_of_all_that_contradicted_what_it_corrects() {
+    let mut world = World::new(2);
+    let facility = |world: &mut World, name: &str, corrects: Option<ContentId>| {
+        let mut json = serde_json::json!({
+            "name": name, "lat_e7": 0, "lon_e7": 0, "province": "CN-HE", "utc_offset": "+08:00",
+            "sector": "steel",
+        });
+        if let Some(corrected) = corrects {
+            json["replaces"] = corrected.to_string().into();
+            json["reason"] = "sent twice".into();
+        }
+        let subject = Subject::parse("urn:hallmark:facility:lei:529900T8BM49AURSDO55:works");
+        let body = Body::from_json(KindName::Facility, json).unwrap();
+        world.add(subject.unwrap(), body, false)
+    };
+    let first = facility(&mut world, "A", None);
+    for other in ["B", "C"] {
+        facility(&mut world, other, None);
+    }
+    let right = facility(&mut world, "D", Some(first));
+    world.publish();
+    let (_kept, dir) = dir_of(&world);
+    let proven = check(dir.path()).unwrap();
+    assert_eq!(kinds(&proven), [DefectKind::ForkCorrected], "{:#?}", proven.defects);
+    assert_eq!(proven.defects.len(), 2);
+    assert!(proven.defects.iter().all(|defect| defect.cites.contains(&right)));
+    let tables = hallmark_verifier::tabulate::tabulate(&proven).unwrap();
+    assert_eq!((tables.rows("facilities"), tables.rows("facilities_all")), (1, 4));
 }
 
 #[test]
