@@ -13,14 +13,11 @@ use hallmark_node::peers::follower::{Ask, Follower, Heard};
 use hallmark_schemas::key::SecretKey;
 use hallmark_schemas::layout::Dir;
 use hallmark_schemas::network::NetworkFile;
-use reqwest::{Client, StatusCode};
 
-use crate::http::{Until, address, introduce, run, send, start};
+use crate::http::{address, found, run};
 use crate::support::{Meters, Outcome, now};
 
-/// Clients that fill the log.
-const CLIENTS: u64 = 64;
-/// Longest wait for the copy, and for the log to be recorded.
+/// Longest wait for the copy.
 const WAIT_MAX: Duration = Duration::from_secs(1800);
 /// Who joins.
 const MEMBER: &str = "urn:hallmark:org:gln:9506000134369";
@@ -29,11 +26,10 @@ const MEMBER: &str = "urn:hallmark:org:gln:9506000134369";
 pub(crate) fn measure(count: u64) -> Outcome<()> {
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let (source, member) = (root.path().join("node"), root.path().join("member"));
-    let running = start(&source)?;
-    hallmark_node::client::install_tls_provider();
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(fill(&source, count))?;
-    let network = NetworkFile::parse(&std::fs::read(Dir::new(&source).network())?)?;
+    found(&source)?;
+    let network = fill(&Dir::new(&source), count)?;
+    let running = run(&source)?;
+    address(&source)?;
     command("init", &member, &["--org", MEMBER, "--name", "Member", "--role", "auditor"], &source)?;
     let join = member.join("join.cbor");
     done(program().arg("admit").arg(&source).arg(&join))?;
@@ -74,47 +70,17 @@ fn command(name: &str, dir: &Path, args: &[&str], founder: &Path) -> Outcome<()>
     Ok(())
 }
 
-/// So many attestations, all of them recorded.
-async fn fill(dir: &Path, count: u64) -> Outcome<()> {
-    let url = address(dir)?;
-    let key = keys::open(&Dir::new(dir).keys(), Purpose::Organisation, None);
-    let meters = Arc::new(Meters::new(key.map_err(|failure| failure.lines())?)?);
-    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    introduce(&client, &url, &meters).await?;
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..CLIENTS {
-        let (client, url, meters) = (client.clone(), url.clone(), Arc::clone(&meters));
-        tasks.spawn(async move {
-            let share = count.div_ceil(CLIENTS);
-            let range = (number * share).min(count)..((number + 1) * share).min(count);
-            for sequence in range {
-                let bodies = meters.readings(sequence..sequence + 1).map_err(|e| e.to_string())?;
-                for body in bodies {
-                    until_stored(&client, &url, body).await?;
-                }
-            }
-            Ok::<_, String>(())
-        });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-    }
-    let status = || told(dir);
-    wait(|| Ok(status()?["stored_unlogged"] == 0))
-}
-
-/// A log that cannot keep up says so, and takes it a little later.
-async fn until_stored(client: &Client, url: &str, body: Vec<u8>) -> Result<(), String> {
-    loop {
-        let sent = send(client, url, body.clone(), Until::Stored).await;
-        match sent.map_err(|e| e.to_string())? {
-            StatusCode::SEE_OTHER | StatusCode::CREATED => return Ok(()),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            other => return Err(format!("answered {other}")),
-        }
-    }
+/// So many attestations in the log of a node that was founded and does not run yet.
+fn fill(dir: &Dir, count: u64) -> Outcome<NetworkFile> {
+    let network = NetworkFile::parse(&std::fs::read(dir.network())?)?;
+    let member = network.network().members.first().ok_or("a network without members")?;
+    let meters = Meters::new(key(dir, Purpose::Organisation)?)?;
+    let (node, writer) = open(dir, member.origin.clone(), key(dir, Purpose::Log)?, &network)?;
+    node.log().guard_satisfied();
+    wait(|| Ok(node.log().index_ready()))?;
+    tokio::runtime::Runtime::new()?.block_on(crate::restart::fill(&node, &meters, count))?;
+    writer.stop();
+    Ok(network)
 }
 
 /// What the node says of itself; `Null` while it does not answer.
@@ -153,12 +119,9 @@ fn bound(source: &Path, network: &NetworkFile, fresh: &Path) -> Outcome<f64> {
     let member = network.network().members.first().ok_or("a network without members")?;
     let (dir, own) = (Dir::new(fresh), "bench/gln-9506000134376/1".to_owned());
     create(&dir, &dir.data(), &own)?;
-    let key = |purpose| {
-        let key = keys::open(&Dir::new(source).keys(), purpose, None);
-        key.map_err(|failure| failure.lines())
-    };
-    let (from, from_writer) =
-        open(&Dir::new(source), member.origin.clone(), key(Purpose::Log)?, network)?;
+    let source = Dir::new(source);
+    let log_key = key(&source, Purpose::Log)?;
+    let (from, from_writer) = open(&source, member.origin.clone(), log_key, network)?;
     let (to, to_writer) = open(&dir, own, SecretKey::from_seed([9; 32]), network)?;
     let log = to.mirror().follow(member.log_key.clone())?;
     let mut follower = Follower::new(log);
@@ -175,6 +138,10 @@ fn bound(source: &Path, network: &NetworkFile, fresh: &Path) -> Outcome<f64> {
     from_writer.stop();
     to_writer.stop();
     Ok(size as f64 / spent.as_secs_f64())
+}
+
+fn key(dir: &Dir, purpose: Purpose) -> Outcome<SecretKey> {
+    keys::open(&dir.keys(), purpose, None).map_err(|failure| failure.lines().into())
 }
 
 fn open(

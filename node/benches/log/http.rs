@@ -87,6 +87,12 @@ pub(crate) fn measure(count: u64) -> Outcome<()> {
 
 /// Founds a network of one and runs its node.
 pub(crate) fn start(dir: &Path) -> Outcome<Running> {
+    found(dir)?;
+    run(dir)
+}
+
+/// Founds a network of one.
+pub(crate) fn found(dir: &Path) -> Outcome<()> {
     let program = env!("CARGO_BIN_EXE_hallmark-node");
     let init = Command::new(program)
         .arg("init")
@@ -102,7 +108,7 @@ pub(crate) fn start(dir: &Path) -> Outcome<Running> {
     let limited = "# requests_per_second_max = 500";
     assert!(config.contains(limited), "the limit is in the fresh configuration");
     std::fs::write(&path, config.replace(limited, "requests_per_second_max = 100000"))?;
-    run(dir)
+    Ok(())
 }
 
 /// Runs the node of a folder.

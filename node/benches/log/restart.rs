@@ -71,7 +71,7 @@ fn open(dir: &Dir, meters: &Meters) -> Outcome<(Node, WriterThread, Duration)> {
 }
 
 /// Takes in so many attestations; the bytes of their bodies.
-async fn fill(node: &Node, meters: &Meters, count: u64) -> Outcome<u64> {
+pub(crate) async fn fill(node: &Node, meters: &Meters, count: u64) -> Outcome<u64> {
     node.admit(meters.introduce()?).await?;
     let meter = meters.device_key.public().id();
     while !node.keys().read(|keys| keys.knows(&meter)) {
