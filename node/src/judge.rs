@@ -14,7 +14,7 @@ use hallmark_verifier::judge::{Judge, JudgeOptions};
 use hallmark_verifier::lake;
 use hallmark_verifier::load::load;
 use hallmark_verifier::prove::prove;
-use hallmark_verifier::tabulate::{Devices, attested, derived, tabulate};
+use hallmark_verifier::tabulate::{Devices, REFUSALS, attested, derived, tabulate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -253,7 +253,7 @@ fn keep(lake: &Path, proven: &Proven) -> Result<(), String> {
         state.insert(log.origin.clone(), Kept { next: log.size, attested });
     }
     let tables = derived(proven).map_err(|e| with_causes(&e))?;
-    for table in ["defects", "coverage", "missing_bodies"] {
+    for table in ["defects", "coverage", "missing_bodies", REFUSALS] {
         lake::replace(lake, table, tables.get(table)).map_err(|e| with_causes(&e))?;
     }
     let text = serde_json::to_vec(&state).map_err(|e| e.to_string())?;

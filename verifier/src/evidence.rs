@@ -18,6 +18,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::exit::Exit;
 use hallmark_schemas::foreign::ForeignKey;
 use hallmark_schemas::head::Slot;
+use hallmark_schemas::id::OrgId;
 use hallmark_schemas::intent::Intent;
 use hallmark_schemas::kind::KindName;
 use hallmark_schemas::kind::value::Digest;
@@ -521,6 +522,21 @@ pub struct ProvenLog {
     pub unseen: Option<Unseen>,
 }
 
+/// An event that contradicts an earlier one of the same issuer in the same log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// It.
+    pub id: ContentId,
+    /// Who signed both.
+    pub issuer: OrgId,
+    /// The log.
+    pub log: String,
+    /// Its place there.
+    pub entry: u64,
+    /// The earlier one, which stands.
+    pub standing: ContentId,
+}
+
 /// What proving leaves: the attestations that stand, and what is wrong with the rest.
 #[derive(Debug)]
 pub struct Proven {
@@ -528,6 +544,8 @@ pub struct Proven {
     pub attestations: Vec<ProvenAttestation>,
     /// What is wrong.
     pub defects: Vec<Defect>,
+    /// Events that logs took only as evidence that they contradict what these had.
+    pub refused: Vec<Refused>,
     /// From what absence can be concluded.
     pub coverage: Vec<Coverage>,
     /// Bodies that demands name and that are not at hand.

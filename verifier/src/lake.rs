@@ -23,7 +23,7 @@ use datafusion::parquet::errors::ParquetError;
 use hallmark_schemas::layout;
 
 use crate::table::{self, TableSet};
-use crate::tabulate::{self, REPLACEMENTS};
+use crate::tabulate::{self, REFUSALS, REPLACEMENTS};
 
 /// The folder whose files say which ranges are complete.
 const RANGES: &str = "ranges";
@@ -120,13 +120,14 @@ pub fn read(folder: &Path) -> Result<TableSet, LakeError> {
     Ok(tabulate::hide_replaced(read_rows(folder)?)?)
 }
 
-/// Reads every table with the replaced rows in it, and [`REPLACEMENTS`].
+/// Reads every table with the replaced rows in it, [`REPLACEMENTS`] and [`REFUSALS`].
 pub fn read_rows(folder: &Path) -> Result<TableSet, LakeError> {
     let complete = ranges(folder)?;
     let mut set = TableSet::new();
     for path in paths(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let known = table::declared(&name).is_some() || name == REPLACEMENTS;
+        let is_helper = name == REPLACEMENTS || name == REFUSALS;
+        let known = table::declared(&name).is_some() || is_helper;
         if !path.is_dir() || !known {
             continue;
         }

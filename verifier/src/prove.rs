@@ -91,6 +91,7 @@ pub fn prove_watched(mut evidence: Evidence, watch: &dyn Watch) -> Proven {
     let proven_logs: Vec<_> = proven_logs.collect();
     let as_of = newest(evidence.as_of, &proven_logs, &tables);
     Proven {
+        refused: cross::refused(&attestations),
         coverage: coverage::of(&logs, &attestations, &stood.held),
         missing,
         unchecked,
@@ -133,6 +134,7 @@ fn without_root(
     Proven {
         attestations: Vec::new(),
         defects,
+        refused: Vec::new(),
         coverage: Vec::new(),
         missing: Vec::new(),
         unchecked,

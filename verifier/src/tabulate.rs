@@ -1,8 +1,9 @@
 //! The third stage: what proven attestations say, as rows of the evidence tables.
 //!
 //! Invariants: the rows of an attestation depend on it, its place and the devices enrolled before
-//! it alone; a correction hides what it replaces only if both have one issuer, and `<table>_all`
-//! shows both; the same attestations give the same rows in the same order.
+//! it alone; a correction hides what it replaces only if both have one issuer; an event
+//! that a log refused because it contradicts an earlier one tells of that and of nothing else;
+//! `<table>_all` shows all; the same attestations give the same rows in the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,11 +24,13 @@ use hallmark_schemas::table::{Cell, RowContext, Rows};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::evidence::{Coverage, Defect, DefectKind, Proven, ProvenAttestation};
+use crate::evidence::{Coverage, Defect, DefectKind, Proven, ProvenAttestation, Refused};
 use crate::table::{self, TableSet};
 
 /// The helper table of the lake that says which attestation replaces which.
 pub const REPLACEMENTS: &str = "replacements";
+/// The one that says what logs refused, in the same columns: `replaced` is what it contradicts.
+pub const REFUSALS: &str = "refusals";
 
 /// The tables of everything that was proved, and of the plain tables beside it.
 pub fn tabulate(proven: &Proven) -> Result<TableSet, ArrowError> {
@@ -56,9 +59,7 @@ pub fn attested<'a>(
             device: devices.signer(&attestation.envelope().signer()),
         };
         attestation.body().rows(&context, &mut rows);
-        if attestation.body().replaces().is_some() {
-            replacements.push(proven);
-        }
+        replacements.extend(replacement(proven));
         if table::BATCH_ROWS_MAX < rows.len() {
             set.add_rows(std::mem::take(&mut rows))?;
         }
@@ -70,7 +71,7 @@ pub fn attested<'a>(
     Ok(set)
 }
 
-/// The tables `defects`, `coverage` and `missing_bodies`, which all logs give together.
+/// The tables `defects`, `coverage`, `missing_bodies` and [`REFUSALS`], which all logs give together.
 pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
     let mut rows = Rows::new();
     for defect in &proven.defects {
@@ -97,7 +98,19 @@ pub fn derived(proven: &Proven) -> Result<TableSet, ArrowError> {
         let common = common(format!("missing:{}", missing.demand), None, None);
         rows.push_whole(&MISSING_BODIES, [common.as_slice(), &own].concat());
     }
-    TableSet::from_rows(rows)
+    let mut set = TableSet::from_rows(rows)?;
+    if !proven.refused.is_empty() {
+        let line = |one: &Refused| Replacement {
+            content_id: one.id.to_string(),
+            log: one.log.clone(),
+            entry: one.entry,
+            issuer: one.issuer.to_string(),
+            replaced: one.standing.to_string(),
+        };
+        let lines: Vec<Replacement> = proven.refused.iter().map(line).collect();
+        set.push(REFUSALS, replacement_batch(&lines)?);
+    }
+    Ok(set)
 }
 
 fn common_of_defect(defect: &Defect) -> Vec<Cell> {
@@ -183,7 +196,27 @@ impl Devices {
     }
 }
 
-/// The columns of [`REPLACEMENTS`].
+/// A row of [`REPLACEMENTS`] or [`REFUSALS`].
+struct Replacement {
+    content_id: String,
+    log: String,
+    entry: u64,
+    issuer: String,
+    replaced: String,
+}
+
+fn replacement(proven: &ProvenAttestation) -> Option<Replacement> {
+    let attestation = &proven.attestation;
+    Some(Replacement {
+        content_id: attestation.id().to_string(),
+        log: proven.origin.clone(),
+        entry: proven.entry,
+        issuer: attestation.claims().iss.to_string(),
+        replaced: attestation.body().replaces()?.to_string(),
+    })
+}
+
+/// The columns of [`REPLACEMENTS`] and [`REFUSALS`].
 pub fn replacements_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("content_id", DataType::Utf8, false),
@@ -194,27 +227,25 @@ pub fn replacements_schema() -> SchemaRef {
     ]))
 }
 
-fn replacement_batch(replacing: &[&ProvenAttestation]) -> Result<RecordBatch, ArrowError> {
-    let text = |of: &dyn Fn(&ProvenAttestation) -> String| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(replacing.iter().map(|proven| of(proven))))
+fn replacement_batch(lines: &[Replacement]) -> Result<RecordBatch, ArrowError> {
+    let text = |of: &dyn Fn(&Replacement) -> &String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(lines.iter().map(of)))
     };
-    let entries = replacing.iter().map(|proven| i64::try_from(proven.entry).ok());
-    let replaced = |proven: &ProvenAttestation| {
-        proven.attestation.body().replaces().map_or_else(String::new, |id| id.to_string())
-    };
+    let entries = lines.iter().map(|line| i64::try_from(line.entry).ok());
     RecordBatch::try_new(
         replacements_schema(),
         vec![
-            text(&|proven| proven.attestation.id().to_string()),
-            text(&|proven| proven.origin.clone()),
+            text(&|line| &line.content_id),
+            text(&|line| &line.log),
             Arc::new(Int64Array::from_iter(entries)),
-            text(&|proven| proven.attestation.claims().iss.to_string()),
-            text(&replaced),
+            text(&|line| &line.issuer),
+            text(&|line| &line.replaced),
         ],
     )
 }
 
-/// Takes replaced rows out of every table, and adds `<table>_all` with them and `replaced_by`.
+/// Takes replaced and refused rows out of every table, and adds `<table>_all` with them and
+/// `replaced_by`, of a refused one the statement that stands.
 pub fn hide_replaced(set: TableSet) -> Result<TableSet, ArrowError> {
     let replaced = replaced_ids(&set);
     let mut out = TableSet::new();
@@ -263,6 +294,16 @@ fn replaced_ids(set: &TableSet) -> BTreeMap<(String, String), String> {
                     let key = (old.to_owned(), issuer.to_owned());
                     replaced.entry(key).or_insert_with(|| new.to_owned());
                 }
+            }
+        }
+    }
+    for batch in set.get(REFUSALS) {
+        let column = |name| table::texts(batch, name);
+        let columns = (column("content_id"), column("issuer"), column("replaced"));
+        if let (Some(refused), Some(issuer), Some(standing)) = columns {
+            for row in 0..batch.num_rows() {
+                let key = (refused.value(row).to_owned(), issuer.value(row).to_owned());
+                replaced.entry(key).or_insert_with(|| standing.value(row).to_owned());
             }
         }
     }

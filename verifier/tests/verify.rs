@@ -18,6 +18,8 @@ mod map;
 mod memory;
 #[path = "verify/receipt.rs"]
 mod receipt;
+#[path = "verify/refused.rs"]
+mod refused;
 #[path = "verify/revocations.rs"]
 mod revocations;
 #[path = "verify/tamper.rs"]

@@ -14,7 +14,7 @@ use hallmark_schemas::time::Timestamp;
 use super::bodies::Doubted;
 use super::erased::Erased;
 use super::log::LogState;
-use crate::evidence::{Defect, DefectKind, Evidence, ProvenAttestation};
+use crate::evidence::{Defect, DefectKind, Evidence, ProvenAttestation, Refused};
 use crate::step::Step;
 
 /// A defect of one proven attestation.
@@ -48,12 +48,10 @@ pub(super) fn forks(attestations: &[ProvenAttestation], defects: &mut Vec<Defect
     let corrections = corrections(attestations);
     let mut first: BTreeMap<NaturalIdentity, (&ProvenAttestation, [u8; 32])> = BTreeMap::new();
     for proven in attestations {
-        let envelope = proven.attestation.envelope();
-        let declares_error =
-            matches!(envelope.body(), Body::Event(event) if event.fields().error.is_some());
-        if declares_error {
+        if declares_error(proven) {
             continue;
         }
+        let envelope = proven.attestation.envelope();
         let digest = envelope.content_digest();
         let (earlier, known) = first.entry(envelope.identity()).or_insert((proven, digest));
         if *known != digest {
@@ -76,6 +74,37 @@ pub(super) fn forks(attestations: &[ProvenAttestation], defects: &mut Vec<Defect
             defects.push(fork);
         }
     }
+}
+
+/// Events that contradict an earlier one of the same log, which the log took as evidence of that and of
+/// nothing else, each with the one that stands; one that declares its own error is none. Batches under
+/// one sequence are no such case: rules compare what they say.
+pub(super) fn refused(attestations: &[ProvenAttestation]) -> Vec<Refused> {
+    let mut standing: BTreeMap<(&str, NaturalIdentity), (ContentId, [u8; 32])> = BTreeMap::new();
+    let mut refused = Vec::new();
+    for proven in attestations.iter().filter(|proven| !declares_error(proven)) {
+        let envelope = proven.attestation.envelope();
+        if !matches!(envelope.body(), Body::Event(_)) {
+            continue;
+        }
+        let own = (proven.attestation.id(), envelope.content_digest());
+        let first = standing.entry((&proven.origin, envelope.identity())).or_insert(own);
+        if first.1 != own.1 {
+            refused.push(Refused {
+                id: own.0,
+                issuer: proven.attestation.claims().iss.clone(),
+                log: proven.origin.clone(),
+                entry: proven.entry,
+                standing: first.0,
+            });
+        }
+    }
+    refused
+}
+
+fn declares_error(proven: &ProvenAttestation) -> bool {
+    let envelope = proven.attestation.envelope();
+    matches!(envelope.body(), Body::Event(event) if event.fields().error.is_some())
 }
 
 /// By what was corrected and who may correct it: when that became part of a log, and the correction.

@@ -26,12 +26,27 @@ pub struct CitedRow {
     pub cells: Vec<(String, String)>,
 }
 
-/// The rows of these evidence ids, from tables as they stand. The order is that of the tables.
+/// The rows of these evidence ids, from tables as they stand; of what none of them has because it was
+/// replaced or refused, from those that have all. The order is that of the tables.
 pub fn rows(tables: &TableSet, wanted: &BTreeSet<&str>) -> BTreeMap<String, Vec<CitedRow>> {
+    let mut found = of_tables(tables, wanted, false);
+    let mut rest = wanted.clone();
+    rest.retain(|id| !found.contains_key(*id));
+    if !rest.is_empty() {
+        found.extend(of_tables(tables, &rest, true));
+    }
+    found
+}
+
+fn of_tables(
+    tables: &TableSet,
+    wanted: &BTreeSet<&str>,
+    is_all: bool,
+) -> BTreeMap<String, Vec<CitedRow>> {
+    const DERIVED: [&str; 4] = ["coverage", "defects", "findings", "tests"];
     let mut found: BTreeMap<String, Vec<CitedRow>> = BTreeMap::new();
-    let shown = tables.iter().filter(|(name, _)| {
-        !name.ends_with("_all") && !matches!(*name, "coverage" | "defects" | "findings" | "tests")
-    });
+    let own = |name: &str| !DERIVED.contains(&name.strip_suffix("_all").unwrap_or(name));
+    let shown = tables.iter().filter(|(name, _)| name.ends_with("_all") == is_all && own(name));
     for (name, batches) in shown {
         for batch in batches {
             let Some(ids) = texts(batch, COMMON[0].name) else { continue };

@@ -33,7 +33,7 @@ use hallmark_schemas::time::Timestamp;
 use hallmark_schemas::{frame, pack};
 
 pub(crate) const ORIGIN: &str = "steel/lei-529900T8BM49AURSDO55/1";
-const ORG: &str = "urn:hallmark:org:lei:529900T8BM49AURSDO55";
+pub(crate) const ORG: &str = "urn:hallmark:org:lei:529900T8BM49AURSDO55";
 const METER: &str = "urn:hallmark:device:lei:529900T8BM49AURSDO55:m-7";
 
 pub(crate) struct World {

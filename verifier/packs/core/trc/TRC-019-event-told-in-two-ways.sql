@@ -14,10 +14,16 @@
 WITH withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error
 ),
+-- The second telling is refused where it comes to the same log, and stands in no other table.
+tellings AS (
+  SELECT event_id, issuer, event_hash, event_at, content_id FROM events
+  UNION
+  SELECT event_id, issuer, event_hash, event_at, content_id FROM events_all
+),
 told AS (
   SELECT e.event_id AS event_id, coalesce(e.issuer, '') AS issuer, e.event_hash AS event_hash,
     e.event_at AS event_at, e.content_id AS content_id
-  FROM events AS e
+  FROM tellings AS e
     LEFT JOIN withdrawn AS w ON w.event_id = e.event_id AND w.issuer = coalesce(e.issuer, '')
   WHERE w.event_id IS NULL AND e.event_hash IS NOT NULL
 )
