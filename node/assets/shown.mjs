@@ -4,21 +4,21 @@
 import { Absent, Fault, Unread, hex, isBytes, need } from './bytes.mjs';
 import { Item } from './bundle.mjs';
 import { canonical, decoded, isText, normal, said } from './goods.mjs';
-import { Teller } from './tell.mjs';
+import { Teller, isOfLot } from './tell.mjs';
 import { Worded } from './worded.mjs';
 import { weigh } from './state.mjs';
 
 const plain = id => id.replace(/^sha256:/, '');
 
 /** Whether a record speaks of the goods or their class. What is said of an item's lot counts too, but
- *  for events: one that names a lot may be of other items. `units` held the goods: events of them do. */
+ *  for events: one that names a lot may be of other items; of the lot itself it is. `units` held the goods: events of them do. */
 function speaksOf(item, goods, units) {
   const wanted = decoded(goods), [, party] = /\/417\/(\d{13})$/.exec(wanted) || [];
   if (party && item.said.sub === 'urn:hallmark:org:gln:' + party) return true;
   const [, gtin] = /^https:\/\/id\.gs1\.org\/(?:01|8006)\/(\d{14})/.exec(wanted) || [];
   const family = gtin && 'https://id.gs1.org/01/' + gtin, isEvent = item.said.kind === 'event';
   const countsLots = family && !isEvent && !wanted.includes('/10/');
-  return said(item.said).all.filter(isText).map(canonical).some(found => found === wanted
+  return (isEvent && isOfLot(item.said, wanted)) || said(item.said).all.filter(isText).map(canonical).some(found => found === wanted
     || (family && found === family) || (isEvent && units.has(found))
     || (countsLots && found && found.startsWith(family + '/10/')));
 }

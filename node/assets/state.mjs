@@ -19,7 +19,7 @@ function familyOf(goods, items) {
   for (const { said: record } of items) {
     if (record.kind === 'event' && !said(record).all.some(one => typeof one === 'string' && canonical(one) === wanted)) continue;
     if (record.kind === 'label') continue;
-    for (const lot of lotsOf(record)) if (family && typeof lot === 'string') direct.add(`${family}/10/${lot}`);
+    for (const lot of lotsOf(record, { goods })) if (family && typeof lot === 'string') direct.add(`${family}/10/${lot}`);
   }
   return direct;
 }

@@ -155,8 +155,21 @@ const epcisOf = record => said(record).epcis || {};
 export const expiries = record => [at(record.body, 'about', 'lot', 'expiry'),
   ...ilmd(epcisOf(record), 'itemExpirationDate')].filter(one => typeof one === 'string')
   .flatMap(one => (one.length > 10 ? [one, one.slice(0, 10)] : [one]));
-export const lotsOf = record => [at(record.body, 'about', 'lot', 'lot'),
-  record.kind === 'label' ? record.body.get('lot') : undefined, ...ilmd(epcisOf(record), 'lotNumber')];
+/** The lot in an identifier, also in one of an item. */
+const lotIn = text => decoded((/\/(?:01|8006|gtin|itip)\/\d+\/(?:(?:22|cpv)\/[^/]+\/)?(?:10|lot)\/([^/?#]+)/
+  .exec(text) || [])[1] || '');
+/** The lots that a record gives the goods. */
+export const lotsOf = (record, { goods }) => [at(record.body, 'about', 'lot', 'lot'),
+  record.kind === 'label' ? record.body.get('lot') : undefined, ...ilmd(epcisOf(record), 'lotNumber'),
+  ...said(record).all.filter(one => record.kind === 'event' && isText(one)
+    && canonical(one) === decoded(goods)).map(lotIn).filter(Boolean)];
+/** Whether an event gives items this lot. */
+export const isOfLot = (record, wanted) => {
+  const [, family, lot] = /^(.*\/01\/\d{14})\/10\/(.*)$/.exec(wanted) || [];
+  const isStated = ilmd(epcisOf(record), 'lotNumber').includes(lot);
+  return !!lot && said(record).all.some(one => isText(one) && (canonical(one) || '').startsWith(family)
+    && (isStated || lotIn(one) === lot));
+};
 export const goodsOf = ({ sub, body }) =>
   [sub, ...body.get('covers') || []].map(canonical).filter(Boolean);
 

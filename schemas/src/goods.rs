@@ -8,6 +8,7 @@ pub mod scheme;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::gs1::digital_link::DigitalLink;
 use crate::gs1::{self, Reading};
 use crate::id::check::Fault;
 use scheme::Scheme;
@@ -78,6 +79,14 @@ impl GoodsId {
     pub fn read(text: &str) -> Result<GoodsId, GoodsError> {
         // A wrong check digit names nothing, however much is let pass beside it.
         GoodsId::parse_with(text, &Reading { check_digits: true, ..Reading::TOLERANT })
+    }
+
+    /// The same, and the lot that the text tells: its own, or the one beside the serial of an item,
+    /// which the canonical text leaves out.
+    pub(crate) fn read_with_lot(text: &str) -> Result<(GoodsId, Option<String>), GoodsError> {
+        let goods = GoodsId::read(text)?;
+        let lot = goods.lot().or_else(|| lot_beside(text, &goods));
+        Ok((goods, lot))
     }
 
     fn parse_with(text: &str, reading: &Reading) -> Result<GoodsId, GoodsError> {
@@ -209,8 +218,18 @@ pub(crate) fn in_url(url: &str) -> Option<Result<GoodsId, Fault>> {
     None
 }
 
+/// The lot that a Digital Link tells beside what identifies these goods.
+fn lot_beside(text: &str, goods: &GoodsId) -> Option<String> {
+    // Most texts tell none, and are not read twice for it.
+    let may_tell = text.contains("/10/") || text.contains("/lot/");
+    goods.class().filter(|class| may_tell && class != goods)?;
+    let link = DigitalLink::parse(text, &Reading::TOLERANT).ok()?;
+    let mut path = link.elements.into_iter().take(link.path_len);
+    path.find(|element| element.code == "10").map(|element| element.value)
+}
+
 /// The lot (AI 10) in a canonical Digital Link, decoded.
-pub(crate) fn lot(text: &str) -> Option<String> {
+fn lot(text: &str) -> Option<String> {
     let mut parts = gs1_path(text)?.split('/');
     let (key, code) = (parts.next()?, parts.nth(1)?);
     let lot = parts.next().filter(|_| matches!(key, "01" | "8006") && code == "10")?;
@@ -261,6 +280,35 @@ mod tests {
 
     fn goods(text: &str) -> GoodsId {
         GoodsId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_lot_that_an_identifier_tells_beside_the_serial_is_not_lost() {
+        let gtin = "https://id.gs1.org/01/09521234000129";
+        let item = format!("{gtin}/21/A1");
+        for (text, named, lot) in [
+            (format!("{gtin}/10/L1/21/A1"), item.as_str(), Some("L1")),
+            (format!("{gtin}/22/V/10/L%2F1/21/A1?17=271231#x"), &item, Some("L/1")),
+            ("http://a.example/x/gtin/9521234000129/lot/L1/ser/A1".into(), &item, Some("L1")),
+            (format!("{gtin}/10/L1"), &format!("{gtin}/10/L1"), Some("L1")),
+            ("urn:epc:class:lgtin:9521234.000012.L1".into(), &format!("{gtin}/10/L1"), Some("L1")),
+            ("urn:epc:id:sgtin:9521234.000012.A1".into(), &item, None),
+            (item.clone(), &item, None),
+            ("https://a.example/10/L1/01/09521234000129/21/A1".into(), &item, None),
+            (
+                "https://id.gs1.org/8006/095212340001290102/10/L1/21/A1".into(),
+                "https://id.gs1.org/8006/095212340001290102/21/A1",
+                Some("L1"),
+            ),
+            (
+                "https://a.example/goods/drug/81234567890123456789".into(),
+                "urn:hallmark:goods:drug:81234567890123456789",
+                None,
+            ),
+        ] {
+            let (found, told) = GoodsId::read_with_lot(&text).unwrap();
+            assert_eq!((found.as_str(), told.as_deref()), (named, lot), "{text}");
+        }
     }
 
     #[test]

@@ -99,9 +99,10 @@ pub struct Evidence {
     pub telling: BTreeSet<String>,
     /// The logs that records lie in.
     pub logs: BTreeMap<String, LogSeen>,
-    /// Its class, and its lots where a record or label order tells them.
+    /// Its class, and its lots where any record or label order names them.
     pub family: BTreeSet<GoodsId>,
-    /// Whether a record or label order tells the lot; what the print says of it does not count.
+    /// Whether a description, the goods' birth or a label order tells the lot; what the print says of it
+    /// does not count.
     pub is_lot_told: bool,
     /// Whether there is more than was read.
     pub is_cut: bool,
@@ -266,10 +267,11 @@ impl<'a> Gatherer<'a> {
 
     /// Everything about its lots, of which label orders tell some, and what all this rests on.
     pub fn rest(&mut self, code: &Code, ordered: &BTreeSet<String>) -> Result<(), StoreError> {
-        let mut lots = self.lots(code, ordered);
-        self.evidence.is_lot_told = !lots.is_empty();
+        let (told, mut lots) = self.lots(code, ordered);
+        self.evidence.is_lot_told = !told.is_empty();
+        lots.extend(told);
         self.evidence.family = lots.iter().cloned().chain(class_over(code)).collect();
-        if lots.is_empty() {
+        if !self.evidence.is_lot_told {
             lots.extend(code.lot.as_deref().and_then(|lot| code.goods.in_lot(lot)));
         }
         lots.remove(&code.goods);
@@ -364,16 +366,23 @@ impl<'a> Gatherer<'a> {
         Ok(())
     }
 
-    /// The lots that records and label orders name.
-    fn lots(&self, code: &Code, ordered: &BTreeSet<String>) -> BTreeSet<GoodsId> {
-        let mut lots: BTreeSet<GoodsId> =
+    /// The lots that label orders and records tell, and those under which others have seen the
+    /// goods: what is said of either is looked up, but a sight alone tells nobody's lot.
+    fn lots(
+        &self,
+        code: &Code,
+        ordered: &BTreeSet<String>,
+    ) -> (BTreeSet<GoodsId>, BTreeSet<GoodsId>) {
+        let mut told: BTreeSet<GoodsId> =
             ordered.iter().filter_map(|lot| code.goods.in_lot(lot)).collect();
+        let mut seen = BTreeSet::new();
         for record in self.evidence.records.iter().filter(|record| record.level == Level::Own) {
-            if let Some(lot) = lot_of(&record.verified, &code.goods) {
+            for GivenLot { lot, is_told } in lots_of(&record.verified, &code.goods) {
+                let lots = if is_told { &mut told } else { &mut seen };
                 lots.extend(code.goods.in_lot(lot));
             }
         }
-        lots
+        (told, seen)
     }
 
     /// Places of events, and the accreditation of those who vouch.
@@ -464,21 +473,33 @@ fn names(envelope: &Envelope, goods: &GoodsId) -> bool {
     envelope.body().goods(envelope.claims()).contains(goods)
 }
 
-/// The lot that a record gives the goods.
-pub(super) fn lot_of<'a>(record: &'a Verified, goods: &GoodsId) -> Option<&'a str> {
+/// A lot that a record gives the goods.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct GivenLot<'a> {
+    /// Its number.
+    pub(super) lot: &'a str,
+    /// By a description, or by the event that the goods begin with: others saw them under it.
+    pub(super) is_told: bool,
+}
+
+/// The lots that a record gives the goods: of an event whose identifier and `ilmd` differ both.
+pub(super) fn lots_of<'a>(record: &'a Verified, goods: &GoodsId) -> Vec<GivenLot<'a>> {
+    use hallmark_schemas::kind::masterdata::About as Described;
     match record.body() {
         Body::Event(event) => {
             let fields = event.fields();
-            let is_born = |item: &&hallmark_schemas::kind::event::fields::Item| {
-                item.item.as_str() == goods.as_str() && fields.born(item.role)
-            };
-            fields.items.iter().find(is_born).and(fields.lot.as_deref())
+            let own = fields.items.iter().filter(|item| item.item.as_str() == goods.as_str());
+            let lots = own.flat_map(|item| {
+                let is_told = fields.born(item.role);
+                fields.lots_of(item).map(move |lot| GivenLot { lot, is_told })
+            });
+            lots.collect()
         }
         Body::Masterdata(body) => match &body.about {
-            hallmark_schemas::kind::masterdata::About::Lot(lot) => Some(&lot.lot),
-            _ => None,
+            Described::Lot(lot) => vec![GivenLot { lot: &lot.lot, is_told: true }],
+            _ => Vec::new(),
         },
-        _ => None,
+        _ => Vec::new(),
     }
 }
 

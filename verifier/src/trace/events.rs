@@ -76,7 +76,7 @@ impl Events {
             declared.insert((&event.issuer, event.fields.identity()));
         }
         let mut by_goods: BTreeMap<&GoodsId, Vec<Mention<'_>>> = BTreeMap::new();
-        let mut born_in: BTreeMap<GoodsId, Vec<Rank>> = BTreeMap::new();
+        let mut told_of: BTreeMap<GoodsId, Vec<Rank>> = BTreeMap::new();
         let mut void = BTreeSet::new();
         for (rank, (_, event)) in events.iter().enumerate() {
             for item in &event.fields.items {
@@ -85,13 +85,13 @@ impl Events {
                 }
             }
             for lot in event.fields.lots() {
-                born_in.entry(lot).or_default().push(rank);
+                told_of.entry(lot).or_default().push(rank);
             }
             if declared.contains(&(&event.issuer, event.fields.identity())) {
                 void.insert(rank);
             }
         }
-        Ranked { events, by_goods, born_in, void }
+        Ranked { events, by_goods, told_of, void }
     }
 }
 
@@ -119,8 +119,8 @@ pub(super) struct Ranked<'a> {
     pub(super) events: Vec<(&'a Position, &'a Event)>,
     /// By rank within each.
     by_goods: BTreeMap<&'a GoodsId, Vec<Mention<'a>>>,
-    /// Events with which items of a lot begin.
-    born_in: BTreeMap<GoodsId, Vec<Rank>>,
+    /// Events that tell of items of a lot.
+    told_of: BTreeMap<GoodsId, Vec<Rank>>,
     /// Error declarations and what they declare.
     void: BTreeSet<Rank>,
 }
@@ -131,9 +131,18 @@ impl<'a> Ranked<'a> {
         self.by_goods.get(goods).map_or(&[], Vec::as_slice)
     }
 
-    /// The events with which items of this lot begin.
-    pub(super) fn births(&self, lot: &GoodsId) -> &[Rank] {
-        self.born_in.get(lot).map_or(&[], Vec::as_slice)
+    /// The events that tell of items of this lot.
+    pub(super) fn tellings(&self, lot: &GoodsId) -> &[Rank] {
+        self.told_of.get(lot).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of them with which such items begin.
+    pub(super) fn births<'b>(&'b self, lot: &'b GoodsId) -> impl Iterator<Item = Rank> + 'b {
+        let all = self.tellings(lot).iter().copied();
+        all.filter(move |rank| {
+            let fields = self.fields(*rank);
+            fields.members(lot).any(|(item, _)| fields.born(item.role))
+        })
     }
 
     pub(super) fn fields(&self, rank: Rank) -> &'a Fields {

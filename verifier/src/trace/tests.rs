@@ -411,6 +411,42 @@ fn an_item_shows_what_is_said_of_its_lot_and_where_it_was_born_in_it() {
 }
 
 #[test]
+fn a_lot_that_only_identifiers_tell_leads_to_its_items_and_they_to_it() {
+    let in_lot = |lot: &str, serial: &str| item(serial).replace("/21/", &format!("/10/{lot}/21/"));
+    let mut held = Held::default();
+    held.object(MAKER, 10, "commissioning", &[&item("1")])
+        .packed(MAKER, 15, PALLET, &[&item("1")])
+        .object(MAKER, 20, "shipping", &[PALLET])
+        .object(SHOP, 30, "receiving", &[&in_lot("L", "1"), &in_lot("M", "2"), &item("3")]);
+    let of = |start: &str| relations(&held.trace(start));
+    assert!(of(&item("1")).contains(&(Relation::Lot, lot("L"))));
+    assert!(of(&in_lot("L", "1")).contains(&(Relation::Lot, lot("L"))));
+    let reached = of(&lot("L"));
+    assert!(reached.contains(&(Relation::Member, item("1"))), "{reached:?}");
+    for other in ["2", "3"] {
+        assert!(!reached.iter().any(|(_, goods)| *goods == item(other)), "{reached:?}");
+    }
+    let trace = held.trace(&lot("L"));
+    assert_eq!(steps(&trace), ["commissioning", "packing", "shipping", "receiving"]);
+}
+
+#[test]
+fn an_event_that_names_two_lots_for_one_item_leads_to_both() {
+    let born = json!({
+        "type": "ObjectEvent", "action": "ADD", "bizStep": "commissioning",
+        "epcList": [item("1").replace("/21/", "/10/L/21/")], "ilmd": { "cbvmda:lotNumber": "M" },
+    });
+    let mut held = Held::default();
+    held.event(MAKER, 10, born);
+    let lots = [(Relation::Start, item("1")), (Relation::Lot, lot("L")), (Relation::Lot, lot("M"))];
+    assert_eq!(relations(&held.trace(&item("1"))), lots);
+    for one in ["L", "M"] {
+        let found = relations(&held.trace(&lot(one)));
+        assert!(found.contains(&(Relation::Member, item("1"))), "{found:?}");
+    }
+}
+
+#[test]
 fn what_a_limit_leaves_out_is_counted() {
     let serials: Vec<String> = (0..GOODS_MAX + 40).map(|n| item(&n.to_string())).collect();
     let children: Vec<&str> = serials.iter().map(String::as_str).collect();

@@ -245,8 +245,8 @@ impl<'a> Walk<'a> {
                     self.link(at, input, (Relation::Input, Mode::Up), before, rank);
                 }
             }
-            let lot = fields.lot.as_ref().filter(|_| fields.born(item.role) && mode.follows_up());
-            if let Some(lot) = lot.and_then(|lot| goods.in_lot(lot)).filter(|lot| *lot != goods) {
+            let lots = fields.lots_of(item).filter(|_| mode.follows_up());
+            for lot in lots.filter_map(|lot| goods.in_lot(lot)).filter(|lot| *lot != goods) {
                 self.link(at, &lot, (Relation::Lot, Mode::Up), before, rank);
             }
         }
@@ -259,15 +259,15 @@ impl<'a> Walk<'a> {
             return;
         }
         let (mode, window, goods) = (*mode, *window, goods.clone());
-        for rank in self.ranked.births(&goods).to_vec() {
+        for rank in self.ranked.tellings(&goods).to_vec() {
             if !window.has(rank) || self.ranked.is_void(rank) {
                 continue;
             }
             let fields = self.ranked.fields(rank);
-            let born = fields.items.iter().filter(|item| fields.born(item.role));
-            let members = born.filter_map(|item| item.item.goods());
-            for member in members.filter(|member| member.class() == goods.class()) {
-                let from = if mode == Mode::Whole { 0 } else { rank };
+            for (item, member) in fields.members(&goods) {
+                // What does not begin here was of its lot before.
+                let begins = mode != Mode::Whole && fields.born(item.role);
+                let from = if begins { rank } else { 0 };
                 let window = Window { from, to: Rank::MAX };
                 self.link(at, member, (Relation::Member, mode), window, rank);
             }
@@ -286,7 +286,7 @@ impl<'a> Walk<'a> {
         let mut steps: BTreeSet<Rank> = shown.map(|mention| mention.rank).collect();
         steps.extend(visit.opened_by.filter(|_| is_lot));
         if visit.mode.follows_down() {
-            let births = self.ranked.births(&visit.goods).iter().copied();
+            let births = self.ranked.births(&visit.goods);
             steps.extend(births.filter(|rank| visit.window.has(*rank)));
         }
         steps

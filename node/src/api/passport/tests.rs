@@ -8,6 +8,7 @@ use crate::passport::State;
 use crate::sign::{Defaults, Statement};
 
 mod carried;
+mod lots;
 mod notices;
 mod versions;
 mod wording;

@@ -89,10 +89,9 @@ pub(super) fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<
     for record in records.iter().filter(|record| record.is_public && record.level == Level::Own) {
         match record.verified.body() {
             Body::Event(event) => {
-                let Some(lot) = gather::lot_of(&record.verified, &given.code.goods) else {
-                    continue;
-                };
-                item.lot.get_or_insert_with(|| lot.to_owned());
+                let lots = gather::lots_of(&record.verified, &given.code.goods);
+                let Some(told) = lots.into_iter().find(|one| one.is_told) else { continue };
+                item.lot.get_or_insert_with(|| told.lot.to_owned());
                 if let Some(expiry) = &event.fields().expiry {
                     item.expiry.get_or_insert_with(|| expiry.clone());
                 }
@@ -117,6 +116,12 @@ pub(super) fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<
             && given.labels.orders.as_ref().is_some_and(|of| of.contains(&record.verified.id()))
         {
             item.lot.get_or_insert_with(|| lot.clone());
+        }
+    }
+    // Under which lot others saw it counts where nobody tells its lot.
+    for record in records.iter().filter(|record| record.is_public && record.level == Level::Own) {
+        if let Some(seen) = gather::lots_of(&record.verified, &given.code.goods).first() {
+            item.lot.get_or_insert_with(|| seen.lot.to_owned());
         }
     }
     let today = day(given.now);

@@ -61,6 +61,12 @@ pub(super) fn of(
         if declared.contains(&(iss, fields.identity())) {
             continue;
         }
+        // What happened to some items of a lot after their birth is their way, not the lot's.
+        let is_way =
+            |one: &Item| one.item.as_str() == given.code.goods.as_str() || fields.born(one.role);
+        if inside.is_none() && !fields.items.iter().any(is_way) {
+            continue;
+        }
         let mut step = step(record, fields, &places, given);
         step.inside = inside.map(GoodsId::to_string);
         steps.push((fields.event_at, record.verified.id().to_string(), step));

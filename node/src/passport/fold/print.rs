@@ -83,8 +83,10 @@ fn recorded_lots(
         let is_makers = makers.is_empty() || makers.contains(&record.verified.claims().iss);
         match record.verified.body() {
             Body::Event(_) if record.level == Level::Own => {
-                let lot = gather::lot_of(&record.verified, &given.code.goods);
-                lots.extend(lot.map(str::to_owned));
+                // What somebody else saw the goods under may be a copy's print.
+                let own = !makers.is_empty() && is_makers;
+                let given = gather::lots_of(&record.verified, &given.code.goods).into_iter();
+                lots.extend(given.filter(|one| one.is_told || own).map(|one| one.lot.to_owned()));
             }
             Body::Masterdata(body) if record.level == Level::Own && is_makers => {
                 if let About::Lot(lot) = &body.about {

@@ -101,11 +101,6 @@ pub enum ItemName {
 }
 
 impl ItemName {
-    /// Goods where the text names any, else the text.
-    pub(super) fn read(text: &str) -> ItemName {
-        GoodsId::read(text).map_or_else(|_| ItemName::Other(text.to_owned()), ItemName::Goods)
-    }
-
     /// The goods, where it names any.
     pub fn goods(&self) -> Option<&GoodsId> {
         match self {
@@ -130,10 +125,23 @@ pub struct Item {
     pub role: ItemRole,
     /// Its identifier.
     pub item: ItemName,
+    /// The lot that its identifier tells, also where a serial identifies it without.
+    pub lot: Option<String>,
     /// How much of a class.
     pub quantity: Option<Decimal>,
     /// Unit of measure; absent for a count of pieces.
     pub uom: Option<String>,
+}
+
+impl Item {
+    /// Goods where the text names any, else the text; the amount is not known.
+    pub(super) fn read(role: ItemRole, text: &str) -> Item {
+        let (item, lot) = match GoodsId::read_with_lot(text) {
+            Ok((goods, lot)) => (ItemName::Goods(goods), lot),
+            Err(_) => (ItemName::Other(text.to_owned()), None),
+        };
+        Item { role, item, lot, quantity: None, uom: None }
+    }
 }
 
 /// A party or place at one side of a transfer.
@@ -224,8 +232,29 @@ impl Fields {
         }
     }
 
-    /// All goods that the event names, each once, sorted. A lot that the event's items are born
-    /// into is one of them; a class of which an item is named is not.
+    /// The lots that the event gives one of its items: the one of its identifier first, and that of
+    /// `ilmd` for what begins here. Where these differ both are said, and nothing here decides.
+    pub fn lots_of<'a>(&'a self, item: &'a Item) -> impl Iterator<Item = &'a str> {
+        let own = item.lot.as_deref();
+        let stated = self.lot.as_deref().filter(|_| self.born(item.role));
+        own.into_iter().chain(stated.filter(move |lot| own != Some(*lot)))
+    }
+
+    /// The items that the event puts into this lot, which is none of them.
+    pub fn members<'a>(
+        &'a self,
+        lot: &'a GoodsId,
+    ) -> impl Iterator<Item = (&'a Item, &'a GoodsId)> {
+        let (class, number) = (lot.class(), lot.lot());
+        let items = self.items.iter().filter_map(|item| Some((item, item.item.goods()?)));
+        items.filter(move |(item, goods)| {
+            let is_of = |told| number.as_deref() == Some(told);
+            *goods != lot && self.lots_of(item).any(is_of) && goods.class() == class
+        })
+    }
+
+    /// All goods that the event names, each once, sorted. A lot that the event gives an item is one
+    /// of them; a class of which an item is named is not.
     pub fn goods(&self) -> Vec<GoodsId> {
         let named = self.items.iter().filter_map(|item| item.item.goods());
         let mut all: Vec<GoodsId> = named.cloned().collect();
@@ -235,15 +264,15 @@ impl Fields {
         all
     }
 
-    /// The lots, one for each class, that items are born into with this event, sorted.
+    /// The lots that the event gives its items, one for each class and number, sorted.
     pub fn lots(&self) -> Vec<GoodsId> {
-        let Some(lot) = &self.lot else {
-            return Vec::new();
-        };
-        let born = self.items.iter().filter(|item| self.born(item.role));
-        let born = born.filter_map(|item| item.item.goods());
-        let classes: BTreeSet<GoodsId> =
-            born.map(|goods| goods.class().unwrap_or_else(|| goods.clone())).collect();
-        classes.iter().filter_map(|class| class.in_lot(lot)).collect()
+        let mut told: BTreeSet<(GoodsId, &str)> = BTreeSet::new();
+        for item in &self.items {
+            let Some(goods) = item.item.goods() else { continue };
+            for lot in self.lots_of(item) {
+                told.insert((goods.class().unwrap_or_else(|| goods.clone()), lot));
+            }
+        }
+        told.iter().filter_map(|(class, lot)| class.in_lot(lot)).collect()
     }
 }

@@ -5,7 +5,7 @@
 
 use super::decimal::Decimal;
 use super::fields::{
-    ErrorDeclaration, EventType, Fields, ITEMS_MAX, Item, ItemName, ItemRole, Party, Sensor,
+    ErrorDeclaration, EventType, Fields, ITEMS_MAX, Item, ItemRole, Party, Sensor,
 };
 use super::json::{self, Json};
 use super::vocabulary::{self, WordList, measurement, place};
@@ -165,12 +165,7 @@ impl Reader<'_> {
     fn items(&mut self, kind: EventType) -> Result<(), FieldError> {
         use ItemRole::{Child, Epc, Input, Output, Parent};
         if let Some(parent) = text(self.json, "", "parentID")? {
-            self.items.push(Item {
-                role: Parent,
-                item: ItemName::read(parent),
-                quantity: None,
-                uom: None,
-            });
+            self.items.push(Item::read(Parent, parent));
         }
         let lists: &[(&str, &str, ItemRole)] = match kind {
             EventType::Object | EventType::Transaction => &[("epcList", "quantityList", Epc)],
@@ -194,7 +189,7 @@ impl Reader<'_> {
             let pointer = format!("/{name}/{index}");
             let epc = value.as_text().unwrap_or_default();
             check::text(&pointer, epc, check::ADDRESS_BYTES_MAX)?;
-            self.items.push(Item { role, item: ItemName::read(epc), quantity: None, uom: None });
+            self.items.push(Item::read(role, epc));
         }
         Ok(())
     }
@@ -205,7 +200,7 @@ impl Reader<'_> {
             let class = required(element, &at, "epcClass")?;
             let quantity = decimal(element, &at, "quantity")?;
             let uom = text(element, &at, "uom")?.map(str::to_owned);
-            self.items.push(Item { role, item: ItemName::read(class), quantity, uom });
+            self.items.push(Item { quantity, uom, ..Item::read(role, class) });
         }
         Ok(())
     }

@@ -38,11 +38,12 @@ pub static EVENT_ITEMS: Table = Table {
         Column::text("event_id", "The event").required(),
         Column::text("role", "`epc`, `parent`, `child`, `input` or `output`").required(),
         Column::text("item", "The item, or the class of items").required(),
-        Column::text("lot", "Its lot"),
+        Column::text("lot", "Its lot, as its identifier says, else as `ilmd` does where it begins"),
         Column::text("expiry", "Its expiry, as stated"),
         Column::integer("quantity", "How much of a class, times ten to the power of `scale_e10`"),
         Column::integer("scale_e10", "Power of ten of `quantity`"),
         Column::text("uom", "Unit of measure; null for pieces"),
+        Column::text("other_lot", "The lot in `ilmd`, where the event contradicts itself"),
     ],
     bucket: Bucket::Event("event_id"),
     meaning: "One item of an event",
@@ -160,16 +161,17 @@ fn event_cells(fields: &Fields, context: &RowContext<'_>) -> Vec<Cell> {
 
 fn item_cells(fields: &Fields, item: &Item) -> Vec<Cell> {
     let born = fields.born(item.role);
-    let own_lot = crate::goods::lot(item.item.as_str());
+    let mut lots = fields.lots_of(item);
     let stated = |value: &Option<String>| value.clone().filter(|_| born);
     vec![
         Cell::text(fields.identity()),
         Cell::text(item.role.as_str()),
         Cell::text(item.item.as_str()),
-        Cell::optional(own_lot.or_else(|| stated(&fields.lot)), Cell::Text),
+        Cell::optional(lots.next(), Cell::text),
         Cell::optional(stated(&fields.expiry), Cell::Text),
         Cell::optional(item.quantity, |quantity| Cell::Integer(quantity.amount)),
         Cell::optional(item.quantity, |quantity| Cell::integer(quantity.scale_e10)),
         Cell::optional(item.uom.as_ref(), Cell::text),
+        Cell::optional(lots.next(), Cell::text),
     ]
 }

@@ -193,6 +193,40 @@ fn an_event_is_found_under_what_it_names_and_under_the_lot_it_begins() {
 }
 
 #[test]
+fn a_lot_in_an_identifier_counts_whatever_happened_and_one_in_ilmd_beside_it() {
+    let read = |action: &str, ilmd: &str| {
+        let text = format!(
+            r#"{{"type":"ObjectEvent","eventTime":"2026-03-01T08:00:00+08:00",
+            "eventTimeZoneOffset":"+08:00","action":"{action}",
+            "epcList":["https://id.gs1.org/01/06901234000207/10/L1/21/A1",
+                "https://id.gs1.org/01/06901234000207/21/A2"]{ilmd}}}"#
+        );
+        Event::parse(&text).unwrap()
+    };
+    let ilmd = |lot: &str| format!(r#","ilmd":{{"cbvmda:lotNumber":"{lot}"}}"#);
+    let class = "https://id.gs1.org/01/06901234000207";
+    for (action, ilmd, of_first, of_second, found) in [
+        ("OBSERVE", String::new(), &["L1"][..], &[][..], &["10/L1", "21/A1", "21/A2"][..]),
+        ("ADD", String::new(), &["L1"], &[], &["10/L1", "21/A1", "21/A2"]),
+        ("ADD", ilmd("L1"), &["L1"], &["L1"], &["10/L1", "21/A1", "21/A2"]),
+        ("ADD", ilmd("L9"), &["L1", "L9"], &["L9"], &["10/L1", "10/L9", "21/A1", "21/A2"]),
+    ] {
+        let event = read(action, &ilmd);
+        let fields = event.fields();
+        let lots = |item: usize| fields.lots_of(&fields.items[item]).collect::<Vec<_>>();
+        assert_eq!((lots(0), lots(1)), (of_first.to_vec(), of_second.to_vec()), "{action} {ilmd}");
+        let goods: Vec<String> = fields.goods().iter().map(ToString::to_string).collect();
+        let expected: Vec<String> = found.iter().map(|end| format!("{class}/{end}")).collect();
+        assert_eq!(goods, expected, "{action} {ilmd}");
+        let lot = GoodsId::parse(&format!("{class}/10/L1")).unwrap();
+        let members: Vec<&str> = fields.members(&lot).map(|(_, goods)| goods.as_str()).collect();
+        let all = [format!("{class}/21/A1"), format!("{class}/21/A2")];
+        let of_ilmd = of_second.contains(&"L1");
+        assert_eq!(members, if of_ilmd { &all[..] } else { &all[..1] }, "{action} {ilmd}");
+    }
+}
+
+#[test]
 fn what_breaks_the_schema_is_refused_with_its_pointer() {
     for (change, pointer) in [
         (r#""ObjectEvent" -> "Event""#, "/epcis/type"),

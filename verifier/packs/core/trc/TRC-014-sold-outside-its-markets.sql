@@ -23,7 +23,7 @@ live AS (
   WHERE w.event_id IS NULL
 ),
 seen AS (
-  SELECT i.item AS item, i.lot AS lot, l.event_id AS event_id, l.event_at AS event_at,
+  SELECT i.item AS item, i.lot AS lot, i.other_lot AS other_lot, l.event_id AS event_id, l.event_at AS event_at,
     l.content_id AS content_id, l.place AS place,
     -- Steps at which goods stand before a buyer; stores and carriers pass them on.
     (l.biz_step IN ('retail_selling', 'dispensing')
@@ -38,7 +38,7 @@ lots_of AS (
   FROM seen
   WHERE lot IS NOT NULL
   GROUP BY item
-  HAVING count(DISTINCT lot) = 1
+  HAVING count(DISTINCT lot) = 1 AND count(other_lot) = 0
 ),
 -- Every description of a lot counts: sold elsewhere is what none of them allows.
 allowed AS (

@@ -27,7 +27,7 @@ back AS (
 ),
 seen AS (
   SELECT i.item AS item, split_part(split_part(i.item, '/21/', 1), '/10/', 1) AS class, i.lot AS lot,
-    i.expiry AS expiry, l.event_id AS event_id, l.event_at AS event_at, l.content_id AS content_id,
+    i.other_lot AS other_lot, i.expiry AS expiry, l.event_id AS event_id, l.event_at AS event_at, l.content_id AS content_id,
     l.biz_step AS biz_step,
     l.biz_step IN ('retail_selling', 'dispensing', 'shipping') AND b.event_id IS NULL
       -- Goods that are sent back or set apart say so.
@@ -40,9 +40,10 @@ seen AS (
 ),
 -- The lot and the latest date that anybody states of the item.
 known AS (
-  SELECT item, class, CASE WHEN count(DISTINCT lot) = 1 THEN min(lot) END AS lot,
+  SELECT item, class,
+    CASE WHEN count(DISTINCT lot) = 1 AND count(other_lot) = 0 THEN min(lot) END AS lot,
     max(substr_expiry) AS stated
-  FROM (SELECT item, class, lot,
+  FROM (SELECT item, class, lot, other_lot,
       CASE WHEN expiry LIKE '____-__-__%' THEN split_part(split_part(expiry, 'T', 1), ' ', 1) END AS substr_expiry
     FROM seen) AS each
   GROUP BY item, class
@@ -58,41 +59,54 @@ dated AS (
     greatest(coalesce(k.stated, ''), coalesce(d.expiry, '')) AS last_day
   FROM known AS k LEFT JOIN described AS d ON d.class = k.class AND d.lot = k.lot
 ),
+-- Every lot that anybody states: where they differ, the recall of each is told.
+lots_of AS (
+  SELECT item, class, lot FROM seen WHERE lot IS NOT NULL
+  UNION
+  SELECT item, class, other_lot AS lot FROM seen WHERE other_lot IS NOT NULL
+),
 called AS (
   SELECT k.item AS item, r.content_id AS recall_id, r.lifted_at AS lifted_at,
-    greatest(r.at, coalesce(r.from_hi, r.asserted_at, r.at)) AS since
+    greatest(r.at, coalesce(r.from_hi, r.asserted_at, r.at)) AS since, true AS is_sure
   FROM known AS k JOIN recalls AS r ON r.item = k.class
-  WHERE r.lot IS NULL OR r.lot = k.lot
+  WHERE r.lot IS NULL
+  UNION
+  SELECT l.item AS item, r.content_id AS recall_id, r.lifted_at AS lifted_at,
+    greatest(r.at, coalesce(r.from_hi, r.asserted_at, r.at)) AS since, k.lot IS NOT NULL AS is_sure
+  FROM lots_of AS l
+    JOIN recalls AS r ON r.item = l.class AND r.lot = l.lot
+    JOIN known AS k ON k.item = l.item
   UNION
   SELECT k.item AS item, r.content_id AS recall_id, r.lifted_at AS lifted_at,
-    greatest(r.at, coalesce(r.from_hi, r.asserted_at, r.at)) AS since
+    greatest(r.at, coalesce(r.from_hi, r.asserted_at, r.at)) AS since, true AS is_sure
   FROM known AS k JOIN recalls AS r ON r.item = k.item
   WHERE r.lot IS NULL
 ),
 faults AS (
   SELECT s.item AS item, s.event_id AS event_id, s.event_at AS event_at, s.content_id AS content_id,
-    s.biz_step AS biz_step, 'recall' AS cause, c.recall_id AS cause_id, CAST(c.since AS VARCHAR) AS since
+    s.biz_step AS biz_step, 'recall' AS cause, c.recall_id AS cause_id, CAST(c.since AS VARCHAR) AS since, c.is_sure AS is_sure
   FROM seen AS s JOIN called AS c ON c.item = s.item
   WHERE s.is_trade AND unix_ms(c.since) + $recall_notice_ms < unix_ms(s.event_at)
     AND (c.lifted_at IS NULL OR s.event_at < c.lifted_at)
   UNION
   SELECT s.item AS item, s.event_id AS event_id, s.event_at AS event_at, s.content_id AS content_id,
-    s.biz_step AS biz_step, 'date' AS cause, coalesce(d.lot_id, s.content_id) AS cause_id, d.last_day AS since
+    s.biz_step AS biz_step, 'date' AS cause, coalesce(d.lot_id, s.content_id) AS cause_id, d.last_day AS since, true AS is_sure
   FROM seen AS s JOIN dated AS d ON d.item = s.item
   WHERE s.is_trade AND d.last_day <> '' AND NOT ends_with(d.last_day, '-00')
     AND d.last_day < split_part(split_part(CAST(from_unix_ms(unix_ms(s.event_at) - $west_ms) AS VARCHAR), 'T', 1), ' ', 1)
 ),
 incidents AS (
   SELECT item, cause, min(event_at) AS moved, max(event_at) AS period_end, min(since) AS since,
-    bool_or(biz_step <> 'shipping') AS is_sold, count(DISTINCT event_id) AS moves,
+    bool_or(biz_step <> 'shipping') AS is_sold, bool_or(biz_step <> 'shipping' AND is_sure) AS is_plain, count(DISTINCT event_id) AS moves,
     array_distinct(array_concat(array_agg(DISTINCT content_id ORDER BY content_id),
       array_agg(DISTINCT cause_id ORDER BY cause_id))) AS evidence
   FROM faults
   GROUP BY item, cause
 )
--- What is shipped may be on its way back without a word of it: only a sale is a warning.
+-- What is shipped may be on its way back without a word of it, and where records differ in the lot it
+-- may be of the other one: only a sale of what is surely recalled or past its day is a warning.
 SELECT item AS subject, cause AS anchor, moved AS period_start, period_end, evidence,
-  cardinality(evidence) AS evidence_count, CASE WHEN is_sold THEN 'warning' ELSE 'note' END AS severity,
+  cardinality(evidence) AS evidence_count, CASE WHEN is_plain THEN 'warning' ELSE 'note' END AS severity,
   moved, moves, since,
   CASE WHEN is_sold THEN 'sold' ELSE 'sent on' END AS moved_en, CASE WHEN is_sold THEN '被销售' ELSE '被发出' END AS moved_zh,
   CASE cause WHEN 'recall' THEN 'while under recall since' ELSE 'after its last day,' END AS why_en,

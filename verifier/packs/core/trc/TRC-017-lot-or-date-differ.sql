@@ -22,7 +22,7 @@ live AS (
   WHERE w.event_id IS NULL
 ),
 seen AS (
-  SELECT i.item AS item, i.lot AS lot,
+  SELECT i.item AS item, i.lot AS lot, i.other_lot AS other_lot,
     CASE WHEN i.expiry LIKE '____-__-__%' THEN split_part(split_part(i.expiry, 'T', 1), ' ', 1) END AS expiry,
     l.event_at AS event_at, l.content_id AS content_id,
     (i.role = 'epc' AND l.type = 'ObjectEvent' AND l.action = 'DELETE') AS is_end
@@ -35,7 +35,8 @@ ended AS (
   SELECT DISTINCT item FROM seen WHERE is_end
 ),
 first_lives AS (
-  SELECT s.item AS item, s.lot AS lot, s.expiry AS expiry, s.event_at AS event_at, s.content_id AS content_id
+  SELECT s.item AS item, s.lot AS lot, s.other_lot AS other_lot, s.expiry AS expiry, s.event_at AS event_at,
+    s.content_id AS content_id
   FROM seen AS s LEFT JOIN ended AS d ON d.item = s.item
   WHERE d.item IS NULL AND (s.lot IS NOT NULL OR s.expiry IS NOT NULL)
 ),
@@ -44,7 +45,7 @@ single AS (
   FROM first_lives
   WHERE lot IS NOT NULL
   GROUP BY item
-  HAVING count(DISTINCT lot) = 1
+  HAVING count(DISTINCT lot) = 1 AND count(other_lot) = 0
 ),
 -- The newest description of a lot by each issuer.
 described AS (
@@ -55,6 +56,9 @@ described AS (
 ),
 told AS (
   SELECT item, 'lot' AS what, lot AS value, event_at, content_id FROM first_lives WHERE lot IS NOT NULL
+  UNION ALL
+  SELECT item, 'lot' AS what, other_lot AS value, event_at, content_id FROM first_lives
+  WHERE other_lot IS NOT NULL
   UNION ALL
   SELECT item, 'expiry' AS what, expiry AS value, event_at, content_id FROM first_lives
   WHERE expiry IS NOT NULL AND NOT ends_with(expiry, '-00')
