@@ -82,7 +82,8 @@ pub enum Command {
     ///
     /// `canonical` is the identifier, `ais` and `elements` what was read; `needs`, where it is there,
     /// says what another barcode of the same label must still give, such as the GTIN of a lot:
-    /// alone this one names nothing. With `--format text` the line is for people. Blank lines are
+    /// alone this one names nothing; `may_be` has what a number of no one scheme, such as a bare Ecode,
+    /// can be meant as: written so it is read. With `--format text` the line is for people. Blank lines are
     /// passed over.
     #[command(after_help = "Examples:
   hallmark-agent parse < scans.txt

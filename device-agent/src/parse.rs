@@ -2,8 +2,9 @@
 //!
 //! Fields: `canonical` (the Digital Link or URN, where the data identifies something), `ais` (the
 //! application identifiers), `elements` (the same in order), `symbology`; or `verbatim`; or `error`
-//! with `position`, counted in characters from 1. `needs` says what another barcode of the same
-//! item must carry.
+//! with `position`, counted in characters from 1. `may_be` beside these two has the URNs of registered
+//! schemes that the data can be meant as where nothing in it says so; `needs` says what another barcode
+//! of the same item must carry.
 
 use std::io::{self, BufRead, Read};
 
@@ -18,7 +19,12 @@ pub fn line(text: &str) -> Value {
         Err(fault) => {
             let position = text.get(..fault.offset).map_or(0, |before| before.chars().count()) + 1;
             let input: String = text.chars().take(200).collect();
-            return json!({ "error": fault.reason, "position": position, "input": input });
+            let mut object = Map::new();
+            object.insert("error".to_owned(), json!(fault.reason));
+            object.insert("position".to_owned(), json!(position));
+            object.insert("input".to_owned(), json!(input));
+            tell_may_be(&mut object, text);
+            return Value::Object(object);
         }
     };
     let mut object = Map::new();
@@ -43,12 +49,21 @@ pub fn line(text: &str) -> Value {
         Content::Goods(_) => {}
         Content::Verbatim(data) => {
             object.insert("verbatim".to_owned(), json!(data));
+            tell_may_be(&mut object, data);
         }
     }
     if let Some(symbology) = scan.symbology {
         object.insert("symbology".to_owned(), json!(symbology));
     }
     Value::Object(object)
+}
+
+/// Adds what data of no one scheme can be meant as.
+fn tell_may_be(object: &mut Map<String, Value>, data: &str) {
+    let may_be = scan::may_be(data);
+    if !may_be.is_empty() {
+        object.insert("may_be".to_owned(), json!(may_be));
+    }
 }
 
 /// The same as one line for people.
@@ -106,6 +121,19 @@ mod tests {
         assert_eq!(next().as_deref(), Some(""));
         assert_eq!(next().as_deref(), Some("B"));
         assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn a_number_of_no_one_scheme_is_told_with_what_it_may_be() {
+        let found = line("10063123456789012345");
+        let urn = |scheme: &str| format!("urn:hallmark:goods:{scheme}:10063123456789012345");
+        assert_eq!(found["may_be"], json!([urn("drug"), urn("ecode")]));
+        assert!(found["error"].as_str().unwrap().starts_with("ambiguous"), "{found}");
+        assert_eq!(line(&urn("ecode"))["canonical"], urn("ecode"));
+        assert!(line("hello").get("may_be").is_none());
+        let kept = line("]Q1100631234567890");
+        assert_eq!(kept["verbatim"], "100631234567890");
+        assert_eq!(kept["may_be"], json!(["urn:hallmark:goods:ecode:100631234567890"]));
     }
 
     #[test]

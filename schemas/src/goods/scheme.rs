@@ -14,6 +14,8 @@ pub struct Scheme {
     pub meaning: &'static str,
     /// A value that passes.
     pub example: &'static str,
+    /// Whether a value shows by itself that it is of this scheme: a bare number does not.
+    pub is_telling: bool,
     syntax: fn(&str) -> Result<(), Fault>,
 }
 
@@ -23,30 +25,35 @@ pub const SCHEMES: &[Scheme] = &[
         name: "drug",
         meaning: "China's drug traceability code: 7 digits of identification, 13 of production",
         example: "81234567890123456789",
+        is_telling: true,
         syntax: drug,
     },
     Scheme {
         name: "ecode",
         meaning: "Ecode, GB/T 31866: version digit, numbering system, master code",
         example: "100631234567890",
+        is_telling: false,
         syntax: ecode,
     },
     Scheme {
         name: "handle",
         meaning: "Handle System, RFC 3650: prefix of dotted numbers, slash, suffix",
         example: "86.1000.12/A-0001",
+        is_telling: true,
         syntax: handle,
     },
     Scheme {
         name: "ma",
         meaning: "MA identification code (ISO/IEC 15459, issuing agency MA): dotted nodes",
         example: "MA.156.M0001.12.34.5678",
+        is_telling: true,
         syntax: ma,
     },
     Scheme {
         name: "oid",
         meaning: "Object identifier, ITU-T X.660 and GB/T 26231: dotted numbers from 0, 1 or 2",
         example: "1.2.156.3001.12.1",
+        is_telling: true,
         syntax: oid,
     },
 ];

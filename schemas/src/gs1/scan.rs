@@ -3,7 +3,7 @@
 //! Invariants: data that is meant as GS1 is read strictly; other data after a known symbology
 //! identifier is kept as it is; a line without one must be something this project knows.
 
-use crate::goods::scheme::Scheme;
+use crate::goods::scheme::{SCHEMES, Scheme};
 use crate::goods::{self, GoodsId};
 use crate::gs1::digital_link::{self, DigitalLink};
 use crate::gs1::element::{self, Element, FNC1, GROUP_SEPARATOR};
@@ -81,7 +81,8 @@ fn decode_with(line: &str, keeps_other: bool) -> Result<Scan, Fault> {
     if !line.starts_with(']') {
         let content = match decode_bare(line) {
             Err(_) if keeps_other && !is_meant(line) => Content::Verbatim(line.to_owned()),
-            found => found?,
+            Err(found) => return Err(or_a_scheme(line, found)),
+            Ok(found) => found,
         };
         let message = match &content {
             Content::Gs1(elements) => element::message(elements),
@@ -202,6 +203,8 @@ fn is_meant(line: &str) -> bool {
     match line {
         _ if line.starts_with([FNC1, GROUP_SEPARATOR, '(']) => true,
         _ if line.starts_with("urn:epc:") || line.starts_with("urn:hallmark:") => true,
+        // Nothing says which of several schemes it is of.
+        _ if 1 < telling(line).count() => false,
         _ if is_number => matches!(line.len(), 8 | 12 | 13 | 14 | 18 | 20),
         _ => of_node(line).is_some() || digital_link::is_candidate(line, &Reading::STRICT),
     }
@@ -259,15 +262,36 @@ fn decode_number(digits: &str) -> Result<Content, Fault> {
 
 /// Values that only one registered scheme can have written.
 fn decode_scheme(text: &str) -> Result<Content, Fault> {
-    const TELLING: [&str; 4] = ["drug", "handle", "ma", "oid"];
-    let schemes = TELLING.iter().filter_map(|name| Scheme::named(name));
-    let mut found = schemes.filter(|scheme| scheme.check(text).is_ok());
+    let mut found = telling(text);
     match (found.next(), found.next()) {
-        (Some(scheme), None) => GoodsId::in_scheme(scheme, text)
+        (Some(scheme), None) if scheme.is_telling => GoodsId::in_scheme(scheme, text)
             .map(Content::Goods)
             .map_err(|error| fault(0, error.reason)),
         _ => Err(fault(0, "no GS1 data, Digital Link, EPC URN or value of a registered scheme")),
     }
+}
+
+/// Schemes whose value the text can be.
+fn telling(text: &str) -> impl Iterator<Item = &'static Scheme> {
+    SCHEMES.iter().filter(move |scheme| scheme.check(text).is_ok())
+}
+
+/// The URNs that a line without any can be meant as, where nothing in it says so: a number may be an
+/// Ecode, a drug code or neither.
+pub fn may_be(line: &str) -> Vec<GoodsId> {
+    telling(line).filter_map(|scheme| GoodsId::in_scheme(scheme, line).ok()).collect()
+}
+
+/// The fault, and how to say of which scheme the line is, where it can be of one.
+fn or_a_scheme(line: &str, found: Fault) -> Fault {
+    let all: Vec<&str> = telling(line).map(|scheme| scheme.name).collect();
+    let [first, ..] = all.as_slice() else { return found };
+    let urn = format!("urn:hallmark:goods:{first}:{line}");
+    let reason = match all.as_slice() {
+        [one] => format!("{}; if it is of the scheme {one}, say so: {urn}", found.reason),
+        _ => format!("ambiguous, of one of the schemes {}; say which: {urn}", all.join(", ")),
+    };
+    Fault { reason, ..found }
 }
 
 #[cfg(test)]
@@ -297,6 +321,50 @@ mod tests {
                 scan.content.canonical().map(|id| id.to_string()).as_deref(),
                 Some(canonical)
             );
+        }
+    }
+
+    #[test]
+    fn a_number_that_several_schemes_may_have_written_is_none_until_it_says_which() {
+        let ecode = "100631234567890";
+        let urn = |scheme: &str, value: &str| format!("urn:hallmark:goods:{scheme}:{value}");
+        for (line, canonical) in [
+            (urn("ecode", ecode), urn("ecode", ecode)),
+            (format!("]Q1{}", urn("ecode", ecode)), urn("ecode", ecode)),
+            (format!("https://a.example/goods/ecode/{ecode}"), urn("ecode", ecode)),
+            (format!("]d1https://a.example/goods/ecode/{ecode}"), urn("ecode", ecode)),
+            (urn("drug", "10063123456789012345"), urn("drug", "10063123456789012345")),
+        ] {
+            let scan = decode(&line).unwrap_or_else(|found| panic!("{line}: {found:?}"));
+            assert_eq!(scan.content.canonical().map(|id| id.to_string()), Some(canonical));
+        }
+        for (line, told, may_be) in [
+            (ecode, "15 digits are no GTIN", &["ecode"][..]),
+            (
+                ecode,
+                "if it is of the scheme ecode, say so: urn:hallmark:goods:ecode:1006",
+                &["ecode"],
+            ),
+            ("3064700000A1", "no GS1 data", &["ecode"]),
+            ("1006312345671", "check character", &["ecode"]),
+            (
+                "10063123456789012345",
+                "ambiguous, of one of the schemes drug, ecode; say which: \
+              urn:hallmark:goods:drug:10063123456789012345",
+                &["drug", "ecode"],
+            ),
+            ("hello", "no GS1 data, Digital Link, EPC URN or value of a registered scheme", &[]),
+        ] {
+            let found = decode(line).unwrap_err();
+            assert!(found.reason.contains(told), "{line}: {}", found.reason);
+            let urns: Vec<String> = may_be.iter().map(|scheme| urn(scheme, line)).collect();
+            let all: Vec<String> = super::may_be(line).iter().map(ToString::to_string).collect();
+            assert_eq!(all, urns, "{line}");
+        }
+        for line in ["100631234567890", "10063123456789012345", "3064700000A1"] {
+            let kept = Content::Verbatim(line.to_owned());
+            assert_eq!(decode_capture(line).unwrap().content, kept, "{line}");
+            assert_eq!(decode(&format!("]C0{line}")).unwrap().content, kept, "{line}");
         }
     }
 
