@@ -81,6 +81,14 @@ pub enum StatementError {
         /// Which, and why.
         source: FieldError,
     },
+    /// A member of an EPCIS event is wrong.
+    #[error("{place}{source}")]
+    Event {
+        /// Where the event stands.
+        place: String,
+        /// Which member of it, and why.
+        source: FieldError,
+    },
     /// The file says one kind, whoever gives it another.
     #[error("{place}: the file says kind `{stated}`, --kind says `{asked}`")]
     OtherKind {
@@ -303,7 +311,19 @@ fn event_of(event: &str, place: &str, defaults: &Defaults) -> Result<Statement, 
     let payload = serde_json::json!({ "epcis": event });
     let kind = KindName::Event.as_str().to_owned();
     let wire = Wire { kind, sub: None, aud: None, regions: Vec::new(), payload };
-    from_wire(wire, place, defaults)
+    from_wire(wire, place, defaults).map_err(|error| match error {
+        StatementError::Field { source, .. } => in_event(place, source),
+        other => other,
+    })
+}
+
+/// The error where it is in the file: its pointer leads into the payload, whose one member the event
+/// became here.
+fn in_event(place: &str, error: FieldError) -> StatementError {
+    let inside = error.pointer.strip_prefix("/epcis").unwrap_or(&error.pointer);
+    let place = if inside.is_empty() { place.trim_end() } else { place };
+    let source = FieldError::new(inside, error.fault);
+    StatementError::Event { place: place.to_owned(), source }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -386,6 +406,36 @@ mod tests {
         }
         let same = Defaults { kind: Some(KindName::Event), aud: None };
         assert_eq!(Statement::from_file(document.as_bytes(), &same).expect("agrees").len(), 1);
+    }
+
+    #[test]
+    fn a_fault_of_an_event_is_told_by_its_place_in_the_file_that_was_given() {
+        let wrong = EVENT.replace("\"shipping\"", "\"sailing\"");
+        let document = |path: &str, events: &str| {
+            let kind = if path.contains("query") { "EPCISQueryDocument" } else { "EPCISDocument" };
+            let mut body = format!("[{events}]");
+            for name in path.split('/').rev().filter(|name| !name.is_empty()) {
+                body = format!("{{\"{name}\":{body}}}");
+            }
+            body.replacen('{', &format!("{{\"type\":\"{kind}\","), 1)
+        };
+        let list = "/epcisBody/eventList";
+        let queried = "/epcisBody/queryResults/resultsBody/eventList";
+        let two = format!("{EVENT},{wrong}");
+        for (text, told) in [
+            (document(list, &two), format!("item 1 (ends on line 5) {list}/1/bizStep: ")),
+            (document(queried, &two), format!("item 1 (ends on line 5) {queried}/1/bizStep: ")),
+            (document(list, "7"), format!("item 1 (ends on line 1) {list}/0: ")),
+            (wrong.clone(), "item 1 (ends on line 3) /bizStep: ".to_owned()),
+            (format!("{EVENT}\n[{two}]"), "item 2 (ends on line 8) /1/bizStep: ".to_owned()),
+        ] {
+            let refused = Statement::from_file(text.as_bytes(), &Defaults::default());
+            let refused = refused.expect_err("refused").to_string();
+            assert!(refused.starts_with(&told), "{refused}\n{told}");
+        }
+        let json: Value = serde_json::from_str(&wrong).expect("JSON");
+        let refused = Statement::from_json(json, &Defaults::default()).expect_err("refused");
+        assert!(refused.to_string().starts_with("/bizStep: "), "{refused}");
     }
 
     #[test]
