@@ -37,9 +37,8 @@ use crate::store::lock::{DirLock, LockError};
 const LABELS_MAX: u64 = 100_000;
 /// Ranges that are drawn until one meets no other; one in a thousand would meet already.
 const DRAWS_MAX: usize = 64;
-/// Most characters of a Digital Link in a QR code of 33 modules at level M, which a phone reads from a
-/// label of 15 mm.
-const LINK_CHARS_MAX: usize = 62;
+/// Most modules of a QR code that fits a small label: 16.5 mm, and 2 mm blank around it.
+const QR_MODULES_SMALL: usize = 33;
 /// Stands in where no code leads anywhere: canonical, and printed nowhere.
 const NO_ADDRESS: &str = "https://id.gs1.org";
 
@@ -99,7 +98,7 @@ pub(super) fn run(args: &LabelArgs, output: Output) -> Result<Exit, Failure> {
         Scheme::Sequence => None,
     };
     let sheet = plan.print.as_ref().map(|print| open(print, &label, over)).transpose()?;
-    if let Some(warning) = plan.print.as_ref().and_then(|print| too_long(print, &label)) {
+    if let Some(warning) = plan.print.as_ref().and_then(|print| too_large(print, &label)) {
         output.say(warning);
     }
     let id = match known {
@@ -400,15 +399,22 @@ fn widest(print: &Print, label: &Label) -> Result<Item, String> {
     print.template.item(label.first, &"Z".repeat(length))
 }
 
-/// What is said of a QR code that holds more than phones read well from a small label.
-fn too_long(print: &Print, label: &Label) -> Option<String> {
-    let length = widest(print, label).ok()?.link.len();
-    let is_long = print.symbology == Symbology::Qr && LINK_CHARS_MAX < length;
-    is_long.then(|| {
+/// What is said of a QR code that is larger than a small label.
+fn too_large(print: &Print, label: &Label) -> Option<String> {
+    let widest = widest(print, label).ok()?;
+    let press = Press::new(print.symbology, print.form.drawn(), &widest).ok()?;
+    let (modules, length) = (press.symbol(&widest).ok()?.width, widest.link.len());
+    let is_large = print.symbology == Symbology::Qr && QR_MODULES_SMALL < modules;
+    // Half a millimetre each.
+    let mm = |modules: usize| format!("{}.{} mm", modules / 2, modules % 2 * 5);
+    is_large.then(|| {
         format!(
-            "warning: the QR code holds {length} characters, more than the {LINK_CHARS_MAX} that a \
-             small label is read well with\n\
-             help: a shorter --host, serial or lot; or --symbol datamatrix, which holds no address"
+            "warning: the QR code of these {length} characters has {modules} modules a side, {}, \
+             more than the {QR_MODULES_SMALL}, {}, of a small label\n\
+             help: a shorter --host or lot, or one in capital letters and digits; or --symbol \
+             datamatrix, which holds no address",
+            mm(modules),
+            mm(QR_MODULES_SMALL)
         )
     })
 }
@@ -416,7 +422,7 @@ fn too_long(print: &Print, label: &Label) -> Option<String> {
 /// Opens what is printed to; a symbol that cannot hold the label is found here.
 fn open(print: &Print, label: &Label, over: Over) -> Result<Sheet, Failure> {
     let widest = widest(print, label).map_err(|reason| uncarried(&reason))?;
-    let press = Press::new(print.symbology, &widest).map_err(|e| {
+    let press = Press::new(print.symbology, print.form.drawn(), &widest).map_err(|e| {
         Failure::usage("the symbol cannot hold the label")
             .because(&e)
             .help("a shorter lot or address, or --symbol datamatrix")

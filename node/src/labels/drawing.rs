@@ -114,22 +114,26 @@ impl Drawing {
 #[cfg(test)]
 mod tests {
     use super::super::item::Template;
+    use super::super::symbol::Drawn;
     use super::*;
 
-    fn drawing(symbology: Symbology, serial: &str) -> Drawing {
+    fn drawing((symbology, drawn): (Symbology, Drawn), serial: &str) -> Drawing {
         let template = Template::new("09521234000129", Some("L7"), "https://example.com").unwrap();
         let widest = template.item(0, &"Z".repeat(20)).unwrap();
-        let press = Press::new(symbology, &widest).unwrap();
+        let press = Press::new(symbology, drawn, &widest).unwrap();
         Drawing::of(&press, &template.item(1, serial).unwrap()).unwrap()
     }
 
     #[test]
     fn every_label_of_a_run_has_one_size_and_its_quiet_zone() {
-        for (symbology, quiet) in
-            [(Symbology::Qr, 32), (Symbology::DataMatrix, 16), (Symbology::Gs1128, 40)]
-        {
+        for (symbology, drawn, quiet) in [
+            (Symbology::Qr, Drawn::Here, 32),
+            (Symbology::Qr, Drawn::Elsewhere, 32),
+            (Symbology::DataMatrix, Drawn::Here, 16),
+            (Symbology::Gs1128, Drawn::Here, 40),
+        ] {
             let serials = ["ZZZZZZZZZZZZZZZZZZZZ", "00000000000000000000", "Z1234Y56789X12345678"];
-            let drawings = serials.map(|serial| drawing(symbology, serial));
+            let drawings = serials.map(|serial| drawing((symbology, drawn), serial));
             for drawing in &drawings {
                 let size = (drawings[0].width, drawings[0].height);
                 assert_eq!((drawing.width, drawing.height), size, "{symbology:?}");
@@ -153,7 +157,7 @@ mod tests {
         let new = |symbology, lot, address: &str| {
             let template = Template::new("09521234000129", lot, address).unwrap();
             let widest = template.item(0, &"Z".repeat(20)).unwrap();
-            Press::new(symbology, &widest).map(|_| ())
+            Press::new(symbology, Drawn::Here, &widest).map(|_| ())
         };
         assert!(matches!(new(Symbology::Qr, None, &long), Err(SymbolError::Qr(_))));
         assert!(new(Symbology::DataMatrix, None, &long).is_ok(), "it carries no address");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::drawing::Drawing;
 use super::item::Item;
 use super::pdf::Pages;
-use super::symbol::{Press, SymbolError};
+use super::symbol::{Drawn, Press, SymbolError};
 use super::{png, svg, zpl};
 
 /// How labels are written.
@@ -27,6 +27,16 @@ pub enum Form {
     Zpl,
     /// A table for whoever prints otherwise.
     Csv,
+}
+
+impl Form {
+    /// Who draws the symbols: of a printer, or whoever reads the table, nobody knows how well.
+    pub fn drawn(self) -> Drawn {
+        match self {
+            Form::Svg | Form::Png | Form::Pdf => Drawn::Here,
+            Form::Zpl | Form::Csv => Drawn::Elsewhere,
+        }
+    }
 }
 
 /// Why labels cannot be written.

@@ -6,6 +6,7 @@
 use datamatrix::data::EncodationType;
 use datamatrix::{DataMatrixBuilder, SymbolList, SymbolSize};
 use qrcode::bits::Bits;
+use qrcode::types::QrResult;
 use qrcode::{Color, EcLevel, QrCode, Version};
 
 use super::code128::{self, Code128Error};
@@ -55,6 +56,15 @@ pub struct Grid {
     pub dark: Vec<bool>,
 }
 
+/// Who turns a link into modules.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Drawn {
+    /// This program, in two modes.
+    Here,
+    /// A printer or another program, perhaps in one mode for all.
+    Elsewhere,
+}
+
 /// Draws the symbols of one run.
 #[derive(Clone, Copy, Debug)]
 pub enum Press {
@@ -68,9 +78,9 @@ pub enum Press {
 
 impl Press {
     /// For a run in which no label is longer than `widest`, whose serial is all letters.
-    pub fn new(symbology: Symbology, widest: &Item) -> Result<Press, SymbolError> {
+    pub fn new(symbology: Symbology, drawn: Drawn, widest: &Item) -> Result<Press, SymbolError> {
         Ok(match symbology {
-            Symbology::Qr => Press::Qr(version(widest.link.as_bytes())?),
+            Symbology::Qr => Press::Qr(version(&widest.link, drawn)?),
             Symbology::DataMatrix => {
                 // ASCII alone never takes fewer codewords than the best choice does.
                 let ascii = DataMatrixBuilder::new().with_encodation_types(EncodationType::Ascii);
@@ -96,7 +106,9 @@ impl Press {
     pub fn symbol(&self, item: &Item) -> Result<Grid, SymbolError> {
         match self {
             Press::Qr(version) => {
-                let code = QrCode::with_version(&item.link, *version, CORRECTION)
+                let code = bits(*version, &item.link, Drawn::Here)
+                    .or_else(|_| bits(*version, &item.link, Drawn::Elsewhere))
+                    .and_then(|bits| QrCode::with_bits(bits, CORRECTION))
                     .map_err(|_| SymbolError::Qr(item.link.len()))?;
                 let width = code.width();
                 let dark = code.into_colors().into_iter().map(|color| color == Color::Dark);
@@ -146,15 +158,32 @@ impl Grid {
     }
 }
 
-/// The smallest version that holds so many bytes whatever they are.
-fn version(bytes: &[u8]) -> Result<Version, SymbolError> {
-    let fits = |version: &Version| {
-        let mut bits = Bits::new(*version);
-        let pushed = bits.push_byte_data(bytes);
-        pushed.and_then(|()| bits.push_terminator(CORRECTION)).is_ok()
+/// The smallest version that holds the link.
+fn version(link: &str, drawn: Drawn) -> Result<Version, SymbolError> {
+    let found = (1..=VERSION_MAX).map(Version::Normal).find(|one| bits(*one, link, drawn).is_ok());
+    found.ok_or(SymbolError::Qr(link.len()))
+}
+
+/// The link as the bits of a symbol. Its end, from the last character on that the alphanumeric mode has
+/// not, takes 5.5 bits a character there: so the length depends on the number of characters alone, and
+/// no serial takes more than one that is all letters.
+fn bits(version: Version, link: &str, drawn: Drawn) -> QrResult<Bits> {
+    const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
+    let bytes = link.as_bytes();
+    let last = bytes.iter().rposition(|byte| !ALPHANUMERIC.contains(byte));
+    let (begin, end) = match drawn {
+        Drawn::Here => bytes.split_at(last.map_or(0, |last| last + 1)),
+        Drawn::Elsewhere => (bytes, &[][..]),
     };
-    let found = (1..=VERSION_MAX).map(Version::Normal).find(fits);
-    found.ok_or(SymbolError::Qr(bytes.len()))
+    let mut bits = Bits::new(version);
+    if !begin.is_empty() {
+        bits.push_byte_data(begin)?;
+    }
+    if !end.is_empty() {
+        bits.push_alphanumeric_data(end)?;
+    }
+    bits.push_terminator(CORRECTION)?;
+    Ok(bits)
 }
 
 /// Square sizes up to the largest.
@@ -173,4 +202,50 @@ fn gs1(
     let data = data.replace(is_fnc1, &GROUP_SEPARATOR.to_string());
     let builder = builder.with_symbol_list(sizes).with_macros(false).with_fnc1_start(true);
     builder.encode(data.as_bytes()).map_err(|_| SymbolError::DataMatrix(data.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::item::Template;
+    use super::*;
+
+    fn modules(host: &str, lot: Option<&str>, drawn: Drawn) -> usize {
+        let template = Template::new("09521234000129", lot, host).unwrap();
+        let widest = template.item(0, &"Z".repeat(20)).unwrap();
+        let press = Press::new(Symbology::Qr, drawn, &widest).unwrap();
+        press.symbol(&widest).unwrap().width
+    }
+
+    /// Drawn here, the code of an ordinary host fits a label of 33 modules, with its lot.
+    #[test]
+    fn what_an_address_takes_depends_on_who_draws_it_and_on_its_letters() {
+        for (host, lot, drawn, expected) in [
+            ("https://id.example.com", None, Drawn::Here, 33),
+            ("https://id.example.com", Some("L7"), Drawn::Here, 33),
+            ("https://id.example.com", None, Drawn::Elsewhere, 37),
+            ("https://id.gs1.org", None, Drawn::Elsewhere, 33),
+            ("https://id.example.com", Some("small-letters"), Drawn::Here, 37),
+            ("HTTPS://ID.GS1.ORG", None, Drawn::Here, 29),
+        ] {
+            assert_eq!(modules(host, lot, drawn), expected, "{host} {lot:?} {drawn:?}");
+        }
+    }
+
+    #[test]
+    fn every_serial_of_a_run_fits_the_version_that_its_letters_take() {
+        let serials = ["00000000000000000000", "A0000000000A00000000", "0A0A0A0A0A0A0A0A0A0A"];
+        for stem in 0..60 {
+            let host = format!("https://id.example.com/{}", "x".repeat(stem));
+            let template = Template::new("09521234000129", None, &host).unwrap();
+            let widest = template.item(0, &"Z".repeat(20)).unwrap();
+            for drawn in [Drawn::Here, Drawn::Elsewhere] {
+                let press = Press::new(Symbology::Qr, drawn, &widest).unwrap();
+                let width = press.symbol(&widest).unwrap().width;
+                for serial in serials {
+                    let item = template.item(1, serial).unwrap();
+                    assert_eq!(press.symbol(&item).unwrap().width, width, "{host} {serial}");
+                }
+            }
+        }
+    }
 }
