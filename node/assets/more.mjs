@@ -27,6 +27,37 @@ function named(id, t) {
   return name ? `${name} (${short(id)})` : short(id);
 }
 
+/** Identifiers of dates, of which some go on with a time or a second date. */
+const DATES = /^(1[1-7]|432[456]|700[367]|7011|725[01]|8008)$/;
+/** Digits of which so many are decimals. */
+function spot(digits, places) {
+  const padded = digits.padStart(places + 1, '0'), cut = padded.length - places;
+  return padded.slice(0, cut).replace(/^0+(?=\d)/, '') + (places ? '.' + padded.slice(cut) : '');
+}
+
+/** Whether a text is what a printed value means: a date, or an amount with its unit. */
+function means(text, ai, value, { units, currencies }) {
+  if (DATES.test(ai)) {
+    const days = text.split(' – ').map(one => one.replace(/\D/g, ''));
+    const digits = days.map(one => (ai.startsWith('725') ? one : one.slice(2))).join('');
+    return /^\d{4}-\d\d/.test(text) && [digits, digits + '00', digits + '9999'].includes(value);
+  }
+  const head = ai.slice(0, 3), places = Number(ai[3]);
+  if (head === '433') {
+    return text === `${value.slice(6)}${spot(value.slice(0, 6), 2)} ${places % 2 ? '°C' : '°F'}`;
+  }
+  if (!/^3([1-6]\d|9[0-5])\d$/.test(ai)) return false;
+  const money = /^39[13]/.test(ai) ? value.slice(0, 3) : '';
+  const unit = head === '394' ? '%' : money ? currencies[money] || 'ISO 4217 ' + money : units[head];
+  return text === spot(value.slice(money.length), places) + (unit ? ' ' + unit : '');
+}
+
+/** A day of a recall, on its clock. */
+const day = (body, key) => dayOf(onClock(body, key)) + zone(body);
+
+/** The label in front of fields that few pages have (worded.mjs has the others). */
+const UNDER = { class: 'Class of goods', site: 'Site', volume: 'At most' };
+
 /** A rule's sentence: the code of the page in words, places and organisations by name, instants to
  *  the minute. */
 function told(text, t) {
@@ -44,7 +75,17 @@ export const FIELDS = {
     const digest = one.get('digest');
     return t.text(one.get('alt')) + one.get('url') + (isBytes(digest) ? hex(digest) : digest);
   }),
-  since: ({ body }) => dayOf(onClock(body, 'since')) + zone(body),
+  since: ({ body }) => day(body, 'since'),
+  idle: ({ body }, t) => t.times.map(now => (body.get('lifted_at') <= now
+    ? t.say('A recall of ') + day(body, 'since') + t.say(' was lifted on ') + day(body, 'lifted_at')
+    : now < body.get('since') ? t.say('A recall takes effect on ') + day(body, 'since') : '')
+    + t.mark('.', '。')),
+  ended: (record, t) => (record.kind === 'event' ? [t.fields.step(record, t)].flat() : [])
+    .map(step => t.say('Recorded in ') + t.fields.month(record) + t.mark(': ', '：') + step),
+  class: ({ body }) => body.get('product_class'),
+  site: ({ body }) => body.get('site'),
+  volume: ({ body }, t) =>
+    `${body.get('volume')} ${body.get('unit') === 'items' ? t.say('items') : body.get('unit')}`,
   action: ({ body }, t) => t.text(body.get('what_to_do')),
   contact: ({ body }) =>
     ['phone', 'url'].map(key => at(body, 'contact', key)).filter(Boolean).join(' · '),
@@ -94,25 +135,27 @@ function between(text, before, after) {
 }
 
 /** What a page says for itself of its address, of damage, and of times. */
-export function owns(teller, { address, goods, damaged }, { prints, identifiers, faults, kinds }) {
-  const t = teller, printed = printedOf(address);
+export function owns(teller, { address, goods, damaged }, wording) {
+  const t = teller, printed = printedOf(address), { prints, identifiers, faults, kinds } = wording;
+  const titleOf = ai => identifiers[ai] || identifiers[ai.slice(0, 3)] || '';
+  const called = ai => prints[ai] || titleOf(ai);
   /** Whether the code of this address prints something under an identifier. */
   const isPrinted = (ai, isIt) => printed.some(([code, value]) => code === ai && isIt(value));
   /** A printed day that has passed. */
   const overdue = ({ text, ai }) => {
-    const before = `${t.say('According to the code, ')}${prints[ai]} `;
+    const before = `${t.say('According to the code, ')}${called(ai)} `;
     const day = between(text, before, t.say(': this day has passed.'));
     return t.times.some(now => day < dayOf(now)) && isPrinted(ai, value => isDay(value, day));
   };
   /** A part of the code that cannot be read, quoted. */
   const unread = ({ text, ai }) => {
-    const before = `${t.say('The code has a part that cannot be read: ')}${prints[ai] || ''} (${ai}) `;
+    const before = `${t.say('The code has a part that cannot be read: ')}${called(ai)} (${ai}) `;
     const value = between(text, before, t.mark('.', '。'));
     return isPrinted(ai, one => echoed(one) === value);
   };
   /** A print that is not what the records tell. */
   const contrary = ({ text, ai }) => {
-    const before = `${t.say('Printed: ')}${prints[ai]} `;
+    const before = `${t.say('Printed: ')}${called(ai)} `;
     const [one, told = ''] = between(text, before, t.say('. They differ.')).split(t.say('. Recorded: '));
     const recorded = t.items.flatMap(item => t.expected({ of: FIELD_OF[ai] }, item));
     const isTold = told.split(t.mark(', ', '、')).every(day => recorded.includes(day));
@@ -138,13 +181,14 @@ export function owns(teller, { address, goods, damaged }, { prints, identifiers,
   };
   return {
     overdue, unread, contrary, late, damaged: isDamaged,
-    printed: ({ text, ai }) => isPrinted(ai, value => value === text),
+    printed: ({ text, ai }) => isPrinted(ai, value => value === text || means(text, ai, value, wording)),
     fault: ({ text }) => damaged.length > 0 && Object.values(faults).includes(text),
     damagedid: ({ text }) => damaged.some(id => 'sha256:' + id === text),
     vouched: ({ text }) => isMinute(text),
     issues: ({ text }) => t.items.some(({ said: { kind, iss } }) => kind === 'label' && t.called(iss) === text),
     meant: ({ text }) => text.toLowerCase() === goods.toLowerCase(),
     months: ({ text }) => text === t.confirmedMonths(),
-    dtai: ({ text, ai }) => text === `${identifiers[ai]} (${ai})`,
+    label: ({ text, ai }, of) =>
+      text === (of === 'printed' ? `${titleOf(ai)} (${ai})` : t.say(UNDER[of])),
   };
 }

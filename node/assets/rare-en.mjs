@@ -1,5 +1,6 @@
 // Generated from the page's source; rewrite it with: UPDATE=1 cargo test -p hallmark-tests generated.
-export const wording = {
+import { identifiers, units, currencies } from './printed-en.mjs';
+export const wording = { identifiers, units, currencies, ...{
   "faults": {
     "digest": "its bytes are not those that were recorded",
     "form": "it cannot be read",
@@ -16,74 +17,19 @@ export const wording = {
     "Not all records of this code were read here.",
     "Of the label with this code it is recorded that it was made, no more.",
     "Only others have recorded events of this code, not the organisation that made the label.",
-    "Other labels of this kind are recorded as put on goods; this one is not."
+    "Other labels of this kind are recorded as put on goods; this one is not.",
+    "What it covers"
   ],
-  "identifiers": {
-    "00": "SSCC",
-    "01": "GTIN",
-    "02": "CONTENT",
-    "10": "BATCH/LOT",
-    "11": "PROD DATE",
-    "12": "DUE DATE",
-    "13": "PACK DATE",
-    "15": "BEST BEFORE or BEST BY",
-    "16": "SELL BY",
-    "17": "USE BY or EXPIRY",
-    "20": "VARIANT",
-    "21": "SERIAL",
-    "22": "CPV",
-    "235": "TPX",
-    "240": "ADDITIONAL ID",
-    "241": "CUST. PART No.",
-    "243": "PCN",
-    "250": "SECONDARY SERIAL",
-    "251": "REF. TO SOURCE",
-    "30": "VAR. COUNT",
-    "37": "COUNT",
-    "400": "ORDER NUMBER",
-    "410": "SHIP TO LOC",
-    "414": "LOC No.",
-    "422": "ORIGIN",
-    "423": "COUNTRY - INITIAL PROCESS",
-    "424": "COUNTRY - PROCESS",
-    "426": "COUNTRY - FULL PROCESS",
-    "7003": "EXPIRY TIME",
-    "8020": "REF No."
-  },
   "prints": {
-    "00": "SSCC",
-    "01": "GTIN",
-    "02": "CONTENT",
     "10": "lot",
     "11": "made on",
-    "12": "DUE DATE",
-    "13": "PACK DATE",
     "15": "best before",
-    "16": "SELL BY",
     "17": "use until",
-    "20": "VARIANT",
-    "21": "SERIAL",
-    "22": "CPV",
-    "235": "TPX",
-    "240": "ADDITIONAL ID",
-    "241": "CUST. PART No.",
-    "243": "PCN",
-    "250": "SECONDARY SERIAL",
-    "251": "REF. TO SOURCE",
-    "30": "VAR. COUNT",
-    "37": "COUNT",
-    "400": "ORDER NUMBER",
-    "410": "SHIP TO LOC",
-    "414": "LOC No.",
-    "422": "ORIGIN",
-    "423": "COUNTRY - INITIAL PROCESS",
-    "424": "COUNTRY - PROCESS",
-    "426": "COUNTRY - FULL PROCESS",
-    "7003": "use until",
-    "8020": "REF No."
+    "7003": "use until"
   },
   "said": {
     " or ": " or ",
+    " was lifted on ": " was lifted on ",
     ", this is about it:": ", this is about it:",
     ". Reason: ": ". Reason: ",
     ". Recorded: ": ". Recorded: ",
@@ -91,14 +37,21 @@ export const wording = {
     ": first by ": ": first by ",
     ": this day has passed.": ": this day has passed.",
     "; the label was ordered on or after ": "; the label was ordered on or after ",
+    "A recall of ": "A recall of ",
+    "A recall takes effect on ": "A recall takes effect on ",
     "According to the code, ": "According to the code, ",
+    "At most": "At most",
+    "Class of goods": "Class of goods",
     "Printed: ": "Printed: ",
+    "Recorded in ": "Recorded in ",
+    "Site": "Site",
     "Some lots are recalled. If the pack shows lot ": "Some lots are recalled. If the pack shows lot ",
     "The code has a part that cannot be read: ": "The code has a part that cannot be read: ",
     "This code": "This code",
     "This code was recorded before its label was ordered": "This code was recorded before its label was ordered",
     "Use until ": "Use until ",
     "contradiction": "contradiction",
+    "items": "items",
     "note": "note",
     "warning": "warning"
   },
@@ -109,6 +62,40 @@ export const wording = {
       ],
       [
         "Records do not match their signatures. Do not rely on them."
+      ]
+    ],
+    "consistent": [
+      [
+        "Recorded as destroyed",
+        "Recorded as taken out of use",
+        "Recorded as used up",
+        "Records consistent"
+      ],
+      [
+        "A label with this code was made, and that is all that is recorded of it. A printed code can be copied: do not go by the code alone.",
+        "By the records these goods were destroyed. What you hold with this code may be something else: do not go by the code.",
+        "By the records these goods were used up to make others. What you hold with this code may be something else: do not go by the code.",
+        "By the records this code was taken out of use. What you hold with it may be something else: do not go by the code.",
+        "The records for this code agree, but it was recorded before its label was ordered. A printed code can be copied: do not go by the code alone.",
+        "The records for this code are complete and consistent. A printed code can be copied: compare what you hold with the description and the seal.",
+        "The records for this code are consistent, but there is no description of it. A printed code can be copied: do not go by the code alone.",
+        "The records for this code that were read here are consistent; there are more. A printed code can be copied: compare what you hold with the description and the seal.",
+        "The records that describe this place or party are consistent. What happened there is not looked up by its code."
+      ]
+    ],
+    "consistent_seen": [
+      [
+        "Confirmed before",
+        "Recorded as destroyed",
+        "Recorded as taken out of use",
+        "Recorded as used up"
+      ],
+      [
+        "A buyer has already confirmed this item. The records that were read here are consistent; there are more.",
+        "By the records these goods were destroyed. What you hold with this code may be something else: do not go by the code.",
+        "By the records these goods were used up to make others. What you hold with this code may be something else: do not go by the code.",
+        "By the records this code was taken out of use. What you hold with it may be something else: do not go by the code.",
+        "The records are consistent, and a buyer has already confirmed this item. If you bought it new, say so below."
       ]
     ],
     "copy_suspected": [
@@ -215,4 +202,4 @@ export const wording = {
       ]
     ]
   }
-};
+} };

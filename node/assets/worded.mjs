@@ -47,9 +47,9 @@ export class Worded {
       // What this node's rules found is its own word, and told apart from texts of nobody.
       found: () => true,
       option: ({ text, value }) => text === (value ? regions[value] : '—'),
-      dt: ({ text, holds, ai }) => holds.length === 1 && (holds[0] === 'printed'
-        ? Boolean(rare.dtai) && rare.dtai({ text, ai })
-        : [UNDER[holds[0]] || []].flat().some(key => teller.say(key) === text)),
+      dt: ({ text, holds, ai }) => holds.length === 1
+        && ([UNDER[holds[0]] || []].flat().some(key => teller.say(key) === text)
+        || Boolean(rare.label) && rare.label({ text, ai }, holds[0])),
     };
   }
 

@@ -266,8 +266,16 @@ pub(crate) fn knows(request: &axum::http::HeaderMap, tag: &str) -> bool {
 
 /// Immutable for a week: what its name commits to never changes.
 pub(crate) const IMMUTABLE: &str = "public, max-age=604800, immutable";
-/// Immutable too, but for this caller alone.
-pub(crate) const IMMUTABLE_PRIVATE: &str = "private, max-age=604800, immutable";
+/// A body never changes either, but it may be erased, which no cache learns: within a day all have
+/// asked again, and are told that it is gone.
+pub(crate) const BODY: &str = "public, max-age=86400, immutable";
+/// A body for this caller alone.
+pub(crate) const BODY_PRIVATE: &str = "private, max-age=86400, immutable";
+/// To be used when this node says that it is still so; what anyone may read, and what only this
+/// caller may.
+pub(crate) const CHECKED: &str = "public, no-cache";
+/// See [`CHECKED`].
+pub(crate) const CHECKED_PRIVATE: &str = "private, no-cache";
 
 /// Runs blocking store work off the request threads.
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -282,7 +282,8 @@ impl Default for Judge {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Passport {
-    /// From this age of a checkpoint on a passport says that it cannot confirm its records now.
+    /// A passport cannot confirm its records now where the witnesses of a log that these are in (its
+    /// own node, where its policy names none) last vouched for it, and it last grew, longer ago.
     /// Default `7days`; from `1s` to `1year`.
     #[serde(with = "humantime_serde")]
     pub stale_after: Duration,

@@ -14,6 +14,11 @@ use crate::negotiate;
 
 pub mod passport;
 
+/// Longest tag of a language that is looked at: RFC 5646, section 4.4.1, asks for 35 at least.
+const TAG_MAX: usize = 64;
+/// Longest part of one.
+const SUBTAG_MAX: usize = 8;
+
 /// What the page shows.
 pub struct View<'a> {
     /// The organisation whose node this is.
@@ -50,11 +55,7 @@ impl Language {
     pub fn of(header: &str) -> Language {
         let mut best = (Language::En, 0);
         for (tag, weight) in negotiate::members(header) {
-            let language = match tag.split('-').next() {
-                Some("zh") => Language::Zh,
-                Some("en") => Language::En,
-                _ => continue,
-            };
+            let Some(language) = Language::named(&tag) else { continue };
             if best.1 < weight {
                 best = (language, weight);
             }
@@ -67,14 +68,23 @@ impl Language {
         self.pick("en", "zh-Hans")
     }
 
-    /// The language of `?lang=`; only the tags that the pages link to.
+    /// The language for a tag of BCP 47 such as `zh-Hans-CN` or `en-GB`, in capital or small letters,
+    /// by lookup (RFC 4647, section 3.4); none where it names neither or is no tag. Whoever reads
+    /// Chinese in another script or region is answered in the one Chinese that there is.
     pub fn named(tag: &str) -> Option<Language> {
-        // Tags of languages are the same in capital and small letters (RFC 5646, 2.1.1).
-        let is = |known: &str| tag.eq_ignore_ascii_case(known);
+        let is_subtag = |part: &str| {
+            (1..=SUBTAG_MAX).contains(&part.len())
+                && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        if TAG_MAX < tag.len() || !tag.split('-').all(is_subtag) {
+            return None;
+        }
+        let first = tag.split('-').next().unwrap_or_default();
+        let is = |known: &str| first.eq_ignore_ascii_case(known);
         if is("en") {
             return Some(Language::En);
         }
-        (is("zh-Hans") || is("zh")).then_some(Language::Zh)
+        is("zh").then_some(Language::Zh)
     }
 
     pub(crate) const fn pick<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
@@ -269,6 +279,32 @@ mod tests {
         assert_eq!(Language::of("zh;q=NaN, en;q=0.1"), Language::En);
         assert_eq!(Language::of("fr"), Language::En);
         assert_eq!(Language::of(""), Language::En);
+    }
+
+    #[test]
+    fn a_tag_of_a_language_is_looked_up_by_its_first_part() {
+        for (tag, expected) in [
+            ("zh", Some(Language::Zh)),
+            ("zh-CN", Some(Language::Zh)),
+            ("zh-Hans-CN", Some(Language::Zh)),
+            ("ZH-hant-tw", Some(Language::Zh)),
+            ("zh-Hans-CN-x-shop", Some(Language::Zh)),
+            ("en", Some(Language::En)),
+            ("EN-gb", Some(Language::En)),
+            ("en-Latn-US", Some(Language::En)),
+            ("xx", None),
+            ("zho", None),
+            ("english", None),
+            ("zh-", None),
+            ("zh_CN", None),
+            ("en-<b>", None),
+            ("en-abcdefghi", None),
+            ("", None),
+            ("-", None),
+        ] {
+            assert_eq!(Language::named(tag), expected, "{tag}");
+        }
+        assert_eq!(Language::named(&format!("en{}", "-a".repeat(40))), None, "bounded");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod form;
 pub mod gather;
 pub mod issuance;
 pub mod named;
+pub mod printed;
 mod sentence;
 pub mod view;
 

@@ -17,7 +17,7 @@ use super::gzip::Coding;
 use super::problem::ApiError;
 
 /// The paths stay the same in every release, so each use asks whether it is still the one it has.
-const CONTROL: &str = "public, no-cache";
+const CONTROL: &str = super::CHECKED;
 /// Packed once and sent often.
 const GZIP_LEVEL: u32 = 9;
 
@@ -45,12 +45,12 @@ const PARTS: &[(&str, &str)] = sources! {
 
 /// `page.mjs` is what a page asks for; the words of one language and [`CHECK`] are asked for when
 /// somebody presses the button of the check; the rest where it is needed: `byhand.mjs` by a browser
-/// that has less, countries where a page names one, `epc.mjs` for records with EPC URNs, `more.mjs`
-/// and `rare` for what few pages say, `why` where a step does not hold.
+/// that has less, countries where a page names one, `epc.mjs` for records with EPC URNs, `more.mjs`,
+/// `rare` and what it needs of `printed` for what few pages say, `why` where a step does not hold.
 const ALONE: &[(&str, &str)] = sources! {
     "page.mjs" "words-en.mjs" "words-zh.mjs" "wording-en.mjs" "wording-zh.mjs" "countries-en.mjs"
-    "countries-zh.mjs" "byhand.mjs" "epc.mjs" "more.mjs" "rare-en.mjs" "rare-zh.mjs" "why-en.mjs"
-    "why-zh.mjs"
+    "countries-zh.mjs" "byhand.mjs" "epc.mjs" "more.mjs" "rare-en.mjs" "rare-zh.mjs"
+    "printed-en.mjs" "printed-zh.mjs" "why-en.mjs" "why-zh.mjs"
 };
 
 /// The name that the modules of the check are served under.
@@ -171,8 +171,8 @@ mod tests {
     const BROTLI_BYTES_MAX: usize = 26 * 1024;
     /// What few browsers and few pages need, one by one.
     const REST_BYTES_MAX: usize = 4 * 1024;
-    /// All of it in one language.
-    const ALL_BYTES_MAX: usize = 40 * 1024;
+    /// All of it in one language: with the 14 KiB of a page within 60.
+    const ALL_BYTES_MAX: usize = 43 * 1024;
 
     fn packed(name: &str, coding: Coding) -> usize {
         let mut packed = SCRIPTS[name].packed.iter();
@@ -197,7 +197,7 @@ mod tests {
                 println!("{language} {}: {all} bytes, {words} of them words", coding.as_str());
                 assert!(all <= most, "{all} bytes in {language}");
             }
-            let mut rest: Vec<String> = names(&["countries", "rare", "why"]);
+            let mut rest: Vec<String> = names(&["countries", "rare", "printed", "why"]);
             rest.extend(["byhand.mjs", "epc.mjs", "more.mjs"].map(str::to_owned));
             let rest: Vec<usize> = rest.iter().map(|name| gzip(name)).collect();
             assert!(rest.iter().all(|one| *one <= REST_BYTES_MAX), "{rest:?}");

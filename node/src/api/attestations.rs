@@ -11,7 +11,10 @@ use tokio::time::Instant;
 use super::caller::Caller;
 use super::entries::parse_id;
 use super::problem::ApiError;
-use super::{App, BODY_BYTES_MAX, Ctx, IMMUTABLE, IMMUTABLE_PRIVATE, blocking, cached, read_body};
+use super::{
+    App, BODY, BODY_BYTES_MAX, BODY_PRIVATE, CHECKED, CHECKED_PRIVATE, Ctx, blocking, cached,
+    read_body,
+};
 use crate::admission::Admitted;
 use crate::entitled::{Asker, body_for, hide};
 use crate::negotiate;
@@ -106,7 +109,7 @@ async fn represent(
     envelope: Envelope,
 ) -> Result<Response, ApiError> {
     let is_public = envelope.claims().aud.byte() == 0;
-    let control = if is_public { IMMUTABLE } else { IMMUTABLE_PRIVATE };
+    let control = if is_public { BODY } else { BODY_PRIVATE };
     let accept = super::listed(headers, &header::ACCEPT);
     let form = negotiate::best(&accept, &FORMS);
     let hex = id.to_string();
@@ -127,7 +130,7 @@ async fn represent(
             })
         });
         // Another log may copy it yet, which adds a place: the client asks each time.
-        let control = if is_public { "public, no-cache" } else { "private, no-cache" };
+        let control = if is_public { CHECKED } else { CHECKED_PRIVATE };
         let view = crate::sign::view(&envelope, places.collect()).to_string().into_bytes();
         let tag = hallmark_schemas::hex::encode(&Sha256::digest(&view));
         cached(headers, "application/json", control, &tag, view)

@@ -32,6 +32,7 @@ pub(super) const VERSIONS: [(&str, &str); 6] = [
     ("gs1-cbv-min", "2.0.0"),
     ("gs1-cbv-max", "2.0.0"),
 ];
+const VENDOR_VERSION: &str = "gs1-vendor-version";
 /// Identifiers are answered as their client wrote them.
 const EPC_FORMAT: &str = "gs1-epc-format";
 const BEHAVIOUR: &str = "gs1-capture-error-behaviour";
@@ -65,6 +66,11 @@ pub(super) fn routes() -> Router<App> {
         .layer(middleware::from_fn(speak))
 }
 
+/// Headers that every answer here has.
+pub(super) fn everywhere() -> impl Iterator<Item = &'static str> {
+    VERSIONS.iter().map(|(name, _)| *name).chain([VENDOR_VERSION, EPC_FORMAT])
+}
+
 /// Refuses versions that are not spoken; tells those that are, and errors in the words of EPCIS.
 async fn speak(request: Request, next: Next) -> Response {
     let refused = unspoken(request.headers());
@@ -76,7 +82,7 @@ async fn speak(request: Request, next: Next) -> Response {
     for (name, value) in VERSIONS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    headers.insert("gs1-vendor-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    headers.insert(VENDOR_VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     headers.insert(EPC_FORMAT, HeaderValue::from_static("Never_Translates"));
     response
 }

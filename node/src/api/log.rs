@@ -68,8 +68,10 @@ pub(super) fn tile_of(headers: &HeaderMap, path: TilePath, bytes: Vec<u8>) -> Re
     let mut response = match packed {
         Some(packed) => {
             let mut response = cached(headers, KIND, IMMUTABLE, &format!("{tag}-gzip"), packed);
-            let gzip = HeaderValue::from_static("gzip");
-            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+            if response.status() == StatusCode::OK {
+                let gzip = HeaderValue::from_static("gzip");
+                response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+            }
             response
         }
         None => cached(headers, KIND, IMMUTABLE, &tag, bytes),

@@ -27,7 +27,7 @@ mod schemas;
 mod trace;
 
 /// The path stays the same in every release, so each use asks whether it is still the one it has.
-const CONTROL: &str = "public, no-cache";
+const CONTROL: &str = super::CHECKED;
 
 /// The document as it is served, and its validator.
 static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
@@ -46,8 +46,14 @@ const ABOUT: &str = "What a Hallmark node takes and answers. Every GET answers H
     problem details (RFC 9457), or concise problem details (RFC 9290) for a client that sends \
     `application/cose` or accepts COSE or CBOR and no JSON. Any route may refuse a request that is \
     too slow (408), too long (414), too frequent (429, with `Retry-After`) or has too large a head \
-    (431). A path parameter whose description says so takes slashes as they are. The routes below \
+    (431). What is not told to be kept (`Cache-Control`) is `no-store`. Pages of other origins may \
+    read what `Access-Control-Expose-Headers` lists. A path parameter whose description says so takes slashes as they are. The routes below \
     `/local`, which only the owner reaches over the node's own socket, are no part of this document.";
+
+fn about() -> String {
+    let names: Vec<String> = super::epcis::everywhere().map(|name| format!("`{name}`")).collect();
+    format!("{ABOUT} Every answer below `/epcis` has {}.", names.join(", "))
+}
 
 /// OpenAPI 3.1.
 fn document() -> Value {
@@ -62,7 +68,7 @@ fn document() -> Value {
             "title": "Hallmark node",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Admits, logs, mirrors and serves attestations",
-            "description": ABOUT,
+            "description": about(),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/", "description": "The node that serves this document" }],
@@ -119,7 +125,8 @@ fn responses() -> Value {
         let text = response["description"].as_str().unwrap_or_default();
         let joint = if text.is_empty() { "" } else { "; " };
         response["description"] = json!(format!("{text}{joint}`{code}`: {title}"));
-        for name in error.headers() {
+        // Those of a page are there where a person is told.
+        for name in error.headers().into_iter().chain(["Content-Language", "Vary"]) {
             response["headers"][name] = reference("headers", name);
         }
     }
@@ -132,16 +139,23 @@ fn headers() -> Value {
         "ETag": text("Validator of this answer, for `If-None-Match`."),
         "Cache-Control": text("How long the answer may be used, and by whom."),
         "Location": text("Path of what was made, or of where to ask next."),
-        "Link": text("The link set of the goods (RFC 9264)."),
+        "Link": text("Of goods their link set (RFC 9264); of pages the next one, where there is one."),
         "Vary": text("Headers of the request that the answer depends on."),
         "Allow": text("Methods that the path takes."),
         "Content-Language": text("The language of a page."),
-        "Content-Encoding": text("`gzip` where the client takes it and it helps."),
+        "Content-Encoding": text("`gzip` or, of scripts, `br`, where the client takes it and it helps."),
+        "Accept-Encoding": text("`identity`, where a body came in another coding."),
         "WWW-Authenticate": text("`Bearer`."),
         "Hallmark-Status": { "description": "How far the attestation has come.", "schema": {
             "type": "string", "enum": ["stored", "recorded", "deferred"] } },
         "Hallmark-Bodies-Damaged": { "description": "How many bodies of the trace are damaged here.",
             "schema": { "type": "integer", "minimum": 0 } },
+        "GS1-Capture-Error-Behaviour": text("What a document may ask for where an event is refused."),
+        "GS1-EPCIS-Capture-Limit": { "description": "Most events of a document.", "schema": {
+            "type": "integer", "minimum": 1 } },
+        "GS1-EPCIS-Capture-File-Size-Limit": { "description": "Most bytes of a document.",
+            "schema": { "type": "integer", "minimum": 1 } },
+        "GS1-Next-Page-Token-Expires": text("Until when the token of `Link` is taken."),
         "Retry-After": { "description": "Seconds until it is worth asking again.", "schema": {
             "type": "integer", "minimum": 1 } },
         "Access-Control-Allow-Origin": { "description": "Any page may read this.", "schema": {

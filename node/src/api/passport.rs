@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::problem::ApiError;
-use super::{App, Ctx, blocking, cached, gzip, knows, listed};
+use super::{App, CHECKED, Ctx, blocking, cached, gzip, knows, listed};
 use crate::page::passport::forms::Given;
 use crate::page::passport::refusal::{self, Refusal};
 use crate::page::passport::{Forms, Frame, page};
@@ -26,7 +26,8 @@ use crate::page::{Language, written};
 use crate::passport::State as PassportState;
 use crate::passport::code::{Code, LINK_BYTES_MAX, asked as with, misread};
 use crate::passport::form::FormKey;
-use crate::passport::view::{Link, Passport, Sort};
+use crate::passport::view::print::Link;
+use crate::passport::view::{Passport, Sort};
 use accept::{Form, NoForm};
 
 mod accept;
@@ -86,7 +87,7 @@ pub(super) async fn by_hand(
 pub(super) async fn resolver(State(app): Ctx, headers: HeaderMap) -> Response {
     let described = linkset::description(app.root(), &app.config.name).to_string().into_bytes();
     let tag = hallmark_schemas::hex::encode(&Sha256::digest(&described)[..16]);
-    cached(&headers, "application/json", "public, no-cache", &tag, described)
+    cached(&headers, "application/json", CHECKED, &tag, described)
 }
 
 fn asked(uri: &Uri) -> Asked {

@@ -204,6 +204,9 @@ impl ApiError {
         if matches!(self, ApiError::Unauthorized { .. }) {
             names.push("WWW-Authenticate");
         }
+        if matches!(self, ApiError::WrongCoding) {
+            names.push("Accept-Encoding");
+        }
         names
     }
 

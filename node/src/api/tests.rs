@@ -13,6 +13,8 @@ use crate::core::WriterThread;
 use crate::files::now;
 use crate::sign::{Defaults, Statement};
 
+mod caching;
+
 const EVENT: &str = r#"{"type":"ObjectEvent","eventID":"urn:uuid:00000000-0000-4000-8000-000000000001",
   "action":"OBSERVE","eventTime":"2026-01-02T03:04:05.000+08:00","eventTimeZoneOffset":"+08:00",
   "epcList":["https://id.gs1.org/01/09520123456788/21/7"],"bizStep":"shipping"}"#;

@@ -3,16 +3,18 @@
 use std::str::FromStr;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::response::Response;
 use hallmark_schemas::attestation::Claims;
+use hallmark_schemas::hex;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::Asked;
-use super::{Ctx, blocking, listed};
+use super::{CHECKED, CHECKED_PRIVATE, Ctx, blocking, cached, listed};
 use crate::entitled::{Asker, hide};
 use crate::negotiate;
 use crate::passport::code::Code;
@@ -91,6 +93,9 @@ pub(super) async fn show(
     let goods = code.map_err(|e| ApiError::malformed(format!("{e}")))?.goods;
     let wanted = asked.only(&["format"])?.parsed("format", "json, dot or text")?;
     let form = wanted.map_or_else(|| Form::accepted(&headers), Ok)?;
+    // What anyone is told may be kept for anyone; a caller may be shown more.
+    let is_anyone = matches!(caller, Caller::Anyone(_));
+    let control = if is_anyone { CHECKED } else { CHECKED_PRIVATE };
     let asker = Asker::new(&app, caller);
     let trace = blocking(move || crate::trace::trace(&app.node, &goods, &asker)).await??;
     if trace.steps.is_empty() {
@@ -98,18 +103,20 @@ pub(super) async fn show(
         return Err(ApiError::NotFound);
     }
     let damaged: u64 = trace.logs.iter().map(|log| log.bodies_damaged).sum();
-    let of =
-        |kind: &'static str, text: String| ([(header::CONTENT_TYPE, kind)], text).into_response();
-    let mut response = match form {
+    let (kind, text) = match form {
         Form::Json => {
             let verdict = trace.verdict();
-            axum::Json(View { trace, verdict }).into_response()
+            let view = serde_json::to_string(&View { trace, verdict });
+            ("application/json", view.map_err(|e| ApiError::Fault { cause: e.to_string() })?)
         }
-        Form::Dot => of("text/vnd.graphviz; charset=utf-8", trace.to_dot()),
-        Form::Text => of("text/plain; charset=utf-8", trace.to_text()),
+        Form::Dot => ("text/vnd.graphviz; charset=utf-8", trace.to_dot()),
+        Form::Text => ("text/plain; charset=utf-8", trace.to_text()),
     };
-    let headers = response.headers_mut();
-    headers.insert(header::VARY, "Accept, Authorization".parse().expect("ASCII"));
-    headers.insert(HeaderName::from_static(DAMAGED), damaged.into());
+    // Whatever the answer tells, in its body and in its headers.
+    let tag = hex::encode(&Sha256::digest(format!("{kind} {damaged} {text}"))[..16]);
+    let mut response = cached(&headers, kind, control, &tag, text.into_bytes());
+    let head = response.headers_mut();
+    head.insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
+    head.insert(HeaderName::from_static(DAMAGED), damaged.into());
     Ok(response)
 }

@@ -6,7 +6,7 @@ use super::p2p::FRESH_P2P;
 
 /// The part of [`fresh`] about passports.
 const FRESH_PASSPORT: &str = r#"[passport]
-# stale_after = "7days"        # an older checkpoint confirms nothing
+# stale_after = "7days"        # a log not vouched for since confirms nothing
 # reveal = ["step", "region", "month"] # of own events that are not public; also: place
 # confirmations_max = 1        # more of one code are told as a possible copy
 # forms_per_minute_max = 6     # confirmations and complaints from one address"#;

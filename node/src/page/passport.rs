@@ -19,7 +19,9 @@ mod notices;
 mod proof;
 mod questions;
 pub mod refusal;
+mod scope;
 mod sections;
+mod unrecorded;
 mod words;
 
 /// What the page is given beside the passport.
@@ -59,7 +61,11 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             (band(passport, language))
             @if state == State::Unreadable || !state.has_record() {
                 (sections::code(passport, language))
-                @if passport.is_spoken_of() { (sections::words_of_others(passport, language)) }
+                @if passport.is_spoken_of() {
+                    (sections::words_of_others(passport, language))
+                } @else if state == State::Unknown {
+                    (unrecorded::check(passport, language))
+                }
                 (forms::by_hand(language))
                 (forms::complaint(passport, frame))
             } @else if state == State::Broken {
@@ -202,7 +208,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
     let faulty = passport.certificates.iter().filter(is_faulty);
     let oldest = passport.proof.logs.iter().filter_map(|log| log.checkpoint_at.as_deref()).min();
     html! {
-        @for recall in &passport.recalls { (recall_terms(recall, language)) }
+        @for recall in &passport.recalls { (recall_terms(recall, Stage::InForce, language)) }
         @match passport.state {
             State::Broken => ul {
                 @for record in passport.proof.records.iter().filter(|one| one.fault.is_some()) {
@@ -251,15 +257,29 @@ fn confirmed(passport: &Passport, months: &str, language: Language) -> Markup {
     }
 }
 
-fn recall_terms(recall: &Recall, language: Language) -> Markup {
+/// How a recall stands, which decides what of it is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Begins,
+    InForce,
+    Lifted,
+}
+
+/// The terms of a recall: what to do while there is something to do, and since when where that is
+/// not told before.
+fn recall_terms(recall: &Recall, stage: Stage, language: Language) -> Markup {
     html! {
         dl data-record=(recall.id) data-kind="recall" data-by=(recall.by.id) {
-            dt { (language.pick("Recalled since", "召回日期")) } dd data-of="since" { (recall.since) (of_zone(&recall.zone)) }
+            @if stage == Stage::InForce {
+                dt { (language.pick("Recalled since", "召回日期")) } dd data-of="since" { (recall.since) (of_zone(&recall.zone)) }
+            }
             dt { (language.pick("Reason", "原因")) } dd data-of="reason" { (texts(&recall.reason, language)) }
-            dt { (language.pick("What to do", "处理办法")) }
-            dd data-of="action" { (texts(&recall.action, language)) }
-            @if let Some(contact) = &recall.contact {
-                dt { (language.pick("Contact", "联系方式")) } dd data-of="contact" { (contact) }
+            @if stage != Stage::Lifted {
+                dt { (language.pick("What to do", "处理办法")) }
+                dd data-of="action" { (texts(&recall.action, language)) }
+                @if let Some(contact) = &recall.contact {
+                    dt { (language.pick("Contact", "联系方式")) } dd data-of="contact" { (contact) }
+                }
             }
             dt { (language.pick("Recalled by", "召回方")) } dd data-of="by" { (party(&recall.by)) }
         }

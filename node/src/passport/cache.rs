@@ -118,8 +118,8 @@ impl Kept {
             return passport;
         }
         // Where a record does not hold, nothing is shown as if the others could be relied on.
-        let (certificates, journey, footprints) = Default::default();
-        Passport { certificates, journey, footprints, ..passport }
+        let (certificates, journey, footprints, idle_recalls) = Default::default();
+        Passport { certificates, journey, footprints, idle_recalls, ended: None, ..passport }
     }
 }
 

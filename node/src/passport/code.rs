@@ -14,7 +14,8 @@ use hallmark_schemas::gs1::hand;
 use hallmark_schemas::gs1::scan::Content;
 use hallmark_schemas::id::OrgId;
 
-use super::view::{Attribute, Link, Misread, Sort, Unreadable};
+use super::view::print::{Attribute, Link, Unreadable};
+use super::view::{Misread, Sort};
 
 /// The keys of Digital Links: the first segment of their paths.
 pub const KEYS: [&str; 16] = [
@@ -208,7 +209,9 @@ pub fn asked(address: &str, name: &str, value: &str) -> String {
 
 fn attribute(element: &Element) -> Option<Attribute> {
     let title = Ai::find(&element.code)?.title;
-    Some(Attribute { ai: element.code.clone(), title, value: element.value.clone() })
+    let (ai, value) = (element.code.clone(), element.value.clone());
+    // What it means depends on the day on which it is read.
+    Some(Attribute { ai, title, value, date: None, amount: None, unit: None })
 }
 
 /// A parameter that is meant as an attribute and is none.

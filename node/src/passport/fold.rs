@@ -21,9 +21,10 @@ use super::code::{Code, sort_of};
 use super::decide::{Facts, Issuance};
 use super::gather::{Evidence, Level, Proven};
 use super::issuance::{Activation, Told};
+use super::view::print::Link;
 use super::view::{
-    Confirmations, Elsewhere, Footprint, Inactive, Item, Link, Misread, Party, Passport, Proof,
-    Record, Sort, Text,
+    Confirmations, Elsewhere, Footprint, Inactive, Item, Misread, Party, Passport, Proof, Record,
+    Sort, Text,
 };
 
 mod certificates;
@@ -35,6 +36,7 @@ mod print;
 mod recalls;
 
 pub(super) use description::makers;
+pub(super) use print::date as printed_day;
 
 use journey::Reveal;
 
@@ -100,12 +102,19 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         sort: Some(sort_of(&given.code.goods)),
         misread: None,
         did_you_mean: None,
-        link: Link { contradictions, passed, ..given.code.link.clone() },
+        link: Link {
+            attributes: print::read(given),
+            contradictions,
+            passed,
+            ..given.code.link.clone()
+        },
         item,
         recalls,
+        idle_recalls: recalls::idle(&records, given),
         lot_recalls: recalls::of_lots(&records, given),
         certificates,
         journey: journey::of(&records, &evidence.carried, given),
+        ended: confirmed::ended(&records, &evidence.carried, given),
         footprints: footprints(&records, given),
         findings: Vec::new(),
         stated_findings: Vec::new(),
@@ -132,9 +141,11 @@ impl Passport {
             link: Link::default(),
             item: Item::default(),
             recalls: Vec::new(),
+            idle_recalls: Vec::new(),
             lot_recalls: Vec::new(),
             certificates: Vec::new(),
             journey: Vec::new(),
+            ended: None,
             footprints: Vec::new(),
             findings: Vec::new(),
             stated_findings: Vec::new(),

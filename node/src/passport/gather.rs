@@ -113,7 +113,8 @@ pub struct Evidence {
 pub struct LogSeen {
     /// The published tree.
     pub head: Head,
-    /// When its witnesses last vouched for it; without witnesses the instant of its last entry.
+    /// When its witnesses last vouched for it, where its policy names none its own node alone; or
+    /// the instant of its last entry, if that is later.
     pub at: Option<Timestamp>,
     /// Path of its checkpoint on this node.
     pub checkpoint: String,

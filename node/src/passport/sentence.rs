@@ -4,7 +4,7 @@
 //! whose number goods have; none says complete where something was left out or is missing; a calm
 //! look is for answers of which nothing must be seen.
 
-use super::view::{Impossible, Misread, Passport, Sort};
+use super::view::{End, Impossible, Misread, Passport, Sort};
 use super::{State, findings};
 use crate::page::Language;
 
@@ -34,6 +34,9 @@ impl Passport {
                 };
                 language.pick(en, zh)
             }
+            (State::Consistent | State::ConsistentSeen, ..) if self.ended.is_some() => {
+                self.ended.as_ref().map_or("", |ended| ended.how.word(language))
+            }
             (state, ..) => state.word(language),
         }
     }
@@ -60,6 +63,9 @@ impl Passport {
                  still hold.",
                 "此地点或机构的一份证书已过有效期，下列其他记录仍然有效。",
             ),
+            State::Consistent | State::ConsistentSeen if self.ended.is_some() => {
+                self.ended.as_ref().map_or("", |ended| ended.how.sentence(language))
+            }
             State::Consistent => self.consistent(language),
             State::ConsistentSeen if self.proof.is_cut => language.pick(
                 "A buyer has already confirmed this item. The records that were read here are \
@@ -240,12 +246,47 @@ impl Passport {
             || !self.link.passed.is_empty()
             || !self.link.unreadable.is_empty()
             || !self.lot_recalls.is_empty()
+            || self.idle_recalls.iter().any(|one| one.lifted.is_none())
+            || self.ended.is_some()
             || self.late_label.is_some()
             || self.inactive.is_some_and(|one| one.others_are_active || one.is_seen);
         match self.state.tone() {
             "calm" if must_be_seen => "warn",
             "calm" if self.proof.is_cut => "mute",
             tone => tone,
+        }
+    }
+}
+
+impl End {
+    /// The heading of goods that are no more.
+    fn word(self, language: Language) -> &'static str {
+        let (en, zh) = match self {
+            End::UsedUp => ("Recorded as used up", "登记为已耗用"),
+            End::Destroyed => ("Recorded as destroyed", "登记为已销毁"),
+            End::TakenOutOfUse => ("Recorded as taken out of use", "登记为已注销"),
+        };
+        language.pick(en, zh)
+    }
+
+    /// What that means for whoever holds something with their code.
+    fn sentence(self, language: Language) -> &'static str {
+        match self {
+            End::UsedUp => language.pick(
+                "By the records these goods were used up to make others. What you hold with this \
+                 code may be something else: do not go by the code.",
+                "据记录，此产品已用于制造其他产品。您手中带有此代码的物品可能并非此产品，请勿凭此代码判断。",
+            ),
+            End::Destroyed => language.pick(
+                "By the records these goods were destroyed. What you hold with this code may be \
+                 something else: do not go by the code.",
+                "据记录，此产品已销毁。您手中带有此代码的物品可能并非此产品，请勿凭此代码判断。",
+            ),
+            End::TakenOutOfUse => language.pick(
+                "By the records this code was taken out of use. What you hold with it may be \
+                 something else: do not go by the code.",
+                "据记录，此代码已注销。您手中带有此代码的物品可能并非原产品，请勿凭此代码判断。",
+            ),
         }
     }
 }
@@ -281,7 +322,8 @@ fn of_many(language: Language) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::{Inactive, PassedDate};
+    use super::super::view::print::PassedDate;
+    use super::super::view::{Ended, IdleRecall, Inactive, Party, Recall};
     use super::*;
 
     fn of(state: State) -> Passport {
@@ -308,6 +350,47 @@ mod tests {
         assert_eq!(passport.tone(), "warn");
         passport.state = State::Recalled;
         assert_eq!(passport.tone(), "bad", "a stronger look stays");
+        let recall = || Recall {
+            id: String::new(),
+            by: Party { id: String::new(), name: String::new() },
+            goods: String::new(),
+            since: String::new(),
+            zone: String::new(),
+            reason: Vec::new(),
+            action: Vec::new(),
+            contact: None,
+        };
+        for (lifted, expected) in [(Some(String::new()), "calm"), (None, "warn")] {
+            let idle_recalls = vec![IdleRecall { lifted, recall: recall() }];
+            let passport = Passport { idle_recalls, ..of(State::Consistent) };
+            assert_eq!((passport.tone(), passport.state), (expected, State::Consistent));
+        }
+    }
+
+    #[test]
+    fn goods_that_are_no_more_are_not_headed_as_if_they_were_in_trade() {
+        let by = Party { id: String::new(), name: String::new() };
+        for (how, en, zh) in [
+            (End::UsedUp, "used up", "耗用"),
+            (End::Destroyed, "destroyed", "销毁"),
+            (End::TakenOutOfUse, "taken out of use", "注销"),
+        ] {
+            let ended = Some(Ended { how, month: None, by: by.clone(), id: None });
+            for state in [State::Consistent, State::ConsistentSeen] {
+                let mut passport = Passport { ended: ended.clone(), ..of(state) };
+                passport.proof.is_cut = true;
+                assert!(passport.word(Language::En).contains(en), "{how:?}");
+                assert!(passport.word(Language::Zh).contains(zh), "{how:?}");
+                for language in [Language::En, Language::Zh] {
+                    let said = passport.sentence(language);
+                    assert!(!said.contains("consistent") && !said.contains("一致"), "{said}");
+                }
+                assert_eq!((passport.state, passport.tone()), (state, "warn"));
+            }
+            // What is stronger keeps its own words.
+            let recalled = Passport { ended, ..of(State::Recalled) };
+            assert_eq!(recalled.word(Language::En), "Recalled");
+        }
     }
 
     #[test]

@@ -6,6 +6,9 @@
 use serde::Serialize;
 
 use super::State;
+use print::Link;
+
+pub mod print;
 
 /// A passport.
 #[derive(Clone, Debug, Serialize)]
@@ -27,12 +30,16 @@ pub struct Passport {
     pub item: Item,
     /// Recalls in force.
     pub recalls: Vec<Recall>,
+    /// Recalls that were lifted, or begin later: they change no state.
+    pub idle_recalls: Vec<IdleRecall>,
     /// Recalls of lots of the same product, where no record tells the lot of these goods.
     pub lot_recalls: Vec<LotRecall>,
     /// Certificates, those with a fault first.
     pub certificates: Vec<Certificate>,
     /// Places and months, oldest first.
     pub journey: Vec<Step>,
+    /// That the goods are no more, by their records.
+    pub ended: Option<Ended>,
     /// Product carbon footprints, the newest first.
     pub footprints: Vec<Footprint>,
     /// Open findings with the answers to them.
@@ -147,69 +154,6 @@ pub struct LateLabel {
     pub made: String,
 }
 
-/// What the code says beside the identifier.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Link {
-    /// Attributes and coarser qualifiers that pass their checks.
-    pub attributes: Vec<Attribute>,
-    /// Whether the query held something that did not pass.
-    pub has_unreadable: bool,
-    /// What of that has the number of an application identifier.
-    pub unreadable: Vec<Unreadable>,
-    /// What of it the records contradict.
-    pub contradictions: Vec<Contradiction>,
-    /// Printed dates that have passed, where no record tells them.
-    pub passed: Vec<PassedDate>,
-}
-
-/// A printed date that has passed.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct PassedDate {
-    /// The application identifier.
-    pub ai: String,
-    /// GS1's short title of it.
-    pub title: &'static str,
-    /// The day.
-    pub day: String,
-}
-
-/// A part of the print that is not what the records say.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Contradiction {
-    /// The application identifier.
-    pub ai: String,
-    /// GS1's short title of it.
-    pub title: &'static str,
-    /// What is printed; a date as a day of the calendar.
-    pub printed: String,
-    /// What is recorded: more than one where records differ.
-    pub recorded: Vec<String>,
-}
-
-/// One application identifier of a code.
-#[derive(Clone, Debug, Serialize)]
-pub struct Attribute {
-    /// The application identifier.
-    pub ai: String,
-    /// GS1's short title of it.
-    pub title: &'static str,
-    /// The value.
-    pub value: String,
-}
-
-/// A part of the print that did not pass its checks.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Unreadable {
-    /// The application identifier, as printed.
-    pub ai: String,
-    /// GS1's short title of it; empty where there is no such identifier.
-    pub title: &'static str,
-    /// What is printed: visible ASCII, other characters as U+FFFD, cut where it is too long.
-    pub value: String,
-    /// What is wrong with it, in English.
-    pub reason: String,
-}
-
 /// A text with the language it is in, if its author told.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Text {
@@ -320,6 +264,15 @@ pub struct LotRecall {
     pub recall: Recall,
 }
 
+/// A recall that is not in force now.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdleRecall {
+    /// The day on which it was lifted, on the clock of the recall; none of one that begins later.
+    pub lifted: Option<String>,
+    /// The recall.
+    pub recall: Recall,
+}
+
 /// How a certificate stands.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -353,6 +306,14 @@ pub struct Certificate {
     pub valid_to: Option<String>,
     /// The day it was pulled.
     pub withdrawn: Option<String>,
+    /// The class of goods, in the standard's own words.
+    pub product_class: Option<String>,
+    /// The site, as the certificate names it.
+    pub site: Option<String>,
+    /// Most that may be sold under it, in `unit`.
+    pub volume: Option<u64>,
+    /// A base unit, or `items`.
+    pub unit: Option<String>,
     /// The clock of these days: an offset such as `+08:00`, or `UTC`.
     pub zone: String,
     /// Why, in the words of who vouched; none where it was not pulled.
@@ -401,6 +362,31 @@ pub struct Step {
     pub inside: Option<String>,
     /// Whether other goods were made of these.
     pub is_used_up: bool,
+}
+
+/// What became of goods that are no more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Other goods were made of them.
+    UsedUp,
+    /// They were destroyed.
+    Destroyed,
+    /// Their code was taken out of use.
+    TakenOutOfUse,
+}
+
+/// The end of the goods, as their records have it, and nothing after it brought them back.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Ended {
+    /// What became of them.
+    pub how: End,
+    /// The month on the clock of the place.
+    pub month: Option<String>,
+    /// Who says so.
+    pub by: Party,
+    /// The attestation, where its body is public.
+    pub id: Option<String>,
 }
 
 /// A product carbon footprint.
@@ -576,7 +562,8 @@ pub struct LogView {
     pub origin: String,
     /// Entries under the checkpoint.
     pub size: u64,
-    /// When that checkpoint was made.
+    /// When its witnesses, or where there are none its own node, last vouched for it, or its last
+    /// entry came, if that is later.
     pub checkpoint_at: Option<String>,
     /// Path of the checkpoint here.
     pub checkpoint: String,

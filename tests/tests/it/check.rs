@@ -7,6 +7,7 @@ mod confirmed;
 mod corrected;
 mod dated;
 mod mutants;
+mod printed;
 mod shown;
 
 use std::io::Write;

@@ -153,7 +153,12 @@ fn noticed() -> Vec<Value> {
     let recall = json!({ "kind": "recall", "sub": format!("{NOTICED}/10/L9"), "payload": {
         "recall": "R-9", "why": words("Why", "瓶盖可能漏水"), "what_to_do": words("Do", "请停止使用"),
         "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } });
+    let mut later = recall.clone();
+    later["sub"] = json!(NOTICED);
+    later["payload"]["recall"] = json!("R-10");
+    later["payload"]["since"] = json!("2099-01-01T00:00:00Z");
     let mut all = described(NOTICED).to_vec();
+    all.push(later);
     all.extend([label(20, "made"), label(10, "activated"), recall, stated(NOTICED, "Stated")]);
     all
 }
@@ -195,8 +200,19 @@ fn items(world: &World, node: &Node) {
     for (number, serial) in (20..).zip(["fine", "seen", "torn", "copied", "early"]) {
         statements.push(made(number, OWN, serial));
     }
+    let mut good = certificate(OWN, "Good", "2099-01-01T00:00:00Z");
+    for (name, value) in [
+        ("product_class", json!(format!("Class {PROBE}"))),
+        ("site", json!(format!("Site {PROBE}"))),
+        ("volume", json!(5000)),
+        ("unit", json!("items")),
+    ] {
+        good["payload"][name] = value;
+    }
     statements.extend([
-        certificate(OWN, "Good", "2099-01-01T00:00:00Z"),
+        good,
+        made(55, OWN, "ended"),
+        seen(56, OWN, "ended", ("destroying", "2026-04-01T09:00:00+08:00", CHENGDU)),
         json!({ "kind": "accreditation", "sub": node.org, "payload": {
             "scheme": "iso17065", "number": format!("CNAS {PROBE}"),
             "valid_from": "2020-01-01T00:00:00Z", "sectors": [format!("GB/T 29606 {PROBE}")],
@@ -323,7 +339,7 @@ fn shown() -> Vec<Shown> {
             .with(&["Answer"]),
         Shown::new(
             "noticed",
-            format!("{}/21/15?17=200131", class_path(NOTICED)),
+            format!("{}/21/15?17=200131&3103=000500", class_path(NOTICED)),
             200,
             ["记录一致", "Records consistent"],
         )
@@ -332,23 +348,25 @@ fn shown() -> Vec<Shown> {
         Shown::new("seen", path("seen"), 200, ["此前已有人确认", "Confirmed before"]).described(),
         Shown::new("consistent", path("fine"), 200, ["记录一致", "Records consistent"])
             .described()
-            .with(&["Good", "CNAS"]),
+            .with(&["Good", "CNAS", "Class", "Site"]),
         Shown::new("spoken", path("spoken"), 404, ["发放方没有记录", "Not recorded by its issuer"])
             .with(&["Spoken", "Flask"]),
         Shown::new("boxed", path("boxed"), 200, ["记录一致", "Records consistent"]).described(),
+        Shown::new("ended", path("ended"), 200, ["登记为已销毁", "Recorded as destroyed"])
+            .described(),
     ];
     all[1].probes = vec![PRINTED.to_owned()];
     all[3].more = broken();
     all[12].more = consistent();
     // Recalls, certificates, accreditations, pallets: all that is worded is checked.
-    for state in [4, 5, 9, 14] {
+    for state in [4, 5, 9, 14, 15] {
         all[state].more = json!({ "check": holding() });
     }
     for state in [7, 8] {
         all[state].more = found();
     }
     all[13].more = spoken();
-    for state in [13, 14] {
+    for state in [13, 14, 15] {
         all[state].more["golden"] = false.into();
     }
     all
@@ -393,7 +411,7 @@ fn every_state_holds_in_a_browser() {
         let state = match one.name {
             "copied" => "copy_suspected",
             "seen" => "consistent_seen",
-            "noticed" | "boxed" => "consistent",
+            "noticed" | "boxed" | "ended" => "consistent",
             "asked" => "unreadable",
             "spoken" => "unknown",
             name => name,
@@ -402,13 +420,19 @@ fn every_state_holds_in_a_browser() {
     }
     let described = node.get("/openapi.json").json();
     let names = &described["paths"]["/assets/{name}"]["get"]["parameters"][0]["schema"]["enum"];
-    let names = names.as_array().expect("the parts").iter().filter_map(Value::as_str);
+    let names: Vec<_> =
+        names.as_array().expect("the parts").iter().filter_map(Value::as_str).collect();
     let script = |name: &str| travels(&node, &format!("/assets/{name}"), "*/*");
-    let scripts: usize = names.map(script).sum();
     assert!(script("page.mjs") <= SCRIPT_BYTES_MAX);
-    println!("scripts: {} bytes with the page, {scripts} in all", script("page.mjs"));
+    // A page asks for the parts of its own language alone.
+    let scripts_in = |language: &str| -> usize {
+        let other = if language == "en" { "-zh.mjs" } else { "-en.mjs" };
+        names.iter().filter(|name| !name.ends_with(other)).map(|name| script(name)).sum()
+    };
+    println!("scripts: {} bytes with the page", script("page.mjs"));
     for one in shown().iter().filter(|one| one.status == 200) {
         for language in ["zh-Hans", "en"] {
+            let scripts = scripts_in(language);
             let joint = if one.path.contains('?') { '&' } else { '?' };
             let path = format!("{}{joint}lang={language}", one.path);
             let page = travels(&node, &path, "text/html");

@@ -89,13 +89,15 @@ fn bodies() -> Vec<Operation> {
                 "Which of the three forms.",
             )
             .cached(
-                "The body. The COSE and CBOR forms never change.",
+                "The body. The COSE and CBOR forms never change, and may be used for a day without \
+                 asking again: by then all know of one that was erased.",
                 &[
                     ("application/json", schema("Attestation")),
                     ("application/cbor", binary("The payload, as it was signed.")),
                     (COSE, binary("The COSE_Sign1 that is stored.")),
                 ],
             )
+            .tells(&[200, 304], &["Vary"])
             .fails(&[404, 406, 410])
             .token(Token::Optional("read"))
             .shared(),

@@ -10,6 +10,16 @@ use crate::api::epcis::problem::Exception;
 
 pub(super) const TAG: &str = "epcis";
 
+/// What a client is told before it sends anything.
+const LIMITS: [&str; 4] = [
+    "Allow",
+    "GS1-Capture-Error-Behaviour",
+    "GS1-EPCIS-Capture-Limit",
+    "GS1-EPCIS-Capture-File-Size-Limit",
+];
+/// What is told of a page: where the list goes on, and what could not be read.
+const SHOWN: [&str; 3] = ["Link", "GS1-Next-Page-Token-Expires", "Hallmark-Bodies-Damaged"];
+
 const LD: &str = "application/ld+json";
 const PROBLEM: &str = "application/problem+json";
 const EVENT_ID: &str = "urn:uuid:00000000-0000-4000-8000-000000000001";
@@ -73,10 +83,10 @@ fn captures() -> Vec<Operation> {
             .token(Token::Needed("capture")),
         Operation::options("/epcis/capture")
             .says("captureLimits", TAG, "How much a document may hold, and how errors are met")
-            .gives(204, "In headers.", &[], &["Allow"]),
+            .gives(204, "In headers.", &[], &LIMITS),
         paged(Operation::get("/epcis/capture"))
             .says("listCaptureJobs", TAG, "What became of documents, the newest first")
-            .gives(200, "Jobs.", &jobs, &[])
+            .gives(200, "Jobs.", &jobs, &["Link"])
             .token(Token::Needed("capture")),
         Operation::get("/epcis/capture/{id}")
             .says("readCaptureJob", TAG, "What became of a document")
@@ -91,20 +101,22 @@ fn captures() -> Vec<Operation> {
             .token(Token::Needed("capture")),
         Operation::options("/epcis/events")
             .says("eventLimits", TAG, "How much an event may hold")
-            .gives(204, "In headers.", &[], &["Allow"]),
+            .gives(204, "In headers.", &[], &LIMITS),
     ]
 }
 
 fn resources(name: &str, example: &str, id: &str) -> Vec<Operation> {
     let route = format!("/epcis/{name}");
     let members = [(LD, schema("Collection"))];
+    // The types are always the same.
+    let told: &[&str] = if name == "eventTypes" { &[] } else { &SHOWN };
     let value = "A value, percent-encoded.";
     let below = format!("{route}/{{value}}");
     let of = format!("{below}/events");
     vec![
         paged(Operation::get(&route))
             .says(&format!("list{id}"), TAG, "Values that events have")
-            .gives(200, "Each once on a page.", &members, &[])
+            .gives(200, "Each once on a page.", &members, told)
             .fails(&[503])
             .token(Token::Optional("read")),
         Operation::get(&below)
@@ -137,7 +149,7 @@ fn events(route: &str, id: &str, summary: &str) -> Operation {
             200,
             "An EPCISQueryDocument; `Link` leads to the next page.",
             &[(LD, schema("EpcisDocument"))],
-            &["Hallmark-Bodies-Damaged"],
+            &SHOWN,
         )
 }
 

@@ -19,6 +19,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const STATES: &str = "Looking changes and counts nothing. The status follows the state: 400 \
     `unreadable`, 404 `foreign` and `unknown`, else 200; each comes with its passport.";
 
+const LANG: &str = "The language: a tag of BCP 47, looked up by its first part. One that is neither \
+    English nor Chinese counts as not said; then `Accept-Language` decides.";
+
+fn language() -> Value {
+    json!({ "type": "string", "examples": ["en", "zh-Hans", "zh-CN"] })
+}
+
 pub(super) fn operations() -> Vec<Operation> {
     let mut all: Vec<Operation> = KEYS.iter().map(|key| link(key)).collect();
     all.extend(other_codes());
@@ -48,10 +55,10 @@ fn common() -> Operation {
             json!({ "type": "string", "examples": ["all", "linkset", "gs1:traceability"] }),
             "A link type of the GS1 Web Vocabulary; `linkset` or `all` for the links themselves.",
         )
-        .query("lang", json!({ "type": "string", "examples": ["en", "zh-Hans"] }), "The language.")
+        .query("lang", language(), LANG)
         .cached("The passport.", &forms)
         .gives(200, "The passport.", &forms, &head)
-        .gives(304, "What the client has is still so.", &[], &["ETag", "Cache-Control", "Link"])
+        .tells(&[304], &["Link", "Vary", "Content-Language"])
         .gives(
             307,
             "`linkType=gs1:traceability`, unless the client reads pages: to this node's trace.",
@@ -154,16 +161,15 @@ fn reads() -> Vec<Operation> {
             )
             .query("format", format, "The form; it goes before `Accept`.")
             .header("Accept", json!({ "type": "string", "default": JSON }), "Which form.")
-            .gives(
-                200,
-                "The trace.",
+            .cached(
+                "The trace. Each use asks whether it is still so.",
                 &[
                     (JSON, schema("Trace")),
                     ("text/vnd.graphviz", text("A graph for Graphviz.")),
                     ("text/plain", text("Lines for people.")),
                 ],
-                &["Vary", "Hallmark-Bodies-Damaged"],
             )
+            .tells(&[200, 304], &["Vary", "Hallmark-Bodies-Damaged"])
             .fails(&[404, 406])
             .token(Token::Optional("read"))
             .shared(),
@@ -211,9 +217,8 @@ fn forms() -> Vec<Operation> {
         refusals.iter().fold(taken, told).fails(&refusals)
     };
     let told = |route: &str, name: &str, summary: &str| {
-        let lang = json!({ "type": "string", "examples": ["en", "zh-Hans"] });
         id_in_path(Operation::get(route).says(name, FORMS_TAG, summary))
-            .query("lang", lang, "The language.")
+            .query("lang", language(), LANG)
             .query("at", json!({ "type": "string" }), "The path of the code as it was printed.")
             .gives(200, "The page.", &page(), &["Content-Language"])
             .fails(&[404])

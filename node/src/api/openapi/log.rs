@@ -46,6 +46,8 @@ fn own() -> Vec<Operation> {
             .says("readTile", TAG, "A hash tile or an entry bundle of this node's log")
             .path("path", tile(), "0/000.p/1", TILE_ABOUT)
             .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
+            .tells(&[200], &["Content-Encoding"])
+            .tells(&[200, 304], &["Vary"])
             .fails(&[404, 503])
             .shared(),
     ]
@@ -85,6 +87,8 @@ fn copies() -> Vec<Operation> {
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
             .path("path", tile(), "0/000.p/1", TILE_ABOUT)
             .cached("The tile, which never changes.", &[(TILE, binary("Hashes or entries."))])
+            .tells(&[200], &["Content-Encoding"])
+            .tells(&[200, 304], &["Vary"])
             .fails(&[404, 503])
             .shared(),
         Operation::post("/log/add-checkpoint")

@@ -31,7 +31,12 @@ fn findings() -> Vec<Operation> {
             .says("showFindings", FINDINGS_TAG, "The findings as a page")
             .about(about)
             .header("Accept-Language", word(), "English or Chinese.")
-            .gives(200, "The page.", &[("text/html", text("A page."))], &["Vary"])
+            .gives(
+                200,
+                "The page.",
+                &[("text/html", text("A page."))],
+                &["Vary", "Content-Language"],
+            )
             .token(Token::Optional("read")),
         Operation::get("/v1/findings")
             .says("listFindings", FINDINGS_TAG, &format!("The findings, {FINDINGS_MAX} at once"))
@@ -91,6 +96,8 @@ fn files() -> Vec<Operation> {
             .about("`page.mjs` is the part that a page asks for; it loads the others when needed.")
             .path("name", names, "page.mjs", "The part.")
             .cached("The script.", &script)
+            .tells(&[200], &["Content-Encoding"])
+            .tells(&[200, 304], &["Vary"])
             .fails(&[404]),
         Operation::get("/openapi.json")
             .says("describe", TAG, "This document")

@@ -181,6 +181,20 @@ impl Operation {
             .gives(304, "What the client has is still so.", &[], &HEADERS)
     }
 
+    /// Headers that answers have beside those that are told already.
+    pub(super) fn tells(mut self, statuses: &[u16], names: &[&str]) -> Operation {
+        for status in statuses {
+            let Some(answer) = self.responses.get_mut(&status.to_string()) else { continue };
+            if !answer["$ref"].is_null() {
+                continue;
+            }
+            for name in names {
+                answer["headers"][*name] = reference("headers", name);
+            }
+        }
+        self
+    }
+
     /// Errors, each by its status. Where a status has another body too, either may come.
     pub(super) fn fails(mut self, statuses: &[u16]) -> Operation {
         for status in statuses {

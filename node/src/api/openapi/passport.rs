@@ -43,12 +43,25 @@ fn members() -> Value {
         "link": link(),
         "item": schema("PassportItem"),
         "recalls": list(schema("PassportRecall")),
+        "idle_recalls": list(object(
+            "A recall that was lifted on the day `lifted`, or begins later; it changes no state.",
+            json!({ "lifted": or_null(string()), "recall": schema("PassportRecall") }),
+        )),
         "lot_recalls": list(object(
             "A recall of lots of the product, where no record tells the lot of the goods.",
             json!({ "lots": list(string()), "recall": schema("PassportRecall") }),
         )),
         "certificates": list(schema("PassportCertificate")),
         "journey": list(schema("PassportStep")),
+        "ended": or_null(object(
+            "The goods are no more, by their records; it changes no state, and heading and sentence \
+             say so where the state is a calm one.",
+            json!({
+                "how": words(&["used_up", "destroyed", "taken_out_of_use"]),
+                "month": or_null(string()), "by": schema("PassportParty"),
+                "id": or_null(schema("ContentId")),
+            }),
+        )),
         "footprints": list(schema("PassportFootprint")),
         "findings": list(schema("PassportFinding")),
         "stated_findings": list(schema("PassportStatedFinding")),
@@ -73,8 +86,12 @@ fn members() -> Value {
 
 fn link() -> Value {
     let attribute = object(
-        "An application identifier of the code.",
-        json!({ "ai": string(), "title": string(), "value": string() }),
+        "An application identifier of the code. `value` is as printed; `date` and `amount` with its \
+         `unit` (or currency) are what it means, where it is one of these.",
+        json!({
+            "ai": string(), "title": string(), "value": string(), "date": or_null(string()),
+            "amount": or_null(string()), "unit": or_null(string()),
+        }),
     );
     let contradiction = object(
         "A part of it that the records contradict.",
@@ -140,11 +157,14 @@ fn parts() -> Value {
             "produced": day(), "expiry": day(), "is_past_expiry": truth(),
             "markets": list(string()),
         })),
-        "PassportRecall": object("A recall in force.", json!({
+        "PassportRecall": object("A recall.", json!({
             "id": schema("ContentId"), "by": party(), "goods": string(), "since": string(), "zone": string(),
             "reason": texts(), "action": texts(), "contact": or_null(string()),
         })),
-        "PassportCertificate": object("A certificate.", json!({
+        "PassportCertificate": object("A certificate. `product_class`, `site` and `volume` (in `unit`) are \
+            what it covers.", json!({
+            "product_class": or_null(string()), "site": or_null(string()), "volume": or_null(count()),
+            "unit": or_null(string()),
             "id": schema("ContentId"), "number": string(), "standard": string(),
             "issuer": party(), "standing": standing(), "valid_from": day(), "valid_to": day(), "zone": string(),
             "withdrawn": day(), "reason": or_null(string()), "is_superseded": truth(), "accreditation": accreditation,

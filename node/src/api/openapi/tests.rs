@@ -17,6 +17,33 @@ use crate::serve::Origin;
 /// Layers around the routes answer these before a route can mark its answer as shared.
 const BY_LAYERS: [u16; 4] = [408, 414, 429, 431];
 
+/// What any answer may have: of HTTP itself, and what the layers around all routes say.
+const OF_ALL: [&str; 7] = [
+    "content-type",
+    "content-length",
+    "content-security-policy",
+    "referrer-policy",
+    "x-content-type-options",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+];
+
+/// Panics where an answer has a header that its description does not tell.
+fn assert_headers_are_told(name: &str, head: &Parts, answer: &Value) {
+    let told = |found: &str| {
+        let all = answer["headers"].as_object().into_iter().flatten();
+        all.map(|(name, _)| name).any(|name| name.eq_ignore_ascii_case(found))
+    };
+    let is_epcis = name.contains(" /epcis");
+    for (found, value) in &head.headers {
+        let found = found.as_str();
+        let is_kept = found != "cache-control" || value != "no-store";
+        let is_version = is_epcis && crate::api::epcis::everywhere().any(|one| one == found);
+        let is_of_all = OF_ALL.contains(&found) || is_version;
+        assert!(!is_kept || is_of_all || told(found), "{name}: {found} is not described");
+    }
+}
+
 /// Panics unless this answer of a described route is one that its description tells.
 pub(in crate::api) fn assert_described(method: &Method, path: &str, head: &Parts, body: &[u8]) {
     let status = head.status.as_u16();
@@ -40,11 +67,15 @@ pub(in crate::api) fn assert_described(method: &Method, path: &str, head: &Parts
     let own = |kind: &String| !kind.contains("problem") && kind != "text/html";
     let has_own = answer["content"].as_object().is_some_and(|all| all.keys().any(own));
     let is_problem = head.extensions.get::<Arc<ApiError>>().is_some() && has_own;
+    assert_headers_are_told(&name, head, answer);
     for expected in answer["headers"].as_object().into_iter().flat_map(Map::keys) {
-        let is_of_pages = expected == "Content-Language" && kind != "text/html";
-        let is_optional = expected == "Content-Encoding"
-            || is_of_pages
-            || (is_problem && expected != "Retry-After");
+        let is_of_pages = kind != "text/html"
+            && (expected == "Content-Language" || (kind.contains("problem") && expected == "Vary"));
+        let is_of_some = ["Content-Encoding", "Accept-Encoding", "GS1-Next-Page-Token-Expires"]
+            .contains(&expected.as_str())
+            || (expected == "Link" && path.starts_with("/epcis"))
+            || (expected == "Vary" && path.contains("/tile/"));
+        let is_optional = is_of_some || is_of_pages || (is_problem && expected != "Retry-After");
         assert!(is_optional || value(expected).is_some(), "{name}: no {expected}");
     }
     for expected in ["x-content-type-options", "content-security-policy", "cache-control"] {
@@ -257,7 +288,8 @@ fn an_answer_that_is_not_described_is_seen() {
     let head = |status: u16, kind: &str| {
         let response = axum::http::Response::builder().status(status).header("content-type", kind);
         let response = response.header("x-content-type-options", "nosniff");
-        let response = response.header("content-security-policy", "").header("cache-control", "");
+        let response = response.header("content-security-policy", "");
+        let response = response.header("cache-control", "no-store");
         response.header("access-control-allow-origin", "*").body(()).unwrap().into_parts().0
     };
     let seen = |head: Parts, path: &str, body: &str| {
@@ -272,6 +304,11 @@ fn an_answer_that_is_not_described_is_seen() {
     assert!(seen(head(404, kind), "/log/checkpoint", &problem.replace("title", "other")));
     assert!(seen(head(404, kind), "/v1/findings/x", problem), "it is not shared");
     assert!(seen(head(429, kind), "/log/checkpoint", problem), "no Retry-After");
+    for (name, value) in [("etag", "\"1\""), ("cache-control", "public"), ("x-other", "1")] {
+        let mut more = head(404, kind);
+        more.headers.insert(name, axum::http::HeaderValue::from_static(value));
+        assert!(seen(more, "/log/checkpoint", problem), "{name} is not described");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -106,7 +106,8 @@ pub(super) fn trace_path(goods: &GoodsId) -> String {
     }
 }
 
-/// `/.well-known/gs1resolver`.
+/// `/.well-known/gs1resolver`. The standard asks for its root and the keys that it resolves; `termsOfUse`
+/// is optional and left out, because a node has no terms beside its licence.
 pub(super) fn description(root: &str, operator: &str) -> Value {
     json!({
         "name": format!("Hallmark resolver of {operator}"),

@@ -7,6 +7,7 @@ use super::*;
 use crate::passport::State;
 use crate::sign::{Defaults, Statement};
 
+mod beneath;
 mod carried;
 mod lots;
 mod notices;
@@ -152,6 +153,31 @@ async fn a_code_is_answered_in_the_form_and_language_that_is_asked_for() {
     assert!(bytes(response).await.is_empty());
     let (_, described) = json_at(&world, "/.well-known/gs1resolver").await;
     assert_eq!(described["supportedPrimaryKeys"], json!(["all"]));
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_of_a_language_is_looked_up_and_one_that_is_not_known_is_not_said() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    attest(&world, event(1, "S1", "commissioning", json!("public"))).await;
+    for (lang, header, expected) in [
+        ("zh-CN", "en", "zh-Hans"),
+        ("zh", "en", "zh-Hans"),
+        ("zh-Hans-CN", "", "zh-Hans"),
+        ("en-GB", "zh-CN", "en"),
+        ("xx", "zh-CN, en;q=0.5", "zh-Hans"),
+        ("xx", "en-GB", "en"),
+        ("xx", "fr", "en"),
+        ("xx", "", "en"),
+    ] {
+        let asked = Request::get(format!("{PATH}?lang={lang}")).header("accept", "text/html");
+        let asked = asked.header("accept-language", header);
+        let (_, response) = world.ask(FAR, asked, Vec::new()).await;
+        assert_eq!(header_of(&response, "content-language"), expected, "{lang} {header}");
+        let page = String::from_utf8(bytes(response).await).unwrap();
+        assert!(page.contains(&format!("<html lang=\"{expected}\">")), "{lang} {header}");
+    }
     world.end();
 }
 

@@ -6,11 +6,11 @@
 use maud::{Markup, html};
 
 use super::super::Language;
-use super::{of_zone, party, recall_terms, words};
+use super::{Stage, of_zone, party, recall_terms, words};
 use crate::passport::State;
 use crate::passport::code::{asked, path_of};
 use crate::passport::fold::UTC;
-use crate::passport::view::{Inactive, LateLabel, Passport};
+use crate::passport::view::{End, Ended, IdleRecall, Inactive, LateLabel, Passport};
 use hallmark_schemas::goods::GoodsId;
 
 /// All of them.
@@ -21,6 +21,8 @@ pub(super) fn all(passport: &Passport, language: Language) -> Markup {
         (meant(passport, language))
         (lots(passport, language))
         @if state != State::Broken {
+            @if let Some(ended) = &passport.ended { (self::ended(ended, language)) }
+            @for one in &passport.idle_recalls { (idle(one, language)) }
             @for one in &passport.link.passed {
                 p { strong data-of="overdue" data-ai=(one.ai) {
                     (language.pick("According to the code, ", "按代码所示，"))
@@ -76,7 +78,48 @@ fn lots(passport: &Passport, language: Language) -> Markup {
                 (one.lots.join(language.pick(" or ", " 或 ")))
                 (language.pick(", this is about it:", "，请注意："))
             } }
-            (recall_terms(&one.recall, language))
+            (recall_terms(&one.recall, Stage::InForce, language))
+        }
+    }
+}
+
+/// A recall that was lifted, or begins later.
+fn idle(one: &IdleRecall, language: Language) -> Markup {
+    let recall = &one.recall;
+    let stage = if one.lifted.is_some() { Stage::Lifted } else { Stage::Begins };
+    html! {
+        p { strong data-record=(recall.id) data-kind="recall" data-of="idle" {
+            @if let Some(lifted) = &one.lifted {
+                (language.pick("A recall of ", "已解除的召回：自 ")) (recall.since) (of_zone(&recall.zone))
+                (language.pick(" was lifted on ", " 起，解除于 ")) (lifted) (of_zone(&recall.zone))
+            } @else {
+                (language.pick("A recall takes effect on ", "尚未生效的召回：生效日期为 "))
+                (recall.since) (of_zone(&recall.zone))
+            }
+            (language.pick(".", "。"))
+        } }
+        (recall_terms(recall, stage, language))
+    }
+}
+
+/// The record that tells the end of the goods.
+fn ended(one: &Ended, language: Language) -> Markup {
+    let step = match one.how {
+        End::UsedUp => words::USED_UP,
+        End::Destroyed => "destroying",
+        End::TakenOutOfUse => "decommissioning",
+    };
+    html! {
+        // Without a public record the heading alone says so, and the journey what may be shown.
+        @if let (Some(id), Some(month)) = (&one.id, &one.month) {
+            p data-record=(id) data-kind="event" data-by=(one.by.id) {
+                strong data-of="ended" {
+                    (language.pick("Recorded in ", "登记于 ")) (month)
+                    (language.pick(": ", "：")) (words::step(step, language))
+                }
+                " · " (language.pick("says ", "陈述方："))
+                span data-of="by" { (party(&one.by)) }
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use hallmark_schemas::goods::GoodsId;
 use maud::{Markup, html};
 
 use super::super::Language;
-use super::words;
 use super::{of_zone, sort_word, texts};
+use super::{scope, words};
 use hallmark_schemas::gs1::digital_link::CANONICAL;
 
 use crate::passport::State;
@@ -174,7 +174,7 @@ fn attributes(passport: &Passport, language: Language) -> Markup {
                 @for one in &link.attributes {
                     @let (title, is_foreign) = words::identifier(&one.ai, one.title, language);
                     dt { span lang=[is_foreign.then_some("en")] { (title) } " (" (one.ai) ")" }
-                    dd data-of="printed" data-ai=(one.ai) { (one.value) }
+                    dd data-of="printed" data-ai=(one.ai) { (one.text()) }
                 }
             }
         }
@@ -270,6 +270,7 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
                     (accreditation(&one.accreditation, language))
                 }
             }
+            (scope::of(one, language))
         }
     }
 }

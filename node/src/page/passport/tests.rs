@@ -5,10 +5,11 @@ use super::forms::{Given, given};
 use super::refusal::Refusal;
 use super::*;
 use crate::passport::fold::UTC;
+use crate::passport::view::print::{Attribute, Contradiction, Link, PassedDate, Unreadable};
 use crate::passport::view::{
-    Accreditation, Answer, Attribute, Certificate, Confirmations, Contradiction, Elsewhere,
-    Footprint, Inactive, Item, LateLabel, Link, LogView, LotRecall, MakerClaim, Named, OpenFinding,
-    Party, PassedDate, Picture, Proof, Recall, Record, StatedFinding, Step, Unreadable,
+    Accreditation, Answer, Certificate, Confirmations, Elsewhere, End, Ended, Footprint,
+    IdleRecall, Inactive, Item, LateLabel, LogView, LotRecall, MakerClaim, Named, OpenFinding,
+    Party, Picture, Proof, Recall, Record, StatedFinding, Step,
 };
 
 mod notices;
@@ -63,6 +64,10 @@ fn certificate(text_of: &str, standing: Standing) -> Certificate {
         valid_from: some(),
         valid_to: some(),
         withdrawn: some(),
+        product_class: some(),
+        site: some(),
+        volume: Some(7),
+        unit: some(),
         zone: UTC.to_owned(),
         reason: some(),
         is_superseded: false,
@@ -110,6 +115,12 @@ fn footprint(text_of: &str) -> Footprint {
     }
 }
 
+fn attribute(text_of: &str) -> Attribute {
+    let own = || text_of.to_owned();
+    let (date, amount, unit) = (None, Some(own()), Some(own()));
+    Attribute { ai: own(), title: "USE BY", value: own(), date, amount, unit }
+}
+
 /// A passport with `text` in every field that holds a text of others.
 fn full(state: State, text_of: &str, steps: usize) -> Passport {
     let own = || text_of.to_owned();
@@ -121,7 +132,7 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
         misread: None,
         did_you_mean: Some("https://id.gs1.org/01/09506000134352/21/S1".to_owned()),
         link: Link {
-            attributes: vec![Attribute { ai: own(), title: "USE BY", value: own() }],
+            attributes: vec![attribute(text_of)],
             has_unreadable: true,
             unreadable: vec![unreadable(text_of)],
             contradictions: vec![Contradiction {
@@ -148,6 +159,8 @@ fn full(state: State, text_of: &str, steps: usize) -> Passport {
             markets: vec![own()],
         },
         recalls: vec![recall(text_of)],
+        idle_recalls: vec![IdleRecall { lifted: some(), recall: recall(text_of) }],
+        ended: Some(Ended { how: End::UsedUp, month: some(), by: party(text_of), id: some() }),
         lot_recalls: vec![LotRecall { lots: vec![own(), own()], recall: recall(text_of) }],
         certificates: vec![
             certificate(text_of, Standing::Withdrawn),
@@ -191,8 +204,9 @@ fn plain(state: State, text_of: &str, steps: usize) -> Passport {
     }
     passport.item.maker_claims.clear();
     passport.lot_recalls.clear();
+    passport.idle_recalls.clear();
     let (elsewhere, inactive, late_label, did_you_mean) = Default::default();
-    Passport { elsewhere, inactive, late_label, did_you_mean, ..passport }
+    Passport { elsewhere, inactive, late_label, did_you_mean, ended: None, ..passport }
 }
 
 fn unreadable(text_of: &str) -> Unreadable {

@@ -6,8 +6,10 @@ use std::borrow::Cow;
 
 use super::super::Language;
 use countries::COUNTRIES;
+use identifiers::IDENTIFIERS;
 
 mod countries;
+mod identifiers;
 
 /// Whatever the business step: other goods were made of these. No word of the CBV.
 pub(super) const USED_UP: &str = "used_up";
@@ -181,47 +183,12 @@ pub(super) fn region(code: &str, language: Language) -> Cow<'_, str> {
     }
 }
 
-/// Titles of application identifiers that codes of goods carry, in Chinese; GS1 has them in English.
-const IDENTIFIERS: [(&str, &str); 30] = [
-    ("00", "物流单元代码"),
-    ("01", "商品代码"),
-    ("02", "所含商品代码"),
-    ("10", "批号"),
-    ("11", "生产日期"),
-    ("12", "付款截止日期"),
-    ("13", "包装日期"),
-    ("15", "最佳食用日期"),
-    ("16", "销售截止日期"),
-    ("17", "有效期至"),
-    ("20", "内部变体"),
-    ("21", "序列号"),
-    ("22", "消费产品变体"),
-    ("235", "第三方序列号"),
-    ("240", "附加产品标识"),
-    ("241", "客户零件号"),
-    ("243", "包装组件号"),
-    ("250", "次级序列号"),
-    ("251", "源实体标识"),
-    ("30", "可变数量"),
-    ("37", "所含数量"),
-    ("400", "客户订单号"),
-    ("410", "收货方位置码"),
-    ("414", "位置码"),
-    ("422", "原产国"),
-    ("423", "初始加工国"),
-    ("424", "加工国"),
-    ("426", "全程加工国"),
-    ("7003", "有效期至（日期和时间）"),
-    ("8020", "付款单号"),
-];
-
 /// An application identifier in words, and whether they are of another language than the page.
 pub(super) fn identifier<'a>(ai: &str, title: &'a str, language: Language) -> (&'a str, bool) {
-    let own = IDENTIFIERS.iter().find(|(known, _)| *known == ai);
-    match (language, own) {
-        (Language::En, _) => (title, false),
-        (Language::Zh, Some((_, word))) => (word, false),
-        (Language::Zh, None) => (title, true),
+    let of = |code: &str| IDENTIFIERS.iter().find(|(known, ..)| *known == code);
+    match of(ai).or_else(|| ai.get(..3).and_then(of)) {
+        Some((_, en, zh)) => (language.pick(en, zh), false),
+        None => (title, language == Language::Zh),
     }
 }
 
@@ -232,7 +199,7 @@ pub(super) fn printed<'a>(ai: &str, title: &'a str, language: Language) -> &'a s
         "11" => language.pick("made on", "生产日期"),
         "15" => language.pick("best before", "最佳食用日期"),
         "17" | "7003" => language.pick("use until", "有效期至"),
-        _ => title,
+        _ => identifier(ai, title, language).0,
     }
 }
 
@@ -267,6 +234,7 @@ pub(super) fn rule<'a>(code: &str, title: &'a str, language: Language) -> (&'a s
 
 #[cfg(test)]
 mod tests {
+    use hallmark_schemas::gs1::ai::Ai;
     use hallmark_schemas::kind::footprint::DeclaredUnit;
 
     use super::*;
@@ -305,7 +273,6 @@ mod tests {
         }
         assert_eq!(step("shipping", Language::Zh), "发货");
         assert_eq!(step("https://example.org/step", Language::En), "https://example.org/step");
-        assert!(IDENTIFIERS.is_sorted_by(|a, b| a.0 < b.0));
         assert!(COUNTRIES.is_sorted_by(|a, b| a.0 < b.0));
         for (code, en, zh) in COUNTRIES {
             assert!(code.parse::<hallmark_schemas::audience::Region>().is_ok(), "{code}");
@@ -316,8 +283,27 @@ mod tests {
         assert_eq!(region("DE", Language::Zh), "德国");
         assert_eq!(region("FR-IDF", Language::Zh), "法国 (FR-IDF)");
         assert_eq!(region("XX", Language::Zh), "XX");
+    }
+
+    #[test]
+    fn every_application_identifier_has_a_title_in_both_languages() {
+        assert!(IDENTIFIERS.is_sorted_by(|a, b| a.0 < b.0));
+        let mut used = std::collections::BTreeSet::new();
+        for code in (0..10_000).flat_map(|code| [format!("{code:02}"), format!("{code:04}")]) {
+            let Some(known) = Ai::find(&code) else { continue };
+            let (en, is_foreign) = identifier(&code, known.title, Language::En);
+            assert!(!en.is_empty() && !is_foreign, "{code}");
+            let (zh, is_foreign) = identifier(&code, known.title, Language::Zh);
+            assert!(!is_foreign && zh != en, "{code}: {zh}");
+            let row = IDENTIFIERS.iter().find(|row| row.1 == en && code.starts_with(row.0));
+            used.insert(row.unwrap_or_else(|| panic!("{code}: {en}")).0);
+        }
+        for (code, _, zh) in IDENTIFIERS {
+            assert!(used.contains(code), "{code} is no identifier");
+            assert!(!zh.is_ascii(), "{code}: {zh}");
+        }
+        assert_eq!(identifier("3103", "NET WEIGHT (kg)", Language::En), ("Net weight", false));
         assert_eq!(identifier("10", "BATCH/LOT", Language::Zh), ("批号", false));
-        assert_eq!(identifier("10", "BATCH/LOT", Language::En), ("BATCH/LOT", false));
-        assert_eq!(identifier("7040", "UIC+EXT", Language::Zh), ("UIC+EXT", true));
+        assert_eq!(identifier("0001", "UNKNOWN", Language::Zh), ("UNKNOWN", true));
     }
 }

@@ -18,7 +18,8 @@ use hallmark_schemas::time::Timestamp;
 
 use super::super::code::sort_of;
 use super::super::gather::{Level, Proven};
-use super::super::view::{Confirmations, Impossible};
+use super::super::view::{Confirmations, End, Ended, Impossible};
+use super::journey::Reveal;
 use super::late::{CLOCKS_APART_MS_MAX, is_before};
 use super::{Given, journey, month};
 
@@ -43,11 +44,7 @@ pub(super) fn of(
     // Who buys a thing also opens it: of several acts the most frequent one counts.
     let mut of_act = BTreeMap::new();
     // The code of a lot or class stands on many things: that many buy them tells nothing.
-    let is_lot = |one: &&Proven| match one.verified.body() {
-        Body::Masterdata(body) => one.level == Level::Own && matches!(body.about, About::Lot(_)),
-        _ => false,
-    };
-    let is_one = sort_of(&given.code.goods).is_one() && !records.iter().any(is_lot);
+    let is_one = is_one(records, given);
     for (_, body) in all(records).filter(|_| is_one) {
         *of_act.entry(body.act.as_str()).or_insert(0) += 1;
         months.insert(month(body.day.starts_at()));
@@ -57,6 +54,52 @@ pub(super) fn of(
     let public: Vec<&Proven> = records.iter().filter(|one| one.is_public).copied().collect();
     found.impossible = impossible(&public, carried, given);
     found
+}
+
+/// Whether one thing has this code, by its form and by what is said of it.
+fn is_one(records: &[&Proven], given: &Given<'_>) -> bool {
+    let is_lot = |one: &&Proven| match one.verified.body() {
+        Body::Masterdata(body) => one.level == Level::Own && matches!(body.about, About::Lot(_)),
+        _ => false,
+    };
+    sort_of(&given.code.goods).is_one() && !records.iter().any(is_lot)
+}
+
+/// The last end of the goods that the records tell of, unless they came back or began anew with it
+/// or later. Of events that are not public those count whose step may be shown.
+pub(super) fn ended(
+    records: &[&Proven],
+    carried: &BTreeMap<ContentId, GoodsId>,
+    given: &Given<'_>,
+) -> Option<Ended> {
+    if !is_one(records, given) {
+        return None;
+    }
+    let told = Told::of(records, carried, &given.code.goods);
+    let is_shown = |one: &&Event<'_>| {
+        let may_be = one.record.is_public || given.reveal.contains(&Reveal::Step);
+        may_be && one.fields.event_at <= given.now && told.is_end(one)
+    };
+    let key = |one: &&Event<'_>| (one.fields.event_at, one.record.verified.id());
+    let last = told.events.iter().filter(is_shown).max_by_key(key)?;
+    let is_back =
+        |one: &Event<'_>| last.fields.event_at <= one.fields.event_at && told.is_return(one);
+    if told.events.iter().any(is_back) {
+        return None;
+    }
+    let (record, fields) = (last.record, last.fields);
+    let may_month = record.is_public || given.reveal.contains(&Reveal::Month);
+    let how = match (fields.kind, fields.biz_step.as_deref()) {
+        (EventType::Transformation, _) => End::UsedUp,
+        (_, Some("destroying")) => End::Destroyed,
+        _ => End::TakenOutOfUse,
+    };
+    Some(Ended {
+        how,
+        month: may_month.then(|| month(fields.event_at.on_clock(&fields.utc_offset))),
+        by: (given.party)(&record.verified.claims().iss),
+        id: record.is_public.then(|| record.verified.id().to_string()),
+    })
 }
 
 fn all<'a>(records: &[&'a Proven]) -> impl Iterator<Item = (&'a Proven, &'a Confirmation)> {

@@ -10,7 +10,9 @@ use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::masterdata::About;
 
 use super::super::gather::{self, Level, Proven};
-use super::super::view::{Contradiction, Item, PassedDate};
+use super::super::printed::meaning;
+use super::super::view::Item;
+use super::super::view::print::{Attribute, Contradiction, PassedDate};
 use super::{Given, day};
 
 const LOT: &str = "10";
@@ -19,6 +21,16 @@ const BEST_BEFORE: &str = "15";
 const EXPIRY: &str = "17";
 /// The same to the minute.
 const EXPIRY_TIME: &str = "7003";
+
+/// The print with what its values mean.
+pub(super) fn read(given: &Given<'_>) -> Vec<Attribute> {
+    let today = day(given.now);
+    let read = |said: &Attribute| {
+        let of = meaning(&said.ai, &said.value, &today);
+        Attribute { date: of.date, amount: of.amount, unit: of.unit, ..said.clone() }
+    };
+    given.code.link.attributes.iter().map(read).collect()
+}
 
 /// Every part of the print that the records contradict.
 pub(super) fn contradictions(
@@ -113,7 +125,7 @@ fn is_day(text: &str) -> bool {
 
 /// The day of a date of six digits, in the century that GS1 means as of `today`. Day 00 is the
 /// last of its month.
-fn date(digits: &str, today: &str) -> Option<String> {
+pub(in crate::passport) fn date(digits: &str, today: &str) -> Option<String> {
     let number = |at: std::ops::Range<usize>| digits.get(at)?.parse::<i32>().ok();
     if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

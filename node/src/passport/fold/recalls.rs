@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hallmark_schemas::kind::Body;
+use hallmark_schemas::kind::{Body, recall};
 
 use super::super::gather::{Level, Proven};
-use super::super::view::{LotRecall, Recall};
+use super::super::view::{IdleRecall, LotRecall, Recall};
 use super::{Given, day, on_clock, texts, zone};
 
 /// Those that are in force, of the goods themselves, their lot or their class; the newest first.
@@ -35,12 +35,32 @@ pub(super) fn of_lots(records: &[&Proven], given: &Given<'_>) -> Vec<LotRecall> 
     found
 }
 
+/// Those of the goods, their lot or their class that were lifted or begin later, the newest first.
+pub(super) fn idle(records: &[&Proven], given: &Given<'_>) -> Vec<IdleRecall> {
+    let mut found = Vec::new();
+    for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
+        let Body::Recall(body) = record.verified.body() else { continue };
+        let lifted = body.lifted_at.filter(|at| *at <= given.now);
+        if let Some(recall) = read(record, given).filter(|_| !is_in_force(body, given)) {
+            let day = |at| day(on_clock(at, body.utc_offset.as_deref()));
+            found.push(IdleRecall { lifted: lifted.map(day), recall });
+        }
+    }
+    found.sort_by(|a, b| (&b.recall.since, &b.recall.id).cmp(&(&a.recall.since, &a.recall.id)));
+    found
+}
+
+fn is_in_force(recall: &recall::Recall, given: &Given<'_>) -> bool {
+    recall.since <= given.now && recall.lifted_at.is_none_or(|at| given.now < at)
+}
+
 fn in_force(record: &Proven, given: &Given<'_>) -> Option<Recall> {
     let Body::Recall(recall) = record.verified.body() else { return None };
-    let is_lifted = recall.lifted_at.is_some_and(|at| at <= given.now);
-    if !record.is_public || given.now < recall.since || is_lifted {
-        return None;
-    }
+    read(record, given).filter(|_| record.is_public && is_in_force(recall, given))
+}
+
+fn read(record: &Proven, given: &Given<'_>) -> Option<Recall> {
+    let Body::Recall(recall) = record.verified.body() else { return None };
     let (claims, offset) = (record.verified.claims(), recall.utc_offset.as_deref());
     let contact: Vec<&str> = [&recall.contact.phone, &recall.contact.url]
         .into_iter()

@@ -26,11 +26,30 @@ fn a_recall_that_was_contradicted_and_then_lifted_is_lifted_for_node_and_script_
     lifted["payload"]["replaces"] = json!(first);
     lifted["payload"]["reason"] = json!("none leaks");
     record(&world, &node, &[lifted]);
-    expect(&node, &path("fine"), 200, "consistent");
+    let json = expect(&node, &path("fine"), 200, "consistent");
+    let id = json["idle_recalls"][0]["recall"]["id"].clone();
     if verdicts(ABLE[0], &[], &[]).is_some() {
         let (shown, bundle) = look(&node, "fine");
-        let answers = with_shown(&[bundle], &[shown]);
+        let with = |text: &str| {
+            let mut shown = shown.clone();
+            let piece = json!({ "of": "idle", "text": text, "record": id, "isInBand": true });
+            shown["pieces"].as_array_mut().expect("pieces").push(piece);
+            shown
+        };
+        let right = "A recall of 2026-01-01 UTC was lifted on 2026-02-01 UTC.";
+        let wrong = [
+            "A recall of 2026-01-01 UTC was lifted on 2026-02-02 UTC.",
+            "A recall takes effect on 2026-01-01 UTC.",
+        ];
+        let all = [shown.clone(), with(right), with(wrong[0]), with(wrong[1])];
+        let answers = with_shown(&vec![bundle; all.len()], &all);
+        // The item has a record that is not public; what is wrong is told before that.
+        let said = ["page-hidden", "page-hidden", "page-words", "page-words"];
+        for (answer, page) in answers.iter().zip(said) {
+            assert_eq!(answer[1]["page"], page, "{answer}");
+        }
         assert_eq!(answers[0][1]["state"], "ok", "{}", answers[0]);
+        assert_eq!(answers[1][1]["state"], "ok", "{}", answers[1]);
     }
     assert_eq!(node.stop(), 0);
 }

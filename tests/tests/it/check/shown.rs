@@ -183,12 +183,8 @@ fn notices() -> Vec<Worded<'static>> {
     ]
 }
 
-#[test]
-fn what_a_page_words_from_a_record_is_held_against_it() {
-    let bundle = passport::small();
-    let Some(first) = verdicts("webcrypto", std::slice::from_ref(&bundle), &[]) else { return };
-    let event = event_of(&first[0]);
-    let id = format!("sha256:{}", event["id"].as_str().expect("an id"));
+/// An honest page of the event that the script found in a bundle, in its words.
+pub(super) fn page_of(answer: &Value) -> Value {
     let goods = canonical(ITEM);
     let sentence =
         hallmark_node::passport::State::Consistent.sentence(hallmark_node::page::Language::En);
@@ -200,20 +196,27 @@ fn what_a_page_words_from_a_record_is_held_against_it() {
         ("", "Check it yourself", false),
         ("", "A code confirmed more than 3 times is shown as a possible copy.", false),
     ];
+    let mut shown = page(&event_of(answer));
+    let piece = |(of, text, band): &(_, _, _)| json!({"of": of, "text": text, "isInBand": band});
+    shown["pieces"] = honest.iter().map(piece).collect();
+    for (name, value) in [("language", "en"), ("state", "consistent"), ("address", "/")] {
+        shown[name] = value.into();
+    }
+    shown
+}
+
+#[test]
+fn what_a_page_words_from_a_record_is_held_against_it() {
+    let bundle = passport::small();
+    let Some(first) = verdicts("webcrypto", std::slice::from_ref(&bundle), &[]) else { return };
+    let event = event_of(&first[0]);
+    let id = format!("sha256:{}", event["id"].as_str().expect("an id"));
     let with = |of: &str, text: &str, is_labelled: bool| {
-        let mut shown = page(&event);
-        let mut pieces: Vec<Value> = honest
-            .iter()
-            .map(|(of, text, band)| json!({"of": of, "text": text, "isInBand": band}))
-            .collect();
-        pieces.push(json!({"of": of, "text": text, "record": id, "isLabelled": is_labelled,
-            "ai": "17"}));
-        shown["pieces"] = pieces.into();
-        for (name, value) in
-            [("language", "en"), ("state", "consistent"), ("address", "/?17=200100")]
-        {
-            shown[name] = value.into();
-        }
+        let mut shown = page_of(&first[0]);
+        let piece = json!({"of": of, "text": text, "record": id, "isLabelled": is_labelled,
+            "ai": "17"});
+        shown["pieces"].as_array_mut().expect("pieces").push(piece);
+        shown["address"] = "/?17=200100".into();
         shown
     };
     let issuer = event["issuer"].as_str().expect("an issuer");

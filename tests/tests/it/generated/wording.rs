@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use hallmark_node::page::Language;
 use hallmark_node::passport::State;
+use hallmark_node::passport::view::print::Contradiction;
 use hallmark_node::passport::view::{
-    Contradiction, Elsewhere, Impossible, Inactive, LateLabel, MakerClaim, Misread, OpenFinding,
+    Elsewhere, End, Ended, Impossible, Inactive, LateLabel, MakerClaim, Misread, OpenFinding,
     Party, Passport, Sort, Text,
 };
-use hallmark_schemas::gs1::ai::Ai;
 use serde_json::{Value, json};
 
 use super::HELP;
@@ -102,21 +102,15 @@ fn table(source: &str, from: &str, to: &str, columns: usize) -> Vec<Vec<String>>
 
 /// A table of codes in a language, as JSON.
 fn words(rows: &[Vec<String>], language: Language) -> Value {
-    let of = |row: &Vec<String>| match (language, row.len()) {
-        (Language::En, 3) => row[1].clone(),
-        (Language::En, _) => Ai::find(&row[0]).map_or("", |ai| ai.title).to_owned(),
-        (Language::Zh, _) => row[row.len() - 1].clone(),
-    };
+    let of = |row: &Vec<String>| row[if language == Language::En { 1 } else { 2 }].clone();
     let all: BTreeMap<String, String> = rows.iter().map(|row| (row[0].clone(), of(row))).collect();
     json!(all)
 }
 
-/// What a notice calls each part of a print: codes and, behind those that share it, their word.
-fn prints(source: &str, identifiers: &[Vec<String>], language: Language) -> Value {
-    let title = |row: &Vec<String>| {
-        (row[0].clone(), Ai::find(&row[0]).map_or("", |ai| ai.title).to_owned())
-    };
-    let mut all: BTreeMap<String, String> = identifiers.iter().map(title).collect();
+/// What a notice calls a part of a print by another word than its title: codes and, behind those
+/// that share it, their word.
+fn prints(source: &str, language: Language) -> Value {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
     let texts = table(source, "fn printed", "_ =>", 1).concat();
     let is_code = |text: &String| text.bytes().all(|byte| byte.is_ascii_digit());
     let mut rest = texts.as_slice();
@@ -138,7 +132,8 @@ fn phrases() -> BTreeMap<String, BTreeSet<String>> {
     let mut sources = vec![source("page/passport.rs")];
     for path in files {
         let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-        if !["words.rs", "tests.rs", "refusal.rs"].contains(&name) {
+        // Pages without a button need none of the script's words.
+        if !["words.rs", "tests.rs", "refusal.rs", "unrecorded.rs"].contains(&name) {
             sources.push(source(&format!("page/passport/{name}")));
         }
     }
@@ -168,7 +163,7 @@ fn called<'a>(
     keys.filter(|key| script.iter().any(|text| text.contains(&format!("'{key}'")))).collect()
 }
 
-/// Phrases of notices alone, which few pages have.
+/// Phrases of notices and of what certificates cover, which few pages have.
 fn noticed() -> BTreeSet<String> {
     let of = |file: &str| pairs(&source(&format!("page/passport/{file}.rs"))).into_iter();
     let elsewhere: BTreeSet<String> = ["forms", "proof", "questions", "sections"]
@@ -177,7 +172,11 @@ fn noticed() -> BTreeSet<String> {
         .chain(pairs(&source("page/passport.rs")))
         .map(|(en, _)| en)
         .collect();
-    of("notices").map(|(en, _)| en).filter(|en| !elsewhere.contains(en)).collect()
+    of("notices")
+        .chain(of("scope"))
+        .map(|(en, _)| en)
+        .filter(|en| !elsewhere.contains(en))
+        .collect()
 }
 
 /// States that most pages are in.
@@ -212,7 +211,8 @@ fn samples(state: State) -> Vec<Passport> {
         printed: String::new(),
         recorded: Vec::new(),
     };
-    let changes: [&dyn Fn(&mut Passport); 20] = [
+    let ended = |how| Ended { how, month: None, by: party(), id: None };
+    let changes: [&dyn Fn(&mut Passport); 23] = [
         &|_| {},
         &|it| it.misread = Some(Misread::Nothing),
         &|it| it.misread = Some(Misread::ShortGtin),
@@ -233,6 +233,9 @@ fn samples(state: State) -> Vec<Passport> {
         &|it| it.sort = None,
         &|it| it.late_label = Some(LateLabel { seen: None, made: String::new() }),
         &|it| it.misread = Some(Misread::Garbled),
+        &|it| it.ended = Some(ended(End::UsedUp)),
+        &|it| it.ended = Some(ended(End::Destroyed)),
+        &|it| it.ended = Some(ended(End::TakenOutOfUse)),
     ];
     let sorts = [
         Sort::Item,
@@ -260,36 +263,67 @@ fn samples(state: State) -> Vec<Passport> {
     all
 }
 
-/// Words and sentences of each state.
-fn states(language: Language) -> BTreeMap<&'static str, [BTreeSet<&'static str>; 2]> {
+/// Words and sentences of each state; those of goods that are no more are on few pages.
+fn states(
+    language: Language,
+    has_ended: bool,
+) -> BTreeMap<&'static str, [BTreeSet<&'static str>; 2]> {
     let of = |state: State| {
-        let samples = samples(state);
+        let mut samples = samples(state);
+        samples.retain(|one| has_ended || one.ended.is_none());
         let words = samples.iter().map(|one| one.word(language)).collect();
         (state.as_str(), [words, samples.iter().map(|one| one.sentence(language)).collect()])
     };
     State::ALL.into_iter().map(of).collect()
 }
 
+/// What identifiers of a print are called in a language, and the units and currencies of amounts.
+fn prints_of(language: Language) -> String {
+    let titles = source("page/passport/words/identifiers.rs");
+    let titles = words(&table(&titles, "const IDENTIFIERS", "];", 3), language);
+    let means = source("passport/printed.rs");
+    let pairs = |from: &str| -> BTreeMap<String, String> {
+        let rows = table(&means, from, "];", 2);
+        rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
+    };
+    let (units, currencies) = (json!(pairs("const UNITS")), json!(pairs("const CURRENCIES")));
+    format!(
+        "// Generated from the page's source; {HELP}.\nexport const identifiers = {titles:#};\n\
+         export const units = {units:#};\nexport const currencies = {currencies:#};\n"
+    )
+}
+
+/// What few pages say, with the file beside it that tells of prints.
+fn with_prints(printed: &str, rest: &Value) -> String {
+    let beside = printed.trim_start_matches("node/assets/");
+    format!(
+        "// Generated from the page's source; {HELP}.\n\
+         import {{ identifiers, units, currencies }} from './{beside}';\n\
+         export const wording = {{ identifiers, units, currencies, ...{rest:#} }};\n"
+    )
+}
+
 /// The files of both languages.
 pub(super) fn files() -> BTreeMap<&'static str, String> {
     let (source, countries) =
         (source("page/passport/words.rs"), source("page/passport/words/countries.rs"));
-    let identifiers = table(&source, "const IDENTIFIERS: [(&str, &str); ", "];", 2);
     let phrases = phrases();
     let named = named(&phrases);
     let (often, noticed) = (called(&phrases, &["tell.mjs", "worded.mjs"]), noticed());
     let mut files = BTreeMap::new();
-    for (language, wording, rare, abroad) in [
+    for (language, wording, rare, printed, abroad) in [
         (
             Language::En,
             "node/assets/wording-en.mjs",
             "node/assets/rare-en.mjs",
+            "node/assets/printed-en.mjs",
             "node/assets/countries-en.mjs",
         ),
         (
             Language::Zh,
             "node/assets/wording-zh.mjs",
             "node/assets/rare-zh.mjs",
+            "node/assets/printed-zh.mjs",
             "node/assets/countries-zh.mjs",
         ),
     ] {
@@ -312,10 +346,8 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
         };
         let of =
             |from: &str, to: &str, columns| words(&table(&source, from, to, columns), language);
-        let (mut few, mut most) = (states(language), BTreeMap::new());
-        for state in OFTEN.map(State::as_str) {
-            most.extend(few.remove_entry(state));
-        }
+        let mut most = states(language, false);
+        most.retain(|state, _| OFTEN.iter().any(|often| often.as_str() == *state));
         let all = json!({
             "said": said(true), "free": free(false), "states": most,
             "steps": of("const STEPS: [(&str, &str, &str); ", "];", 3),
@@ -324,10 +356,8 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
             "kinds": of("fn kind(", "other =>", 3),
         });
         let rest = json!({
-            "said": said(false), "free": free(true), "states": few,
-            "faults": of("fn fault(", "other =>", 3),
-            "identifiers": words(&identifiers, language),
-            "prints": prints(&source, &identifiers, language),
+            "said": said(false), "free": free(true), "states": states(language, true),
+            "faults": of("fn fault(", "other =>", 3), "prints": prints(&source, language),
         });
         let file = |name: &str, value: &Value| {
             format!(
@@ -335,7 +365,8 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
             )
         };
         files.insert(wording, file("wording", &all));
-        files.insert(rare, file("wording", &rest));
+        files.insert(rare, with_prints(printed, &rest));
+        files.insert(printed, prints_of(language));
         let rows = table(&countries, "const COUNTRIES", "];", 3);
         files.insert(abroad, file("countries", &words(&rows, language)));
     }
@@ -344,7 +375,8 @@ pub(super) fn files() -> BTreeMap<&'static str, String> {
 
 #[test]
 fn every_sentence_of_a_state_and_every_phrase_that_the_script_uses_is_generated() {
-    let known: BTreeSet<&str> = states(Language::En).into_values().flatten().flatten().collect();
+    let known: BTreeSet<&str> =
+        states(Language::En, true).into_values().flatten().flatten().collect();
     for file in ["passport.rs", "passport/sentence.rs"] {
         for (en, _) in pairs(&source(file)) {
             assert!(known.contains(en.as_str()), "no sample has {en:?}: add one in `samples`");

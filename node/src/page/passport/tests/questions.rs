@@ -22,9 +22,13 @@ fn what_others_say_of_a_code_that_nobody_vouches_for_is_on_the_page_as_in_the_da
         assert!(!told_of.contains(State::Unknown.word(language)), "there is a record");
     }
     let silent = html(&plain(State::Unknown, "text", 3), Language::En);
-    for part in ["journey", "findings", "check"] {
+    for part in ["journey", "findings"] {
         assert!(!silent.contains(&format!("id=\"{part}\"")), "{part}");
     }
+    assert!(
+        silent.contains("no signature proves") && !silent.contains("<div data-check"),
+        "{silent}"
+    );
     assert!(silent.contains(State::Unknown.word(Language::En)));
 }
 
