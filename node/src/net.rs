@@ -1,7 +1,7 @@
 //! The peers over libp2p: the only home of that crate.
 //!
-//! One loop (`hub.rs`) owns the connections; `answer.rs` says what a peer is told, `gossip.rs` what
-//! is passed on, `roster.rs` who may connect, `allowance.rs` how much each may send, `wire.rs` how
+//! One loop (`hub.rs`) owns the connections; `answer.rs` says what a peer is told, `gossip.rs` and
+//! `passed.rs` what is passed on, `roster.rs` who may connect, `allowance.rs` how much each may send, `wire.rs` how
 //! questions look. Whoever asks peers goes through [`Net`], or through `peers/road.rs`, which falls
 //! back to HTTP.
 //!
@@ -37,6 +37,7 @@ mod answer;
 mod dials;
 pub mod gossip;
 mod hub;
+mod passed;
 pub mod roster;
 mod runs;
 mod swarm;

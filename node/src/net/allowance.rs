@@ -1,8 +1,9 @@
 //! How much one peer may ask, send and be sent.
 //!
 //! Invariants: what is held for a peer is bounded by the numbers here; a peer that asks faster than
-//! it may is refused and counted, one that is sent more than it may waits for its answers. No clock
-//! is read here.
+//! it may is refused and counted, one that is sent more than it may waits for its answers. A peer
+//! that gossips passes on what others wrote: what is too much is left out, and counts against it
+//! only where all logs together cannot lawfully have brought it. No clock is read here.
 //!
 //! Memory, at worst and for each peer: [`ANSWERED_MAX`] answers of 2 MiB that it does not read, as
 //! many small questions, and what its streams buffer. Large questions (submissions) are read
@@ -15,6 +16,8 @@ use std::time::Instant;
 use libp2p::PeerId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::gossip::Topic;
+use super::passed;
 use crate::api::limit::Limiter;
 use crate::peers::catch_up::Pace;
 
@@ -26,14 +29,76 @@ pub(super) const WORK_MAX: usize = 64;
 const WORK_PEER_MAX: usize = 8;
 /// A burst is so many seconds' worth.
 const BURST_S: f64 = 10.0;
-/// Messages a second that one peer may pass on for each log that there is.
-const MESSAGES_PER_SECOND: f64 = 20.0;
+/// Of what all logs together may lawfully bring, so many times as much is heard from one peer: it
+/// may know less than this node, and then passes on what is old here.
+const HEARD_TIMES: f64 = 2.0;
+/// So many times as much no peer that keeps the rules passes on, whatever others sent it.
+const FLOOD_TIMES: f64 = 4.0;
+/// Kinds of proofs against one log.
+const PROOF_KINDS: f64 = 5.0;
 
-/// What of a peer is in work.
+/// So much a second, and so much at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    pub(super) per_second: f64,
+    pub(super) burst: f64,
+}
+
+impl Rate {
+    fn times(self, times: f64) -> Rate {
+        Rate { per_second: self.per_second * times, burst: self.burst * times }
+    }
+}
+
+/// What of a rate was taken and is not paid off by time.
+#[derive(Debug, Default)]
+pub(super) struct Bucket {
+    taken: f64,
+    at: Option<Instant>,
+}
+
+impl Bucket {
+    /// Takes so much; false, and takes nothing, where that is more than the rate gives.
+    pub(super) fn take(&mut self, amount: f64, rate: Rate, now: Instant) -> bool {
+        let passed = self.at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
+        self.taken = (self.taken - passed * rate.per_second).max(0.0);
+        self.at = Some(now);
+        let is_taken = self.taken + amount <= rate.burst;
+        if is_taken {
+            self.taken += amount;
+        }
+        is_taken
+    }
+}
+
+/// What a peer gossips on one topic: messages and their bytes.
+#[derive(Default)]
+struct Gossiped {
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+impl Gossiped {
+    /// Takes a message of so many bytes, so many times the share of all logs.
+    fn take(&mut self, topic: Topic, times: f64, bytes: usize, now: Instant) -> bool {
+        let (messages, of_bytes) = match topic {
+            Topic::Checkpoints => (passed::CHECKPOINTS, passed::CHECKPOINT_BYTES),
+            Topic::Defects => {
+                (passed::PROOFS.times(PROOF_KINDS), passed::PROOF_BYTES.times(PROOF_KINDS))
+            }
+        };
+        self.messages.take(1.0, messages.times(times), now)
+            && self.bytes.take(bytes as f64, of_bytes.times(times), now)
+    }
+}
+
+/// What of a peer is in work, and what it gossiped.
 struct InWork {
     answered: Arc<Semaphore>,
     worked_on: Arc<Semaphore>,
     bytes: Arc<Pace>,
+    /// On each topic what is heard, and what is no flood.
+    gossiped: [(Gossiped, Gossiped); 2],
 }
 
 impl InWork {
@@ -42,7 +107,14 @@ impl InWork {
             answered: Arc::new(Semaphore::new(ANSWERED_MAX)),
             worked_on: Arc::new(Semaphore::new(WORK_PEER_MAX)),
             bytes,
+            gossiped: Default::default(),
         }
+    }
+
+    /// What is in work holds the old permits until it is done.
+    fn renew(&mut self) {
+        self.answered = Arc::new(Semaphore::new(ANSWERED_MAX));
+        self.worked_on = Arc::new(Semaphore::new(WORK_PEER_MAX));
     }
 }
 
@@ -57,7 +129,7 @@ pub(super) struct Turn {
 pub(super) enum Denied {
     /// It asks or sends more than it may.
     Flooded,
-    /// This node has enough to do.
+    /// This node has enough to do, or enough of the kind.
     Busy,
 }
 
@@ -66,7 +138,6 @@ pub(super) struct Allowance {
     questions_per_second: f64,
     bytes_per_second: f64,
     questions: Limiter<PeerId>,
-    messages: Limiter<PeerId>,
     peers: HashMap<PeerId, InWork>,
     work: Arc<Semaphore>,
 }
@@ -77,7 +148,6 @@ impl Allowance {
             questions_per_second: questions_per_second.into(),
             bytes_per_second: bytes_per_second as f64,
             questions: Limiter::default(),
-            messages: Limiter::default(),
             peers: HashMap::new(),
             work: Arc::new(Semaphore::new(WORK_MAX)),
         }
@@ -103,20 +173,21 @@ impl Allowance {
         Ok((answered, self.turn(peer)?))
     }
 
-    /// Takes in a message of so many bytes, one of those about `logs` logs.
+    /// Takes in a message of so many bytes, where there are so many logs.
     pub(super) fn message(
         &mut self,
         peer: PeerId,
+        topic: Topic,
         bytes: usize,
         logs: usize,
         now: Instant,
     ) -> Result<Turn, Denied> {
-        // Each log makes some checkpoints a second, and any peer may pass on those of all.
-        let rate = MESSAGES_PER_SECOND * logs as f64;
-        let taken = self.messages.take_of(peer, rate, rate * BURST_S, now);
-        taken.map_err(|_| Denied::Flooded)?;
-        if !self.of(peer).bytes.take(bytes, now) {
+        let (heard, unflooded) = &mut self.of(peer).gossiped[topic as usize];
+        if !unflooded.take(topic, FLOOD_TIMES * logs as f64, bytes, now) {
             return Err(Denied::Flooded);
+        }
+        if !heard.take(topic, HEARD_TIMES * logs as f64, bytes, now) {
+            return Err(Denied::Busy);
         }
         self.turn(peer)
     }
@@ -129,8 +200,7 @@ impl Allowance {
     /// Forgets a peer that has gone; its rates stay.
     pub(super) fn gone(&mut self, peer: &PeerId) {
         if let Some(in_work) = self.peers.get_mut(peer) {
-            // What is in work holds the old permits until it is done.
-            *in_work = InWork::new(Arc::clone(&in_work.bytes));
+            in_work.renew();
         }
     }
 
@@ -183,13 +253,33 @@ mod tests {
     }
 
     #[test]
-    fn questions_and_messages_faster_than_allowed_are_a_flood() {
+    fn questions_faster_than_allowed_are_a_flood() {
         let mut allowance = Allowance::new(2, 1 << 30);
         let (now, peer) = (Instant::now(), PeerId::random());
         let asked = (0..100).take_while(|_| allowance.question(peer, 100, now).is_ok()).count();
         assert_eq!(asked, 20, "a burst of ten seconds");
         assert!(allowance.question(peer, 100, now + Duration::from_secs(1)).is_ok());
-        let heard = (0..1000).take_while(|_| allowance.message(peer, 1, 2, now).is_ok()).count();
-        assert_eq!(heard, 400);
+    }
+
+    #[test]
+    fn messages_are_left_out_before_they_are_a_flood_and_what_all_logs_may_bring_is_heard() {
+        let mut allowance = Allowance::new(2, 1 << 30);
+        let (start, relay) = (Instant::now(), PeerId::random());
+        // Three logs whose whole share comes through one peer, for a minute.
+        for tick in 0..600 {
+            let now = start + Duration::from_millis(100 * tick);
+            for _ in 0..3 {
+                assert!(allowance.message(relay, Topic::Checkpoints, 6_000, 3, now).is_ok());
+            }
+        }
+        let flooder = PeerId::random();
+        let mut said = |topic, bytes, times| {
+            let taken = (0..times).map(|_| allowance.message(flooder, topic, bytes, 3, start));
+            let taken: Vec<Option<Denied>> = taken.map(Result::err).collect();
+            let count = |what| taken.iter().filter(|taken| **taken == what).count();
+            (count(None), count(Some(Denied::Busy)), count(Some(Denied::Flooded)))
+        };
+        assert_eq!(said(Topic::Checkpoints, 500, 2000), (600, 600, 800));
+        assert_eq!(said(Topic::Defects, 500, 2000), (120, 120, 1760));
     }
 }

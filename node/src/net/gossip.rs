@@ -1,17 +1,20 @@
 //! What is gossiped: new checkpoints and defect proofs, on two fixed topics.
 //!
 //! Invariants: nothing is passed on that its own signatures do not prove under the network file
-//! here; a message holds no body that is not for every member; the cheap checks come first.
+//! here, nor what brings nothing, nor more of a log than its share (`passed.rs`); a message holds no
+//! body that is not for every member; the cheap checks come first.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hallmark_schemas::defect::DefectProof;
-use hallmark_schemas::note::SignedNote;
+use hallmark_schemas::network::NetworkFile;
+use hallmark_schemas::note::{SignedNote, VerifierKey};
 use libp2p::gossipsub::{IdentTopic, MessageAcceptance, TopicHash};
 
+use super::passed::{Passed, Worth};
 use super::roster::Fault;
-use crate::peers::log_key;
+use crate::peers::{log_key, witness_key};
 use crate::service::Service;
 use crate::witness::elsewhere;
 
@@ -60,7 +63,8 @@ pub(super) struct Verdict {
 
 impl Verdict {
     const ACCEPT: Verdict = Verdict { acceptance: MessageAcceptance::Accept, fault: None };
-    /// Right perhaps, but nothing for us: a newcomer's log that our network file does not name yet.
+    /// Right perhaps, but nothing for us: a newcomer's log that our network file does not name yet,
+    /// or what was passed on before.
     const IGNORE: Verdict = Verdict { acceptance: MessageAcceptance::Ignore, fault: None };
 
     fn reject(fault: Fault, what: impl Into<String>) -> Verdict {
@@ -69,14 +73,20 @@ impl Verdict {
 }
 
 /// Checks a message and takes in what it tells. Reads and writes files: it blocks.
-pub(super) fn hear(service: &Arc<Service>, topic: Topic, bytes: &[u8]) -> Verdict {
+pub(super) fn hear(
+    service: &Arc<Service>,
+    passed: &Passed,
+    topic: Topic,
+    bytes: &[u8],
+    now: Instant,
+) -> Verdict {
     match topic {
-        Topic::Checkpoints => hear_checkpoint(service, bytes),
-        Topic::Defects => hear_defect(service, bytes),
+        Topic::Checkpoints => hear_checkpoint(service, passed, bytes, now),
+        Topic::Defects => hear_defect(service, passed, bytes, now),
     }
 }
 
-fn hear_checkpoint(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
+fn hear_checkpoint(service: &Arc<Service>, passed: &Passed, bytes: &[u8], now: Instant) -> Verdict {
     let Ok(note) = SignedNote::parse(bytes) else {
         return Verdict::reject(Fault::Malformed, "a checkpoint is no signed note");
     };
@@ -87,18 +97,33 @@ fn hear_checkpoint(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
     let Some(key) = log_key(&network, &checkpoint.origin) else {
         return Verdict::IGNORE;
     };
+    // A log signs once: more lines of it would only cost time.
+    if 1 < note.signatures().iter().filter(|line| line.is_of(&key)).count() {
+        return Verdict::IGNORE;
+    }
     if let Err(error) = note.checkpoint_of(&key) {
         return Verdict::reject(Fault::Forged, format!("a checkpoint: {error}"));
     }
-    if checkpoint.origin == service.config.origin {
-        elsewhere::shown(service, &note);
-    } else {
+    // What is true of the own log this node has told itself.
+    if checkpoint.origin == service.config.origin && !elsewhere::shown(service, &note) {
+        return Verdict::IGNORE;
+    }
+    let own = witness_key(&network, &checkpoint.origin);
+    let witnesses = witnesses(&network, own.as_ref());
+    let worth = passed.checkpoint(&witnesses, &note, &checkpoint, bytes.len(), now);
+    if worth != Worth::Nothing && checkpoint.origin != service.config.origin {
         service.heard.note(&checkpoint.origin, bytes);
     }
-    Verdict::ACCEPT
+    if worth == Worth::News { Verdict::ACCEPT } else { Verdict::IGNORE }
 }
 
-fn hear_defect(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
+/// The witnesses that count for a log: those of the policy, and its own.
+fn witnesses<'a>(network: &'a NetworkFile, own: Option<&'a VerifierKey>) -> Vec<&'a VerifierKey> {
+    let policy = network.network().policy.witnesses();
+    policy.iter().map(|witness| &witness.key).chain(own).collect()
+}
+
+fn hear_defect(service: &Arc<Service>, passed: &Passed, bytes: &[u8], now: Instant) -> Verdict {
     let proof = match DefectProof::parse(bytes) {
         Ok(proof) => proof,
         Err(error) => return Verdict::reject(Fault::Malformed, format!("a proof: {error}")),
@@ -107,13 +132,18 @@ fn hear_defect(service: &Arc<Service>, bytes: &[u8]) -> Verdict {
         return Verdict::IGNORE;
     }
     // What it shows, it has to show under the network file that is trusted here.
-    let proof = match DefectProof::new(&service.network(), proof.claim().clone()) {
-        Ok(proof) => proof,
+    let trusted = DefectProof::new(&service.network(), proof.claim().clone());
+    let shown = trusted.and_then(|trusted| Ok((trusted.verify()?, trusted)));
+    let (shown, proof) = match shown {
+        Ok(shown) => shown,
         Err(error) if proof.network().bytes() == service.network().bytes() => {
             return Verdict::reject(Fault::Forged, format!("a proof: {error}"));
         }
         Err(_) => return Verdict::IGNORE,
     };
+    if !passed.proof(&shown.origin, proof.claim().word(), bytes.len(), now) {
+        return Verdict::IGNORE;
+    }
     match crate::defect::take_in(service, proof) {
         Ok(()) => Verdict::ACCEPT,
         Err(error) => {

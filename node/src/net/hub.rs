@@ -25,6 +25,7 @@ use tracing::{debug, info};
 use super::allowance::{Allowance, Denied};
 use super::dials::Dials;
 use super::gossip::{self, Topic, Verdict};
+use super::passed::Passed;
 use super::roster::{Fault, Roster};
 use super::runs::Runs;
 use super::swarm::{Behaviour, BehaviourEvent};
@@ -59,6 +60,7 @@ pub(super) struct Hub {
     allowance: Allowance,
     dials: Dials,
     runs: Runs,
+    passed: Arc<Passed>,
     /// Another process of this log goes on under the same peer key.
     has_left: bool,
 }
@@ -80,6 +82,7 @@ impl Hub {
             allowance: Allowance::new(config.questions_per_second_max, config.bytes_per_second_max),
             dials: Dials::new(&config.relays),
             runs: Runs::default(),
+            passed: Arc::default(),
             has_left: false,
         }
     }
@@ -400,21 +403,22 @@ impl Hub {
     }
 
     fn on_gossip(&mut self, from: PeerId, id: MessageId, message: gossipsub::Message) {
-        let logs = self.roster.count() + 1;
-        let taken = self.allowance.message(from, message.data.len(), logs, Instant::now());
-        let topic = Topic::named(&self.network, &message.topic);
-        let (topic, turn) = match (topic, taken) {
-            (Some(topic), Ok(turn)) => (topic, turn),
-            (_, denied) => {
-                if denied.is_err_and(|denied| denied == Denied::Flooded) {
-                    self.accuse(from, Fault::Flooded, "more gossip than it may send");
+        let (logs, now) = (self.roster.count() + 1, Instant::now());
+        let Some(topic) = Topic::named(&self.network, &message.topic) else {
+            return self.pass(from, &id, MessageAcceptance::Ignore);
+        };
+        let turn = match self.allowance.message(from, topic, message.data.len(), logs, now) {
+            Ok(turn) => turn,
+            Err(denied) => {
+                if denied == Denied::Flooded {
+                    self.accuse(from, Fault::Flooded, "more gossip than all logs may bring");
                 }
                 return self.pass(from, &id, MessageAcceptance::Ignore);
             }
         };
-        let service = Arc::clone(&self.service);
+        let (service, passed) = (Arc::clone(&self.service), Arc::clone(&self.passed));
         self.work.spawn_blocking(move || {
-            let verdict = gossip::hear(&service, topic, &message.data);
+            let verdict = gossip::hear(&service, &passed, topic, &message.data, now);
             drop(turn);
             Done::Heard { from, id, verdict }
         });

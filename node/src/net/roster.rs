@@ -1,7 +1,7 @@
 //! Which peers there are, how they are connected, and what they did wrong.
 //!
 //! Invariants: only a peer key of the network file makes a peer; whoever errs too often is kept out,
-//! each time for longer, also after a restart; what is remembered is bounded by the members and
+//! each time for longer until a good time has passed, also after a restart; what is remembered is bounded by the members and
 //! [`STRANGERS_MAX`]. No clock is read here.
 
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ const FORGIVEN_MS: u64 = 1000;
 const KEPT_OUT_MS: i64 = 60_000;
 /// Longest time: a day.
 const KEPT_OUT_MS_MAX: i64 = 24 * 3600 * 1000;
+/// So long after it was let in again, one time that a peer was kept out is forgotten.
+const FORGOTTEN_MS: u64 = 24 * 3600 * 1000;
 /// Most peers that are no members of which a refusal is remembered.
 const STRANGERS_MAX: usize = 64;
 
@@ -87,7 +89,7 @@ struct Record {
     points: u32,
     /// When the points were counted last.
     counted_at: Option<Timestamp>,
-    /// How often it was kept out.
+    /// How often it was kept out, less those that were forgotten.
     times_kept_out: u32,
     kept_out_until: Option<Timestamp>,
     /// The last refusal, of either side, and when.
@@ -302,6 +304,9 @@ impl Record {
         if self.points < POINTS_MAX || self.is_kept_out(now) {
             return false;
         }
+        let good = self.kept_out_until.map_or(0, |at| now.unix_ms().saturating_sub(at.unix_ms()));
+        let forgotten = u32::try_from(good / FORGOTTEN_MS).unwrap_or(u32::MAX);
+        self.times_kept_out = self.times_kept_out.saturating_sub(forgotten);
         let doubled = KEPT_OUT_MS.saturating_mul(1 << self.times_kept_out.min(16));
         self.kept_out_until = now.checked_add_ms(doubled.min(KEPT_OUT_MS_MAX));
         self.times_kept_out += 1;
@@ -389,6 +394,21 @@ mod tests {
         }
         assert!(again.admitted(at(60 + 119)).is_empty(), "twice as long");
         assert_eq!(again.admitted(at(60 + 120)), [id]);
+    }
+
+    #[test]
+    fn a_long_good_time_makes_the_next_time_outside_shorter() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roster, id) = (roster(&dir), PeerId::random());
+        put(&roster, id);
+        let day = 24 * 3600;
+        let mut kept_out_s = |second: u64| {
+            assert!(roster.fault(id, Fault::Strayed, "a topic", at(second)));
+            (1..2 * day).find(|after| roster.admitted(at(second + after)) == [id]).unwrap()
+        };
+        assert_eq!([kept_out_s(0), kept_out_s(100), kept_out_s(300)], [60, 120, 240]);
+        assert_eq!(kept_out_s(540 + 2 * day), 120, "two were forgotten");
+        assert_eq!(kept_out_s(1000 + 90 * day), 60);
     }
 
     #[test]

@@ -239,6 +239,41 @@ fn a_fork_that_is_gossiped_to_one_is_proved_to_all_and_a_replay_accuses_nobody()
     connected(&auditor, &registrar);
 }
 
+#[test]
+fn two_that_flood_through_an_honest_peer_do_not_make_it_a_flooder_to_the_others() {
+    let world = World::new();
+    let north = world.founder("north");
+    north.ready();
+    let south = hidden(&world, "south", 2, &north);
+    let floods = [member(&world, "a", 3, &north), member(&world, "b", 4, &north)];
+    let liars = [0, 1].map(|place: usize| enter(&north, &floods[place], nothing()));
+    connected(&south, &north);
+    // Each keeps its own rate, and both together send more than one peer may: one true checkpoint,
+    // each time under other lines that nobody knows.
+    for number in 0..700_u32 {
+        for (liar, node) in liars.iter().zip(&floods) {
+            let note = String::from_utf8(signed(node, 7, 1)).expect("text");
+            let junk = format!("{note}\u{2014} junk AAAAA{number:07}\n");
+            liar.publish("checkpoints", junk.into_bytes());
+            if number % 4 == 0 {
+                // So that it comes no faster than it is worked on.
+                assert_eq!(liar.ask_well(&Question::Network).map(|(status, _)| status), Some(200));
+            }
+        }
+    }
+    // North has told all that it passes on before it tells this.
+    let file = world.file("facility.json", facility(&north.org, "works-1"));
+    let ids = north.record(&file, &[]);
+    let mirrored = || (south.run("get", &[&ids[0]]).code == 0).then_some(());
+    wait("what comes after the flood", SOON, mirrored);
+    for (node, other) in [(&south, &north), (&north, &south)] {
+        assert_eq!(standing(node, other).as_deref(), Some("connected"));
+        let why = why(node, other);
+        assert!(!why.contains("faults"), "{why}");
+    }
+    assert!(!why(&north, &floods[1]).contains("faults"), "it kept its rate");
+}
+
 /// That this member's log has signed another tree than the one it publishes.
 fn split(member: &Node) -> DefectProof {
     let file = std::fs::read(member.dir.join("network.hallmark")).expect("a network file");
