@@ -1,9 +1,9 @@
 //! The peers over libp2p: the only home of that crate.
 //!
 //! One loop (`hub.rs`) owns the connections; `answer.rs` says what a peer is told, `gossip.rs` and
-//! `passed.rs` what is passed on, `roster.rs` who may connect, `allowance.rs` how much each may send, `wire.rs` how
-//! questions look. Whoever asks peers goes through [`Net`], or through `peers/road.rs`, which falls
-//! back to HTTP.
+//! `passed.rs` what is passed on, `roster.rs` who may connect, `allowance.rs` and `traffic.rs` how
+//! much each may send, `wire.rs` how questions look. Whoever asks peers goes through [`Net`], or
+//! through `peers/road.rs`, which falls back to HTTP.
 //!
 //! Invariants: nothing a peer sends is acted on before it is bounded and counted; the loop never
 //! waits for a disk or for a peer; what a peer does wrong is written down in the roster, and enough
@@ -30,17 +30,23 @@ use gossip::Topic;
 use hub::Hub;
 use roster::{Fault, Roster};
 use swarm::{Behaviour, StackError};
+use traffic::Traffic;
 use wire::{Question, Reply};
 
 mod allowance;
 mod answer;
+mod circuits;
 mod dials;
+mod door;
 pub mod gossip;
 mod hub;
+mod metered;
+mod named;
 mod passed;
 pub mod roster;
 mod runs;
 mod swarm;
+mod traffic;
 pub mod wire;
 
 /// Questions and messages that wait for the loop.
@@ -139,6 +145,7 @@ pub struct Peers {
     net: Net,
     config: P2p,
     swarm: Swarm<Behaviour>,
+    traffic: Arc<Traffic>,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -147,14 +154,15 @@ impl Peers {
     pub fn new(service: &Service) -> Result<Peers, StackError> {
         let network = service.network();
         let config = &service.config.p2p;
-        let swarm =
-            swarm::build(&service.peer, &network.network().name, config, &service.process.run)?;
+        let traffic = Arc::default();
+        let (name, run) = (&network.network().name, &service.process.run);
+        let swarm = swarm::build(&service.peer, name, config, run, &traffic)?;
         let roster = Arc::new(Roster::open(service.data.path().join("peers.json")));
         roster.adopt(network.network(), &service.config.origin);
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let own = *swarm.local_peer_id();
         let net = Net { own, commands: sender, roster, asking: Arc::default() };
-        Ok(Peers { net, config: config.clone(), swarm, commands })
+        Ok(Peers { net, config: config.clone(), swarm, traffic, commands })
     }
 
     /// What the rest of the node uses.
@@ -198,7 +206,8 @@ impl Peers {
 
     /// Runs until `stop`, then lets what is being answered end.
     pub async fn run(self, service: Arc<Service>, stop: watch::Receiver<bool>) {
-        Hub::new(service, self.net.roster, self.swarm, self.config).run(self.commands, stop).await;
+        let hub = Hub::new(service, self.net.roster, self.swarm, self.traffic, self.config);
+        hub.run(self.commands, stop).await;
     }
 }
 

@@ -26,6 +26,21 @@ pub type Answers = Box<dyn FnMut(&Question) -> Vec<u8> + Send>;
 struct Behaviour {
     ask: request_response::Behaviour<Raw>,
     gossip: gossipsub::Behaviour,
+    /// Gossip as raw frames.
+    frames: request_response::Behaviour<Raw>,
+}
+
+/// The protocol of gossip, as a liar speaks it by hand.
+const GOSSIP: StreamProtocol = StreamProtocol::new("/meshsub/1.1.0");
+/// Longer than any node waits.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What goes over a stream.
+#[derive(Debug)]
+struct Sent {
+    bytes: Vec<u8>,
+    /// Whether the stream ends after it.
+    ends: bool,
 }
 
 /// Bytes as they are.
@@ -45,14 +60,14 @@ async fn all<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: Vec<u8>) -> std::i
 
 impl request_response::Codec for Raw {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = Sent;
     type Response = Vec<u8>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> std::io::Result<Vec<u8>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> std::io::Result<Sent>
     where
         T: AsyncRead + Unpin + Send,
     {
-        whole(io).await
+        Ok(Sent { bytes: whole(io).await?, ends: true })
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> std::io::Result<Vec<u8>>
@@ -66,12 +81,17 @@ impl request_response::Codec for Raw {
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        bytes: Vec<u8>,
+        sent: Sent,
     ) -> std::io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        all(io, bytes).await
+        if sent.ends {
+            return all(io, sent.bytes).await;
+        }
+        io.write_all(&sent.bytes).await?;
+        io.flush().await?;
+        std::future::pending().await
     }
 
     async fn write_response<T>(
@@ -88,6 +108,8 @@ impl request_response::Codec for Raw {
 }
 
 enum Act {
+    Begin(Vec<u8>),
+    Frames(Vec<u8>),
     Ask(Vec<u8>, oneshot::Sender<Option<Vec<u8>>>),
     Publish(String, Vec<u8>),
     Subscribe(String),
@@ -162,6 +184,16 @@ impl Liar {
         Some((u16::from_be_bytes(*status), body.to_vec()))
     }
 
+    /// Begins a question with these bytes and never ends it.
+    pub fn begin(&self, question: Vec<u8>) {
+        self.act(Act::Begin(question));
+    }
+
+    /// Sends these bytes as they are in the place of frames of gossip.
+    pub fn send_frames(&self, bytes: Vec<u8>) {
+        self.act(Act::Frames(bytes));
+    }
+
     /// Gossips these bytes.
     pub fn publish(&self, topic: &str, bytes: Vec<u8>) {
         self.act(Act::Publish(topic_of(&self.network, topic), bytes));
@@ -190,7 +222,11 @@ fn build(key: Keypair) -> Swarm<Behaviour> {
     let behaviour = Behaviour {
         ask: request_response::Behaviour::new(
             [(PROTOCOL, ProtocolSupport::Full)],
-            request_response::Config::default(),
+            request_response::Config::default().with_request_timeout(PATIENCE),
+        ),
+        frames: request_response::Behaviour::new(
+            [(GOSSIP, ProtocolSupport::Outbound)],
+            request_response::Config::default().with_request_timeout(PATIENCE),
         ),
         gossip: gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, gossip).expect("gossip"),
     };
@@ -265,22 +301,36 @@ impl Turning {
         match act {
             Act::Ask(bytes, reply) => match self.node {
                 Some(node) => {
-                    let id = self.swarm.behaviour_mut().ask.send_request(&node, bytes);
+                    let sent = Sent { bytes, ends: true };
+                    let id = self.swarm.behaviour_mut().ask.send_request(&node, sent);
                     self.asked.push((id, reply));
                 }
                 None => drop(reply.send(None)),
             },
+            Act::Begin(bytes) => {
+                let node = self.node.expect("a connection");
+                let sent = Sent { bytes, ends: false };
+                self.swarm.behaviour_mut().ask.send_request(&node, sent);
+            }
+            Act::Frames(bytes) => {
+                let node = self.node.expect("a connection");
+                let sent = Sent { bytes, ends: false };
+                self.swarm.behaviour_mut().frames.send_request(&node, sent);
+            }
             Act::Publish(topic, bytes) => self.told.push((topic, bytes)),
             Act::Subscribe(topic) => self.subscribe(&topic),
             Act::IsConnected(reply) => drop(reply.send(self.node.is_some())),
         }
     }
 
-    fn on_ask(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+    fn on_ask(&mut self, event: request_response::Event<Sent, Vec<u8>>) {
         match event {
             request_response::Event::Message { message, .. } => match message {
                 Message::Request { request, channel, .. } => {
-                    let question: Question = cbor::from_slice(&request).expect("ours");
+                    // Nothing at all comes where the connection ends.
+                    let Ok(question) = cbor::from_slice::<Question>(&request.bytes) else {
+                        return;
+                    };
                     let answer = (self.answers)(&question);
                     let _ = self.swarm.behaviour_mut().ask.send_response(channel, answer);
                 }

@@ -6,8 +6,7 @@
 //! only where all logs together cannot lawfully have brought it. No clock is read here.
 //!
 //! Memory, at worst and for each peer: [`ANSWERED_MAX`] answers of 2 MiB that it does not read, as
-//! many small questions, and what its streams buffer. Large questions (submissions) are read
-//! [`super::wire::LARGE_MAX`] at a time from all peers, and [`WORK_MAX`] things are worked on.
+//! many small questions, and what `traffic.rs` names. [`WORK_MAX`] things are worked on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::gossip::Topic;
 use super::passed;
+use super::traffic::Bytes;
 use crate::api::limit::Limiter;
 use crate::peers::catch_up::Pace;
 
@@ -36,6 +36,9 @@ const HEARD_TIMES: f64 = 2.0;
 const FLOOD_TIMES: f64 = 4.0;
 /// Kinds of proofs against one log.
 const PROOF_KINDS: f64 = 5.0;
+
+/// Bytes of no use: in ten seconds so many, which frames, pings and introductions never take.
+const IDLE_BYTES: Rate = Rate { per_second: (8 << 20) as f64 / BURST_S, burst: (8 << 20) as f64 };
 
 /// So much a second, and so much at once.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,11 @@ impl Bucket {
         let passed = self.at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         self.taken = (self.taken - passed * rate.per_second).max(0.0);
         self.at = Some(now);
+        // What is found of use only later is given back.
+        if amount < 0.0 {
+            self.taken = (self.taken + amount).max(0.0);
+            return true;
+        }
         let is_taken = self.taken + amount <= rate.burst;
         if is_taken {
             self.taken += amount;
@@ -99,6 +107,9 @@ struct InWork {
     bytes: Arc<Pace>,
     /// On each topic what is heard, and what is no flood.
     gossiped: [(Gossiped, Gossiped); 2],
+    /// Gossip that counts as of use, and what is of none.
+    useful_gossip: Bucket,
+    idle: Bucket,
 }
 
 impl InWork {
@@ -108,6 +119,8 @@ impl InWork {
             worked_on: Arc::new(Semaphore::new(WORK_PEER_MAX)),
             bytes,
             gossiped: Default::default(),
+            useful_gossip: Bucket::default(),
+            idle: Bucket::default(),
         }
     }
 
@@ -192,6 +205,32 @@ impl Allowance {
         self.turn(peer)
     }
 
+    /// Looks at what came from a peer; false if far more than what it brought, where there are so
+    /// many logs. Gossip is of use up to what all logs may bring, also where it was known.
+    pub(super) fn is_of_use(
+        &mut self,
+        peer: PeerId,
+        bytes: Bytes,
+        logs: usize,
+        now: Instant,
+    ) -> bool {
+        let in_work = self.of(peer);
+        let share = |rate: Rate| rate.times(FLOOD_TIMES * logs as f64);
+        let both = [share(passed::CHECKPOINT_BYTES), share(passed::PROOF_BYTES.times(PROOF_KINDS))];
+        let rate = Rate {
+            per_second: both.iter().map(|rate| rate.per_second).sum(),
+            burst: both.iter().map(|rate| rate.burst).sum(),
+        };
+        let gossiped = bytes.gossiped as f64;
+        let of_use = if in_work.useful_gossip.take(gossiped, rate, now) { gossiped } else { 0.0 };
+        let idle = bytes.came as f64 - bytes.brought as f64 - of_use;
+        let is_little = in_work.idle.take(idle, IDLE_BYTES, now);
+        if !is_little {
+            in_work.idle = Bucket::default();
+        }
+        is_little
+    }
+
     /// What the answers to a peer are counted against.
     pub(super) fn pace(&mut self, peer: PeerId) -> Arc<Pace> {
         Arc::clone(&self.of(peer).bytes)
@@ -250,6 +289,32 @@ mod tests {
         assert_eq!(allowance.question(flooder, 100, now).err(), Some(Denied::Flooded));
         drop(unread);
         assert!(allowance.question(flooder, 100, now).is_ok());
+    }
+
+    #[test]
+    fn more_bytes_than_what_is_brought_takes_are_noticed_whatever_they_are() {
+        let mut allowance = Allowance::new(1000, 1 << 30);
+        let (start, at) = (Instant::now(), Duration::from_secs);
+        let mib = |count: u64| count << 20;
+        let bytes = |came, brought, gossiped| Bytes { came, brought, gossiped };
+        let honest = PeerId::random();
+        for second in 0..60 {
+            let now = start + at(second);
+            // A backfill of which a part is read later, gossip that others told before, and frames.
+            let brought = if second % 2 == 0 { mib(26) } else { mib(34) };
+            let came = bytes(mib(31) + 300_000, brought, mib(1));
+            assert!(allowance.is_of_use(honest, came, 3, now), "{second}");
+        }
+        let idle = PeerId::random();
+        let mut flooded = |came, gossiped| {
+            let mut seconds = 0..60;
+            seconds.find(|second| {
+                !allowance.is_of_use(idle, bytes(came, 0, gossiped), 3, start + at(*second))
+            })
+        };
+        assert_eq!(flooded(mib(4), 0), Some(2));
+        assert_eq!(flooded(500_000, 0), None);
+        assert!(flooded(mib(200), mib(200)).is_some(), "known messages, over and over");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) async fn answer(service: &Arc<Service>, peer: &Peer, question: Questi
     match question {
         Question::Submit { attestation } => submit(service, &attestation).await,
         Question::Bodies { ids } => bodies(service, peer, ids).await,
+        // The loop takes it in, without work.
+        Question::KeptOut { .. } => Reply::ok(Vec::new()),
         Question::Network => Reply::ok(service.network().bytes().to_vec()),
         Question::Checkpoint { log } => blocking(move || Ok(found(checkpoint(&asked, &log)))).await,
         Question::Held { log } => blocking(move || Ok(held_of(&asked, &log))).await,

@@ -87,7 +87,7 @@ impl Dials {
         self.around.iter().filter(move |(known, _)| known == id).map(|(_, at)| at.clone())
     }
 
-    /// A peer is here.
+    /// A peer is here, and has let this node in.
     pub(super) fn reached(&mut self, id: &PeerId) {
         self.peers.remove(id);
     }

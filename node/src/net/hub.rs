@@ -3,7 +3,7 @@
 //! Invariants: it never waits for a disk or for a peer; whatever comes in is counted against its
 //! peer's allowance before anything is done about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,20 +16,22 @@ use libp2p::request_response::{
     self, Message, OutboundFailure, OutboundRequestId, ResponseChannel,
 };
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::swarm::{ConnectionDenied, ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
 use super::allowance::{Allowance, Denied};
+use super::circuits::Circuits;
 use super::dials::Dials;
 use super::gossip::{self, Topic, Verdict};
 use super::passed::Passed;
 use super::roster::{Fault, Roster};
 use super::runs::Runs;
-use super::swarm::{Behaviour, BehaviourEvent};
-use super::wire::{Question, Reply};
+use super::swarm::{Behaviour, BehaviourEvent, Counting};
+use super::traffic::Traffic;
+use super::wire::{Question, REASON_BYTES_MAX, Reply, Unasked, is_stalled};
 use super::{AskError, Command, answer};
 use crate::api::problem::with_causes;
 use crate::config::p2p::P2p;
@@ -61,6 +63,12 @@ pub(super) struct Hub {
     dials: Dials,
     runs: Runs,
     passed: Arc<Passed>,
+    traffic: Arc<Traffic>,
+    circuits: Circuits,
+    /// Connected peers that told who they are, which whoever refuses this node does not.
+    let_in: HashSet<PeerId>,
+    /// Who was told that it is kept out, and when; until its connections are closed.
+    told: HashMap<PeerId, Instant>,
     /// Another process of this log goes on under the same peer key.
     has_left: bool,
 }
@@ -70,6 +78,7 @@ impl Hub {
         service: Arc<Service>,
         roster: Arc<Roster>,
         swarm: Swarm<Behaviour>,
+        traffic: Arc<Traffic>,
         config: P2p,
     ) -> Hub {
         Hub {
@@ -83,6 +92,10 @@ impl Hub {
             dials: Dials::new(&config.relays),
             runs: Runs::default(),
             passed: Arc::default(),
+            traffic,
+            circuits: Circuits::default(),
+            let_in: HashSet::new(),
+            told: HashMap::new(),
             has_left: false,
         }
     }
@@ -175,11 +188,15 @@ impl Hub {
         let gone: Vec<PeerId> =
             list.allowed_peers().iter().filter(|id| !admitted.contains(id)).copied().collect();
         for id in gone {
-            list.disallow_peer(id);
+            // Whoever was told just now that it is kept out hears that first.
+            if self.told.remove(&id).is_none_or(|at| BEAT / 2 <= instant.duration_since(at)) {
+                list.disallow_peer(id);
+            }
         }
         for id in &admitted {
             list.allow_peer(*id);
         }
+        self.weigh(&admitted, instant);
         self.allowance.keep(|id| admitted.contains(id));
         self.runs.keep(|id| admitted.contains(id));
         for id in admitted {
@@ -192,6 +209,17 @@ impl Hub {
             let asked = swarm.listen_on(relay.clone().with(Protocol::P2pCircuit));
             asked.inspect_err(|error| debug!(%relay, %error, "no place at a relay")).ok()
         });
+    }
+
+    /// Notices who sends far more than what it brings.
+    fn weigh(&mut self, admitted: &[PeerId], now: Instant) {
+        let logs = self.roster.count() + 1;
+        for (peer, bytes) in self.traffic.take(|id| admitted.contains(id)) {
+            let is_weighed = admitted.contains(&peer) && !self.circuits.is_carried(&peer);
+            if is_weighed && !self.allowance.is_of_use(peer, bytes, logs, now) {
+                self.accuse(peer, Fault::Babbled, "far more bytes than what it brought takes");
+            }
+        }
     }
 
     fn dial(&mut self, id: PeerId) {
@@ -224,9 +252,9 @@ impl Hub {
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
                 let address = endpoint.get_remote_address();
                 let dialled = matches!(endpoint, ConnectedPoint::Dialer { .. });
-                info!(%peer_id, %address, dialled, "connected");
+                debug!(%peer_id, %address, dialled, "a connection is made");
                 self.roster.opened(peer_id, address, now);
-                self.dials.reached(&peer_id);
+                self.swarm.behaviour_mut().door.member_at(address);
                 self.service.addresses.tell();
             }
             SwarmEvent::ConnectionClosed {
@@ -240,7 +268,11 @@ impl Hub {
                     return;
                 }
                 let cause = cause.map(|cause| with_causes(&cause));
-                info!(%peer_id, cause, "disconnected");
+                if self.let_in.remove(&peer_id) {
+                    info!(%peer_id, cause, "disconnected");
+                } else {
+                    debug!(%peer_id, cause, "the peer did not let this node in");
+                }
                 self.roster.closed(peer_id);
                 self.allowance.gone(&peer_id);
             }
@@ -250,7 +282,13 @@ impl Hub {
             SwarmEvent::OutgoingConnectionError { peer_id: Some(id), error, .. }
                 if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
             {
-                self.roster.refused(id, format!("not reached: {error}"), now);
+                let reason = match &error {
+                    DialError::Denied { cause } => {
+                        format!("this node has no room for it: {}", with_causes(cause))
+                    }
+                    error => format!("not reached: {error}"),
+                };
+                self.roster.refused(id, reason, now);
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 debug!(%address, "listens");
@@ -269,8 +307,8 @@ impl Hub {
     fn on_refused(&self, id: Option<PeerId>, from: &Multiaddr, error: &ListenError) {
         let now = (self.service.clock)();
         let reason = match (error, id) {
-            (ListenError::Denied { .. }, Some(id)) => self.why_denied(&id),
-            (ListenError::Denied { .. }, None) => "too many connections".to_owned(),
+            (ListenError::Denied { cause }, Some(id)) => self.why_denied(&id, cause),
+            (ListenError::Denied { cause }, None) => with_causes(cause),
             (error, _) => with_causes(error),
         };
         debug!(?id, %from, reason, "a connection was refused");
@@ -280,13 +318,13 @@ impl Hub {
         }
     }
 
-    fn why_denied(&self, id: &PeerId) -> String {
+    fn why_denied(&self, id: &PeerId, cause: &ConnectionDenied) -> String {
         match self.roster.peer(id) {
             None => "its key is the peer key of no member of the network file".to_owned(),
             Some(_) if !self.roster.admitted((self.service.clock)()).contains(id) => {
                 "it is kept out for what it did".to_owned()
             }
-            Some(_) => "too many connections".to_owned(),
+            Some(_) => format!("this node has no room for it: {}", with_causes(cause)),
         }
     }
 
@@ -308,6 +346,14 @@ impl Hub {
             {
                 self.accuse(peer_id, Fault::Strayed, "a subscription to a topic that is none");
             }
+            BehaviourEvent::Gossip(gossipsub::Event::Unsubscribed { peer_id, .. }) => {
+                self.accuse(
+                    peer_id,
+                    Fault::Malformed,
+                    "the end of a subscription, which no node ends",
+                );
+            }
+            BehaviourEvent::Relay(event) => self.circuits.on_event(&event),
             BehaviourEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, .. }) => {
                 debug!(%peer_id, "gossip to a slow peer was dropped");
             }
@@ -334,6 +380,10 @@ impl Hub {
         if !self.swarm.is_connected(&peer) {
             return;
         }
+        self.dials.reached(&peer);
+        if self.let_in.insert(peer) {
+            info!(%peer, address = self.roster.address(&peer), "connected");
+        }
         if self.runs.told(peer, connection, agent) {
             info!(%peer, "another process of this peer is here: it takes the place of the one before");
             let _ = self.swarm.disconnect_peer_id(peer);
@@ -341,7 +391,7 @@ impl Hub {
         self.roster.doubled(peer, self.runs.is_doubled(&peer));
     }
 
-    fn on_ask(&mut self, event: request_response::Event<Result<Question, String>, Reply>) {
+    fn on_ask(&mut self, event: request_response::Event<Result<Question, Unasked>, Reply>) {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
                 Message::Request { request, channel, .. } => {
@@ -354,6 +404,9 @@ impl Hub {
                 }
             },
             request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                if matches!(&error, OutboundFailure::Io(e) if is_stalled(e)) {
+                    self.accuse(peer, Fault::Stalled, "an answer that it does not go on with");
+                }
                 if matches!(&error, OutboundFailure::Io(e) if e.kind() == ErrorKind::InvalidData) {
                     self.accuse(peer, Fault::Lied, &format!("an answer: {}", with_causes(&error)));
                 }
@@ -368,20 +421,28 @@ impl Hub {
     fn on_question(
         &mut self,
         peer: PeerId,
-        question: Result<Question, String>,
+        question: Result<Question, Unasked>,
         channel: ResponseChannel<Reply>,
     ) {
         let question = match question {
             Ok(question) => question,
-            // Its stream ends here, also under whoever still writes.
+            // Its stream ends here, also under whoever still writes. One that timed out may have
+            // waited for others, or for this node's answer: that accuses nobody.
             Err(what) => {
-                return self.accuse(peer, Fault::Malformed, &format!("a question: {what}"));
+                let fault = match what {
+                    Unasked::Malformed(_) => Fault::Malformed,
+                    Unasked::Stalled => Fault::Stalled,
+                };
+                return self.accuse(peer, fault, &format!("a question: {what}"));
             }
         };
         let Some(who) = self.roster.peer(&peer) else {
             return self.reply(channel, Reply::refused(403, "no member"));
         };
-        let now = Instant::now();
+        let (clock, now) = ((self.service.clock)(), Instant::now());
+        if self.roster.kept_out(&peer, clock).is_some() {
+            return self.reply(channel, Reply::refused(403, "kept out"));
+        }
         let (answered, turn) = match self.allowance.question(peer, question.bytes(), now) {
             Ok(taken) => taken,
             Err(Denied::Flooded) => {
@@ -392,6 +453,9 @@ impl Hub {
         };
         metrics::counter!("hallmark_peer_questions_total", "question" => question.word())
             .increment(1);
+        if let Question::KeptOut { until, because } = &question {
+            self.roster.kept_out_there(peer, *until, because, clock);
+        }
         let (service, pace) = (Arc::clone(&self.service), self.allowance.pace(peer));
         self.work.spawn(async move {
             let reply = answer::answer(&service, &who, question).await;
@@ -403,6 +467,13 @@ impl Hub {
     }
 
     fn on_gossip(&mut self, from: PeerId, id: MessageId, message: gossipsub::Message) {
+        if self.roster.kept_out(&from, (self.service.clock)()).is_some() {
+            return self.pass(from, &id, MessageAcceptance::Ignore);
+        }
+        if Counting::is_astray(&message) {
+            self.accuse(from, Fault::Strayed, "a message to a topic that is none");
+            return self.pass(from, &id, MessageAcceptance::Reject);
+        }
         let (logs, now) = (self.roster.count() + 1, Instant::now());
         let Some(topic) = Topic::named(&self.network, &message.topic) else {
             return self.pass(from, &id, MessageAcceptance::Ignore);
@@ -449,9 +520,18 @@ impl Hub {
     }
 
     fn accuse(&mut self, peer: PeerId, fault: Fault, what: &str) {
-        if self.roster.fault(peer, fault, what, (self.service.clock)()) {
-            // Closes its connections, and refuses new ones until it is admitted again.
-            self.swarm.behaviour_mut().admitted.disallow_peer(peer);
+        let now = (self.service.clock)();
+        if self.roster.fault(peer, fault, what, now) {
+            // It is told; at the next beat its connections are closed, and new ones are refused until
+            // it is admitted again. Nothing that it sends until then is looked at.
+            if let Some((until, because)) = self.roster.kept_out(&peer, now)
+                && self.swarm.is_connected(&peer)
+            {
+                let because = because.chars().take(REASON_BYTES_MAX / 4).collect();
+                let told = Ok(Question::KeptOut { until, because });
+                self.swarm.behaviour_mut().ask.send_request(&peer, told);
+                self.told.insert(peer, Instant::now());
+            }
             let roster = Arc::clone(&self.roster);
             self.work.spawn_blocking(move || {
                 roster.save();

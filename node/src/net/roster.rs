@@ -40,9 +40,13 @@ pub enum Fault {
     Malformed,
     /// Gossip that is not signed by whom it names.
     Forged,
+    /// A question or an answer that it begins and does not go on with.
+    Stalled,
+    /// Far more bytes than what it brings takes: frames, pings, subscriptions, messages to nobody.
+    Babbled,
     /// An answer that its own signatures or hashes refute.
     Lied,
-    /// A subscription to a topic that no node of this network has.
+    /// A message or a subscription to a topic that no node of this network has.
     Strayed,
     /// Its log signed two histories.
     Equivocated,
@@ -53,8 +57,10 @@ impl Fault {
     const fn points(self) -> u32 {
         match self {
             Fault::Flooded => 1,
+            // A slow line also does that, but not with dozens at once.
+            Fault::Stalled => 4,
             Fault::Malformed | Fault::Forged => 20,
-            Fault::Lied => 50,
+            Fault::Lied | Fault::Babbled => 50,
             Fault::Strayed | Fault::Equivocated => POINTS_MAX,
         }
     }
@@ -65,6 +71,8 @@ impl Fault {
             Fault::Flooded => "flooded",
             Fault::Malformed => "malformed",
             Fault::Forged => "forged",
+            Fault::Stalled => "stalled",
+            Fault::Babbled => "babbled",
             Fault::Lied => "lied",
             Fault::Strayed => "strayed",
             Fault::Equivocated => "equivocated",
@@ -96,6 +104,9 @@ struct Record {
     refusal: Option<(Timestamp, String)>,
     #[serde(skip)]
     connected: Option<(Timestamp, String)>,
+    /// Until when it keeps this node out, as it said, and why.
+    #[serde(skip)]
+    keeps_out: Option<(Timestamp, String)>,
     /// Its connections lead to more than one process.
     #[serde(skip)]
     is_doubled: bool,
@@ -222,7 +233,35 @@ impl Roster {
         if is_new && STRANGERS_MAX <= strangers {
             state.forget_oldest_stranger();
         }
-        state.records.entry(id).or_default().refusal = Some((now, reason));
+        let record = state.records.entry(id).or_default();
+        // That it does not answer while it keeps this node out explains nothing.
+        let keeps_out = record.keeps_out.as_ref().filter(|(until, _)| now < *until);
+        let reason = keeps_out.map_or(reason, |(_, because)| because.clone());
+        record.refusal = Some((now, reason));
+    }
+
+    /// It says that it keeps this node out.
+    pub fn kept_out_there(&self, id: PeerId, until: Timestamp, because: &str, now: Timestamp) {
+        let shown: String = because.chars().filter(|c| !c.is_control()).collect();
+        let reason = format!("it keeps this node out until {until} because of: {shown}");
+        let mut state = self.lock();
+        let record = state.records.entry(id).or_default();
+        record.keeps_out = Some((until, reason.clone()));
+        record.refusal = Some((now, reason));
+    }
+
+    /// Until when a peer is kept out here, and the last that it did.
+    pub fn kept_out(&self, id: &PeerId, now: Timestamp) -> Option<(Timestamp, String)> {
+        let state = self.lock();
+        let record = state.records.get(id).filter(|record| record.is_kept_out(now))?;
+        let (_, because) = record.refusal.clone()?;
+        Some((record.kept_out_until?, because))
+    }
+
+    /// Where a peer is connected.
+    pub fn address(&self, id: &PeerId) -> Option<String> {
+        let state = self.lock();
+        state.records.get(id)?.connected.as_ref().map(|(_, address)| address.clone())
     }
 
     /// Counts what a peer did wrong; true if it is to be kept out from now on.
@@ -402,7 +441,7 @@ mod tests {
         let (roster, id) = (roster(&dir), PeerId::random());
         put(&roster, id);
         let day = 24 * 3600;
-        let mut kept_out_s = |second: u64| {
+        let kept_out_s = |second: u64| {
             assert!(roster.fault(id, Fault::Strayed, "a topic", at(second)));
             (1..2 * day).find(|after| roster.admitted(at(second + after)) == [id]).unwrap()
         };
@@ -435,6 +474,25 @@ mod tests {
         for times in 0..100 {
             assert!(!roster.fault(id, Fault::Malformed, "a question", at(2000 + 21 * times)));
         }
+    }
+
+    #[test]
+    fn whoever_keeps_this_node_out_is_quoted_until_its_time_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roster, id) = (roster(&dir), PeerId::random());
+        put(&roster, id);
+        let last = |now| roster.view(now)[0]["last_refusal"].as_str().unwrap().to_owned();
+        roster.kept_out_there(id, at(60), "flooded: \u{1b}[31mquestions", at(0));
+        roster.refused(id, "not reached".to_owned(), at(59));
+        let said = last(at(59));
+        assert!(said.starts_with("it keeps this node out until 2023-"), "{said}");
+        assert!(said.ends_with("because of: flooded: [31mquestions"), "{said}");
+        roster.refused(id, "not reached".to_owned(), at(60));
+        assert_eq!(last(at(60)), "not reached");
+        assert_eq!(roster.kept_out(&id, at(60)), None, "it is not kept out here");
+        roster.fault(id, Fault::Strayed, "a topic", at(60));
+        let (until, because) = roster.kept_out(&id, at(61)).unwrap();
+        assert_eq!((until, because.as_str()), (at(120), "strayed: a topic"));
     }
 
     #[test]

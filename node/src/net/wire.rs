@@ -5,20 +5,25 @@
 //! that both roads mean the same.
 //!
 //! Invariants: nothing longer than its limit is read, and nothing is allocated from a claimed
-//! length; a question that is not exactly one of [`Question`] ends its stream.
+//! length; a question that is not exactly one of [`Question`] ends its stream, and so does one that
+//! does not go on; a peer's large messages wait for that peer's room (`traffic.rs`), so that one
+//! that sends slowly holds up nobody else.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::cbor;
 use hallmark_schemas::hex;
 use hallmark_schemas::tile::TilePath;
+use hallmark_schemas::time::Timestamp;
 use libp2p::{StreamProtocol, request_response};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use super::traffic::{OfPeer, Room, Traffic};
 use crate::api::{CHECKPOINT_REQUEST_BYTES_MAX, SUBMISSION_BYTES_MAX};
 
 /// Most bodies of one question. The answer gives as many as fit.
@@ -32,8 +37,18 @@ pub const ANSWER_BYTES_MAX: usize = BODIES_BYTES + (1 << 20) + 4 * BODIES_MAX + 
 const _: () = assert!(CHECKPOINT_REQUEST_BYTES_MAX < QUESTION_BYTES_MAX);
 /// A question or an answer up to this size is read at once.
 const SMALL_BYTES: usize = 64 << 10;
-/// Of larger ones, so many are read at a time from all peers: 32 * 2 MiB.
-pub(super) const LARGE_MAX: usize = 32;
+/// So many more bytes of a message come within [`Patience::part`], or its end.
+const PART_BYTES: usize = 8 << 10;
+/// How long whoever sends is waited for; all of it is less than a stream lives.
+const PATIENCE: Patience = Patience {
+    part: Duration::from_secs(5),
+    large: Duration::from_secs(20),
+    own_room: Duration::from_secs(25),
+};
+/// What a stream costs beside its message: names of protocols and frames.
+const STREAM_BYTES: usize = 512;
+/// Most bytes of the reason why one is kept out.
+pub const REASON_BYTES_MAX: usize = 512;
 /// Length of a body that is not given.
 const NOT_GIVEN: u32 = 0;
 
@@ -76,6 +91,13 @@ pub enum Question {
     },
     /// The network file in force.
     Network,
+    /// No question: whoever sends it keeps the other out, until when and why.
+    KeptOut {
+        /// Until when.
+        until: Timestamp,
+        /// Why, in at most [`REASON_BYTES_MAX`].
+        because: String,
+    },
     /// Takes this attestation in, as `POST /entries` does.
     Submit {
         /// A COSE_Sign1.
@@ -94,6 +116,7 @@ impl Question {
             Question::Bodies { .. } => "bodies",
             Question::Cosign { .. } => "cosign",
             Question::Network => "network",
+            Question::KeptOut { .. } => "kept_out",
             Question::Submit { .. } => "submit",
         }
     }
@@ -108,7 +131,8 @@ impl Question {
             Question::Checkpoint { .. }
             | Question::Held { .. }
             | Question::Tile { .. }
-            | Question::Network => 128,
+            | Question::Network
+            | Question::KeptOut { .. } => 128,
         }
     }
 
@@ -128,6 +152,9 @@ impl Question {
             }
             Question::Cosign { request } if CHECKPOINT_REQUEST_BYTES_MAX < request.len() => {
                 Err("is too long a request of a witness".to_owned())
+            }
+            Question::KeptOut { because, .. } if REASON_BYTES_MAX < because.len() => {
+                Err("has too long a reason".to_owned())
             }
             _ => Ok(question),
         }
@@ -192,31 +219,92 @@ pub fn parse_bodies(mut framed: &[u8], asked: usize) -> Option<Vec<Option<Vec<u8
     is_whole.then_some(bodies)
 }
 
-/// Reads and writes [`Question`] and [`Reply`].
-#[derive(Clone, Debug)]
-pub struct Codec {
-    /// Room for large ones that are being read, of all peers.
-    large: Arc<Semaphore>,
+/// Longest waits for a message.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For the next part of it.
+    part: Duration,
+    /// For all of a large one, once there is room.
+    large: Duration,
+    /// For the peer's other large ones to end.
+    own_room: Duration,
 }
 
-impl Default for Codec {
-    fn default() -> Codec {
-        Codec { large: Arc::new(Semaphore::new(LARGE_MAX)) }
+/// That a peer began a message and does not go on.
+#[derive(Debug, thiserror::Error)]
+#[error("it does not go on")]
+struct Stalled;
+
+fn stalled<E>(_: E) -> io::Error {
+    io::Error::other(Stalled)
+}
+
+/// Why what came is no question.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unasked {
+    /// It is whole, and none.
+    #[error("{0}")]
+    Malformed(String),
+    /// It was begun.
+    #[error("it does not go on")]
+    Stalled,
+}
+
+/// Whether an answer ended because its peer did not go on.
+pub(super) fn is_stalled(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Stalled>())
+}
+
+/// Reads and writes [`Question`] and [`Reply`].
+///
+/// The first one is of no peer; a copy that is made while the traffic names a peer is that peer's,
+/// and so are its copies.
+pub struct Codec {
+    traffic: Arc<Traffic>,
+    peer: Option<Arc<OfPeer>>,
+    patience: Patience,
+}
+
+impl Clone for Codec {
+    fn clone(&self) -> Codec {
+        let peer = self.peer.clone().or_else(|| self.traffic.of_present());
+        Codec { traffic: Arc::clone(&self.traffic), peer, patience: self.patience }
     }
 }
 
 impl Codec {
-    /// Everything up to the end of the stream, at most `max` bytes. A large message waits for room,
-    /// at most as long as its stream lives.
-    async fn whole<T>(&self, io: &mut T, max: usize) -> io::Result<Vec<u8>>
+    pub(super) fn new(traffic: Arc<Traffic>) -> Codec {
+        Codec { traffic, peer: None, patience: PATIENCE }
+    }
+
+    fn of_peer(&self) -> io::Result<Arc<OfPeer>> {
+        self.peer.clone().ok_or_else(|| io::Error::other("a stream of nobody"))
+    }
+
+    /// Everything up to the end of the stream, at most `max` bytes, of which the first are there.
+    async fn whole<T>(
+        &self,
+        io: &mut T,
+        mut bytes: Vec<u8>,
+        max: usize,
+        room: impl Fn(&OfPeer) -> &Room,
+    ) -> io::Result<Vec<u8>>
     where
         T: AsyncRead + Unpin + Send,
     {
-        let mut bytes = Vec::new();
-        io.take(SMALL_BYTES.min(max + 1) as u64).read_to_end(&mut bytes).await?;
+        let (peer, patience) = (self.of_peer()?, self.patience);
+        parts(io, &mut bytes, SMALL_BYTES.min(max + 1), &peer, patience.part).await?;
+        if !bytes.is_empty() {
+            peer.brought(STREAM_BYTES);
+        }
         if bytes.len() == SMALL_BYTES {
-            let _room = self.large.acquire().await.map_err(io::Error::other)?;
-            io.take((max + 1).saturating_sub(SMALL_BYTES) as u64).read_to_end(&mut bytes).await?;
+            let room = room(&peer);
+            let own = timeout(patience.own_room, room.own.acquire()).await.map_err(stalled)?;
+            let _own = own.map_err(io::Error::other)?;
+            // That all peers together need more than there is is no fault of this one.
+            let _all = room.all.acquire().await.map_err(io::Error::other)?;
+            let rest = parts(io, &mut bytes, max + 1, &peer, patience.part);
+            timeout(patience.large, rest).await.map_err(stalled)??;
         }
         if max < bytes.len() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
@@ -225,19 +313,48 @@ impl Codec {
     }
 }
 
+/// Reads until there are `max` bytes, or the stream ends; part after part, each within its time.
+async fn parts<T>(
+    io: &mut T,
+    bytes: &mut Vec<u8>,
+    max: usize,
+    peer: &OfPeer,
+    wait_max: Duration,
+) -> io::Result<()>
+where
+    T: AsyncRead + Unpin + Send,
+{
+    while bytes.len() < max {
+        let wanted = PART_BYTES.min(max - bytes.len());
+        let mut part = (&mut *io).take(wanted as u64);
+        let read = timeout(wait_max, part.read_to_end(bytes)).await.map_err(stalled)??;
+        peer.brought(read + read / 8);
+        if read < wanted {
+            break;
+        }
+    }
+    Ok(())
+}
+
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
-    type Request = Result<Question, String>;
+    type Request = Result<Question, Unasked>;
     type Response = Reply;
 
-    /// A malformed question is handed on as such: whoever sent it is to be told of and counted.
+    /// What is no question is handed on as such: whoever sent it is to be told of and counted. A
+    /// stream that ends before anything came is that of a connection that ends.
     async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Self::Request>
     where
         T: AsyncRead + Unpin + Send,
     {
-        match self.whole(io, QUESTION_BYTES_MAX).await {
-            Ok(bytes) => Ok(Question::parse(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Err(error.to_string())),
+        let read = self.whole(io, Vec::new(), QUESTION_BYTES_MAX, |peer| &peer.questions).await;
+        match read {
+            Ok(bytes) if bytes.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(bytes) => Ok(Question::parse(&bytes).map_err(Unasked::Malformed)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Ok(Err(Unasked::Malformed(error.to_string())))
+            }
+            Err(error) if is_stalled(&error) => Ok(Err(Unasked::Stalled)),
             Err(error) => Err(error),
         }
     }
@@ -246,7 +363,10 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let bytes = self.whole(io, ANSWER_BYTES_MAX).await?;
+        // It may take long to begin.
+        let mut first = Vec::new();
+        (&mut *io).take(1).read_to_end(&mut first).await?;
+        let bytes = self.whole(io, first, ANSWER_BYTES_MAX, |peer| &peer.answers).await?;
         let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "the answer was cut off");
         let (status, body) = bytes.split_first_chunk::<2>().ok_or_else(cut)?;
         Ok(Reply { status: u16::from_be_bytes(*status), body: body.to_vec() })
@@ -286,6 +406,9 @@ impl request_response::Codec for Codec {
 mod tests {
     use std::convert::Infallible;
 
+    use futures_util::io::Cursor;
+    use libp2p::PeerId;
+    use libp2p::request_response::Codec as _;
     use proptest::prelude::*;
 
     use super::*;
@@ -299,6 +422,7 @@ mod tests {
             Question::Bodies { ids: vec![ContentId::of(b"a"), ContentId::of(b"b")] },
             Question::Cosign { request: b"old 0\n\n".to_vec() },
             Question::Network,
+            Question::KeptOut { until: Timestamp::EPOCH, because: "forged: gossip".to_owned() },
             Question::Submit { attestation: vec![0xd2, 0x84] },
         ]
     }
@@ -325,6 +449,7 @@ mod tests {
             Question::Tile { log: log.to_uppercase() + "x", path: "tile/0/000".to_owned() },
             Question::Bodies { ids: Vec::new() },
             Question::Bodies { ids },
+            Question::KeptOut { until: Timestamp::EPOCH, because: "x".repeat(513) },
             Question::Cosign { request: vec![0; CHECKPOINT_REQUEST_BYTES_MAX + 1] },
         ] {
             let bytes = cbor::to_vec(&question).unwrap();
@@ -342,6 +467,67 @@ mod tests {
         assert_eq!(parse_bodies(&[], 1), None, "nothing at all");
         let withheld = frame_bodies::<Infallible>(2, |_| Ok(None)).unwrap();
         assert_eq!(parse_bodies(&withheld, 2), Some(vec![None, None]));
+    }
+
+    /// A stream that gives some bytes and then neither more nor its end.
+    struct Unfinished(Cursor<Vec<u8>>);
+
+    impl AsyncRead for Unfinished {
+        fn poll_read(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+            buf: &mut [u8],
+        ) -> std::task::Poll<io::Result<usize>> {
+            match std::pin::Pin::new(&mut self.0).poll_read(cx, buf) {
+                std::task::Poll::Ready(Ok(0)) => std::task::Poll::Pending,
+                other => other,
+            }
+        }
+    }
+
+    fn codec(traffic: &Arc<Traffic>, peer: PeerId) -> Codec {
+        let mut first = Codec::new(Arc::clone(traffic));
+        let ms = Duration::from_millis;
+        first.patience = Patience { part: ms(500), large: ms(2000), own_room: ms(1000) };
+        traffic.set_present(Some(peer));
+        let own = first.clone();
+        traffic.set_present(None);
+        own
+    }
+
+    #[tokio::test]
+    async fn questions_that_do_not_go_on_end_and_hold_up_no_other_peer_and_no_answer() {
+        let traffic = Arc::new(Traffic::default());
+        let (slow, honest) = (PeerId::random(), PeerId::random());
+        let large = Question::Submit { attestation: vec![7; 3 * SMALL_BYTES] };
+        let bytes = cbor::to_vec(&large).unwrap();
+        let unfinished = (0..64).map(|_| {
+            let (mut codec, bytes) = (codec(&traffic, slow), bytes[..70 << 10].to_vec());
+            tokio::spawn(async move {
+                codec.read_request(&PROTOCOL, &mut Unfinished(Cursor::new(bytes))).await
+            })
+        });
+        let unfinished: Vec<_> = unfinished.collect();
+        tokio::task::yield_now().await;
+        let mut io = Cursor::new(bytes.clone());
+        let read = codec(&traffic, honest).read_request(&PROTOCOL, &mut io).await.unwrap();
+        assert_eq!(read, Ok(large));
+        let reply = [vec![0, 200], vec![7; 1 << 20]].concat();
+        let mut io = Cursor::new(reply);
+        let reply = codec(&traffic, slow).read_response(&PROTOCOL, &mut io).await.unwrap();
+        assert_eq!((reply.status, reply.body.len()), (200, 1 << 20));
+        assert!(unfinished.iter().all(|question| !question.is_finished()), "they still wait");
+        for question in unfinished {
+            assert_eq!(question.await.unwrap().unwrap(), Err(Unasked::Stalled));
+        }
+        let mut small = Unfinished(Cursor::new(vec![7; 10]));
+        let read = codec(&traffic, slow).read_request(&PROTOCOL, &mut small).await.unwrap();
+        assert_eq!(read, Err(Unasked::Stalled));
+        let mut answer = Unfinished(Cursor::new(vec![0; 10]));
+        let error = codec(&traffic, slow).read_response(&PROTOCOL, &mut answer).await.unwrap_err();
+        assert!(is_stalled(&error) && !is_stalled(&io::Error::other("broken")));
+        let mut ended = Cursor::new(Vec::new());
+        codec(&traffic, slow).read_request(&PROTOCOL, &mut ended).await.unwrap_err();
     }
 
     proptest! {
