@@ -268,7 +268,7 @@ fn cosignature_message(seconds: u64, text: &str) -> Vec<u8> {
 
 impl VerifierKey {
     /// Checks the bytes of a signature line against the note's text; the time it states.
-    fn check(&self, text: &str, signature: &[u8]) -> Result<Timestamp, NoteError> {
+    pub fn check(&self, text: &str, signature: &[u8]) -> Result<Timestamp, NoteError> {
         let bad = || NoteError::BadSignature { name: self.name().to_owned() };
         let (seconds, signature) = match self.kind() {
             NoteKeyKind::Ed25519 => (None, signature),

@@ -10,6 +10,11 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// Most milliseconds by which the clock of an honest witness is taken to be wrong, 6 hours: more than
+/// any time zone that was set in the wrong direction costs on one continent, and little enough that
+/// an instant of another day is noticed.
+pub const CLOCK_ERROR_MS_MAX: i64 = 6 * 3_600_000;
+
 /// The last instant that RFC 3339 can write: 9999-12-31T23:59:59.999Z.
 pub const UNIX_MS_MAX: u64 = 253_402_300_799_999;
 
@@ -31,6 +36,12 @@ pub struct TimeError {
 }
 
 impl Timestamp {
+    /// Whether a witness that states this has a clock that is more wrong than clocks are, if it was
+    /// `earlier` before.
+    pub fn is_incredible_after(self, earlier: Timestamp) -> bool {
+        self.checked_add_ms(CLOCK_ERROR_MS_MAX).is_some_and(|at| at < earlier)
+    }
+
     /// The start of 1970.
     pub const EPOCH: Timestamp = Timestamp(0);
     /// The last instant there is.
@@ -237,6 +248,14 @@ impl EntryTime {
     /// An interval of one instant, as an unwitnessed log gives.
     pub const fn at(instant: Timestamp) -> EntryTime {
         EntryTime { lo: instant, hi: instant }
+    }
+
+    /// Of an entry of which its log says `admitted_at`, under one checkpoint that a quorum cosigned at
+    /// `with`. If a witness states so early an instant that no clock is so wrong, neither of the two
+    /// words is worth more than the other: the entry may be of any instant between them.
+    pub fn under(admitted_at: Timestamp, with: Timestamp) -> EntryTime {
+        let hi = if with.is_incredible_after(admitted_at) { admitted_at } else { with };
+        EntryTime::cosigned(admitted_at.min(with), hi)
     }
 
     /// Between two quorum times. Cosignatures state whole seconds: the one without the entry was

@@ -151,8 +151,8 @@ fn proven_log(log: &LogState, unseen: Option<Unseen>) -> Option<ProvenLog> {
     let newest = log.newest_dated()?;
     Some(ProvenLog {
         origin: log.origin.clone(),
-        size: newest.size,
-        root: hex::encode(&newest.root),
+        size: newest.head.size,
+        root: hex::encode(&newest.head.root),
         at: newest.vouched_at,
         witnessed: newest.witnessed,
         unseen,

@@ -17,7 +17,7 @@ use hallmark_schemas::note::{Checkpoint, NoteSigner, SignedNote, VerifierKey};
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::{Receipt, ReceiptParts};
 use hallmark_schemas::tile::TilePath;
-use hallmark_schemas::time::EntryTime;
+use hallmark_schemas::time::{EntryTime, Timestamp};
 use tokio::sync::watch;
 
 use super::Recorded;
@@ -116,6 +116,11 @@ impl LogHandle {
     /// are passed over; the same again changes nothing.
     pub fn cosigned(&self, note: SignedNote) {
         self.tell(Message::Cosigned(note));
+    }
+
+    /// Why a cosignature that states this instant does not count; `None` if it does.
+    pub(crate) fn doubt(&self, at: Timestamp, now: Timestamp) -> Option<String> {
+        self.shared.doubt(at, now)
     }
 
     /// Has the published checkpoint cosigned anew, unless a newer one is on its way.

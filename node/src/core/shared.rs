@@ -19,7 +19,7 @@ use hallmark_schemas::policy::{Policy, QuorumTime};
 use hallmark_schemas::time::Timestamp;
 use tokio::sync::watch;
 
-use super::times::Times;
+use super::times::{self, Times};
 use crate::admission::keys::Keys;
 use crate::index::{Catalogue, IndexError, LogKey};
 use crate::sequencer::writer::chain;
@@ -326,6 +326,13 @@ impl Shared {
     pub(crate) fn cosigned_at(&self, note: &SignedNote) -> Option<Timestamp> {
         let own = self.own_witness.read().unwrap_or_else(PoisonError::into_inner).clone();
         cosigned_at(&self.policy(), own.as_ref(), note)
+    }
+
+    /// Why a cosignature of the own log that states this instant does not count; `None` if it does.
+    pub(crate) fn doubt(&self, at: Timestamp, now: Timestamp) -> Option<String> {
+        let renewed = self.published.borrow().as_ref().and_then(|published| published.cosigned_at);
+        let dated = self.read_times(Times::last);
+        times::doubt(at, now, dated.max(renewed))
     }
 
     pub(crate) fn found_damage(&self, found: Vec<Damage>) {

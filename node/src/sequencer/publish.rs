@@ -1,7 +1,7 @@
 //! From a sequenced tree to a published checkpoint: signed, cosigned by the quorum, told.
 //!
 //! Invariants: the own signature is verified before anyone sees it; nothing is recorded before
-//! the witness policy is met; the same tree signed again after a restart gives the same bytes; a
+//! the witness policy is met, by cosignatures whose times can be; the same tree signed again after a restart gives the same bytes; a
 //! renewal changes the cosignatures of what is published, never the tree or when entries came.
 
 use std::sync::Arc;
@@ -83,6 +83,23 @@ impl Sequencer {
         self.unpublished = Some(Unpublished { head: self.head, note });
         self.renewal = None;
         self.publish_or_ask()
+    }
+
+    /// Drops cosignatures that state an instant which cannot be: the checkpoint waits for others.
+    pub(super) fn drop_incredible(&self, theirs: &mut SignedNote, now: Timestamp) {
+        let (vouchers, text) = (self.shared.vouchers(), theirs.text().to_owned());
+        theirs.retain(|line| {
+            let Some(witness) = vouchers.iter().find(|key| line.is_of(key)) else {
+                return true;
+            };
+            // A wrong one is refused where it is counted.
+            let at = witness.check(&text, &line.signature).ok();
+            let doubt = at.and_then(|at| self.shared.doubt(at, now));
+            if let Some(reason) = &doubt {
+                tracing::warn!(witness = witness.name(), reason, "refused a cosignature");
+            }
+            doubt.is_none()
+        });
     }
 
     /// Takes cosignatures of the unpublished checkpoint; those of another one are passed over.

@@ -147,7 +147,10 @@ impl<T> Writer<T> {
             self.commit(now, &mut effects)?;
             match event {
                 Event::Store { .. } | Event::Drained => {}
-                Event::Cosigned(note) => self.with_room(now, |log| log.cosigned(&note))?,
+                Event::Cosigned(mut note) => {
+                    self.sequencer.drop_incredible(&mut note, now.clock);
+                    self.with_room(now, |log| log.cosigned(&note))?;
+                }
                 Event::PolicyChanged => self.with_room(now, Sequencer::policy_changed)?,
                 Event::Renew => self.with_room(now, Sequencer::renew)?,
                 Event::GuardSatisfied => self.with_room(now, Sequencer::guard_satisfied)?,

@@ -75,7 +75,7 @@ impl Placed {
     fn time(&self) -> EntryTime {
         let admitted_at = self.recorded.entry.admitted_at;
         match self.recorded.quorum {
-            QuorumTime::At(hi) => EntryTime::cosigned(admitted_at.min(hi), hi),
+            QuorumTime::At(hi) => EntryTime::under(admitted_at, hi),
             QuorumTime::Unwitnessed => EntryTime::at(admitted_at),
         }
     }

@@ -10,15 +10,19 @@ use std::path::Path;
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
+use hallmark_schemas::head::Head;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{Checkpoint, SignedNote, VerifierKey};
 use hallmark_schemas::policy::QuorumTime;
 use hallmark_schemas::tile::{TILE_WIDTH, TilePath};
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
+mod dated;
 mod elsewhere;
 mod history;
 mod single;
+
+use dated::Dated;
 
 use super::network::Policies;
 use super::own;
@@ -59,6 +63,8 @@ pub(super) struct LogState {
     pub(super) roots: BTreeMap<u64, Hash>,
     /// Set by [`LogState::date`].
     dated: Option<Vec<Dated>>,
+    /// Which witnesses stated an instant that cannot be, in one sentence.
+    went_back: Option<String>,
     /// The key of the log, once known.
     pub(super) key: Option<VerifierKey>,
     /// Receipts and proofs until [`LogState::date`] checks them.
@@ -75,20 +81,6 @@ struct Note {
     note: SignedNote,
     checkpoint: Checkpoint,
     found_in: String,
-}
-
-/// A checkpoint that vouches for the entries below its size.
-#[derive(Clone, Debug)]
-pub(super) struct Dated {
-    pub(super) size: u64,
-    pub(super) root: Hash,
-    /// When a quorum first vouched for it; it dates the entries.
-    pub(super) at: Timestamp,
-    /// When a quorum last vouched for it.
-    pub(super) vouched_at: Timestamp,
-    pub(super) witnessed: bool,
-    /// Newest witnessed time of the checkpoints before it.
-    lo: Timestamp,
 }
 
 impl LogState {
@@ -113,6 +105,7 @@ impl LogState {
             notes: Vec::new(),
             roots: BTreeMap::new(),
             dated: None,
+            went_back: None,
             key: None,
             inclusions: log.inclusions,
             included: BTreeMap::new(),
@@ -455,13 +448,11 @@ impl LogState {
                 Some(QuorumTime::Unwitnessed) => (admitted_at, false),
                 None => continue,
             };
-            let (size, root) = (checkpoint.size, checkpoint.root);
-            vouched |= size == newest;
-            if !self.holds(checkpoint) {
-                continue;
+            let head = Head { size: checkpoint.size, root: checkpoint.root };
+            vouched |= head.size == newest;
+            if self.holds(checkpoint) {
+                dated::add(&mut dated, Dated::new(head, at, witnessed), admitted_at);
             }
-            let (vouched_at, lo) = (at, Timestamp::EPOCH);
-            add_dated(&mut dated, Dated { size, root, at, vouched_at, witnessed, lo });
         }
         let signed = !self.notes.is_empty();
         if signed && !vouched {
@@ -469,6 +460,7 @@ impl LogState {
             defects.push(self.defect(DefectKind::NoQuorum, detail));
         }
         self.key = Some(key.clone());
+        self.went_back = self.gone_back(&dated, policies);
         self.dated = Some(dated);
         self.include(key, policies, bodies, defects);
     }
@@ -487,7 +479,7 @@ impl LogState {
 
     /// True if the log is proved to hold this attestation there.
     pub(super) fn proves(&self, index: u64, id: ContentId) -> bool {
-        let vouched = self.newest_dated().is_some_and(|newest| index < newest.size);
+        let vouched = self.newest_dated().is_some_and(|newest| index < newest.head.size);
         let proved = vouched || self.included.contains_key(&index);
         proved && self.entry(index).is_some_and(|entry| entry.id == id)
     }
@@ -498,24 +490,22 @@ impl LogState {
             return *time;
         }
         let dated = self.dated.as_deref().unwrap_or_default();
-        match dated.get(dated.partition_point(|checkpoint| checkpoint.size <= index)) {
-            Some(Dated { witnessed: true, at, lo, .. }) => EntryTime::cosigned(*lo.min(at), *at),
-            _ => EntryTime::at(entry.admitted_at),
-        }
+        let first = dated.get(dated.partition_point(|checkpoint| checkpoint.head.size <= index));
+        first.and_then(Dated::time).unwrap_or(EntryTime::at(entry.admitted_at))
     }
 
     /// No entry from this index on was recorded before then; `None` where nothing at hand says when.
     pub(super) fn earliest(&self, index: u64) -> Option<Timestamp> {
         let dated = self.dated.as_deref()?;
-        let after = dated.partition_point(|checkpoint| checkpoint.size <= index);
+        let after = dated.partition_point(|checkpoint| checkpoint.head.size <= index);
         // What vouches for it does not count, so it came after the newest that does.
         let Some(first) = dated.get(after) else {
             return dated.last().map(|newest| newest.vouched_at);
         };
-        let instant = match first.witnessed {
-            true => first.lo.min(first.at),
+        let instant = match first.earliest() {
+            Some(instant) => instant,
             // What an unwitnessed log says itself never goes back from one entry to the next.
-            false => {
+            None => {
                 let until = self.entries.partition_point(|(at, _)| *at <= index);
                 let (_, entry) = self.entries[..until].last()?;
                 entry.admitted_at.checked_add_ms(-1)?
@@ -545,9 +535,12 @@ impl LogState {
     pub(super) fn notes(&self) -> Vec<String> {
         let Some(newest) = self.newest_dated() else {
             if !self.included.is_empty() {
-                let count = self.included.len();
+                let count = match self.included.len() {
+                    1 => "1 single entry is".to_owned(),
+                    count => format!("{count} single entries are"),
+                };
                 return vec![format!(
-                    "{}: {count} single entries are proved; nothing can be concluded from the \
+                    "{}: {count} proved; nothing can be concluded from the \
                      absence of others",
                     self.origin
                 )];
@@ -555,31 +548,10 @@ impl LogState {
             return vec![format!("{}: nothing in this log is proved", self.origin)];
         };
         let mut notes: Vec<String> = self.lost_history().into_iter().collect();
+        notes.extend(self.went_back.clone());
         if !newest.witnessed {
             notes.push(format!("{}: no witness vouches for its times", self.origin));
         }
         notes
     }
-}
-
-/// Adds a checkpoint to those before it; of two of one size the better witnessed one stays.
-fn add_dated(dated: &mut Vec<Dated>, next: Dated) {
-    if let Some(last) = dated.last_mut().filter(|last| last.size == next.size) {
-        let vouched_at = match (last.witnessed, next.witnessed) {
-            (true, true) => last.vouched_at.max(next.vouched_at),
-            (true, false) => last.vouched_at,
-            (false, _) => next.vouched_at,
-        };
-        let better = (next.witnessed, std::cmp::Reverse(next.at));
-        if (last.witnessed, std::cmp::Reverse(last.at)) < better {
-            *last = Dated { lo: last.lo, ..next };
-        }
-        last.vouched_at = vouched_at;
-        return;
-    }
-    let lo = dated.last().map_or(Timestamp::EPOCH, |last| match last.witnessed {
-        true => last.lo.max(last.at),
-        false => last.lo,
-    });
-    dated.push(Dated { lo, ..next });
 }

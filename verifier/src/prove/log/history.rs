@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use hallmark_schemas::entry::Entry;
 
-use super::LogState;
+use super::dated::Dated;
+use super::{LogState, Note};
 use crate::evidence::{Defect, DefectKind};
+use crate::prove::network::Policies;
 
 /// Checkpoints are not there.
 const LOST_HISTORY: &str = "put the file `checkpoints` back from a copy of DATA, as `hallmark-node \
@@ -47,5 +49,34 @@ impl LogState {
                 self.origin, self.checkpoints_lost
             )
         })
+    }
+
+    /// A remark on checkpoints whose witnesses state an instant long before what was known then, and on
+    /// who they are.
+    pub(super) fn gone_back(&self, dated: &[Dated], policies: &Policies) -> Option<String> {
+        let mut back = dated.iter().filter_map(|one| Some((one, one.went_back()?)));
+        let (first, known) = back.next()?;
+        let size = first.head.size;
+        let notes = self.notes.iter().filter(|note| note.checkpoint.size == size);
+        let stated = |Note { note, .. }: &Note| {
+            let witnesses = policies.all().flat_map(|policy| policy.witnesses());
+            let early = witnesses.filter(|witness| {
+                let at = note.signed_by(&witness.key).ok().flatten();
+                at.is_some_and(|at| at.is_incredible_after(known))
+            });
+            early.map(|witness| witness.name.clone()).collect::<Vec<_>>()
+        };
+        let names = BTreeSet::from_iter(notes.flat_map(stated));
+        let names = Vec::from_iter(names).join(", ");
+        let others = match back.count() {
+            0 => String::new(),
+            more => format!(", and {more} after it so too"),
+        };
+        Some(format!(
+            "{}: the checkpoint of size {size} is cosigned at {} by {names}, though there was one of {known} before{others}: \
+             what is under it counts as no earlier than what was there before",
+            self.origin,
+            first.stated_at()
+        ))
     }
 }

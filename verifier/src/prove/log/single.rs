@@ -43,7 +43,7 @@ impl LogState {
                 }
             };
             let time = match recorded.quorum {
-                QuorumTime::At(hi) => EntryTime::cosigned(entry.admitted_at.min(hi), hi),
+                QuorumTime::At(hi) => EntryTime::under(entry.admitted_at, hi),
                 QuorumTime::Unwitnessed => EntryTime::at(entry.admitted_at),
             };
             match self.entry(recorded.index) {
