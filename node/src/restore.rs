@@ -11,6 +11,7 @@ pub(crate) mod bodies;
 mod fork;
 pub(crate) mod from_backup;
 pub(crate) mod peers;
+mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,7 @@ mod it {
     mod defect;
     mod epcis;
     mod figures;
+    mod foreign;
     mod forgetful;
     mod generated;
     mod half;

@@ -60,13 +60,16 @@ pub(super) fn run(args: &RestoreArgs, output: Output) -> Result<Exit, Failure> {
 
 /// The key that checks the log's checkpoints.
 pub(super) fn log_key(dir: &Dir, config: &Config) -> Result<VerifierKey, Failure> {
+    Ok(log_signer(dir, config)?.vkey().clone())
+}
+
+fn log_signer(dir: &Dir, config: &Config) -> Result<NoteSigner, Failure> {
     let signer = Arc::new(keys::open(&dir.keys(), Purpose::Log, None)?);
-    let signer = NoteSigner::log(&config.origin, signer).map_err(|e| {
+    NoteSigner::log(&config.origin, signer).map_err(|e| {
         Failure::usage("the configured origin is no name for a log")
             .because(&e)
             .help("put back the `origin` that `init` wrote into config.toml")
-    })?;
-    Ok(signer.vkey().clone())
+    })
 }
 
 fn from_backup(
@@ -176,6 +179,9 @@ fn asked(
     let mut recovery = opened.map_err(|error| told_failure(&error, dir.path()))?;
     own_witness(dir, config, network, &mut recovery, output);
     peers.introduce(&mut recovery, network).iter().for_each(|line| output.say(line));
+    let signer = log_signer(dir, config)?;
+    let strangers = peers.introduce_strangers(&mut recovery, network, &signer);
+    strangers.iter().for_each(|line| output.say(line));
     Ok(recovery)
 }
 

@@ -4,6 +4,8 @@
 //! bounded time; a witness counts as heard only at an address that the network file, the
 //! configuration or a `node` attestation states for it, or where its own log answers.
 
+mod strangers;
+
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;

@@ -2,8 +2,8 @@
 //! more is signed here.
 //!
 //! Invariants: a checkpoint under this log's own signature that is not of the tree here stops the
-//! log at once, whoever shows it; what a witness merely says stops it only when no quorum is left
-//! without one that says so; what both trees were signed for is kept as a defect proof.
+//! log at once, whoever shows it; what a witness merely says stops nothing; what both trees were
+//! signed for is kept as a defect proof.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,12 +77,13 @@ pub(super) async fn look(service: &Arc<Service>, witness: &VerifierKey) -> Behin
     let network = service.network();
     let members = network.network().members.iter();
     let others = members.filter(|member| member.origin != service.config.origin);
-    for road in others.filter_map(|member| Road::to(service, &member.origin)) {
-        if let Some(found) = worst(service, patient(service, &road).await).await {
-            return Behind::Signed(found);
-        }
+    let roads: Vec<Road<'_>> =
+        others.filter_map(|member| Road::to(service, &member.origin)).collect();
+    let held = join_all(roads.iter().map(|road| patient(service, road))).await;
+    match worst(service, held.into_iter().flatten().collect()).await {
+        Some(found) => Behind::Signed(found),
+        None => Behind::Unshown,
     }
-    Behind::Unshown
 }
 
 /// What a node holds of our log; nothing if it does not say so in time.

@@ -3,7 +3,8 @@
 //! Invariants: the log signs nothing until so many witnesses have told their newest checkpoint of
 //! it that every possible quorum is represented, and none is ahead; a cosignature is counted by the
 //! writer, here it is only fetched; a witness that refuses because it has seen other of this log is
-//! looked into, and if that was signed, nothing more is.
+//! looked into, and if that was signed, nothing more is; if nobody shows it, it is a bare word, which
+//! is told and ends nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::merkle::Hash;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
+use hallmark_schemas::policy::Witness;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
@@ -18,7 +20,7 @@ use super::Fault;
 use super::asking::Asking;
 use super::elsewhere::{self, Behind};
 use super::guard::{Guard, Refused, Verdict};
-use super::stranger;
+use super::stranger::{self, Standing};
 use super::words::Word;
 use crate::api::problem::with_causes;
 use crate::core::{GuardView, Signing};
@@ -29,8 +31,11 @@ use crate::service::Service;
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// What a word is worth that no checkpoint under the log's own signature bears out.
+const UNPROVED: &str = "nobody shows a checkpoint that says so, and without one it proves nothing";
+
 /// Media type of a request to a witness.
-pub(super) const POST_TYPE: &str = "text/plain; charset=utf-8";
+pub(crate) const POST_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Satisfies the guard, then asks for cosignatures until `stop`.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
@@ -65,10 +70,9 @@ async fn guard(service: &Arc<Service>) {
         for witness in policy.witnesses() {
             if let Some(url) = service.stranger_url(&witness.key) {
                 let standing = stranger::standing(service, &url).await;
-                let held = standing.as_ref().map(|standing| Some(standing.size));
-                heard(service, &witness.name, held.map_err(String::as_str));
-                if let Ok(standing) = standing {
-                    guard.stands(&witness.name, standing.size, standing.view, None);
+                if let Some(refused) = hear_stranger(service, &mut guard, witness, standing).await {
+                    elsewhere::stop(service, refused, false);
+                    return std::future::pending().await;
                 }
                 continue;
             }
@@ -96,6 +100,50 @@ async fn guard(service: &Arc<Service>) {
     }
 }
 
+/// Takes what a stranger said; what it only claims is looked for, and found it ends all signing.
+async fn hear_stranger(
+    service: &Arc<Service>,
+    guard: &mut Guard,
+    witness: &Witness,
+    standing: Result<Standing, String>,
+) -> Option<Refused> {
+    let name = &witness.name;
+    match standing {
+        Ok(Standing::Within(size)) => {
+            heard(service, name, Ok(Some(size)));
+            guard.stands(name, size, GuardView::Within, None);
+        }
+        Ok(Standing::Claims { status, size }) => {
+            if let Behind::Signed(refused) = elsewhere::look(service, &witness.key).await {
+                return Some(refused);
+            }
+            service.words.tell(Word {
+                name: name.clone(),
+                at: (service.clock)(),
+                status: Some(status),
+                size: Some(size),
+                answer: claim(status, size, service.node.log().head().size),
+                unproved: true,
+            });
+        }
+        Err(reason) => heard(service, name, Err(&reason)),
+    }
+    None
+}
+
+/// What a stranger claims, and what that is worth.
+fn claim(status: u16, size: u64, ours: u64) -> String {
+    let what = if ours < size {
+        format!("{size} entries of this log, here are only {ours}")
+    } else {
+        format!("{size} entries of another tree of this log")
+    };
+    format!(
+        "it answers {status}, as if it had seen {what}: {UNPROVED}, so this counts as no answer; if \
+         this folder is an old copy, stop the node and give `hallmark-node restore DIR --from-peers`"
+    )
+}
+
 /// Notes what a witness told before the log may sign: the size of its newest checkpoint of it.
 fn heard(service: &Service, name: &str, newest: Result<Option<u64>, &str>) {
     let (status, answer) = match newest {
@@ -107,7 +155,7 @@ fn heard(service: &Service, name: &str, newest: Result<Option<u64>, &str>) {
         }
     };
     let (name, at, size) = (name.to_owned(), (service.clock)(), newest.ok().flatten());
-    service.words.tell(Word { name, at, status, size, answer, elsewhere: false });
+    service.words.tell(Word { name, at, status, size, answer, unproved: false });
 }
 
 /// Holds what a witness told against what is here, off the async threads.
@@ -199,7 +247,8 @@ async fn ask_all(service: &Arc<Service>, note: Arc<SignedNote>) {
         tasks.spawn(async move {
             let mut wait = RETRY_WAIT;
             loop {
-                match ask(&service, &key, &note).await {
+                let cosigned = ask(&service, &key, &note).await;
+                match cosigned.and_then(|cosigned| believed(&service, &key, cosigned)) {
                     Ok(cosigned) => {
                         said(&service, &name, &note, None);
                         return service.node.log().cosigned(cosigned);
@@ -233,12 +282,13 @@ fn said(service: &Service, name: &str, note: &SignedNote, refusal: Option<(Refus
     let (name, at) = (name.to_owned(), (service.clock)());
     let new = note.checkpoint().ok().map(|checkpoint| checkpoint.size);
     service.words.tell(match refusal {
-        Some((Refusal { status, reason, elsewhere: size }, elsewhere)) => {
-            Word { name, at, status, size, answer: reason, elsewhere }
+        Some((Refusal { status, reason, elsewhere: size }, unproved)) => {
+            let answer = if unproved { format!("{reason}; {UNPROVED}") } else { reason };
+            Word { name, at, status, size, answer, unproved }
         }
         None => {
             let answer = format!("cosigned {} entries", new.unwrap_or(0));
-            Word { name, at, status: Some(200), size: new, answer, elsewhere: false }
+            Word { name, at, status: Some(200), size: new, answer, unproved: false }
         }
     });
 }
@@ -260,13 +310,20 @@ async fn refused(
     let is_unshown = matches!(behind, Behind::Unshown);
     said(service, name, note, Some((refusal, is_unshown)));
     if let Behind::Signed(refused) = behind {
-        return elsewhere::stop(service, refused, true);
+        elsewhere::stop(service, refused, true);
     }
-    let policy = service.network().network().policy.clone();
-    if let Some(size) = service.words.blocked_at(&policy) {
-        let is_ahead = service.node.log().head().size < size;
-        let view = if is_ahead { GuardView::Ahead } else { GuardView::Forked };
-        elsewhere::stop(service, Refused { size, view, note: None }, true);
+}
+
+/// The note, unless the witness states an instant at which it cannot have cosigned it.
+fn believed(
+    service: &Service,
+    key: &VerifierKey,
+    cosigned: SignedNote,
+) -> Result<SignedNote, Refusal> {
+    let at = cosigned.signed_by(key).map_err(|e| with_causes(&e))?;
+    match at.and_then(|at| service.node.log().doubt(at, (service.clock)())) {
+        Some(reason) => Err(Refusal { status: Some(200), ..Refusal::from(reason) }),
+        None => Ok(cosigned),
     }
 }
 

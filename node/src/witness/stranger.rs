@@ -2,7 +2,8 @@
 //!
 //! Invariants: they are asked at the address in the policy and nowhere else; before the fork guard
 //! is satisfied they are shown only what cannot fork: the published checkpoint, or that of the
-//! empty tree, with which every tree begins.
+//! empty tree, with which every tree begins; what one claims without a checkpoint under the log's
+//! own signature, and has none to show, counts as no answer.
 
 use std::sync::Arc;
 
@@ -13,14 +14,20 @@ use hallmark_schemas::note::SignedNote;
 use super::encode_request;
 use super::quorum::{POST_TYPE, proof_between};
 use crate::api::problem::with_causes;
-use crate::core::GuardView;
 use crate::sequencer::publish::sign_checkpoint;
 use crate::service::Service;
 
-/// What a stranger knows of our log: its size, and how that compares with what is here.
-pub(super) struct Standing {
-    pub(super) size: u64,
-    pub(super) view: GuardView,
+/// What a stranger says of our log.
+pub(super) enum Standing {
+    /// It has seen so many entries of the tree here.
+    Within(u64),
+    /// It has seen so many of another tree, or of more than is here: its bare word.
+    Claims {
+        /// The status that says so.
+        status: u16,
+        /// Entries that it says it has seen.
+        size: u64,
+    },
 }
 
 /// Asks a witness for the size that it has seen; Err: it did not say.
@@ -39,20 +46,21 @@ pub(super) async fn standing(service: &Arc<Service>, url: &str) -> Result<Standi
         let answer = service.client.post(&format!("{url}/add-checkpoint"), POST_TYPE, &body).await;
         let answer = answer.map_err(|e| with_causes(&e))?;
         match answer.status {
-            200 => return Ok(Standing { size: head.size, view: GuardView::Within }),
+            200 => return Ok(Standing::Within(head.size)),
             409 => {
                 let told = String::from_utf8_lossy(&answer.body).trim().parse();
                 old = told.map_err(|_| format!("{url} answers 409 without a size"))?;
-                if log.head().size < old {
-                    return Ok(Standing { size: old, view: GuardView::Ahead });
+                // Of the published size it has seen another tree, or says so.
+                if log.head().size < old || old == head.size {
+                    return Ok(Standing::Claims { status: 409, size: old });
                 }
-                if head.size <= old {
+                if head.size < old {
                     // Between what is published and what is sequenced: signed before a crash, and
                     // signed again to the same bytes.
-                    return Ok(Standing { size: old, view: GuardView::Within });
+                    return Ok(Standing::Within(old));
                 }
             }
-            422 => return Ok(Standing { size: old, view: GuardView::Forked }),
+            422 => return Ok(Standing::Claims { status: 422, size: old }),
             // 404 in tlog-witness, 403 in witnesses older than it.
             403 | 404 => return Err(format!("{url} does not know this log")),
             status => return Err(format!("{url} answers {status}: {}", answer.text())),

@@ -1,5 +1,4 @@
-//! What each witness last answered about the own log, for people, and for the case that no quorum is
-//! left.
+//! What each witness last answered about the own log, for people.
 //!
 //! Invariant: nothing here is proved; each word says who said it, when, and with which status.
 
@@ -24,9 +23,9 @@ pub struct Word {
     pub size: Option<u64>,
     /// What it said, or why it said nothing.
     pub answer: String,
-    /// It says that this log was signed elsewhere, and nobody shows the checkpoint.
-    #[serde(skip)]
-    pub elsewhere: bool,
+    /// It says that this log was signed elsewhere, and nobody shows the checkpoint: before the log may
+    /// sign that counts as no answer.
+    pub unproved: bool,
 }
 
 /// The last word of each.
@@ -56,19 +55,9 @@ impl Words {
         named.chain(own).filter_map(|name| words.get(name).cloned()).collect()
     }
 
-    /// The largest size of those who say that this log was signed elsewhere, if no quorum is left
-    /// without one of them.
-    pub fn blocked_at(&self, policy: &Policy) -> Option<u64> {
-        let words = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let says = |name: &str| words.get(name).filter(|word| word.elsewhere);
-        let witnesses = policy.witnesses().iter().map(|witness| witness.name.as_str());
-        let size = witnesses.filter_map(says).filter_map(|word| word.size).max()?;
-        policy.guard_met(|witness| says(&witness.name).is_some()).then_some(size)
-    }
-
     /// Those who have not told what they hold, and why: for one line.
     pub fn silent(&self, policy: &Policy) -> String {
-        self.lines(policy, |word| word.status.is_none())
+        self.lines(policy, |word| word.status.is_none() || word.unproved)
     }
 
     /// Those who have not cosigned what waits, and what they said: for one line.
@@ -100,19 +89,19 @@ mod tests {
 
     use super::*;
 
-    fn word(name: &str, elsewhere: bool) -> Word {
+    fn word(name: &str, unproved: bool) -> Word {
         Word {
             name: name.to_owned(),
             at: Timestamp::EPOCH,
             status: Some(409),
             size: Some(9),
             answer: "it has seen 9 entries".to_owned(),
-            elsewhere,
+            unproved,
         }
     }
 
     #[test]
-    fn a_word_blocks_only_where_no_quorum_is_left_without_one_that_says_so() {
+    fn lines_name_all_of_the_policy_from_whom_something_is_waited_for_and_nobody_else() {
         let named = |name: &str, seed: u8| Witness {
             name: name.to_owned(),
             key: NoteSigner::witness(name, Arc::new(SecretKey::from_seed([seed; 32])))
@@ -124,18 +113,13 @@ mod tests {
         let all = vec![named("a", 1), named("b", 2), named("c", 3)];
         let policy = Policy::threshold(2, all).unwrap();
         let words = Words::default();
-        assert_eq!(words.blocked_at(&policy), None);
         words.tell(word("a", true));
         words.tell(word("stranger", true));
         words.tell(word("b", false));
-        assert_eq!(words.blocked_at(&policy), None, "b and c are left");
         assert_eq!(words.of(&policy).len(), 2, "who is not named says nothing");
-        words.tell(word("b", true));
-        assert_eq!(words.blocked_at(&policy), Some(9));
-        words.tell(Word { status: Some(200), elsewhere: false, ..word("b", false) });
-        assert_eq!(words.blocked_at(&policy), None, "it has cosigned since");
+        let silent = words.silent(&policy);
+        assert_eq!(silent, "a: it has seen 9 entries; c: no answer yet", "b told what it holds");
+        words.tell(Word { status: Some(200), ..word("b", false) });
         assert_eq!(words.lacking(&policy, 9), "a: it has seen 9 entries; c: no answer yet");
-        assert_eq!(words.silent(&policy), "c: no answer yet", "the others told what they hold");
-        assert_eq!(words.blocked_at(&Policy::none()), None);
     }
 }
