@@ -47,6 +47,11 @@ mod announce;
 pub(crate) mod drain;
 mod ports;
 
+/// Longest wait for what still reads or writes at the end.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The same once a write has failed: the process is to end within a second.
+const FAILED_WAIT_MAX: Duration = Duration::from_millis(300);
+
 /// What a start needs that outlives no shutdown.
 pub(crate) struct Started {
     pub(crate) service: Arc<Service>,
@@ -75,7 +80,7 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure> {
     let ended = runtime.block_on(attend(Arc::clone(&service), output));
     let _ = std::fs::remove_file(Dir::new(&args.dir).addresses());
     let _ = std::fs::remove_file(Dir::new(&args.dir).socket());
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    runtime.shutdown_timeout(if ended.is_ok() { DRAIN_WAIT_MAX } else { FAILED_WAIT_MAX });
     drop(service);
     writer.stop();
     let exit = ended?;
@@ -291,26 +296,46 @@ async fn attend(service: Arc<Service>, output: Output) -> Result<Exit, Failure> 
     } else if twin.is_none() {
         let own = announce::Own { url: url.clone(), multiaddrs };
         tasks.extend(work(&service, &own, broker.clone(), &stopped));
-        announce::renew_first(&service, &own).await;
-        write_addresses(&service, &own, broker.as_deref())?;
+        tokio::select! {
+            () = announce::renew_first(&service, &own) => {}
+            _ = writer_failed(&service) => {}
+        }
+        if failure_of(&service).is_none() {
+            write_addresses(&service, &own, broker.as_deref())?;
+        }
     }
-    let fault = if twin.is_none() {
-        info!(url, broker, origin = service.config.origin, "ready");
-        output.say(format!("ready: {url}"));
-        until_stopped(&service, terminated).await
-    } else {
-        None
+    let fault = match (&twin, failure_of(&service)) {
+        (Some(_), _) => None,
+        // It never was ready.
+        (None, Some(cause)) => Some(cause),
+        (None, None) => {
+            info!(url, broker, origin = service.config.origin, "ready");
+            output.say(format!("ready: {url}"));
+            until_stopped(&service, terminated).await
+        }
     };
     // From here on no new request; what is in work is answered.
     let _ = stop.send(true);
-    for task in doors.into_iter().chain(tasks) {
-        if let Err(error) = task.await
-            && error.is_panic()
-        {
-            warn!(%error, "a task ended by a bug");
-        }
-    }
+    finished(doors.into_iter().chain(tasks), fault.is_some()).await;
     ended(twin, fault)
+}
+
+/// Waits for all that is in work; not for long after a failed write, when nothing of it can be
+/// acknowledged any more.
+async fn finished(tasks: impl Iterator<Item = tokio::task::JoinHandle<()>>, is_failed: bool) {
+    let all = async {
+        for task in tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                warn!(%error, "a task ended by a bug");
+            }
+        }
+    };
+    let patience = if is_failed { FAILED_WAIT_MAX } else { Duration::MAX };
+    if tokio::time::timeout(patience, all).await.is_err() {
+        warn!("some of what was in work is given up");
+    }
 }
 
 /// What a run comes to: another process was met at the start, the writer stopped, or all is well.
@@ -424,13 +449,21 @@ fn write_addresses(
 
 /// SIGTERM, Ctrl-C, or the cause for which the writer stopped.
 async fn until_stopped(service: &Service, mut terminated: Signal) -> Option<String> {
-    let mut writer = service.node.log().subscribe_stopped();
     tokio::select! {
         _ = terminated.recv() => None,
         _ = tokio::signal::ctrl_c() => None,
-        cause = writer.wait_for(Option::is_some) => match cause {
-            Ok(cause) => cause.clone(),
-            Err(_) => Some("the writer is gone".to_owned()),
-        },
+        cause = writer_failed(service) => Some(cause),
     }
+}
+
+/// Returns once the writer has stopped by itself, and says why.
+async fn writer_failed(service: &Service) -> String {
+    let mut writer = service.node.log().subscribe_stopped();
+    let cause = writer.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+    cause.unwrap_or_else(|| "the writer is gone".to_owned())
+}
+
+/// Why the writer has stopped by itself, if it has.
+fn failure_of(service: &Service) -> Option<String> {
+    service.node.log().subscribe_stopped().borrow().clone()
 }

@@ -1,6 +1,7 @@
 //! kill -9 at random moments: nothing acknowledged is lost, doubled or moved.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::policy::Policy;
 use hallmark_schemas::receipt::Receipt;
 
-use super::world::{Node, SOON, World, http, program, run, wait};
+use super::world::{Node, SOON, World, http, path_text, program, run, wait};
 
 /// One node killed ten times under load, from a printed seed.
 #[test]
@@ -140,11 +141,11 @@ fn a_node_that_dies_at_any_step_of_a_batch_keeps_what_it_acknowledged_once_at_it
 fn load_until_it_dies(node: &Node, token: &str, crash: &str, died: &mut usize) -> Vec<String> {
     let addresses = node.dir.join("run/addresses.json");
     let _ = std::fs::remove_file(&addresses);
-    let mut process = std::process::Command::new(program("hallmark-node"))
+    let mut process = Command::new(program("hallmark-node"))
         .args(["run", node.dir_text()])
         .env("HALLMARK_CRASH", crash)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
     let mut ids = Vec::new();
@@ -181,4 +182,33 @@ fn post(url: &str, token: &str, body: &str) -> Option<String> {
         return None;
     }
     answer.json()["id"].as_str().map(ToOwned::to_owned)
+}
+
+/// Longest time from a failed sync to the end; the process itself allows for a third of it.
+const FAILED_END_MAX: f64 = 3.0;
+
+#[test]
+fn a_node_whose_write_fails_while_it_starts_ends_at_once_and_never_says_that_it_is_ready() {
+    let world = World::new();
+    let node = world.elsewhere("plant", 1, "world");
+    let traced = world.path("traced");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-ttt", "-o", path_text(&traced), "-e", "trace=fdatasync"]);
+    // Each thread counts for itself: of those of a start the writer alone comes so far.
+    strace.args(["-e", "inject=fdatasync:error=EIO:when=3"]);
+    strace.arg(program("hallmark-node")).args(["run", node.dir_text()]);
+    let Ok(ran) = strace.args(["--http", "127.0.0.1:0"]).stdin(Stdio::null()).output() else {
+        println!("skipped: `strace`, which fails a sync of a starting process, is not here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(70), "{said}");
+    assert!(!said.contains("ready: "), "{said}");
+    let trace = std::fs::read_to_string(&traced).expect("written");
+    let at = |line: &str| line.split_whitespace().nth(1)?.parse::<f64>().ok();
+    let failed = trace.lines().find(|line| line.contains("(INJECTED)")).and_then(at);
+    let ended = trace.lines().rev().find(|line| line.contains("exited with 70")).and_then(at);
+    let took = ended.expect("it ended") - failed.expect("a sync failed");
+    println!("ended after {took:.2} s");
+    assert!(took < FAILED_END_MAX, "{took} s\n{said}");
 }
