@@ -253,7 +253,10 @@ pub enum ForeignError {
     KeyRefused(#[from] KeyError),
     #[error("the signature is wrong")]
     BadSignature,
-    #[error("verifiable data structure {found:?} where 1 (RFC 9162) is required")]
+    #[error(
+        "the receipt is of {}, and only verifiable data structure 1 (RFC 9162) is known",
+        found.map_or("none".to_owned(), |found| format!("verifiable data structure {found}"))
+    )]
     Vds { found: Option<i64> },
     #[error("the receipt holds no well-formed inclusion proof")]
     NoProof,

@@ -61,7 +61,9 @@ pub(super) fn check(evidence: &Evidence, defects: &mut Vec<Defect>) -> Vec<Strin
             let count = roots.len();
             let roots: Vec<_> = roots.iter().map(|root| hex::encode(root)).collect();
             let roots = if count == 0 { String::new() } else { format!(": {}", roots.join(", ")) };
-            remarks.push(format!("{subject}: signature holds, {count} receipts hold{roots}"));
+            let receipts =
+                if count == 1 { "1 receipt holds" } else { &format!("{count} receipts hold") };
+            remarks.push(format!("{subject}: signature holds, {receipts}{roots}"));
         }
     }
     let left = loose.iter().zip(used).filter(|(_, used)| !used);
