@@ -60,6 +60,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const GOSSIP_QUEUE: usize = 256;
 /// What a message of gossip costs beside its bytes: its topic, and frames.
 const MESSAGE_BYTES: usize = 256;
+/// Most bytes of a frame of gossip: the largest message, and what follows it in the same buffer, for
+/// which its length is checked too. One connection holds so many.
+const FRAME_BYTES_MAX: usize = DEFECT_BYTES_MAX + (128 << 10);
 /// What a relay carries for one pair of peers: a day, and bytes for a backfill.
 const CIRCUIT_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 const CIRCUIT_BYTES_MAX: u64 = 4 << 30;
@@ -254,12 +257,14 @@ impl DataTransform for Counting {
 /// Messages carry their own signatures, so gossip adds none; its id is that of all its bytes, so
 /// that one with bad signature lines does not hide a good one.
 fn gossip(network: &str, traffic: &Arc<Traffic>) -> Result<Gossip, Refused> {
+    let max = |bytes: usize| bytes + MESSAGE_BYTES;
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(|message| MessageId::from(Sha256::digest(&message.data).to_vec()))
-        .max_transmit_size(NOTE_BYTES_MAX)
-        .max_transmit_size_for_topic(DEFECT_BYTES_MAX, Topic::Defects.of(network).hash())
+        .max_transmit_size(FRAME_BYTES_MAX)
+        .max_transmit_size_for_topic(max(NOTE_BYTES_MAX), Topic::Checkpoints.of(network).hash())
+        .max_transmit_size_for_topic(max(DEFECT_BYTES_MAX), Topic::Defects.of(network).hash())
         .heartbeat_interval(HEARTBEAT)
         .connection_handler_queue_len(GOSSIP_QUEUE)
         .duplicate_cache_time(GOSSIP_KNOWN)

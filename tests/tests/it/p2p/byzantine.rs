@@ -21,11 +21,11 @@ pub(super) fn member(world: &World, name: &str, number: u64, registrar: &Node) -
     node
 }
 
-fn why(node: &Node, other: &Node) -> String {
+pub(super) fn why(node: &Node, other: &Node) -> String {
     node.run("peer", &["why", &other.org]).ok().stdout
 }
 
-fn kept_out(node: &Node, other: &Node, fault: &str) {
+pub(super) fn kept_out(node: &Node, other: &Node, fault: &str) {
     wait("the peer to be kept out", SOON, || {
         (standing(node, other).as_deref() == Some("kept")).then_some(())
     });
@@ -128,6 +128,7 @@ fn acts(world: &World, registrar: &Node) -> Vec<Acts> {
         ("malformed", member("b", 5), asks(vec![0; 3 << 20])),
         ("malformed", member("c", 6), gossips("checkpoints", b"no note")),
         ("malformed", member("d", 7), gossips("defects", b"no proof")),
+        ("malformed", member("j", 14), gossips("defects", &[7; 500 << 10])),
         ("forged", forger, forges),
         ("strayed", member("e", 8), Box::new(|liar| liar.subscribe("hallmark/1/world/else"))),
         ("flooded", member("f", 9), floods),
