@@ -38,6 +38,7 @@ mod answer;
 mod circuits;
 mod dials;
 mod door;
+mod farewell;
 pub mod gossip;
 mod hub;
 mod metered;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use hallmark_schemas::time::Timestamp;
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
 use libp2p::multiaddr::Protocol;
@@ -25,6 +26,7 @@ use tracing::{debug, info};
 use super::allowance::{Allowance, Denied};
 use super::circuits::Circuits;
 use super::dials::Dials;
+use super::farewell::Farewells;
 use super::gossip::{self, Topic, Verdict};
 use super::passed::Passed;
 use super::roster::{Fault, Roster};
@@ -67,8 +69,7 @@ pub(super) struct Hub {
     circuits: Circuits,
     /// Connected peers that told who they are, which whoever refuses this node does not.
     let_in: HashSet<PeerId>,
-    /// Who was told that it is kept out, and when; until its connections are closed.
-    told: HashMap<PeerId, Instant>,
+    farewells: Farewells,
     /// Another process of this log goes on under the same peer key.
     has_left: bool,
 }
@@ -95,7 +96,7 @@ impl Hub {
             traffic,
             circuits: Circuits::default(),
             let_in: HashSet::new(),
-            told: HashMap::new(),
+            farewells: Farewells::default(),
             has_left: false,
         }
     }
@@ -184,18 +185,7 @@ impl Hub {
             }
             admitted.clear();
         }
-        let list = &mut self.swarm.behaviour_mut().admitted;
-        let gone: Vec<PeerId> =
-            list.allowed_peers().iter().filter(|id| !admitted.contains(id)).copied().collect();
-        for id in gone {
-            // Whoever was told just now that it is kept out hears that first.
-            if self.told.remove(&id).is_none_or(|at| BEAT / 2 <= instant.duration_since(at)) {
-                list.disallow_peer(id);
-            }
-        }
-        for id in &admitted {
-            list.allow_peer(*id);
-        }
+        self.let_in_only(&admitted, now, instant);
         self.weigh(&admitted, instant);
         self.allowance.keep(|id| admitted.contains(id));
         self.runs.keep(|id| admitted.contains(id));
@@ -209,6 +199,37 @@ impl Hub {
             let asked = swarm.listen_on(relay.clone().with(Protocol::P2pCircuit));
             asked.inspect_err(|error| debug!(%relay, %error, "no place at a relay")).ok()
         });
+    }
+
+    /// Closes all connections but those with these, and with those who are to hear that they are
+    /// kept out.
+    fn let_in_only(&mut self, admitted: &[PeerId], now: Timestamp, instant: Instant) {
+        let kept_out = if self.has_left { Vec::new() } else { self.roster.all_kept_out(now) };
+        self.farewells.keep(|id| kept_out.contains(id));
+        let hears = |id: &PeerId| kept_out.contains(id) && self.farewells.is_open(id, instant);
+        let list = &mut self.swarm.behaviour_mut().admitted;
+        let is_allowed = |id: &PeerId| admitted.contains(id) || hears(id);
+        let gone: Vec<PeerId> =
+            list.allowed_peers().iter().filter(|id| !is_allowed(id)).copied().collect();
+        for id in gone {
+            list.disallow_peer(id);
+        }
+        for id in admitted.iter().chain(kept_out.iter().filter(|id| hears(id))) {
+            list.allow_peer(*id);
+        }
+    }
+
+    /// Tells a connected peer that it is kept out, if it is.
+    fn part_from(&mut self, peer: PeerId) {
+        let Some((until, because)) = self.roster.kept_out(&peer, (self.service.clock)()) else {
+            return;
+        };
+        if self.swarm.is_connected(&peer) {
+            let because = because.chars().take(REASON_BYTES_MAX / 4).collect();
+            let told = Ok(Question::KeptOut { until, because });
+            self.swarm.behaviour_mut().ask.send_request(&peer, told);
+            self.farewells.told(peer, Instant::now());
+        }
     }
 
     /// Notices who sends far more than what it brings.
@@ -255,6 +276,7 @@ impl Hub {
                 debug!(%peer_id, %address, dialled, "a connection is made");
                 self.roster.opened(peer_id, address, now);
                 self.swarm.behaviour_mut().door.member_at(address);
+                self.part_from(peer_id);
                 self.service.addresses.tell();
             }
             SwarmEvent::ConnectionClosed {
@@ -319,11 +341,14 @@ impl Hub {
     }
 
     fn why_denied(&self, id: &PeerId, cause: &ConnectionDenied) -> String {
+        let kept_out = self.roster.kept_out(id, (self.service.clock)());
         match self.roster.peer(id) {
             None => "its key is the peer key of no member of the network file".to_owned(),
-            Some(_) if !self.roster.admitted((self.service.clock)()).contains(id) => {
-                "it is kept out for what it did".to_owned()
+            Some(_) if kept_out.is_some() => {
+                let because = kept_out.map(|(_, because)| because).unwrap_or_default();
+                format!("it is kept out for what it did: {because}")
             }
+            Some(_) if self.has_left => "another process of this log is in its place".to_owned(),
             Some(_) => format!("this node has no room for it: {}", with_causes(cause)),
         }
     }
@@ -520,18 +545,10 @@ impl Hub {
     }
 
     fn accuse(&mut self, peer: PeerId, fault: Fault, what: &str) {
-        let now = (self.service.clock)();
-        if self.roster.fault(peer, fault, what, now) {
-            // It is told; at the next beat its connections are closed, and new ones are refused until
+        if self.roster.fault(peer, fault, what, (self.service.clock)()) {
+            // It is told; at a beat soon after, its connections are closed, and new ones are refused until
             // it is admitted again. Nothing that it sends until then is looked at.
-            if let Some((until, because)) = self.roster.kept_out(&peer, now)
-                && self.swarm.is_connected(&peer)
-            {
-                let because = because.chars().take(REASON_BYTES_MAX / 4).collect();
-                let told = Ok(Question::KeptOut { until, because });
-                self.swarm.behaviour_mut().ask.send_request(&peer, told);
-                self.told.insert(peer, Instant::now());
-            }
+            self.part_from(peer);
             let roster = Arc::clone(&self.roster);
             self.work.spawn_blocking(move || {
                 roster.save();

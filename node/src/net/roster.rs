@@ -100,6 +100,9 @@ struct Record {
     /// How often it was kept out, less those that were forgotten.
     times_kept_out: u32,
     kept_out_until: Option<Timestamp>,
+    /// For what.
+    #[serde(default)]
+    kept_out_for: Option<String>,
     /// The last refusal, of either side, and when.
     refusal: Option<(Timestamp, String)>,
     #[serde(skip)]
@@ -250,12 +253,18 @@ impl Roster {
         record.refusal = Some((now, reason));
     }
 
-    /// Until when a peer is kept out here, and the last that it did.
+    /// Until when a peer is kept out here, and for what.
     pub fn kept_out(&self, id: &PeerId, now: Timestamp) -> Option<(Timestamp, String)> {
         let state = self.lock();
         let record = state.records.get(id).filter(|record| record.is_kept_out(now))?;
-        let (_, because) = record.refusal.clone()?;
-        Some((record.kept_out_until?, because))
+        Some((record.kept_out_until?, record.kept_out_for.clone().unwrap_or_default()))
+    }
+
+    /// The members that are kept out.
+    pub fn all_kept_out(&self, now: Timestamp) -> Vec<PeerId> {
+        let state = self.lock();
+        let is_out = |id: &PeerId| state.records.get(id).is_some_and(|r| r.is_kept_out(now));
+        state.peers.keys().filter(|id| is_out(id)).copied().collect()
     }
 
     /// Where a peer is connected.
@@ -270,10 +279,12 @@ impl Roster {
         let mut state = self.lock();
         let record = state.records.entry(id).or_default();
         *record.faults.entry(fault).or_default() += 1;
-        record.refusal = Some((now, format!("{}: {what}", fault.as_str())));
+        let did = format!("{}: {what}", fault.as_str());
+        record.refusal = Some((now, did.clone()));
         if !record.adds_up(fault.points(), now) {
             return false;
         }
+        record.kept_out_for = Some(did);
         tracing::warn!(%id, fault = fault.as_str(), what, "a peer is kept out");
         true
     }
@@ -491,6 +502,8 @@ mod tests {
         assert_eq!(last(at(60)), "not reached");
         assert_eq!(roster.kept_out(&id, at(60)), None, "it is not kept out here");
         roster.fault(id, Fault::Strayed, "a topic", at(60));
+        roster.refused(id, "it is kept out".to_owned(), at(61));
+        assert_eq!(roster.all_kept_out(at(61)), [id]);
         let (until, because) = roster.kept_out(&id, at(61)).unwrap();
         assert_eq!((until, because.as_str()), (at(120), "strayed: a topic"));
     }

@@ -7,6 +7,7 @@ mod demand;
 mod departure;
 #[cfg(feature = "quic")]
 mod quic;
+mod refusal;
 
 use super::world::{Node, SOON, World, path_text, run, wait};
 
