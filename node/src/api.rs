@@ -23,6 +23,7 @@ use crate::service::Service;
 pub mod assets;
 pub mod attestations;
 pub mod caller;
+mod defects;
 pub mod demands;
 pub mod entries;
 mod epcis;
@@ -66,6 +67,8 @@ pub fn router(app: App) -> Router {
         .route("/peers/{hex}/checkpoints", read(peers::checkpoints))
         .route("/peers/{hex}/tile/{*path}", read(peers::tile))
         .route("/witness/{hex}/checkpoint", read(peers::witnessed))
+        .route("/defects", read(defects::list))
+        .route("/defects/{digest}", read(defects::show))
         .route("/entries/{id}", read(entries::show))
         .route("/v1/attestations/{id}", read(attestations::show))
         .route("/v1/trace/{*goods}", read(trace::show))

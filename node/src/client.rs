@@ -16,6 +16,15 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for a whole answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Whether paths of a node can be asked for under this URL.
+pub(crate) fn is_base_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| {
+        let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_bare = url.query().is_none() && url.fragment().is_none();
+        is_http && is_bare && url.username().is_empty() && url.password().is_none()
+    })
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {

@@ -386,6 +386,7 @@ impl Config {
                 1 << 16,
                 1 << 32,
             ),
+            ("peers.log_entries_max", self.peers.log_entries_max, 1000, 1 << 40),
             ("p2p.bytes_per_second_max", self.p2p.bytes_per_second_max, 1 << 16, 1 << 32),
             ("http.connections_per_ip_max", self.http.connections_per_ip_max as u64, 1, 10_000),
             ("http.requests_per_second_max", self.http.requests_per_second_max.into(), 1, 100_000),
@@ -411,6 +412,13 @@ impl Config {
                 .help("name kinds as `event`, `readings` or `emissions` in [audience]"));
             }
         }
+        self.peer.iter().try_for_each(|peer| check_peer(peer, path))?;
+        for relay in self.p2p.relays.iter().map(ToString::to_string) {
+            if !relay.contains("/p2p/") {
+                let form = "the relay's multiaddress with its peer id, /ip4/…/tcp/…/p2p/12D3Koo…";
+                return Err(out_of_range(path, "p2p.relays", &relay, form));
+            }
+        }
         check_broker(&self.mqtt, path)
     }
 }
@@ -419,6 +427,29 @@ impl Config {
 const TENTH: Duration = Duration::from_millis(100);
 /// The longest age of anything that is still called current.
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// An address that cannot be one is not taken, though nobody asks there yet.
+fn check_peer(peer: &Peer, path: &Path) -> Result<(), Failure> {
+    let refused = |key: &str, value: &str, form: &str| Err(out_of_range(path, key, value, form));
+    if peer.url.is_none() && peer.multiaddr.is_none() {
+        return refused("peer", "neither `url` nor `multiaddr`", "one of the two");
+    }
+    if let Some(url) = peer.url.as_deref()
+        && !crate::client::is_base_url(url)
+    {
+        let form = "http://HOST or https://HOST, with a port or a path, without `?` and `#`";
+        return refused("peer.url", url, form);
+    }
+    let Some(multiaddr) = peer.multiaddr.as_deref() else { return Ok(()) };
+    if peer.origin.is_none() {
+        return refused("peer.origin", "missing", "the origin of the log that is kept there");
+    }
+    if !crate::net::is_dialled(multiaddr) {
+        let form = "a multiaddress such as /ip4/192.0.2.1/tcp/4001 or /dns/HOST/udp/4001/quic-v1";
+        return refused("peer.multiaddr", multiaddr, form);
+    }
+    Ok(())
+}
 
 fn check_broker(mqtt: &Mqtt, path: &Path) -> Result<(), Failure> {
     let broker = mqtt.broker.as_str();
@@ -451,6 +482,9 @@ fn wrong_toml(text: &str, path: &Path, error: &toml::de::Error) -> Failure {
     let failure = Failure::usage(format!("{} line {line}: {message}", path.display()));
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match quoted.split_first() {
+        Some((&"sled", _)) if message.starts_with("unknown variant") => {
+            failure.help("this build has no sled: build hallmark-node with feature `sled`")
+        }
         Some((unknown, known)) if message.starts_with("unknown field") => {
             match nearest(unknown, known) {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),

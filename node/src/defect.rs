@@ -4,6 +4,7 @@
 //! fetched for it is believed only as far as it hashes to what the log signed; whatever cannot be
 //! proved is told in the node's own log and accuses nobody.
 
+pub(crate) mod exchange;
 pub(crate) mod key_use;
 pub(crate) mod served;
 
@@ -22,6 +23,7 @@ use tracing::warn;
 use crate::api::problem::with_causes;
 use crate::net::gossip::{GOSSIP_KNOWN, Topic};
 use crate::net::roster::Fault;
+use crate::peers::log_key;
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::witness::elsewhere;
@@ -58,7 +60,9 @@ pub fn take_in(service: &Arc<Service>, proof: DefectProof) -> Result<(), StoreEr
         service.evidence_changed.notify_one();
         return Ok(());
     }
-    if let Some(log) = service.node.mirror().log(&shown.origin)
+    // A copy that is not open yet is opened: nobody tells the proof again.
+    let key = log_key(&service.network(), &shown.origin);
+    if let Some(log) = key.and_then(|key| service.node.mirror().follow(key).ok())
         && log.keep_defect(proof.claim().clone())?.is_some()
     {
         service.evidence_changed.notify_one();
@@ -72,10 +76,15 @@ pub fn take_in(service: &Arc<Service>, proof: DefectProof) -> Result<(), StoreEr
 /// Whether every member may see all that the proof is shown with. What is meant for some of them, or
 /// for some regions, stays where it is held.
 pub(crate) fn may_be_gossiped(claim: &Claim) -> bool {
+    shows_only(claim, |audience| !matches!(audience, Audience::Named(_)))
+}
+
+/// Whether all that the proof is shown with is for these, wherever they are.
+fn shows_only(claim: &Claim, admits: impl Fn(&Audience) -> bool) -> bool {
     claim.bodies().all(|body| {
         Envelope::parse(body).is_ok_and(|envelope| {
             let claims = envelope.claims();
-            !matches!(claims.aud, Audience::Named(_)) && claims.regions.is_empty()
+            admits(&claims.aud) && claims.regions.is_empty()
         })
     })
 }
@@ -83,8 +92,8 @@ pub(crate) fn may_be_gossiped(claim: &Claim) -> bool {
 /// Proofs that were gossiped: when, and whether the accused was connected.
 type Told = BTreeMap<PathBuf, (Instant, bool)>;
 
-/// Gossips every proof that is kept here once: also those of before the start, which whoever was
-/// away has missed.
+/// Gossips every proof that is kept here once, also those of before the start. Whoever was away asks
+/// for what it has missed ([`exchange`]).
 ///
 /// Whoever is accused is cut off at first: it is told once more when it is connected again.
 fn tell(service: &Service, told: &mut Told) -> Result<(), StoreError> {

@@ -58,6 +58,17 @@ const _: () = assert!(ASKED_MAX < allowance::ANSWERED_MAX);
 
 /// A multiaddress.
 pub type Address = Multiaddr;
+
+/// Whether a text is a multiaddress that leads to a port of a host, or over a relay.
+pub(crate) fn is_dialled(text: &str) -> bool {
+    use libp2p::multiaddr::Protocol::{Dns, Dns4, Dns6, Dnsaddr, Ip4, Ip6, Tcp, Udp};
+    let Ok(address) = text.parse::<Multiaddr>() else { return false };
+    let mut parts = address.iter();
+    let host = parts.next();
+    let is_host = matches!(host, Some(Ip4(_) | Ip6(_) | Dns(_) | Dns4(_) | Dns6(_)));
+    let is_port = matches!(parts.next(), Some(Tcp(1..) | Udp(1..)));
+    (is_host && is_port) || matches!(host, Some(Dnsaddr(_)))
+}
 /// What a peer is known by: the hash of its peer key.
 pub type PeerName = PeerId;
 

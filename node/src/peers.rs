@@ -301,6 +301,9 @@ async fn round(
                 }
             }
         };
+        if let Some(reason) = too_long(service, &heard) {
+            return Ok((follows, Err(Ended::Refuted(reason))));
+        }
         let (bytes, ahead) = (heard.bytes(), follows.ahead());
         let work = tokio::task::spawn_blocking(move || {
             let progress = follows.heard(heard);
@@ -334,6 +337,17 @@ async fn round(
     }
     tracing::trace!(origin, "followed");
     Ok((follows, Ok(())))
+}
+
+/// Why a log with this checkpoint is not followed to it: nobody can tell before the end whether it
+/// has so many entries, and they would fill the disk.
+fn too_long(service: &Service, heard: &Heard) -> Option<String> {
+    let Heard::Checkpoint(bytes) = heard else { return None };
+    let size = SignedNote::parse(bytes).ok()?.checkpoint().ok()?.size;
+    let max = service.config.peers.log_entries_max;
+    (max < size).then(|| {
+        format!("its checkpoint states {size} entries, more than peers.log_entries_max, {max}")
+    })
 }
 
 /// What is being fetched.

@@ -39,18 +39,18 @@ fn text<'a>(peer: &'a Value, key: &str) -> &'a str {
 
 fn list(view: &Value, output: Output) -> Result<Exit, Failure> {
     let peers = view["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut connected = 0;
+    let (mut connected, mut members) = (0, 0);
     if view["own"].is_object() {
         output.item(format!("own        {}", text(&view["own"], "peer")), &view["own"]);
     }
     for peer in peers {
         connected += usize::from(peer["standing"] == "connected");
+        members += usize::from(!matches!(text(peer, "standing"), "departed" | "no member"));
         let who = peer["org"].as_str().unwrap_or_else(|| text(peer, "peer"));
         output.item(row(peer, who), peer);
     }
     let unnamed = &view["unnamed"];
-    let departed = peers.iter().filter(|peer| peer["standing"] == "departed").count();
-    let mut verdict = format!("{connected} of {} connected", peers.len() - departed);
+    let mut verdict = format!("{connected} of {members} connected");
     if let Some(count) = unnamed["refused"].as_u64().filter(|count| 0 < *count) {
         let last = one_line(text(unnamed, "last_refusal"));
         verdict.push_str(&format!("; {count} that proved no name were refused, last {last}"));
@@ -82,7 +82,8 @@ fn told(peer: &Value) -> &str {
 
 fn why(view: &Value, wanted: &str, output: Output) -> Result<Exit, Failure> {
     let is_it = |peer: &&Value| {
-        ["peer", "org", "origin"].iter().any(|key| peer[key].as_str() == Some(wanted))
+        let short = text(peer, "origin").split('/').nth(1) == Some(wanted);
+        short || ["peer", "org", "origin"].iter().any(|key| peer[key].as_str() == Some(wanted))
     };
     let peer = view["peers"].as_array().into_iter().flatten().find(is_it).ok_or_else(|| {
         Failure::usage(format!("{wanted} is no member of {}", view["network"]))
@@ -155,6 +156,18 @@ fn lines(peer: &Value) -> Vec<String> {
     lines
 }
 
+/// Refuses the origin of nobody, before a newcomer is waited for that never comes.
+fn check_origin(dir: &Path, origin: &str) -> Result<(), Failure> {
+    let network = super::network::current(dir)?;
+    if network.network().member_of_origin(origin).is_some() {
+        return Ok(());
+    }
+    let members = network.network().members.iter().map(|member| member.origin.as_str());
+    Err(Failure::usage(format!("{origin} is the origin of no member's log"))
+        .note(format!("members are {}", members.collect::<Vec<_>>().join(", ")))
+        .help("give the origin as `network DIR show` prints it"))
+}
+
 /// Writes a `[[peer]]` into config.toml, and tells the running node.
 fn add(dir: &Path, address: &str, origin: Option<&str>, output: Output) -> Result<Exit, Failure> {
     let key = if address.starts_with('/') { "multiaddr" } else { "url" };
@@ -164,6 +177,9 @@ fn add(dir: &Path, address: &str, origin: Option<&str>, output: Output) -> Resul
     }
     let path = Dir::new(dir).config();
     let config = Config::load(dir)?;
+    if let Some(origin) = origin {
+        check_origin(dir, origin)?;
+    }
     let mut table = toml::Table::new();
     table.insert(key.to_owned(), address.into());
     if let Some(origin) = origin {

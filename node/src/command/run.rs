@@ -368,6 +368,7 @@ fn work(
         tokio::spawn(twin::run(node(), stop())),
         tokio::spawn(peers::run(node(), stop())),
         tokio::spawn(crate::defect::run(node(), stop())),
+        tokio::spawn(crate::defect::exchange::run(node(), stop())),
         tokio::spawn(judge::run(node(), stop())),
         tokio::spawn(judge::forget(node(), stop())),
         tokio::spawn(drain::run(node(), stop())),

@@ -18,6 +18,7 @@ const FRESH_PEERS: &str = r#"[index]
 [peers]
 # poll_every = "1s"
 # catch_up_bytes_per_second_max = 67108864
+# log_entries_max = 100000000 # a log that states more is followed no further
 
 # [[peer]]                     # an address that no record tells
 # url = "http://127.0.0.1:8080"

@@ -18,12 +18,19 @@ pub struct Peers {
     /// this. While this node takes attestations in, fetching also pauses as long as it works.
     /// Default 67,108,864; from 65,536 to 4,294,967,296.
     pub catch_up_bytes_per_second_max: u64,
+    /// Most entries of a log that is followed. One whose checkpoint states more is followed no further,
+    /// so that no member fills this disk: an entry takes 41 bytes here, its hashes and its body more.
+    /// Default 100,000,000; from 1,000 to 1,099,511,627,776.
+    pub log_entries_max: u64,
 }
 
 impl Default for Peers {
     fn default() -> Peers {
-        let catch_up_bytes_per_second_max = 64 << 20;
-        Peers { poll_every: Duration::from_secs(1), catch_up_bytes_per_second_max }
+        Peers {
+            poll_every: Duration::from_secs(1),
+            catch_up_bytes_per_second_max: 64 << 20,
+            log_entries_max: 100_000_000,
+        }
     }
 }
 

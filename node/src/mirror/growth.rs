@@ -178,6 +178,10 @@ impl Growth {
         if is_refuted && !self.has_kept {
             self.log.suspect(&self.note);
         }
+        // What leads to no root that was signed is of no use to the next growth either.
+        if is_refuted && let Err(error) = self.log.tiles.remove_beyond(self.floor.size) {
+            tracing::warn!(%error, "entries that prove nothing stay");
+        }
     }
 
     /// A log that goes back in time is followed: what it signed is evidence against it.

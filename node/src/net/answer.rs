@@ -17,6 +17,7 @@ use super::wire::{self, Question, Reply};
 use crate::admission::{AdmitError, Admitted};
 use crate::api::caller::Caller;
 use crate::api::problem::with_causes;
+use crate::defect::exchange;
 use crate::entitled::{Asker, body_for, hide};
 use crate::service::Service;
 use crate::store::StoreError;
@@ -33,6 +34,8 @@ pub(super) async fn answer(service: &Arc<Service>, peer: &Peer, question: Questi
         // The loop takes it in, without work.
         Question::KeptOut { .. } => Reply::ok(Vec::new()),
         Question::Network => Reply::ok(service.network().bytes().to_vec()),
+        Question::Defects => blocking(move || Ok(Reply::ok(exchange::list(&asked)?.into()))).await,
+        Question::Defect { digest } => blocking(move || defect(&asked, &digest)).await,
         Question::Checkpoint { log } => blocking(move || Ok(found(checkpoint(&asked, &log)))).await,
         Question::Held { log } => blocking(move || Ok(held_of(&asked, &log))).await,
         Question::Tile { log, path } => {
@@ -86,6 +89,17 @@ fn tile(service: &Service, log: &str, path: &str) -> Result<Option<Vec<u8>>, Sto
         return service.node.log().tile(&path);
     }
     service.node.mirror().by_digest(log).map_or(Ok(None), |log| log.tile(&path))
+}
+
+/// One that is too long for an answer is read over HTTP.
+fn defect(service: &Service, digest: &str) -> Result<Reply, StoreError> {
+    let proof = exchange::proof(service, digest, true)?;
+    Ok(match proof {
+        Some((proof, _)) if wire::ANSWER_BYTES_MAX - 2 < proof.len() => {
+            Reply::refused(503, "it is longer than an answer over this connection")
+        }
+        proof => found(proof.map(|(proof, _)| proof)),
+    })
 }
 
 async fn bodies(service: &Arc<Service>, peer: &Peer, ids: Vec<ContentId>) -> Reply {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hallmark_schemas::defect::DefectProof;
+use hallmark_schemas::defect::{DefectProof, Shown};
 use hallmark_schemas::network::NetworkFile;
 use hallmark_schemas::note::{SignedNote, VerifierKey};
 use libp2p::gossipsub::{IdentTopic, MessageAcceptance, TopicHash};
@@ -54,11 +54,11 @@ impl Topic {
 
 /// What becomes of a message.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Whether it is passed on.
     pub(super) acceptance: MessageAcceptance,
     /// What whoever sent it did wrong, and how.
-    pub(super) fault: Option<(Fault, String)>,
+    pub(crate) fault: Option<(Fault, String)>,
 }
 
 impl Verdict {
@@ -123,23 +123,28 @@ fn witnesses<'a>(network: &'a NetworkFile, own: Option<&'a VerifierKey>) -> Vec<
     policy.iter().map(|witness| &witness.key).chain(own).collect()
 }
 
-fn hear_defect(service: &Arc<Service>, passed: &Passed, bytes: &[u8], now: Instant) -> Verdict {
-    let proof = match DefectProof::parse(bytes) {
-        Ok(proof) => proof,
-        Err(error) => return Verdict::reject(Fault::Malformed, format!("a proof: {error}")),
-    };
+/// The proof that these bytes are, and what it shows under the network file that is trusted here.
+pub(crate) fn proved(service: &Service, bytes: &[u8]) -> Result<(Shown, DefectProof), Verdict> {
+    let proof = DefectProof::parse(bytes)
+        .map_err(|error| Verdict::reject(Fault::Malformed, format!("a proof: {error}")))?;
     if !crate::defect::may_be_gossiped(proof.claim()) {
-        return Verdict::IGNORE;
+        return Err(Verdict::IGNORE);
     }
-    // What it shows, it has to show under the network file that is trusted here.
     let trusted = DefectProof::new(&service.network(), proof.claim().clone());
     let shown = trusted.and_then(|trusted| Ok((trusted.verify()?, trusted)));
-    let (shown, proof) = match shown {
-        Ok(shown) => shown,
-        Err(error) if proof.network().bytes() == service.network().bytes() => {
-            return Verdict::reject(Fault::Forged, format!("a proof: {error}"));
+    shown.map_err(|error| {
+        if proof.network().bytes() == service.network().bytes() {
+            Verdict::reject(Fault::Forged, format!("a proof: {error}"))
+        } else {
+            Verdict::IGNORE
         }
-        Err(_) => return Verdict::IGNORE,
+    })
+}
+
+fn hear_defect(service: &Arc<Service>, passed: &Passed, bytes: &[u8], now: Instant) -> Verdict {
+    let (shown, proof) = match proved(service, bytes) {
+        Ok(proved) => proved,
+        Err(verdict) => return verdict,
     };
     if !passed.proof(&shown.origin, proof.claim().word(), bytes.len(), now) {
         return Verdict::IGNORE;

@@ -98,6 +98,13 @@ pub enum Question {
         /// Why, in at most [`REASON_BYTES_MAX`].
         because: String,
     },
+    /// Which defect proofs whoever is asked keeps: their digests, one a line.
+    Defects,
+    /// One of them.
+    Defect {
+        /// Its hex SHA-256.
+        digest: String,
+    },
     /// Takes this attestation in, as `POST /entries` does.
     Submit {
         /// A COSE_Sign1.
@@ -117,6 +124,8 @@ impl Question {
             Question::Cosign { .. } => "cosign",
             Question::Network => "network",
             Question::KeptOut { .. } => "kept_out",
+            Question::Defects => "defects",
+            Question::Defect { .. } => "defect",
             Question::Submit { .. } => "submit",
         }
     }
@@ -132,6 +141,8 @@ impl Question {
             | Question::Held { .. }
             | Question::Tile { .. }
             | Question::Network
+            | Question::Defects
+            | Question::Defect { .. }
             | Question::KeptOut { .. } => 128,
         }
     }
@@ -139,14 +150,15 @@ impl Question {
     /// Checks what its fields say, so that whoever answers need not.
     fn parse(bytes: &[u8]) -> Result<Question, String> {
         let question: Question = cbor::from_slice(bytes).map_err(|e| e.to_string())?;
-        let is_log = |log: &str| hex::decode_array::<32>(log).is_some();
+        let is_hash = |text: &str| hex::decode_array::<32>(text).is_some();
         match &question {
-            Question::Checkpoint { log } | Question::Held { log } if !is_log(log) => {
+            Question::Checkpoint { log } | Question::Held { log } if !is_hash(log) => {
                 Err("names no log".to_owned())
             }
-            Question::Tile { log, path } if !is_log(log) || path.parse::<TilePath>().is_err() => {
+            Question::Tile { log, path } if !is_hash(log) || path.parse::<TilePath>().is_err() => {
                 Err("names no tile".to_owned())
             }
+            Question::Defect { digest } if !is_hash(digest) => Err("names no proof".to_owned()),
             Question::Bodies { ids } if ids.is_empty() || BODIES_MAX < ids.len() => {
                 Err(format!("asks for {} bodies", ids.len()))
             }
@@ -423,6 +435,8 @@ mod tests {
             Question::Cosign { request: b"old 0\n\n".to_vec() },
             Question::Network,
             Question::KeptOut { until: Timestamp::EPOCH, because: "forged: gossip".to_owned() },
+            Question::Defects,
+            Question::Defect { digest: "cd".repeat(32) },
             Question::Submit { attestation: vec![0xd2, 0x84] },
         ]
     }
@@ -446,6 +460,7 @@ mod tests {
             Question::Checkpoint { log: "ab".to_owned() },
             Question::Held { log: "ab".to_owned() },
             Question::Tile { log: log.clone(), path: "tile/entries/0".to_owned() },
+            Question::Defect { digest: "cd".to_owned() },
             Question::Tile { log: log.to_uppercase() + "x", path: "tile/0/000".to_owned() },
             Question::Bodies { ids: Vec::new() },
             Question::Bodies { ids },

@@ -317,6 +317,24 @@ impl<'a> Road<'a> {
         self.either(Question::Network, "/network.hallmark", Request::default()).await
     }
 
+    /// The digests of the defect proofs that it keeps, one a line.
+    pub async fn defects(&self) -> Result<Reply, String> {
+        self.either(Question::Defects, "/defects", Request::default()).await
+    }
+
+    /// One of these proofs, with what only members may see where it knows this node as one.
+    pub async fn defect(&self, digest: &str) -> Result<Reply, String> {
+        let path = format!("/defects/{digest}");
+        let question = Question::Defect { digest: digest.to_owned() };
+        let token = self.service.replication_token(&self.origin);
+        let ask = Request { token: token.as_deref(), ..Request::default() };
+        let reply = self.either(question, &path, ask).await?;
+        if reply.status == 401 {
+            return self.over_http(&path, Request::default()).await;
+        }
+        Ok(reply)
+    }
+
     /// Hands in an attestation; true if the node keeps it.
     pub async fn submit(&self, attestation: &[u8]) -> bool {
         let question = Question::Submit { attestation: attestation.to_vec() };

@@ -411,10 +411,42 @@ impl Tiles {
                 paths.push(TilePath::Entries { index: old, width: tile::TILE_WIDTH });
             }
             for path in paths {
-                let mut name = self.path(&path).into_os_string();
-                name.push(".p");
-                let dir = PathBuf::from(name);
-                self.disk.remove_dir_all(&dir).on("remove", &dir)?;
+                self.remove_partial_of(&self.path(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the partial files of the tile whose full file is this.
+    fn remove_partial_of(&self, full: &Path) -> Result<(), StoreError> {
+        let mut name = full.to_path_buf().into_os_string();
+        name.push(".p");
+        let dir = PathBuf::from(name);
+        Ok(self.disk.remove_dir_all(&dir).on("remove", &dir)?)
+    }
+
+    /// Removes the tiles beyond the tree of `size`, which were written in order. Partial ones beside
+    /// those of the tree itself may stay.
+    pub fn remove_beyond(&self, size: u64) -> Result<(), StoreError> {
+        let width = tile::TILE_WIDTH;
+        for level in 0..LEVELS_MAX as u8 {
+            let first = size.checked_shr(8 * (u32::from(level) + 1)).unwrap_or(0);
+            let mut kinds: Vec<fn(u8, u64, u16) -> TilePath> =
+                vec![|level, index, width| TilePath::Hashes { level, index, width }];
+            if level == 0 {
+                kinds.push(|_, index, width| TilePath::Entries { index, width });
+            }
+            for kind in kinds {
+                for index in first.. {
+                    let file = self.path(&kind(level, index, width));
+                    if first < index {
+                        self.remove_partial_of(&file)?;
+                    }
+                    if self.disk.length(&file).on("look at", &file)?.is_none() {
+                        break;
+                    }
+                    self.disk.remove(&file).on("remove", &file)?;
+                }
             }
         }
         Ok(())

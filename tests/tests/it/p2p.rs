@@ -121,6 +121,23 @@ fn an_address_that_no_record_tells_is_added_by_hand() {
     registrar.ready();
     let refused = registrar.run("peer", &["add", "/ip4/127.0.0.1/tcp/4101"]).fails(2);
     assert!(refused.stderr.contains("--origin"), "{}", refused.stderr);
+    let origin = byzantine::origin(&registrar);
+    for address in [
+        "foo",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1/x?y",
+        "http://user@127.0.0.1/",
+        "/ip4/127.0.0.1/tcp/x",
+        "/ip4/127.0.0.1",
+        "/unix/tmp",
+    ] {
+        let refused = registrar.run("peer", &["add", address, "--origin", &origin]).fails(2);
+        assert!(refused.stderr.contains("help:"), "{address}: {}", refused.stderr);
+    }
+    let stranger = ["add", "/ip4/127.0.0.1/tcp/4101", "--origin", "world/nobody/1"];
+    let refused = registrar.run("peer", &stranger).fails(2);
+    assert!(refused.stderr.contains(&origin), "{}", refused.stderr);
+    registrar.run("peer", &["add", "/ip4/127.0.0.1/tcp/4101", "--origin", &origin]).ok();
     registrar.run("peer", &["add", "http://127.0.0.1:9/"]).ok();
     registrar.run("peer", &["add", "http://127.0.0.1:9/"]).ok();
     let config = std::fs::read_to_string(registrar.dir.join("config.toml")).expect("a file");

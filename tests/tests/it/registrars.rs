@@ -53,6 +53,11 @@ fn three(world: &World) -> [Node; 3] {
     line.extend([&first, &second, &third].map(slug));
     let line: Vec<&str> = line.iter().map(String::as_str).collect();
     let draft = made(&first.run("network", &line).ok().stdout);
+    // While it waits for others, the one in force makes no other version of that number.
+    let newcomer = world.newcomer("newcomer", 9, "producer", &first);
+    let join = newcomer.dir.join("join.cbor");
+    let other = first.run("admit", &[path_text(&join)]).fails(2);
+    assert!(other.stderr.contains("was signed here before"), "{}", other.stderr);
     // A key that is new signs its own first version, and cannot put it into force alone.
     let wrong = first.run("network", &["--sign", &draft]).ok();
     assert!(wrong.stdout.contains("1 of 2 of those to come"), "{}", wrong.stdout);

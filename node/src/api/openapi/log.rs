@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::operation::Operation;
+use super::operation::{Operation, Token};
 use super::schemas::{binary, text};
-use crate::api::CHECKPOINT_REQUEST_BYTES_MAX;
+use crate::api::{CHECKPOINT_REQUEST_BYTES_MAX, defects};
 
 pub(super) const TAG: &str = "log";
 
@@ -81,6 +81,23 @@ fn copies() -> Vec<Operation> {
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
             .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])
+            .shared(),
+        Operation::get("/defects")
+            .says("listDefects", TAG, "The defect proofs that this node keeps about other logs")
+            .about("Their hex SHA-256, one a line.")
+            .cached("The digests.", &[(NOTE, text("Digests, a line each."))])
+            .fails(&[503])
+            .shared(),
+        Operation::get("/defects/{digest}")
+            .says("readDefect", TAG, "A defect proof")
+            .about(
+                "It proves itself, offline: `hallmark-verify check FILE`. One that shows what is for \
+                 members alone is for them alone.",
+            )
+            .path("digest", digest(), &"0".repeat(64), "SHA-256 of the proof.")
+            .cached("The proof.", &[(defects::KIND, binary("Deterministic CBOR."))])
+            .token(Token::Optional("read"))
+            .fails(&[404, 503])
             .shared(),
         Operation::get("/peers/{hex}/tile/{*path}")
             .says("readPeerTile", TAG, "A tile of this node's copy of another log")

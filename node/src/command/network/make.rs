@@ -185,13 +185,15 @@ impl Maker<'_> {
 
     /// Remembers what was signed under this number; refuses another one.
     fn sign_once(&self, next: &NetworkDraft) -> Result<(), Failure> {
-        if self.old.network().threshold == 1 && next.network().threshold == 1 {
-            return Ok(());
-        }
         let version = next.network().version;
         let path = Dir::new(self.dir).former_networks().join(format!("{version}.signed"));
         let before = std::fs::read(&path).ok();
         let before = before.and_then(|bytes| NetworkDraft::parse(&bytes).ok());
+        // One registrar alone makes a version again whose command was interrupted.
+        let is_alone = self.old.network().threshold == 1 && next.network().threshold == 1;
+        if is_alone && before.is_none() {
+            return Ok(());
+        }
         if before.is_some_and(|before| !before.says_as(next)) && !self.instead {
             return Err(Failure::usage(format!(
                 "another version {version} was signed here before"

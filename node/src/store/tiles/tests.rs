@@ -76,6 +76,27 @@ proptest! {
 }
 
 #[test]
+fn what_lies_beyond_a_tree_goes_and_the_tree_stays() {
+    for (size, beyond) in [(300, 1000), (512, 70_000), (0, 600), (65_536, 66_000)] {
+        let disk = SimDisk::default();
+        let tiles = tiles(&disk);
+        grown(&tiles, &[size, beyond].into_iter().filter(|size| 0 < *size).collect::<Vec<_>>());
+        let files = || {
+            let full = |index| TilePath::Entries { index, width: tile::TILE_WIDTH };
+            let here = |index| disk.read(&tiles.path(&full(index))).unwrap().is_some();
+            (0..beyond / TILE_WIDTH).filter(|index| here(*index)).count() as u64
+        };
+        assert_eq!(files(), beyond / TILE_WIDTH);
+        tiles.remove_beyond(size).unwrap();
+        assert_eq!(files(), size / TILE_WIDTH, "{size}");
+        assert_eq!(tiles.root_at(size).unwrap(), root(size));
+        assert_eq!(tiles.entries(0..size, size).unwrap(), entries(0..size));
+        // Nothing of it is in the way of another growth.
+        assert_eq!(grown(&tiles, &[size.max(1), beyond]).root(), root(beyond));
+    }
+}
+
+#[test]
 fn a_partial_tile_is_cut_from_the_full_one_that_took_its_place() {
     let disk = SimDisk::default();
     let tiles = tiles(&disk);

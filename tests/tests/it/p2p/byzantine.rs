@@ -12,7 +12,7 @@ use hallmark_schemas::note::SignedNote;
 use hallmark_tests::liar::{Answers, Liar, false_checkpoint, nothing};
 
 use super::{connected, facility, hidden, place, standing};
-use crate::it::world::{Node, SOON, World, path_text, wait};
+use crate::it::world::{Node, SOON, World, path_text, run, wait};
 
 /// A member that never ran.
 pub(super) fn member(world: &World, name: &str, number: u64, registrar: &Node) -> Node {
@@ -284,6 +284,49 @@ fn a_fork_that_is_gossiped_to_one_is_proved_to_all_and_a_replay_accuses_nobody()
         kept_out(node, &plant, "equivocated");
     }
     connected(&auditor, &registrar);
+    // Whoever comes later asks for what it has missed, and whoever hears no gossip.
+    let late = hidden(&world, "late", 4, &registrar);
+    let mut deaf = world.newcomer("deaf", 5, "auditor", &registrar);
+    registrar.run("admit", &[path_text(&deaf.dir.join("join.cbor"))]).ok();
+    deaf.configure("# enabled = true", "enabled = false");
+    deaf.start();
+    for node in [&late, &deaf] {
+        wait("the proof of two histories", SOON, || {
+            let why = node.run("peer", &["why", &plant.org]);
+            why.stdout.contains("signed two histories").then_some(())
+        });
+    }
+    // Anyone may read it, and it proves itself.
+    let listed = String::from_utf8(registrar.get("/defects").body).expect("digests");
+    let digest = listed.lines().next().expect("a digest");
+    let proof = registrar.get(&format!("/defects/{digest}"));
+    let file = world.path("split.defect");
+    std::fs::write(&file, &proof.body).expect("writable");
+    let checked = run("hallmark-verify", &["check", path_text(&file)]).fails(1);
+    assert!(checked.stdout.contains("signed two histories"), "{}", checked.stdout);
+    assert_eq!(registrar.get(&format!("/defects/{}", "0".repeat(64))).status, 404);
+}
+
+#[test]
+fn a_log_that_states_more_entries_than_a_copy_may_have_fills_no_disk() {
+    let world = World::new();
+    let registrar = world.founder("registrar");
+    registrar.ready();
+    let boaster = member(&world, "boaster", 2, &registrar);
+    let note = signed(&boaster, 1 << 62, 1);
+    let answers: Answers = Box::new(move |question| match question {
+        Question::Checkpoint { .. } => ok(&note),
+        Question::Tile { .. } => ok(&vec![0; 256 * 43]),
+        _ => 404_u16.to_be_bytes().to_vec(),
+    });
+    let liar = enter(&registrar, &boaster, answers);
+    wait("why it is not followed", SOON, || {
+        why(&registrar, &boaster).contains("more than peers.log_entries_max").then_some(())
+    });
+    let copy = registrar.dir.join("data/peers").join(peer_name(&origin(&boaster)));
+    assert!(!copy.join("tile/entries").exists(), "nothing of it is written");
+    // So long a log need not be a lie.
+    assert!(liar.is_connected());
 }
 
 #[test]
