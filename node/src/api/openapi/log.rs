@@ -23,6 +23,7 @@ fn after() -> Value {
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = own();
     all.extend(copies());
+    all.extend(proofs());
     all
 }
 
@@ -82,23 +83,6 @@ fn copies() -> Vec<Operation> {
             .cached("The note.", &[(NOTE, text("A signed note."))])
             .fails(&[404])
             .shared(),
-        Operation::get("/defects")
-            .says("listDefects", TAG, "The defect proofs that this node keeps about other logs")
-            .about("Their hex SHA-256, one a line.")
-            .cached("The digests.", &[(NOTE, text("Digests, a line each."))])
-            .fails(&[503])
-            .shared(),
-        Operation::get("/defects/{digest}")
-            .says("readDefect", TAG, "A defect proof")
-            .about(
-                "It proves itself, offline: `hallmark-verify check FILE`. One that shows what is for \
-                 members alone is for them alone.",
-            )
-            .path("digest", digest(), &"0".repeat(64), "SHA-256 of the proof.")
-            .cached("The proof.", &[(defects::KIND, binary("Deterministic CBOR."))])
-            .token(Token::Optional("read"))
-            .fails(&[404, 503])
-            .shared(),
         Operation::get("/peers/{hex}/tile/{*path}")
             .says("readPeerTile", TAG, "A tile of this node's copy of another log")
             .path("hex", digest(), &"0".repeat(64), "SHA-256 of the log's origin.")
@@ -123,6 +107,29 @@ fn copies() -> Vec<Operation> {
                 &[],
             )
             .fails(&[403, 404, 422, 503]),
+    ]
+}
+
+/// Defect proofs about other logs.
+fn proofs() -> Vec<Operation> {
+    vec![
+        Operation::get("/defects")
+            .says("listDefects", TAG, "The defect proofs that this node keeps about other logs")
+            .about("Their hex SHA-256, one a line.")
+            .cached("The digests.", &[(NOTE, text("Digests, a line each."))])
+            .fails(&[503])
+            .shared(),
+        Operation::get("/defects/{digest}")
+            .says("readDefect", TAG, "A defect proof")
+            .about(
+                "It proves itself, offline: `hallmark-verify check FILE`. One that shows what is for \
+                 members alone is for them alone.",
+            )
+            .path("digest", digest(), &"0".repeat(64), "SHA-256 of the proof.")
+            .cached("The proof.", &[(defects::KIND, binary("Deterministic CBOR."))])
+            .token(Token::Optional("read"))
+            .fails(&[404, 503])
+            .shared(),
     ]
 }
 

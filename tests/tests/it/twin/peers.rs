@@ -2,7 +2,7 @@
 //! signing, the other says why it does not, and peers follow the one that goes on, whichever of the
 //! two their connections lead to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::recovery::{
     copy_folder, facility, json, mirrored, published, record, settled, slug, status, three,
@@ -10,13 +10,21 @@ use super::super::recovery::{
 use super::super::world::{Node, SOON, World, path_text, wait};
 use super::Held;
 
+/// So long nobody tells a log anything any more that is called at rest.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// A network at rest, its plant held, and a copy of the plant's folder, made while it ran, that runs
 /// beside it.
 fn beside(world: &World) -> ([Node; 3], Node, Held) {
     let nodes = three(world);
     let [registrar, plant, auditor] = &nodes;
     record(world, plant, "works-1");
-    settled(plant, [registrar, auditor]);
+    // What a member tells late lies at the door of a process that is held: it signs that at once.
+    let mut size = None;
+    while size != Some(settled(plant, [registrar, auditor])) {
+        size = Some(settled(plant, [registrar, auditor]));
+        std::thread::sleep(QUIET);
+    }
     let held = Held::hold(plant);
     let copy = world.path("copy");
     copy_folder(&plant.dir, &copy);
