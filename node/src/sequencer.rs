@@ -303,8 +303,10 @@ impl Sequencer {
     /// A witness holds what this log does not: nothing is taken or signed from now on. The checkpoint
     /// that says so is kept, so that a check says so too.
     pub(crate) fn guard_refused(&mut self, refusal: Refusal) -> Result<(), SequenceError> {
+        // Whoever sees that the log is read-only finds why.
+        let kept = refusal.note.map_or(Ok(()), |note| self.elsewhere.keep(&note));
         self.refuse(refusal.cause, refusal.help);
-        match refusal.note.map_or(Ok(()), |note| self.elsewhere.keep(&note)) {
+        match kept {
             Err(error) if error.is_full() => {
                 tracing::warn!(%error, "the checkpoint that was signed elsewhere is not kept");
                 Ok(())
