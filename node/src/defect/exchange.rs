@@ -23,6 +23,9 @@ use crate::store::StoreError;
 const CONNECTED_EVERY: Duration = Duration::from_secs(600);
 /// How often one is asked that is reached by HTTP alone, or did not answer.
 const HTTP_EVERY: Duration = Duration::from_secs(30);
+/// Longest that one member's turn takes: a slow one keeps nobody from the proofs of the others. What it
+/// gave until then is kept, and the rest asked for in its next turn.
+const ASK_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Most proofs that a member is asked for in its turn.
 const AT_ONCE: usize = 64;
 /// Most proofs that are remembered as fetched.
@@ -105,7 +108,9 @@ async fn ask_all(service: &Arc<Service>, asked: &mut Asked) {
         if !asked.is_due(&road, now) {
             continue;
         }
-        let answered = ask(service, &road, &mut asked.fetched).await;
+        let answering = ask(service, &road, &mut asked.fetched);
+        let answered = tokio::time::timeout(ASK_WAIT_MAX, answering).await;
+        let answered = answered.unwrap_or_else(|_| Err("it takes too long".to_owned()));
         let every = match &answered {
             Ok(()) if road.is_connected() => CONNECTED_EVERY,
             _ => HTTP_EVERY,
