@@ -99,6 +99,7 @@ fn a_node_that_began_without_its_last_entries_says_so_and_goes_on_after_repair_a
     let [registrar, mut plant, auditor] = three(&world);
     record(&world, &plant, "works-1");
     settled(&plant, [&registrar, &auditor]);
+    at_rest(&plant);
     plant.stop();
     let data = plant.dir.join("data");
     let note = std::fs::read(data.join("log/checkpoint")).expect("a note");
