@@ -120,14 +120,17 @@ export const wording = {
   "kinds": {
     "accreditation": "accreditation",
     "certificate": "certificate",
+    "claim": "claim about the goods",
     "complaint": "report",
     "confirmation": "confirmation",
     "event": "event",
     "facility": "place",
     "finding": "finding of others",
     "footprint": "carbon footprint",
+    "inspection": "inspection",
     "label": "label order",
     "masterdata": "description",
+    "offer": "offer for sale",
     "organisation": "member of the network",
     "recall": "recall",
     "response": "answer"

@@ -122,14 +122,17 @@ export const wording = {
   "kinds": {
     "accreditation": "认可",
     "certificate": "证书",
+    "claim": "产品宣称",
     "complaint": "问题报告",
     "confirmation": "购买确认",
     "event": "事件",
     "facility": "场所",
     "finding": "他方核查结论",
     "footprint": "碳足迹",
+    "inspection": "检验",
     "label": "标签批次",
     "masterdata": "产品说明",
+    "offer": "在售信息",
     "organisation": "网络成员",
     "recall": "召回",
     "response": "答复"

@@ -352,6 +352,7 @@ impl Config {
             | KindName::Finding
             | KindName::Response
             | KindName::Complaint
+            | KindName::Inspection
             | KindName::Demand => Audience::Members,
             _ => Audience::Public,
         }

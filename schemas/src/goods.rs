@@ -152,6 +152,13 @@ impl GoodsId {
         lot(&self.text)
     }
 
+    /// How tables name it: of a lot its class, with the number of the lot.
+    pub fn item_and_lot(&self) -> (GoodsId, Option<String>) {
+        let lot = self.lot();
+        let class = self.class().filter(|_| lot.is_some());
+        (class.unwrap_or_else(|| self.clone()), lot)
+    }
+
     /// The text percent-encoded once more: one segment of a path.
     pub fn path_segment(&self) -> String {
         gs1::digital_link::escape(&self.text, false)

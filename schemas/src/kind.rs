@@ -19,6 +19,7 @@ use std::str::FromStr;
 pub mod accreditation;
 pub mod certificate;
 pub mod check;
+pub mod claim;
 pub mod complaint;
 pub mod confirmation;
 pub mod demand;
@@ -30,11 +31,13 @@ pub mod facility;
 pub mod finding;
 pub mod footprint;
 pub mod genesis;
+pub mod inspection;
 pub mod key;
 pub mod label;
 pub mod masterdata;
 pub mod network;
 pub mod node;
+pub mod offer;
 pub mod organisation;
 pub mod payload;
 pub mod readings;
@@ -283,6 +286,9 @@ kinds! {
     Erasure, erasure, "erasure", "The operator of a log erased a body of it.";
     Demand, demand, "demand", "A body is asked for that a log names and nobody gives.";
     Revocation, revocation, "revocation", "A key is given up.";
+    Inspection, inspection, "inspection", "Goods or a site were inspected, by which plan, with which result.";
+    Offer, offer, "offer", "Goods are offered for sale.";
+    Claim, claim, "claim", "What is said of goods to whoever buys them.";
 }
 
 impl Body {

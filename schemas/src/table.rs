@@ -12,7 +12,6 @@ pub mod carbon;
 pub mod derived;
 pub mod market;
 pub mod measurement;
-pub mod traceability;
 pub mod trust;
 
 /// What the cells of a column are.
@@ -328,7 +327,7 @@ static ALL: &[&Table] = &[
     &measurement::CALIBRATIONS,
     &crate::kind::certificate::CERTIFICATES,
     &measurement::CITED_REPORTS,
-    &traceability::CLAIMS,
+    &crate::kind::claim::CLAIMS,
     &trust::COMMITMENTS,
     &crate::kind::complaint::COMPLAINTS,
     &crate::kind::confirmation::CONFIRMATIONS,
@@ -352,7 +351,7 @@ static ALL: &[&Table] = &[
     &crate::kind::finding::FINDINGS,
     &crate::kind::footprint::FOOTPRINTS,
     &measurement::FUEL_MOVEMENTS,
-    &traceability::INSPECTIONS,
+    &crate::kind::inspection::INSPECTIONS,
     &measurement::INSTRUMENT_RUNS,
     &crate::kind::masterdata::ITEMS,
     &crate::kind::key::KEYS,
@@ -370,7 +369,7 @@ static ALL: &[&Table] = &[
     &carbon::MISSTATEMENTS,
     &carbon::NONCONFORMITIES,
     &market::OBLIGATIONS,
-    &traceability::OFFERS,
+    &crate::kind::offer::OFFERS,
     &crate::kind::organisation::ORGANISATIONS,
     &crate::kind::masterdata::PARTIES,
     &measurement::PLAN_STREAMS,

@@ -43,6 +43,9 @@ pub fn has_versions(body: &Body) -> bool {
             | Body::Masterdata(_)
             | Body::Accreditation(_)
             | Body::Facility(_)
+            | Body::Inspection(_)
+            | Body::Offer(_)
+            | Body::Claim(_)
     )
 }
 

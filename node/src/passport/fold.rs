@@ -196,7 +196,7 @@ fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) ->
                 return is_makers && label.lot == given.code.lot;
             }
             // What someone found or experienced says that the code was seen, not that it was issued.
-            Body::Confirmation(_) | Body::Complaint(_) | Body::Finding(_) => false,
+            body if merely_sees(body) => false,
             Body::Event(event) => {
                 let fields = event.fields();
                 let is_birth = |item: &event::fields::Item| {
@@ -212,6 +212,20 @@ fn of_maker(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<'_>) ->
     records.iter().filter(counts).count()
 }
 
+/// Whether a record is of goods that somebody met, by whatever code: whoever lists, praises or
+/// inspects a copy makes its code no code that was issued.
+fn merely_sees(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Confirmation(_)
+            | Body::Complaint(_)
+            | Body::Finding(_)
+            | Body::Inspection(_)
+            | Body::Offer(_)
+            | Body::Claim(_)
+    )
+}
+
 /// Damaged records of which one may be what makes the code known: then nobody can tell.
 fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
     let is_lot = sort_of(&given.code.goods) == Sort::Lot;
@@ -221,7 +235,8 @@ fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
     };
     let records = || evidence.records.iter().filter(|record| record.level != Level::Beside);
     let is_told = |record: &Proven| match record.verified.body() {
-        Body::Confirmation(_) | Body::Complaint(_) | Body::Recall(_) | Body::Finding(_) => false,
+        Body::Recall(_) => false,
+        body if merely_sees(body) => false,
         _ => {
             record.level == Level::Own
                 || evidence.telling.contains(&record.verified.id().to_string())
@@ -230,7 +245,7 @@ fn untold(evidence: &Evidence, given: &Given<'_>) -> usize {
     // Without any description nobody can tell whether those who speak of the code are its maker.
     let asks_maker = records().any(is_told) && !records().any(is_description);
     let tells = |record: &&Record| match record.kind.as_deref() {
-        Some("confirmation" | "complaint" | "finding") => false,
+        Some("confirmation" | "complaint" | "finding" | "inspection" | "offer" | "claim") => false,
         Some("recall") if !is_lot => false,
         Some("masterdata") if asks_maker => true,
         _ => evidence.telling.contains(&record.id),

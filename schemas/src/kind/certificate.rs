@@ -99,10 +99,7 @@ impl Kind for Certificate {
         check::optional("/product_class", self.product_class.as_deref(), check::NAME_BYTES_MAX)?;
         check::optional("/site", self.site.as_deref(), check::ADDRESS_BYTES_MAX)?;
         check::covers(&self.covers)?;
-        check::range("/volume", self.volume.unwrap_or(1), 1..=i64::MAX)?;
-        check::optional("/unit", self.unit.as_deref(), check::CODE_BYTES_MAX)?;
-        let paired = self.volume.is_some() == self.unit.is_some();
-        check::consistent("/unit", paired, "stands with `volume`, and only there")?;
+        check::volume("/volume", self.volume, self.unit.as_deref())?;
         check::period("/valid_to", self.valid_from, self.valid_to)?;
         let later = self.withdrawn_at.is_none() || self.replaces.is_some();
         check::consistent("/withdrawn_at", later, "stands in a version that replaces another")?;

@@ -246,6 +246,18 @@ pub(crate) fn web_address(pointer: &str, value: &str) -> Result<(), FieldError> 
     form(pointer, holds, "an http or https address")
 }
 
+/// An amount that may be absent, with its unit: both or neither.
+pub(crate) fn volume(
+    pointer: &str,
+    amount: Option<u64>,
+    unit: Option<&str>,
+) -> Result<(), FieldError> {
+    range(pointer, amount.unwrap_or(1), 1..=i64::MAX)?;
+    optional("/unit", unit, CODE_BYTES_MAX)?;
+    let paired = amount.is_some() == unit.is_some();
+    consistent("/unit", paired, "stands with the amount, and only there")
+}
+
 /// A period whose end may be open.
 pub(crate) fn period(
     pointer: &str,

@@ -8,7 +8,6 @@ use super::words::Words;
 use super::{Kind, KindName};
 use crate::attestation::{Claims, ContentId};
 use crate::goods::GoodsId;
-use crate::id::Subject;
 use crate::identity::NaturalIdentity;
 use crate::role::Role;
 use crate::table::{Bucket, Cell, Column, RowContext, Rows, Table};
@@ -130,28 +129,23 @@ impl Kind for Recall {
         self.replaces
     }
 
-    /// Its subject, where that is goods, and what it covers beside.
+    /// Its subject and what it covers beside.
     fn goods(&self, claims: &Claims) -> Vec<GoodsId> {
         check::with_covers(&claims.sub, &self.covers)
     }
 
     fn rows(&self, context: &RowContext<'_>, rows: &mut Rows) {
-        let subject = match &context.claims.sub {
-            Subject::Goods(goods) => Some(goods),
-            _ => None,
-        };
-        for goods in subject.into_iter().chain(&self.covers) {
-            let lot = goods.lot();
-            let class = goods.class().filter(|_| lot.is_some());
+        for goods in self.goods(context.claims) {
+            let (item, lot) = goods.item_and_lot();
             let cells = vec![
-                Cell::text(class.as_ref().unwrap_or(goods)),
+                Cell::text(&self.recall),
+                Cell::text(item),
                 Cell::optional(lot, Cell::Text),
                 Cell::optional(self.why.en.as_ref(), Cell::text),
                 Cell::optional(self.why.zh_hans.as_ref(), Cell::text),
                 Cell::Instant(self.since),
                 Cell::optional(self.lifted_at, Cell::Instant),
             ];
-            let cells = [vec![Cell::text(&self.recall)], cells].concat();
             rows.push(&RECALLS, context, cells);
         }
     }

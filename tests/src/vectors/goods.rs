@@ -146,6 +146,63 @@ fn words_on_goods() -> Vec<Sample> {
     ]
 }
 
+/// An inspection of a lot by sampling, the goods on sale, and what is said of them there.
+fn met() -> Vec<Sample> {
+    let mut cited = cites(["a", "b"]);
+    let first = cited[0].clone();
+    cited.push(ContentId::of(b"the certificate").to_string());
+    cited.sort();
+    vec![
+        sample(
+            ("inspection", KindName::Inspection),
+            (CERTIFIER, LOT, CERTIFIER_KEY),
+            json!({"inspection": "I-2026-31", "standard": "GB/T 1534",
+                "order": {"number": "PO-7", "client": PRODUCER,
+                    "ordered_at": "2026-02-20T09:00:00+08:00"},
+                "site": PLACE, "began_at": "2026-02-28T09:00:00+08:00",
+                "ended_at": "2026-02-28T11:30:00+08:00", "utc_offset": "+08:00",
+                "covers": [ITEM],
+                "plan": {"standard": "GB/T 2828.1", "level": "II", "aql_ppm": 15_000,
+                    "lot_size": 1000, "sample_size": 80, "accept": 3, "reject": 4,
+                    "nonconforming": 1},
+                "checklist": [
+                    {"point": {"en": "Net content", "zh-Hans": "净含量"}, "outcome": "conforms"},
+                    {"point": {"en": "Label"}, "outcome": "fails",
+                        "remark": {"en": "One label was smeared."}}],
+                "seals": [{"number": "S-1", "state": "intact"},
+                    {"number": "S-2", "state": "applied"}],
+                "result": "passed", "reinspects": first, "document": "55".repeat(32),
+                "cites": cited}),
+        ),
+        sample(
+            ("offer", KindName::Offer),
+            (PRODUCER, CLASS, PRODUCER_KEY),
+            json!({"offer": "L-778", "seller": PRODUCER, "platform": "shop.example",
+                "url": "https://shop.example/l/778", "market": "CN",
+                "covers": [ITEM], "quantity": 500, "unit": "items",
+                "from_at": "2026-03-01T00:00:00+08:00", "document": "66".repeat(32)}),
+        ),
+        sample(
+            ("offer that ended", KindName::Offer),
+            (PRODUCER, CLASS, PRODUCER_KEY),
+            json!({"offer": "L-778", "platform": "shop.example",
+                "from_at": "2026-03-01T00:00:00+08:00", "to_at": "2026-03-09T00:00:00+08:00",
+                "replaces": ContentId::of(b"the first version"), "reason": "sold out"}),
+        ),
+        sample(
+            ("claim", KindName::Claim),
+            (PRODUCER, CLASS, PRODUCER_KEY),
+            json!({"claim": "organic-2026", "about": "organic",
+                "says": {"en": "From organic olives.", "zh-Hans": "采用有机橄榄。"},
+                "standard": "GB/T 19630", "certificate": "C-2026-7", "offer": "L-778",
+                "covers": [LOT], "volume": 30_000_000, "unit": "mL",
+                "valid_from": "2026-03-01T00:00:00+08:00",
+                "valid_to": "2027-01-01T00:00:00+08:00", "utc_offset": "+08:00",
+                "cites": cites(["a", "b"])}),
+        ),
+    ]
+}
+
 /// A body of the producer's log that its owner erased.
 fn erased() -> Vec<Sample> {
     vec![sample(
@@ -177,7 +234,7 @@ fn revoked() -> Vec<Sample> {
 
 /// All samples, in the order of the kinds.
 pub(super) fn samples() -> Vec<Sample> {
-    [oversight(), descriptions(), words_on_goods(), erased(), demanded(), revoked()]
+    [oversight(), descriptions(), words_on_goods(), erased(), demanded(), revoked(), met()]
         .into_iter()
         .flatten()
         .collect()

@@ -10,6 +10,7 @@ use crate::sign::{Defaults, Statement};
 mod beneath;
 mod carried;
 mod lots;
+mod met;
 mod notices;
 mod versions;
 mod wording;

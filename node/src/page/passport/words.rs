@@ -72,6 +72,9 @@ pub(super) fn kind(kind: &str, language: Language) -> &str {
         "accreditation" => ("accreditation", "认可"),
         "response" => ("answer", "答复"),
         "finding" => ("finding of others", "他方核查结论"),
+        "inspection" => ("inspection", "检验"),
+        "offer" => ("offer for sale", "在售信息"),
+        "claim" => ("claim about the goods", "产品宣称"),
         "organisation" => ("member of the network", "网络成员"),
         "facility" => ("place", "场所"),
         other => (other, other),
@@ -204,7 +207,7 @@ pub(super) fn printed<'a>(ai: &str, title: &'a str, language: Language) -> &'a s
 }
 
 /// What rules about goods find, in Chinese; their own titles are English.
-const RULES: [(&str, &str); 15] = [
+const RULES: [(&str, &str); 16] = [
     ("TRC-001", "同一序列号登记生产不止一次"),
     ("TRC-002", "序列号不在标签发放方的标签订单之中"),
     ("TRC-003", "产品在生产之前已被扫描"),
@@ -220,6 +223,7 @@ const RULES: [(&str, &str); 15] = [
     ("TRC-017", "产品的批号或有效期记录不一致"),
     ("TRC-019", "同一机构对同一事件说法不一"),
     ("TRC-021", "传感器报警后无检验记录"),
+    ("TRC-027", "在售产品无生产记录"),
 ];
 
 /// What a rule finds, in the page's language, and whether that is English on a Chinese page.

@@ -19,9 +19,17 @@ fn body(name: &str, change: &dyn Fn(&mut Value)) -> Body {
     Body::from_json(kind, body).unwrap()
 }
 
+/// A vector, what is wrong with its body, and where.
+type Case<'a> = (&'a str, &'a dyn Fn(&mut Value), &'a str);
+
+fn assert_refused((name, change, pointer): Case<'_>) {
+    let (kind, body, _) = changed(name, change);
+    let found = Body::from_json(kind, body).unwrap_err();
+    assert_eq!(found.pointer, pointer, "{name}: {found}");
+}
+
 #[test]
 fn a_field_of_goods_at_fault_is_named_by_its_pointer() {
-    type Case<'a> = (&'a str, &'a dyn Fn(&mut Value), &'a str);
     let cases: [Case<'_>; 30] = [
         ("masterdata", &|body| body["name"] = json!({}), "/name"),
         ("masterdata", &|body| body["name"]["zh"] = json!("x"), "/name/zh"),
@@ -82,11 +90,35 @@ fn a_field_of_goods_at_fault_is_named_by_its_pointer() {
         ("footprint", &|body| body["quantity"] = json!(0), "/quantity"),
         ("response", &|body| body["text"]["en"] = json!("x".repeat(8193)), "/text/en"),
     ];
-    for (name, change, pointer) in cases {
-        let (kind, body, _) = changed(name, change);
-        let found = Body::from_json(kind, body).unwrap_err();
-        assert_eq!(found.pointer, pointer, "{name}: {found}");
-    }
+    cases.into_iter().for_each(assert_refused);
+}
+
+#[test]
+fn a_field_of_goods_that_were_met_is_named_by_its_pointer() {
+    let cases: [Case<'_>; 17] = [
+        ("inspection", &|body| body["result"] = json!("good"), "/result"),
+        ("inspection", &|body| body["plan"]["nonconforming"] = json!(4), "/result"),
+        ("inspection", &|body| body["plan"]["accept"] = json!(4), "/plan/reject"),
+        ("inspection", &|body| body["plan"]["sample_size"] = json!(1001), "/plan/sample_size"),
+        ("inspection", &|body| body["plan"]["aql_ppm"] = json!(0), "/plan/aql_ppm"),
+        ("inspection", &|body| body["seals"][1]["number"] = json!("S-0"), "/seals"),
+        (
+            "inspection",
+            &|body| body["order"]["ordered_at"] = json!("2026-02-28T12:00:00+08:00"),
+            "/order/ordered_at",
+        ),
+        ("inspection", &|body| body["began_at"] = json!("2026-03-01T00:00:00Z"), "/ended_at"),
+        ("inspection", &|body| body["reinspects"] = body["document"].take(), "/reinspects"),
+        ("inspection", &|body| body["inspector"] = json!("Zhang San"), "/inspector"),
+        ("offer", &|body| body["to_at"] = json!("2026-04-01T00:00:00Z"), "/to_at"),
+        ("offer", &|body| body["market"] = json!("China"), "/market"),
+        ("offer", &|body| body["unit"] = Value::Null, "/unit"),
+        ("offer", &|body| body["url"] = json!("javascript:1"), "/url"),
+        ("claim", &|body| body["about"] = json!("best"), "/about"),
+        ("claim", &|body| body["says"] = json!({}), "/says"),
+        ("claim", &|body| body["valid_to"] = json!("2026-01-01T00:00:00Z"), "/valid_to"),
+    ];
+    cases.into_iter().for_each(assert_refused);
 }
 
 #[test]
@@ -113,6 +145,11 @@ fn a_subject_of_another_sort_is_refused() {
         ("confirmation", org, "/sub"),
         ("complaint", place, "/sub"),
         ("footprint", org, "/sub"),
+        ("inspection", org, "/sub"),
+        ("inspection", place, "/sub"),
+        ("offer", org, "/sub"),
+        ("offer", facility, "/sub"),
+        ("claim", facility, "/sub"),
     ] {
         let (kind, json, mut claims) = changed(name, &|_| {});
         let body = Body::from_json(kind, json).unwrap();
