@@ -18,14 +18,31 @@ use super::world::{What, World};
 pub(super) struct Forgotten {
     /// What it still remembers, once it was looked at.
     left: Option<Option<Seen>>,
-    /// Who told since then what they hold of that log, as witness and as mirror, the newest of each.
+    /// Who told its process what they hold of that log, as witness and as mirror, the newest of each.
     told: BTreeMap<usize, [Head; 2]>,
+    /// Entries that the log had published when the process of the witness began.
+    pub(super) published: u64,
+    /// It is in doubt no more, though it has cosigned nothing since.
+    is_settled: bool,
 }
 
 impl Forgotten {
     /// Whether the witness has taken in and cosigned nothing of that log since.
     pub(super) fn is_left(&mut self, word: Option<&Seen>) -> bool {
         self.left.get_or_insert_with(|| word.cloned()).as_ref() == word
+    }
+
+    /// Its process begins, when the log has published so many entries.
+    pub(super) fn begin(&mut self, published: u64) {
+        if !self.is_settled {
+            self.told.clear();
+            self.published = published;
+        }
+    }
+
+    /// The witness `number` is not in doubt about log `whose`: for good, if enough others told.
+    pub(super) fn settle(&mut self, number: usize, whose: usize, alone: bool) {
+        self.is_settled |= self.may_end(number, whose, alone).is_ok();
     }
 
     /// Takes what another node answers.

@@ -100,6 +100,17 @@ impl Oracle {
         promises.stated_at = None;
     }
 
+    /// A process begins: what the one before it was told it asks for again. Whoever tells it may sign
+    /// more after that, which completes a quorum with what was forgotten: so only what was published
+    /// before is held against it.
+    pub(super) fn starts(&mut self, node: usize) {
+        for (origin, forgotten) in &mut self.promises[node].forgotten {
+            let whose = STOCK.origins.iter().position(|one| one == origin);
+            let tree = whose.and_then(|whose| self.trees.get(whose));
+            forgotten.begin(tree.map_or(0, |tree| tree.published));
+        }
+    }
+
     /// A node was told by another what that holds of a log, as witness and as mirror.
     pub(super) fn told(
         &mut self,
@@ -240,8 +251,11 @@ impl Oracle {
         for whose in 0..=HONEST {
             let origin = &STOCK.origins[whose];
             let word = node.witnessed(origin);
+            let forgotten = self.promises[number].forgotten.get_mut(origin);
             if node.doubts(origin) {
                 self.promises[number].doubted.insert(origin.clone());
+            } else if let Some(forgotten) = forgotten {
+                forgotten.settle(number, whose, self.network.network().policy.is_none());
             }
             let forgotten = self.promises[number].forgotten.get_mut(origin);
             let is_left = forgotten.map(|forgotten| forgotten.is_left(word.as_ref()));
@@ -293,12 +307,12 @@ impl Oracle {
                 "witness {number} went on with {size} entries of log {whose}, not with what it was told"
             ));
         }
-        // No quorum has seen more of an honest log than it published; what one of another saw nobody
-        // can tell.
+        // No quorum had seen more of an honest log than it had published; what one of another saw
+        // nobody can tell.
         let before = promises.witnessed.entry(origin.clone()).or_insert(Head::EMPTY);
+        let size = forgotten.published;
         match self.trees.get(whose) {
-            Some(tree) if tree.published < before.size => {
-                let size = tree.published;
+            Some(tree) if size < before.size => {
                 *before = Head { size, root: tree.roots[size as usize] };
             }
             Some(_) => {}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use fastrand::Rng;
 use hallmark_node::admission::{AdmitError, Admitted};
-use hallmark_node::sim::{Call, Effect, Event, Reply, Request};
+use hallmark_node::sim::{Call, Effect, Event, Reply, Request, SimNode};
 use hallmark_schemas::attestation::{ContentId, Refusal};
 
 use super::byzantine::{Byzantine, COMMON};
@@ -80,6 +80,8 @@ pub(super) struct World {
     /// The last things that happened, for people.
     pub(super) trace: Vec<String>,
     pub(super) keep_trace: bool,
+    /// What the nodes held when the trace last told.
+    held: BTreeMap<(usize, String), u64>,
     pub(super) is_healed: bool,
     /// A second process has signed one of the logs: what was promised of one process is not looked
     /// at any more.
@@ -107,6 +109,7 @@ impl World {
             hash: 0xcbf2_9ce4_8422_2325,
             trace: Vec::new(),
             keep_trace,
+            held: BTreeMap::new(),
             is_healed: false,
             is_twinned: false,
         };
@@ -175,6 +178,11 @@ impl World {
                 };
                 if let (true, Some(log), Some(Reply::Held(holds))) = (is_heard, log, &reply) {
                     self.oracle.told((to, from), log, holds);
+                    let log = log.clone();
+                    let sizes = holds.each_ref().map(|note| note.as_deref().map(stated_size));
+                    self.note(|| {
+                        format!("node {from} told node {to} that it holds {sizes:?} of {log}")
+                    });
                 }
                 self.happen(to, Event::Replied { call, number, reply })
             }
@@ -201,6 +209,7 @@ impl World {
         }
         match self.hosts[host].start(at_ms) {
             Ok(()) => {
+                self.oracle.starts(host);
                 self.note(|| format!("node {host} starts"));
                 self.look(host)
             }
@@ -269,8 +278,15 @@ impl World {
         if self.hosts[host].old.is_some() {
             return self.oracle.look_serving(host, node);
         }
-        self.oracle.look(host, node, &self.liar)?;
+        let held = if self.keep_trace { held_by(node) } else { Vec::new() };
+        let looked = self.oracle.look(host, node, &self.liar);
         let size = node.head().size;
+        for (what, size) in held {
+            if self.held.insert((host, what.clone()), size) != Some(size) {
+                self.note(|| format!("node {host}: {what}, {size} entries"));
+            }
+        }
+        looked?;
         self.mix(&size.to_le_bytes());
         Ok(())
     }
@@ -483,4 +499,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The sizes of what a node has signed, published and cosigned, for people.
+fn held_by(node: &SimNode) -> Vec<(String, u64)> {
+    let of = |what: &str, size| (what.to_owned(), size);
+    let mut held = vec![of("its head", node.head().size)];
+    held.extend(node.unsigned().map(|note| of("signed", stated_size(note.text()))));
+    held.extend(node.published().map(|one| of("published", one.head.size)));
+    let seen = STOCK.origins.iter().filter_map(|origin| Some((origin, node.witnessed(origin)?)));
+    held.extend(seen.map(|(origin, seen)| of(&format!("witness of {origin}"), seen.head().size)));
+    held
+}
+
+/// The size in the text of a note.
+fn stated_size(note: &str) -> u64 {
+    note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0)
 }
