@@ -59,14 +59,23 @@ impl Judged {
     }
 }
 
+/// While a log is fetched from afar, judging rests so many times as long as it worked.
+const REST_BEHIND: u32 = 20;
+/// So many bodies of a log are wanted at least while it is fetched from afar.
+const BEHIND: u64 = 256;
+/// How often it is looked whether such a log still comes.
+const BEHIND_BEAT: Duration = Duration::from_millis(500);
+
 /// Judges `judge.wait` after new evidence, until `stop`; rests four times as long as it worked, so
-/// that a large log leaves the processor to admission.
+/// that a large log leaves the processor to admission, and more while a log is fetched from afar,
+/// of which a part says little.
 pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     if !service.config.judge.enabled {
         return;
     }
     let mut published = service.node.log().subscribe_published();
     let mut wait = service.config.judge.wait;
+    let (mut rested, mut worked) = (Instant::now(), Duration::ZERO);
     loop {
         tokio::select! {
             () = crate::peers::stopped(&mut stop) => return,
@@ -77,13 +86,18 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
         while Instant::now() < until && is_fetching(&service).await {
             tokio::time::sleep(BODIES_WAIT_MAX / 20).await;
         }
+        tokio::select! {
+            () = crate::peers::stopped(&mut stop) => return,
+            () = while_behind(&service, rested + worked * REST_BEHIND) => {}
+        }
         let (judging, started) = (Arc::clone(&service), Instant::now());
         match tokio::task::spawn_blocking(move || once(&judging)).await {
             Ok(Ok(count)) => info!(findings = count, ms = started.elapsed().as_millis(), "judged"),
             Ok(Err(reason)) => warn!(reason, "cannot judge"),
             Err(error) => warn!(%error, "judging broke off"),
         }
-        wait = service.config.judge.wait.max(started.elapsed() * 4);
+        (rested, worked) = (Instant::now(), started.elapsed());
+        wait = service.config.judge.wait.max(worked * 4);
         tokio::select! {
             () = crate::peers::stopped(&mut stop) => return,
             changed = published.changed() => {
@@ -98,11 +112,28 @@ pub async fn run(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
 
 /// Whether bodies of followed logs are on their way: what is only late must not look withheld.
 async fn is_fetching(service: &Arc<Service>) -> bool {
+    0 < most_wanted(service).await
+}
+
+/// Waits until then, or until no log is fetched from afar, or nothing of it comes.
+async fn while_behind(service: &Arc<Service>, until: Instant) {
+    let mut came = service.catch_up.bytes_came();
+    while Instant::now() < until && BEHIND < most_wanted(service).await {
+        tokio::time::sleep(BEHIND_BEAT).await;
+        let now = service.catch_up.bytes_came();
+        if now == came {
+            return;
+        }
+        came = now;
+    }
+}
+
+/// Of the followed log of which most bodies are wanted, how many.
+async fn most_wanted(service: &Arc<Service>) -> u64 {
     let node = service.node.clone();
     let status = tokio::task::spawn_blocking(move || node.status()).await;
-    status.is_ok_and(|status| {
-        status.is_ok_and(|status| status.peers.iter().any(|peer| peer.wanted != 0))
-    })
+    let Ok(Ok(status)) = status else { return 0 };
+    status.peers.iter().map(|peer| peer.wanted).max().unwrap_or(0)
 }
 
 /// Tabulates what is new, judges everything, keeps and shows the findings.

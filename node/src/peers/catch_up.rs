@@ -3,6 +3,7 @@
 //! Invariants: what this node takes in itself goes first: while it does, fetching works at most half
 //! of the time; of what a second allows, ten seconds are saved up at most.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,16 +17,23 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// What all followers together may fetch.
 pub struct CatchUp {
     bytes: Arc<Pace>,
+    came: AtomicU64,
 }
 
 impl CatchUp {
     /// At most so many bytes a second.
     pub fn new(bytes_per_second: u64) -> CatchUp {
-        CatchUp { bytes: Pace::new(bytes_per_second as f64) }
+        CatchUp { bytes: Pace::new(bytes_per_second as f64), came: AtomicU64::new(0) }
+    }
+
+    /// How many bytes came so far.
+    pub fn bytes_came(&self) -> u64 {
+        self.came.load(Ordering::Relaxed)
     }
 
     /// Waits after a step that brought so many bytes and took so long.
     pub async fn after(&self, is_taking_in: bool, bytes: usize, took: Duration) {
+        self.came.fetch_add(bytes as u64, Ordering::Relaxed);
         let pause = self.pause(is_taking_in, bytes, took, Instant::now());
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;

@@ -44,7 +44,6 @@ pub struct Road<'a> {
     service: &'a Service,
     /// The log that its own node keeps.
     origin: String,
-    peer: Option<PeerName>,
     /// Best first.
     urls: Vec<String>,
     /// Whether the last answer came by HTTP.
@@ -54,18 +53,17 @@ pub struct Road<'a> {
 impl<'a> Road<'a> {
     /// The roads to the member that keeps the log of this origin; none if nobody knows where it is.
     pub fn to(service: &'a Service, origin: &str) -> Option<Road<'a>> {
-        let peer = service.net.get().and_then(|net| net.roster().connected(origin));
         let mut urls = service.addresses.urls(&service.network(), origin);
         urls.truncate(URLS_MAX);
-        let is_known = peer.is_some() || !urls.is_empty();
         let is_by_http = AtomicBool::new(false);
-        is_known.then(|| Road { service, origin: origin.to_owned(), peer, urls, is_by_http })
+        let road = Road { service, origin: origin.to_owned(), urls, is_by_http };
+        (road.is_connected() || !road.urls.is_empty()).then_some(road)
     }
 
     /// The road to a node of which only the URL is known.
     pub fn by_url(service: &'a Service, url: &str) -> Road<'a> {
         let urls = vec![url.trim_end_matches('/').to_owned()];
-        Road { service, origin: String::new(), peer: None, urls, is_by_http: AtomicBool::new(true) }
+        Road { service, origin: String::new(), urls, is_by_http: AtomicBool::new(true) }
     }
 
     /// Whose road it is: an origin, or a URL where no origin is known.
@@ -93,9 +91,15 @@ impl<'a> Road<'a> {
         roads
     }
 
-    /// Whether its connection is used.
+    /// Whether it has a connection, which is used. One that comes while a long log is fetched is used
+    /// from then on.
     pub fn is_connected(&self) -> bool {
-        self.peer.is_some()
+        self.peer().is_some()
+    }
+
+    /// Whose connection it is, while there is one.
+    fn peer(&self) -> Option<PeerName> {
+        self.service.net.get()?.roster().connected(&self.origin)
     }
 
     /// Counts a lie against the peer of the connection, if it came that way, and from one process: what
@@ -104,14 +108,14 @@ impl<'a> Road<'a> {
         if self.is_by_http.load(Ordering::Relaxed) || self.is_doubled() {
             return;
         }
-        if let (Some(peer), Some(net)) = (self.peer, self.service.net.get()) {
+        if let (Some(peer), Some(net)) = (self.peer(), self.service.net.get()) {
             net.accuse(peer, Fault::Lied, what.to_owned());
         }
     }
 
     /// Asks over the connection; `None` if there is none or it does not answer.
     async fn over_net(&self, question: Question) -> Option<Reply> {
-        let (peer, net) = (self.peer?, self.service.net.get()?);
+        let (peer, net) = (self.peer()?, self.service.net.get()?);
         let word = question.word();
         match net.ask(peer, question).await {
             // It has too much to do: HTTP would only add to that, but then it says so itself.
@@ -178,7 +182,7 @@ impl<'a> Road<'a> {
     /// Whether its connections lead to more than one process.
     fn is_doubled(&self) -> bool {
         let roster = self.service.net.get().map(|net| net.roster());
-        self.peer.is_some_and(|peer| roster.is_some_and(|roster| roster.is_doubled(&peer)))
+        self.peer().is_some_and(|peer| roster.is_some_and(|roster| roster.is_doubled(&peer)))
     }
 
     /// The newest checkpoint of a log as this node has seen it: its own published one, or what it
@@ -189,7 +193,7 @@ impl<'a> Road<'a> {
         let question = Question::Checkpoint { log: peer_name(log) };
         let reply = self.either(question, &path, Request::default()).await?;
         let size = stated_size(&reply);
-        if self.peer.is_none() || (Some(least) <= size && !self.is_doubled()) {
+        if !self.is_connected() || (Some(least) <= size && !self.is_doubled()) {
             return Ok(reply);
         }
         match self.over_http(&path, Request::default()).await {
