@@ -78,6 +78,7 @@ pub(crate) fn tiles(
         if tiles.put(path, &proved, aside)? {
             found.mended.push(tiles.path(path));
         }
+        found.mended.extend(tiles.put_earlier(path, &proved, aside)?);
     }
     Ok(found)
 }
@@ -216,6 +217,31 @@ mod tests {
             assert_eq!(std::fs::read_dir(&aside).unwrap().count(), times);
         }
         assert_eq!(std::fs::read(aside.join("001.folder-0/within")).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn an_earlier_tile_that_does_not_begin_the_one_of_now_is_written_anew() {
+        let kept = kept();
+        let narrower = |of: &str, file: &str, bytes: usize| {
+            let newest = std::fs::read(kept.file(of)).unwrap();
+            std::fs::write(kept.file(file), &newest[..bytes]).unwrap();
+            newest[..bytes].to_vec()
+        };
+        let files = ["0/003.p/7", "1/000.p/2", "entries/003.p/30"];
+        let whole = [
+            narrower("0/003.p/40", files[0], 7 * 32),
+            narrower("1/000.p/3", files[1], 2 * 32),
+            narrower("entries/003.p/40", files[2], 30 * 43),
+        ];
+        assert_eq!(kept.repaired(&[]), Mended::default());
+        kept.flip(files[0]);
+        kept.flip(files[1]);
+        std::fs::write(kept.file(files[2]), b"short").unwrap();
+        let mut told = kept.repaired(&[]);
+        told.mended.sort();
+        let expected = Mended { mended: files.map(|file| kept.file(file)).to_vec(), lost: vec![] };
+        assert_eq!(told, expected);
+        assert_eq!(files.map(|file| std::fs::read(kept.file(file)).unwrap()), whole);
     }
 
     #[test]

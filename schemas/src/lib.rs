@@ -9,6 +9,7 @@ pub mod audience;
 pub mod bundle;
 pub mod cbor;
 pub mod cose;
+pub mod cosigned;
 pub mod day;
 pub mod defect;
 pub mod enrolment;

@@ -57,11 +57,14 @@ impl TilePath {
 
     /// The full tile that a partial one became, which stands in for it once it exists.
     pub fn full(self) -> TilePath {
+        self.of_width(TILE_WIDTH)
+    }
+
+    /// The same tile when it had this many hashes or entries.
+    pub fn of_width(self, width: u16) -> TilePath {
         match self {
-            TilePath::Hashes { level, index, .. } => {
-                TilePath::Hashes { level, index, width: TILE_WIDTH }
-            }
-            TilePath::Entries { index, .. } => TilePath::Entries { index, width: TILE_WIDTH },
+            TilePath::Hashes { level, index, .. } => TilePath::Hashes { level, index, width },
+            TilePath::Entries { index, .. } => TilePath::Entries { index, width },
         }
     }
 

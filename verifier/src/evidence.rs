@@ -25,6 +25,7 @@ use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::network::Network;
 use hallmark_schemas::proof::{Inclusion, LogProof};
 use hallmark_schemas::receipt::Receipt;
+use hallmark_schemas::tile::TilePath;
 use hallmark_schemas::time::{EntryTime, Timestamp};
 
 use crate::prove::demanded::Missing;
@@ -89,6 +90,8 @@ pub struct LogEvidence {
     pub entries: BTreeMap<u64, Vec<Entry>>,
     /// Hash tiles that came along, by their path: checked against the entries.
     pub tiles: BTreeMap<String, Vec<u8>>,
+    /// Tiles and bundles with a file of an earlier, narrower form that does not begin them.
+    pub unlike: Vec<(TilePath, PathBuf)>,
     /// Receipts and proofs of single entries, in the order found.
     pub inclusions: Vec<LogInclusion>,
     /// The input says it holds every body of this log: a missing one makes it incomplete.

@@ -4,6 +4,7 @@
 //! here; everything else becomes [`Evidence`], its flaws included.
 
 pub mod bundle;
+mod cosigned;
 pub mod csv;
 pub mod defect;
 pub mod dir;

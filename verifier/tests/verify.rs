@@ -10,6 +10,8 @@ mod defect;
 mod demand;
 #[path = "verify/evaluate.rs"]
 mod evaluate;
+#[path = "verify/kept.rs"]
+mod kept;
 #[path = "verify/lake.rs"]
 mod lake;
 #[path = "verify/map.rs"]

@@ -243,6 +243,28 @@ impl Tiles {
         Ok(true)
     }
 
+    /// Writes the files of a proved tile as it was published when it was narrower anew where they
+    /// hold anything else; which ones.
+    pub(crate) fn put_earlier(
+        &self,
+        path: &TilePath,
+        proved: &[u8],
+        aside: &Path,
+    ) -> Result<Vec<PathBuf>, StoreError> {
+        let parts = self.path(&path.full()).with_added_extension("p");
+        let mut mended = Vec::new();
+        for name in self.disk.list(&parts).on("list", &parts)? {
+            let Ok(width) = name.parse() else { continue };
+            if (1..path.width()).contains(&width) {
+                let earlier = path.of_width(width);
+                if self.put(&earlier, &proved[..bytes_of(&earlier)], aside)? {
+                    mended.push(self.path(&earlier));
+                }
+            }
+        }
+        Ok(mended)
+    }
+
     /// Writes the files of an edge that was proved anew where they hold anything else; which ones.
     pub(crate) fn put_edge(&self, edge: &Edge, aside: &Path) -> Result<Vec<PathBuf>, StoreError> {
         let mut mended = Vec::new();

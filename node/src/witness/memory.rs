@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hallmark_schemas::cosigned;
 use hallmark_schemas::hex;
 use hallmark_schemas::layout::peer_name;
 use hallmark_schemas::merkle::Hash;
@@ -26,14 +27,6 @@ use crate::mirror::Mirror;
 use crate::mutants::mutant;
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskError, OnPath};
-
-/// Beside the checkpoints, which are named by 64 digits.
-const NAME: &str = "known";
-const TITLE: &str = "hallmark witness memory 1";
-const COSIGNED: &str = "cosigned ";
-const DOUBTED: &str = "doubted ";
-/// Stands for every log of other networks.
-const STRANGERS: &str = "*";
 
 /// Which logs were ever cosigned. Kept in one file, replaced whole.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -61,37 +54,21 @@ impl Known {
     }
 
     fn parse(bytes: &[u8]) -> Option<Known> {
-        let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
-        let mut lines = text.split('\n');
-        if lines.next() != Some(TITLE) {
-            return None;
-        }
         let mut known = Known::default();
-        for line in lines {
-            let (name, is_doubted) = match line.strip_prefix(COSIGNED) {
-                Some(name) => (name, false),
-                None => (line.strip_prefix(DOUBTED)?, true),
-            };
-            if name == STRANGERS && is_doubted {
-                known.doubts_strangers = true;
-                continue;
+        for (name, is_doubted) in cosigned::parse(bytes)? {
+            match name.as_str() {
+                cosigned::STRANGERS => known.doubts_strangers = true,
+                _ => _ = known.logs.insert(name, is_doubted),
             }
-            hex::decode_array::<32>(name)?;
-            known.logs.insert(name.to_owned(), is_doubted);
         }
         Some(known)
     }
 
     /// Durable when it returns.
     pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
-        let mut text = format!("{TITLE}\n");
-        for (name, is_doubted) in &self.logs {
-            text += if *is_doubted { DOUBTED } else { COSIGNED };
-            text += &format!("{name}\n");
-        }
-        if self.doubts_strangers {
-            text += &format!("{DOUBTED}{STRANGERS}\n");
-        }
+        let logs = self.logs.iter().map(|(name, is_doubted)| (name.as_str(), *is_doubted));
+        let strangers = self.doubts_strangers.then_some((cosigned::STRANGERS, true));
+        let text = cosigned::encode(logs.chain(strangers));
         disk.replace(&path(dir), text.as_bytes()).on("write", &path(dir))
     }
 
@@ -145,7 +122,7 @@ impl Known {
 }
 
 fn path(dir: &Path) -> PathBuf {
-    dir.join(NAME)
+    dir.join(cosigned::NAME)
 }
 
 /// Says that this witness has cosigned nothing yet. Only `init` does, once in the life of a key.
@@ -477,10 +454,10 @@ mod tests {
         let three = hex::encode(&[3; 32]);
         assert!(!read.doubts(&three, false, false), "a member that came later");
         assert!(read.doubts(&three, true, false) && !read.doubts(&three, true, true));
-        let whole = disk.read(&dir.join(NAME)).unwrap().unwrap();
+        let whole = disk.read(&dir.join(cosigned::NAME)).unwrap().unwrap();
         for damaged in [&b""[..], b"\n", b"hallmark witness memory 2\n", &whole[..whole.len() - 2]]
         {
-            disk.replace(&dir.join(NAME), damaged).unwrap();
+            disk.replace(&dir.join(cosigned::NAME), damaged).unwrap();
             let read = Known::read(&disk, dir).unwrap();
             assert!(read.is_lost && read.doubts(&three, false, false), "{damaged:?}");
             assert!(!read.doubts(&three, false, true));

@@ -4,6 +4,7 @@
 //! stay in their packs; checkpoint, head, tiles and packs are read in this order, so that what one
 //! says of a running node's log is always in those read after it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -19,7 +20,7 @@ use hallmark_schemas::pack;
 use hallmark_schemas::restored;
 use hallmark_schemas::tile::{self, TILE_WIDTH, TilePath};
 
-use super::{LoadError, defect, head};
+use super::{LoadError, cosigned, defect, head};
 use crate::evidence::{Defect, DefectKind, Evidence, FoundNote, LogEvidence};
 use crate::watch::{Counter, Stage, Watch};
 
@@ -81,6 +82,7 @@ pub fn read_data(
     watch: &dyn Watch,
 ) -> Result<(), LoadError> {
     read_log(data, Some(dir), evidence, watch)?;
+    dir.map_or(Ok(()), |dir| cosigned::read(dir, evidence))?;
     defect::read_kept(data, evidence)?;
     let peers = data.peers();
     if peers.is_dir() {
@@ -226,6 +228,9 @@ fn read_tiles(
             // The proof finds what is missing: only it knows which size is signed.
             continue;
         };
+        for earlier in unlike(data, path, &file, width)? {
+            log.unlike.push((path, earlier));
+        }
         match path {
             TilePath::Hashes { level, index, .. } => {
                 let path = TilePath::Hashes { level, index, width };
@@ -303,11 +308,41 @@ fn read_tile(data: &Data, path: TilePath) -> Result<Option<(Vec<u8>, u16)>, Load
 
 /// Of the partial tiles in a folder the narrowest that is wider, else the widest.
 fn part(parts: &Path, width: u16) -> Option<u16> {
-    let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    let widths: Vec<u16> =
-        fs::read_dir(parts).ok()?.filter_map(name).filter(|found| *found < TILE_WIDTH).collect();
+    let widths = widths(parts);
     let wider = widths.iter().copied().filter(|found| width < *found).min();
-    wider.or_else(|| widths.into_iter().filter(|found| 0 < *found).max())
+    wider.or_else(|| widths.into_iter().max())
+}
+
+/// How wide the partial tiles in a folder are.
+fn widths(parts: &Path) -> BTreeSet<u16> {
+    let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let names = fs::read_dir(parts).into_iter().flatten().filter_map(name);
+    names.filter(|width| (1..TILE_WIDTH).contains(width)).collect()
+}
+
+/// The files of a tile as it was published when it was narrower that do not begin this one.
+fn unlike(data: &Data, path: TilePath, file: &[u8], width: u16) -> Result<Vec<PathBuf>, LoadError> {
+    let parts = data.tile(&path.full().to_string()).with_added_extension("p");
+    let mut unlike = Vec::new();
+    for earlier in widths(&parts).into_iter().filter(|earlier| *earlier < width) {
+        let part = parts.join(earlier.to_string());
+        // The node removes them once the full tile is there.
+        if !part.is_file() {
+            continue;
+        }
+        let bytes = read_file(&part)?;
+        let width = usize::from(earlier);
+        let is_so_wide = match path {
+            TilePath::Hashes { .. } => bytes.len() == width * 32,
+            TilePath::Entries { .. } => {
+                tile::parse_entries(&bytes).is_ok_and(|entries| entries.len() == width)
+            }
+        };
+        if !is_so_wide || !file.starts_with(&bytes) {
+            unlike.push(part);
+        }
+    }
+    Ok(unlike)
 }
 
 fn read_packs(data: &Data, evidence: &mut Evidence, watch: &dyn Watch) -> Result<(), LoadError> {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hallmark_schemas::attestation::ContentId;
 use hallmark_schemas::entry::Entry;
@@ -120,6 +120,7 @@ impl LogState {
             state.join(log.entries, log.own.as_ref(), log.folder.as_deref(), defects);
             let folder = log.folder.as_deref();
             let tree = state.settle(&log.tiles, log.own.as_ref(), folder, defects);
+            state.blame_earlier(&log.unlike, &tree, defects);
             if let Some(folder) = folder {
                 let sequenced = log.own.as_ref().and_then(own::size).unwrap_or(0);
                 let known = tree.leaves.len() as u64;
@@ -327,6 +328,21 @@ impl LogState {
             tell(format!(
                 "{bundle} and {hashes} differ, and nothing that is here says which of them is wrong"
             ));
+        }
+    }
+
+    /// Names files of earlier, narrower tiles that are not the beginning of what the tree has there.
+    /// Where the wider one is blamed already, nothing says that they are wrong too.
+    fn blame_earlier(
+        &self,
+        unlike: &[(TilePath, PathBuf)],
+        tree: &Tree,
+        defects: &mut Vec<Defect>,
+    ) {
+        for (path, file) in unlike.iter().filter(|(path, _)| tree.holds && !tree.blames(path)) {
+            let detail = format!("{}: it is not the beginning of {path}", file.display());
+            let defect = self.defect(DefectKind::BadProof, detail);
+            defects.push(Defect { remedy: Some(WRONG_FILE), ..defect });
         }
     }
 

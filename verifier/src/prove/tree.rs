@@ -70,6 +70,16 @@ impl Tree {
         }
     }
 
+    /// Whether the file of this tile is wrong, or may be.
+    pub(super) fn blames(&self, path: &TilePath) -> bool {
+        let full = path.full();
+        let is_this =
+            |name: &String| name.parse().is_ok_and(|wrong: TilePath| wrong.full() == full);
+        self.wrong_tiles.iter().any(|(name, _)| is_this(name))
+            || self.wrong_entries.values().any(|bundle| bundle.full() == full)
+            || self.unsettled.iter().flatten().any(|file| file.full() == full)
+    }
+
     /// The roots of the first so many leaves, for each of these sizes that is known.
     pub(super) fn roots(&self, sizes: impl IntoIterator<Item = u64>) -> BTreeMap<u64, Hash> {
         roots(&self.leaves, sizes)

@@ -275,7 +275,7 @@ fn a_damaged_missing_or_contradicting_head_or_intent_is_told_with_its_file() {
     let (_kept, dir) = dir_of(&world);
     fs::remove_dir_all(dir.path().join("head")).unwrap();
     let proven = check(dir.path()).unwrap();
-    assert_eq!(details(&proven, DefectKind::Withheld).len(), 2);
+    assert_eq!(details(&proven, DefectKind::Withheld).len(), 3);
     assert_eq!(proven.exit(), Exit::Incomplete);
 }
 

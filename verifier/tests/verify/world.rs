@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hallmark_schemas::attestation::{Claims, ContentId, Draft, Envelope, sign};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::bundle::{Header, Item};
+use hallmark_schemas::cosigned;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::head::{Head, Slot};
 use hallmark_schemas::id::{DeviceId, OrgId, Subject};
@@ -325,6 +326,8 @@ impl World {
             entries: vec![(last.audience, last.id)],
         };
         fs::write(dir.data().intent(), intent.encode()).unwrap();
+        fs::create_dir_all(dir.witness_memory()).unwrap();
+        fs::write(dir.witness_memory().join(cosigned::NAME), cosigned::encode([])).unwrap();
     }
 
     /// The root of the first so many entries.
