@@ -44,3 +44,5 @@ mod text;
 pub mod tile;
 pub mod time;
 pub mod token;
+#[cfg(feature = "sim")]
+pub mod verdicts;

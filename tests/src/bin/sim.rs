@@ -77,6 +77,7 @@ fn run_many(
     let (count, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let broken: Mutex<Option<Broken>> = Mutex::new(None);
     let work = || {
+        hallmark_schemas::verdicts::remember();
         while !over.load(Ordering::Relaxed) && end.is_none_or(|end| Instant::now() < end) {
             let Some((seed, steps)) = next() else { return };
             if let Err(found) = sim::run(seed, steps, false) {
