@@ -40,6 +40,7 @@ pub mod passport;
 pub mod peers;
 pub mod problem;
 mod query;
+pub mod recalls;
 pub mod scitt;
 pub mod trace;
 
@@ -72,6 +73,8 @@ pub fn router(app: App) -> Router {
         .route("/entries/{id}", read(entries::show))
         .route("/v1/attestations/{id}", read(attestations::show))
         .route("/v1/trace/{*goods}", read(trace::show))
+        .route("/v1/recalls", read(recalls::list))
+        .route("/v1/recalls/reach", read(recalls::show))
         .route("/.well-known/scitt-keys", read(scitt::keys))
         .route("/.well-known/scitt-keys/{kid}", read(scitt::key))
         .route("/v1/bundle/{*goods}", read(export::public))

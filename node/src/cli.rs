@@ -21,6 +21,7 @@ use trust::{AdmitArgs, EnrolArgs, KeyArgs, NetworkArgs};
 
 pub mod keep;
 pub mod peer;
+pub mod recall;
 pub mod trust;
 
 /// The peer of an organisation: admits, logs, mirrors and serves attestations.
@@ -31,8 +32,8 @@ configuration · 3 input malformed · 4 broken proof · 5 evidence incomplete ·
 unreachable · 70 our own fault")]
 pub struct Cli {
     /// How results are printed: text for people, json with one object a line for programs. Further
-    /// forms that some commands have: cbor (get, receipt), tlog-proof (receipt), dot (trace),
-    /// svg, png, pdf, zpl and csv (label).
+    /// forms that some commands have: cbor (get, receipt), tlog-proof (receipt), dot, svg and epcis
+    /// (trace), svg, png, pdf, zpl and csv (label).
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HALLMARK_FORMAT")]
     #[arg(value_name = "text|json|…", hide_possible_values = true)]
     pub format: Format,
@@ -54,7 +55,9 @@ pub enum Format {
     TlogProof,
     /// A graph in the language of Graphviz, where a command has one.
     Dot,
-    /// Labels as drawings (`label`).
+    /// The events of a trace, an EPCIS 2.0 query document (`trace`).
+    Epcis,
+    /// Labels (`label`) or a trace (`trace`) as drawings.
     Svg,
     /// Labels as images (`label`).
     Png,
@@ -170,6 +173,17 @@ running node has stored their range.")]
   hallmark-node trace plant https://id.gs1.org/00/095212340000000013 --format dot
   hallmark-node trace https://node.example https://id.gs1.org/01/09521234000129/10/L1")]
     Trace(TraceArgs),
+    /// Tells who holds affected goods now, and with a reason calls them back.
+    #[command(after_help = "Examples:
+  hallmark-node recall plant https://id.gs1.org/01/09521234000129/10/L1
+  hallmark-node recall plant '(01)09521234000129(10)L1' --reason 'Glass may be in the bottle.' \\
+      --reason-zh '瓶内可能有玻璃碎片。' --url https://plant.example/recall
+  hallmark-node recall plant --facility urn:hallmark:facility:gln:9521234000013:press-1 \\
+      --period 2026-03-01T00:00:00+08:00/2026-03-02T00:00:00+08:00
+
+Asked again after a recall, it tells which holders answered: they record that goods are recalled,
+set apart, returned or destroyed. What nobody recorded to have received stands as unresolved.")]
+    Recall(recall::RecallArgs),
     /// Writes an evidence bundle that anyone can check offline.
     #[command(after_help = "Examples:
   hallmark-node export plant -o plant.hallmark

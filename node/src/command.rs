@@ -17,6 +17,7 @@ use crate::socket::Local;
 use crate::store::disk::read_only::is_mounted_read_only;
 
 pub mod admit;
+mod attest;
 pub mod backup;
 pub mod check;
 pub mod enrol;
@@ -29,6 +30,7 @@ pub mod label;
 pub mod network;
 pub mod peer;
 pub mod progress;
+pub mod recall;
 pub mod reindex;
 pub mod restore;
 pub mod run;
@@ -66,6 +68,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Receipt(args) => get::receipt(&args, output),
         Command::Export(args) => export::run(&args, output),
         Command::Trace(args) => trace::run(&args, output),
+        Command::Recall(args) => recall::run(&args, output),
         Command::Token(args) => token::run(&args, output),
         Command::Status(args) => status::run(&args, output),
         Command::Peer(args) => peer::run(&args, output),

@@ -451,6 +451,15 @@ impl Node {
         Ok(self.inner.catalogue.events(after, limit)?)
     }
 
+    /// Every recall of all logs held here, in the order of admission: see [`Catalogue::recalls`].
+    pub fn recalls(
+        &self,
+        after: Option<&GoodsPlace>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.recalls(after, limit)?)
+    }
+
     /// Events of this eventID, or of this hash and without eventID.
     pub fn events_named(
         &self,

@@ -127,7 +127,7 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 type Held = (PackPlace, Option<u64>);
 
 /// Raised when keys or values change their meaning.
-const LAYOUT_VERSION: u8 = 11;
+const LAYOUT_VERSION: u8 = 12;
 
 /// Bytes of an id or identity in a key.
 const ID_KEY_BYTES: usize = 16;

@@ -35,6 +35,7 @@ pub mod outbox;
 pub mod page;
 pub mod passport;
 pub mod peers;
+pub mod reach;
 pub(crate) mod remedy;
 pub(crate) mod repair;
 pub(crate) mod restore;

@@ -1,4 +1,5 @@
-//! Traces over the logs that are held here: looks up what the tracer wants to know of.
+//! Traces, and what recalls reach, over the logs that are held here: looks up what a collector wants
+//! to know of.
 //!
 //! Invariants: an event that the caller may not read is passed over like one that does not exist;
 //! one attestation in several logs counts once, at its lowest origin and entry; what the index says
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use hallmark_schemas::attestation::{Claims, ContentId, Envelope};
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::kind::Body;
-use hallmark_verifier::trace::{LogExtent, Logged, Trace, Tracer};
+use hallmark_verifier::trace::{Collect, LogExtent, Logged, Trace, Tracer};
 
 use crate::core::Node;
 use crate::index::LogKey;
@@ -34,34 +35,39 @@ pub trait Reader {
 
 /// The way of goods, as far as it is held here and `reader` may see it. Blocks.
 pub fn trace(node: &Node, start: &GoodsId, reader: &impl Reader) -> Result<Trace, StoreError> {
-    let mut lookup = Lookup {
-        node,
-        reader,
-        origins: node.origins(),
-        tracer: Tracer::new(start.clone()),
-        reads_left: READS_MAX,
-    };
+    let tracer = collect(node, reader, Tracer::new(start.clone()), READS_MAX)?;
+    Ok(tracer.finish(extents(node)?))
+}
+
+/// Tells a collector all that it wants to know and `reader` may see, from at most so many bodies.
+pub(crate) fn collect<C: Collect>(
+    node: &Node,
+    reader: &impl Reader,
+    collector: C,
+    reads_max: usize,
+) -> Result<C, StoreError> {
+    let (origins, reads_left) = (node.origins(), reads_max);
+    let mut lookup = Lookup { node, reader, origins, collector, reads_left };
     loop {
-        let wanted = lookup.tracer.wanted();
+        let wanted = lookup.collector.wanted();
         if wanted.is_empty() {
-            break;
+            return Ok(lookup.collector);
         }
         for goods in wanted {
             lookup.goods(&goods)?;
         }
     }
-    Ok(lookup.tracer.finish(extents(node)?))
 }
 
-struct Lookup<'a, R> {
+struct Lookup<'a, R, C> {
     node: &'a Node,
     reader: &'a R,
     origins: BTreeMap<LogKey, String>,
-    tracer: Tracer,
+    collector: C,
     reads_left: usize,
 }
 
-impl<R: Reader> Lookup<'_, R> {
+impl<R: Reader, C: Collect> Lookup<'_, R, C> {
     /// Adds the events that name the goods.
     fn goods(&mut self, goods: &GoodsId) -> Result<(), StoreError> {
         let mut after = None;
@@ -86,11 +92,11 @@ impl<R: Reader> Lookup<'_, R> {
         let mut found: Vec<_> = found.into_values().collect();
         found.sort_by(|(a, x), (b, y)| (x.at, a, x.entry).cmp(&(y.at, b, y.entry)));
         for (origin, place) in found {
-            if self.tracer.knows(&place.id) {
+            if self.collector.knows(&place.id) {
                 continue;
             }
             if self.reads_left == 0 {
-                self.tracer.leave_unread();
+                self.collector.leave_unread();
                 break;
             }
             self.reads_left -= 1;
@@ -117,7 +123,7 @@ impl<R: Reader> Lookup<'_, R> {
         let Some(envelope) = body.and_then(|body| Envelope::parse(&body).ok()) else {
             let places = self.node.places(&id)?;
             if places.iter().any(|place| self.reader.may_know_of(place.entry.audience)) {
-                self.tracer.add(goods, logged(None, is_damaged));
+                self.collector.add(goods, logged(None, is_damaged));
             }
             return Ok(());
         };
@@ -127,14 +133,26 @@ impl<R: Reader> Lookup<'_, R> {
             && envelope.body().goods(claims).contains(goods)
         {
             let said = Some((claims.iss.clone(), event.fields().clone()));
-            self.tracer.add(goods, logged(said, false));
+            self.collector.add(goods, logged(said, false));
         }
         Ok(())
     }
 }
 
+/// The events of a trace as they were captured, in its order.
+pub fn events(node: &Node, trace: &Trace) -> Result<Vec<String>, StoreError> {
+    let mut all = Vec::new();
+    for step in trace.steps.iter().filter(|step| step.event.is_some()) {
+        let envelope = node.body(&step.id)?.and_then(|body| Envelope::parse(&body).ok());
+        if let Some(Body::Event(event)) = envelope.as_ref().map(Envelope::body) {
+            all.push(event.recorded(step.admitted_at));
+        }
+    }
+    Ok(all)
+}
+
 /// What of which logs is held.
-fn extents(node: &Node) -> Result<Vec<LogExtent>, StoreError> {
+pub(crate) fn extents(node: &Node) -> Result<Vec<LogExtent>, StoreError> {
     let log = node.log();
     let entries = log.published().map_or(0, |published| published.head.size);
     let extent = |origin: &str, entries, bodies_missing| LogExtent {

@@ -28,6 +28,7 @@ mod it {
     mod policy;
     mod read_only;
     mod readme;
+    mod recall;
     mod recovery;
     mod registrars;
     mod repair;

@@ -10,9 +10,12 @@
 
 mod dot;
 mod events;
+pub mod reach;
+mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unknown;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +76,7 @@ impl Tracer {
     pub fn new(start: GoodsId) -> Tracer {
         Tracer {
             start,
-            events: Events::default(),
+            events: Events::within(EVENTS_MAX, ITEMS_MAX),
             missing: BTreeMap::new(),
             asked: BTreeSet::new(),
             carriers_only: false,
@@ -85,38 +88,6 @@ impl Tracer {
     /// Follows the goods only into what held them, and what held that.
     pub fn of_carriers(start: GoodsId) -> Tracer {
         Tracer { carriers_only: true, ..Tracer::new(start) }
-    }
-
-    /// The goods whose events are to be added next, each once; none when all is known.
-    pub fn wanted(&mut self) -> Vec<GoodsId> {
-        let walk = walk::walk(&self.start, &self.events, self.carriers_only);
-        let followed = walk.stays.iter().map(|stay| &stay.goods);
-        let wanted: BTreeSet<&GoodsId> =
-            followed.filter(|goods| !self.asked.contains(*goods)).collect();
-        let room = GOODS_MAX.saturating_sub(self.asked.len());
-        let wanted: Vec<GoodsId> = wanted.into_iter().take(room).cloned().collect();
-        self.asked.extend(wanted.iter().cloned());
-        wanted
-    }
-
-    /// Whether an event was added already.
-    pub fn knows(&self, id: &ContentId) -> bool {
-        self.events.contains(id)
-    }
-
-    /// Adds an event that names `goods`. The same again changes nothing.
-    pub fn add(&mut self, goods: &GoodsId, event: Logged) {
-        if event.said.is_none() {
-            let of_goods = self.missing.entry(goods.clone()).or_default();
-            of_goods.insert(event.id, event);
-        } else if !self.events.add(&event) {
-            self.dropped.insert(event.id);
-        }
-    }
-
-    /// There are events that nobody reads: the trace will say so.
-    pub fn leave_unread(&mut self) {
-        self.unread = true;
     }
 
     /// The trace of all that was added, from logs of these extents.
@@ -137,7 +108,50 @@ impl Tracer {
         for stay in &mut trace.stays {
             stay.looked_up = self.asked.contains(&stay.goods);
         }
+        trace.unknown = unknown::edges(&trace);
         trace
+    }
+}
+
+/// What is told of events, lookup by lookup.
+pub trait Collect {
+    /// The goods whose events are to be added next, each once; none when all is known.
+    fn wanted(&mut self) -> Vec<GoodsId>;
+    /// Whether an event was added already.
+    fn knows(&self, id: &ContentId) -> bool;
+    /// Adds an event that names `goods`. The same again changes nothing.
+    fn add(&mut self, goods: &GoodsId, event: Logged);
+    /// There are events that nobody reads: the answer will say so.
+    fn leave_unread(&mut self);
+}
+
+impl Collect for Tracer {
+    fn wanted(&mut self) -> Vec<GoodsId> {
+        let walk = walk::walk(&self.start, &self.events, self.carriers_only);
+        let followed = walk.stays.iter().map(|stay| &stay.goods);
+        let wanted: BTreeSet<&GoodsId> =
+            followed.filter(|goods| !self.asked.contains(*goods)).collect();
+        let room = GOODS_MAX.saturating_sub(self.asked.len());
+        let wanted: Vec<GoodsId> = wanted.into_iter().take(room).cloned().collect();
+        self.asked.extend(wanted.iter().cloned());
+        wanted
+    }
+
+    fn knows(&self, id: &ContentId) -> bool {
+        self.events.contains(id)
+    }
+
+    fn add(&mut self, goods: &GoodsId, event: Logged) {
+        if event.said.is_none() {
+            let of_goods = self.missing.entry(goods.clone()).or_default();
+            of_goods.insert(event.id, event);
+        } else if !self.events.add(&event) {
+            self.dropped.insert(event.id);
+        }
+    }
+
+    fn leave_unread(&mut self) {
+        self.unread = true;
     }
 }
 
@@ -240,6 +254,16 @@ pub struct Stay {
     /// True if it ended because the goods were packed elsewhere, not because they were unpacked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub packed_again: bool,
+    /// How much of a class the event that led here tells, in `uom`; absent for one thing, and where
+    /// the amount is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// Unit of measure; absent for pieces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uom: Option<String>,
+    /// True if the event that led here tells no amount of a class.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub amount_unknown: bool,
     /// Whether the events of these goods were looked up; false where a limit was reached.
     pub looked_up: bool,
     /// The steps that concern it, in order.
@@ -247,6 +271,30 @@ pub struct Stay {
     /// Those of them that used it up: it went into other goods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub used_up_by: Vec<usize>,
+}
+
+/// What no record held here tells of the way of goods.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// No event tells how they began.
+    Origin,
+    /// They were with another organisation before, which did not record that it sent them.
+    Sender,
+    /// They were sent, and nobody recorded that they came.
+    Receiver,
+}
+
+/// An edge of the way that leads nowhere.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct UnknownEdge {
+    /// The stay whose goods it is of.
+    pub stay: usize,
+    /// What is not known.
+    pub what: Unknown,
+    /// The step that it leads from or to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
 }
 
 /// What a limit left out. All zero: nothing.
@@ -278,6 +326,8 @@ pub struct Trace {
     pub stays: Vec<Stay>,
     /// The events on the way, in order.
     pub steps: Vec<Step>,
+    /// Edges that no record held here tells, in the order of the stays.
+    pub unknown: Vec<UnknownEdge>,
     /// What a limit left out.
     pub cut: Cut,
     /// The logs that were looked into; absent logs, and bodies that are missing, may tell more.
@@ -306,6 +356,11 @@ impl Trace {
     /// A tree for people.
     pub fn to_text(&self) -> String {
         text::write(self)
+    }
+
+    /// A drawing.
+    pub fn to_svg(&self) -> String {
+        svg::write(self)
     }
 
     /// A graph in the language of Graphviz.
@@ -341,6 +396,10 @@ impl Trace {
         }
         if events_unread {
             verdict.push_str("; there are more events, which were not read");
+        }
+        if !self.unknown.is_empty() {
+            let open = counted(self.unknown.len() as u64, ["edge", "edges"]);
+            verdict.push_str(&format!("; {open} unknown"));
         }
         verdict
     }

@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use hallmark_schemas::kind::event::document::{self, DOCUMENT_BYTES_MAX, Document, EVENTS_MAX};
 
 use super::caller::Caller;
@@ -21,7 +21,7 @@ use query::Paging;
 
 pub(super) mod problem;
 mod query;
-mod reads;
+pub(in crate::api) mod reads;
 
 /// Versions of EPCIS and CBV that are spoken, and the limits of a document.
 pub(super) const VERSIONS: [(&str, &str); 6] = [
@@ -33,8 +33,10 @@ pub(super) const VERSIONS: [(&str, &str); 6] = [
     ("gs1-cbv-max", "2.0.0"),
 ];
 const VENDOR_VERSION: &str = "gs1-vendor-version";
-/// Identifiers are answered as their client wrote them.
+/// In which form identifiers are answered: as their client wrote them, or as Digital Links.
 const EPC_FORMAT: &str = "gs1-epc-format";
+const AS_CAPTURED: &str = "Never_Translates";
+const AS_LINKS: &str = "Always_GS1_Digital_Link";
 const BEHAVIOUR: &str = "gs1-capture-error-behaviour";
 const FORMATS: &str = "application/json, application/ld+json, application/xml or text/xml";
 
@@ -63,6 +65,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/epcis/dispositions", get(reads::resource))
         .route("/epcis/dispositions/{value}", get(reads::below))
         .route("/epcis/dispositions/{value}/events", get(reads::of))
+        .route("/epcis/nextPageToken/{token}", delete(reads::forget))
         .layer(middleware::from_fn(speak))
 }
 
@@ -74,6 +77,7 @@ pub(super) fn everywhere() -> impl Iterator<Item = &'static str> {
 /// Refuses versions that are not spoken; tells those that are, and errors in the words of EPCIS.
 async fn speak(request: Request, next: Next) -> Response {
     let refused = unspoken(request.headers());
+    let format = if wants_links(request.headers()) { AS_LINKS } else { AS_CAPTURED };
     let mut response = match refused {
         Some(error) => error.into_response(),
         None => problem::translated(next.run(request).await),
@@ -83,7 +87,7 @@ async fn speak(request: Request, next: Next) -> Response {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     headers.insert(VENDOR_VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
-    headers.insert(EPC_FORMAT, HeaderValue::from_static("Never_Translates"));
+    headers.insert(EPC_FORMAT, HeaderValue::from_static(format));
     response
 }
 
@@ -97,11 +101,17 @@ fn unspoken(headers: &HeaderMap) -> Option<EpcisError> {
             return Some(EpcisError::new(Exception::NotAcceptable, detail));
         }
     }
-    let detail = "gs1-epc-format: identifiers are answered as they were captured, in the format \
-                  Never_Translates";
-    let is_kept = said(EPC_FORMAT)
-        .is_none_or(|format| matches!(format, "Never_Translates" | "No_Preference"));
-    (!is_kept).then(|| EpcisError::new(Exception::NotAcceptable, detail))
+    let detail = "gs1-epc-format: identifiers are answered as they were captured (Never_Translates, \
+                  No_Preference) or as Digital Links (Always_GS1_Digital_Link); as EPC URNs they \
+                  are not, since no Digital Link tells how long its company prefix is";
+    let is_spoken = said(EPC_FORMAT)
+        .is_none_or(|format| [AS_CAPTURED, AS_LINKS, "No_Preference"].contains(&format));
+    (!is_spoken).then(|| EpcisError::new(Exception::NotAcceptable, detail))
+}
+
+/// Whether identifiers are asked for as Digital Links.
+fn wants_links(headers: &HeaderMap) -> bool {
+    headers.get(EPC_FORMAT).is_some_and(|format| format == AS_LINKS)
 }
 
 /// What a capturing client is told before it sends anything.

@@ -23,6 +23,7 @@ mod log;
 mod node;
 mod operation;
 mod passport;
+mod recalls;
 mod schemas;
 mod trace;
 
@@ -107,6 +108,7 @@ fn operations() -> Vec<Operation> {
     all.extend(log::operations());
     all.extend(attestations::operations());
     all.extend(goods::operations());
+    all.extend(recalls::operations());
     all.extend(epcis::operations());
     all.extend(node::operations());
     let preflights: Vec<Operation> = all.iter().filter_map(Operation::preflight).collect();

@@ -380,4 +380,4 @@ fn body(headers: &HeaderMap, state: PassportState, kind: &'static str, bytes: Ve
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

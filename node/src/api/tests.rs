@@ -14,6 +14,7 @@ use crate::files::now;
 use crate::sign::{Defaults, Statement};
 
 mod caching;
+mod recalls;
 
 const EVENT: &str = r#"{"type":"ObjectEvent","eventID":"urn:uuid:00000000-0000-4000-8000-000000000001",
   "action":"OBSERVE","eventTime":"2026-01-02T03:04:05.000+08:00","eventTimeZoneOffset":"+08:00",
@@ -376,7 +377,7 @@ async fn a_parameter_that_is_unknown_twice_there_or_malformed_is_named() {
         ("/v1/findings?code=MTR-005&code=MTR-005", "code"),
         ("/v1/findings?after=banana", "after"),
         ("/v1/trace/https:%2F%2Fid.gs1.org%2F01%2F09520123456788%2F21%2F7?foo=1", "foo"),
-        ("/v1/trace/https:%2F%2Fid.gs1.org%2F01%2F09520123456788%2F21%2F7?format=svg", "format"),
+        ("/v1/trace/https:%2F%2Fid.gs1.org%2F01%2F09520123456788%2F21%2F7?format=png", "format"),
     ] {
         let (status, response) = world.get(Origin::Socket, path).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");

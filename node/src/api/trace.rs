@@ -7,28 +7,34 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
 use hallmark_schemas::attestation::Claims;
 use hallmark_schemas::hex;
+use hallmark_schemas::time::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::caller::Caller;
+use super::epcis::reads::query_document;
 use super::problem::ApiError;
 use super::query::Asked;
 use super::{CHECKED, CHECKED_PRIVATE, Ctx, blocking, cached, listed};
 use crate::entitled::{Asker, hide};
 use crate::negotiate;
 use crate::passport::code::Code;
+use crate::store::StoreError;
 use crate::trace::Reader;
 
 /// How many bodies of the trace are damaged here: every form of the answer tells it here alike.
 pub(crate) const DAMAGED: &str = "hallmark-bodies-damaged";
 
-const OFFERED: &str = "application/json, text/vnd.graphviz, text/plain; or ?format=json|dot|text";
+const OFFERED: &str = "application/json, application/ld+json, image/svg+xml, text/vnd.graphviz, \
+    text/plain; or ?format=json|epcis|svg|dot|text";
 
 /// A form of the answer; one that the query asks for goes before `Accept`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
     Json,
+    Epcis,
+    Svg,
     Dot,
     Text,
 }
@@ -38,6 +44,8 @@ impl FromStr for Form {
     fn from_str(text: &str) -> Result<Form, ()> {
         match text {
             "json" => Ok(Form::Json),
+            "epcis" => Ok(Form::Epcis),
+            "svg" => Ok(Form::Svg),
             "dot" => Ok(Form::Dot),
             "text" => Ok(Form::Text),
             _ => Err(()),
@@ -47,8 +55,10 @@ impl FromStr for Form {
 
 impl Form {
     fn accepted(headers: &HeaderMap) -> Result<Form, ApiError> {
-        const FORMS: [(&str, Form); 3] = [
+        const FORMS: [(&str, Form); 5] = [
             ("application/json", Form::Json),
+            ("application/ld+json", Form::Epcis),
+            ("image/svg+xml", Form::Svg),
             ("text/plain", Form::Text),
             ("text/vnd.graphviz", Form::Dot),
         ];
@@ -91,13 +101,19 @@ pub(super) async fn show(
     let path = uri.path().strip_prefix("/v1/trace").unwrap_or_default();
     let code = Code::asked(path, &identifier);
     let goods = code.map_err(|e| ApiError::malformed(format!("{e}")))?.goods;
-    let wanted = asked.only(&["format"])?.parsed("format", "json, dot or text")?;
+    let wanted = asked.only(&["format"])?.parsed("format", "json, epcis, svg, dot or text")?;
     let form = wanted.map_or_else(|| Form::accepted(&headers), Ok)?;
     // What anyone is told may be kept for anyone; a caller may be shown more.
     let is_anyone = matches!(caller, Caller::Anyone(_));
     let control = if is_anyone { CHECKED } else { CHECKED_PRIVATE };
     let asker = Asker::new(&app, caller);
-    let trace = blocking(move || crate::trace::trace(&app.node, &goods, &asker)).await??;
+    let traced = move || {
+        let trace = crate::trace::trace(&app.node, &goods, &asker)?;
+        let is_asked = form == Form::Epcis;
+        let events = is_asked.then(|| crate::trace::events(&app.node, &trace)).transpose()?;
+        Ok::<_, StoreError>((trace, events.unwrap_or_default()))
+    };
+    let (trace, events) = blocking(traced).await??;
     if trace.steps.is_empty() {
         hide(started, 1).await;
         return Err(ApiError::NotFound);
@@ -109,6 +125,13 @@ pub(super) async fn show(
             let view = serde_json::to_string(&View { trace, verdict });
             ("application/json", view.map_err(|e| ApiError::Fault { cause: e.to_string() })?)
         }
+        Form::Epcis => {
+            // The same records give the same document.
+            let newest = trace.steps.iter().map(|step| step.admitted_at).max();
+            let at = newest.unwrap_or(Timestamp::from_unix_ms(0));
+            ("application/ld+json", query_document(&events, at))
+        }
+        Form::Svg => ("image/svg+xml", trace.to_svg()),
         Form::Dot => ("text/vnd.graphviz; charset=utf-8", trace.to_dot()),
         Form::Text => ("text/plain; charset=utf-8", trace.to_text()),
     };

@@ -28,9 +28,7 @@ use crate::labels::item::{Item, Template};
 use crate::labels::sheet::{Form, Over, Sheet, SheetError};
 use crate::labels::symbol::{Press, Symbology};
 use crate::labels::{self, Logged};
-use crate::outbox::{self, Fate};
 use crate::sign::Statement;
-use crate::socket::Local;
 use crate::store::lock::{DirLock, LockError};
 
 /// Most labels of one call; a larger order takes several.
@@ -450,34 +448,8 @@ fn attest(dir: &Path, config: &Config, label: Label) -> Result<ContentId, Failur
     body.check().map_err(|e| unattested(&e))?;
     let statement = Statement::of(body, class, config.audience_of(KindName::Label));
     let signed = statement.sign(config, now(), &capture).map_err(|e| unattested(&e))?;
-    outbox::put(dir, std::slice::from_ref(&signed))?;
-    let fate = wait_for(async {
-        let local: Local = running(dir).await?;
-        let mut fate = None;
-        send_outbox(dir, &local, Duration::ZERO, |id, told| {
-            if *id == signed.id() {
-                fate = Some(told.clone());
-            }
-        })
-        .await?;
-        Ok(fate)
-    })?;
-    let waits = |reason: &str| {
-        Failure::busy(format!("nothing was printed: {reason}"))
-            .note(format!("{} waits in the outbox", signed.id()))
-            .help("run the command again when `hallmark-node status` is well")
-    };
-    match fate {
-        Some(Fate::Stored { id, .. }) => Ok(id),
-        Some(Fate::Refused { reason }) => Err(Failure::new(
-            Exit::Found,
-            format!("nothing was printed: the node refused: {reason}"),
-        )
-        .help("what was refused lies in outbox/refused")),
-        Some(Fate::Deferred) => Err(waits("the node does not know the key of its capture device")),
-        Some(Fate::Later { reason }) => Err(waits(&reason)),
-        None => Err(waits("the attestation was not sent")),
-    }
+    let stored = super::attest::attest(dir, std::slice::from_ref(&signed), "nothing was printed")?;
+    Ok(stored.first().copied().unwrap_or_else(|| signed.id()))
 }
 
 /// Writes the labels one by one.

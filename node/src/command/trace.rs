@@ -12,21 +12,16 @@ use crate::failure::Failure;
 
 /// Prints what the node answers; that nothing is known is an answer too.
 pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
-    let goods = GoodsId::by_hand(&args.goods)
-        .or_else(|fault| GoodsId::read(&args.goods).map_err(|_| fault))
-        .map_err(|e| {
-            Failure::usage("no goods to trace").because(&e).help(
-            "give the address that a label prints, an element string such as (01)…(21)…, an EPC \
-             URN or urn:hallmark:goods:<scheme>:<value>",
-        )
-        })?;
+    let goods = goods_by_hand(&args.goods)?;
     let form = match output.format {
         Format::Text => "text",
         Format::Json => "json",
         Format::Dot => "dot",
+        Format::Svg => "svg",
+        Format::Epcis => "epcis",
         _ => {
             return Err(Failure::usage("a trace is not written in this format")
-                .help("--format text, json or dot"));
+                .help("--format text, json, dot, svg or epcis"));
         }
     };
     let path = format!("/v1/trace/{}?format={form}", goods.path_segment());
@@ -34,7 +29,7 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
     match answer.status {
         200 => {
             output.bytes(&answer.body)?;
-            if output.format == Format::Json {
+            if matches!(output.format, Format::Json | Format::Epcis) {
                 output.bytes(b"\n")?;
             }
             match answer.bodies_damaged {
@@ -59,6 +54,17 @@ pub(super) fn run(args: &TraceArgs, output: Output) -> Result<Exit, Failure> {
         408 | 429 | 503 => Err(Failure::busy(format!("the node is busy: {}", answer.text()))),
         status => Err(Failure::fault(format!("the node answers {status}: {}", answer.text()))),
     }
+}
+
+/// Goods in any writing that a person has of them.
+pub(super) fn goods_by_hand(text: &str) -> Result<GoodsId, Failure> {
+    let goods = GoodsId::by_hand(text);
+    goods.or_else(|fault| GoodsId::read(text).map_err(|_| fault)).map_err(|e| {
+        Failure::usage(format!("{text} names no goods")).because(&e).help(
+            "give the address that a label prints, an element string such as (01)…(21)…, an EPC \
+             URN or urn:hallmark:goods:<scheme>:<value>",
+        )
+    })
 }
 
 /// The node wants a token, or another one than it was given.

@@ -1,6 +1,11 @@
-//! Where the next page of an answer begins: a token that says it all, so that nothing is kept.
+//! Where the next page of an answer begins: a token that says it all, so that nothing is kept but
+//! those that were given up before their time.
 //!
-//! Invariants: a token goes on with the query that it was given for alone, and not after its time.
+//! Invariants: a token goes on with the query that it was given for alone, not after its time, and
+//! not after it was given up in this process.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -33,6 +38,48 @@ pub enum TokenFault {
     /// Its time is over.
     #[error("the token has expired: start the query again")]
     Expired,
+    /// Somebody gave it up.
+    #[error("the token was given up: start the query again")]
+    Forgotten,
+}
+
+/// Most tokens that are remembered as given up; beyond, the one that ends first is forgotten.
+const FORGOTTEN_MAX: usize = 10_000;
+
+/// Tokens that were given up, by their digest, with their end in Unix milliseconds. Whoever adds one
+/// drops those that have ended.
+static FORGOTTEN: Mutex<BTreeMap<[u8; 32], u64>> = Mutex::new(BTreeMap::new());
+
+/// Gives a token up; false if it is none, or has ended.
+pub fn forget(token: &str, now: Timestamp) -> bool {
+    let Some(expires) = ends(token).filter(|expires| now.unix_ms() <= *expires) else {
+        return false;
+    };
+    let mut all = FORGOTTEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    all.retain(|_, expires| now.unix_ms() <= *expires);
+    if FORGOTTEN_MAX <= all.len() {
+        let first = all.iter().min_by_key(|(_, expires)| **expires).map(|(digest, _)| *digest);
+        first.map(|digest| all.remove(&digest));
+    }
+    all.insert(digest_of(token), expires);
+    true
+}
+
+/// When a token ends, by its own word.
+fn ends(token: &str) -> Option<u64> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let is_token = matches!(bytes.len(), 24 | 40);
+    let expires = bytes.get(..8).filter(|_| is_token)?;
+    expires.try_into().map(u64::from_be_bytes).ok()
+}
+
+fn digest_of(token: &str) -> [u8; 32] {
+    Sha256::digest(token.trim_end_matches('=')).into()
+}
+
+fn is_forgotten(token: &str) -> bool {
+    let all = FORGOTTEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    all.contains_key(&digest_of(token))
 }
 
 /// A short name of a query: its path and parameters, those for paging left out.
@@ -77,7 +124,11 @@ pub fn decode(token: &str, query: [u8; 8], now: Timestamp) -> Result<Mark, Token
         return Err(TokenFault::OtherQuery);
     }
     let is_over = number(expires).is_none_or(|expires| expires < now.unix_ms());
-    if is_over { Err(TokenFault::Expired) } else { Ok(mark) }
+    match (is_over, is_forgotten(token)) {
+        (true, _) => Err(TokenFault::Expired),
+        (false, true) => Err(TokenFault::Forgotten),
+        (false, false) => Ok(mark),
+    }
 }
 
 #[cfg(test)]
@@ -98,5 +149,9 @@ mod tests {
             assert_eq!(decode(&token[1..], query, at(100)), Err(TokenFault::Malformed));
         }
         assert_eq!(decode("", query, at(0)), Err(TokenFault::Malformed));
+        let token = encode(Mark::Offset(91), query, at(100));
+        assert!(!forget(&token, at(101)) && !forget("x", at(0)), "nothing to give up");
+        assert!(forget(&token, at(100)) && forget(&token, at(100)));
+        assert_eq!(decode(&token, query, at(100)), Err(TokenFault::Forgotten));
     }
 }

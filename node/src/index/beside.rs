@@ -3,7 +3,7 @@
 //!
 //! An accreditation is found by the body that it is about, an organisation by its identifier, a
 //! description by its party or place, a facility by its places, an answer by its finding, a recall
-//! of lots by their class, a later version by the one that it replaces, an event by its identity and
+//! of lots by their class and every recall in the list of all, a later version by the one that it replaces, an event by its identity and
 //! in the list of all. Same prefix and form as in [`super::goods`], with 2 where statements
 //! about goods have 0. Label orders are in [`super::labels`]. Invariant: under no name but its own
 //! and that of all are events found, so the lists of the others stay short.
@@ -70,7 +70,8 @@ fn keys_of(envelope: &Envelope) -> Vec<GoodsKey> {
             let goods = envelope.body().goods(envelope.claims());
             let lots = goods.iter().filter(|goods| goods.lot().is_some());
             let classes: BTreeSet<GoodsId> = lots.filter_map(GoodsId::class).collect();
-            classes.iter().map(|class| GoodsKey::of_text(&recalled_lots(class))).collect()
+            let lots = classes.iter().map(|class| GoodsKey::of_text(&recalled_lots(class)));
+            lots.chain([GoodsKey::of_text(ALL_RECALLS)]).collect()
         }
         Body::Response(response) => vec![finding_key(&response.finding)],
         Body::Event(event) => {
@@ -84,6 +85,9 @@ fn keys_of(envelope: &Envelope) -> Vec<GoodsKey> {
 
 /// What every event is found by, in the order of admission.
 const ALL_EVENTS: &str = "events";
+
+/// What every recall is found by, in the order of admission.
+const ALL_RECALLS: &str = "recalls";
 
 /// What an event is found by that says this eventID, or has this hash and no eventID.
 fn event_named(identity: &str) -> String {
@@ -118,6 +122,15 @@ impl Catalogue {
         limit: usize,
     ) -> Result<Vec<GoodsPlace>, IndexError> {
         self.places(GoodsKey::of_text(ALL_EVENTS), About::Beside, after, limit)
+    }
+
+    /// Every recall, in the order of admission, the first `limit` after `after`.
+    pub fn recalls(
+        &self,
+        after: Option<&GoodsPlace>,
+        limit: usize,
+    ) -> Result<Vec<GoodsPlace>, IndexError> {
+        self.places(GoodsKey::of_text(ALL_RECALLS), About::Beside, after, limit)
     }
 
     /// Events of this identity, which is an eventID or the hash of an event without one.

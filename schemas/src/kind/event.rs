@@ -21,6 +21,7 @@ pub mod hash;
 pub mod json;
 mod read;
 pub mod rows;
+pub mod translate;
 pub mod vocabulary;
 mod xml;
 

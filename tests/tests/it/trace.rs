@@ -114,6 +114,12 @@ fn either_node_shows_the_whole_way_over_both_logs_also_after_its_index_was_built
     assert!(text.contains(&format!("in {PALLET} until 2026-03-01T00:30:00Z")), "{text}");
     let dot = shop.run("trace", &[&item("1"), "--format", "dot"]).ok().stdout;
     assert!(dot.starts_with("digraph trace {") && dot.ends_with("}\n"), "{dot}");
+    let svg = shop.run("trace", &[&item("1"), "--format", "svg"]).ok().stdout;
+    assert!(svg.starts_with("<svg") && svg.contains("dispensing"), "{svg}");
+    let epcis = shop.run("trace", &[&item("1"), "--format", "epcis"]).ok().stdout;
+    let epcis: Value = serde_json::from_str(&epcis).expect("an EPCIS document");
+    let events = &epcis["epcisBody"]["queryResults"]["resultsBody"]["eventList"];
+    assert_eq!(events.as_array().map(Vec::len), Some(6), "{epcis}");
 
     assert_eq!(maker.stop(), 0);
     maker.run("reindex", &[]).ok();
@@ -255,7 +261,7 @@ fn what_is_no_goods_or_no_form_of_a_trace_is_refused_with_its_reason() {
     for (asked, status) in [
         (path("https://example.com/shirt"), 400),
         (path("urn:hallmark:org:gln:9506000134352"), 400),
-        (format!("{}?format=svg", path(PALLET)), 400),
+        (format!("{}?format=png", path(PALLET)), 400),
         (format!("{}?format=json&format=dot", path(PALLET)), 400),
         (path(PALLET), 404),
     ] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Relation, Stay, Trace};
+use super::{Relation, Stay, Trace, Unknown};
 
 /// Most steps that stand in one box; the line after says how many there are.
 const STEPS_SHOWN: usize = 12;
@@ -48,9 +48,20 @@ pub(super) fn write(trace: &Trace) -> String {
             Relation::Lot => (a, b, "of lot"),
             Relation::Member | Relation::Start => (b, a, "of lot"),
         };
-        let label = format!("{label}{}", period(trace, stay));
+        let label =
+            format!("{label}{}{}", escaped(&super::text::amount(stay)), period(trace, stay));
         let _ =
             writeln!(out, "  \"{}\" -> \"{}\" [label=\"{label}\"];", escaped(from), escaped(to));
+    }
+    for (number, edge) in trace.unknown.iter().enumerate() {
+        let Some(stay) = trace.stays.get(edge.stay) else { continue };
+        let (goods, label) = (escaped(stay.goods.as_str()), super::text::unknown(edge.what));
+        let _ = writeln!(out, "  \"?{number}\" [label=\"?\", shape=plaintext];");
+        let (from, to) = match edge.what {
+            Unknown::Receiver => (goods, format!("?{number}")),
+            Unknown::Origin | Unknown::Sender => (format!("?{number}"), goods),
+        };
+        let _ = writeln!(out, "  \"{from}\" -> \"{to}\" [label=\"{label}\", style=dashed];");
     }
     if trace.cut.is_any() {
         let _ = writeln!(out, "  label=\"{}\";", escaped(&trace.verdict()));

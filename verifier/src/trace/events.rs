@@ -12,7 +12,7 @@ use hallmark_schemas::kind::event::decimal::Decimal;
 use hallmark_schemas::kind::event::fields::{EventType, Fields, Item, ItemRole};
 use hallmark_schemas::time::Timestamp;
 
-use super::{EVENTS_MAX, ITEMS_MAX, Logged};
+use super::Logged;
 
 /// Place of an event in the order of a trace.
 pub(super) type Rank = usize;
@@ -29,14 +29,21 @@ pub(super) struct Event {
 }
 
 /// All events, by position.
-#[derive(Default)]
 pub(super) struct Events {
     by_position: BTreeMap<Position, Event>,
     positions: BTreeMap<ContentId, Position>,
     items: usize,
+    events_max: usize,
+    items_max: usize,
 }
 
 impl Events {
+    /// None, with room for so many that name so many items together.
+    pub(super) fn within(events_max: usize, items_max: usize) -> Events {
+        let (by_position, positions) = (BTreeMap::new(), BTreeMap::new());
+        Events { by_position, positions, items: 0, events_max, items_max }
+    }
+
     pub(super) fn contains(&self, id: &ContentId) -> bool {
         self.positions.contains_key(id)
     }
@@ -57,7 +64,7 @@ impl Events {
             None => {}
         }
         let items = self.items + fields.items.len();
-        if EVENTS_MAX <= self.by_position.len() || ITEMS_MAX < items {
+        if self.events_max <= self.by_position.len() || self.items_max < items {
             return false;
         }
         self.items = items;
@@ -286,11 +293,7 @@ enum Amount {
 
 impl Amount {
     fn of(item: &Item) -> Amount {
-        let fine = item.quantity.and_then(|quantity: Decimal| {
-            let power = u32::try_from(18 + i32::from(quantity.scale_e10)).ok()?;
-            i128::from(quantity.amount).checked_mul(10_i128.checked_pow(power)?)
-        });
-        fine.map_or(Amount::Unknown, |fine| Amount::Known(fine, item.uom.clone()))
+        fine_amount(item).map_or(Amount::Unknown, |fine| Amount::Known(fine, item.uom.clone()))
     }
 
     fn add(&mut self, item: &Item) {
@@ -311,6 +314,25 @@ impl Amount {
             }
             _ => None,
         }
+    }
+}
+
+/// How much of a class, in 10⁻¹⁸ of its unit of measure; `None` if that is not told.
+pub(super) fn fine_amount(item: &Item) -> Option<i128> {
+    let quantity: Decimal = item.quantity?;
+    let power = u32::try_from(18 + i32::from(quantity.scale_e10)).ok()?;
+    i128::from(quantity.amount).checked_mul(10_i128.checked_pow(power)?)
+}
+
+/// Such an amount as a decimal number.
+pub(super) fn fine_text(fine: i128) -> String {
+    let unit = 10_u128.pow(18);
+    let (whole, rest) = (fine.unsigned_abs() / unit, fine.unsigned_abs() % unit);
+    let sign = if fine < 0 { "-" } else { "" };
+    let digits = format!("{rest:018}");
+    match digits.trim_end_matches('0') {
+        "" => format!("{sign}{whole}"),
+        digits => format!("{sign}{whole}.{digits}"),
     }
 }
 

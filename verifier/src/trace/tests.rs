@@ -532,3 +532,69 @@ proptest::proptest! {
         proptest::prop_assert_eq!(first, held.trace(&names[0]));
     }
 }
+
+#[test]
+fn a_class_has_its_amount_on_the_edge_and_one_that_is_not_told_is_unknown() {
+    let mut held = Held::default();
+    let flour = "https://id.gs1.org/01/09521234000136/10/F1";
+    let baked = |serial: &str, quantity: Value| {
+        json!({ "type": "TransformationEvent", "inputQuantityList": [quantity],
+            "outputEPCList": [item(serial)] })
+    };
+    held.event(MAKER, 0, baked("1", json!({ "epcClass": flour, "quantity": 2.50, "uom": "KGM" })));
+    held.event(MAKER, 5, baked("2", json!({ "epcClass": flour })));
+    let input = |serial: &str| {
+        let trace = held.trace(&item(serial));
+        let stay = trace.stays.iter().find(|stay| stay.relation == Relation::Input).unwrap();
+        ((stay.amount.clone(), stay.uom.clone(), stay.amount_unknown), trace.to_text())
+    };
+    let (told, text) = input("1");
+    assert_eq!(told, (Some("2.5".to_owned()), Some("KGM".to_owned()), false));
+    assert!(
+        text.contains("made from https://id.gs1.org/01/09521234000136/10/F1, 2.5 KGM"),
+        "{text}"
+    );
+    let (untold, text) = input("2");
+    assert_eq!(untold, (None, None, true));
+    assert!(text.contains("10/F1, unknown amount"), "{text}");
+}
+
+#[test]
+fn edges_that_no_record_tells_are_shown_as_unknown() {
+    let unknown = |held: &Held, start: &str| -> Vec<Unknown> {
+        held.trace(start).unknown.iter().map(|edge| edge.what).collect()
+    };
+    let one = item("1");
+    let mut held = Held::default();
+    held.object(MAKER, 0, "storing", &[&one]);
+    assert_eq!(unknown(&held, &one), [Unknown::Origin]);
+    let mut held = Held::default();
+    held.object(MAKER, 0, "commissioning", &[&one]).object(MAKER, 10, "shipping", &[&one]);
+    assert_eq!(unknown(&held, &one), [Unknown::Receiver]);
+    let text = held.trace(&one).to_text();
+    assert!(text.contains("? nobody recorded that it came"), "{text}");
+    assert!(text.ends_with("; 1 edge unknown\n"), "{text}");
+    let mut held = Held::default();
+    held.object(MAKER, 0, "commissioning", &[&one])
+        .packed(MAKER, 5, PALLET, &[&one])
+        .object(MAKER, 10, "shipping", &[PALLET])
+        .object(SHOP, 20, "receiving", &[PALLET])
+        .unpacked(SHOP, 30, PALLET, &[&one]);
+    assert_eq!(unknown(&held, &one), [], "its pallet was sent, and came");
+}
+
+#[test]
+fn a_drawing_has_each_step_once_a_row_and_no_markup_of_records() {
+    let mut held = Held::default();
+    let one = item("1");
+    held.object(MAKER, 0, "commissioning", &[&one]).event(
+        MAKER,
+        5,
+        json!({ "type": "ObjectEvent", "action": "OBSERVE", "bizStep": "https://a.example/<b>&\"c",
+            "epcList": [one] }),
+    );
+    let svg = held.trace(&one).to_svg();
+    assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
+    assert!(!svg.contains("<b>") && svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{svg}");
+    assert_eq!(svg.matches("<g>").count(), svg.matches("</g>").count());
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{LogExtent, Relation, Stay, Step, Told, Trace, counted};
+use super::{LogExtent, Relation, Stay, Step, Told, Trace, Unknown, counted};
 
 /// Where the second line of a step begins: below the text after its instant.
 const UNDER_TEXT: usize = 22;
@@ -51,6 +51,14 @@ impl Tree<'_> {
         let trace = self.trace;
         let stay = &trace.stays[at];
         self.line(depth, &title(trace, stay));
+        let unknown = |step: Option<usize>| {
+            let edges =
+                trace.unknown.iter().filter(move |edge| edge.stay == at && edge.step == step);
+            edges.map(|edge| format!("? {}", unknown(edge.what)))
+        };
+        for edge in unknown(None) {
+            self.line(depth + 1, &edge);
+        }
         let led_to = |step: Option<usize>| {
             let below = trace.stays.iter().enumerate().skip(at + 1);
             below.filter(move |(_, other)| other.parent == Some(at) && other.from_step == step)
@@ -58,6 +66,9 @@ impl Tree<'_> {
         for step in &stay.steps {
             if self.shown.insert(*step) {
                 self.step(*step, stay, depth + 1);
+            }
+            for edge in unknown(Some(*step)) {
+                self.line(depth + 1, &edge);
             }
             for (below, _) in led_to(Some(*step)) {
                 self.stay(below, depth + 2);
@@ -114,7 +125,26 @@ fn title(trace: &Trace, stay: &Stay) -> String {
         (Relation::Content | Relation::Carrier, None) => ", no end is known".to_owned(),
         _ => String::new(),
     };
-    format!("{relation} {}{end}", stay.goods)
+    format!("{relation} {}{}{end}", stay.goods, amount(stay))
+}
+
+/// How much of a class, as far as it is told.
+pub(super) fn amount(stay: &Stay) -> String {
+    match (&stay.amount, &stay.uom) {
+        (Some(amount), Some(uom)) => format!(", {amount} {uom}"),
+        (Some(amount), None) => format!(", {amount}"),
+        (None, _) if stay.amount_unknown => ", unknown amount".to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// What is not known, in words.
+pub(super) fn unknown(what: Unknown) -> &'static str {
+    match what {
+        Unknown::Origin => "no event held here tells how it began",
+        Unknown::Sender => "nobody recorded that it was sent here",
+        Unknown::Receiver => "nobody recorded that it came",
+    }
 }
 
 /// What happened, in the fewest words; `used` says that the goods went into others.
@@ -153,7 +183,7 @@ fn sentence(told: &Told, stay: &Stay, used: &str) -> String {
 }
 
 /// The text without characters that change how the rest of the line is shown.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::trace) fn plain(text: &str) -> String {
     let hides = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hallmark_schemas::goods::GoodsId;
-use hallmark_schemas::kind::event::fields::{Fields, ItemRole};
+use hallmark_schemas::kind::event::fields::{Fields, Item, ItemRole};
 
-use super::events::{Events, Holding, Mention, Rank, Ranked, container, empties, of_role};
+use super::events::{
+    Events, Holding, Mention, Rank, Ranked, container, empties, fine_amount, fine_text, of_role,
+};
 use super::{Cut, DEPTH_MAX, EVENTS_MAX, GOODS_MAX, Relation, STAYS_MAX, Stay, Step, Told, Trace};
 
 /// Most steps listed with all stays together.
@@ -292,6 +294,29 @@ impl<'a> Walk<'a> {
         steps
     }
 
+    /// What the event that led to a class of goods says of them; of what led on from goods to a
+    /// container, what it says of those.
+    fn told_of(&self, visit: &Visit) -> Option<&'a Item> {
+        let goods = match visit.relation {
+            Relation::Carrier => &self.stays.get(visit.parent?)?.goods,
+            _ => &visit.goods,
+        };
+        let role = match visit.relation {
+            Relation::Content | Relation::Carrier => ItemRole::Child,
+            Relation::Input => ItemRole::Input,
+            Relation::Output => ItemRole::Output,
+            Relation::Start | Relation::Lot | Relation::Member => return None,
+        };
+        let rank = visit.opened_by?;
+        let mut mentions = self.ranked.mentions(goods).iter().filter(|_| goods.is_class());
+        mentions.find(|one| one.rank == rank && one.item.role == role).map(|one| one.item)
+    }
+
+    /// How much of a class a stay is of; `None` inside where that is not told.
+    fn amount_of(&self, visit: &Visit) -> Option<Option<i128>> {
+        self.told_of(visit).map(fine_amount)
+    }
+
     /// Whether the event made other goods of these.
     fn uses_up(&self, rank: Rank, goods: &GoodsId) -> bool {
         let mut mentions = self.ranked.mentions(goods).iter();
@@ -327,6 +352,9 @@ impl<'a> Walk<'a> {
             from_step: visit.opened_by.as_ref().and_then(find),
             to_step: visit.closed_by.as_ref().and_then(find),
             packed_again: visit.packed_again,
+            amount: self.amount_of(visit).flatten().map(fine_text),
+            uom: self.told_of(visit).and_then(|item| item.uom.clone()),
+            amount_unknown: self.amount_of(visit).is_some_and(|amount| amount.is_none()),
             looked_up: false,
             steps: steps.iter().filter_map(find).collect(),
             used_up_by: steps
@@ -335,8 +363,8 @@ impl<'a> Walk<'a> {
                 .filter_map(find)
                 .collect(),
         });
-        let (stays, logs) = (stays.collect(), Vec::new());
-        Trace { goods: start.clone(), stays, steps, cut, logs }
+        let (stays, unknown, logs) = (stays.collect(), Vec::new(), Vec::new());
+        Trace { goods: start.clone(), stays, steps, unknown, cut, logs }
     }
 
     fn step(&self, rank: Rank) -> Step {

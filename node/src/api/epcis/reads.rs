@@ -1,9 +1,10 @@
 //! Events and what leads to them: `/epcis/events`, `/epcis/bizSteps` and the like.
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hallmark_schemas::kind::event::fields::{EventType, Fields};
+use hallmark_schemas::kind::event::translate;
 use hallmark_schemas::time::Timestamp;
 use tokio::time::Instant;
 
@@ -15,7 +16,7 @@ use crate::api::trace::DAMAGED;
 use crate::api::{App, Ctx, blocking, listed};
 use crate::entitled::{Asker, hide};
 use crate::epcis::filter::Filter;
-use crate::epcis::find;
+use crate::epcis::{find, page};
 use crate::negotiate;
 
 /// The context of EPCIS in JSON-LD.
@@ -103,7 +104,10 @@ async fn answer(
     let (mark, per_page) = (paging.mark(now)?, paging.per_page);
     let asker = Asker::new(&app, caller);
     let found = move || find::events(&app.node, &asker, &filter, mark, per_page);
-    let page = blocking(found).await??;
+    let mut page = blocking(found).await??;
+    if super::wants_links(request.headers()) {
+        page.found.iter_mut().for_each(|event| *event = translate::as_links(event));
+    }
     if page.found.is_empty() {
         // Events that the caller may not read take no longer than none.
         hide(started, 1).await;
@@ -116,7 +120,7 @@ async fn answer(
 }
 
 /// An `EPCISQueryDocument` of events, each as it was captured.
-fn query_document(events: &[String], now: Timestamp) -> String {
+pub(in crate::api) fn query_document(events: &[String], now: Timestamp) -> String {
     let events = events.join(",");
     format!(
         "{{\"@context\":[\"{CONTEXT}\"],\"type\":\"EPCISQueryDocument\",\"schemaVersion\":\"2.0\",\
@@ -142,7 +146,18 @@ pub(super) async fn event(
         hide(started, 1).await;
         return Err(ApiError::NotFound.into());
     };
+    let is_translated = super::wants_links(request.headers());
+    let event = if is_translated { translate::as_links(&event) } else { event };
     Ok(([(header::CONTENT_TYPE, "application/ld+json")], event).into_response())
+}
+
+/// `DELETE /epcis/nextPageToken/{token}`: the token goes on nowhere any more.
+pub(super) async fn forget(
+    State(app): Ctx,
+    Path(token): Path<String>,
+) -> Result<Response, EpcisError> {
+    let is_known = page::forget(&token, (app.clock)());
+    is_known.then(|| StatusCode::NO_CONTENT.into_response()).ok_or(ApiError::NotFound.into())
 }
 
 /// `GET /epcis/bizSteps` and the like: the values that events have.

@@ -298,3 +298,66 @@ async fn a_document_in_xml_is_captured_and_answered_in_json() {
     assert!(problem(response).await["detail"].as_str().unwrap().contains("document type"));
     world.end();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identifiers_are_answered_as_captured_or_as_links_and_never_as_guesses() {
+    let world = World::new().await;
+    let urn = "urn:epc:id:sgtin:9521234.000012.77";
+    let mut sent = event(1, "shipping");
+    sent["epcList"] = json!([urn]);
+    sent["example:copy"] = json!(urn);
+    let job = world.captured(document(&[sent]), "rollback").await;
+    world.settle(&job).await;
+    let path = "/epcis/events/urn:uuid:00000000-0000-4000-8000-000000000001";
+    for (format, told, epc) in [
+        (None, "Never_Translates", urn),
+        (Some("No_Preference"), "Never_Translates", urn),
+        (
+            Some("Always_GS1_Digital_Link"),
+            "Always_GS1_Digital_Link",
+            "https://id.gs1.org/01/09521234000129/21/77",
+        ),
+    ] {
+        let asked = |path: &str| match format {
+            Some(format) => Request::get(path).header("gs1-epc-format", format),
+            None => Request::get(path),
+        };
+        let (status, response) = world.ask(ME, asked(path), Vec::new()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(header_of(&response, "gs1-epc-format"), told);
+        let one: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+        assert_eq!((&one["epcList"], &one["example:copy"]), (&json!([epc]), &json!(urn)));
+        let (_, response) = world.ask(ME, asked("/epcis/events"), Vec::new()).await;
+        let all: Value = serde_json::from_slice(&bytes(response).await).unwrap();
+        let list = all.pointer("/epcisBody/queryResults/resultsBody/eventList/0/epcList");
+        assert_eq!(list, Some(&json!([epc])));
+    }
+    let asked = Request::get(path).header("gs1-epc-format", "Always_EPC_URN");
+    let (status, response) = world.ask(ME, asked, Vec::new()).await;
+    assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
+    assert!(problem(response).await["detail"].as_str().unwrap().contains("company prefix"));
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_was_given_up_goes_on_nowhere() {
+    let world = World::new().await;
+    let sent: Vec<Value> = (0..3).map(|number| event(number, "shipping")).collect();
+    let job = world.captured(document(&sent), "rollback").await;
+    world.settle(&job).await;
+    let (_, response) = world.get(ME, "/epcis/events?perPage=1").await;
+    let link = header_of(&response, "link").to_owned();
+    let next = link.split(['<', '>']).nth(1).unwrap().to_owned();
+    assert_eq!(world.found(&next).await.len(), 1);
+    let token = next.rsplit("nextPageToken=").next().unwrap();
+    let delete = |token: &str| {
+        let request = Request::delete(format!("/epcis/nextPageToken/{token}"));
+        world.ask(ME, request, Vec::new())
+    };
+    assert_eq!(delete(token).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(delete("AAAA").await.0, StatusCode::NOT_FOUND);
+    let (status, response) = world.get(ME, &next).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem(response).await["detail"].as_str().unwrap().contains("was given up"));
+    world.end();
+}

@@ -32,7 +32,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .token(Token::Optional("read")),
     );
     all.push(
-        Operation::get("/epcis/events/{id}")
+        formed(Operation::get("/epcis/events/{id}"))
             .says("readEvent", TAG, "One event, by its eventID or its hash")
             .path("id", string(), EVENT_ID, "An eventID, percent-encoded, or an Event Hash ID.")
             .gives(200, "The event, with its recordTime.", &[(LD, schema("EpcisDocument"))], &[])
@@ -50,6 +50,13 @@ pub(super) fn operations() -> Vec<Operation> {
     for (name, example, id) in own {
         all.extend(resources(name, example, id));
     }
+    all.push(
+        Operation::delete("/epcis/nextPageToken/{token}")
+            .says("forgetPage", TAG, "Give up the token of a next page")
+            .path("token", string(), "AAABoMr7wAAAAAAAAAAAAAAAAAAAAAAB", "The token.")
+            .gives(204, "It goes on nowhere any more.", &[], &[])
+            .fails(&[404]),
+    );
     all.into_iter().map(in_words_of_epcis).collect()
 }
 
@@ -105,6 +112,14 @@ fn captures() -> Vec<Operation> {
     ]
 }
 
+/// In which form identifiers are answered.
+fn formed(operation: Operation) -> Operation {
+    let format = json!({ "type": "string", "enum": ["No_Preference", "Never_Translates", "Always_GS1_Digital_Link"] });
+    let about = "Identifiers as they were captured, the default, or EPC URNs as Digital Links. As EPC \
+        URNs they are not answered (406): no Digital Link tells how long its company prefix is.";
+    operation.header("GS1-EPC-Format", format, about)
+}
+
 fn resources(name: &str, example: &str, id: &str) -> Vec<Operation> {
     let route = format!("/epcis/{name}");
     let members = [(LD, schema("Collection"))];
@@ -132,7 +147,7 @@ fn resources(name: &str, example: &str, id: &str) -> Vec<Operation> {
 }
 
 fn events(route: &str, id: &str, summary: &str) -> Operation {
-    paged(Operation::get(route))
+    formed(paged(Operation::get(route)))
         .says(id, TAG, summary)
         .about(
             "Takes the parameters of the SimpleEventQuery that filter by event, time, step, \

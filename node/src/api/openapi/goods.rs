@@ -146,7 +146,7 @@ fn other_codes() -> Vec<Operation> {
 
 fn reads() -> Vec<Operation> {
     let goods = json!({ "type": "string", "maxLength": GOODS_MAX });
-    let format = json!({ "type": "string", "enum": ["json", "dot", "text"] });
+    let format = json!({ "type": "string", "enum": ["json", "epcis", "svg", "dot", "text"] });
     vec![
         Operation::get("/v1/trace/{*goods}")
             .says("trace", TAG, "The way of goods over all logs held here")
@@ -165,6 +165,8 @@ fn reads() -> Vec<Operation> {
                 "The trace. Each use asks whether it is still so.",
                 &[
                     (JSON, schema("Trace")),
+                    ("application/ld+json", text("Its events, an EPCIS 2.0 query document.")),
+                    ("image/svg+xml", text("A drawing.")),
                     ("text/vnd.graphviz", text("A graph for Graphviz.")),
                     ("text/plain", text("Lines for people.")),
                 ],

@@ -44,6 +44,11 @@ impl Operation {
         Operation::of("post", route)
     }
 
+    /// Something is given up.
+    pub(super) fn delete(route: &str) -> Operation {
+        Operation::of("delete", route)
+    }
+
     /// What may be done here.
     pub(super) fn options(route: &str) -> Operation {
         Operation::of("options", route)

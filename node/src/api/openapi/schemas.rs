@@ -77,7 +77,12 @@ pub(super) fn words<T: ToString>(all: &[T]) -> Value {
 pub(super) fn all() -> Value {
     let mut all = Map::new();
     let own = [problems(), attestations(), findings(), forms(), resolver()];
-    for part in own.into_iter().chain([passports(), traces(), super::epcis::schemas()]) {
+    for part in own.into_iter().chain([
+        passports(),
+        traces(),
+        super::recalls::schemas(),
+        super::epcis::schemas(),
+    ]) {
         let Value::Object(part) = part else { continue };
         all.extend(part);
     }

@@ -21,7 +21,8 @@ pub(super) fn traces() -> Value {
         json!({
             "goods": string(), "relation": { "type": "string", "enum": relations },
             "parent?": count(), "from_step?": count(), "to_step?": count(),
-            "packed_again?": truth(), "looked_up": truth(), "steps": list(count()),
+            "packed_again?": truth(), "amount?": string(), "uom?": string(),
+            "amount_unknown?": truth(), "looked_up": truth(), "steps": list(count()),
             "used_up_by?": list(count()),
         }),
     );
@@ -40,17 +41,28 @@ pub(super) fn traces() -> Value {
             "links_left_out": count(),
         }),
     );
-    let log = object(
+    let unknown = object(
+        "An edge that no record held here tells.",
+        json!({
+            "stay": count(), "step?": count(),
+            "what": { "type": "string", "enum": ["origin", "sender", "receiver"] },
+        }),
+    );
+    json!({
+        "Trace": object("The way of goods.", json!({
+            "goods": string(), "stays": list(stay), "steps": list(step), "unknown": list(unknown),
+            "cut": cut,
+            "logs": list(log_extent()), "verdict": string(),
+        })),
+    })
+}
+
+pub(super) fn log_extent() -> Value {
+    object(
         "How much of a log was looked into.",
         json!({
             "origin": string(), "entries": count(), "bodies_missing": count(),
             "bodies_damaged": count(),
         }),
-    );
-    json!({
-        "Trace": object("The way of goods.", json!({
-            "goods": string(), "stays": list(stay), "steps": list(step), "cut": cut,
-            "logs": list(log), "verdict": string(),
-        })),
-    })
+    )
 }

@@ -25,7 +25,7 @@ pub(super) async fn world() -> World {
 }
 
 /// Signs, stores, and waits until it is under a checkpoint.
-pub(super) async fn attest(world: &World, statement: Value) -> String {
+pub(in crate::api) async fn attest(world: &World, statement: Value) -> String {
     let statement = Statement::from_json(statement, &Defaults::default()).unwrap();
     let now = (world.app.clock)();
     let envelope = statement.sign(&world.app.config, now, world.app.capture.as_ref()).unwrap();

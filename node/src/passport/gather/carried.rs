@@ -6,7 +6,7 @@
 
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::event::fields::ItemRole;
-use hallmark_verifier::trace::{Logged, Relation, Tracer};
+use hallmark_verifier::trace::{Collect, Logged, Relation, Tracer};
 
 use super::{Code, EVENTS_MAX, Gatherer, Level, Proven, names};
 use crate::index::goods::About;
