@@ -20,6 +20,7 @@ mod table;
 
 use crate::id::check::Fault;
 use digital_link::DigitalLink;
+use element::Element;
 
 /// What a reader lets pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +48,15 @@ impl Reading {
 /// The canonical Digital Link of a Digital Link on any host or of an EPC URN.
 pub fn canonical(text: &str) -> Result<String, Fault> {
     canonical_with(text, &Reading::STRICT)
+}
+
+/// All that a Digital Link on any host or an EPC URN says, of which the canonical one has the key and
+/// its finest qualifier.
+pub(crate) fn elements(text: &str, reading: &Reading) -> Result<Vec<Element>, Fault> {
+    match text.starts_with("urn:epc:") {
+        true => epc_urn::parse(text),
+        false => Ok(DigitalLink::parse(text, reading)?.elements),
+    }
 }
 
 /// [`canonical`], with a reader's choice of what passes.

@@ -100,12 +100,12 @@ impl Event {
     }
 
     /// What counts when two events of one identity are compared: the content that the hash is
-    /// made from, the eventID and the error declaration.
+    /// made from with all that identifiers say, the eventID and the error declaration.
     pub(super) fn normalised(&self) -> Vec<u8> {
         let json = json::parse(&self.epcis).expect("parsed before");
         let error = json.get("errorDeclaration");
         let error = error.map(|error| json::canonical(error, &[]));
-        let said = (hash::pre_hash(&json), &self.fields.event_id, error);
+        let said = (hash::content(&json), &self.fields.event_id, error);
         crate::cbor::to_vec(&said).expect("texts encode")
     }
 }

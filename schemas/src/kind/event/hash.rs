@@ -9,6 +9,7 @@
 use super::decimal;
 use super::json::Json;
 use super::vocabulary::{self, WordList};
+use crate::gs1::digital_link::escape;
 use crate::gs1::{self, Reading};
 use crate::kind::value::Digest;
 use crate::time::Timestamp;
@@ -182,8 +183,14 @@ pub fn pre_hash(event: &Json) -> String {
     text_of(event, &[])
 }
 
+/// The same with all that identifiers say, such as the lot beside a serial, which the hash leaves out:
+/// whoever compares what two events say needs it.
+pub(super) fn content(event: &Json) -> String {
+    Hasher { is_whole: true, ..Hasher::of(event, &[]) }.object(event, EVENT)
+}
+
 fn text_of(event: &Json, ignored: &[String]) -> String {
-    Hasher { prefixes: prefixes(event), ignored }.object(event, EVENT)
+    Hasher::of(event, ignored).object(event, EVENT)
 }
 
 /// The extensions that a document excludes from the hashes of its events: the member `ignoreFields`
@@ -228,6 +235,8 @@ fn declare<'a>(context: Option<&'a Json>, prefixes: &mut BTreeMap<&'a str, &'a s
 struct Hasher<'a> {
     prefixes: BTreeMap<&'a str, &'a str>,
     ignored: &'a [String],
+    /// Whether identifiers count with everything that they say.
+    is_whole: bool,
 }
 
 /// The values of a list, or the one value.
@@ -250,7 +259,11 @@ fn sorted(parts: impl Iterator<Item = String>) -> String {
     parts.concat()
 }
 
-impl Hasher<'_> {
+impl<'a> Hasher<'a> {
+    fn of(event: &'a Json, ignored: &'a [String]) -> Hasher<'a> {
+        Hasher { prefixes: prefixes(event), ignored, is_whole: false }
+    }
+
     /// The known members in their order, then the extensions.
     fn object(&self, json: &Json, fields: &[Field]) -> String {
         let known = fields.iter().map(|field| self.member(json, field));
@@ -269,9 +282,11 @@ impl Hasher<'_> {
             return String::new();
         }
         match shape {
-            Shape::Value(form) => sorted(values.map(|one| format!("{key}={}", scalar(one, *form)))),
+            Shape::Value(form) => {
+                sorted(values.map(|one| format!("{key}={}", self.scalar(one, *form))))
+            }
             Shape::Ids => {
-                let epcs = sorted(values.map(|one| format!("epc={}", scalar(one, Form::Id))));
+                let epcs = sorted(values.map(|one| format!("epc={}", self.scalar(one, Form::Id))));
                 format!("{key}{epcs}")
             }
             Shape::Object(fields) => {
@@ -283,7 +298,7 @@ impl Hasher<'_> {
             }
             Shape::Elsewhere => String::new(),
             Shape::Rules => sorted(values.flat_map(report_rules).map(|rules| {
-                let rules = scalar(rules, Form::Id);
+                let rules = self.scalar(rules, Form::Id);
                 format!("{key}sensorElementsensorReportbizRules={rules}")
             })),
         }
@@ -306,27 +321,28 @@ impl Hasher<'_> {
         }
         sorted(values(json).iter().map(|one| match one {
             Json::Object(_) => format!("{key}{}", self.extensions(one, &[])),
-            _ => format!("{key}={}", scalar(one, Form::Id)),
+            _ => format!("{key}={}", self.scalar(one, Form::Id)),
         }))
     }
-}
 
-fn scalar(json: &Json, form: Form) -> String {
-    let text = match json {
-        Json::Text(text) => text.trim(),
-        Json::Number(literal) => return decimal::plain(literal),
-        Json::Bool(value) => return value.to_string(),
-        _ => return String::new(),
-    };
-    match form {
-        Form::Plain => text.to_owned(),
-        Form::Time => time(text).unwrap_or_else(|| text.to_owned()),
-        Form::Id => identifier(text),
-        Form::Word(list) => list.web(list.fold(text).unwrap_or(text)),
-        Form::Measurement => match vocabulary::measurement(text) {
-            uri if uri.contains(':') => uri.to_owned(),
-            word => format!("https://gs1.org/voc/{word}"),
-        },
+    fn scalar(&self, json: &Json, form: Form) -> String {
+        let text = match json {
+            Json::Text(text) => text.trim(),
+            Json::Number(literal) => return decimal::plain(literal),
+            Json::Bool(value) => return value.to_string(),
+            _ => return String::new(),
+        };
+        match form {
+            Form::Plain => text.to_owned(),
+            Form::Time => time(text).unwrap_or_else(|| text.to_owned()),
+            Form::Id if self.is_whole => whole(text),
+            Form::Id => identifier(text),
+            Form::Word(list) => list.web(list.fold(text).unwrap_or(text)),
+            Form::Measurement => match vocabulary::measurement(text) {
+                uri if uri.contains(':') => uri.to_owned(),
+                word => format!("https://gs1.org/voc/{word}"),
+            },
+        }
     }
 }
 
@@ -356,6 +372,14 @@ const FINER: [(&str, &[&str]); 5] = [
     ("8010", &["8011"]),
     ("8004", &[]),
 ];
+
+/// All that an identifier says, sorted; what is no Digital Link and no EPC URN as it stands.
+fn whole(text: &str) -> String {
+    let Ok(elements) = gs1::elements(text, &Reading::TOLERANT) else {
+        return text.to_owned();
+    };
+    sorted(elements.iter().map(|one| format!("/{}/{}", one.code, escape(&one.value, false))))
+}
 
 /// The canonical Digital Link with its finest key only; other identifiers as they stand, as every
 /// program that makes this hash leaves them.

@@ -275,6 +275,20 @@ fn the_form_of_an_identifier_makes_no_contradiction() {
 }
 
 #[test]
+fn the_lot_in_an_identifier_changes_no_hash_and_makes_another_statement() {
+    let of = |lot: &str| {
+        let link = format!("https://id.gs1.org/01/06901234000207{lot}/21/1");
+        event(&format!("urn:epc:id:sgtin:6901234.000020.1 -> {link}")).unwrap()
+    };
+    let (bare, ok, bad) = (of(""), of("/10/OK"), of("/10/BAD"));
+    assert_eq!(bare.fields().event_hash, ok.fields().event_hash);
+    assert_eq!(ok.fields().event_hash, bad.fields().event_hash);
+    assert_ne!(ok.normalised(), bad.normalised());
+    assert_ne!(bare.normalised(), bad.normalised());
+    assert_eq!(bare.normalised(), event("").unwrap().normalised());
+}
+
+#[test]
 fn events_leave_their_document_with_order_literals_and_context() {
     let text = r#"{"@context":["c"],"type":"EPCISDocument","epcisBody":{"eventList":[
         {"type":"ObjectEvent","b":1.50,"a":"\u0041\n"}, {"@context":"own","type":"X"}]}}"#;
