@@ -179,6 +179,7 @@ async function examine(report, bytes, shown) {
   const keys = await Keys.of(root);
   await prove(items, proofs, keys, versions);
   await conclude(items);
+  for (const { said, verified } of items) if (verified) said.since = keys.doubtedSince(said, verified.time);
   const own = shown && await bind(items, shown, Date.now());
   const isWitnessed = root.policy.quorum !== null;
   report.network = { name: root.name, version: root.version, fingerprint: root.fingerprint, isWitnessed };

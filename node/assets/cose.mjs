@@ -25,7 +25,9 @@ export const signedBytes = (guarded, payload) =>
 export const KINDS = new Map(`genesis O;network O registrar;organisation O registrar;key O;node;
 facility;device O;event;label;readings D;emissions;finding;response;
 accreditation accreditor regulator;masterdata;certificate certifier regulator customs;
-recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O;demand;revocation O`
+recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O;demand;revocation O;inspection inspector regulator customs;
+offer producer distributor retailer exchange inspector regulator customs;
+claim producer distributor retailer exchange regulator association auditor`
   .split(/;\s*/).map(line => {
     const [kind, ...rules] = line.split(' ');
     const signer = rules[0] === 'O' || rules[0] === 'D' ? rules.shift() : '';

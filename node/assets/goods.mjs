@@ -34,7 +34,7 @@ export function canonical(text) {
     [path] = /\/(?:0[01]|25[35]|4\d\d|80\d\d)\/[^?#]+$/.exec(link.replace(/[?#].*/, '')) || [];
     const [, gtin, fine] = /^\/01\/(\d{8}|\d{12,14})(\/.*)?$/.exec(path || '') || [];
     // The finest qualifier alone, as in the canonical text.
-    const [finest] = [21, 10].map(code => new RegExp(`/${code}/[^/]+`).exec(fine)).filter(Boolean);
+    const [finest] = [21, 235, 10].map(code => new RegExp(`/${code}/[^/]+`).exec(fine)).filter(Boolean);
     if (gtin) path = '/01/' + gtin.padStart(14, '0') + (finest || '');
     else if (/^\/01\//.test(path)) path = '';
   }

@@ -163,6 +163,17 @@ export class Keys {
       || Boolean(kind !== 'key' && isEnding);
   }
 
+  /** Since when it is in doubt whose act this was: the key, or the one that enrolled it, was revoked. */
+  doubtedSince({ kid }, [lo, hi]) {
+    const key = this.known.get(kid), { since } = key ? this.times(kid) : {};
+    if (since <= hi || !key || this.isEnrolled(key, lo)) return since <= hi ? since : undefined;
+    for (const [by, time] of key.enrolled) {
+      const revoked = this.revoked(by, key.org);
+      if (revoked && revoked.since <= time[1]) return revoked.since;
+    }
+    return undefined;
+  }
+
   /** Whether a device was enrolled by then by a key that was not revoked since before; all others are. */
   isEnrolled({ enrolled, org }, lo) {
     return !enrolled || [...enrolled].some(([by, time]) => {

@@ -3,8 +3,11 @@
 
 import { hex, isBytes } from './bytes.mjs';
 import { canonical, dayOf, decoded, normal, said } from './goods.mjs';
-import { HOST, UTC, at, expiries, goodsOf, lastDay, minute, onClock, standing, zone } from './tell.mjs';
+import { HOST, UTC, at, expiries, goodsOf, minute, onClock, zone } from './tell.mjs';
+import { FAULTS, weighs } from './faults.mjs';
 import { isMinute } from './worded.mjs';
+
+export { weighs };
 
 /** Characters of what cannot be read that a page quotes. */
 const UNREADABLE_MAX = 90;
@@ -67,8 +70,16 @@ function told(text, t) {
   return (isHere ? t.say('This code') : '') + rest;
 }
 
+/** The end that an event tells without naming the step. */
+function unsaid(record, t) {
+  const { bizStep, action, disposition } = said(record).epcis;
+  if (/[:-]destroyed$|^destroyed$/.test(disposition)) return t.word('steps', 'destroying');
+  return !bizStep && action === 'DELETE' ? t.word('steps', 'decommissioning') : [];
+}
+
 /** Fields of records, as in tell.mjs. */
 export const FIELDS = {
+  ...FAULTS,
   passed: (record, t) => expiries(record).map(day =>
     t.say('Use until ') + day + t.say(': this day has passed.')),
   picture: ({ body }, t) => (body.get('pictures') || []).map(one => {
@@ -80,7 +91,7 @@ export const FIELDS = {
     ? t.say('A recall of ') + day(body, 'since') + t.say(' was lifted on ') + day(body, 'lifted_at')
     : now < body.get('since') ? t.say('A recall takes effect on ') + day(body, 'since') : '')
     + t.mark('.', '。')),
-  ended: (record, t) => (record.kind === 'event' ? [t.fields.step(record, t)].flat() : [])
+  ended: (record, t) => (record.kind === 'event' ? [t.fields.step(record, t), unsaid(record, t)].flat() : [])
     .map(step => t.say('Recorded in ') + t.fields.month(record) + t.mark(': ', '：') + step),
   class: ({ body }) => body.get('product_class'),
   site: ({ body }) => body.get('site'),
@@ -94,12 +105,6 @@ export const FIELDS = {
     return t.say('Some lots are recalled. If the pack shows lot ') + lots.join(t.say(' or '))
       + t.say(', this is about it:');
   },
-  faulty: ({ body }, t) => t.times.map(now => `${body.get('standard')} ${body.get('id')}`
-    + `${t.mark(': ', '：')}${t.say(standing(body, now))} `
-    + (body.has('withdrawn_at') ? dayOf(onClock(body, 'withdrawn_at'))
-      : body.has('valid_to') ? lastDay(onClock(body, 'valid_to')) : '') + zone(body)
-    + (body.has('withdrawn_at') && body.get('reason')
-      ? t.say('. Reason: ') + body.get('reason') : '')),
   inside: (record, t) => said(record).all.filter(one => typeof one === 'string').map(canonical)
     .filter(one => t.units.has(one)).map(one => one.replace(HOST, '')),
   code: ({ body }) => body.get('code'),
@@ -126,7 +131,7 @@ const isDay = (digits, day) => [digits.slice(0, 6), digits.replace(/^(\d{4})00.*
 const echoed = text => [...text].map(one => (/[ -~]/.test(one) ? one : '\ufffd'))
   .slice(0, UNREADABLE_MAX).join('');
 /** The field of a record that an identifier prints. */
-const FIELD_OF = { 10: 'lot', 11: 'produced', 17: 'expiry' };
+const FIELD_OF = { 10: 'lot', 11: 'produced', 17: 'expiry', 7003: 'expiry' };
 
 /** What stands between two texts, or nothing where these are not there. */
 function between(text, before, after) {

@@ -14,6 +14,7 @@ export const wording = { identifiers, units, currencies, ...{
     "Capital and small letters are different codes. ",
     "Did you mean ",
     "Different makers are named. Any member can describe any product number, and nothing in this network tells whose it is:",
+    "In doubt, because a key was revoked that may have been in other hands:",
     "Not all records of this code were read here.",
     "Of the label with this code it is recorded that it was made, no more.",
     "Only others have recorded events of this code, not the organisation that made the label.",
@@ -30,6 +31,8 @@ export const wording = { identifiers, units, currencies, ...{
   "said": {
     " or ": " or ",
     " was lifted on ": " was lifted on ",
+    " · its key was revoked": " · its key was revoked",
+    ", in doubt since ": ", in doubt since ",
     ", this is about it:": ", this is about it:",
     ". Reason: ": ". Reason: ",
     ". Recorded: ": ". Recorded: ",
@@ -39,6 +42,7 @@ export const wording = { identifiers, units, currencies, ...{
     "; the label was ordered on or after ": "; the label was ordered on or after ",
     "A recall of ": "A recall of ",
     "A recall takes effect on ": "A recall takes effect on ",
+    "A record about these goods was erased on ": "A record about these goods was erased on ",
     "According to the code, ": "According to the code, ",
     "At most": "At most",
     "Class of goods": "Class of goods",
@@ -50,6 +54,7 @@ export const wording = { identifiers, units, currencies, ...{
     "This code": "This code",
     "This code was recorded before its label was ordered": "This code was recorded before its label was ordered",
     "Use until ": "Use until ",
+    "a later one is in force": "a later one is in force",
     "contradiction": "contradiction",
     "items": "items",
     "note": "note",
@@ -69,10 +74,14 @@ export const wording = { identifiers, units, currencies, ...{
         "Recorded as destroyed",
         "Recorded as taken out of use",
         "Recorded as used up",
-        "Records consistent"
+        "Records consistent",
+        "Said by others to be destroyed",
+        "Said by others to be out of use",
+        "Said by others to be used up"
       ],
       [
         "A label with this code was made, and that is all that is recorded of it. A printed code can be copied: do not go by the code alone.",
+        "An organisation that is not known to have had these goods says that they are no more. It is named below; nobody who had them says so. A printed code can be copied: compare what you hold with the description and the seal.",
         "By the records these goods were destroyed. What you hold with this code may be something else: do not go by the code.",
         "By the records these goods were used up to make others. What you hold with this code may be something else: do not go by the code.",
         "By the records this code was taken out of use. What you hold with it may be something else: do not go by the code.",
@@ -80,7 +89,8 @@ export const wording = { identifiers, units, currencies, ...{
         "The records for this code are complete and consistent. A printed code can be copied: compare what you hold with the description and the seal.",
         "The records for this code are consistent, but there is no description of it. A printed code can be copied: do not go by the code alone.",
         "The records for this code that were read here are consistent; there are more. A printed code can be copied: compare what you hold with the description and the seal.",
-        "The records that describe this place or party are consistent. What happened there is not looked up by its code."
+        "The records that describe this place or party are consistent. What happened there is not looked up by its code.",
+        "What is left of the records for this code agrees, but a record about these goods was erased, see below. A printed code can be copied: do not go by the code alone."
       ]
     ],
     "consistent_seen": [
@@ -88,14 +98,19 @@ export const wording = { identifiers, units, currencies, ...{
         "Confirmed before",
         "Recorded as destroyed",
         "Recorded as taken out of use",
-        "Recorded as used up"
+        "Recorded as used up",
+        "Said by others to be destroyed",
+        "Said by others to be out of use",
+        "Said by others to be used up"
       ],
       [
         "A buyer has already confirmed this item. The records that were read here are consistent; there are more.",
+        "An organisation that is not known to have had these goods says that they are no more. It is named below; nobody who had them says so. A printed code can be copied: compare what you hold with the description and the seal.",
         "By the records these goods were destroyed. What you hold with this code may be something else: do not go by the code.",
         "By the records these goods were used up to make others. What you hold with this code may be something else: do not go by the code.",
         "By the records this code was taken out of use. What you hold with it may be something else: do not go by the code.",
-        "The records are consistent, and a buyer has already confirmed this item. If you bought it new, say so below."
+        "The records are consistent, and a buyer has already confirmed this item. If you bought it new, say so below.",
+        "What is left of the records for this code agrees, but a record about these goods was erased, see below. A printed code can be copied: do not go by the code alone."
       ]
     ],
     "copy_suspected": [
@@ -120,6 +135,7 @@ export const wording = { identifiers, units, currencies, ...{
       ],
       [
         "A check of the records raised a question that is not settled. The question and what was answered to it are below.",
+        "A key was revoked that signed records of this code: it is in doubt who signed them. Which ones and since when is below.",
         "The records disagree about who makes these goods. All who are named are below."
       ]
     ],
@@ -168,10 +184,13 @@ export const wording = { identifiers, units, currencies, ...{
         "No record of this product",
         "No record of this service relation",
         "No record of this shipping unit",
-        "Not recorded by its issuer"
+        "Not recorded by its issuer",
+        "Recalled, no other record"
       ],
       [
+        "A recall names this code, see below. Apart from that, whoever answers for it has no record of it here.",
         "Among the records that were read here none is of this code; there are more that were not read.",
+        "Lots of this product are recalled, see below. Apart from that, there is no record of it here.",
         "No record of this item. The code may be wrong or invented.",
         "No record of this lot. The code may be wrong or invented.",
         "Others have recorded this code, see below. Whether it was issued, only the node of the organisation that issues these codes can tell.",
@@ -198,7 +217,8 @@ export const wording = { identifiers, units, currencies, ...{
       ],
       [
         "A certificate for these goods was withdrawn. The other records below still hold.",
-        "A certificate of this place or party was withdrawn. The other records below still hold."
+        "A certificate of this place or party was withdrawn. The other records below still hold.",
+        "The key that signed a certificate shown here was revoked: it is in doubt who issued it. Do not rely on that certificate."
       ]
     ]
   }

@@ -29,8 +29,8 @@ export const joined = (all, more) => Object.fromEntries([...new Set(Object.keys(
 async function shownBy(host, wording, { countries, rare }) {
   const shown = { ...read(host), wording }, named = Object.values(wording.regions);
   shown.more = async () => {
-    const [{ FIELDS, owns }, other] = await rare().catch(() => { throw new Unable('script'); });
-    return { fields: FIELDS, owns, wording: joined(shown.wording, other.wording) };
+    const [{ FIELDS, owns, weighs }, other] = await rare().catch(() => { throw new Unable('script'); });
+    return { fields: FIELDS, owns, weighs, wording: joined(shown.wording, other.wording) };
   };
   const isAbroad = ({ of, text }) => of === 'markets' || (of === 'region' && !named.includes(text));
   if (shown.pieces.some(isAbroad)) shown.wording = { ...wording, ...await countries() };

@@ -4,7 +4,7 @@
 import { Absent, Fault, Unread, hex, isBytes, need } from './bytes.mjs';
 import { Item } from './bundle.mjs';
 import { canonical, decoded, isText, normal, said } from './goods.mjs';
-import { Teller, isOfLot } from './tell.mjs';
+import { Teller, isOfLot, markRefused } from './tell.mjs';
 import { Worded } from './worded.mjs';
 import { weigh } from './state.mjs';
 
@@ -42,7 +42,7 @@ function unitsOf(goods, items) {
 /** Whether a record speaks of what those name that speak of the goods: a place, a body that vouches;
  *  or follows one of them, or answers a finding. */
 function isBeside({ kind, sub, body }, others) {
-  if (kind === 'response') return true;
+  if (kind === 'response' || kind === 'erasure') return true;
   const named = new Set(others.flatMap(({ said: one }) =>
     [one.iss, ...said(one).all.filter(isText)].map(normal)));
   const before = body.get('replaces'), places = body.get('locations') || [];
@@ -103,6 +103,7 @@ async function compared(items, shown, now) {
   const wanted = new Set([...[...ids, ...stated.map(one => one.record)].map(plain), ...faulty]);
   const hasAny = [...wanted].some(id => known.has(id));
   const verified = items.filter(item => item.verified);
+  markRefused(verified);
   const proved = verified.filter(item => wanted.has(item.id));
   const units = unitsOf(goods, proved);
   const others = proved.filter(item => speaksOf(item, goods, units));

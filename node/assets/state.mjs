@@ -4,7 +4,7 @@
 import { Unread, need } from './bytes.mjs';
 import { Item } from './bundle.mjs';
 import { canonical, decoded, isText, normal, said } from './goods.mjs';
-import { APART_MS, at, goodsOf, isSuperseded, lastVersions, lotsOf, standing } from './tell.mjs';
+import { APART_MS, FAULTY, at, goodsOf, lastVersions, lotsOf, standing } from './tell.mjs';
 
 /** The strongest first, as a page shows them. */
 const STATES = ['unreadable', 'foreign', 'unknown', 'broken', 'recalled', 'withdrawn', 'expired',
@@ -25,7 +25,7 @@ function familyOf(goods, items) {
 }
 
 /** Whether one thing has this code, and whether it is bought by it: nobody buys a pallet. */
-const isBought = goods => /^urn:|\/(?:21|800[34]|8011)\//.test(goods);
+const isBought = goods => /^urn:|\/(?:21|235|800[34]|8011)\//.test(goods);
 const isOne = goods => isBought(goods) || /\/(?:00|40[12])\//.test(goods);
 
 /** Whether a record describes them as a lot: of many things. */
@@ -39,22 +39,28 @@ const word = one => (isText(one) ? one.split(/[:-]/).at(-1) : '');
 const country = region => region.split('-')[0];
 
 /** An event in short: whether it names the goods in the lists of these names, and what else counts. */
-function briefly({ said: record, places }, wanted) {
+export function briefly({ said: record, places }, wanted) {
   const { epcis } = said(record);
   const has = (...lists) => lists.some(list =>
     (Array.isArray(epcis[list]) ? epcis[list] : []).some(one => isText(one) && canonical(one) === wanted));
   const { type, action } = epcis, step = word(epcis.bizStep);
   const isObject = type === 'ObjectEvent', isOwn = said(record).all.some(one => isText(one) && canonical(one) === wanted);
   const isBirth = has('outputEPCList') || (action === 'ADD' && has('epcList'));
-  const isDestroyed = isObject && step === 'destroying' && action !== 'ADD';
+  const isDestroyed = isObject && action !== 'ADD' && (step === 'destroying' || word(epcis.disposition) === 'destroyed');
   const isBack = word(epcis.disposition) === 'returned';
   return {
     iss: record.iss, epcis, places, isBirth, isOwn, time: Date.parse(epcis.eventTime), key: epcis.eventID,
     isEnd: isOwn && ((type === 'TransformationEvent' && has('inputEPCList')) || (has('epcList')
-      && (isDestroyed || (isObject && step === 'decommissioning' && action === 'DELETE')))),
+      && (isDestroyed || (isObject && action === 'DELETE' && /^(decommissioning)?$/.test(step))))),
     isReturn: isBirth || isBack || ANEW.includes(step),
     isShipping: step === 'shipping' || step === 'departing', isTraded: isBack || TRADED.includes(step),
   };
+}
+
+/** What few pages are weighed by is loaded with what they say (faults.mjs). */
+function rare({ weighs }) {
+  if (!weighs) throw new Unread('state-own');
+  return weighs;
 }
 
 /** Whether a record was in its log before another can have been. */
@@ -67,7 +73,7 @@ function isImpossible(item, events, lots, teller) {
   const { body } = item.said, from = Date.parse(body.get('day')), to = from + DAY_MS, region = body.get('region');
   const isAfter = end => (end.time < from || (end.time < to && isBefore(end, item)))
     && !events.some(one => one.isReturn && end.time <= one.time && one.time < to);
-  if (events.some(one => one.isEnd && isAfter(one))) return true;
+  if (events.some(one => one.isEnd && isAfter(one) && rare(teller).chainOf(events).has(one.iss))) return true;
   const [first] = events.filter(one => one.isShipping).sort((a, b) => a.time - b.time);
   const latest = Math.min(to, item.verified.time[1]) + APART_MS;
   if (first && latest < first.time && events.some(one => one.isBirth && one.iss === first.iss)
@@ -102,12 +108,14 @@ function asked(goods, others, now, teller) {
   const last = lastVersions(others), direct = familyOf(goods, last);
   const of = kind => last.filter(({ said: record }) =>
     record.kind === kind && goodsOf(record).some(one => direct.has(one)));
-  const certificates = of('certificate').filter(({ said: { body } }) => !isSuperseded(body, last, now));
-  const has = how => certificates.some(({ said: { body } }) => standing(body, now) === how);
+  const has = how => of('certificate').some(({ said: record }) =>
+    standing(record, now) === how && !rare(teller).isSuperseded(record, last, now));
   if (of('recall').some(item => isInForce(item, now))) return 'recalled';
-  const faulty = ['withdrawn', 'expired'].find(has);
+  const faulty = FAULTY.find(has);
   if (faulty) return faulty;
   if (impossible(goods, last, direct, teller).length) return 'copy_suspected';
+  const isDoubted = last.some(({ said: { since } }) => since >= 0) && rare(teller).isDoubted;
+  if (isDoubted && isDoubted(goods, last, direct, now, teller)) return 'disputed';
   return isOne(goods) && !last.some(isLot(goods)) && confirmed(goods, last).length ? 'consistent_seen' : 'consistent';
 }
 

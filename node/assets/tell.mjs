@@ -17,7 +17,7 @@ export const at = (body, ...path) =>
 export const lastDay = end => dayOf(end > 0 ? end - 1 : end);
 const isOver = (end, now) => end >= 0 && lastDay(end) < dayOf(now);
 /** How far a clock is ahead of UTC, ms; nothing where none is told. */
-const ahead = offset => (offset ? Date.parse('1970-01-01T00:00Z') - Date.parse('1970-01-01T00:00' + offset) : 0);
+export const ahead = offset => (offset ? Date.parse('1970-01-01T00:00Z') - Date.parse('1970-01-01T00:00' + offset) : 0);
 /** What stands behind a day of UTC. */
 export const UTC = ' UTC';
 /** A statement's instant on the clock by which it is meant, and what to say of that clock. */
@@ -38,42 +38,52 @@ function decimal(amount, scale) {
 /** What makes two records of one issuer the same statement, of the kinds on which a state rests. */
 const PARTS = {
   accreditation: ['sub', 'scheme', 'number', 'from_at'], certificate: ['id'], masterdata: ['sub', 'from_at'],
-  recall: ['recall'],
+  recall: ['recall'], label: ['class', 'order', 'scheme', 'first', 'last', 'state'],
 };
-const identity = ({ id, said: { kind, iss, sub, body } }) => (PARTS[kind]
-  ? JSON.stringify([kind, iss, ...[...PARTS[kind], 'replaces'].map(key => (key === 'sub' ? sub : String(body.get(key))))]) : id);
+function identity({ id, said: record }) {
+  const { kind, iss, sub, body } = record, { eventID: of, errorDeclaration: error } = epcisOf(record);
+  if (of) return JSON.stringify([iss, of, error]);
+  return PARTS[kind]
+    ? JSON.stringify([kind, iss, ...[...PARTS[kind], 'replaces'].map(key => (key === 'sub' ? sub : String(body.get(key))))]) : id;
+}
 
-/** Verified items that no later version of their issuer replaces, nor what one replaces that they
- *  contradict: that was refused, and is corrected with it. */
+/** Marks what its log refused: it contradicts an earlier entry, and is evidence of that alone. */
+export function markRefused(items) {
+  const first = new Map(), placed = item => item.places.map(({ origin, index }) => [origin + identity(item), index]);
+  for (const [name, index] of items.flatMap(placed)) if (!(first.get(name) < index)) first.set(name, index);
+  for (const item of items) item.isRefused = placed(item).every(([name, index]) => first.get(name) < index);
+}
+/** Fields of the list of records, which has refused ones too. */
+const LISTED = ['record', 'by', 'recorded', 'id'];
+
+/** Verified items that were not refused and that no later version of their issuer replaces; whoever replaces
+ *  what was refused corrects what it contradicts. */
 export function lastVersions(items) {
   const named = new Set(items.flatMap(({ said: { body, iss } }) => {
     const before = body.get('replaces');
     return isBytes(before) ? [hex(before) + iss] : [];
   }));
   const replaced = new Set(items.filter(({ id, said: { iss } }) => named.has(id + iss)).map(identity));
-  return items.filter(item => !replaced.has(identity(item)));
+  return items.filter(item => !item.isRefused && !replaced.has(identity(item)));
 }
 
-/** How a certificate stands at an instant, in the English words of the page. */
-export function standing(body, now) {
-  if (body.get('withdrawn_at') <= now) return 'withdrawn';
+/** How a certificate stands at an instant, in the English words of the page: what a revoked key
+ *  signed `since` vouches for nothing. */
+export function standing({ body, since }, now) {
+  if (since >= 0 || body.get('withdrawn_at') <= now) return 'withdrawn';
   if (isOver(onClock(body, 'valid_to'), now + ahead(body.get('utc_offset')))) return 'expired';
   return now < body.get('valid_from') ? 'not in force yet' : 'in force';
 }
-const FAULTY = ['withdrawn', 'expired'];
-
-/** Whether one of the same standard is in force, so that this one raises no question. */
-export const isSuperseded = (body, all, now) => FAULTY.includes(standing(body, now))
-  && all.some(({ said: { kind, body: other } }) => kind === 'certificate'
-    && other.get('standard') === body.get('standard') && standing(other, now) === 'in force');
+export const FAULTY = ['withdrawn', 'expired'];
 
 /** What turns the order of characters, which no page shows as it is. */
 const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 export class Teller {
   /** `items` are the verified ones of the page, `all` those of the bundle, `whole` with all others. */
-  constructor(items, all, whole, units, { goods, language, wording, fields }, now) {
-    Object.assign(this, { items, all, whole, units, goods, language, wording });
+  constructor(items, all, whole, units, { goods, language, wording, fields, weighs, pieces }, now) {
+    this.describer = (pieces.find(({ of }) => of === 'describer') || {}).text;
+    Object.assign(this, { items, all, whole, units, goods, language, wording, weighs });
     this.fields = { ...FIELDS, ...fields };
     this.last = lastVersions(items);
     this.times = [now, now - APART_MS, now + APART_MS];
@@ -114,8 +124,8 @@ export class Teller {
 
   /** Facilities and descriptions of a place. */
   described(point) {
-    return this.items.filter(({ said: { kind, sub, body } }) =>
-      ['facility', 'masterdata'].includes(kind) && (kind === 'facility' || at(body, 'about', 'location'))
+    return this.items.filter(({ isRefused, said: { kind, sub, body } }) => !isRefused
+      && ['facility', 'masterdata'].includes(kind) && (kind === 'facility' || at(body, 'about', 'location'))
       && [sub, ...body.get('locations') || []].some(one => point && normal(one) === normal(point)));
   }
 
@@ -139,7 +149,7 @@ export class Teller {
 
   /** The texts that are right for a piece of the page, of this item. */
   expected(piece, item) {
-    const isOf = KINDS_OF.every(([kind, fields]) => kind === item.said.kind || !fields.includes(piece.of));
+    const isOf = (!item.isRefused || LISTED.includes(piece.of)) && KINDS_OF.every(([kind, fields]) => kind === item.said.kind || !fields.includes(piece.of));
     const make = isOf && Object.hasOwn(this.fields, piece.of) ? this.fields[piece.of] : () => [];
     return [make(item.said, this, item, piece)].flat(3).filter(one => typeof one === 'string')
       .map(one => one.replace(TURNS, '\ufffd'));
@@ -177,8 +187,8 @@ export const goodsOf = ({ sub, body }) =>
 const isUsedUp = ({ inputEPCList: items, inputQuantityList: amounts }, goods) => [items, amounts].flat()
   .map(one => (one && one.epcClass) || one).some(one => isText(one) && canonical(one) === decoded(goods));
 
-const accredited = (body, now) =>
-  (body.get('status') === 'in_force' ? standing(body, now) : 'withdrawn');
+export const accredited = (record, now) =>
+  (record.body.get('status') === 'in_force' ? standing(record, now) : 'withdrawn');
 
 function verification({ iss, body }, t) {
   const [by, level] = ['body', 'assurance'].map(key => at(body, 'verification', key));
@@ -218,18 +228,17 @@ const FIELDS = {
   by: ({ iss }, t) => t.called(iss),
   standard: ({ body }) => body.get('standard'),
   number: ({ body }) => body.get('id'),
-  status: ({ body }, t) => t.times.map(now => t.say(standing(body, now))
-    + (body.has('withdrawn_at') ? ` (${dayOf(onClock(body, 'withdrawn_at'))}${zone(body)})` : '')
-    + (isSuperseded(body, t.last, now) ? ' · ' + t.say('a later one is in force') : '')),
+  status: (record, t) => t.times.map(now => t.say(standing(record, now))),
   valid: ({ body }) => `${dayOf(onClock(body, 'valid_from'))} – `
     + (body.has('valid_to') ? lastDay(onClock(body, 'valid_to')) : '…') + zone(body),
-  accreditation: ({ kind, iss, body }, t) => {
+  accreditation: (record, t) => {
+    const { kind, iss, body } = record;
     if (kind !== 'accreditation') {
       const isOf = ({ said: one }) => one.kind === 'accreditation' && one.sub === iss;
       return t.last.some(isOf) ? [] : t.say('none is recorded');
     }
     const why = body.get('status') === 'in_force' ? undefined : body.get('reason');
-    return t.times.map(now => [t.say(accredited(body, now)), body.get('number'), t.called(iss),
+    return t.times.map(now => [t.say(accredited(record, now)), body.get('number'), t.called(iss),
       ...(why ? [t.say('reason: ') + why] : []),
       ...(body.has('valid_to') ? [t.say('until ') + lastDay(body.get('valid_to')) + UTC] : [])].join(' · '));
   },

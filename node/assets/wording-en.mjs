@@ -201,7 +201,6 @@ export const wording = {
     "Verification": "Verification",
     "Vouched for by": "Vouched for by",
     "What to do": "What to do",
-    "a later one is in force": "a later one is in force",
     "according to ": "according to ",
     "entries": "entries",
     "expired": "expired",

@@ -203,7 +203,6 @@ export const wording = {
     "Verification": "核查",
     "Vouched for by": "发证机构",
     "What to do": "处理办法",
-    "a later one is in force": "已有后续证书生效",
     "according to ": "据",
     "entries": "个条目",
     "expired": "已过期",

@@ -21,7 +21,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hallmark_schemas::attestation::ContentId;
+use hallmark_schemas::attestation::{ContentId, Envelope};
 use hallmark_schemas::audience::Region;
 use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
@@ -436,6 +436,33 @@ impl Node {
         Ok(self.inner.catalogue.goods(goods, about, after, limit)?)
     }
 
+    /// Whether a log has the entry, which holds `said`, only as evidence that its issuer contradicts
+    /// an earlier one.
+    pub fn is_contradiction(
+        &self,
+        log: LogKey,
+        entry: u64,
+        said: &Envelope,
+    ) -> Result<bool, StoreError> {
+        Ok(self.inner.catalogue.is_contradiction(log, entry, said)?)
+    }
+
+    /// Whether it is nothing else in any of these logs that has it.
+    pub fn is_refused(
+        &self,
+        said: &Envelope,
+        logs: &BTreeMap<LogKey, String>,
+    ) -> Result<bool, StoreError> {
+        let mut places = self.inner.catalogue.entries(&said.id())?;
+        places.retain(|(log, _)| logs.contains_key(log));
+        for (log, entry) in &places {
+            if !self.is_contradiction(*log, *entry, said)? {
+                return Ok(false);
+            }
+        }
+        Ok(!places.is_empty())
+    }
+
     /// Statements about a party, a place or a body that vouches: see [`Catalogue::beside`].
     pub fn beside(&self, subject: &str, limit: usize) -> Result<Vec<GoodsPlace>, StoreError> {
         Ok(self.inner.catalogue.beside(subject, limit)?)
@@ -467,6 +494,11 @@ impl Node {
         limit: usize,
     ) -> Result<Vec<GoodsPlace>, StoreError> {
         Ok(self.inner.catalogue.events_named(identity, limit)?)
+    }
+
+    /// Erasures of records about these goods, by their digest.
+    pub fn erasures(&self, goods: &Digest, limit: usize) -> Result<Vec<GoodsPlace>, StoreError> {
+        Ok(self.inner.catalogue.erasures(goods, limit)?)
     }
 
     /// Answers to a finding, in the order of admission.

@@ -115,6 +115,7 @@ impl Eraser {
             let Some(envelope) = envelope else { continue };
             if let Some(at) = at {
                 changes.forget_naming(log, at, target, &Naming::of(&envelope));
+                changes.forget_said(log, at.0, &envelope.identity().key);
             }
             if is_own {
                 changes.forget_own(catalogue, log, &envelope)?;

@@ -12,6 +12,7 @@
 //! | `e` id… log | entry of the id in that log, where `b` does not tell it |
 //! | `i` identity… | id of the first attestation with this natural identity, own log |
 //! | `f` identity… | id of the contradiction of it that was logged as evidence |
+//! | `h` identity… log entry | an entry of a copy with this natural identity: see [`first`] |
 //! | `k` log entry | id of an identity attestation, in log order |
 //! | `w` log entry | id of an entry of a mirror whose body is missing |
 //! | `l` class id | a `label` attestation of the own log: its issuer and body |
@@ -27,6 +28,7 @@ pub mod beside;
 pub mod engine;
 pub mod erased;
 mod files;
+mod first;
 pub mod fjall;
 pub mod goods;
 pub mod labels;
@@ -127,7 +129,7 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 type Held = (PackPlace, Option<u64>);
 
 /// Raised when keys or values change their meaning.
-const LAYOUT_VERSION: u8 = 12;
+const LAYOUT_VERSION: u8 = 13;
 
 /// Bytes of an id or identity in a key.
 const ID_KEY_BYTES: usize = 16;

@@ -188,14 +188,17 @@ fn born(fields: &Fields) -> BTreeSet<GoodsId> {
     all
 }
 
-/// A body that the asker may read.
+/// A body that the asker may read and that no log took as evidence of a contradiction alone.
 fn readable(node: &Node, asker: &Asker, id: &ContentId) -> Result<Option<Envelope>, StoreError> {
     let stored = match node.body(id) {
         Err(StoreError::Damaged { .. }) => None,
         other => other?,
     };
     let envelope = stored.and_then(|stored| Envelope::parse(&stored).ok());
-    Ok(envelope.filter(|envelope| asker.may_read(envelope.claims())))
+    let Some(envelope) = envelope.filter(|envelope| asker.may_read(envelope.claims())) else {
+        return Ok(None);
+    };
+    Ok((!node.is_refused(&envelope, &node.origins())?).then_some(envelope))
 }
 
 /// Recalls that name any of these goods.

@@ -2,8 +2,8 @@
 //! to know of.
 //!
 //! Invariants: an event that the caller may not read is passed over like one that does not exist;
-//! one attestation in several logs counts once, at its lowest origin and entry; what the index says
-//! is checked against the body.
+//! so is one that its logs refused, as evidence of a contradiction alone; one attestation in several
+//! logs counts once, at its lowest origin and entry; what the index says is checked against the body.
 
 use std::collections::BTreeMap;
 
@@ -127,6 +127,9 @@ impl<R: Reader, C: Collect> Lookup<'_, R, C> {
             }
             return Ok(());
         };
+        if self.node.is_refused(&envelope, &self.origins)? {
+            return Ok(());
+        }
         let claims = envelope.claims();
         if let Body::Event(event) = envelope.body()
             && self.reader.may_read(claims)

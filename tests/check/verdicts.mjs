@@ -18,8 +18,8 @@ async function judge(bundle, page) {
     const { rare } = await served(`words-${page.language}.mjs`);
     page.wording = wording;
     page.more = async () => {
-      const [{ FIELDS, owns }, other] = await rare();
-      return { fields: FIELDS, owns, wording: script.joined(wording, other.wording) };
+      const [{ FIELDS, owns, weighs }, other] = await rare();
+      return { fields: FIELDS, owns, weighs, wording: script.joined(wording, other.wording) };
     };
   }
   const { verdict, steps, reason, items, doubted } = await script.check(bundle, page || undefined);

@@ -17,6 +17,8 @@ use super::keys::Keys;
 use super::{AdmitError, Admitted, Answer};
 use crate::core::shared::{Proving, Shared, Signing};
 use crate::deferred::{Deferred, Kept};
+use crate::index::beside::versions_after;
+use crate::index::goods::GoodsPlace;
 use crate::sequencer::writing;
 use crate::sequencer::{Candidate, Outcome};
 use crate::store::StoreError;
@@ -32,6 +34,8 @@ const RETRY_DEFERRED_AFTER: Duration = Duration::from_secs(60);
 const UNLOGGED_MAX: u64 = 4 << 20;
 /// When a sender should come again while the witnesses are away.
 const RETRY_UNLOGGED_AFTER: Duration = Duration::from_secs(60);
+/// Most later versions of a record that are looked at.
+const LATER_MAX: usize = 32;
 /// When a sender should come again while the disk is full.
 const RETRY_FULL_AFTER: Duration = Duration::from_secs(30);
 
@@ -181,8 +185,27 @@ impl Gate {
             Some(envelope) if !Erasure::may_erase(envelope.kind()) => {
                 refused("keys, addresses and erasures are proved from it")
             }
+            Some(envelope) if self.is_recall_in_force(&envelope, verified.claims().iat) => refused(
+                "it is a recall in force: lift it first, by a version with `lifted_at` that \
+                     replaces it",
+            ),
             _ => None,
         }
+    }
+
+    /// Whether a record of this log is a recall that is not lifted, and that no later version replaces.
+    fn is_recall_in_force(&self, record: &Envelope, now: Timestamp) -> bool {
+        let Body::Recall(recall) = record.body() else { return false };
+        let follows = |place: &GoodsPlace| {
+            let body = self.shared.own_body(&place.id).ok().flatten();
+            body.and_then(|body| Envelope::parse(&body).ok()).is_some_and(|later| {
+                later.claims().iss == record.claims().iss
+                    && later.body().replaces() == Some(record.id())
+            })
+        };
+        let later = versions_after(&record.id());
+        let later = self.shared.catalogue.beside(&later, LATER_MAX).unwrap_or_default();
+        recall.lifted_at.is_none_or(|at| now < at) && !later.iter().any(follows)
     }
 
     pub(crate) fn defer(&self, envelopes: &[&Envelope]) -> Result<Vec<Answer>, AdmitError> {

@@ -30,6 +30,12 @@ pub(super) struct World {
 }
 
 impl World {
+    /// The key of the organisation itself.
+    pub(super) fn org_key(&self) -> hallmark_schemas::key::SecretKey {
+        let keys = hallmark_schemas::layout::Dir::new(self._dir.path().join("node")).keys();
+        crate::keys::open(&keys, crate::keys::Purpose::Organisation, None).unwrap()
+    }
+
     pub(super) async fn new() -> World {
         World::with_roles(&["producer"]).await
     }

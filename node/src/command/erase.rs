@@ -11,6 +11,7 @@ use hallmark_schemas::exit::Exit;
 use hallmark_schemas::id::Subject;
 use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::erasure::Erasure;
+use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::layout::Dir;
 
 use super::get::{parse, unknown};
@@ -37,7 +38,8 @@ pub(super) fn run(args: &EraseArgs, output: Output) -> Result<Exit, Failure> {
     wait_for(async {
         let local = running(&args.dir).await?;
         let path = format!("/v1/attestations/{target}");
-        match local.get(&path).await?.status {
+        let held = local.get(&path).await?;
+        match held.status {
             410 => {
                 output.verdict("erased", format!("{target} was erased before"));
                 return Ok(Exit::Done);
@@ -45,7 +47,10 @@ pub(super) fn run(args: &EraseArgs, output: Output) -> Result<Exit, Failure> {
             404 => return Err(unknown(&target)),
             _ => {}
         }
-        let erasure = signed(args, &config, target)?;
+        // Of what cannot be read here nobody can tell which goods it was about.
+        let record = Envelope::parse(&held.body).ok();
+        let goods = record.as_ref().map(Erasure::goods_of).unwrap_or_default();
+        let erasure = signed(args, &config, target, goods)?;
         outbox::put(&args.dir, std::slice::from_ref(&erasure))?;
         let id = sent(args, &local, erasure.id()).await?;
         let until = Instant::now() + ERASED_WAIT;
@@ -71,12 +76,17 @@ pub(super) fn run(args: &EraseArgs, output: Output) -> Result<Exit, Failure> {
     })
 }
 
-fn signed(args: &EraseArgs, config: &Config, target: ContentId) -> Result<Envelope, Failure> {
+fn signed(
+    args: &EraseArgs,
+    config: &Config,
+    target: ContentId,
+    goods: Vec<Digest>,
+) -> Result<Envelope, Failure> {
     let keys = Dir::new(&args.dir).keys();
     let key = keys::open(&keys, Purpose::Organisation, args.passphrase_file.as_deref())?;
     let sub = Subject::Org(config.org.clone());
     let claims = claims(&config.org, sub, Audience::Public, Vec::new(), now());
-    let body = Body::Erasure(Erasure { erased: target, reason: args.reason.clone() });
+    let body = Body::Erasure(Erasure { erased: target, reason: args.reason.clone(), goods });
     sign(Draft { claims, body }, random(), &key).map_err(|e| {
         Failure::usage("the erasure cannot be signed")
             .because(&e)

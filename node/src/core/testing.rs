@@ -143,7 +143,8 @@ pub(crate) fn erasure(erased: ContentId) -> Envelope {
 
 /// The same under another key, which may not say so.
 pub(crate) fn erasure_by(erased: ContentId, signer: &SecretKey) -> Envelope {
-    let body = Erasure { erased, reason: "a trade secret".to_owned() };
+    let reason = "a trade secret".to_owned();
+    let body = Erasure { erased, reason, goods: Vec::new() };
     attest(Subject::Org(org()), Body::Erasure(body), 0, signer)
 }
 

@@ -3,7 +3,8 @@
 //!
 //! An accreditation is found by the body that it is about, an organisation by its identifier, a
 //! description by its party or place, a facility by its places, an answer by its finding, a recall
-//! of lots by their class and every recall in the list of all, a later version by the one that it replaces, an event by its identity and
+//! of lots by their class and every recall in the list of all, an erasure by digests of goods, a later
+//! version by the one that it replaces, an event by its identity and
 //! in the list of all. Same prefix and form as in [`super::goods`], with 2 where statements
 //! about goods have 0. Label orders are in [`super::labels`]. Invariant: under no name but its own
 //! and that of all are events found, so the lists of the others stay short.
@@ -79,6 +80,7 @@ fn keys_of(envelope: &Envelope) -> Vec<GoodsKey> {
             vec![GoodsKey::of_text(ALL_EVENTS), GoodsKey::of_text(&own)]
         }
         Body::Label(label) => super::labels::keys(label),
+        Body::Erasure(body) => body.goods.iter().map(erased_key).collect(),
         _ => Vec::new(),
     }
 }
@@ -102,6 +104,11 @@ fn is_place(body: &hallmark_schemas::kind::masterdata::Masterdata) -> bool {
 /// What recalls of lots of a class are found by, among [`Catalogue::beside`].
 pub fn recalled_lots(class: &GoodsId) -> String {
     format!("recalled lots {class}")
+}
+
+/// What erasures of records about goods are found by.
+fn erased_key(goods: &Digest) -> GoodsKey {
+    GoodsKey::of_text(&format!("erased {goods}"))
 }
 
 fn finding_key(finding: &Digest) -> GoodsKey {
@@ -141,6 +148,11 @@ impl Catalogue {
     ) -> Result<Vec<GoodsPlace>, IndexError> {
         let key = GoodsKey::of_text(&event_named(identity));
         self.places(key, About::Beside, None, limit)
+    }
+
+    /// Erasures of records about these goods, by their digest, in the order of admission.
+    pub fn erasures(&self, goods: &Digest, limit: usize) -> Result<Vec<GoodsPlace>, IndexError> {
+        self.places(erased_key(goods), About::Beside, None, limit)
     }
 
     /// Answers to a finding, in the order of admission.

@@ -44,6 +44,7 @@ impl MirroredLog {
         if !naming.is_empty()
             && let Some(entry) = entries.get(index)?
         {
+            changes.put_said(self.log, index, &envelope.identity().key);
             let at = (index, entry.admitted_at);
             changes.put_goods(self.log, at, &envelope.id(), &naming);
         }

@@ -61,7 +61,7 @@ pub fn page(passport: &Passport, frame: &Frame<'_>) -> Markup {
             (band(passport, language))
             @if state == State::Unreadable || !state.has_record() {
                 (sections::code(passport, language))
-                @if passport.is_spoken_of() {
+                @if passport.is_spoken_of() || passport.is_only_recalled() {
                     (sections::words_of_others(passport, language))
                 } @else if state == State::Unknown {
                     (unrecorded::check(passport, language))
@@ -225,6 +225,7 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
                         @if let Some(reason) = &one.reason {
                             (language.pick(". Reason: ", "。原因：")) (reason)
                         }
+                        @if one.key_revoked.is_some() { (revoked(language)) }
                     }
                 }
             },
@@ -241,6 +242,11 @@ fn state_facts(passport: &Passport, language: Language) -> Markup {
         }
         (elsewhere(passport, language))
     }
+}
+
+/// Why a certificate counts no more that nobody withdrew.
+fn revoked(language: Language) -> &'static str {
+    language.pick(" · its key was revoked", " · 其密钥已被吊销")
 }
 
 /// What buyers have confirmed of a code that nobody here vouches for.

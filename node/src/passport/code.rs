@@ -254,9 +254,10 @@ pub fn sort_of(goods: &GoodsId) -> Sort {
     let path = goods.as_str().strip_prefix(CANONICAL).unwrap_or_default();
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match parts.as_slice() {
-        ["01" | "8006", _, "21", ..] | ["8003" | "8004", ..] | ["8010", _, "8011", ..] => {
-            Sort::Item
-        }
+        ["01", _, "21" | "235", ..]
+        | ["8006", _, "21", ..]
+        | ["8003" | "8004", ..]
+        | ["8010", _, "8011", ..] => Sort::Item,
         ["01" | "8006", _, "10", ..] => Sort::Lot,
         ["01" | "8006" | "8010" | "8013", ..] => Sort::Class,
         ["00" | "401" | "402", ..] => Sort::Unit,

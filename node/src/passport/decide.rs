@@ -58,6 +58,8 @@ pub struct Facts {
     pub is_inactive_seen: bool,
     /// Organisations that are each said to make the goods, where descriptions differ.
     pub maker_claims: usize,
+    /// Records that the goods are known by and of which it is in doubt who signed them.
+    pub doubted: usize,
     /// What is held is older than the policy allows.
     pub is_stale: bool,
 }
@@ -101,7 +103,7 @@ fn holds(state: State, facts: &Facts) -> bool {
                 || 0 < facts.contradictions
                 || facts.is_inactive_seen
         }
-        State::Disputed => 0 < facts.other_findings || 1 < facts.maker_claims,
+        State::Disputed => 0 < facts.other_findings || 1 < facts.maker_claims || 0 < facts.doubted,
         State::Stale => facts.is_stale,
         State::ConsistentSeen => 0 < facts.confirmations,
         State::Consistent => true,
@@ -214,6 +216,12 @@ mod tests {
         {
             assert_eq!(decide(&Facts { maker_claims, ..well() }), expected);
         }
+    }
+
+    #[test]
+    fn records_of_a_revoked_key_carry_no_calm_answer() {
+        assert_eq!(decide(&Facts { doubted: 1, ..well() }), State::Disputed);
+        assert_eq!(decide(&Facts { doubted: 1, recalls: 1, ..well() }), State::Recalled);
     }
 
     #[test]

@@ -50,7 +50,10 @@ pub(super) fn open<'a>(
     evidence: &Evidence,
     now: Timestamp,
 ) -> Vec<Open<'a>> {
-    let own = evidence.records.iter().filter(|one| one.level == Level::Own);
+    // A record that was refused names the goods where others do.
+    let is_own = |one: &&Proven| one.level == Level::Own;
+    let refused = evidence.records.iter().find(is_own).map(|_| &evidence.refused);
+    let own = evidence.records.iter().chain(refused.into_iter().flatten()).filter(is_own);
     let events = own.filter(|one| matches!(one.verified.body(), Body::Event(_)));
     let events: BTreeSet<String> = events.map(|one| one.verified.id().to_string()).collect();
     let is_about = |finding: &Value| {

@@ -30,6 +30,8 @@ use super::view::{
 mod certificates;
 mod confirmed;
 mod description;
+mod doubt;
+mod erased;
 pub mod journey;
 mod late;
 mod print;
@@ -60,42 +62,17 @@ pub struct Given<'a> {
 
 /// The passport, its findings still to be added, and the facts for its state.
 pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
-    let records = last_versions(&evidence.records);
+    let records = last_versions(evidence);
     let makers = makers(&evidence.records);
     let recalls = recalls::of(&records, given);
     let certificates = certificates::of(&records, given);
-    let confirmations = confirmed::of(&records, &evidence.carried, given);
-    let impossible = confirmed::impossible(&records, &evidence.carried, given);
+    let confirmations = confirmed::of(&records, &makers, &evidence.carried, given);
+    let impossible = confirmed::impossible(&records, &makers, &evidence.carried, given);
     let item = description::item(&records, &makers, given);
     let contradictions = print::contradictions(&records, &makers, &item, given);
     let passed = print::passed(&item, given);
     let vouching = of_maker(&records, &makers, given);
     let inactive = (vouching == 0).then(|| inactive(&records, given)).flatten();
-    let faulty = |standing| {
-        let of = certificates.iter().filter(|one| one.standing == standing && !one.is_superseded);
-        of.count()
-    };
-    let facts = Facts {
-        is_readable: true,
-        is_known: records.iter().any(|one| one.level != Level::Beside)
-            || !evidence.damaged.is_empty(),
-        records: untold(evidence, given) + vouching,
-        issuance: given.labels.issuance,
-        damaged: evidence.damaged.len(),
-        recalls: recalls.len(),
-        certificates_withdrawn: faulty(super::view::Standing::Withdrawn),
-        certificates_expired: faulty(super::view::Standing::Expired),
-        confirmations: confirmations.count,
-        confirmations_max: given.confirmations_max,
-        impossible: confirmations.impossible.len().max(impossible.len()),
-        contradictions: contradictions.len(),
-        is_inactive_seen: inactive.is_some_and(|inactive| {
-            inactive.others_are_active && (inactive.is_seen || 0 < confirmations.count)
-        }),
-        maker_claims: item.maker_claims.len(),
-        is_told_elsewhere: given.labels.elsewhere.is_some(),
-        ..Facts::default()
-    };
     let passport = Passport {
         state: State::Consistent,
         goods: Some(given.code.goods.to_string()),
@@ -114,7 +91,9 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         lot_recalls: recalls::of_lots(&records, given),
         certificates,
         journey: journey::of(&records, &evidence.carried, given),
-        ended: confirmed::ended(&records, &evidence.carried, given),
+        ended: confirmed::ended(&records, &makers, &evidence.carried, given),
+        doubted: doubt::of(&records, &makers, given),
+        erased: erased::of(&records, given),
         footprints: footprints(&records, given),
         findings: Vec::new(),
         stated_findings: Vec::new(),
@@ -126,7 +105,50 @@ pub fn fold(evidence: &Evidence, given: &Given<'_>) -> (Passport, Facts) {
         elsewhere: given.labels.elsewhere.as_ref().map(|issuer| elsewhere(issuer, given)),
         proof: proof(evidence, given),
     };
+    let facts = Facts {
+        is_known: is_known(&records, &passport, evidence),
+        records: untold(evidence, given) + vouching,
+        issuance: given.labels.issuance,
+        damaged: evidence.damaged.len(),
+        confirmations_max: given.confirmations_max,
+        impossible: passport.confirmations.impossible.len().max(impossible.len()),
+        is_told_elsewhere: given.labels.elsewhere.is_some(),
+        ..facts(&passport)
+    };
     (passport, facts)
+}
+
+/// What a passport shows that its state follows from.
+fn facts(passport: &Passport) -> Facts {
+    let Passport { certificates, confirmations, inactive, .. } = passport;
+    let faulty = |standing| {
+        let of = certificates.iter().filter(|one| one.standing == standing && !one.is_superseded);
+        of.count()
+    };
+    Facts {
+        is_readable: true,
+        recalls: passport.recalls.len(),
+        certificates_withdrawn: faulty(super::view::Standing::Withdrawn),
+        certificates_expired: faulty(super::view::Standing::Expired),
+        confirmations: confirmations.count,
+        contradictions: passport.link.contradictions.len(),
+        is_inactive_seen: inactive.is_some_and(|inactive| {
+            inactive.others_are_active && (inactive.is_seen || 0 < confirmations.count)
+        }),
+        maker_claims: passport.item.maker_claims.len(),
+        doubted: passport.doubted.iter().filter(|one| one.is_origin).count(),
+        ..Facts::default()
+    }
+}
+
+/// Whether anything of this network speaks of the code or of its class, be it not to be relied on.
+fn is_known(records: &[&Proven], passport: &Passport, evidence: &Evidence) -> bool {
+    let is_about = |one: &Proven| one.level != Level::Beside;
+    records.iter().any(|one| is_about(one))
+        || evidence.refused.iter().any(is_about)
+        || !passport.lot_recalls.is_empty()
+        || !passport.erased.is_empty()
+        || !evidence.damaged.is_empty()
 }
 
 impl Passport {
@@ -146,6 +168,8 @@ impl Passport {
             certificates: Vec::new(),
             journey: Vec::new(),
             ended: None,
+            doubted: Vec::new(),
+            erased: Vec::new(),
             footprints: Vec::new(),
             findings: Vec::new(),
             stated_findings: Vec::new(),
@@ -162,12 +186,13 @@ impl Passport {
 
 /// What public records call the places that they describe, by the text that events give these.
 pub(super) fn places(evidence: &Evidence) -> BTreeMap<String, journey::Place> {
-    journey::places(&last_versions(&evidence.records))
+    journey::places(&last_versions(evidence))
 }
 
-/// Without what a later version of the same issuer replaces, and without what contradicted that: it was
-/// refused, is in the log as evidence alone, and is corrected with it.
-fn last_versions(records: &[Proven]) -> Vec<&Proven> {
+/// Without what a later version of the same issuer replaces; whoever replaces what was refused, because
+/// it contradicts a record, corrects that one.
+fn last_versions(evidence: &Evidence) -> Vec<&Proven> {
+    let Evidence { records, refused, .. } = evidence;
     let named: BTreeSet<(ContentId, &OrgId)> = records
         .iter()
         .filter_map(|one| Some((one.verified.body().replaces()?, &one.verified.claims().iss)))
@@ -175,7 +200,7 @@ fn last_versions(records: &[Proven]) -> Vec<&Proven> {
     let is_named = |one: &&Proven| named.contains(&(one.verified.id(), &one.verified.claims().iss));
     let identity = |one: &Proven| one.verified.envelope().identity();
     let replaced: BTreeSet<NaturalIdentity> =
-        records.iter().filter(is_named).map(identity).collect();
+        records.iter().chain(refused).filter(is_named).map(identity).collect();
     let is_last = |one: &&Proven| replaced.is_empty() || !replaced.contains(&identity(one));
     let mut records: Vec<&Proven> = records.iter().filter(is_last).collect();
     records.sort_by_key(|one| (one.time.hi, one.time.lo, one.verified.id()));
@@ -399,6 +424,7 @@ fn is_told(one: &Proven, evidence: &Evidence, named: &BTreeSet<String>) -> bool 
     };
     let is_beside = || match one.verified.body() {
         Body::Recall(_) | Body::Response(_) => true,
+        Body::Erasure(_) => erased::counts(one),
         Body::Facility(facility) => {
             let mut places = facility.locations.iter().map(|name| event::vocabulary::place(name));
             is_named(&one.verified.claims().sub.to_string()) || places.any(|name| is_named(&name))
@@ -413,10 +439,17 @@ fn is_told(one: &Proven, evidence: &Evidence, named: &BTreeSet<String>) -> bool 
 
 fn proof(evidence: &Evidence, given: &Given<'_>) -> Proof {
     let named = named(evidence);
+    // What was refused is no record of the goods, but what corrects it names it.
+    let is_corrected = |one: &&Proven| {
+        let mut others = evidence.records.iter().filter(|other| other.is_public);
+        others.any(|other| other.verified.body().replaces() == Some(one.verified.id()))
+    };
+    let refused = evidence.refused.iter().filter(|one| one.is_public).filter(is_corrected);
     let mut records: Vec<Record> = evidence
         .records
         .iter()
         .filter(|one| is_told(one, evidence, &named))
+        .chain(refused)
         .map(|one| Record {
             id: one.verified.id().to_string(),
             kind: Some(one.verified.body().kind().as_str().to_owned()),

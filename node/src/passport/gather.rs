@@ -2,7 +2,8 @@
 //!
 //! Invariants: nothing is believed because the index says so: a record counts once its entry is
 //! under the published checkpoint by its own inclusion proof, its bytes have its id, and its
-//! signature is of a key in force at the entry's time; who may not read a body never learns from
+//! signature is of a key in force at the entry's time; what its log refused, because it contradicts
+//! an earlier record, is evidence of that and tells nothing of goods; who may not read a body never learns from
 //! a passport that it exists; the work is bounded, and what was left out is told.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use hallmark_schemas::entry::Entry;
 use hallmark_schemas::goods::GoodsId;
 use hallmark_schemas::gs1::digital_link::unescape;
 use hallmark_schemas::id::OrgId;
+use hallmark_schemas::kind::erasure::Erasure;
 use hallmark_schemas::kind::label::Scheme;
 use hallmark_schemas::kind::value::Digest;
 use hallmark_schemas::kind::{Body, KindName};
@@ -81,6 +83,9 @@ pub struct Proven {
     pub time: EntryTime,
     /// The attestation.
     pub verified: Verified,
+    /// Since when it is in doubt whether its issuer signed it, as the key was revoked: no later than
+    /// it was recorded.
+    pub doubt: Option<Timestamp>,
     /// Whether anyone may read it.
     pub is_public: bool,
 }
@@ -90,6 +95,8 @@ pub struct Proven {
 pub struct Evidence {
     /// Proved records, the own log's first, each id once.
     pub records: Vec<Proven>,
+    /// What its log refused: evidence of a contradiction, and of nothing else.
+    pub refused: Vec<Proven>,
     /// Events of what the goods were inside of, while they were: the container of each.
     pub carried: BTreeMap<ContentId, GoodsId>,
     /// Records of this node that do not hold.
@@ -148,6 +155,8 @@ pub struct Gatherer<'a> {
     own: &'a OrgId,
     origins: BTreeMap<LogKey, String>,
     seen: BTreeSet<ContentId>,
+    /// Places whose records were refused there: elsewhere they may stand.
+    refused: BTreeSet<(LogKey, u64)>,
     evidence: Evidence,
 }
 
@@ -155,7 +164,8 @@ impl<'a> Gatherer<'a> {
     /// For the node of an organisation.
     pub fn new(node: &'a Node, own: &'a OrgId) -> Gatherer<'a> {
         let origins = node.origins();
-        Gatherer { node, own, origins, seen: BTreeSet::new(), evidence: Evidence::default() }
+        let (seen, refused) = (BTreeSet::new(), BTreeSet::new());
+        Gatherer { node, own, origins, seen, refused, evidence: Evidence::default() }
     }
 
     /// Everything about the code and its class: what tells its lots.
@@ -280,6 +290,7 @@ impl<'a> Gatherer<'a> {
             self.statements(&lot, Level::Lot)?;
         }
         self.lot_recalls(code)?;
+        self.erasures(code)?;
         self.party(code)?;
         self.place(code)?;
         self.carried(code)?;
@@ -321,6 +332,23 @@ impl<'a> Gatherer<'a> {
         Ok(())
     }
 
+    /// Erasures of records about the code, its lots or its class.
+    fn erasures(&mut self, code: &Code) -> Result<(), StoreError> {
+        let family = self.evidence.family.iter().cloned();
+        let all: BTreeSet<GoodsId> = family.chain([code.goods.clone()]).collect();
+        for digest in all.iter().map(Erasure::digest_of) {
+            let found = self.node.erasures(&digest, BESIDE_MAX + 1)?;
+            for place in self.all_but(found, BESIDE_MAX) {
+                let names = |envelope: &Envelope| match envelope.body() {
+                    Body::Erasure(body) => body.goods.contains(&digest),
+                    _ => false,
+                };
+                self.take(place, Level::Beside, names)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What the registrar says of the organisation whose own party number the code is.
     fn party(&mut self, code: &Code) -> Result<(), StoreError> {
         let Some(org) = super::code::org_of(&code.goods) else {
@@ -351,9 +379,21 @@ impl<'a> Gatherer<'a> {
 
     /// What replaces a record that was found, and may no longer name these goods.
     fn versions(&mut self) -> Result<(), StoreError> {
-        let mut next = 0;
-        while let Some(record) = self.evidence.records.get(next) {
-            next += 1;
+        let (mut refused, mut next) = (0, 0);
+        loop {
+            let Evidence { records, refused: all_refused, .. } = &self.evidence;
+            // What was refused may be corrected as well.
+            let record = match (all_refused.get(refused), records.get(next)) {
+                (Some(record), _) => {
+                    refused += 1;
+                    record
+                }
+                (None, Some(record)) => {
+                    next += 1;
+                    record
+                }
+                (None, None) => return Ok(()),
+            };
             if !beside::has_versions(record.verified.body()) {
                 continue;
             }
@@ -364,11 +404,11 @@ impl<'a> Gatherer<'a> {
                 self.take(place, Level::Beside, is_after)?;
             }
         }
-        Ok(())
     }
 
-    /// The lots that label orders and records tell, and those under which others have seen the
-    /// goods: what is said of either is looked up, but a sight alone tells nobody's lot.
+    /// The lots that label orders and records tell, and those under which whoever answers for the
+    /// goods has seen them: what is said of either is looked up, but a sight alone tells no lot. Under
+    /// which lot others see them is their word.
     fn lots(
         &self,
         code: &Code,
@@ -377,10 +417,14 @@ impl<'a> Gatherer<'a> {
         let mut told: BTreeSet<GoodsId> =
             ordered.iter().filter_map(|lot| code.goods.in_lot(lot)).collect();
         let mut seen = BTreeSet::new();
+        let makers = super::fold::makers(&self.evidence.records);
         for record in self.evidence.records.iter().filter(|record| record.level == Level::Own) {
+            let is_makers = makers.contains(&record.verified.claims().iss);
             for GivenLot { lot, is_told } in lots_of(&record.verified, &code.goods) {
                 let lots = if is_told { &mut told } else { &mut seen };
-                lots.extend(code.goods.in_lot(lot));
+                if is_told || is_makers {
+                    lots.extend(code.goods.in_lot(lot));
+                }
             }
         }
         (told, seen)

@@ -83,7 +83,7 @@ pub fn short(id: &str) -> String {
 }
 
 /// The organisation whose identifier this is, or whose own number a place has.
-fn org(id: &str) -> Option<OrgId> {
+pub(super) fn org(id: &str) -> Option<OrgId> {
     let gln = ["https://id.gs1.org/414/", "https://id.gs1.org/417/"];
     let gln = gln.iter().find_map(|prefix| id.strip_prefix(prefix));
     gln.map_or_else(|| id.to_owned(), |gln| format!("urn:hallmark:org:gln:{gln}")).parse().ok()

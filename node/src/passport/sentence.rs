@@ -4,7 +4,7 @@
 //! whose number goods have; none says complete where something was left out or is missing; a calm
 //! look is for answers of which nothing must be seen.
 
-use super::view::{End, Impossible, Misread, Passport, Sort};
+use super::view::{End, Impossible, Misread, OpenFinding, Passport, Sort, Standing};
 use super::{State, findings};
 use crate::page::Language;
 
@@ -14,6 +14,9 @@ impl Passport {
         match (self.state, self.sort, self.misread) {
             (State::Unreadable, _, Some(Misread::Nothing)) => {
                 language.pick("Which code?", "请输入代码")
+            }
+            (State::Unknown, ..) if self.is_only_recalled() => {
+                language.pick("Recalled, no other record", "已召回，无其他记录")
             }
             (State::Unknown, ..) if self.is_spoken_of() => {
                 language.pick("Not recorded by its issuer", "发放方没有记录")
@@ -35,7 +38,10 @@ impl Passport {
                 language.pick(en, zh)
             }
             (State::Consistent | State::ConsistentSeen, ..) if self.ended.is_some() => {
-                self.ended.as_ref().map_or("", |ended| ended.how.word(language))
+                self.ended.as_ref().map_or("", |ended| match ended.is_of_others {
+                    true => ended.how.word_of_others(language),
+                    false => ended.how.word(language),
+                })
             }
             (state, ..) => state.word(language),
         }
@@ -53,6 +59,11 @@ impl Passport {
                  events that name it are not looked up by it.",
                 "未在此登记。本网络没有成员说明过此地点或机构；提及它的事件不按地点查询。",
             ),
+            State::Withdrawn if self.is_withdrawn_by_its_key() => language.pick(
+                "The key that signed a certificate shown here was revoked: it is in doubt who issued \
+                 it. Do not rely on that certificate.",
+                "签署此处一份证书的密钥已被吊销，该证书由谁签发存疑，请勿依赖该证书。",
+            ),
             State::Withdrawn if self.sort == Some(Sort::Place) => language.pick(
                 "A certificate of this place or party was withdrawn. The other records below still \
                  hold.",
@@ -64,7 +75,13 @@ impl Passport {
                 "此地点或机构的一份证书已过有效期，下列其他记录仍然有效。",
             ),
             State::Consistent | State::ConsistentSeen if self.ended.is_some() => {
-                self.ended.as_ref().map_or("", |ended| ended.how.sentence(language))
+                self.ended.as_ref().map_or("", |ended| match ended.is_of_others {
+                    true => end_of_others(language),
+                    false => ended.how.sentence(language),
+                })
+            }
+            State::Consistent | State::ConsistentSeen if !self.erased.is_empty() => {
+                Passport::rest(language)
             }
             State::Consistent => self.consistent(language),
             State::ConsistentSeen if self.proof.is_cut => language.pick(
@@ -77,8 +94,28 @@ impl Passport {
                 "The records disagree about who makes these goods. All who are named are below.",
                 "关于该产品由谁生产，各方记录不一致，说法均列于下。",
             ),
+            State::Disputed if self.is_in_doubt() => language.pick(
+                "A key was revoked that signed records of this code: it is in doubt who signed them. \
+                 Which ones and since when is below.",
+                "签署此代码部分记录的密钥已被吊销，这些记录由谁签署存疑。涉及的记录和起始日期见下。",
+            ),
             state => state.sentence(language),
         }
+    }
+
+    /// Whether no open finding asks the question that is left.
+    fn is_in_doubt(&self) -> bool {
+        let is_question = |one: &OpenFinding| !one.is_copy && one.severity != "note";
+        !self.findings.iter().any(is_question) && self.doubted.iter().any(|one| one.is_origin)
+    }
+
+    /// Whether each certificate that counts no more does so because of its key.
+    fn is_withdrawn_by_its_key(&self) -> bool {
+        let withdrawn = self.certificates.iter();
+        let mut withdrawn = withdrawn
+            .filter(|one| !one.is_superseded && one.standing == Standing::Withdrawn)
+            .peekable();
+        withdrawn.peek().is_some() && withdrawn.all(|one| one.key_revoked.is_some())
     }
 
     fn unread(&self, language: Language) -> &'static str {
@@ -98,6 +135,20 @@ impl Passport {
     }
 
     fn unknown(&self, language: Language) -> &'static str {
+        if self.is_only_recalled() {
+            return match self.recalls.is_empty() {
+                false => language.pick(
+                    "A recall names this code, see below. Apart from that, whoever answers for it has \
+                     no record of it here.",
+                    "有召回涉及此代码，见下。除此之外，此处没有对其负责的机构的记录。",
+                ),
+                true => language.pick(
+                    "Lots of this product are recalled, see below. Apart from that, there is no \
+                     record of it here.",
+                    "此产品的部分批次已被召回，见下。除此之外，此处没有其记录。",
+                ),
+            };
+        }
         if self.is_spoken_of() {
             return self.spoken_of(language);
         }
@@ -150,6 +201,16 @@ impl Passport {
             "Others have recorded this code, see below; whoever answers for these goods has not. It \
              may be wrong or invented.",
             "其他机构登记过此代码，见下；对该产品负责的机构没有登记过它。代码可能有误，也可能是编造的。",
+        )
+    }
+
+    /// Of records of which others were erased.
+    fn rest(language: Language) -> &'static str {
+        language.pick(
+            "What is left of the records for this code agrees, but a record about these goods was \
+             erased, see below. A printed code can be copied: do not go by the code alone.",
+            "关于此代码的现存记录一致，但有关于此产品的记录已被删除，见下。印刷的代码可以被复制：\
+             请勿仅凭代码判断。",
         )
     }
 
@@ -248,6 +309,7 @@ impl Passport {
             || !self.lot_recalls.is_empty()
             || self.idle_recalls.iter().any(|one| one.lifted.is_none())
             || self.ended.is_some()
+            || !self.erased.is_empty()
             || self.late_label.is_some()
             || self.inactive.is_some_and(|one| one.others_are_active || one.is_seen);
         match self.state.tone() {
@@ -265,6 +327,16 @@ impl End {
             End::UsedUp => ("Recorded as used up", "登记为已耗用"),
             End::Destroyed => ("Recorded as destroyed", "登记为已销毁"),
             End::TakenOutOfUse => ("Recorded as taken out of use", "登记为已注销"),
+        };
+        language.pick(en, zh)
+    }
+
+    /// The same where it is the word of somebody who is not known to have had them.
+    fn word_of_others(self, language: Language) -> &'static str {
+        let (en, zh) = match self {
+            End::UsedUp => ("Said by others to be used up", "他方称已耗用"),
+            End::Destroyed => ("Said by others to be destroyed", "他方称已销毁"),
+            End::TakenOutOfUse => ("Said by others to be out of use", "他方称已注销"),
         };
         language.pick(en, zh)
     }
@@ -311,6 +383,17 @@ impl Impossible {
             ),
         }
     }
+}
+
+/// Of the word of somebody who is not known to have had the goods.
+fn end_of_others(language: Language) -> &'static str {
+    language.pick(
+        "An organisation that is not known to have had these goods says that they are no more. It is \
+         named below; nobody who had them says so. A printed code can be copied: compare what you \
+         hold with the description and the seal.",
+        "一家没有记录表明曾持有此产品的机构称此产品已不存在，该机构见下；曾持有者均未如此登记。\
+         印刷的代码可以被复制：请对照说明和封签查看实物。",
+    )
 }
 
 fn of_many(language: Language) -> &'static str {
@@ -375,7 +458,8 @@ mod tests {
             (End::Destroyed, "destroyed", "销毁"),
             (End::TakenOutOfUse, "taken out of use", "注销"),
         ] {
-            let ended = Some(Ended { how, month: None, by: by.clone(), id: None });
+            let ended =
+                Some(Ended { how, month: None, by: by.clone(), id: None, is_of_others: false });
             for state in [State::Consistent, State::ConsistentSeen] {
                 let mut passport = Passport { ended: ended.clone(), ..of(state) };
                 passport.proof.is_cut = true;

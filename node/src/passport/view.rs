@@ -8,7 +8,10 @@ use serde::Serialize;
 use super::State;
 use print::Link;
 
+mod gone;
 pub mod print;
+
+pub use gone::{Doubted, End, Ended, Erased};
 
 /// A passport.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +43,10 @@ pub struct Passport {
     pub journey: Vec<Step>,
     /// That the goods are no more, by their records.
     pub ended: Option<Ended>,
+    /// Records of which it is in doubt who signed them, as their key was revoked.
+    pub doubted: Vec<Doubted>,
+    /// Public records about the goods, their lot or class whose bodies were erased.
+    pub erased: Vec<Erased>,
     /// Product carbon footprints, the newest first.
     pub footprints: Vec<Footprint>,
     /// Open findings with the answers to them.
@@ -96,6 +103,13 @@ impl Passport {
     pub fn takes_confirmations(&self) -> bool {
         let is_bought = self.sort.is_some_and(Sort::is_bought);
         is_bought && self.state.takes_confirmations() && self.elsewhere.is_none()
+    }
+
+    /// Whether a recall alone names the code, or lots of this product, which nobody records otherwise.
+    pub fn is_only_recalled(&self) -> bool {
+        let is_class = self.sort == Some(Sort::Class);
+        let is_recalled = !self.recalls.is_empty() || is_class && !self.lot_recalls.is_empty();
+        self.sort != Some(Sort::Item) && is_recalled && !self.is_spoken_of()
     }
 
     /// Whether anybody speaks of the code itself, be it not whoever issues it.
@@ -304,8 +318,11 @@ pub struct Certificate {
     pub valid_from: Option<String>,
     /// Last day.
     pub valid_to: Option<String>,
-    /// The day it was pulled.
+    /// The day it was pulled, or since when its key is revoked.
     pub withdrawn: Option<String>,
+    /// Since when the key that signed it is revoked, so that it is in doubt who did; that day counts
+    /// as the one it was pulled on.
+    pub key_revoked: Option<String>,
     /// The class of goods, in the standard's own words.
     pub product_class: Option<String>,
     /// The site, as the certificate names it.
@@ -318,7 +335,8 @@ pub struct Certificate {
     pub zone: String,
     /// Why, in the words of who vouched; none where it was not pulled.
     pub reason: Option<String>,
-    /// Whether a later one of the same standard is in force, so that this one raises no question.
+    /// Whether a later one of the same issuer, standard, class and site is in force, so that this one
+    /// raises no question.
     pub is_superseded: bool,
     /// The accreditation of who vouches.
     pub accreditation: Accreditation,
@@ -362,31 +380,6 @@ pub struct Step {
     pub inside: Option<String>,
     /// Whether other goods were made of these.
     pub is_used_up: bool,
-}
-
-/// What became of goods that are no more.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// Other goods were made of them.
-    UsedUp,
-    /// They were destroyed.
-    Destroyed,
-    /// Their code was taken out of use.
-    TakenOutOfUse,
-}
-
-/// The end of the goods, as their records have it, and nothing after it brought them back.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Ended {
-    /// What became of them.
-    pub how: End,
-    /// The month on the clock of the place.
-    pub month: Option<String>,
-    /// Who says so.
-    pub by: Party,
-    /// The attestation, where its body is public.
-    pub id: Option<String>,
 }
 
 /// A product carbon footprint.

@@ -67,6 +67,18 @@ impl KeyHistory {
         })
     }
 
+    /// Since when it is in doubt whose act this of the key was: it was revoked since before, or the one
+    /// that enrolled it was.
+    pub fn doubted_since(&self, kid: &KeyId, act: EntryTime) -> Option<Timestamp> {
+        let revoked = self.revoked_since(kid).filter(|since| *since <= act.hi);
+        let record = self.keys.get(kid)?;
+        let enrolled = || {
+            let is_open = !self.has_begun(record, act);
+            is_open.then(|| self.enrolled_in_doubt(kid)).flatten().map(|(_, since)| since)
+        };
+        revoked.or_else(enrolled)
+    }
+
     /// Whether a key was in force before this act: a device's only by an enrolment that is in no
     /// doubt.
     pub(super) fn has_begun(&self, record: &KeyRecord, act: EntryTime) -> bool {

@@ -2,17 +2,22 @@
 //!
 //! Invariants: only the organisation's own key signs it, so no client of its node can have it
 //! erased; it is public, because whoever holds a copy must see it; the entry stays, and with it the
-//! proof that the record existed, when, and its digest. It counts in the log that holds the record,
+//! proof that the record existed, when, and its digest; of a public record it says in digests which
+//! goods that was about, so that nobody's passport calls the rest complete. It counts in the log that holds the record,
 //! and only from the organisation whose log that is.
 
 use super::check::{self, FieldError};
+use super::value::Digest;
 use super::{Kind, KindName, SignerRule};
-use crate::attestation::{Claims, ContentId};
+use crate::attestation::{Claims, ContentId, Envelope};
 use crate::audience::Audience;
+use crate::goods::GoodsId;
 use crate::id::Subject;
 use crate::identity::NaturalIdentity;
 use crate::table::{Bucket, Cell, Column, RowContext, Rows, Table};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 /// See the module's words.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -22,7 +27,13 @@ pub struct Erasure {
     pub erased: ContentId,
     /// Why: a law, a trade secret. It stays for ever, so it says nothing of what is erased.
     pub reason: String,
+    /// SHA-256 of the canonical text of each of the goods that a public record was about, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goods: Vec<Digest>,
 }
+
+/// Most goods that an erasure names.
+pub const GOODS_MAX: usize = 4096;
 
 /// Table `erasures`.
 pub static ERASURES: Table = Table {
@@ -37,6 +48,28 @@ pub static ERASURES: Table = Table {
 };
 
 impl Erasure {
+    /// How an erasure names goods: who knows them finds it, and it tells nobody else.
+    pub fn digest_of(goods: &GoodsId) -> Digest {
+        Digest(Sha256::digest(goods.as_str().as_bytes()).into())
+    }
+
+    /// The goods that an erasure of this record names: those of a public one; of more than it may name
+    /// their classes, so that none is passed over.
+    pub fn goods_of(record: &Envelope) -> Vec<Digest> {
+        if record.claims().aud != Audience::Public {
+            return Vec::new();
+        }
+        let goods = record.body().goods(record.claims());
+        let digests =
+            |all: &[GoodsId]| -> BTreeSet<Digest> { all.iter().map(Erasure::digest_of).collect() };
+        let mut found = digests(&goods);
+        if GOODS_MAX < found.len() {
+            let class = |one: &GoodsId| one.class().unwrap_or_else(|| one.clone());
+            found = digests(&goods.iter().map(class).collect::<Vec<_>>());
+        }
+        found.into_iter().take(GOODS_MAX).collect()
+    }
+
     /// Whether its issuer keeps the log: no other organisation erases in it. The second part of an
     /// origin names whose log it is.
     pub fn is_of(claims: &Claims, origin: &str) -> bool {
@@ -71,7 +104,10 @@ impl Kind for Erasure {
     const TABLES: &'static [&'static Table] = &[&ERASURES];
 
     fn check(&self) -> Result<(), FieldError> {
-        check::text("/reason", &self.reason, check::SENTENCE_BYTES_MAX)
+        check::text("/reason", &self.reason, check::SENTENCE_BYTES_MAX)?;
+        let is_sorted = self.goods.windows(2).all(|pair| pair[0] < pair[1]);
+        let is_bounded = self.goods.len() <= GOODS_MAX;
+        check::form("/goods", is_sorted && is_bounded, "digests, sorted, each once, at most 4,096")
     }
 
     fn check_claims(&self, claims: &Claims) -> Result<(), FieldError> {
@@ -99,7 +135,6 @@ mod tests {
     use super::*;
     use crate::kind::Body;
     use crate::time::Timestamp;
-    use std::collections::BTreeSet;
 
     fn claims() -> Claims {
         let iss: crate::id::OrgId = "urn:hallmark:org:gln:6901234567892".parse().unwrap();
@@ -113,7 +148,30 @@ mod tests {
     }
 
     fn erasure(reason: &str) -> Body {
-        Erasure { erased: ContentId::of(b"one"), reason: reason.to_owned() }.into()
+        Erasure { erased: ContentId::of(b"one"), reason: reason.to_owned(), goods: Vec::new() }
+            .into()
+    }
+
+    #[test]
+    fn the_goods_of_what_is_erased_are_sorted_each_once_and_bounded() {
+        let of = |goods: Vec<Digest>| Erasure {
+            erased: ContentId::of(b"one"),
+            reason: "a trade secret".to_owned(),
+            goods,
+        };
+        let digest = |byte| Digest([byte; 32]);
+        assert!(of(vec![digest(1), digest(2)]).check().is_ok());
+        let many = (0..=GOODS_MAX as u64).map(|number| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Digest(bytes)
+        });
+        for wrong in [vec![digest(2), digest(1)], vec![digest(1), digest(1)], many.collect()] {
+            assert_eq!(of(wrong).check().unwrap_err().pointer, "/goods");
+        }
+        // One that names none has the form that it always had.
+        let json = Body::from(of(Vec::new())).to_json();
+        assert!(json.get("goods").is_none(), "{json}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The passport of a running node: each of its twelve states, reached for real.
 
 mod makers;
+mod strangers;
 pub(super) mod told;
 
 use std::os::unix::fs::FileExt;

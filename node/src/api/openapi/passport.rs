@@ -59,9 +59,11 @@ fn members() -> Value {
             json!({
                 "how": words(&["used_up", "destroyed", "taken_out_of_use"]),
                 "month": or_null(string()), "by": schema("PassportParty"),
-                "id": or_null(schema("ContentId")),
+                "id": or_null(schema("ContentId")), "is_of_others": truth(),
             }),
         )),
+        "doubted": doubted(),
+        "erased": erased(),
         "footprints": list(schema("PassportFootprint")),
         "findings": list(schema("PassportFinding")),
         "stated_findings": list(schema("PassportStatedFinding")),
@@ -82,6 +84,27 @@ fn members() -> Value {
             to a request with `Origin`.",
             json!({ "confirmation": or_null(string()), "complaint": or_null(string()) })),
     })
+}
+
+fn doubted() -> Value {
+    list(object(
+        "A record that may be another's than who is said to have signed it, as the key is revoked; with \
+             `is_origin` it is what the goods are known by, and the state no calm one.",
+        json!({
+            "id": schema("ContentId"), "kind": string(), "by": schema("PassportParty"),
+            "since": string(), "is_origin": truth(),
+        }),
+    ))
+}
+
+fn erased() -> Value {
+    list(object(
+        "A public record about the goods, their lot or class was erased, as the record `id` says.",
+        json!({
+            "id": schema("ContentId"), "record": schema("ContentId"),
+            "by": schema("PassportParty"), "day": string(), "reason": string(),
+        }),
+    ))
 }
 
 fn link() -> Value {
@@ -167,7 +190,8 @@ fn parts() -> Value {
             "unit": or_null(string()),
             "id": schema("ContentId"), "number": string(), "standard": string(),
             "issuer": party(), "standing": standing(), "valid_from": day(), "valid_to": day(), "zone": string(),
-            "withdrawn": day(), "reason": or_null(string()), "is_superseded": truth(), "accreditation": accreditation,
+            "withdrawn": day(), "key_revoked": day(), "reason": or_null(string()), "is_superseded": truth(),
+            "accreditation": accreditation,
         })),
         "PassportStep": object("A place and a month.", json!({
             "step": or_null(string()), "place": or_null(string()), "place_names": texts(), "region": or_null(string()),

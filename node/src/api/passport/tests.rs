@@ -9,9 +9,12 @@ use crate::sign::{Defaults, Statement};
 
 mod beneath;
 mod carried;
+mod certificates;
+mod erased;
 mod lots;
 mod met;
 mod notices;
+mod refused;
 mod versions;
 mod wording;
 

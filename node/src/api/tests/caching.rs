@@ -30,7 +30,8 @@ async fn erase(world: &World, erased: ContentId) {
     let key = keys::open(&folder.keys(), Purpose::Organisation, None).unwrap();
     let sub = Subject::Org(world.app.config.org.clone());
     let claims = claims(&world.app.config.org, sub, Audience::Public, Vec::new(), now());
-    let body = Stated::Erasure(Erasure { erased, reason: "a trade secret".to_owned() });
+    let reason = "a trade secret".to_owned();
+    let body = Stated::Erasure(Erasure { erased, reason, goods: Vec::new() });
     let erasure = sign(Draft { claims, body }, random(), &key).unwrap();
     assert_eq!(world.register(&erasure).await.0, StatusCode::CREATED);
 }

@@ -10,8 +10,11 @@ use super::{Stage, of_zone, party, recall_terms, words};
 use crate::passport::State;
 use crate::passport::code::{asked, path_of};
 use crate::passport::fold::UTC;
-use crate::passport::view::{End, Ended, IdleRecall, Inactive, LateLabel, Passport};
+use crate::passport::view::{End, Ended, Erased, IdleRecall, Inactive, LateLabel, Passport};
 use hallmark_schemas::goods::GoodsId;
+
+/// Most records in doubt that the page prints; the JSON form has more.
+const DOUBTED_MAX: usize = 8;
 
 /// All of them.
 pub(super) fn all(passport: &Passport, language: Language) -> Markup {
@@ -20,6 +23,7 @@ pub(super) fn all(passport: &Passport, language: Language) -> Markup {
     html! {
         (meant(passport, language))
         (lots(passport, language))
+        @for one in &passport.erased { (erased(one, language)) }
         @if state != State::Broken {
             @if let Some(ended) = &passport.ended { (self::ended(ended, language)) }
             @for one in &passport.idle_recalls { (idle(one, language)) }
@@ -40,6 +44,7 @@ pub(super) fn all(passport: &Passport, language: Language) -> Markup {
             @if let Some(one) = &passport.inactive { (inactive(*one, state, language)) }
             @if let Some(one) = &passport.late_label { (late(one, language)) }
             (makers(passport, language))
+            (doubted(passport, language))
         }
         @if passport.proof.is_cut && !has_said {
             p { (language.pick(
@@ -65,6 +70,20 @@ fn meant(passport: &Passport, language: Language) -> Markup {
                 a href=(asked(&path_of(&goods), "lang", language.tag())) data-of="meant" { (goods) }
                 (language.pick("?", "？"))
             }
+        }
+    }
+}
+
+/// That a record is gone which may have said anything of the goods.
+fn erased(one: &Erased, language: Language) -> Markup {
+    html! {
+        p { strong data-record=(one.id) data-kind="erasure" data-of="erased" {
+            (language.pick("A record about these goods was erased on ", "关于此产品的一条记录已被删除，日期为 "))
+            (one.day) (of_zone(UTC)) (language.pick(".", "。"))
+        } }
+        dl data-record=(one.id) data-kind="erasure" data-by=(one.by.id) {
+            dt { (language.pick("Reason", "原因")) } dd data-of="reason" { (one.reason) }
+            dt { (language.pick("Stated by", "发布方")) } dd data-of="by" { (party(&one.by)) }
         }
     }
 }
@@ -166,6 +185,30 @@ fn late(late: &LateLabel, language: Language) -> Markup {
             }
             (language.pick("; the label was ordered on or after ", "；标签下单不早于 ")) (late.made) (of_zone(UTC))
             (language.pick(".", "。"))
+        }
+    }
+}
+
+/// Records that may be another's than who is said to have signed them; certificates say so themselves.
+fn doubted(passport: &Passport, language: Language) -> Markup {
+    let doubted = || passport.doubted.iter().filter(|one| one.kind != "certificate");
+    html! {
+        @if doubted().next().is_some() {
+            p { strong { (language.pick(
+                "In doubt, because a key was revoked that may have been in other hands:",
+                "以下记录存疑，因为签署密钥已被吊销，此前可能已被他人掌握：",
+            )) } }
+            ul {
+                @for one in doubted().take(DOUBTED_MAX) {
+                    li data-record=(one.id) data-kind=(one.kind) data-by=(one.by.id) {
+                        span data-of="doubted" {
+                            (words::kind(&one.kind, language))
+                            (language.pick(", in doubt since ", "，存疑自 ")) (one.since) (of_zone(UTC))
+                        }
+                        " · " span data-of="by" { (party(&one.by)) }
+                    }
+                }
+            }
         }
     }
 }

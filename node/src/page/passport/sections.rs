@@ -4,7 +4,7 @@ use hallmark_schemas::goods::GoodsId;
 use maud::{Markup, html};
 
 use super::super::Language;
-use super::{of_zone, sort_word, texts};
+use super::{of_zone, revoked, sort_word, texts};
 use super::{scope, words};
 use hallmark_schemas::gs1::digital_link::CANONICAL;
 
@@ -252,6 +252,7 @@ fn certificate(one: &Certificate, language: Language) -> Markup {
                 dd data-of="status" {
                     strong { (standing(one.standing, language)) }
                     @if let Some(day) = &one.withdrawn { " (" (day) (of_zone(&one.zone)) ")" }
+                    @if one.key_revoked.is_some() { (revoked(language)) }
                     @if one.is_superseded {
                         " · " (language.pick("a later one is in force", "已有后续证书生效"))
                     }

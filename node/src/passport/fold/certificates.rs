@@ -1,14 +1,14 @@
 //! Certificates and the accreditation of who vouches.
 //!
-//! Invariant: what has an end is in force on the day that is shown as its last, to the end of that
-//! day on the clock that its issuer tells, else in UTC.
-
-use std::collections::BTreeSet;
+//! Invariants: what has an end is in force on the day that is shown as its last, to the end of that
+//! day on the clock that its issuer tells, else in UTC; a revoked key vouches for nothing that it
+//! signed since; one certificate takes the place of another only if whoever issued that says the same
+//! of the same. The script of the check works the same out (tell.mjs).
 
 use hallmark_schemas::day::Day;
 use hallmark_schemas::id::{OrgId, Subject};
-use hallmark_schemas::kind::Body;
 use hallmark_schemas::kind::accreditation::{self, Status};
+use hallmark_schemas::kind::{Body, certificate};
 use hallmark_schemas::time::Timestamp;
 
 use super::super::gather::{Level, Proven};
@@ -18,6 +18,7 @@ use super::{Given, day, last_day, last_of, on_clock, zone};
 /// All that are about the goods, those that raise a question first.
 pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
     let mut found = Vec::new();
+    let mut bodies: Vec<(&OrgId, &certificate::Certificate)> = Vec::new();
     for record in records.iter().filter(|one| one.level != Level::Beside && one.is_public) {
         let Body::Certificate(body) = record.verified.body() else { continue };
         let issuer = &record.verified.claims().iss;
@@ -25,15 +26,21 @@ pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
         let [now, from] = [given.now, body.valid_from].map(|at| on_clock(at, offset));
         let [to, withdrawn] =
             [body.valid_to, body.withdrawn_at].map(|at| at.map(|at| on_clock(at, offset)));
+        let revoked = record.doubt.map(|since| on_clock(since, offset));
+        bodies.push((issuer, body));
         found.push(Certificate {
             id: record.verified.id().to_string(),
             number: body.id.clone(),
             standard: body.standard.clone(),
             issuer: (given.party)(issuer),
-            standing: standing(now, from, to, withdrawn),
+            standing: match record.doubt {
+                Some(_) => Standing::Withdrawn,
+                None => standing(now, from, to, withdrawn),
+            },
             valid_from: Some(day(from)),
             valid_to: to.map(last_day),
-            withdrawn: withdrawn.map(day),
+            withdrawn: withdrawn.or(revoked).map(day),
+            key_revoked: revoked.map(day),
             product_class: body.product_class.clone(),
             site: body.site.clone(),
             volume: body.volume,
@@ -44,19 +51,38 @@ pub(super) fn of(records: &[&Proven], given: &Given<'_>) -> Vec<Certificate> {
             accreditation: behind(issuer, records, given),
         });
     }
-    let in_force: BTreeSet<String> = found
-        .iter()
-        .filter(|one| one.standing == Standing::InForce)
-        .map(|one| one.standard.clone())
-        .collect();
-    for one in &mut found {
-        one.is_superseded = one.standing < Standing::Future && in_force.contains(&one.standard);
+    let is_good = |one: &Certificate, (issuer, body): &(&OrgId, &certificate::Certificate)| {
+        one.standing == Standing::InForce && is_accredited(issuer, body.valid_from, records)
+    };
+    let later = found.iter().zip(&bodies).filter(|(one, body)| is_good(one, body));
+    let later: Vec<_> = later.map(|(_, body)| *body).collect();
+    for (one, body) in found.iter_mut().zip(&bodies) {
+        let is_after = later.iter().any(|later| takes_the_place(later, body));
+        one.is_superseded = one.standing < Standing::Future && is_after;
     }
     found.sort_by(|a, b| {
         let key = |one: &Certificate| (one.is_superseded, one.standing);
         (key(a), &a.standard, &a.id).cmp(&(key(b), &b.standard, &b.id))
     });
     found
+}
+
+/// Whether a certificate says later what another said: the same issuer, of the same.
+fn takes_the_place(
+    (issuer, later): &(&OrgId, &certificate::Certificate),
+    (before, one): &(&OrgId, &certificate::Certificate),
+) -> bool {
+    let of = |body: &certificate::Certificate| {
+        (body.standard.clone(), body.product_class.clone(), body.site.clone())
+    };
+    issuer == before && of(later) == of(one) && one.valid_from < later.valid_from
+}
+
+/// Whether a body was accredited then, if anybody ever said that it is.
+fn is_accredited(body: &OrgId, at: Timestamp, records: &[&Proven]) -> bool {
+    let current = accreditations(body, records, at);
+    let is_told = !accreditations(body, records, Timestamp::MAX).is_empty();
+    !is_told || current.into_iter().any(|one| standing_of(one, at) == Standing::InForce)
 }
 
 fn standing(
@@ -86,16 +112,33 @@ fn behind(body: &OrgId, records: &[&Proven], given: &Given<'_>) -> Accreditation
         reason: None,
         valid_to: None,
     };
+    let best = accreditations(body, records, given.now)
+        .into_iter()
+        .max_by_key(|one| (standing_of(*one, given.now), one.1.valid_to.unwrap_or(Timestamp::MAX)));
+    best.map_or(none, |(by, one)| Accreditation {
+        id: Some(by.verified.id().to_string()),
+        standing: Some(standing_of((by, one), given.now)),
+        accreditor: Some((given.party)(&by.verified.claims().iss)),
+        number: Some(one.number.clone()),
+        reason: one.reason.clone().filter(|_| one.status != Status::InForce),
+        valid_to: one.valid_to.map(last_day),
+    })
+}
+
+/// A statement about an accreditation, where it is recorded.
+type Accredited<'a> = (&'a Proven, &'a accreditation::Accreditation);
+
+/// What is said of the accreditations of a body: of statements about one the last that holds by then.
+fn accreditations<'a>(body: &OrgId, records: &[&'a Proven], at: Timestamp) -> Vec<Accredited<'a>> {
     let subject = Subject::Org(body.clone());
-    // Of statements about one accreditation the last that holds by now counts.
-    let mut current: Vec<(&Proven, &accreditation::Accreditation)> = Vec::new();
+    let mut current: Vec<Accredited<'a>> = Vec::new();
     for record in records.iter().filter(|record| record.is_public) {
         let claims = record.verified.claims();
         let Body::Accreditation(one) = record.verified.body() else { continue };
-        if claims.sub != subject || given.now < one.from_at {
+        if claims.sub != subject || at < one.from_at {
             continue;
         }
-        let is_same = |(by, other): &&mut (&Proven, &accreditation::Accreditation)| {
+        let is_same = |(by, other): &&mut Accredited<'a>| {
             by.verified.claims().iss == claims.iss
                 && other.scheme == one.scheme
                 && other.number == one.number
@@ -106,21 +149,12 @@ fn behind(body: &OrgId, records: &[&Proven], given: &Given<'_>) -> Accreditation
             None => current.push((*record, one)),
         }
     }
-    let best = current.into_iter().max_by_key(|(_, one)| {
-        (standing_of(one, given.now), one.valid_to.unwrap_or(Timestamp::MAX))
-    });
-    best.map_or(none, |(by, one)| Accreditation {
-        id: Some(by.verified.id().to_string()),
-        standing: Some(standing_of(one, given.now)),
-        accreditor: Some((given.party)(&by.verified.claims().iss)),
-        number: Some(one.number.clone()),
-        reason: one.reason.clone().filter(|_| one.status != Status::InForce),
-        valid_to: one.valid_to.map(last_day),
-    })
+    current
 }
 
-fn standing_of(one: &accreditation::Accreditation, now: Timestamp) -> Standing {
+fn standing_of((record, one): Accredited<'_>, now: Timestamp) -> Standing {
     match one.status {
+        _ if record.doubt.is_some() => Standing::Withdrawn,
         Status::InForce => standing(now, one.valid_from, one.valid_to, None),
         Status::Suspended | Status::Withdrawn => Standing::Withdrawn,
     }

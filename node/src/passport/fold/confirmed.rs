@@ -2,7 +2,8 @@
 //!
 //! Invariants: a confirmation tells its day alone, so it is held against an event only where no
 //! instant of that day agrees, or where the log proves which of the two it took first; who returned,
-//! repaired or remade goods ends nothing; what is not recorded rules nothing out. The same is worked
+//! repaired or remade goods ends nothing; of whoever is not known to have had the goods the word that
+//! they ended is told, and rules nothing out; what is not recorded rules nothing out. The same is worked
 //! out anew by the script of the check (state.mjs), from the public records.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use hallmark_schemas::time::Timestamp;
 
 use super::super::code::sort_of;
 use super::super::gather::{Level, Proven};
+use super::super::named;
 use super::super::view::{Confirmations, End, Ended, Impossible};
 use super::journey::Reveal;
 use super::late::{CLOCKS_APART_MS_MAX, is_before};
@@ -36,6 +38,7 @@ const TRADED: [&str; 5] = ["arriving", "receiving", "accepting", "retail_selling
 /// How often and when, by public and other records, and which the public records rule out.
 pub(super) fn of(
     records: &[&Proven],
+    makers: &BTreeSet<OrgId>,
     carried: &BTreeMap<ContentId, GoodsId>,
     given: &Given<'_>,
 ) -> Confirmations {
@@ -52,7 +55,7 @@ pub(super) fn of(
     found.count = of_act.into_values().max().unwrap_or(0);
     found.months = months.into_iter().collect();
     let public: Vec<&Proven> = records.iter().filter(|one| one.is_public).copied().collect();
-    found.impossible = impossible(&public, carried, given);
+    found.impossible = impossible(&public, makers, carried, given);
     found
 }
 
@@ -66,21 +69,23 @@ fn is_one(records: &[&Proven], given: &Given<'_>) -> bool {
 }
 
 /// The last end of the goods that the records tell of, unless they came back or began anew with it
-/// or later. Of events that are not public those count whose step may be shown.
+/// or later. Of events that are not public those count whose step may be shown; what others than those
+/// say who had the goods is told where these say nothing.
 pub(super) fn ended(
     records: &[&Proven],
+    makers: &BTreeSet<OrgId>,
     carried: &BTreeMap<ContentId, GoodsId>,
     given: &Given<'_>,
 ) -> Option<Ended> {
     if !is_one(records, given) {
         return None;
     }
-    let told = Told::of(records, carried, &given.code.goods);
+    let told = Told::of(records, makers, carried, &given.code.goods);
     let is_shown = |one: &&Event<'_>| {
         let may_be = one.record.is_public || given.reveal.contains(&Reveal::Step);
         may_be && one.fields.event_at <= given.now && told.is_end(one)
     };
-    let key = |one: &&Event<'_>| (one.fields.event_at, one.record.verified.id());
+    let key = |one: &&Event<'_>| (told.has_had(one), one.fields.event_at, one.record.verified.id());
     let last = told.events.iter().filter(is_shown).max_by_key(key)?;
     let is_back =
         |one: &Event<'_>| last.fields.event_at <= one.fields.event_at && told.is_return(one);
@@ -89,9 +94,9 @@ pub(super) fn ended(
     }
     let (record, fields) = (last.record, last.fields);
     let may_month = record.is_public || given.reveal.contains(&Reveal::Month);
-    let how = match (fields.kind, fields.biz_step.as_deref()) {
-        (EventType::Transformation, _) => End::UsedUp,
-        (_, Some("destroying")) => End::Destroyed,
+    let how = match fields.kind {
+        EventType::Transformation => End::UsedUp,
+        _ if is_destroying(fields) => End::Destroyed,
         _ => End::TakenOutOfUse,
     };
     Some(Ended {
@@ -99,6 +104,7 @@ pub(super) fn ended(
         month: may_month.then(|| month(fields.event_at.on_clock(&fields.utc_offset))),
         by: (given.party)(&record.verified.claims().iss),
         id: record.is_public.then(|| record.verified.id().to_string()),
+        is_of_others: !told.has_had(last),
     })
 }
 
@@ -114,6 +120,7 @@ fn all<'a>(records: &[&'a Proven]) -> impl Iterator<Item = (&'a Proven, &'a Conf
 /// Why confirmations cannot be of the goods that these records tell of, each cause once.
 pub(super) fn impossible(
     records: &[&Proven],
+    makers: &BTreeSet<OrgId>,
     carried: &BTreeMap<ContentId, GoodsId>,
     given: &Given<'_>,
 ) -> Vec<Impossible> {
@@ -122,7 +129,7 @@ pub(super) fn impossible(
     if !sort_of(goods).is_bought() {
         return Vec::new();
     }
-    let told = Told::of(records, carried, goods);
+    let told = Told::of(records, makers, carried, goods);
     let markets = markets(records);
     let places = journey::places(records);
     let causes = all(records).flat_map(|(record, body)| {
@@ -154,11 +161,15 @@ struct Event<'a> {
 struct Told<'a> {
     goods: &'a GoodsId,
     events: Vec<Event<'a>>,
+    /// Who had the goods, as far as is known: whoever answers for them or recorded their birth, and
+    /// whom one of these names as sending or receiving them. Empty where nobody is known.
+    chain: BTreeSet<OrgId>,
 }
 
 impl<'a> Told<'a> {
     fn of(
         records: &[&'a Proven],
+        makers: &BTreeSet<OrgId>,
         carried: &BTreeMap<ContentId, GoodsId>,
         goods: &'a GoodsId,
     ) -> Told<'a> {
@@ -171,23 +182,50 @@ impl<'a> Told<'a> {
             let is_told = !declared.contains(&(&record.verified.claims().iss, fields.identity()));
             ((is_own || is_carried) && is_told).then_some(Event { record, fields, is_carried })
         });
-        Told { goods, events: events.collect() }
+        let chain = makers.clone();
+        let mut told = Told { goods, events: events.collect(), chain };
+        told.follow();
+        told
+    }
+
+    /// Adds to the chain who is known to have had the goods.
+    fn follow(&mut self) {
+        let iss = |one: &Event<'_>| one.record.verified.claims().iss.clone();
+        let is_birth = |one: &&Event<'_>| self.has_role(one.fields, |role| one.fields.born(role));
+        let births: Vec<OrgId> = self.events.iter().filter(is_birth).map(iss).collect();
+        self.chain.extend(births);
+        loop {
+            let by_chain = self.events.iter().filter(|one| self.chain.contains(&iss(one)));
+            let parties = by_chain.flat_map(|one| &one.fields.parties);
+            let named: Vec<OrgId> = parties.filter_map(|one| named::org(&one.party)).collect();
+            let before = self.chain.len();
+            self.chain.extend(named);
+            if self.chain.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether who says this is known to have had the goods, or nobody is.
+    fn has_had(&self, one: &Event<'_>) -> bool {
+        self.chain.is_empty() || self.chain.contains(&one.record.verified.claims().iss)
     }
 
     fn has_role(&self, fields: &Fields, is_role: impl Fn(ItemRole) -> bool) -> bool {
         fields.items.iter().any(|item| item.item.goods() == Some(self.goods) && is_role(item.role))
     }
 
-    /// Whether the event ends the goods for good, as rule TRC-004 has it. A sale does not: whoever
+    /// Whether the event ends the goods for good, as rule TRC-004 has it; so does one that
+    /// takes them out (`DELETE`) without a step, or leaves them destroyed. A sale does not: whoever
     /// buys confirms. What a destroyed container holds ends with it.
     fn is_end(&self, one: &Event<'_>) -> bool {
         let (fields, step) = (one.fields, one.fields.biz_step.as_deref());
-        let is_destroyed = step == Some("destroying") && fields.action != Some("ADD");
+        let is_destroyed = is_destroying(fields) && fields.action != Some("ADD");
         if one.is_carried {
             return fields.kind == EventType::Object && is_destroyed;
         }
-        let is_ended =
-            is_destroyed || step == Some("decommissioning") && fields.action == Some("DELETE");
+        let is_ended = is_destroyed
+            || fields.action == Some("DELETE") && matches!(step, None | Some("decommissioning"));
         match fields.kind {
             EventType::Object => is_ended && self.has_role(fields, |role| role == ItemRole::Epc),
             EventType::Transformation => self.has_role(fields, |role| role == ItemRole::Input),
@@ -206,7 +244,8 @@ impl<'a> Told<'a> {
 
     fn is_after_end(&self, record: &Proven, body: &Confirmation) -> bool {
         let (from, to) = day_of(body);
-        self.events.iter().filter(|one| self.is_end(one)).any(|end| {
+        let is_known = |one: &&Event<'_>| self.is_end(one) && self.has_had(one);
+        self.events.iter().filter(is_known).any(|end| {
             let at = end.fields.event_at;
             let is_one_log = end.record.origin == record.origin;
             let is_after =
@@ -236,6 +275,12 @@ impl<'a> Told<'a> {
             && !self.events.iter().any(is_traded)
             && CLOCKS_APART_MS_MAX < at.ms_since(latest)
     }
+}
+
+/// Whether an event tells that what it names is destroyed, by its step or by what became of it.
+fn is_destroying(fields: &Fields) -> bool {
+    fields.biz_step.as_deref() == Some("destroying")
+        || fields.disposition.as_deref() == Some("destroyed")
 }
 
 /// Begin and end of its day.

@@ -118,8 +118,12 @@ pub(super) fn item(records: &[&Proven], makers: &BTreeSet<OrgId>, given: &Given<
             item.lot.get_or_insert_with(|| lot.clone());
         }
     }
-    // Under which lot others saw it counts where nobody tells its lot.
-    for record in records.iter().filter(|record| record.is_public && record.level == Level::Own) {
+    // Under which lot whoever answers for it saw it counts where nobody tells its lot.
+    let is_own = |one: &&&Proven| {
+        let is_makers = makers.contains(&one.verified.claims().iss);
+        one.is_public && one.level == Level::Own && is_makers
+    };
+    for record in records.iter().filter(is_own) {
         if let Some(seen) = gather::lots_of(&record.verified, &given.code.goods).first() {
             item.lot.get_or_insert_with(|| seen.lot.to_owned());
         }

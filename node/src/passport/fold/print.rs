@@ -45,11 +45,14 @@ pub(super) fn contradictions(
         let recorded: Vec<&str> = match said.ai.as_str() {
             LOT => lots.iter().map(String::as_str).collect(),
             PRODUCED => item.produced.as_deref().filter(|day| is_day(day)).into_iter().collect(),
-            EXPIRY => item.expiry.as_deref().filter(|day| is_day(day)).into_iter().collect(),
+            EXPIRY | EXPIRY_TIME => {
+                item.expiry.as_deref().filter(|day| is_day(day)).into_iter().collect()
+            }
             _ => continue,
         };
         let printed = match said.ai.as_str() {
             LOT => Some(said.value.clone()),
+            EXPIRY_TIME => said.value.get(..6).and_then(|digits| date(digits, &day(given.now))),
             _ => date(&said.value, &day(given.now)),
         };
         let Some(printed) = printed else { continue };

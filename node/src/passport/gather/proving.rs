@@ -4,11 +4,11 @@
 //! Invariants: nothing becomes a record before all three hold; what does not hold of the own log is
 //! told, what does not hold of another's is passed over.
 
-use hallmark_schemas::attestation::{ContentId, Envelope};
+use hallmark_schemas::attestation::{ContentId, Envelope, Refusal};
 use hallmark_schemas::audience::Audience;
 use hallmark_schemas::entry::Entry;
 
-use super::{Gatherer, Level, LogSeen, Placed, Proven, RECORDS_MAX};
+use super::{Evidence, Gatherer, Level, LogSeen, Placed, Proven, RECORDS_MAX};
 use crate::index::goods::GoodsPlace;
 use crate::passport::view::Record;
 use crate::store::StoreError;
@@ -25,10 +25,12 @@ impl Gatherer<'_> {
         level: Level,
         is_about: impl Fn(&Envelope) -> bool,
     ) -> Result<(), StoreError> {
-        if self.seen.contains(&place.id) {
+        let is_known = self.refused.contains(&(place.log, place.entry));
+        if is_known || self.seen.contains(&place.id) {
             return Ok(());
         }
-        if RECORDS_MAX <= self.evidence.records.len() + self.evidence.damaged.len() {
+        let Evidence { records, damaged, refused, .. } = &self.evidence;
+        if RECORDS_MAX <= records.len() + damaged.len() + refused.len() {
             self.evidence.is_cut = true;
             return Ok(());
         }
@@ -51,10 +53,18 @@ impl Gatherer<'_> {
             Ok(Some(stored)) => match Envelope::parse(&stored) {
                 Err(_) => Some("form"),
                 Ok(envelope) if !is_about(&envelope) => return Ok(()),
+                Ok(envelope)
+                    if self.node.is_contradiction(place.log, place.entry, &envelope)? =>
+                {
+                    self.refused.insert((place.log, place.entry));
+                    self.refuse(envelope, &origin, (&place, &entry), level);
+                    return Ok(());
+                }
                 Ok(envelope) => self.prove(envelope, &origin, (&place, &entry), level, is_own),
             },
         };
         self.seen.insert(place.id);
+        self.evidence.refused.retain(|one| one.verified.id() != place.id);
         if let Some(fault) = fault {
             self.damaged(&place, level, origin, fault, is_public);
         }
@@ -96,21 +106,52 @@ impl Gatherer<'_> {
         level: Level,
         is_own_log: bool,
     ) -> Option<&'static str> {
-        let time = self.node.time_of(origin, place.entry, entry)?;
-        let is_public = envelope.claims().aud == Audience::Public;
-        if !is_public && envelope.claims().iss != *self.own {
-            return None;
-        }
-        match self.node.keys().read(|keys| envelope.verify(keys, time)) {
-            Ok(verified) => {
-                let origin = origin.to_owned();
-                let entry = place.entry;
-                let record = Proven { level, origin, entry, time, verified, is_public };
+        match self.proven(envelope, origin, (place, entry), level)? {
+            Ok(record) => {
                 self.evidence.records.push(record);
                 None
             }
             Err(_) => is_own_log.then_some("signature"),
         }
+    }
+
+    /// Keeps a record that its log took as evidence of a contradiction, unless it was found before.
+    fn refuse(
+        &mut self,
+        envelope: Envelope,
+        origin: &str,
+        at: (&GoodsPlace, &Entry),
+        level: Level,
+    ) {
+        let is_known = |one: &Proven| one.verified.id() == at.0.id;
+        if !self.evidence.refused.iter().any(is_known)
+            && let Some(Ok(record)) = self.proven(envelope, origin, at, level)
+        {
+            self.evidence.refused.push(record);
+        }
+    }
+
+    /// The record, if its signature holds; none where it concerns nobody.
+    fn proven(
+        &self,
+        envelope: Envelope,
+        origin: &str,
+        (place, entry): (&GoodsPlace, &Entry),
+        level: Level,
+    ) -> Option<Result<Proven, Refusal>> {
+        let time = self.node.time_of(origin, place.entry, entry)?;
+        let is_public = envelope.claims().aud == Audience::Public;
+        if !is_public && envelope.claims().iss != *self.own {
+            return None;
+        }
+        let (origin, entry) = (origin.to_owned(), place.entry);
+        let proven = self.node.keys().read(|keys| {
+            let verified = envelope.verify(keys, time)?;
+            let signer = verified.envelope().signer();
+            let doubt = verified.in_doubt().then(|| keys.doubted_since(&signer, time)).flatten();
+            Ok(Proven { level, origin, entry, time, verified, doubt, is_public })
+        });
+        Some(proven)
     }
 
     fn read(&self, origin: &str, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {

@@ -8,8 +8,9 @@ use hallmark_node::page::Language;
 use hallmark_node::passport::State;
 use hallmark_node::passport::view::print::Contradiction;
 use hallmark_node::passport::view::{
-    Elsewhere, End, Ended, Impossible, Inactive, LateLabel, MakerClaim, Misread, OpenFinding,
-    Party, Passport, Sort, Text,
+    Accreditation, Certificate, Doubted, Elsewhere, End, Ended, Erased, Impossible, Inactive,
+    LateLabel, LotRecall, MakerClaim, Misread, OpenFinding, Party, Passport, Recall, Sort,
+    Standing, Text,
 };
 use serde_json::{Value, json};
 
@@ -148,7 +149,7 @@ fn phrases() -> BTreeMap<String, BTreeSet<String>> {
 /// Those that the script calls by their English text: they stand where a record gives them alone.
 fn named(phrases: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&str> {
     let mut all = called(phrases, &["tell.mjs", "worded.mjs"]);
-    all.extend(called(phrases, &["more.mjs"]));
+    all.extend(called(phrases, &["more.mjs", "faults.mjs"]));
     all
 }
 
@@ -199,9 +200,75 @@ fn finding(code: &str) -> OpenFinding {
     }
 }
 
+fn party() -> Party {
+    Party { id: "a".to_owned(), name: String::new() }
+}
+
+fn doubted() -> Doubted {
+    Doubted {
+        id: String::new(),
+        kind: String::new(),
+        by: party(),
+        since: String::new(),
+        is_origin: true,
+    }
+}
+
+fn erased() -> Erased {
+    Erased {
+        id: String::new(),
+        record: String::new(),
+        by: party(),
+        day: String::new(),
+        reason: String::new(),
+    }
+}
+
+fn recall() -> Recall {
+    Recall {
+        id: String::new(),
+        by: party(),
+        goods: String::new(),
+        since: String::new(),
+        zone: String::new(),
+        reason: Vec::new(),
+        action: Vec::new(),
+        contact: None,
+    }
+}
+
+/// A certificate that was withdrawn, perhaps by its key.
+fn certificate(is_by_key: bool) -> Certificate {
+    Certificate {
+        id: String::new(),
+        number: String::new(),
+        standard: String::new(),
+        issuer: party(),
+        standing: Standing::Withdrawn,
+        valid_from: None,
+        valid_to: None,
+        withdrawn: None,
+        key_revoked: is_by_key.then(String::new),
+        product_class: None,
+        site: None,
+        volume: None,
+        unit: None,
+        zone: String::new(),
+        reason: None,
+        is_superseded: false,
+        accreditation: Accreditation {
+            id: None,
+            standing: None,
+            accreditor: None,
+            number: None,
+            reason: None,
+            valid_to: None,
+        },
+    }
+}
+
 /// Passports that together have every word and sentence of every state.
 fn samples(state: State) -> Vec<Passport> {
-    let party = || Party { id: "a".to_owned(), name: String::new() };
     let claim = || MakerClaim { id: String::new(), by: party(), maker: party() };
     let inactive = |others_are_active, is_seen| Inactive { others_are_active, is_seen };
     let name = || Text { lang: None, text: "a".to_owned() };
@@ -211,8 +278,8 @@ fn samples(state: State) -> Vec<Passport> {
         printed: String::new(),
         recorded: Vec::new(),
     };
-    let ended = |how| Ended { how, month: None, by: party(), id: None };
-    let changes: [&dyn Fn(&mut Passport); 23] = [
+    let ended = |how, is_of_others| Ended { how, month: None, by: party(), id: None, is_of_others };
+    let changes: [&dyn Fn(&mut Passport); 31] = [
         &|_| {},
         &|it| it.misread = Some(Misread::Nothing),
         &|it| it.misread = Some(Misread::ShortGtin),
@@ -233,9 +300,17 @@ fn samples(state: State) -> Vec<Passport> {
         &|it| it.sort = None,
         &|it| it.late_label = Some(LateLabel { seen: None, made: String::new() }),
         &|it| it.misread = Some(Misread::Garbled),
-        &|it| it.ended = Some(ended(End::UsedUp)),
-        &|it| it.ended = Some(ended(End::Destroyed)),
-        &|it| it.ended = Some(ended(End::TakenOutOfUse)),
+        &|it| it.ended = Some(ended(End::UsedUp, false)),
+        &|it| it.ended = Some(ended(End::Destroyed, false)),
+        &|it| it.ended = Some(ended(End::TakenOutOfUse, false)),
+        &|it| it.ended = Some(ended(End::UsedUp, true)),
+        &|it| it.ended = Some(ended(End::Destroyed, true)),
+        &|it| it.ended = Some(ended(End::TakenOutOfUse, true)),
+        &|it| it.doubted = vec![doubted()],
+        &|it| it.erased = vec![erased()],
+        &|it| it.certificates = vec![certificate(true)],
+        &|it| it.recalls = vec![recall()],
+        &|it| it.lot_recalls = vec![LotRecall { lots: Vec::new(), recall: recall() }],
     ];
     let sorts = [
         Sort::Item,
@@ -270,7 +345,7 @@ fn states(
 ) -> BTreeMap<&'static str, [BTreeSet<&'static str>; 2]> {
     let of = |state: State| {
         let mut samples = samples(state);
-        samples.retain(|one| has_ended || one.ended.is_none());
+        samples.retain(|one| has_ended || one.ended.is_none() && one.erased.is_empty());
         let words = samples.iter().map(|one| one.word(language)).collect();
         (state.as_str(), [words, samples.iter().map(|one| one.sentence(language)).collect()])
     };
@@ -384,7 +459,7 @@ fn every_sentence_of_a_state_and_every_phrase_that_the_script_uses_is_generated(
     }
     let phrases = phrases();
     let named = named(&phrases);
-    for file in ["tell.mjs", "worded.mjs", "more.mjs"] {
+    for file in ["tell.mjs", "worded.mjs", "more.mjs", "faults.mjs"] {
         for key in source(&format!("../assets/{file}")).split("say('").skip(1) {
             let key = key.split('\'').next().expect("a first part");
             assert!(named.contains(key), "{file} says {key:?}, which no page does");

@@ -247,3 +247,81 @@ async fn where_nothing_is_recorded_it_is_said_what_can_be_checked() {
     assert!(page_at(&world, &format!("{path}?lang=zh")).await.contains("没有记录仅为本节点的陈述"));
     world.end();
 }
+
+fn recalled(sub: &str, id: &str) -> Value {
+    json!({ "kind": "recall", "sub": sub, "payload": {
+        "recall": id, "why": { "en": "It leaks" }, "what_to_do": { "en": "Return it" },
+        "contact": { "phone": "+86 400 000 0000" }, "since": "2026-01-01T00:00:00Z" } })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_recall_is_all_that_is_recorded_no_sentence_says_that_there_is_nothing() {
+    let world = world().await;
+    let lotted = "https://id.gs1.org/01/09506000134352";
+    let drug = "urn:hallmark:goods:drug:81234567890123456789";
+    for (number, sub) in [CLASS, &format!("{lotted}/10/L1"), drug].into_iter().enumerate() {
+        attest(&world, recalled(sub, &format!("R-{number}"))).await;
+    }
+    for (path, words) in [
+        ("/01/09520123456788", "A recall names this code"),
+        ("/01/09506000134352/10/L1", "A recall names this code"),
+        ("/01/09506000134352", "Lots of this product are recalled"),
+        ("/goods/drug/81234567890123456789", "A recall names this code"),
+    ] {
+        let (status, told) = json_at(&world, path).await;
+        assert_eq!((status.as_u16(), &told["state"]), (404, &json!("unknown")), "{path}");
+        let sentence = told["state_text"]["en"].as_str().unwrap();
+        assert!(sentence.contains(words) && !sentence.contains("invented"), "{path}: {sentence}");
+        let page = page_at(&world, path).await;
+        assert!(page.contains("Recalled, no other record") && page.contains("It leaks"), "{path}");
+        assert!(!page.contains("that nothing was, no signature proves"), "{path}");
+    }
+    // An invented serial of such a class stays one.
+    let told = json_at(&world, "/01/09520123456788/21/none").await.1;
+    assert!(told["state_text"]["en"].as_str().unwrap().contains("invented"), "{told}");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_leaves_goods_destroyed_or_takes_them_out_without_a_step_ends_them() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    let of = |number: u64, serial: &str, change: &Value| {
+        let mut one = event(number, serial, "storing", json!("public"));
+        let mut epcis: Value =
+            serde_json::from_str(one["payload"]["epcis"].as_str().unwrap()).unwrap();
+        epcis["eventTime"] = "2026-01-03T03:04:05.000+08:00".into();
+        for (key, value) in change.as_object().unwrap() {
+            epcis[key] = value.clone();
+        }
+        epcis.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        one["payload"]["epcis"] = epcis.to_string().into();
+        one
+    };
+    for (number, (serial, change, expected)) in (1..).zip([
+        ("S1", json!({ "disposition": "destroyed" }), json!("destroyed")),
+        ("S2", json!({ "action": "DELETE", "bizStep": null }), json!("taken_out_of_use")),
+        ("S3", json!({ "bizStep": null }), Value::Null),
+        ("S4", json!({ "action": "DELETE" }), Value::Null),
+    ]) {
+        attest(&world, event(number, serial, "commissioning", json!("public"))).await;
+        attest(&world, of(100 + number, serial, &change)).await;
+        let told = json_at(&world, &format!("{GTIN}/21/{serial}")).await.1;
+        assert_eq!(told["ended"]["how"], expected, "{serial}: {told}");
+    }
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_serial_of_a_third_party_identifies_one_thing_that_a_buyer_confirms() {
+    let world = world().await;
+    attest(&world, masterdata()).await;
+    let mut made = event(1, "S1", "commissioning", json!("public"));
+    let epcis = made["payload"]["epcis"].as_str().unwrap().replace("/21/S1", "/235/S1");
+    made["payload"]["epcis"] = epcis.into();
+    attest(&world, made).await;
+    let (status, told) = json_at(&world, "/01/09520123456788/235/S1").await;
+    assert_eq!((status.as_u16(), &told["sort"]), (200, &json!("item")), "{told}");
+    assert!(told["forms"]["confirmation"].is_string(), "{told}");
+    world.end();
+}

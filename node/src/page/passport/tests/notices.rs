@@ -106,3 +106,42 @@ fn a_rules_sentence_is_told_in_plain_words() {
     assert!(rest.contains(told), "{rest}");
     assert!(html(&passport, Language::Zh).contains("2026-03-01 00:00 UTC</time>；共 1 次"));
 }
+
+#[test]
+fn a_broken_record_is_named_and_what_is_left_is_not_shown_as_if_it_held() {
+    let mut passport = full(State::Broken, "text", 3);
+    passport.proof.records = vec![record("event", Some("digest")), record("recall", None)];
+    let english = html(&passport, Language::En);
+    let (band, rest) = english.split_once("</section>").unwrap();
+    assert!(band.contains("its bytes are not those that were recorded"), "{band}");
+    assert!(band.contains("Recalled since"), "a recall is told whatever the state is");
+    for part in ["certificates", "journey", "footprint", "confirm"] {
+        assert!(!rest.contains(&format!("id=\"{part}\"")), "{part}");
+    }
+    for part in ["check", "report"] {
+        assert!(rest.contains(&format!("id=\"{part}\"")), "{part}");
+    }
+    assert!(html(&passport, Language::Zh).contains("内容与登记时不同"));
+}
+
+#[test]
+fn a_day_that_has_passed_is_told_in_the_band() {
+    for (language, told) in [
+        (Language::En, "2026-01-31: this day has passed."),
+        (Language::Zh, "2026-01-31：该日期已过。"),
+    ] {
+        let mut passport = plain(State::Consistent, "text", 1);
+        passport.item.expiry = Some("2026-01-31".to_owned());
+        for (is_past, tone) in [(true, "band warn"), (false, "band calm")] {
+            passport.item.is_past_expiry = is_past;
+            let html = html(&passport, language);
+            let (band, rest) = html.split_once("</section>").unwrap();
+            assert_eq!(band.contains(told), is_past, "{band}");
+            assert!(band.contains(tone), "{band}");
+            assert!(rest.contains("2026-01-31"), "{rest}");
+        }
+        passport.item.is_past_expiry = true;
+        passport.state = State::Broken;
+        assert!(!html(&passport, language).contains(told), "it rests on records that do not hold");
+    }
+}
