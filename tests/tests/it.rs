@@ -18,6 +18,7 @@ mod it {
     mod input;
     mod killed;
     mod label;
+    mod market;
     mod network;
     mod offline;
     mod operator;

@@ -28,7 +28,7 @@ const HOMES: [(&str, &[&str]); 18] = [
     ("sled", &["node/src/index/"]),
     ("datafusion", &["verifier/src/"]),
     ("arrow", &["verifier/src/"]),
-    ("clap", &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs"]),
+    ("clap", &["*/src/cli", "*/src/main.rs", "examples/src/demo/cli.rs", "examples/src/market/"]),
     ("reqwest", &["node/src/client.rs", "verifier/src/load/node_url.rs"]),
     ("maud", &["node/src/page", "verifier/src/report/html"]),
     ("calamine", &["verifier/src/load/xlsx.rs"]),
