@@ -54,8 +54,8 @@ reported AS (
   FROM lines
   WHERE base_amount(quantity, amount, scale, unit) IS NOT NULL
   GROUP BY facility, report, quantity, period_start, period_end
-  HAVING bool_and(state = 'measured') AND count(DISTINCT parameter) = 1
-    AND count(DISTINCT base_unit(quantity, unit)) = 1
+  HAVING bool_and(state = 'measured') AND min(parameter) = max(parameter)
+    AND min(base_unit(quantity, unit)) = max(base_unit(quantity, unit))
 ),
 metered AS (
   SELECT r.content_id AS content_id, coalesce(r.facility, h.facility) AS facility, r.device AS device,

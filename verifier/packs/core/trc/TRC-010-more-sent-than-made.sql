@@ -62,7 +62,7 @@ makers AS (
   FROM moves AS m JOIN whole AS w ON w.covered_log = m.log
   WHERE m.way = 'made'
   GROUP BY m.place, m.item
-  HAVING count(DISTINCT m.issuer) = 1
+  HAVING min(m.issuer) = max(m.issuer)
 ),
 sums AS (
   SELECT m.place AS place, m.item AS item, min(m.unit) AS unit,
@@ -73,9 +73,9 @@ sums AS (
     array_agg(DISTINCT m.content_id ORDER BY m.content_id) AS evidence
   FROM moves AS m JOIN makers AS k ON k.place = m.place AND k.item = m.item
   GROUP BY m.place, m.item
-  HAVING count(DISTINCT m.unit) = 1 AND bool_and(m.thousandths IS NOT NULL)
+  HAVING min(m.unit) = max(m.unit) AND bool_and(m.thousandths IS NOT NULL)
     -- Not of a log that is known up to some earlier time only.
-    AND count(DISTINCT m.log) = 1 AND bool_or(m.way = 'made')
+    AND min(m.log) = max(m.log) AND bool_or(m.way = 'made')
 )
 -- Where goods were received too, a receipt that nobody recorded would explain it: a note.
 SELECT place AS subject, item AS anchor, begun AS period_start, ended AS period_end, evidence,

@@ -34,7 +34,7 @@ addresses AS (
 -- An address that two members claim is nobody's.
 known AS (
   SELECT address, min(organisation) AS organisation FROM addresses
-  GROUP BY address HAVING count(DISTINCT organisation) = 1
+  GROUP BY address HAVING min(organisation) = max(organisation)
 ),
 withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error

@@ -18,7 +18,7 @@ WITH addresses AS (
 ),
 known AS (
   SELECT address, min(organisation) AS organisation FROM addresses
-  GROUP BY address HAVING count(DISTINCT organisation) = 1
+  GROUP BY address HAVING min(organisation) = max(organisation)
 ),
 withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error
@@ -35,15 +35,16 @@ sides AS (
   SELECT p.event_id AS event_id, coalesce(p.issuer, '') AS issuer, p.type AS type,
     min(CASE WHEN p.side = 'source' THEN coalesce(k.organisation, p.party) END) AS giver,
     min(CASE WHEN p.side = 'destination' THEN coalesce(k.organisation, p.party) END) AS taker,
-    count(DISTINCT CASE WHEN p.side = 'source' THEN coalesce(k.organisation, p.party) END) AS givers,
-    count(DISTINCT CASE WHEN p.side = 'destination' THEN coalesce(k.organisation, p.party) END) AS takers
+    max(CASE WHEN p.side = 'source' THEN coalesce(k.organisation, p.party) END) AS other_giver,
+    max(CASE WHEN p.side = 'destination' THEN coalesce(k.organisation, p.party) END) AS other_taker
   FROM event_parties AS p LEFT JOIN known AS k ON k.address = p.party
   WHERE p.type = 'owning'
   GROUP BY p.event_id, coalesce(p.issuer, ''), p.type
 ),
 steps AS (
   SELECT i.item AS item, l.event_id AS event_id, l.event_at AS event_at, l.content_id AS content_id,
-    CASE WHEN s.givers = 1 THEN s.giver END AS giver, CASE WHEN s.takers = 1 THEN s.taker END AS taker,
+    CASE WHEN s.giver = s.other_giver THEN s.giver END AS giver,
+    CASE WHEN s.taker = s.other_taker THEN s.taker END AS taker,
     l.issuer AS issuer
   FROM event_items AS i
     JOIN live AS l ON l.event_id = i.event_id AND coalesce(i.issuer, l.issuer) = l.issuer

@@ -38,7 +38,7 @@ lots_of AS (
   FROM seen
   WHERE lot IS NOT NULL
   GROUP BY item
-  HAVING count(DISTINCT lot) = 1 AND count(other_lot) = 0
+  HAVING min(lot) = max(lot) AND count(other_lot) = 0
 ),
 -- Every description of a lot counts: sold elsewhere is what none of them allows.
 allowed AS (
@@ -60,7 +60,7 @@ regions AS (
   FROM locations
   WHERE region IS NOT NULL
   GROUP BY location
-  HAVING count(DISTINCT split_part(region, '-', 1)) = 1
+  HAVING min(split_part(region, '-', 1)) = max(split_part(region, '-', 1))
 ),
 sales AS (
   SELECT s.item AS item, s.event_id AS event_id, s.event_at AS event_at, s.content_id AS content_id,

@@ -41,7 +41,7 @@ seen AS (
 -- The lot and the latest date that anybody states of the item.
 known AS (
   SELECT item, class,
-    CASE WHEN count(DISTINCT lot) = 1 AND count(other_lot) = 0 THEN min(lot) END AS lot,
+    CASE WHEN min(lot) = max(lot) AND count(other_lot) = 0 THEN min(lot) END AS lot,
     max(substr_expiry) AS stated
   FROM (SELECT item, class, lot, other_lot,
       CASE WHEN expiry LIKE '____-__-__%' THEN split_part(split_part(expiry, 'T', 1), ' ', 1) END AS substr_expiry

@@ -45,7 +45,7 @@ single AS (
   FROM first_lives
   WHERE lot IS NOT NULL
   GROUP BY item
-  HAVING count(DISTINCT lot) = 1 AND count(other_lot) = 0
+  HAVING min(lot) = max(lot) AND count(other_lot) = 0
 ),
 -- The newest description of a lot by each issuer.
 described AS (
@@ -74,7 +74,7 @@ incidents AS (
     array_agg(DISTINCT content_id ORDER BY content_id) AS evidence
   FROM told
   GROUP BY item, what
-  HAVING count(DISTINCT value) > 1
+  HAVING min(value) < max(value)
 )
 SELECT item AS subject, what AS anchor, since AS period_start, period_end, evidence,
   cardinality(evidence) AS evidence_count, low || ', ' || high AS told,

@@ -28,7 +28,7 @@ owners AS (
   SELECT l.class AS class, min(w.to_at) AS known_to
   FROM labels AS l LEFT JOIN whole AS w ON w.covered_log = l.log
   GROUP BY l.class
-  HAVING count(DISTINCT coalesce(l.issuer, '')) = 1
+  HAVING min(coalesce(l.issuer, '')) = max(coalesce(l.issuer, ''))
     AND bool_and(w.covered_log IS NOT NULL AND l.lot IS NOT NULL AND l.count IS NOT NULL)
 ),
 ordered AS (

@@ -32,7 +32,7 @@ owners AS (
     array_agg(DISTINCT r.content_id ORDER BY r.content_id) AS orders
   FROM ranges AS r LEFT JOIN whole AS w ON w.covered_log = r.log
   GROUP BY r.class
-  HAVING count(DISTINCT r.issuer) = 1 AND bool_and(w.covered_log IS NOT NULL)
+  HAVING min(r.issuer) = max(r.issuer) AND bool_and(w.covered_log IS NOT NULL)
 ),
 withdrawn AS (
   SELECT DISTINCT event_id, coalesce(issuer, '') AS issuer FROM events WHERE declared_error
