@@ -26,7 +26,7 @@ export const KINDS = new Map(`genesis O;network O registrar;organisation O regis
 facility;device O;event;label;readings D;emissions;finding;response;
 accreditation accreditor regulator;masterdata;certificate certifier regulator customs;
 recall producer distributor retailer regulator;confirmation;complaint;footprint;erasure O;demand;revocation O;inspection inspector regulator customs;
-offer producer distributor retailer exchange inspector regulator customs;
+offer producer distributor retailer exchange inspector regulator customs association auditor;
 claim producer distributor retailer exchange regulator association auditor`
   .split(/;\s*/).map(line => {
     const [kind, ...rules] = line.split(' ');
