@@ -80,7 +80,7 @@ strange AS (
     max(s.event_at) AS last_seen, count(DISTINCT s.event_id) AS sightings,
     bool_or(s.is_birth AND s.issuer <> o.owner) AS is_born_elsewhere,
     array_agg(DISTINCT s.content_id ORDER BY s.content_id) AS sighted, min(o.owner) AS owner,
-    bool_and(o.is_sequence) AS is_sequence, min(o.highest) AS highest, min(o.orders) AS orders
+    bool_and(o.is_sequence) AS is_sequence, min(o.highest) AS highest
   FROM seen AS s
     JOIN owners AS o ON o.class = s.class
     LEFT JOIN vouched AS v ON v.item = s.item
@@ -112,8 +112,11 @@ judged AS (
     s.owner AS owner, s.is_sequence AS is_sequence,
     -- Old stock may carry an older numbering: what nobody can have inherited is a number still to come.
     s.is_sequence AND (s.is_born_elsewhere OR (o.is_number AND s.highest < o.key)) AS is_sure,
-    array_concat(s.sighted, s.orders) AS evidence
-  FROM strange AS s JOIN outside AS o ON o.item = s.item
+    array_concat(s.sighted, w.orders) AS evidence
+  FROM strange AS s
+    JOIN outside AS o ON o.item = s.item
+    -- Label orders are many: they are joined once it is known for which items.
+    JOIN owners AS w ON w.class = s.class
   WHERE s.is_sequence OR s.is_born_elsewhere
 )
 SELECT item AS subject, seen AS anchor, seen AS period_start, last_seen AS period_end, evidence,
