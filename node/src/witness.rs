@@ -207,8 +207,8 @@ struct Request {
 }
 
 impl Witness {
-    /// Reads the state under `dir` (DIR/head/witness). A damaged file is an error: forgetting what
-    /// was cosigned would be worse.
+    /// Reads the state under `dir` (DIR/head/witness). A damaged file counts as lost: what it said is
+    /// asked of others before that log is cosigned again.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -223,14 +223,16 @@ impl Witness {
             }
             let path = dir.join(&name);
             let Some(bytes) = disk.read(&path).on("read", &path)? else { continue };
-            let damaged = || StoreError::damaged(&path, "it holds no checkpoint");
-            let note = SignedNote::parse(&bytes).map_err(|_| damaged())?;
-            let checkpoint = note.checkpoint().map_err(|_| damaged())?;
-            let (size, root) = (checkpoint.size, checkpoint.root);
-            // Without a whole cosignature of ours, the file of an earlier key, it states no time.
-            let told = note.signed_by(signer.vkey()).ok().flatten();
-            stated_at = stated_at.max(told.unwrap_or(Timestamp::EPOCH));
-            seen.insert(name, Seen { size, root, note: note.to_string() });
+            match remembered(&bytes, &name, signer.vkey()) {
+                Some((one, told)) => {
+                    stated_at = stated_at.max(told);
+                    seen.insert(name, one);
+                }
+                None => error!(
+                    path = %path.display(),
+                    "what this witness cosigned of a log is damaged: what others hold is asked for"
+                ),
+            }
         }
         let mut known = Known::read(&*disk, dir)?;
         if mutant("witness-forgets") {
@@ -461,6 +463,17 @@ fn two_histories(key: &VerifierKey, seen: &SignedNote, request: &Request) -> Opt
     }
     let prefix = prefix_of(old.size, new.size, &new.root, &request.proof)?;
     Some(Claim::Split(TwoTrees::new(key, notes, Some((prefix, &request.proof)))))
+}
+
+/// What a file says was cosigned of the log with this hex of its origin, and when; `None` if it is
+/// damaged. Without a line of ours, as others told it or of an earlier key, it states no time.
+fn remembered(bytes: &[u8], hex: &str, own: &VerifierKey) -> Option<(Seen, Timestamp)> {
+    let note = SignedNote::parse(bytes).ok()?;
+    let checkpoint = note.checkpoint().ok()?;
+    let told = note.signed_by(own).ok()?;
+    let (size, root) = (checkpoint.size, checkpoint.root);
+    let seen = Seen { size, root, note: note.to_string() };
+    (peer_name(&checkpoint.origin) == hex).then(|| (seen, told.unwrap_or(Timestamp::EPOCH)))
 }
 
 /// A checkpoint as it is remembered, if a key of the log has signed it: without others' signatures.

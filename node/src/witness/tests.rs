@@ -580,3 +580,20 @@ fn what_is_cosigned_is_there_after_a_stop_at_any_step() {
         }
     }
 }
+
+#[test]
+fn a_damaged_file_is_never_believed_and_its_log_is_in_doubt() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(peer_name(ORIGIN));
+    ask(&witness(dir.path()), 0, &[], &signed(3, 0).0).unwrap();
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let root = whole.lines().nth(2).unwrap();
+    let changes = [("\n3\n", "\n2\n"), (root, &STANDARD.encode([7; 32])), (ORIGIN, "demo/else/1")];
+    let changed = changes.map(|(from, to)| whole.replacen(from, to, 1));
+    for damaged in changed.iter().map(String::as_str).chain(["", &whole[..40]]) {
+        std::fs::write(&file, damaged).unwrap();
+        let again = reopened(dir.path());
+        assert_eq!(again.in_doubt([ORIGIN]), [ORIGIN], "{damaged}");
+        assert!(again.seen(&peer_name(ORIGIN)).is_none());
+    }
+}
