@@ -45,8 +45,9 @@ const PARTS: &[(&str, &str)] = sources! {
 
 /// `page.mjs` is what a page asks for; the words of one language and [`CHECK`] are asked for when
 /// somebody presses the button of the check; the rest where it is needed: `byhand.mjs` by a browser
-/// that has less, countries where a page names one, `epc.mjs` for records with EPC URNs, `more.mjs` with `faults.mjs`,
-/// `rare` and what it needs of `printed` for what few pages say, `why` where a step does not hold.
+/// that has less, countries where a page names one, `epc.mjs` for records with EPC URNs, `more.mjs`
+/// with `faults.mjs`, `rare` and what it needs of `printed` for what few pages say, `why` where a
+/// step does not hold.
 const ALONE: &[(&str, &str)] = sources! {
     "page.mjs" "words-en.mjs" "words-zh.mjs" "wording-en.mjs" "wording-zh.mjs" "countries-en.mjs"
     "countries-zh.mjs" "byhand.mjs" "epc.mjs" "faults.mjs" "more.mjs" "rare-en.mjs" "rare-zh.mjs"
@@ -59,7 +60,7 @@ const CHECK: &str = "check.mjs";
 const EXPORTS: &str = "run, check, canonical, verifyStrict, isKey, KINDS, hex, same, sha, unhex, L, P, \
                        littleEndian, mod, pointOf, power, sum, decoded, learnEpc, joined, isBytes, \
                        dayOf, normal, said, HOST, at, expiries, goodsOf, lastDay, minute, standing, \
-                       isMinute, UTC, onClock, zone, FAULTY, accredited, ahead, briefly";
+                       isMinute, UTC, onClock, zone, FAULTY, accredited, ahead, briefly, isText";
 
 /// Every script as it is served, by its name.
 pub fn scripts() -> BTreeMap<&'static str, String> {
@@ -288,6 +289,22 @@ mod tests {
                 again.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
                 assert_eq!(script.answer(&again).status(), 304);
                 tags.push(tag);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_part_beside_the_check_takes_from_it_is_there() {
+        let exported: Vec<&str> = EXPORTS.split(',').map(str::trim).collect();
+        for (name, source) in ALONE {
+            for import in source.lines().filter_map(|line| line.strip_prefix("import { ")) {
+                let Some((names, from)) = import.split_once(" } from './") else { continue };
+                if !PARTS.iter().any(|(part, _)| from.starts_with(part)) {
+                    continue;
+                }
+                for taken in names.split(',').map(str::trim) {
+                    assert!(exported.contains(&taken), "{name} takes {taken} of {from}");
+                }
             }
         }
     }
