@@ -14,6 +14,9 @@ use hallmark_tests::liar::{Answers, Liar, false_checkpoint, nothing};
 use super::{connected, facility, hidden, place, standing};
 use crate::it::world::{Node, SOON, World, path_text, run, wait};
 
+/// How long whoever babbles waits before it does so again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A member that never ran.
 pub(super) fn member(world: &World, name: &str, number: u64, registrar: &Node) -> Node {
     let node = world.newcomer(name, number, "producer", registrar);
@@ -87,7 +90,7 @@ fn frames() -> [Vec<u8>; 3] {
         frame(&field(1, &[&[1 << 3, is], topic.as_slice()].concat()))
     };
     let toggled = (0..10).flat_map(|number| subscribed(number % 2)).collect();
-    [frame(&field(2, &to_none)), toggled, frame(&field(15, &[0; 5_000])).repeat(36_000)]
+    [frame(&field(2, &to_none)), toggled, frame(&field(15, &[0; 60_000])).repeat(3_000)]
 }
 
 /// What a liar does, and what it is counted as.
@@ -152,6 +155,16 @@ fn whoever_sends_garbage_at_any_step_is_counted_cut_off_and_remembered_and_the_r
     for (fault, node, act) in &acts {
         let liar = enter(&registrar, node, nothing());
         act(&liar);
+        let mut acted = Instant::now();
+        // What a busy machine was too slow to take in at once is sent again.
+        wait("what is sent again and again", SOON, || {
+            let is_kept = standing(&registrar, node).as_deref() == Some("kept");
+            if !is_kept && *fault == "babbled" && AGAIN < acted.elapsed() {
+                act(&liar);
+                acted = Instant::now();
+            }
+            is_kept.then_some(())
+        });
         kept_out(&registrar, node, fault);
         wait("the liar to be cut off", SOON, || (!liar.is_connected()).then_some(()));
     }
