@@ -303,6 +303,7 @@ mod tests {
                     continue;
                 }
                 for taken in names.split(',').map(str::trim) {
+                    let taken = taken.split_once(" as ").map_or(taken, |(name, _)| name);
                     assert!(exported.contains(&taken), "{name} takes {taken} of {from}");
                 }
             }
